@@ -1,0 +1,118 @@
+"""The one price engine, run by the pile to settle and by the cloud to check.
+
+Exact integers: price (10^-6 currency per kWh) x energy (10^-6 kWh = 1 mWh) = 10^-12 currency, `_pico`.
+Rounded once, half up, to the currency's minor unit (ISO 4217 exponent) at the end of an order.
+
+A step is `[from_at, electricity_price, service_price, label]`; it holds from `from_at` (Unix seconds, UTC)
+until the next step begins.
+"""
+
+import binascii
+import hashlib
+
+from .errors import PricingError
+
+_PICO_DIGITS = 12
+
+
+def pico_per_minor(minor_digits):
+    """How many 10^-12 of the currency make one minor unit; minor_digits 0 (JPY), 2 (CNY), 3 (KWD)."""
+    return 10 ** (_PICO_DIGITS - minor_digits)
+
+
+def step_index(steps, at):
+    """Index of the step that holds at `at`. Raises PricingError before the first step."""
+    if not steps or at < steps[0][0]:
+        raise PricingError("no price holds at %d" % at)
+    index = len(steps) - 1
+    while steps[index][0] > at:
+        index -= 1
+    return index
+
+
+def cost_pico(steps, energies, fee_minor, minor_digits):
+    """Exact cost, in 10^-12 currency, of `energies`: (step index, mWh) pairs. No energy, no session fee."""
+    cost = 0
+    delivered_mwh = 0
+    for index, mwh in energies:
+        step = steps[index]
+        cost += mwh * (step[1] + step[2])
+        delivered_mwh += mwh
+    if delivered_mwh:
+        cost += fee_minor * pico_per_minor(minor_digits)
+    return cost
+
+
+def round_half_up(pico, minor_digits):
+    """Minor units nearest to `pico` (>= 0); a half goes up."""
+    unit = pico_per_minor(minor_digits)
+    return (2 * pico + unit) // (2 * unit)
+
+
+def energy_to_reach(limit_pico, spent_pico, price):
+    """The fewest mWh at `price` with which `spent_pico` grows to `limit_pico`; None where a free step never does."""
+    missing = limit_pico - spent_pico
+    if missing <= 0:
+        return 0
+    if not price:
+        return None
+    return -(-missing // price)
+
+
+def apportion(amounts_pico, total_minor):
+    """Whole minor units for each amount, in proportion, that add up to `total_minor` exactly.
+
+    Largest remainder; equal remainders go to the earlier amount.
+    """
+    whole = sum(amounts_pico)
+    if not whole:
+        return [0] * len(amounts_pico)
+    shares = [amount * total_minor // whole for amount in amounts_pico]
+    left = total_minor - sum(shares)
+    if left:
+        by_remainder = sorted(
+            [(-(amount * total_minor % whole), i) for i, amount in enumerate(amounts_pico)]
+        )
+        for _, i in by_remainder[:left]:
+            shares[i] += 1
+    return shares
+
+
+def bill(rate, energies, limit_minor=None):
+    """(total_minor, fee_minor, periods) of one order under its locked rate.
+
+    rate: the `rate` member of an order. energies: (step index, mWh) pairs in order of time.
+    limit_minor: the money limit, never exceeded. periods: one row a pair,
+    `[from_at, electricity_price, service_price, label, energy_mwh, electricity_minor, service_minor]`;
+    the rows' amounts and fee_minor add up to total_minor.
+    """
+    steps = rate["steps"]
+    digits = rate["minor_digits"]
+    fee_pico = 0
+    amounts = []
+    for index, mwh in energies:
+        step = steps[index]
+        amounts.append(mwh * step[1])
+        amounts.append(mwh * step[2])
+        if mwh:
+            fee_pico = rate["session_fee_minor"] * pico_per_minor(digits)
+    amounts.append(fee_pico)
+    total_minor = round_half_up(sum(amounts), digits)
+    if limit_minor is not None and total_minor > limit_minor:
+        total_minor = limit_minor
+    shares = apportion(amounts, total_minor)
+    periods = []
+    for i, (index, mwh) in enumerate(energies):
+        step = steps[index]
+        periods.append([step[0], step[1], step[2], step[3], mwh, shares[2 * i], shares[2 * i + 1]])
+    return total_minor, shares[-1], periods
+
+
+def digest(rate):
+    """64 hex digits: SHA-256 over the locked rate's values in one fixed spelling, the same on both sides."""
+    h = hashlib.sha256(
+        "{rate_id};{currency};{minor_digits};{session_fee_minor};{until_at}".format(**rate).encode()
+    )
+    for from_at, electricity, service, label in rate["steps"]:
+        h.update((";%d,%d,%d,%s" % (from_at, electricity, service, label)).encode())
+    return binascii.hexlify(h.digest()).decode()

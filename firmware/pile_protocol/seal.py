@@ -1,0 +1,82 @@
+"""Sealed messages: a JSON object whose last member is the HMAC-SHA256 of every byte before it.
+
+    {"kind":"order", ... ,"mac":"<64 lower-case hex digits>"}
+
+The mac covers the bytes as they stand, so nothing is ever re-serialised before it is checked.
+HMAC: RFC 2104, built here on hashlib because MicroPython carries no hmac module.
+"""
+
+import binascii
+import hashlib
+
+from .errors import SealError
+
+KEY_BYTES = 32
+_BLOCK_BYTES = 64
+_MEMBER = b',"mac":"'
+_TAIL_BYTES = len(_MEMBER) + 64 + 2  # ,"mac":"<64 hex>"}
+
+
+def hmac_sha256(key, data):
+    """32 bytes: HMAC-SHA256 (RFC 2104) of `data` under `key`, both bytes."""
+    if len(key) > _BLOCK_BYTES:
+        key = hashlib.sha256(key).digest()
+    key = key + bytes(_BLOCK_BYTES - len(key))
+    inner = hashlib.sha256(bytes([b ^ 0x36 for b in key]))
+    inner.update(data)
+    outer = hashlib.sha256(bytes([b ^ 0x5C for b in key]))
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+def equal(a, b):
+    """Whether two byte strings are equal, in a time that depends on their lengths only."""
+    if len(a) != len(b):
+        return False
+    difference = 0
+    for i in range(len(a)):
+        difference |= a[i] ^ b[i]
+    return difference == 0
+
+
+def mac_of(body, key):
+    """The 64 hex digits that seal `body`: all bytes before `,"mac"`."""
+    return binascii.hexlify(hmac_sha256(key, body))
+
+
+def seal(text, key):
+    """The sealed bytes of a JSON object given as text or bytes. Raises SealError unless it has a member."""
+    body = text.encode() if isinstance(text, str) else bytes(text)
+    if body[:1] != b"{" or body[-1:] != b"}" or len(body) < 4:
+        raise SealError("only a JSON object with at least one member can be sealed")
+    body = body[:-1]
+    return body + _MEMBER + mac_of(body, key) + b'"}'
+
+
+def check(data, key):
+    """Returns the mac (64 hex digits, str) of sealed bytes. Raises SealError where it is not right."""
+    data = bytes(data)
+    body = data[:-_TAIL_BYTES]
+    tail = data[len(body) :]
+    if len(tail) != _TAIL_BYTES or tail[: len(_MEMBER)] != _MEMBER or tail[-2:] != b'"}':
+        raise SealError('the message does not end in "mac":"<64 hex digits>"')
+    mac = tail[len(_MEMBER) : -2]
+    if not equal(mac, mac_of(body, key)):
+        raise SealError("the mac does not belong to this message and key")
+    return mac.decode()
+
+
+def parse_key(text):
+    """The 32 key bytes of their 64 hex digits. Raises SealError."""
+    try:
+        key = binascii.unhexlify(text.strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SealError("a device key is %d bytes, written as %d hex digits" % (KEY_BYTES, 2 * KEY_BYTES))
+    return key
+
+
+def mqtt_password(key):
+    """The password a pile shows to the broker, derived so that the broker never learns the sealing key."""
+    return binascii.hexlify(hmac_sha256(key, b"ratelock mqtt password")).decode()
