@@ -1,0 +1,38 @@
+# Every target does its own set-up. Paths are relative, so that the folder's name may hold spaces.
+PYTHON_IN_VENV = .venv/bin/python
+SETUP = @sh tools/setup.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check run setup docs clean
+
+help: ## This list
+	@echo "RateLock: the price you confirm is the price you pay."
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
+		printf '%-14s %s\n' "$$name" "$$what"; done
+
+demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay (under a minute after set-up)
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.demo
+
+test: ## Every test; ARGS="tests/cloud -k rate" narrows it
+	$(SETUP) dev
+	@exec $(PYTHON_IN_VENV) -m tools.test $(ARGS)
+
+check: ## Lint, format, types on both Pythons, import arrows, no floats near money, generated docs
+	$(SETUP) dev
+	@exec $(PYTHON_IN_VENV) -m tools.check
+
+run: ## Broker, cloud and one simulated pile, until Ctrl-C (RATELOCK_* variables: docs/operation.md)
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.run
+
+setup: ## Only the set-up: .venv from the pinned requirements
+	$(SETUP) dev
+
+docs: ## Regenerate what is generated: docs/asyncapi.yaml
+	$(SETUP) dev
+	@exec $(PYTHON_IN_VENV) -m tools.asyncapi --write
+
+clean: ## Remove what was built: .venv, caches (never the data folder .ratelock)
+	rm -rf .venv .setup.lock .pytest_cache .ruff_cache .hypothesis build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,10 @@
+"""What a person runs. Programs here may use cloud_stub and pile_protocol; nothing depends on them."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# pile_protocol lives on the device's file system; the PC finds it there.
+if str(ROOT / "firmware") not in sys.path:
+    sys.path.append(str(ROOT / "firmware"))

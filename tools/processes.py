@@ -1,0 +1,323 @@
+"""Child processes that end with us: on exit, on Ctrl-C, on SIGTERM, and when we are killed outright.
+
+    with Children() as children:
+        child = children.start("cloud", [...])
+        child.wait_for_line("Uvicorn running", timeout_s=20)
+
+Every child leads a session of its own: Ctrl-C at the terminal reaches us alone, and we end the children in order,
+newest first. Against `kill -9` of ourselves stands a watchdog process that holds the other end of a pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import IO, Any
+
+HOST = "127.0.0.1"
+STOP_TIMEOUT_S = 10
+KEPT_LINES = 10_000
+
+# Reads "+pid" and "-pid" lines. At end of file its parent is gone: it ends the process groups still listed.
+_WATCHDOG = """
+import os, signal, sys, time
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+groups = set()
+for line in sys.stdin:
+    (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+def tell(number):
+    for group in list(groups):
+        try:
+            os.killpg(group, number)
+        except OSError:
+            groups.discard(group)
+tell(signal.SIGTERM)
+deadline = time.monotonic() + 5
+while groups and time.monotonic() < deadline:
+    time.sleep(0.05)
+    tell(0)
+tell(signal.SIGKILL)
+"""
+
+
+class ProcessError(Exception):
+    """A child process ended early or stayed silent; the text tells which, with the end of its output."""
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now. Another process may still take it first."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_port_taken(port: int, host: str = HOST) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def wait_for_port(port: int, child: Child, timeout_s: float, host: str = HOST) -> None:
+    """Returns once something accepts connections on `port`. Raises ProcessError, at once where `child` ends."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        child.check_alive()
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise ProcessError(
+                    f"{child.name} does not answer on {host}:{port} after {timeout_s:g} s\n{child.tail()}"
+                ) from None
+            time.sleep(0.01)
+
+
+def _to_exit(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def exit_on_signals() -> None:
+    """Makes SIGTERM and SIGHUP unwind the stack like Ctrl-C does, so that `with` blocks end their children."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _to_exit)
+
+
+class Child:
+    """One running process. Its output, stdout and stderr together unless told otherwise, is kept line by line."""
+
+    def __init__(self, name: str, popen: subprocess.Popen[str], log: Path | None, echo: Callable[[str], None] | None):
+        self.name = name
+        self.lines: list[str] = []
+        self._popen = popen
+        self._log: IO[str] | None = open(log, "a", encoding="utf-8") if log else None  # noqa: SIM115 closed by _read
+        self._echo = echo
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, name=f"{name} output", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs."""
+        return self._popen.poll()
+
+    def _read(self) -> None:
+        stream = self._popen.stdout
+        if stream is None:
+            return
+        for line in stream:
+            line = line.rstrip("\n")
+            if self._log:
+                self._log.write(line + "\n")
+                self._log.flush()
+            if self._echo:
+                self._echo(line)
+            with self._changed:
+                self.lines.append(line)
+                if len(self.lines) > 2 * KEPT_LINES:
+                    del self.lines[:KEPT_LINES]
+                self._changed.notify_all()
+        stream.close()
+        if self._log:
+            self._log.close()
+        with self._changed:
+            self._changed.notify_all()
+
+    def tail(self, count: int = 20) -> str:
+        return "\n".join(f"  {self.name}| {line}" for line in self.lines[-count:])
+
+    def check_alive(self) -> None:
+        """Raises ProcessError where it has ended."""
+        if self.returncode is not None:
+            self._reader.join(timeout=1)
+            raise ProcessError(f"{self.name} ended with code {self.returncode}\n{self.tail()}")
+
+    def wait_for_line(self, wanted: str | Callable[[str], bool], timeout_s: float = 20, after: int = 0) -> str:
+        """The first line from index `after` on that holds `wanted`, waiting for it. Raises ProcessError."""
+        matches = wanted if callable(wanted) else lambda line: wanted in line
+        deadline = time.monotonic() + timeout_s
+        seen = after
+        with self._changed:
+            while True:
+                for line in self.lines[seen:]:
+                    if matches(line):
+                        return line
+                seen = len(self.lines)
+                left_s = deadline - time.monotonic()
+                if not self._reader.is_alive() and self.returncode is not None:
+                    raise ProcessError(f"{self.name} ended with code {self.returncode}\n{self.tail()}")
+                if left_s <= 0:
+                    raise ProcessError(f"{self.name} did not say {wanted} within {timeout_s:g} s\n{self.tail()}")
+                self._changed.wait(min(left_s, 0.5))
+
+    def wait_for_json(self, matches: Callable[[dict[str, Any]], bool], timeout_s: float = 20, after: int = 0) -> Any:
+        """The first JSON object line from index `after` on that `matches`."""
+
+        def is_it(line: str) -> bool:
+            try:
+                value = json.loads(line)
+            except ValueError:
+                return False
+            return isinstance(value, dict) and matches(value)
+
+        return json.loads(self.wait_for_line(is_it, timeout_s, after))
+
+    def send_json(self, value: object) -> None:
+        """Writes one JSON line to its stdin. Raises ProcessError where it has ended."""
+        if self._popen.stdin is None:
+            raise ProcessError(f"{self.name} was started without a stdin")
+        try:
+            self._popen.stdin.write(json.dumps(value) + "\n")
+            self._popen.stdin.flush()
+        except OSError as error:
+            raise ProcessError(f"{self.name} no longer reads: {error}\n{self.tail()}") from error
+
+    def signal(self, number: int) -> None:
+        """Sends a signal to the process alone, not to its group; nothing where it has ended."""
+        if self.returncode is None:
+            self._popen.send_signal(number)
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Its exit code. Raises ProcessError on a timeout."""
+        try:
+            code = self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise ProcessError(f"{self.name} did not end within {timeout_s} s\n{self.tail()}") from None
+        self._reader.join(timeout=2)
+        return code
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
+        """SIGTERM to the whole group, SIGKILL to what is left after the timeout. Returns the exit code."""
+        self._signal_group(signal.SIGTERM)
+        try:
+            self._popen.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            pass
+        return self.kill()
+
+    def kill(self) -> int:
+        """SIGKILL to the whole group, as a power cut would end it. Returns the exit code."""
+        self._signal_group(signal.SIGKILL)
+        self._popen.wait()
+        self._reader.join(timeout=2)
+        if self._popen.stdin:
+            try:
+                self._popen.stdin.close()
+            except OSError:  # what was still buffered has no reader any more
+                pass
+        return self._popen.returncode
+
+    def _signal_group(self, number: int) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+            pass
+
+
+class Children:
+    """The processes of one run. Leaving the `with` block stops them all, newest first."""
+
+    def __init__(self) -> None:
+        self._children: list[Child] = []
+        self._watchdog: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str | os.PathLike[str]],
+        *,
+        env: dict[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        log: Path | None = None,
+        echo: Callable[[str], None] | None = None,
+        stdin: bool = False,
+    ) -> Child:
+        """Starts a process. env: added to ours. log: a file that its output is appended to. Raises ProcessError."""
+        self._start_watchdog()
+        try:
+            popen = subprocess.Popen(
+                [os.fspath(arg) for arg in argv],
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                cwd=cwd,
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProcessError(f"{name} could not be started: {error}") from error
+        self._tell_watchdog(f"+{popen.pid}")
+        child = Child(name, popen, log, echo)
+        self._children.append(child)
+        return child
+
+    def stop_one(self, child: Child, timeout_s: float = STOP_TIMEOUT_S) -> int:
+        code = child.stop(timeout_s)
+        self._forget(child)
+        return code
+
+    def kill_one(self, child: Child) -> int:
+        code = child.kill()
+        self._forget(child)
+        return code
+
+    def stop(self) -> None:
+        """Stops every child, newest first, then the watchdog; a second Ctrl-C meanwhile kills what is left."""
+        try:
+            while self._children:
+                self.stop_one(self._children[-1])
+        finally:
+            while self._children:
+                self.kill_one(self._children[-1])
+            if self._watchdog:
+                self._watchdog.communicate()  # closes the pipe, with no group left in it
+                self._watchdog = None
+
+    def _forget(self, child: Child) -> None:
+        self._children.remove(child)
+        self._tell_watchdog(f"-{child.pid}")
+
+    def _start_watchdog(self) -> None:
+        if self._watchdog is None:
+            self._watchdog = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _WATCHDOG],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,
+            )
+
+    def _tell_watchdog(self, line: str) -> None:
+        if self._watchdog and self._watchdog.stdin:
+            self._watchdog.stdin.write(line + "\n")
+            self._watchdog.stdin.flush()

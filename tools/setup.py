@@ -1,0 +1,158 @@
+"""Makes or renews .venv from the pinned requirements; does nothing when nothing changed.
+
+    python3 tools/setup.py run     what the programs need
+    python3 tools/setup.py dev     and what tests and checks need
+
+Runs on a bare Python, standard library only. One run at a time: others wait for the lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tools import debian
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LEVELS = {
+    "run": ("requirements.txt",),
+    "dev": ("requirements.txt", "requirements-dev.txt", "requirements-typings.txt"),
+}
+WHEELS = "usr/share/python-wheels/pip-*.whl"
+
+
+class SetupError(Exception):
+    """Set-up cannot go on; the text is for the person at the terminal."""
+
+
+def say(text: str) -> None:
+    print("setup: " + text, file=sys.stderr, flush=True)
+
+
+def fingerprint(level: str) -> str:
+    """Changes with the requirements, with the Python, and with the folder (a venv cannot be moved)."""
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
+    for name in LEVELS[level]:
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def is_current(level: str) -> bool:
+    stamp = VENV / f"stamp-{level}"
+    return PYTHON.exists() and stamp.exists() and stamp.read_text() == fingerprint(level)
+
+
+def call(argv: list[str], why: str) -> None:
+    """Runs a command quietly; its output appears only where it fails."""
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
+    if done.returncode:
+        print(done.stdout, file=sys.stderr)
+        raise SetupError(why)
+
+
+def has_pip() -> bool:
+    """Whether .venv is of this Python and its pip starts."""
+    probe = "import sys, pip; sys.exit(sys.version_info[:2] != (%d, %d))" % sys.version_info[:2]
+    return PYTHON.exists() and subprocess.run([str(PYTHON), "-c", probe], capture_output=True).returncode == 0
+
+
+def pip_wheel() -> str:
+    """Path of a pip wheel of the system's, fetched as a Debian package where it is not installed."""
+    for root in (Path("/"), VENV / "debian"):
+        found = glob.glob(str(root / WHEELS))
+        if found:
+            return found[0]
+    say("this Python has no ensurepip; fetching Debian's pip into .venv (nothing is installed on the system)")
+    debian.fetch("python3-pip-whl", VENV / "debian")
+    found = glob.glob(str(VENV / "debian" / WHEELS))
+    if not found:
+        raise debian.FetchError("python3-pip-whl holds no pip wheel")
+    return found[0]
+
+
+def make_venv() -> None:
+    """A fresh .venv with pip in it, also where the system split ensurepip off (Debian's python3-venv)."""
+    say(f"making .venv with Python {sys.version.split()[0]}")
+    shutil.rmtree(VENV, ignore_errors=True)
+    if importlib.util.find_spec("venv") is None:
+        raise SetupError("this Python has no venv module; install it (Debian, Ubuntu: apt-get install python3-venv)")
+    if importlib.util.find_spec("ensurepip") is not None:
+        call([sys.executable, "-m", "venv", str(VENV)], "python3 -m venv failed")
+        return
+    call([sys.executable, "-m", "venv", "--without-pip", str(VENV)], "python3 -m venv --without-pip failed")
+    try:
+        wheel = pip_wheel()
+    except debian.FetchError as error:
+        say(str(error))
+        install_python3_venv()
+        shutil.rmtree(VENV, ignore_errors=True)
+        call([sys.executable, "-m", "venv", str(VENV)], "python3 -m venv failed")
+        return
+    call([str(PYTHON), wheel + "/pip", "install", "--no-index", "-q", wheel], "pip could not be installed into .venv")
+
+
+def install_python3_venv() -> None:
+    package = "python%d.%d-venv" % sys.version_info[:2]
+    try:
+        debian.install(package, say)
+    except debian.FetchError as error:
+        raise SetupError(f"{error}. Install {package} (apt-get install {package}), then run this again") from error
+
+
+def install(level: str) -> None:
+    if not has_pip():
+        make_venv()
+    say(f"installing {', '.join(LEVELS[level])} into .venv (once; about a minute)")
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+    listed = [arg for name in LEVELS[level] if "typings" not in name for arg in ("-r", str(ROOT / name))]
+    call([*pip, *listed], "pip could not install the requirements (its words are above); is a package index in reach?")
+    if level == "dev":
+        typings = VENV / "typings"
+        shutil.rmtree(typings, ignore_errors=True)
+        call(
+            [*pip, "--no-deps", "--target", str(typings), "-r", str(ROOT / "requirements-typings.txt")],
+            "pip could not install the MicroPython type stubs (its words are above)",
+        )
+    for done in LEVELS if level == "dev" else (level,):
+        (VENV / f"stamp-{done}").write_text(fingerprint(done))
+
+
+def main(argv: list[str]) -> int:
+    level = argv[0] if argv else "dev"
+    if level not in LEVELS:
+        say(f"unknown level {level}: one of {' '.join(LEVELS)}")
+        return 2
+    if is_current(level):
+        return 0
+    with open(ROOT / ".setup.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another set-up of this folder")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            if not is_current(level):
+                install(level)
+        except SetupError as error:
+            say(str(error))
+            return 1
+        except KeyboardInterrupt:
+            say("interrupted; the next run begins again")
+            return 130
+    return 0
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main(sys.argv[1:]))
