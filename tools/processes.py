@@ -102,7 +102,8 @@ class Child:
 
     def __init__(self, name: str, popen: subprocess.Popen[str], log: Path | None, echo: Callable[[str], None] | None):
         self.name = name
-        self.lines: list[str] = []
+        self.lines: list[str] = []  # the newest; `dropped` older ones are gone
+        self.dropped = 0
         self._popen = popen
         self._log: IO[str] | None = open(log, "a", encoding="utf-8") if log else None  # noqa: SIM115 closed by _read
         self._echo = echo
@@ -134,12 +135,18 @@ class Child:
                 self.lines.append(line)
                 if len(self.lines) > 2 * KEPT_LINES:
                     del self.lines[:KEPT_LINES]
+                    self.dropped += KEPT_LINES
                 self._changed.notify_all()
         stream.close()
         if self._log:
             self._log.close()
         with self._changed:
             self._changed.notify_all()
+
+    @property
+    def line_count(self) -> int:
+        """Lines so far: what `after` takes to look only at later ones."""
+        return self.dropped + len(self.lines)
 
     def tail(self, count: int = 20) -> str:
         return "\n".join(f"  {self.name}| {line}" for line in self.lines[-count:])
@@ -151,16 +158,16 @@ class Child:
             raise ProcessError(f"{self.name} ended with code {self.returncode}\n{self.tail()}")
 
     def wait_for_line(self, wanted: str | Callable[[str], bool], timeout_s: float = 20, after: int = 0) -> str:
-        """The first line from index `after` on that holds `wanted`, waiting for it. Raises ProcessError."""
+        """The first line from number `after` on that holds `wanted`, waiting for it. Raises ProcessError."""
         matches = wanted if callable(wanted) else lambda line: wanted in line
         deadline = time.monotonic() + timeout_s
         seen = after
         with self._changed:
             while True:
-                for line in self.lines[seen:]:
+                for line in self.lines[max(0, seen - self.dropped) :]:
                     if matches(line):
                         return line
-                seen = len(self.lines)
+                seen = self.line_count
                 left_s = deadline - time.monotonic()
                 if not self._reader.is_alive() and self.returncode is not None:
                     raise ProcessError(f"{self.name} ended with code {self.returncode}\n{self.tail()}")
@@ -169,7 +176,7 @@ class Child:
                 self._changed.wait(min(left_s, 0.5))
 
     def wait_for_json(self, matches: Callable[[dict[str, Any]], bool], timeout_s: float = 20, after: int = 0) -> Any:
-        """The first JSON object line from index `after` on that `matches`."""
+        """The first JSON object line from number `after` on that `matches`."""
 
         def is_it(line: str) -> bool:
             try:

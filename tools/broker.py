@@ -1,0 +1,204 @@
+"""The MQTT broker, mosquitto 2, with a configuration of ours.
+
+    python -m tools.broker --data .ratelock --port 1883
+
+Its folder, $RATELOCK_DATA/broker, holds mosquitto.conf, acl, passwd and the broker's own state. The cloud rewrites
+passwd whenever a pile is added; the runner watches the file and tells the broker to read it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from cloud_stub import broker_auth
+from tools import broker_config, mosquitto
+from tools.processes import (
+    HOST,
+    Child,
+    Children,
+    ProcessError,
+    exit_on_signals,
+    free_port,
+    is_port_taken,
+    wait_for_port,
+)
+
+WATCH_INTERVAL_S = 0.05
+PORT_TRIES = 5
+
+
+def say(text: str) -> None:
+    print("broker: " + text, file=sys.stderr, flush=True)
+
+
+class Broker:
+    """One mosquitto on 127.0.0.1, for as long as the `with` block (or from `start` to `stop`).
+
+    data: the project's data folder (RATELOCK_DATA). port: None takes a free one and keeps it over restarts.
+    """
+
+    def __init__(self, data: str | os.PathLike[str], port: int | None = None):
+        self.folder = Path(data).resolve() / "broker"
+        self.port = port or 0
+        self._way: mosquitto.Native | mosquitto.Docker | None = None
+        self._children = Children()
+        self._child: Child | None = None
+        self._ending = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def __enter__(self) -> Broker:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://{HOST}:{self.port}"
+
+    @property
+    def cloud_password(self) -> str:
+        """The password of the user `cloud`."""
+        return (self.folder / "cloud.password").read_text().strip()
+
+    def start(self) -> None:
+        """Returns once the broker accepts connections. Raises ProcessError, or mosquitto.NoBroker."""
+        self._way = self._way or mosquitto.find(say)
+        self._write_secrets()
+        if self.port:
+            self._start_on(self.port)
+        else:
+            self._start_on_a_free_port()
+        self._ending.clear()
+        self._watcher = threading.Thread(
+            target=self._watch, args=(self._passwd_mark(),), name="passwd watcher", daemon=True
+        )
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Ends the broker in order: it saves its state first. Nothing where it does not run."""
+        self._end_watcher()
+        self._children.stop()
+        if self._child and self._way:
+            self._way.clean_up(self.folder)
+        self._child = None
+
+    def kill(self) -> None:
+        """Ends the broker as a power cut would; `start` brings it back on the same port."""
+        self._end_watcher()
+        if self._child and self._way:
+            self._way.signal(self.folder, self._child, signal.SIGKILL)
+            self._children.kill_one(self._child)
+        self._child = None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def check_alive(self) -> None:
+        """Raises ProcessError where the broker has ended by itself."""
+        if self._child:
+            self._child.check_alive()
+
+    def _write_secrets(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        password_file = self.folder / "cloud.password"
+        try:
+            with open(password_file, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(secrets.token_hex(32) + "\n")
+        except FileExistsError:
+            pass
+        passwd = self.folder / "passwd"
+        if not passwd.exists():
+            broker_auth.write(passwd, {broker_config.CLOUD_USER: self.cloud_password})
+
+    def _start_on_a_free_port(self) -> None:
+        for attempt in range(PORT_TRIES):
+            port = free_port()
+            try:
+                self._start_on(port)
+            except ProcessError:  # most likely: somebody else took the port meanwhile
+                if attempt == PORT_TRIES - 1:
+                    raise
+            else:
+                self.port = port
+                return
+
+    def _start_on(self, port: int) -> None:
+        if self._way is None:
+            raise ProcessError("no way to run mosquitto was chosen")
+        if is_port_taken(port):
+            raise ProcessError(f"port {port} is taken; RATELOCK_MQTT_PORT names another one for MQTT")
+        broker_config.write(self.folder, self._way.listener(port))
+        child = self._children.start(
+            "broker",
+            self._way.argv(self.folder, port),
+            env=self._way.environment(self.folder, port),
+            cwd=self.folder,
+            log=self.folder / "mosquitto.log",
+        )
+        try:
+            # Its own word that it runs: the port alone could be answered by a stranger.
+            child.wait_for_line(lambda line: "mosquitto version" in line and "running" in line, self._way.start_timeout_s)
+            wait_for_port(port, child, self._way.start_timeout_s)
+        except BaseException:
+            self._children.stop_one(child)
+            raise
+        self._child = child
+
+    def _passwd_mark(self) -> tuple[int, int, int] | None:
+        """Changes when passwd does."""
+        try:
+            status = os.stat(self.folder / "passwd")
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _watch(self, mark: tuple[int, int, int] | None) -> None:
+        while not self._ending.wait(WATCH_INTERVAL_S):
+            now = self._passwd_mark()
+            if now != mark and now is not None and self._child and self._way:
+                mark = now
+                self._way.signal(self.folder, self._child, signal.SIGHUP)
+
+    def _end_watcher(self) -> None:
+        self._ending.set()
+        if self._watcher:
+            self._watcher.join()
+            self._watcher = None
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.broker", description="RateLock's MQTT broker.")
+    parser.add_argument("--data", default=os.environ.get("RATELOCK_DATA", ".ratelock"), help="data folder")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("RATELOCK_MQTT_PORT", "1883")))
+    options = parser.parse_args(argv)
+    exit_on_signals()
+    broker = Broker(options.data, options.port)
+    try:
+        with broker:
+            say(f"{broker.url}, folder {broker.folder}")
+            if broker._child:
+                broker._child.wait()
+                say("ended by itself; see mosquitto.log")
+                return 1
+    except (ProcessError, mosquitto.NoBroker) as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
