@@ -161,6 +161,8 @@ STATUS = Table(
     ("outbox?", COUNT),
     ("outbox_full?", Bool()),
     ("dropped?", COUNT),  # inbound messages that could not be used
+    ("damaged?", COUNT),  # records in flash that failed their checksum
+    ("late_max_ms?", COUNT),  # by how much the control loop's latest cycle was late
     ("at?", Nullable(AT)),
 )
 

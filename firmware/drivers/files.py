@@ -1,0 +1,53 @@
+"""The store contract over a file system that replaces a file's content when it is closed (littlefs does)."""
+
+import os
+
+
+class FileStore:
+    """Files in one folder. On littlefs a file opened with "wb" is old until close() and new after it, at any cut;
+    a short one is rewritten inside its metadata, which spares the flash.
+    """
+
+    def __init__(self, folder):
+        self._folder = folder
+        try:
+            os.mkdir(folder)
+        except OSError:
+            os.stat(folder)  # it is there already, or there is nothing to store in: OSError
+
+    def read(self, name):
+        try:
+            with open(self._path(name), "rb") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def write(self, name, data):
+        with open(self._path(name), "wb") as file:
+            file.write(data)
+
+    def append(self, name, data):
+        with open(self._path(name), "ab") as file:
+            file.write(data)
+
+    def lines(self, name):
+        with open(self._path(name), "rb") as file:
+            for line in file:
+                yield line
+
+    def remove(self, name):
+        try:
+            os.remove(self._path(name))
+        except OSError:
+            if name in os.listdir(self._folder):
+                raise
+
+    def names(self):
+        return os.listdir(self._folder)
+
+    def free_bytes(self):
+        stats = os.statvfs(self._folder)
+        return stats[0] * stats[3]
+
+    def _path(self, name):
+        return self._folder + "/" + name

@@ -1,0 +1,146 @@
+"""Drivers over a Plant, and the bench that moves it: JSON lines in change the world, JSON lines out tell of it."""
+
+import json
+import select
+import sys
+import time
+
+REPORT_MS = 1_000
+
+
+class Bench:
+    """All plants of one board. Every read of any driver lets the world catch up first."""
+
+    def __init__(self, plants):
+        self._plants = plants
+        self._poller = select.poll()
+        self._poller.register(sys.stdin, select.POLLIN)
+        self._listening = True
+        self._reported_ms = [0] * len(plants)
+        self._reported_mwh = [0] * len(plants)
+
+    def tell(self, event, **values):
+        """One JSON line on stdout; `at_us` is Unix time in microseconds."""
+        values["event"] = event
+        values["at_us"] = time.time_ns() // 1000
+        print(json.dumps(values))
+
+    def catch_up(self):
+        """Takes pending lines from stdin, lets time pass, and reports what flowed."""
+        now_ms = time.ticks_ms()
+        for i, plant in enumerate(self._plants):
+            plant.advance(now_ms)
+            if plant.delivered_mwh != self._reported_mwh[i] and now_ms - self._reported_ms[i] >= REPORT_MS:
+                self.report(i)
+        while self._listening and self._poller.poll(0):
+            line = sys.stdin.readline()
+            if not line:
+                self._listening = False
+            elif line.strip():
+                self._obey(line)
+
+    def report(self, index):
+        plant = self._plants[index]
+        self._reported_ms[index] = time.ticks_ms()
+        self._reported_mwh[index] = plant.delivered_mwh
+        self.tell("register", connector=index + 1, delivered_mwh=plant.delivered_mwh)
+
+    def _obey(self, line):
+        try:
+            change = json.loads(line)
+            plant = self._plants[change.pop("connector", 1) - 1]
+        except (ValueError, AttributeError, IndexError, TypeError):
+            self.tell("not understood", line=line.strip())
+            return
+        for word, value in change.items():
+            if word not in _CHANGES:
+                self.tell("not understood", line=line.strip())
+                continue
+            setattr(plant, _CHANGES[word], value)
+            self.tell("changed", what=word, value=value)
+
+
+_CHANGES = {
+    "plug": "plugged",
+    "power_w": "power_w",
+    "battery_wh": "battery_wh",
+    "estop": "estop",
+    "ground_fault": "ground_fault",
+    "weld": "welded",
+    "stuck_open": "stuck_open",
+    "meter": "meter_ok",
+    "temperature_c": "temperature_c",
+    "current_ma": "current_ma",
+}
+
+
+class SimRelay:
+    def __init__(self, bench, index, plant, feedback=True):
+        self._bench = bench
+        self._index = index
+        self._plant = plant
+        self._feedback = feedback
+        self.set(False)
+
+    def set(self, closed):
+        if closed == self._plant.coil:
+            return
+        self._bench.catch_up()
+        self._plant.coil = closed
+        self._bench.tell(
+            "relay closed" if closed else "relay opened", connector=self._index + 1, contact=self._plant.contact
+        )
+        self._bench.report(self._index)
+
+    def is_closed(self):
+        return self._plant.contact if self._feedback else None
+
+
+class SimMeter:
+    """A pulse meter: it knows whole pulses of 1 kWh / imp_per_kwh and forgets them with the power."""
+
+    def __init__(self, bench, plant, imp_per_kwh):
+        self._bench = bench
+        self._plant = plant
+        self._imp_per_kwh = imp_per_kwh
+        self._base_mwh = 0
+
+    def register_mwh(self):
+        self._bench.catch_up()
+        if not self._plant.meter_ok:
+            return None
+        pulses = self._plant.delivered_mwh * self._imp_per_kwh // 1_000_000
+        return self._base_mwh + pulses * 1_000_000 // self._imp_per_kwh
+
+    def power_mw(self):
+        return self._plant.power_mw()
+
+    def current_ma(self):
+        if self._plant.current_ma is not None:
+            return self._plant.current_ma
+        return self._plant.power_mw() // 230
+
+    def restore(self, register_mwh):
+        self._base_mwh = register_mwh
+
+
+class SimInputs:
+    def __init__(self, plant):
+        self._plant = plant
+
+    def plugged(self):
+        return self._plant.plugged
+
+    def estop(self):
+        return self._plant.estop
+
+    def ground_fault(self):
+        return self._plant.ground_fault
+
+    def temperature_c(self):
+        return self._plant.temperature_c
+
+
+class SimWatchdog:
+    def feed(self):
+        pass

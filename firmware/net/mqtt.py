@@ -1,0 +1,274 @@
+"""A small asyncio MQTT 3.1.1 client for MicroPython.
+
+One connection has one reader, one writer and one keepalive task, and each ends with it: asyncio there loses
+bytes when a read is cancelled and sends them twice when a write is, so a connection in doubt is thrown away.
+"""
+
+import asyncio
+import os
+import time
+
+from . import mqtt_codec as codec
+from .errors import LinkDown, LinkError, LinkRefused, MqttError
+
+READ_BYTES = 1024
+SEND_QUEUE_MAX = 32  # packets; a link that is this far behind is as good as down
+ANSWER_MS = 20_000  # for CONNACK, SUBACK and PUBACK
+BACKOFF_MIN_MS = 500
+STEADY_MS = 30_000  # a connection that lasted this long starts the back-off anew
+
+
+class Options:
+    """Who connects and how. keepalive_s 1 to 65535; `will` is (topic, payload), published retained at QoS 1."""
+
+    def __init__(self, client_id, username, password, will, keepalive_s=30, backoff_max_ms=30_000):
+        self.client_id = client_id
+        self.username = username
+        self.password = password
+        self.will = will
+        self.keepalive_s = keepalive_s
+        self.backoff_max_ms = backoff_max_ms
+
+
+class _Answer:
+    """What a sender waits for: the broker's answer to one packet id, or the end of the connection."""
+
+    def __init__(self):
+        self._event = asyncio.Event()
+        self._value = None
+
+    def give(self, value):
+        """The answer, None for the end of the connection; the first counts. Returns whether it was the first."""
+        first = not self._event.is_set()
+        if first:
+            self._value = value
+            self._event.set()
+        return first
+
+    async def get(self):
+        """The answer. Raises LinkDown where the connection ended, or ANSWER_MS passed, without one."""
+        try:
+            await asyncio.wait_for_ms(self._event.wait(), ANSWER_MS)
+        except asyncio.TimeoutError:
+            raise LinkDown("no answer from the broker")
+        if self._value is None:
+            raise LinkDown("the connection ended")
+        return self._value
+
+
+class Connection:
+    """From CONNECT to the end of one stream (an asyncio Stream)."""
+
+    def __init__(self, stream, options, on_message):
+        self._stream = stream
+        self._options = options
+        self._on_message = on_message
+        self._decoder = codec.Decoder()
+        self._queue = [
+            codec.connect(options.client_id, options.username, options.password, options.keepalive_s, *options.will)
+        ]
+        self._queued = asyncio.Event()
+        self._queued.set()
+        self._connack = _Answer()
+        self._answers = {}  # by packet id
+        self._failed = asyncio.Event()
+        self._error = None
+        self._received_ms = time.ticks_ms()
+        self._tasks = [
+            asyncio.create_task(self._guard(self._read())),
+            asyncio.create_task(self._guard(self._write())),
+        ]
+
+    async def open(self):
+        """Waits for CONNACK. Raises LinkRefused with the broker's reason, or LinkDown."""
+        code = await self._connack.get()
+        if code:
+            known = code < len(codec.CONNACK_REASONS)
+            raise LinkRefused("broker: " + (codec.CONNACK_REASONS[code] if known else "refused with %d" % code))
+        self._tasks.append(asyncio.create_task(self._guard(self._keep_alive())))
+
+    async def wait_end(self):
+        """Returns when the connection has failed, with the error."""
+        await self._failed.wait()
+        return self._error
+
+    async def close(self):
+        """Ends the tasks and whoever waits for an answer, and closes the stream."""
+        self.fail(LinkDown("closed"))
+        for task in self._tasks:
+            task.cancel()
+        self._stream.close()
+        try:
+            await self._stream.wait_closed()
+        except OSError:
+            pass  # it is gone already
+
+    def send(self, packet):
+        """Queues one packet. Raises LinkDown where the queue is full or the connection has failed."""
+        if self._error is not None:
+            raise LinkDown("the connection ended")
+        if len(self._queue) >= SEND_QUEUE_MAX:
+            raise LinkDown("the network does not take what is sent")
+        self._queue.append(packet)
+        self._queued.set()
+
+    async def ask(self, packet_id, packet):
+        """Sends a packet and waits for the broker's answer to its id. Raises LinkDown, and fails the connection
+        where the broker stayed silent."""
+        answer = self._answers[packet_id] = _Answer()
+        try:
+            self.send(packet)
+            return await answer.get()
+        except LinkDown as error:
+            self.fail(error)
+            raise
+        finally:
+            self._answers.pop(packet_id, None)
+
+    async def _guard(self, work):
+        """Turns the end of a task, whatever its reason, into the end of the connection."""
+        try:
+            await work
+        except (OSError, EOFError, LinkError) as error:
+            self.fail(error if isinstance(error, LinkError) else LinkDown("network: " + repr(error)))
+
+    def fail(self, error):
+        """Declares the connection over; whoever waits for an answer gets LinkDown."""
+        if self._error is None:
+            self._error = error
+            self._failed.set()
+            self._connack.give(None)
+            for answer in self._answers.values():
+                answer.give(None)
+
+    async def _read(self):
+        while True:
+            data = await self._stream.read(READ_BYTES)
+            if not data:
+                raise LinkDown("the broker closed the connection")
+            self._received_ms = time.ticks_ms()
+            for kind, value in self._decoder.feed(data):
+                self._take(kind, value)
+
+    def _take(self, kind, value):
+        if kind == codec.PUBLISH:
+            # Acknowledged when it has been acted on: what must not be lost is durable by then.
+            self._on_message(value)
+            if value.qos:
+                self.send(codec.puback(value.packet_id))
+        elif kind == codec.PUBACK:
+            self._answer(value, value)
+        elif kind == codec.SUBACK:
+            self._answer(value[0], value[1])
+        elif kind == codec.CONNACK:
+            if not self._connack.give(value):
+                raise MqttError("a second CONNACK")
+
+    def _answer(self, packet_id, value):
+        answer = self._answers.get(packet_id)
+        if answer is not None:  # else a late answer to what nobody waits for any more
+            answer.give(value)
+
+    async def _write(self):
+        while True:
+            await self._queued.wait()
+            self._queued.clear()
+            while self._queue:
+                self._stream.write(self._queue[0])
+                await self._stream.drain()
+                self._queue.pop(0)
+
+    async def _keep_alive(self):
+        """Pings twice a keepalive; a broker silent for a whole one is gone, even if the socket does not say so."""
+        keepalive_ms = self._options.keepalive_s * 1000
+        while True:
+            await asyncio.sleep_ms(keepalive_ms // 2)
+            if time.ticks_diff(time.ticks_ms(), self._received_ms) >= keepalive_ms:
+                raise LinkDown("no sign of life from the broker for %d s" % self._options.keepalive_s)
+            self.send(codec.PINGREQ)
+
+
+class Client:
+    """Keeps one connection up for ever.
+
+    open_stream: `async () -> Stream`, raises OSError. on_message: called with each codec.Publish.
+    on_change: called with None when a connection is up, with the error when it is lost or refused.
+    """
+
+    def __init__(self, options, open_stream, on_message, on_change):
+        self.up = asyncio.Event()
+        self._options = options
+        self._open_stream = open_stream
+        self._on_message = on_message
+        self._on_change = on_change
+        self._connection = None
+        self._packet_id = 0
+
+    async def run(self):
+        """Connects, and connects again, with a back-off that doubles and is spread at random (never returns)."""
+        backoff_ms = BACKOFF_MIN_MS
+        while True:
+            began_ms = time.ticks_ms()
+            self._on_change(await self._one_connection())
+            if time.ticks_diff(time.ticks_ms(), began_ms) >= STEADY_MS:
+                backoff_ms = BACKOFF_MIN_MS
+            await asyncio.sleep_ms(backoff_ms // 2 + _random_below(backoff_ms // 2 + 1))
+            backoff_ms = min(2 * backoff_ms, self._options.backoff_max_ms)
+
+    async def _one_connection(self):
+        try:
+            stream = await asyncio.wait_for_ms(self._open_stream(), ANSWER_MS)
+        except asyncio.TimeoutError:
+            return LinkDown("no connection to the broker within %d s" % (ANSWER_MS // 1000))
+        except OSError as error:
+            return LinkDown("no connection to the broker: " + repr(error))
+        connection = Connection(stream, self._options, self._on_message)
+        error = None
+        try:
+            await connection.open()
+            self._connection = connection
+            self._on_change(None)
+            self.up.set()
+            error = await connection.wait_end()
+        except LinkError as refused:
+            error = refused
+        finally:
+            self.up.clear()
+            self._connection = None
+            await connection.close()
+        return error
+
+    async def publish(self, topic, payload, qos=0, retain=False):
+        """QoS 0: returns when queued. QoS 1: returns when the broker has acknowledged. Raises LinkDown."""
+        connection = self._connected()
+        if not qos:
+            connection.send(codec.publish(topic, payload, 0, retain, 0))
+            return
+        packet_id = self._next_id()
+        await connection.ask(packet_id, codec.publish(topic, payload, 1, retain, packet_id))
+
+    async def subscribe(self, topics):
+        """Subscribes at QoS 1. Raises LinkRefused where the broker refuses a topic, LinkDown."""
+        packet_id = self._next_id()
+        codes = await self._connected().ask(packet_id, codec.subscribe(packet_id, topics))
+        for topic, code in zip(topics, codes):
+            if code > 1:
+                raise LinkRefused("the broker refuses a subscription to " + topic)
+
+    def drop(self):
+        """Gives the present connection up; the client connects anew."""
+        if self._connection is not None:
+            self._connection.fail(LinkDown("given up"))
+
+    def _connected(self):
+        if self._connection is None:
+            raise LinkDown("not connected")
+        return self._connection
+
+    def _next_id(self):
+        self._packet_id = self._packet_id % 65_535 + 1
+        return self._packet_id
+
+
+def _random_below(n):
+    return int.from_bytes(os.urandom(3), "big") % n

@@ -1,0 +1,66 @@
+"""One connector: its readings, its safety latch, the order that runs on it, and the relay it asks for."""
+
+from . import session as phases
+from .safety import SafetyLatch
+
+SUSPENDED_MS = 5_000  # drawing next to nothing for this long shows as SuspendedEV
+
+_STATUS_OF_PHASE = {
+    phases.STARTING: "Preparing",
+    phases.CHARGING: "Charging",
+    phases.FINISHING: "Finishing",
+    phases.RECOVERING: "SuspendedEVSE",
+    phases.DONE: "Finishing",
+}
+
+
+class Connector:
+    """`commanded` is what the relay is to be: the shell obeys it after each step, and confirms by the readings."""
+
+    def __init__(self, number, readings, limits, fault=None):
+        self.number = number  # from 1
+        self.readings = readings
+        self.limits = limits
+        self.latch = SafetyLatch(limits, fault)
+        self.session = None
+        self.settled = False  # the session's settlement is in the outbox
+        self.commanded = False
+        self.checkpoint_ms = None  # when the newest reading became durable
+        self.checkpoint_mwh = None
+
+    def start(self, session):
+        """Gives the connector an order that is durable; the next step closes the relay for it."""
+        self.session = session
+        self.settled = False
+        self.checkpoint_ms = None
+
+    def step(self, now_ms, utc_at):
+        """One cycle: latch, order, relay. Returns (fault newly latched, order changed)."""
+        before = self.latch.fault
+        fault = self.latch.check(now_ms, self.readings, self.commanded)
+        changed = self.session is not None and self.session.step(now_ms, self.readings, fault, utc_at)
+        # The latch and the emergency stop veto the relay whatever the order says.
+        self.commanded = (
+            self.session is not None and self.session.wants_closed and not fault and not self.readings.estop
+        )
+        return fault != before, changed
+
+    def status(self):
+        """OCPP 1.6 connector status."""
+        if self.session is not None:
+            if self.session.phase == phases.CHARGING and self.session.idle_ms >= SUSPENDED_MS:
+                return "SuspendedEV"
+            return _STATUS_OF_PHASE[self.session.phase]
+        if self.latch.fault:
+            return "Faulted"
+        return "Unavailable" if self.readings.estop else "Available"
+
+    def report(self):
+        """The connector's part of the status message."""
+        return {
+            "connector": self.number,
+            "status": self.status(),
+            "fault": self.latch.fault,
+            "plugged": self.readings.plugged,
+            "order_id": self.session.order_id if self.session else None,
+        }

@@ -1,0 +1,380 @@
+"""The pile: its connectors, journal and outbox, and what each message from the cloud does to them.
+
+The shell's cycle, ten times a second and once after each message:
+
+    fill every Readings -> step() -> set every relay to `commanded` -> record()
+
+step() only decides, so a relay never waits for flash to open; record() makes durable what step() decided.
+The other way round for closing: an order is durable before step() can see it.
+"""
+
+from pile_protocol import messages, pricing, seal, topics
+from pile_protocol.errors import ProtocolError
+
+from . import admission, settlement
+from . import session as phases
+from .admission import Refusal
+from .clock import CLOUD
+from .connector import Connector
+from .journal import Journal
+from .mailbox import Mailbox
+from .outbox import Outbox
+from .session import Session
+
+CHECKPOINT_MS = 1_000
+RETRY_MS = 1_000  # after the flash refused a write
+HELLO_ANSWER_MS = 10_000  # a time that took longer than this to come is too old to set a clock by
+
+_STATE_OF_PHASE = {
+    phases.STARTING: "Accepted",
+    phases.CHARGING: "Charging",
+    phases.FINISHING: "Finishing",
+    phases.RECOVERING: "Accepted",
+    phases.DONE: "Finishing",
+}
+
+
+class Controller:
+    """device_id, key (32 bytes) and store belong to this pile; `equipment` is [(Readings, safety.Limits), ...],
+    one for each connector from 1 on. Reads the journal: orders that a power cut ended come back recovering.
+    """
+
+    def __init__(self, device_id, key, store, clock, equipment, firmware):
+        self.device_id = device_id
+        self.clock = clock
+        self.journal = Journal(store)
+        self.outbox = Outbox(store)
+        self.mailbox = Mailbox()
+        self.dropped = 0  # inbound messages that could not be used
+        self._key = key
+        self._store = store
+        self._firmware = firmware
+        self._nonce = None
+        self._nonce_ms = 0
+        self._faults = self.journal.faults()
+        self._reported = None
+        self._changed = []  # (connector, fault changed, order changed) that record() has yet to see
+        self._retry_ms = 0
+        self.connectors = []
+        for i, (readings, limits) in enumerate(equipment):
+            self.connectors.append(Connector(i + 1, readings, limits, self._faults.get(i + 1, [None])[0]))
+        self._recover()
+
+    def _recover(self):
+        """Takes up the orders that were running when the power went; one whose settlement is durable is closed."""
+        orders = {}
+        for connector in self.connectors:
+            record = self.journal.load(connector.number)
+            if record is None:
+                continue
+            try:
+                order = admission.read_order(record["sealed"], self._key)
+            except Refusal:
+                self._latch(connector, "InternalError")  # an order of another key: not ours to bill
+                self.journal.close_order(connector.number)
+                continue
+            orders[order["order_id"]] = (connector, order, record)
+        for order_id in self.outbox.load(list(orders)):
+            self.journal.close_order(orders.pop(order_id)[0].number)
+        for connector, order, record in orders.values():
+            connector.start(Session.recover(order, record, self.clock.now_ms, connector.limits))
+            self.journal.use(order["order_id"], order["expires_at"], None)
+
+    # -- the cycle ------------------------------------------------------------------------------------------
+
+    def step(self, now_ms):
+        """Decides, from the readings as they are now; `now_ms` is clock.now_ms. Writes nothing, sends nothing."""
+        for connector in self.connectors:
+            # UTC is asked for only where it is used: on an ESP32 it is too big for an int without heap.
+            session = connector.session
+            recovering = session is not None and session.phase == phases.RECOVERING
+            fault_changed, order_changed = connector.step(now_ms, self.clock.at() if recovering else None)
+            if fault_changed or order_changed:
+                self._changed.append((connector, fault_changed, order_changed))
+
+    def record(self, now_ms):
+        """Makes durable what step() decided, and puts what is to be told into the mailbox.
+
+        Flash that refuses a write stops every order: without it a power cut could lose what was charged.
+        The writes are tried again every RETRY_MS.
+        """
+        if now_ms < self._retry_ms:
+            return
+        try:
+            self._record(now_ms)
+        except OSError:
+            self._retry_ms = now_ms + RETRY_MS
+            for connector in self.connectors:
+                if connector.session is not None and not connector.latch.fault:
+                    self._set_fault(connector, "InternalError")
+        self._note_status()
+
+    def _record(self, now_ms):
+        while self._changed:
+            connector, fault_changed, order_changed = self._changed[0]
+            if fault_changed:
+                self._latch(connector, connector.latch.fault)
+            if order_changed and connector.session is not None:
+                self._record_order(connector, now_ms)
+            self._changed.pop(0)
+        for connector in self.connectors:
+            session = connector.session
+            if session is None:
+                continue
+            if session.phase == phases.DONE:
+                self._settle(connector, now_ms)
+            elif session.phase != phases.RECOVERING:
+                self._checkpoint(connector, now_ms)
+
+    def _record_order(self, connector, now_ms):
+        session = connector.session
+        if session.wants_closed and len(session.boundaries) > 1:
+            self.journal.steps(connector.number, session.boundaries)
+        if session.phase != phases.DONE:
+            self._tell(connector, _STATE_OF_PHASE[session.phase], session.stop_reason, session.at(now_ms))
+
+    def _checkpoint(self, connector, now_ms):
+        """Keeps the newest reading, once a second, where it has moved; and tells it."""
+        session = connector.session
+        if connector.checkpoint_ms is not None and now_ms - connector.checkpoint_ms < CHECKPOINT_MS:
+            return
+        if session.register_mwh != connector.checkpoint_mwh or connector.checkpoint_ms is None:
+            self.journal.checkpoint(connector.number, session.order_id, session.at(now_ms), session.register_mwh)
+        connector.checkpoint_ms = now_ms
+        connector.checkpoint_mwh = session.register_mwh
+        self.mailbox.meter(self._meter(connector, now_ms))
+
+    def _settle(self, connector, now_ms):
+        """The settlement is durable before anything says that the order has ended."""
+        session = connector.session
+        if not connector.settled:
+            seq = self.outbox.last_seq + 1
+            self.outbox.add(
+                settlement.make(
+                    session, connector.number, self.device_id, self._key, self._firmware, seq, self.outbox.last_mac
+                )
+            )
+            connector.settled = True
+        self.journal.checkpoint(connector.number, session.order_id, session.ended_at, session.register_mwh)
+        self.journal.close_order(connector.number)
+        self._tell(connector, "Settled", session.stop_reason, session.ended_at)
+        connector.session = None
+
+    def _latch(self, connector, fault):
+        """Remembers a connector's fault, or that it has none, across a restart."""
+        self._set_fault(connector, fault)
+        self.journal.save_faults(self._faults)
+
+    def _set_fault(self, connector, fault):
+        connector.latch.fault = fault
+        if fault:
+            self._faults[connector.number] = [fault, self.clock.at()]
+        else:
+            self._faults.pop(connector.number, None)
+
+    # -- messages from the cloud ----------------------------------------------------------------------------
+
+    def receive(self, name, data):
+        """Acts on one message of topic `name`; one that cannot be used is counted and dropped."""
+        try:
+            if name == topics.ORDER:
+                self._receive_order(data)
+            elif name == topics.COMMAND:
+                self._receive_command(self._open(name, data))
+            elif name == topics.TIME:
+                self._receive_time(self._open(name, data))
+            elif name == topics.SETTLEMENT_ACK:
+                self._receive_ack(self._open(name, data))
+        except ProtocolError:
+            self.dropped += 1
+
+    def _open(self, name, data):
+        """The checked message of a sealed topic. Raises ProtocolError."""
+        seal.check(data, self._key)
+        message = messages.decode(name, data)
+        if message["device_id"] != self.device_id:
+            raise ProtocolError("a message for " + message["device_id"])
+        return message
+
+    def _receive_order(self, data):
+        try:
+            order = admission.read_order(data, self._key)
+        except Refusal as refusal:
+            self.dropped += 1
+            self._publish_order_status(refusal.order_id, None, "Rejected", refusal.reason, self.clock.at())
+            return
+        order_id = order["order_id"]
+        number = order["connector"]
+        for connector in self.connectors:
+            if connector.session is not None and connector.session.order_id == order_id:
+                self._tell_again(connector)
+                return
+        try:
+            reason = self._refuse(order) or self._accept(order, data)
+        except OSError:
+            reason = "StorageFailure"
+        if reason:
+            self._publish_order_status(order_id, number, "Rejected", reason, self.clock.at())
+
+    def _refuse(self, order):
+        """The first reason against an order, or None. Its id is used up in either case."""
+        at = self.clock.at()
+        if self.journal.is_used(order["order_id"]):
+            return "UsedOrder"
+        reason = admission.reason_to_refuse(order, self.device_id, len(self.connectors), at)
+        if reason is None:
+            reason = admission.reason_not_ready(self.connectors[order["connector"] - 1])
+        if reason is None and self.outbox.full:
+            reason = "OutboxFull"
+        if reason is None and self._store.free_bytes() < admission.FREE_BYTES_MIN:
+            reason = "StorageFailure"
+        if reason not in ("WrongDevice", "Expired") and not self.journal.use(
+            order["order_id"], order["expires_at"], at
+        ):
+            return reason or "StorageFailure"
+        return reason
+
+    def _accept(self, order, data):
+        """Makes the order durable and gives it to its connector, whose next step closes the relay."""
+        connector = self.connectors[order["connector"] - 1]
+        register_mwh = connector.readings.register_mwh
+        at = self.clock.at()
+        self.journal.open_order(connector.number, data, at, register_mwh)
+        connector.start(Session(order, at, register_mwh, self.clock.now_ms, connector.limits))
+        self._tell(connector, "Accepted", None, at)
+
+    def _receive_command(self, command):
+        at = self.clock.at()
+        action = command["action"]
+        if action == "stop":
+            for connector in self.connectors:
+                if connector.session is not None and connector.session.order_id == command.get("order_id"):
+                    connector.session.stop("Remote")
+            return
+        if at is None or at >= command["expires_at"]:
+            raise ProtocolError("the command has expired, or the pile has no clock")
+        if action == "report":
+            self.report()
+        elif action == "reset":
+            self._reset(command)
+
+    def _reset(self, command):
+        """Clears a fault that was latched before the command was made, so that an old one clears no new fault."""
+        number = command.get("connector", 0)
+        latched = self._faults.get(number)
+        if latched is None or command["issued_at"] < (latched[1] or 0):
+            raise ProtocolError("no fault to reset that the command could know of")
+        connector = self.connectors[number - 1]
+        connector.latch.reset()
+        self._latch(connector, None)
+
+    def _receive_time(self, message):
+        if message["nonce"] != self._nonce or self.clock.now_ms - self._nonce_ms > HELLO_ANSWER_MS:
+            raise ProtocolError("a time that nobody asked for, or too late")
+        self._nonce = None
+        self.clock.tell(message["at"], CLOUD)
+        self.mailbox.status_due = True
+
+    def _receive_ack(self, ack):
+        if not self.outbox.acknowledge(ack["seq"], ack["settlement_mac"]):
+            raise ProtocolError("an acknowledgement of no settlement that waits")
+        self.mailbox.status_due = True
+
+    # -- messages to the cloud ------------------------------------------------------------------------------
+
+    def hello(self, nonce):
+        """The greeting for a new connection; the cloud's time is believed only with this `nonce`."""
+        self._nonce = nonce
+        self._nonce_ms = self.clock.now_ms
+        orders = []
+        for connector in self.connectors:
+            if connector.session is not None:
+                orders.append([connector.session.order_id, _STATE_OF_PHASE[connector.session.phase]])
+        return {
+            "device_id": self.device_id,
+            "firmware": self._firmware,
+            "nonce": nonce,
+            "connectors": len(self.connectors),
+            "orders": orders,
+            "last_seq": self.outbox.last_seq,
+            "outbox": self.outbox.depth,
+        }
+
+    @property
+    def knows_time(self):
+        return self.clock.source == CLOUD
+
+    def status(self, heap_free_bytes, heap_min_free_bytes, late_max_ms):
+        """The retained status message; what the shell measured comes with it."""
+        return {
+            "online": True,
+            "firmware": self._firmware,
+            "connectors": [connector.report() for connector in self.connectors],
+            "heap_free_bytes": heap_free_bytes,
+            "heap_min_free_bytes": heap_min_free_bytes,
+            "clock": self.clock.source,
+            "outbox": self.outbox.depth,
+            "outbox_full": self.outbox.full,
+            "dropped": self.dropped,
+            "damaged": self.journal.damaged + self.outbox.damaged,
+            "late_max_ms": late_max_ms,
+            "at": self.clock.at(),
+        }
+
+    def report(self):
+        """Tells everything anew."""
+        self.mailbox.status_due = True
+        for connector in self.connectors:
+            if connector.session is not None:
+                self._tell_again(connector)
+
+    def _note_status(self):
+        """Asks for a fresh status message where it would read differently from the last."""
+        reported = self._reported
+        changed = reported is None
+        if changed:
+            reported = self._reported = [None] * len(self.connectors)
+        for i, connector in enumerate(self.connectors):
+            readings = connector.readings
+            now = reported[i]
+            if (
+                now is None
+                or now[0] != connector.status()
+                or now[1] != connector.latch.fault
+                or now[2] != readings.plugged
+            ):
+                reported[i] = (connector.status(), connector.latch.fault, readings.plugged)
+                changed = True
+        if changed:
+            self.mailbox.status_due = True
+
+    def _tell(self, connector, state, reason, at):
+        self._publish_order_status(connector.session.order_id, connector.number, state, reason, at)
+
+    def _tell_again(self, connector):
+        session = connector.session
+        self._tell(connector, _STATE_OF_PHASE[session.phase], session.stop_reason, session.at(self.clock.now_ms))
+
+    def _publish_order_status(self, order_id, number, state, reason, at):
+        self.mailbox.order_status(
+            {"order_id": order_id, "connector": number, "state": state, "reason": reason, "at": at}
+        )
+        self.mailbox.status_due = True
+
+    def _meter(self, connector, now_ms):
+        session = connector.session
+        remaining = session.remaining(now_ms)
+        rate = session.order["rate"]
+        limit_minor = session.order["limits"].get("cost_minor")
+        cost_minor = pricing.round_half_up(session.cost_pico(), rate["minor_digits"])
+        return {
+            "order_id": session.order_id,
+            "connector": connector.number,
+            "at": session.at(now_ms),
+            "register_mwh": session.register_mwh,
+            "energy_mwh": session.energy_mwh,
+            "power_mw": connector.readings.power_mw,
+            "cost_minor": cost_minor if limit_minor is None else min(cost_minor, limit_minor),
+            "elapsed_s": session.elapsed_s(now_ms),
+            "remaining": remaining,
+        }

@@ -1,0 +1,42 @@
+"""What waits to be published besides settlements. Bounded: the newest matters, the settlement tells the rest."""
+
+from pile_protocol import topics
+
+ORDER_STATUSES_MAX = 16
+
+
+class Mailbox:
+    """The controller puts in, the link takes out; `status_due` asks the link for a fresh status message."""
+
+    def __init__(self):
+        self.status_due = True
+        self._order_statuses = []
+        self._meters = {}  # the latest of each connector
+
+    def order_status(self, message):
+        """Keeps the last ORDER_STATUSES_MAX in order; hello and the settlement make up for an older one."""
+        if len(self._order_statuses) >= ORDER_STATUSES_MAX:
+            self._order_statuses.pop(0)
+        self._order_statuses.append(message)
+
+    def meter(self, message):
+        self._meters[message["connector"]] = message
+
+    def empty(self):
+        return not (self.status_due or self._order_statuses or self._meters)
+
+    def peek(self):
+        """(topic name, message) to publish next, or None; it stays until `done`."""
+        if self._order_statuses:
+            return topics.ORDER_STATUS, self._order_statuses[0]
+        for message in self._meters.values():
+            return topics.METER, message
+        return None
+
+    def done(self, name, message):
+        """`message` has been published."""
+        if name == topics.METER:
+            if self._meters.get(message["connector"]) is message:
+                del self._meters[message["connector"]]
+        elif self._order_statuses and self._order_statuses[0] is message:
+            self._order_statuses.pop(0)

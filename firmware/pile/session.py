@@ -1,0 +1,263 @@
+"""One running order on one connector: limits, price steps, the end. Pure: readings in, a decision out.
+
+    STARTING --relay confirmed--> CHARGING --stop reason--> FINISHING --open confirmed--> DONE
+    RECOVERING (after a power cut) --may go on--> STARTING, or straight to FINISHING
+
+The relay is wanted closed in STARTING and CHARGING and nowhere else.
+"""
+
+from pile_protocol import pricing
+
+STARTING = "Starting"
+CHARGING = "Charging"
+FINISHING = "Finishing"
+RECOVERING = "Recovering"
+DONE = "Done"
+
+# After the relay was told to open: how long its feedback may take, and how long a last pulse may.
+OPEN_CONFIRM_MS = 1_500
+OPEN_SETTLE_MS = 300
+# After a power cut: how long to wait for the clock, the meter and the plug before settling.
+RECOVERY_WAIT_MS = 120_000
+# A meter with a memory of its own may have counted on between the last checkpoint and the cut: 10 s at 43 kW.
+RECOVERY_JUMP_MWH = 120_000
+
+_STOP_OF_FAULT = {"GroundFailure": "GroundFault", "OverCurrentFailure": "OvercurrentFault"}
+
+
+class Session:
+    """Meters one order. Registers are the meter's cumulative mWh; `boundaries` holds, for each price step
+    that energy flowed in, `[step index, register at its beginning]`.
+    """
+
+    def __init__(self, order, started_at, start_register_mwh, now_ms, limits):
+        self.order = order
+        self.phase = STARTING
+        self.started_at = started_at
+        self.start_register_mwh = start_register_mwh
+        self.register_mwh = start_register_mwh
+        self.stop_reason = None
+        self.ended_at = None
+        self.recovered = False
+        self.idle_ms = 0  # how long the vehicle has drawn next to nothing
+        self.boundaries = []
+        self._limits = limits
+        self._rate = order["rate"]
+        self._steps = self._rate["steps"]
+        self._fee_minor = self._rate["session_fee_minor"]
+        self._digits = self._rate["minor_digits"]
+        self._stop_asked = None
+        self._since_ms = now_ms
+        self._last_ms = now_ms
+        self._start_base(started_at, now_ms)
+        self._enter_step(pricing.step_index(self._steps, started_at))
+
+    @classmethod
+    def recover(cls, order, record, now_ms, limits):
+        """The session that a power cut ended, from its journal record (journal.load)."""
+        session = cls(order, record["started_at"], record["start_register_mwh"], now_ms, limits)
+        session.phase = RECOVERING
+        session.recovered = True
+        session._checkpoint_at = record["at"]
+        session._start_base(record["at"], now_ms)
+        session.register_mwh = record["register_mwh"]
+        if record["boundaries"]:
+            session.boundaries = record["boundaries"]
+            session._plan_step()
+        return session
+
+    # -- what others may know ------------------------------------------------------------------------------
+
+    @property
+    def wants_closed(self):
+        return self.phase == STARTING or self.phase == CHARGING
+
+    @property
+    def order_id(self):
+        return self.order["order_id"]
+
+    @property
+    def energy_mwh(self):
+        return self.register_mwh - self.start_register_mwh
+
+    def at(self, now_ms):
+        """Unix seconds on the order's own time base: the wall clock at its start, and ticks since then."""
+        return self._base_at + (now_ms - self._base_ms) // 1000
+
+    def elapsed_s(self, now_ms):
+        return self.at(now_ms) - self.started_at
+
+    def energies(self):
+        """(step index, mWh) pairs in order of time, adding up to energy_mwh."""
+        pairs = []
+        for i, (index, begin_mwh) in enumerate(self.boundaries):
+            last = i + 1 == len(self.boundaries)
+            end_mwh = self.register_mwh if last else self.boundaries[i + 1][1]
+            pairs.append((index, end_mwh - begin_mwh))
+        return pairs
+
+    def cost_pico(self):
+        return pricing.cost_pico(self._steps, self.energies(), self._fee_minor, self._digits)
+
+    def bill(self):
+        """(total_minor, fee_minor, periods): pricing.bill at the money limit, steps without energy left out."""
+        energies = [(index, mwh) for index, mwh in self.energies() if mwh]
+        return pricing.bill(self._rate, energies, self.order["limits"].get("cost_minor"))
+
+    def remaining(self, now_ms):
+        """What is left of each limit: mWh or None, minor units or None, seconds."""
+        limits = self.order["limits"]
+        energy_mwh = limits.get("energy_mwh")
+        cost_minor = limits.get("cost_minor")
+        return {
+            "energy_mwh": None if energy_mwh is None else max(0, energy_mwh - self.energy_mwh),
+            "cost_minor": None
+            if cost_minor is None
+            else max(0, cost_minor - pricing.round_half_up(self.cost_pico(), self._digits)),
+            "duration_s": max(0, limits["duration_s"] - self.elapsed_s(now_ms)),
+        }
+
+    # -- the step ------------------------------------------------------------------------------------------
+
+    def stop(self, reason):
+        """Asks for the end, from outside: the phone, a fault, the end of the firmware. The first reason counts."""
+        if self._stop_asked is None:
+            self._stop_asked = reason
+
+    def step(self, now_ms, readings, fault, utc_at):
+        """Advances by one cycle. `fault` is the safety latch's code, `utc_at` the wall clock; both or either None.
+
+        Returns True where the phase or the price step changed.
+        """
+        before = (self.phase, len(self.boundaries))
+        passed_ms = now_ms - self._last_ms
+        self._last_ms = now_ms
+        if self.phase == RECOVERING:
+            self._recover(now_ms, readings, fault, utc_at)
+        elif self.phase == FINISHING:
+            self._finish(now_ms, readings)
+        elif self.phase != DONE:
+            self._charge(now_ms, passed_ms, readings, fault)
+        return before[0] != self.phase or before[1] != len(self.boundaries)
+
+    def _charge(self, now_ms, passed_ms, readings, fault):
+        if self.phase == STARTING and readings.relay_closed is not False:
+            self.phase = CHARGING
+        self._read(readings)
+        if now_ms >= self._next_step_ms:
+            self._enter_step(pricing.step_index(self._steps, self.at(now_ms)))
+        idle = self.phase == CHARGING and readings.power_mw < self._limits.full_power_mw
+        self.idle_ms = self.idle_ms + passed_ms if idle else 0
+        reason = self._why_stop(now_ms, readings, fault)
+        if reason:
+            self.stop_reason = reason
+            self._go(FINISHING, now_ms)
+
+    def _why_stop(self, now_ms, readings, fault):
+        """The stop reason (OCPP 2.1) that holds now, safety first; None to go on."""
+        if readings.estop:
+            return "EmergencyStop"
+        if fault:
+            return _STOP_OF_FAULT.get(fault, "Other")
+        if not readings.plugged:
+            return "EVDisconnected"
+        if self._stop_asked:
+            return self._stop_asked
+        if self.energy_mwh >= self._stop_energy_mwh:
+            return self._stop_energy_reason
+        if now_ms >= self._stop_ms:
+            return "TimeLimitReached"
+        if self.idle_ms >= self._limits.full_after_ms:
+            return "StoppedByEV"
+        return None
+
+    def _finish(self, now_ms, readings):
+        """Waits for the relay to be open, then takes the last reading. A relay that does not open is the latch's
+        business, and what flows through it the operator's loss: the last reading then stays the one at the stop."""
+        waited_ms = now_ms - self._since_ms
+        if readings.relay_closed is None:
+            open_now = waited_ms >= OPEN_SETTLE_MS
+        else:
+            open_now = not readings.relay_closed
+        if open_now:
+            self._read(readings)
+        if open_now or waited_ms >= OPEN_CONFIRM_MS:
+            self._go(DONE, now_ms)
+
+    def _recover(self, now_ms, readings, fault, utc_at):
+        """Goes on where everything allows it; settles at the last durable reading where it cannot."""
+        if readings.register_mwh is not None:
+            if not 0 <= readings.register_mwh - self.register_mwh <= RECOVERY_JUMP_MWH:
+                return self._give_up(now_ms)  # the meter lost its memory, or is another one
+            self._read(readings)
+        if readings.estop or fault or not readings.plugged or self._stop_asked:
+            return self._give_up(now_ms)
+        if utc_at is not None:
+            end_at = self.started_at + self.order["limits"]["duration_s"]
+            if not self._checkpoint_at <= utc_at < end_at:
+                return self._give_up(now_ms)
+            if readings.register_mwh is not None:
+                self._start_base(utc_at, now_ms)
+                self._enter_step(pricing.step_index(self._steps, utc_at))
+                return self._go(STARTING, now_ms)
+        if now_ms - self._since_ms >= RECOVERY_WAIT_MS:
+            self._give_up(now_ms)
+        return None
+
+    def _give_up(self, now_ms):
+        self.stop_reason = "PowerLoss"
+        self._start_base(self._checkpoint_at, now_ms)
+        self._go(DONE, now_ms)
+
+    def _go(self, phase, now_ms):
+        self.phase = phase
+        self._since_ms = now_ms
+        if phase == DONE:
+            self.ended_at = self.at(now_ms)
+
+    def _read(self, readings):
+        register_mwh = readings.register_mwh
+        if register_mwh is not None and register_mwh > self.register_mwh:
+            self.register_mwh = register_mwh
+
+    # -- plans: what makes one cycle cheap ------------------------------------------------------------------
+
+    def _start_base(self, at, now_ms):
+        self._base_at = at
+        self._base_ms = now_ms
+        self._stop_ms = now_ms + (self.started_at + self.order["limits"]["duration_s"] - at) * 1000
+
+    def _enter_step(self, index):
+        if not self.boundaries or self.boundaries[-1][0] != index:
+            self.boundaries.append([index, self.register_mwh])
+        self._plan_step()
+
+    def _plan_step(self):
+        """Works out, once per price step, when it ends and at which energy the order must stop within it."""
+        index, begin_mwh = self.boundaries[-1]
+        later = index + 1 < len(self._steps)
+        ends_at = self._steps[index + 1][0] if later else self._rate["until_at"]
+        self._next_step_ms = self._base_ms + (ends_at - self._base_at) * 1000
+        if not later:
+            self._next_step_ms = self._stop_ms + 1  # the last step outlasts the order
+        limits = self.order["limits"]
+        self._stop_energy_mwh = limits.get("energy_mwh", 1 << 30)
+        self._stop_energy_reason = "EnergyLimitReached"
+        if "cost_minor" in limits:
+            by_cost_mwh = self._cost_limit_mwh(limits["cost_minor"], index, begin_mwh)
+            if by_cost_mwh is not None and by_cost_mwh < self._stop_energy_mwh:
+                self._stop_energy_mwh = by_cost_mwh
+                self._stop_energy_reason = "CostLimitReached"
+
+    def _cost_limit_mwh(self, limit_minor, index, begin_mwh):
+        """The order's energy at which its exact cost reaches the money limit, if this step went on for ever."""
+        unit_pico = pricing.pico_per_minor(self._digits)
+        spent_pico = self._fee_minor * unit_pico
+        for i in range(len(self.boundaries) - 1):
+            step = self._steps[self.boundaries[i][0]]
+            spent_pico += (self.boundaries[i + 1][1] - self.boundaries[i][1]) * (step[1] + step[2])
+        step = self._steps[index]
+        more_mwh = pricing.energy_to_reach(limit_minor * unit_pico, spent_pico, step[1] + step[2])
+        if more_mwh is None:
+            return None
+        return begin_mwh - self.start_register_mwh + more_mwh

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""One simulated pile: the firmware's own files under MicroPython's unix port, on boards/sim.
+
+JSON lines on stdin change its world ({"plug": false}, {"power_w": 0}, {"estop": true}, {"weld": true},
+{"meter": false}, ... each with "connector": n where it is not the first); JSON lines on stdout tell what the
+hardware did ("relay closed", "relay opened", "register", "log"), with "at_us", Unix time in microseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+KEY_VARIABLE = "RATELOCK_DEVICE_KEY"
+
+
+def interpreter() -> list[str]:
+    """The MicroPython to run: $MICROPYTHON, else the one beside this Python, else the one on the PATH."""
+    named = os.environ.get("MICROPYTHON")
+    if named:
+        return shlex.split(named)
+    beside = Path(sys.executable).with_name("micropython")
+    found = str(beside) if beside.exists() else shutil.which("micropython")
+    if not found:
+        raise SystemExit("sim_pile: no MicroPython found; run `make setup`, or name one in MICROPYTHON")
+    return [found]
+
+
+def write_settings(data: Path, config: dict[str, object], sim: dict[str, object]) -> None:
+    """Writes what the firmware finds on its file system; config.json holds the key and is for its owner only."""
+    data.mkdir(parents=True, exist_ok=True)
+    path = data / "config.json"
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        json.dump(config, file)
+    (data / "sim.json").write_text(json.dumps(sim))
+
+
+def environment() -> dict[str, str]:
+    """The environment that makes MicroPython find the firmware, with boards/sim as its board."""
+    path = ":".join([str(ROOT / "boards" / "sim"), str(ROOT / "firmware"), ".frozen"])
+    return {**os.environ, "MICROPYPATH": path}
+
+
+def command() -> list[str]:
+    """Boots the firmware as a board does: boot.py, then main.py."""
+    return [*interpreter(), "-c", "import boot, main; main.main()"]
+
+
+def read_key(argument: str | None) -> str:
+    """The device key: 64 hex digits, @file, or the environment (a process list shows arguments)."""
+    if argument is None:
+        argument = os.environ.get(KEY_VARIABLE, "")
+    if argument.startswith("@"):
+        argument = Path(argument[1:]).read_text().strip()
+    if len(argument) != 64:
+        raise SystemExit(f"sim_pile: --key (or {KEY_VARIABLE}) must be 64 hex digits, or @file")
+    return argument
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device-id", required=True)
+    parser.add_argument("--key", help=f"64 hex digits, or @file; better in the environment as {KEY_VARIABLE}")
+    parser.add_argument("--mqtt", required=True, help="mqtt://host:port, or mqtts://host:port with --ca")
+    parser.add_argument("--ca", type=Path, help="the CA certificate that the broker's must be signed by")
+    parser.add_argument("--data", type=Path, required=True, help="the pile's flash: survives a restart")
+    parser.add_argument("--power-w", type=int, default=7000)
+    parser.add_argument("--imp-per-kwh", type=int, default=3200)
+    parser.add_argument("--speed", type=int, default=1, help="the register runs this many times faster than the clock")
+    parser.add_argument("--connectors", type=int, default=1)
+    parser.add_argument("--battery-wh", type=int, default=60_000)
+    parser.add_argument("--full-after-s", type=int, default=180, help="low power for this long means full")
+    parser.add_argument("--no-feedback", action="store_true", help="a relay without a feedback contact")
+    parser.add_argument("--keepalive-s", type=int, default=30)
+    parser.add_argument("--backoff-max-ms", type=int, default=30_000)
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = parse()
+    url = urlsplit(options.mqtt)
+    if url.scheme not in ("mqtt", "mqtts") or not url.hostname or not url.port:
+        raise SystemExit("sim_pile: --mqtt must read mqtt://host:port or mqtts://host:port")
+    broker: dict[str, object] = {
+        "host": url.hostname,
+        "port": url.port,
+        "keepalive_s": options.keepalive_s,
+        "backoff_max_ms": options.backoff_max_ms,
+    }
+    if url.scheme == "mqtts":
+        if not options.ca:
+            raise SystemExit("sim_pile: mqtts needs --ca")
+        options.data.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(options.ca, options.data / "ca.pem")
+        broker["ca"] = "ca.pem"
+    write_settings(
+        options.data,
+        {"device_id": options.device_id, "key": read_key(options.key), "broker": broker},
+        {
+            "connectors": options.connectors,
+            "power_w": options.power_w,
+            "imp_per_kwh": options.imp_per_kwh,
+            "speed": options.speed,
+            "battery_wh": options.battery_wh,
+            "feedback": not options.no_feedback,
+            "full_after_s": options.full_after_s,
+        },
+    )
+    environ = environment()
+    environ.pop(KEY_VARIABLE, None)
+    argv = command()
+    os.chdir(options.data)
+    os.execvpe(argv[0], argv, environ)  # this very process becomes the pile: one pid, one pair of pipes
+
+
+if __name__ == "__main__":
+    main()
