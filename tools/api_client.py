@@ -1,0 +1,135 @@
+"""A small HTTP client for the cloud's API: JSON requests and server-sent events, standard library only."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+TIMEOUT_S = 20
+
+
+class ApiError(Exception):
+    """The cloud did not answer, or not with what was asked for."""
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int
+    headers: dict[str, str]  # names in lower case
+    body: bytes
+
+    def json(self) -> Any:
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise ApiError(f"HTTP {self.status}, not JSON: {self.body[:200]!r}") from error
+
+    @property
+    def code(self) -> str | None:
+        """The problem's stable code; None where it went well."""
+        return None if self.status < 400 else self.json().get("code")
+
+
+@dataclass(frozen=True)
+class Event:
+    name: str
+    data: Any
+    id: str | None
+
+
+class Client:
+    """Speaks to one server. token: sent as the bearer token of every request unless one is given there."""
+
+    def __init__(self, base_url: str, token: str | None = None, timeout_s: float = TIMEOUT_S):
+        parts = urlsplit(base_url)
+        self.base_url = base_url.rstrip("/")
+        self._host = parts.hostname or "127.0.0.1"
+        self._port = parts.port or 80
+        self._token = token
+        self._timeout_s = timeout_s
+
+    def with_token(self, token: str) -> Client:
+        return Client(self.base_url, token, self._timeout_s)
+
+    def request(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> Response:
+        """One request. body: sent as JSON; bytes are sent as they are. Raises ApiError where nobody answers."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        try:
+            data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+            connection.request(method, path, data, self._headers(data is not None, headers))
+            answer = connection.getresponse()
+            return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise ApiError(f"{method} {self.base_url}{path}: {error}") from error
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> Response:
+        return self.request("GET", path)
+
+    def post(self, path: str, body: object = None, headers: dict[str, str] | None = None) -> Response:
+        return self.request("POST", path, body, headers)
+
+    def put(self, path: str, body: object) -> Response:
+        return self.request("PUT", path, body)
+
+    def events(self, path: str, timeout_s: float = TIMEOUT_S) -> Iterator[Event]:
+        """The server-sent events of `path`, until the server ends them. Raises ApiError.
+
+        timeout_s: of silence (heartbeats are no silence).
+        """
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
+        try:
+            connection.request("GET", path, headers={**self._headers(False, None), "Accept": "text/event-stream"})
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise ApiError(f"GET {path}: HTTP {answer.status} {answer.read()[:200]!r}")
+            name, event_id, data = "message", None, []
+            while line := answer.readline():
+                text = line.decode().rstrip("\r\n")
+                field, _, value = text.partition(":")
+                value = value.removeprefix(" ")
+                if not text:
+                    if data:
+                        yield Event(name, json.loads("\n".join(data)), event_id)
+                    name, data = "message", []
+                elif field == "event":
+                    name = value
+                elif field == "data":
+                    data.append(value)
+                elif field == "id":
+                    event_id = value
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise ApiError(f"GET {self.base_url}{path}: {error}") from error
+        finally:
+            connection.close()
+
+    def wait_until_up(self, check_alive: Any, timeout_s: float = 30) -> None:
+        """Returns once /healthz answers 200. check_alive: raises where the server has ended."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            check_alive()
+            try:
+                if self.get("/healthz").status == 200:
+                    return
+                problem = "answers, but is not healthy"
+            except ApiError as error:
+                problem = str(error)
+            if time.monotonic() > deadline:
+                raise ApiError(f"the cloud is not up after {timeout_s:g} s: {problem}")
+            time.sleep(0.02)
+
+    def _headers(self, has_body: bool, more: dict[str, str] | None) -> dict[str, str]:
+        headers = {"Accept": "application/json"}
+        if has_body:
+            headers["Content-Type"] = "application/json"
+        if self._token:
+            headers["Authorization"] = "Bearer " + self._token
+        return {**headers, **(more or {})}
