@@ -58,6 +58,4 @@ REJECT_REASONS = (
     "StorageFailure",  # the order could not be made durable
 )
 
-COMMAND_ACTIONS = ("stop", "reset", "report")
 CLOCK_STATES = ("Unset", "Ntp", "Cloud")
-PERIOD_LABELS = ("flat", "sharp", "peak", "valley")

@@ -1,0 +1,171 @@
+"""Every message of the wire: those of messages.py, which a pile reads, and those that only others read."""
+
+from . import messages, topics, words
+from .fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text
+from .messages import (
+    AT,
+    CONNECTOR,
+    COUNT,
+    CURRENCY,
+    DEVICE_ID,
+    LABEL,
+    MAC,
+    MAX_CONNECTORS,
+    MAX_DURATION_S,
+    MAX_ENERGY_MWH,
+    MAX_STEPS,
+    MINOR,
+    MINOR_DIGITS,
+    NONCE,
+    ORDER_ID,
+    PRICE,
+    RATE_ID,
+)
+
+MAX_REGISTER_MWH = 10**12
+REGISTER_MWH = Int(0, MAX_REGISTER_MWH)
+ENERGY_MWH = Int(0, MAX_ENERGY_MWH)
+DURATION_S = Int(0, 10 * MAX_DURATION_S)
+FIRMWARE = Text(1, 40)
+
+RATE = Table(
+    ("rate_id", RATE_ID),
+    ("currency", CURRENCY),
+    ("minor_digits", MINOR_DIGITS),
+    ("session_fee_minor", MINOR),
+    ("time_zone", Text(1, 64)),
+    (
+        "periods",
+        Array(
+            Row(
+                ("start_minute", Int(0, 1439)),  # of the local day
+                ("electricity_price", PRICE),
+                ("service_price", PRICE),
+                ("label", LABEL),
+            ),
+            1,
+            96,
+        ),
+    ),
+    ("published_at", AT),
+)
+
+HELLO = Table(
+    ("device_id", DEVICE_ID),
+    ("firmware", FIRMWARE),
+    ("nonce", NONCE),
+    ("connectors", Int(1, MAX_CONNECTORS)),
+    ("orders", Array(Row(("order_id", ORDER_ID), ("state", OneOf(words.ORDER_STATES))), 0, MAX_CONNECTORS)),
+    ("last_seq", COUNT),  # of the newest settlement made, 0 before the first
+    ("outbox", COUNT),
+)
+
+ORDER_STATUS = Table(
+    ("order_id", Nullable(ORDER_ID)),  # null: the order was too damaged to tell
+    ("connector", Nullable(CONNECTOR)),
+    ("state", OneOf(words.ORDER_STATES)),
+    ("reason", Nullable(OneOf(words.REJECT_REASONS + words.STOP_REASONS))),
+    ("at", Nullable(AT)),  # null: the pile has no clock
+)
+
+CONNECTOR_STATUS = Table(
+    ("connector", CONNECTOR),
+    ("status", OneOf(words.CONNECTOR_STATUSES)),
+    ("fault", Nullable(OneOf(words.FAULT_CODES))),
+    ("plugged", Bool()),
+    ("order_id", Nullable(ORDER_ID)),
+)
+
+STATUS = Table(
+    ("online", Bool()),
+    ("firmware?", FIRMWARE),
+    ("connectors?", Array(CONNECTOR_STATUS, 1, MAX_CONNECTORS)),
+    ("heap_free_bytes?", COUNT),
+    ("heap_min_free_bytes?", COUNT),
+    ("clock?", OneOf(words.CLOCK_STATES)),
+    ("outbox?", COUNT),
+    ("outbox_full?", Bool()),
+    ("dropped?", COUNT),  # inbound messages that could not be used
+    ("damaged?", COUNT),  # records in flash that failed their checksum
+    ("late_max_ms?", COUNT),  # by how much the control loop's latest cycle was late
+    ("at?", Nullable(AT)),
+)
+
+METER = Table(
+    ("order_id", ORDER_ID),
+    ("connector", CONNECTOR),
+    ("at", AT),
+    ("register_mwh", REGISTER_MWH),
+    ("energy_mwh", ENERGY_MWH),
+    ("power_mw", Int(0, 10**9)),
+    ("cost_minor", MINOR),
+    ("elapsed_s", DURATION_S),
+    (
+        "remaining",
+        Table(
+            ("energy_mwh", Nullable(ENERGY_MWH)),
+            ("cost_minor", Nullable(MINOR)),
+            ("duration_s", DURATION_S),
+        ),
+    ),
+)
+
+SETTLEMENT = Table(
+    ("kind", OneOf(("settlement",))),
+    ("device_id", DEVICE_ID),
+    ("connector", CONNECTOR),
+    ("order_id", ORDER_ID),
+    ("seq", Int(1, 2**31 - 1)),
+    ("prev_mac", Nullable(MAC)),  # null in the first settlement of a device
+    ("rate_id", RATE_ID),
+    ("rate_digest", MAC),
+    ("start_register_mwh", REGISTER_MWH),
+    ("end_register_mwh", REGISTER_MWH),
+    ("energy_mwh", ENERGY_MWH),
+    ("started_at", AT),
+    ("ended_at", AT),
+    (
+        "periods",
+        Array(
+            Row(
+                ("from_at", AT),
+                ("electricity_price", PRICE),
+                ("service_price", PRICE),
+                ("label", LABEL),
+                ("energy_mwh", ENERGY_MWH),
+                ("electricity_minor", MINOR),
+                ("service_minor", MINOR),
+            ),
+            0,
+            MAX_STEPS,
+        ),
+    ),
+    ("session_fee_minor", MINOR),
+    ("currency", CURRENCY),
+    ("minor_digits", MINOR_DIGITS),
+    ("total_minor", MINOR),
+    ("stop_reason", OneOf(words.STOP_REASONS)),
+    ("firmware", FIRMWARE),
+    ("recovered", Bool()),  # made after a power cut
+    ("mac", MAC),
+)
+
+BY_TOPIC = {
+    topics.RATE: RATE,
+    topics.HELLO: HELLO,
+    topics.ORDER_STATUS: ORDER_STATUS,
+    topics.STATUS: STATUS,
+    topics.METER: METER,
+    topics.SETTLEMENT: SETTLEMENT,
+}
+BY_TOPIC.update(messages.BY_TOPIC)
+
+
+def decode(name, data):
+    """The message of topic `name` in `data` (bytes), checked field by field. Raises MessageError.
+
+    A seal is not checked here: see seal.check.
+    """
+    value = messages.parse_json(data)
+    messages.validate(BY_TOPIC[name], value)
+    return value
