@@ -1,0 +1,45 @@
+"""Who asks: what the endpoints of both audiences depend on."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+
+from .. import orders
+from ..cloud import Cloud
+from ..problems import unauthorized
+from ..security import bearer, same
+
+
+def get_cloud(request: Request) -> Cloud:
+    return request.app.state.cloud
+
+
+TheCloud = Annotated[Cloud, Depends(get_cloud)]
+
+
+def is_operator(request: Request, cloud: TheCloud) -> bool:
+    token = bearer(request.headers.get("authorization"))
+    return token is not None and same(token, cloud.operator_token)
+
+
+def need_operator(operator: Annotated[bool, Depends(is_operator)]) -> None:
+    if not operator:
+        raise unauthorized()
+
+
+def own_order(
+    request: Request,
+    cloud: TheCloud,
+    operator: Annotated[bool, Depends(is_operator)],
+    order_id: str,
+    token: Annotated[
+        str | None, Query(description="The order token, for who cannot set an Authorization header")
+    ] = None,
+) -> Any:
+    """The row of an order that whoever asks may see. Raises Problem (UnknownOrder)."""
+    given = token or bearer(request.headers.get("authorization"))
+    return orders.authorized(orders.get(cloud.reader, order_id), given, operator)
+
+
+OwnOrder = Annotated[Any, Depends(own_order)]
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]

@@ -1,0 +1,126 @@
+"""For whoever runs piles; every call needs the operator token."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from pile_protocol import messages
+
+from .. import life, orders, piles, rates, records, settlements, views
+from ..cloud import let_in
+from ..security import now_s
+from .access import Limit, TheCloud, need_operator
+
+router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
+
+_DEVICE_ID = rf"^[A-Za-z0-9_-]{{{messages.DEVICE_ID.low},{messages.DEVICE_ID.high}}}$"
+
+
+class PileBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    device_id: str = Field(pattern=_DEVICE_ID)
+    name: str = Field("", max_length=100)
+    connectors: int = Field(1, ge=1, le=messages.MAX_CONNECTORS)
+
+
+class ResetBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    connector: int = Field(1, ge=1, le=messages.MAX_CONNECTORS)
+
+
+def _page(items: list[dict[str, Any]], limit: int, name: str) -> dict[str, Any]:
+    """`next` is what the following page is asked for with; null at the end."""
+    return {"items": items, "next": items[-1][name] if len(items) == limit else None}
+
+
+@router.get("/piles")
+async def list_piles(
+    cloud: TheCloud,
+    limit: Limit = 50,
+    after: str | None = None,
+    q: Annotated[str | None, Query(max_length=100, description="Part of an id or a name")] = None,
+    online: bool | None = None,
+) -> dict[str, Any]:
+    """The piles by id, with what each last reported of itself."""
+    return _page(piles.list_views(cloud.reader, now_s(), limit, after, q, online), limit, "device_id")
+
+
+@router.post("/piles", status_code=201)
+async def add_pile(cloud: TheCloud, body: PileBody) -> dict[str, Any]:
+    """Register a pile. Its key is told here and never again."""
+    name = body.name or body.device_id
+    key = await cloud.write(lambda tx: piles.add(tx, body.device_id, name, body.connectors, now_s()))
+    await asyncio.to_thread(let_in, cloud.settings, body.device_id, key)
+    return {"device_id": body.device_id, "name": name, "connectors": body.connectors, "key": key.hex()}
+
+
+@router.put("/piles/{device_id}/rate", status_code=201)
+async def set_rate(cloud: TheCloud, device_id: str, body: rates.RateBody) -> dict[str, Any]:
+    """Publish a new version of the pile's rate; orders that run keep theirs."""
+    return await cloud.write(lambda tx: rates.publish(tx, cloud.dispatch.put, device_id, body, now_s()))
+
+
+@router.get("/piles/{device_id}/rates")
+async def list_rates(
+    cloud: TheCloud, device_id: str, limit: Limit = 50, before: str | None = None
+) -> dict[str, Any]:
+    """The pile's rates, newest first."""
+    piles.get(cloud.reader, device_id)
+    return _page(rates.history(cloud.reader, device_id, limit, before), limit, "rate_id")
+
+
+@router.post("/piles/{device_id}/reset", status_code=202)
+async def reset_pile(cloud: TheCloud, device_id: str, body: ResetBody) -> dict[str, Any]:
+    """Ask the pile to clear a connector's fault."""
+    await cloud.write(lambda tx: orders.reset(tx, cloud.orders, device_id, body.connector, now_s()))
+    return {"device_id": device_id, "connector": body.connector}
+
+
+@router.get("/orders")
+async def list_orders(
+    cloud: TheCloud,
+    limit: Limit = 50,
+    before: str | None = None,
+    device_id: str | None = None,
+    connector: int | None = None,
+    state: Annotated[str | None, Query(pattern="^(" + "|".join(life.STATES) + ")$")] = None,
+) -> dict[str, Any]:
+    """The orders, newest first."""
+    found = views.list_orders(cloud.reader, device_id, connector, state, limit, before)
+    return _page(found, limit, "order_id")
+
+
+@router.get("/settlements")
+async def list_settlements(
+    cloud: TheCloud,
+    limit: Limit = 50,
+    before: int | None = None,
+    flagged: bool | None = None,
+    device_id: str | None = None,
+) -> dict[str, Any]:
+    """The settlements as the piles sealed them, newest first, with what was found wrong with them."""
+    return _page(settlements.list_views(cloud.reader, flagged, device_id, limit, before), limit, "id")
+
+
+@router.get("/events")
+async def list_events(
+    cloud: TheCloud,
+    limit: Limit = 50,
+    before: int | None = None,
+    device_id: str | None = None,
+    order_id: str | None = None,
+) -> dict[str, Any]:
+    """What happened out of the ordinary course of orders, newest first."""
+    return _page(records.list_events(cloud.reader, device_id, order_id, limit, before), limit, "id")
+
+
+@router.get("/rejects")
+async def list_rejects(
+    cloud: TheCloud, limit: Limit = 50, before: int | None = None, reason: str | None = None
+) -> dict[str, Any]:
+    """The messages that could not be used, newest first."""
+    return _page(records.list_rejects(cloud.reader, reason, limit, before), limit, "id")

@@ -1,0 +1,102 @@
+"""For whoever stands at a pile: its rate, an order, its progress, its end and its payment."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from .. import life, orders, payments, piles, rates, views
+from ..cloud import Cloud
+from ..security import now_s
+from .access import OwnOrder, TheCloud
+
+router = APIRouter(prefix="/api", tags=["phone"])
+
+# How often a watcher reads the database without being woken: what another process changed is seen then.
+REREAD_S = 2
+
+
+@router.get("/piles/{device_id}")
+async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
+    """The pile, its connectors and the id of its latest rate."""
+    return piles.view(cloud.reader, piles.get(cloud.reader, device_id), now_s())
+
+
+@router.get("/piles/{device_id}/rate")
+async def get_rate(cloud: TheCloud, device_id: str) -> dict[str, Any]:
+    """The pile's latest rate, what holds now, and the steps of the next 24 hours."""
+    rate = rates.latest(cloud.reader, piles.get(cloud.reader, device_id).device_id)
+    if rate is None:
+        raise rates.no_rate(device_id)
+    return rates.shown(rate, now_s())
+
+
+@router.post("/orders", status_code=201)
+async def make_order(
+    cloud: TheCloud,
+    response: Response,
+    body: orders.OrderBody,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> dict[str, Any]:
+    """Confirm a rate. The answer carries the order's token, which everything else about the order needs."""
+    key = orders.check_idempotency_key(idempotency_key)
+    row, made = await cloud.write(lambda tx: orders.create(tx, cloud.orders, body, key, now_s()))
+    if not made:
+        response.status_code = 200
+    return views.order(cloud.reader, cloud.hub, row) | {"token": row.token}
+
+
+@router.get("/orders/{order_id}")
+async def get_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
+    """The order as it stands."""
+    return views.order(cloud.reader, cloud.hub, row)
+
+
+@router.get("/orders/{order_id}/events", response_class=EventSourceResponse)
+async def watch_order(cloud: TheCloud, row: OwnOrder) -> AsyncIterator[ServerSentEvent]:
+    """`order` events (first of all: as it stands) and `meter` events, until nothing more can happen."""
+    async for event in _changes(cloud, row):
+        yield event
+
+
+async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
+    order_id = row.order_id
+    shown_version = shown_meter = None
+    with cloud.hub.watch(order_id) as changed:
+        while True:
+            changed.clear()
+            row = orders.get(cloud.reader, order_id)
+            if row is None:
+                return
+            if row.version != shown_version:
+                shown_version = row.version
+                view = views.order(cloud.reader, cloud.hub, row)
+                shown_meter = view["meter"]
+                yield ServerSentEvent(event="order", id=str(row.version), data=view)
+            else:
+                meter = views.meter(cloud.reader, cloud.hub, row)
+                if meter is not None and meter != shown_meter:
+                    shown_meter = meter
+                    yield ServerSentEvent(event="meter", data=meter)
+            if row.state in life.ENDS:
+                return
+            try:
+                await asyncio.wait_for(changed.wait(), REREAD_S)
+            except asyncio.TimeoutError:
+                pass
+
+
+@router.post("/orders/{order_id}/stop", status_code=202)
+async def stop_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
+    """Ask the pile to end the order. Asking again changes nothing."""
+    stopped = await cloud.write(lambda tx: orders.stop(tx, cloud.orders, row.order_id, now_s()))
+    return views.order(cloud.reader, cloud.hub, stopped)
+
+
+@router.post("/orders/{order_id}/payment")
+async def pay_order(cloud: TheCloud, row: OwnOrder, body: payments.PaymentBody) -> dict[str, Any]:
+    """Pay the settlement's total. Paying again changes nothing."""
+    paid = await cloud.write(lambda tx: payments.pay(tx, cloud.orders, row.order_id, body, now_s()))
+    return views.order(cloud.reader, cloud.hub, paid)

@@ -1,0 +1,150 @@
+"""The command line: serve, register a pile, set a rate, list orders. Settings come from the environment."""
+
+import argparse
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from . import logs, piles, rates, views
+from .api.operator import PileBody
+from .app import create_app
+from .cloud import Cloud, let_in
+from .dispatch import put_row
+from .problems import Problem
+from .security import now_s
+from .settings import Settings, from_environment
+from .store import Store
+from .writer import Transaction
+
+SHUTDOWN_S = 5
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    logs.configure()
+    try:
+        return options.command(from_environment(), options)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        return _fail(wrong)
+    except Problem as error:
+        return _fail(str(error))
+    except SQLAlchemyError as error:
+        return _fail(f"the database cannot be used: {error}")
+    except OSError as error:
+        return _fail(str(error))
+
+
+def _fail(reason: str) -> int:
+    print("cloud_stub: " + reason, file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cloud_stub", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the cloud until it is told to end")
+    serve.set_defaults(command=_serve)
+
+    pile = commands.add_parser("pile", help="piles").add_subparsers(required=True, metavar="COMMAND")
+    add = pile.add_parser("add", help="register a pile; prints its id, key and connectors as JSON")
+    add.add_argument("device_id")
+    add.add_argument("--connectors", type=int, default=1)
+    add.add_argument("--name", default="")
+    add.set_defaults(command=_pile_add)
+
+    rate = commands.add_parser("rate", help="rates").add_subparsers(required=True, metavar="COMMAND")
+    rate_set = rate.add_parser("set", help="publish a pile's new rate from a JSON file; prints it")
+    rate_set.add_argument("device_id")
+    rate_set.add_argument("file", type=Path)
+    rate_set.set_defaults(command=_rate_set)
+
+    orders = commands.add_parser("orders", help="list the newest orders, one JSON object a line")
+    orders.add_argument("--limit", type=int, default=50)
+    orders.set_defaults(command=_orders)
+    return parser
+
+
+def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    listener = socket.create_server((settings.http_host, settings.http_port), backlog=1024)
+    with listener:
+        host, port = listener.getsockname()[:2]
+        config = uvicorn.Config(
+            create_app(Cloud(settings)),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+        )
+        server = _Server(config, f"http://{host}:{port}")
+        server.run([listener])
+    return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Says on stdout where it listens, once it does."""
+
+    def __init__(self, config: uvicorn.Config, address: str):
+        super().__init__(config)
+        self._address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(json.dumps({"listening": self._address}), flush=True)
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Store]:
+    settings.prepare()
+    store = Store(settings.database)
+    try:
+        store.migrate()
+        yield store
+    finally:
+        store.close()
+
+
+def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
+    # The same checks as over HTTP, from the same model.
+    body = PileBody(device_id=options.device_id, name=options.name, connectors=options.connectors)
+    name = body.name or body.device_id
+    with _database(settings) as store:
+        with store.writing.begin() as conn:
+            key = piles.add(Transaction(conn), body.device_id, name, body.connectors, now_s())
+        let_in(settings, body.device_id, key)
+    _print({"device_id": body.device_id, "key": key.hex(), "connectors": body.connectors})
+    return 0
+
+
+def _rate_set(settings: Settings, options: argparse.Namespace) -> int:
+    try:
+        data = json.loads(options.file.read_bytes())
+    except ValueError:
+        return _fail(f"{options.file} is not JSON")
+    body = rates.parse(data)
+    with _database(settings) as store, store.writing.begin() as conn:
+        # A cloud that is running sends it on within a few seconds, else the next that starts.
+        rate = rates.publish(Transaction(conn), put_row, options.device_id, body, now_s())
+    _print(rate)
+    return 0
+
+
+def _orders(settings: Settings, options: argparse.Namespace) -> int:
+    with _database(settings) as store, store.reading.connect() as conn:
+        for order in views.list_orders(conn, None, None, None, options.limit, None):
+            _print(order)
+    return 0
+
+
+def _print(value: object) -> None:
+    print(json.dumps(value), flush=True)

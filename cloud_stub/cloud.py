@@ -1,0 +1,105 @@
+"""The one place where the cloud is put together, started and stopped."""
+
+import asyncio
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from pile_protocol import seal
+
+from . import broker_auth, orders, piles
+from .dispatch import Dispatch
+from .duties import Duties
+from .events import Hub
+from .ingest import Ingest
+from .mqtt import Link
+from .problems import database_unavailable
+from .settings import Settings
+from .store import Store
+from .tables import piles as piles_table
+from .writer import Unit, Writer
+
+T = TypeVar("T")
+
+
+class Cloud:
+    """Everything one process of the cloud runs, except HTTP."""
+
+    def __init__(self, settings: Settings):
+        settings.prepare()
+        self.settings = settings
+        self.operator_token = settings.read_operator_token()
+        self.store = Store(settings.database)
+        self.writer = Writer(self.store.writing)
+        self.link = Link(
+            settings.mqtt_host,
+            settings.mqtt_port,
+            settings.mqtt_username,
+            settings.read_mqtt_password(),
+            settings.mqtt_client_id,
+            settings.mqtt_share,
+        )
+        self.hub = Hub()
+        self.dispatch = Dispatch(self.link, self.writer)
+        self.orders = orders.Context(settings, self.dispatch, self.hub, piles.Keys())
+        self.ingest = Ingest(self.orders, self.link, self.writer)
+        self.duties = Duties(self.orders, self.ingest, self.writer)
+        self._reader: Connection | None = None
+
+    def start(self) -> None:
+        """Migrate, let the piles in at the broker, connect. Raises SQLAlchemyError without a database."""
+        self.store.migrate()
+        sync_broker(self.store, self.settings)
+        self.writer.start()
+        self.link.start()
+        self.duties.start()
+
+    def stop(self) -> None:
+        """End every thread; what has been submitted is committed first."""
+        self.duties.stop()
+        self.link.stop()
+        self.writer.stop()
+        if self._reader is not None:
+            self._reader.close()
+        self.store.close()
+
+    @property
+    def reader(self) -> Connection:
+        """The event loop's own connection, without transactions: for quick reads by key."""
+        if self._reader is None:
+            self._reader = self.store.reading.connect()
+        return self._reader
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit on the writer and wait for its commit. Raises Problem."""
+        try:
+            return await asyncio.wrap_future(self.writer.submit(unit))
+        except IntegrityError:
+            # Another process was first; what it did is to be seen now.
+            return await asyncio.wrap_future(self.writer.submit(unit))
+        except DBAPIError as error:
+            raise database_unavailable() from error
+
+
+def sync_broker(store: Store, settings: Settings) -> None:
+    """Make the broker's password file say who may connect: the cloud and every pile."""
+    with store.reading.connect() as conn:
+        rows = conn.execute(select(piles_table.c.device_id, piles_table.c.key_hex)).all()
+    passwords = {row.device_id: seal.mqtt_password(seal.parse_key(row.key_hex)) for row in rows}
+    broker_auth.write(_passwd(settings), _cloud_user(settings) | passwords)
+
+
+def let_in(settings: Settings, device_id: str, key: bytes) -> None:
+    """Add one pile to the broker's password file, which this may be the first to make."""
+    passwords = _cloud_user(settings) | {device_id: seal.mqtt_password(key)}
+    broker_auth.write(_passwd(settings), passwords, keep_others=True)
+
+
+def _passwd(settings: Settings) -> Path:
+    return settings.broker_folder / "passwd"
+
+
+def _cloud_user(settings: Settings) -> dict[str, str]:
+    return {settings.mqtt_username: settings.read_mqtt_password()}

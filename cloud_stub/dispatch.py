@@ -1,0 +1,162 @@
+"""The outbox: what must reach a pile is a row of the transaction that decided it; it leaves after the commit.
+
+    put -> row -> commit -> published -> PUBACK of the broker -> marked as sent
+                                          (a rate: forgotten, the broker retains it)
+
+A row stays until the pile has answered (the order's life deletes it), so a pile that greets gets it again.
+What was committed but not sent when a process ended goes out at the next connection. Nothing goes expired.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+
+from pile_protocol import topics
+
+from .mqtt import Link
+from .security import now_s
+from .tables import outbox
+from .writer import Transaction, Writer
+
+_INSERT = insert(outbox)
+_NOT_EXPIRED = or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > bindparam("now"))
+_UNSENT = (
+    select(outbox)
+    .where(outbox.c.sent_at.is_(None), outbox.c.created_at <= bindparam("created_at"), _NOT_EXPIRED)
+    .order_by(outbox.c.id)
+    .with_for_update(skip_locked=True)
+)
+_OF_PILE = (
+    select(outbox).where(outbox.c.device_id == bindparam("device_id"), _NOT_EXPIRED).order_by(outbox.c.id)
+)
+_MARK_SENT = update(outbox).where(outbox.c.id == bindparam("row_id")).values(sent_at=bindparam("at"))
+_DELETE = delete(outbox).where(outbox.c.id == bindparam("row_id"))
+_DELETE_EXPIRED = delete(outbox).where(outbox.c.expires_at <= bindparam("now"))
+_DELETE_OF_ORDER = delete(outbox).where(outbox.c.order_id == bindparam("of"))
+_DELETE_ORDER_ITSELF = delete(outbox).where(
+    outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order")
+)
+_ORDER_SENT = select(outbox.c.id).where(
+    outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order"), outbox.c.sent_at.is_not(None)
+)
+
+
+class Dispatch:
+    """Whatever publishes a row runs on the writer's thread, so the table of message ids needs no lock."""
+
+    def __init__(self, link: Link, writer: Writer):
+        self._link = link
+        self._writer = writer
+        self._in_flight: dict[int, tuple[int, str]] = {}  # MQTT message id -> row id, topic name
+        self._acknowledged: set[int] = set()
+        self._marking = False
+        link.on_puback = self._on_puback
+        link.on_connect = self.send_unsent
+
+    def put(
+        self,
+        tx: Transaction,
+        device_id: str,
+        name: str,
+        payload: str,
+        now: int,
+        expires_at: int | None = None,
+        order_id: str | None = None,
+    ) -> None:
+        """Add a message to the transaction; it is published as soon as that is committed."""
+        row_id = put_row(tx, device_id, name, payload, now, expires_at, order_id)
+        tx.after_commit(lambda: self._send(row_id, device_id, name, payload))
+
+    def publish_now(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> None:
+        """Publish what needs no keeping, because its receiver asks again until it has it."""
+        if self._link.connected:
+            self._link.publish(device_id, name, payload, retain)
+
+    def resend(self, tx: Transaction, device_id: str, now: int) -> None:
+        """Publish again, after the commit, all that this pile has not answered."""
+        self._send_rows(tx, tx.conn.execute(_OF_PILE, {"device_id": device_id, "now": now}).all())
+
+    def send_unsent(self, older_than_s: int = 0) -> None:
+        """Publish what has been committed `older_than_s` ago and never reached the broker."""
+
+        def unit(tx: Transaction) -> None:
+            now = now_s()
+            bounds = {"created_at": now - older_than_s, "now": now}
+            # Those in flight are paho's to repeat.
+            in_flight = {row_id for row_id, _ in self._in_flight.values()}
+            rows = tx.conn.execute(_UNSENT, bounds).all()
+            self._send_rows(tx, (row for row in rows if row.id not in in_flight))
+
+        self._writer.submit(unit)
+
+    def _send_rows(self, tx: Transaction, rows: Iterable[Row[Any]]) -> None:
+        for row in rows:
+            tx.after_commit(lambda row=row: self._send(row.id, row.device_id, row.name, row.payload))
+
+    def _send(self, row_id: int, device_id: str, name: str, payload: str) -> None:
+        # While there is no connection the row waits here, not in paho, where it could outlive its expiry.
+        if self._link.connected:
+            mid = self._link.publish(device_id, name, payload, retain=name == topics.RATE)
+            self._in_flight[mid] = (row_id, name)
+
+    def _on_puback(self, mid: int) -> None:
+        self._acknowledged.add(mid)
+        if not self._marking:
+            self._marking = True
+            self._writer.submit(self._mark)
+
+    def _mark(self, tx: Transaction) -> None:
+        self._marking = False  # whatever is acknowledged from here on asks for a unit of its own
+        taken = list(self._acknowledged)
+        rows = [row for mid in taken if (row := self._in_flight.get(mid))]
+        sent = [{"row_id": row_id, "at": now_s()} for row_id, name in rows if name != topics.RATE]
+        retained = [{"row_id": row_id} for row_id, name in rows if name == topics.RATE]
+        if sent:
+            tx.conn.execute(_MARK_SENT, sent)
+        if retained:
+            tx.conn.execute(_DELETE, retained)
+        tx.after_commit(lambda: self._forget(taken))
+
+    def _forget(self, mids: list[int]) -> None:
+        for mid in mids:
+            self._acknowledged.discard(mid)
+            self._in_flight.pop(mid, None)
+
+
+def put_row(
+    tx: Transaction,
+    device_id: str,
+    name: str,
+    payload: str,
+    now: int,
+    expires_at: int | None = None,
+    order_id: str | None = None,
+) -> int:
+    """Add a message to the transaction, for whichever process sends what is left over; returns the row id."""
+    values = {
+        "device_id": device_id,
+        "name": name,
+        "order_id": order_id,
+        "payload": payload,
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    return tx.conn.execute(_INSERT, values).inserted_primary_key[0]
+
+
+def order_was_sent(tx: Transaction, order_id: str) -> bool:
+    """Whether the broker has the order, so that the pile may have it too."""
+    return tx.conn.execute(_ORDER_SENT, {"of": order_id, "order": topics.ORDER}).first() is not None
+
+
+def withdraw(tx: Transaction, order_id: str, everything: bool) -> None:
+    """The order needs no more sending; with `everything`, nor do the commands for it."""
+    if everything:
+        tx.conn.execute(_DELETE_OF_ORDER, {"of": order_id})
+    else:
+        tx.conn.execute(_DELETE_ORDER_ITSELF, {"of": order_id, "order": topics.ORDER})
+
+
+def drop_expired(tx: Transaction, now: int) -> None:
+    tx.conn.execute(_DELETE_EXPIRED, {"now": now})

@@ -1,0 +1,199 @@
+"""Messages of piles: read on paho's thread, acted on in the writer's transaction, acknowledged after commit.
+
+Whatever cannot be used is kept in `rejects` with its reason and acknowledged too: a message that can never be
+taken must not be sent for ever. Only while the database fails does one wait, to be tried again.
+
+    reasons: UnknownTopic Malformed UnknownPile BadSeal UnknownOrder WrongDevice WrongConnector InternalError
+"""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import structlog
+from sqlalchemy import bindparam, select
+from sqlalchemy.exc import DBAPIError
+
+from pile_protocol import messages, seal, topics, wire
+from pile_protocol.errors import MessageError, SealError, TopicError
+
+from . import orders, piles, rates, settlements
+from .events import METERS_KEPT
+from .mqtt import Incoming, Link
+from .records import record_reject
+from .security import now_s
+from .store import insert_or_ignore, to_json
+from .tables import meter_samples
+from .tables import orders as orders_table
+from .writer import Transaction, Writer
+
+log = structlog.get_logger()
+
+_DEVICE_OF = select(orders_table.c.device_id).where(orders_table.c.order_id == bindparam("order_id"))
+
+
+class Unusable(Exception):
+    """A message that cannot be used; raised before the first write of its unit."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Ingest:
+    """Connects the link's messages with the writer. `retry` is to be called now and then."""
+
+    def __init__(self, cx: orders.Context, link: Link, writer: Writer):
+        self._cx = cx
+        self._link = link
+        self._writer = writer
+        self._to_retry: deque[Incoming] = deque()
+        self._sampled_at: dict[tuple[str, str], int] = {}
+        self._handlers: dict[str, Callable[[Transaction, str, dict[str, Any], bytes], None]] = {
+            topics.HELLO: self._hello,
+            topics.ORDER_STATUS: self._order_status,
+            topics.STATUS: self._status,
+            topics.METER: self._meter,
+            topics.SETTLEMENT: self._settlement,
+        }
+        link.on_message = self.take
+
+    def take(self, incoming: Incoming) -> None:
+        """Queue what the message asks for."""
+        try:
+            device_id, name = topics.parse(incoming.topic)
+            if name not in self._handlers:
+                raise Unusable("UnknownTopic")
+            message = wire.decode(name, incoming.payload)
+        except TopicError:
+            self._reject(incoming, Unusable("UnknownTopic"))
+        except Unusable as unusable:
+            self._reject(incoming, unusable)
+        except MessageError as error:
+            self._reject(incoming, Unusable("Malformed", str(error)))
+        else:
+            if name == topics.METER and not self._is_sample(device_id, message):
+                self._link.ack(incoming)
+                return
+            handler = self._handlers[name]
+            self._submit(incoming, lambda tx: handler(tx, device_id, message, incoming.payload))
+
+    def retry(self) -> None:
+        """Try again what the database could not take."""
+        for _ in range(len(self._to_retry)):
+            self.take(self._to_retry.popleft())
+
+    def _submit(self, incoming: Incoming, handle: Callable[[Transaction], None]) -> None:
+        def unit(tx: Transaction) -> None:
+            try:
+                handle(tx)
+            except Unusable as unusable:
+                _record(tx, incoming, unusable)
+            tx.after_commit(lambda: self._link.ack(incoming))
+
+        self._writer.submit(unit).add_done_callback(lambda future: self._done(incoming, future))
+
+    def _reject(self, incoming: Incoming, unusable: Unusable) -> None:
+        def handle(tx: Transaction) -> None:
+            raise unusable
+
+        self._submit(incoming, handle)
+
+    def _done(self, incoming: Incoming, future: "Future[None]") -> None:
+        error = future.exception()
+        if error is None:
+            return
+        log.error("ingest_failed", topic=incoming.topic, exc_info=error)
+        if isinstance(error, DBAPIError):
+            self._to_retry.append(incoming)
+        else:
+            self._reject(incoming, Unusable("InternalError", type(error).__name__))
+
+    def _hello(self, tx: Transaction, device_id: str, hello: dict[str, Any], _payload: bytes) -> None:
+        key = self._key(tx, device_id)
+        now = now_s()
+        piles.seen(tx.conn, device_id, now)
+        nonce = hello["nonce"]
+        tx.after_commit(lambda: self._tell_time(device_id, nonce, key))
+        held = dict(hello["orders"])
+        orders.reconcile(tx, self._cx, device_id, held, hello["outbox"], now)
+        rate = rates.latest(tx.conn, device_id)
+        if rate is not None:  # the broker may have lost what it retained
+            text = to_json(rate)
+            tx.after_commit(lambda: self._cx.dispatch.publish_now(device_id, topics.RATE, text, retain=True))
+        self._cx.dispatch.resend(tx, device_id, now)
+
+    def _tell_time(self, device_id: str, nonce: str, key: bytes) -> None:
+        time = {"kind": "time", "device_id": device_id, "nonce": nonce, "at": now_s()}
+        self._cx.dispatch.publish_now(device_id, topics.TIME, seal.seal(messages.encode(time), key))
+
+    def _order_status(self, tx: Transaction, device_id: str, status: dict[str, Any], _payload: bytes) -> None:
+        self._key(tx, device_id)
+        now = now_s()
+        if status["order_id"] is None:
+            orders.refused_unnamed(tx, device_id, status, now)
+            return
+        row = orders.locked(tx.conn, status["order_id"])
+        if row is None:
+            raise Unusable("UnknownOrder", status["order_id"])
+        if row.device_id != device_id:
+            raise Unusable("WrongDevice", status["order_id"])
+        if status["connector"] not in (None, row.connector):
+            raise Unusable("WrongConnector", status["order_id"])
+        orders.reported(tx, self._cx, row, status, now)
+
+    def _status(self, tx: Transaction, device_id: str, status: dict[str, Any], _payload: bytes) -> None:
+        self._key(tx, device_id)
+        piles.set_status(tx.conn, piles.get(tx.conn, device_id, lock=True), status, now_s())
+
+    def _is_sample(self, device_id: str, meter: dict[str, Any]) -> bool:
+        """Show a meter value to who watches; whether it is also one of those that are stored.
+
+        The first of an order always is: that is where it is checked that the order is this pile's.
+        """
+        name = (device_id, meter["order_id"])
+        sampled_at = self._sampled_at.get(name)
+        if sampled_at is None:
+            return True
+        self._cx.hub.put_meter(device_id, meter)
+        return meter["at"] >= sampled_at + self._cx.settings.meter_sample_s
+
+    def _meter(self, tx: Transaction, device_id: str, meter: dict[str, Any], _payload: bytes) -> None:
+        self._key(tx, device_id)
+        row = tx.conn.execute(_DEVICE_OF, {"order_id": meter["order_id"]}).first()
+        if row is None:
+            raise Unusable("UnknownOrder", meter["order_id"])
+        if row.device_id != device_id:
+            raise Unusable("WrongDevice", meter["order_id"])
+        names = ("order_id", "at", "register_mwh", "energy_mwh", "power_mw", "cost_minor", "elapsed_s")
+        values = {name: meter[name] for name in names} | {"remaining_json": to_json(meter["remaining"])}
+        tx.conn.execute(insert_or_ignore(tx.conn, meter_samples), values)
+        tx.after_commit(lambda: self._sampled(device_id, meter))
+
+    def _sampled(self, device_id: str, meter: dict[str, Any]) -> None:
+        name = (device_id, meter["order_id"])
+        self._sampled_at.pop(name, None)
+        self._sampled_at[name] = meter["at"]
+        if len(self._sampled_at) > METERS_KEPT:
+            del self._sampled_at[next(iter(self._sampled_at))]
+        self._cx.hub.put_meter(device_id, meter)
+
+    def _settlement(self, tx: Transaction, device_id: str, said: dict[str, Any], payload: bytes) -> None:
+        try:
+            seal.check(payload, self._key(tx, device_id))
+        except SealError as error:
+            raise Unusable("BadSeal", str(error)) from error
+        settlements.store(tx, self._cx, device_id, said, payload, now_s())
+
+    def _key(self, tx: Transaction, device_id: str) -> bytes:
+        key = self._cx.keys.get(tx.conn, device_id)
+        if key is None:
+            raise Unusable("UnknownPile", device_id[:40])
+        return key
+
+
+def _record(tx: Transaction, incoming: Incoming, unusable: Unusable) -> None:
+    log.warning("message_rejected", topic=incoming.topic[:200], reason=unusable.reason)
+    record_reject(tx.conn, now_s(), incoming.topic, unusable.reason, unusable.detail, incoming.payload)

@@ -1,0 +1,318 @@
+"""Orders: made by a phone, told to a pile, moved by what the pile says, stopped and paid.
+
+Every function here that takes a Transaction is (part of) a unit of the writer: what it decides holds against
+every other order, and it raises Problem before its first write.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from pile_protocol import messages, pricing, seal, topics
+
+from . import life, piles, rates
+from .dispatch import Dispatch, order_was_sent, withdraw
+from .events import Hub
+from .problems import Problem, invalid, unknown_order
+from .records import record_event
+from .security import new_id, new_token, same
+from .settings import Settings
+from .store import to_json
+from .tables import orders
+from .writer import Transaction
+
+# Refusals that anyone can provoke with a forged order or a copy of a real one: no word about the real one.
+_SAYS_NOTHING = frozenset({"BadSeal", "Malformed", "UsedOrder"})
+
+
+class LimitsBody(BaseModel):
+    """What the order may reach at most; the pile itself stops there."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    energy_mwh: int | None = Field(None, ge=1, le=messages.MAX_ENERGY_MWH)
+    cost_minor: int | None = Field(None, ge=1, le=messages.MAX_MINOR)
+    duration_s: int | None = Field(None, ge=1, le=messages.MAX_DURATION_S)
+
+
+class OrderBody(BaseModel):
+    """A confirmation: this pile, this connector, this rate."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    device_id: str = Field(max_length=64)
+    connector: int = Field(ge=1, le=messages.MAX_CONNECTORS)
+    rate_id: str = Field(max_length=64)
+    limits: LimitsBody = LimitsBody()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What orders need of the rest of the cloud."""
+
+    settings: Settings
+    dispatch: Dispatch
+    hub: Hub
+    keys: piles.Keys
+
+
+_GET = select(orders).where(orders.c.order_id == bindparam("order_id"))
+_LOCK = _GET.with_for_update()
+_BY_KEY = select(orders).where(orders.c.idempotency_key == bindparam("key"))
+_HELD = select(orders).where(orders.c.device_id == bindparam("device_id"), orders.c.holds).with_for_update()
+_OVERDUE = select(orders.c.order_id).where(
+    orders.c.state == life.PENDING, orders.c.expires_at < bindparam("before")
+)
+_INSERT = insert(orders)
+_THIS = orders.c.order_id == bindparam("this")
+_TIME_OF = {
+    life.ACCEPTED: "accepted_at",
+    life.CHARGING: "charging_at",
+    life.FINISHING: "finishing_at",
+    life.SETTLED: "settled_at",
+    life.PAID: "paid_at",
+}
+_MOVE = {
+    state: update(orders)
+    .where(_THIS)
+    .values(
+        {
+            "state": state,
+            "holds": state in life.HOLDING,
+            "reason": bindparam("why"),
+            "version": orders.c.version + 1,
+        }
+        | ({_TIME_OF[state]: bindparam("at")} if state in _TIME_OF else {})
+    )
+    for state in life.STATES
+}
+_REQUEST_STOP = (
+    update(orders).where(_THIS).values(stop_requested_at=bindparam("at"), version=orders.c.version + 1)
+)
+_RELEASE = update(orders).where(_THIS).values(holds=False, version=orders.c.version + 1)
+
+
+def get(conn: Connection, order_id: str) -> Any | None:
+    return conn.execute(_GET, {"order_id": order_id}).first()
+
+
+def locked(conn: Connection, order_id: str) -> Any | None:
+    """The order's row, held against other writers until the transaction ends."""
+    return conn.execute(_LOCK, {"order_id": order_id}).first()
+
+
+def authorized(row: Any | None, token: str | None, operator: bool) -> Any:
+    """The row, if whoever asks may see it. Raises Problem (UnknownOrder), the same for every reason."""
+    if row is None or not (operator or (token is not None and same(token, row.token))):
+        raise unknown_order()
+    return row
+
+
+def create(tx: Transaction, cx: Context, body: OrderBody, idempotency_key: str, now: int) -> tuple[Any, bool]:
+    """(the order's row, whether it is new). Raises Problem for each reason not to."""
+    request_digest = hashlib.sha256(body.model_dump_json(exclude_none=True).encode()).hexdigest()
+    pile = piles.get(tx.conn, body.device_id, lock=True)
+    known = tx.conn.execute(_BY_KEY, {"key": idempotency_key}).first()
+    if known is not None:
+        if known.request_digest != request_digest:
+            raise Problem(422, "IdempotencyKeyReused", "That Idempotency-Key belongs to another order")
+        return known, False
+    rate = _confirmable_rate(tx.conn, cx, pile, body, now)
+    order_id = new_id()
+    expires_at = now + cx.settings.order_life_s
+    limits = body.limits.model_dump(exclude_none=True)
+    limits.setdefault("duration_s", cx.settings.duration_s)
+    window_end_at = expires_at + limits["duration_s"]
+    locked_rate = rates.locked(rate, now, window_end_at)
+    message = {
+        "kind": "order",
+        "device_id": pile.device_id,
+        "connector": body.connector,
+        "order_id": order_id,
+        "issued_at": now,
+        "expires_at": expires_at,
+        "limits": limits,
+        "rate": locked_rate,
+    }
+    tx.conn.execute(
+        _INSERT,
+        {
+            "order_id": order_id,
+            "device_id": pile.device_id,
+            "connector": body.connector,
+            "state": life.PENDING,
+            "version": 1,
+            "token": new_token(),
+            "idempotency_key": idempotency_key,
+            "request_digest": request_digest,
+            "rate_id": rate["rate_id"],
+            "rate_digest": pricing.digest(locked_rate),
+            "rate_json": to_json(locked_rate),
+            "limits_json": to_json(limits),
+            "created_at": now,
+            "expires_at": expires_at,
+            "window_end_at": window_end_at,
+            "holds": True,
+        },
+    )
+    _put_sealed(tx, cx, topics.ORDER, message, now, expires_at, order_id)
+    return get(tx.conn, order_id), True
+
+
+def _confirmable_rate(conn: Connection, cx: Context, pile: Any, body: OrderBody, now: int) -> dict[str, Any]:
+    """The pile's latest rate, if it is the confirmed one and the connector is there, well and free."""
+    if body.connector > pile.connectors:
+        raise Problem(404, "UnknownConnector", "This pile has no such connector", connector=body.connector)
+    rate = rates.latest(conn, pile.device_id)
+    if rate is None:
+        raise rates.no_rate(pile.device_id)
+    if rate["rate_id"] != body.rate_id:
+        raise Problem(
+            409, "RateChanged", "The rate has changed; confirm the new one", rate=rates.shown(rate, now)
+        )
+    if not pile.online:
+        raise Problem(503, "PileOffline", "The pile is not connected")
+    connector = piles.connector_views(conn, pile, now)[body.connector - 1]
+    if connector["fault"] or connector["status"] == "Faulted":
+        raise Problem(409, "PileFaulted", "The connector has a fault", fault=connector["fault"])
+    if connector["busy"]:
+        raise Problem(409, "ConnectorBusy", "The connector is in use")
+    if connector["status"] == "Unavailable":
+        raise Problem(409, "ConnectorUnavailable", "The connector is out of service")
+    return rate
+
+
+def _put_sealed(
+    tx: Transaction,
+    cx: Context,
+    name: str,
+    message: dict[str, Any],
+    now: int,
+    expires_at: int,
+    order_id: str | None,
+) -> None:
+    key = cx.keys.get(tx.conn, message["device_id"])
+    if key is None:
+        raise unknown_order()
+    payload = seal.seal(messages.encode(message), key).decode()
+    cx.dispatch.put(tx, message["device_id"], name, payload, now, expires_at, order_id)
+
+
+def move(
+    tx: Transaction, cx: Context, row: Any, event: str, now: int, reason: str | None = None
+) -> str | None:
+    """Let `event` happen to the order; returns the new state, None where it changes nothing."""
+    state = life.after(row.state, event)
+    if state is None:
+        return None
+    tx.conn.execute(_MOVE[state], {"this": row.order_id, "why": reason or row.reason, "at": now})
+    if state in (life.ACCEPTED, life.CHARGING, life.CANCELLED, life.EXPIRED):
+        withdraw(tx, row.order_id, everything=False)
+    elif state in (life.FINISHING, life.SETTLED, life.REJECTED):
+        withdraw(tx, row.order_id, everything=True)
+    tx.after_commit(lambda: cx.hub.wake(row.order_id))
+    return state
+
+
+def reported(tx: Transaction, cx: Context, row: Any, status: dict[str, Any], now: int) -> None:
+    """Take in what a pile says of one of its orders (wire.ORDER_STATUS)."""
+    word, reason = status["state"], status["reason"]
+    if word == "Rejected" and reason in _SAYS_NOTHING:
+        record_event(tx.conn, now, "OrderRefused", row.device_id, row.order_id, reason)
+        return
+    in_time = status["at"] is not None and status["at"] <= row.expires_at
+    if row.state in life.GIVEN_UP and not in_time:
+        record_event(tx.conn, now, "LateWord", row.device_id, row.order_id, word)
+        return
+    move(tx, cx, row, life.of_pile(word), now, reason)
+
+
+def refused_unnamed(tx: Transaction, device_id: str, status: dict[str, Any], now: int) -> None:
+    """Note that a pile refused an order too damaged to tell which."""
+    record_event(tx.conn, now, "OrderRefused", device_id, None, status["reason"] or status["state"])
+
+
+def reconcile(
+    tx: Transaction, cx: Context, device_id: str, held: dict[str, str], outbox: int, now: int
+) -> None:
+    """Compare the pile's greeting with the orders it should hold: `held` maps order ids to state words.
+
+    An order that it holds goes on, even one given up here. One that it should hold and does not, with no
+    settlement waiting either, is lost there: it no longer keeps others from the connector.
+    """
+    for order_id, word in held.items():
+        row = locked(tx.conn, order_id)
+        if row is not None and row.device_id == device_id and word != "Rejected":
+            move(tx, cx, row, life.of_pile(word), now)
+    for row in tx.conn.execute(_HELD, {"device_id": device_id}).all():
+        if row.state != life.PENDING and row.order_id not in held and not outbox:
+            tx.conn.execute(_RELEASE, {"this": row.order_id})
+            record_event(tx.conn, now, "OrderLost", device_id, row.order_id, row.state)
+            tx.after_commit(lambda row=row: cx.hub.wake(row.order_id))
+
+
+def stop(tx: Transaction, cx: Context, order_id: str, now: int) -> Any:
+    """Ask the pile to end the order, once; one that the broker has not even got is cancelled."""
+    row = locked(tx.conn, order_id)
+    if row is None:
+        raise unknown_order()
+    if row.state not in life.HOLDING or row.state == life.FINISHING or row.stop_requested_at is not None:
+        return row
+    tx.conn.execute(_REQUEST_STOP, {"this": order_id, "at": now})
+    command = {
+        "kind": "command",
+        "device_id": row.device_id,
+        "action": "stop",
+        "order_id": order_id,
+        "issued_at": now,
+        "expires_at": row.window_end_at,
+    }
+    # Also when cancelled: should the order have reached the pile after all, this ends it there.
+    _put_sealed(tx, cx, topics.COMMAND, command, now, row.window_end_at, order_id)
+    if row.state == life.PENDING and not order_was_sent(tx, order_id):
+        move(tx, cx, row, life.USER_CANCELLED, now)
+    tx.after_commit(lambda: cx.hub.wake(order_id))
+    return get(tx.conn, order_id)
+
+
+def reset(tx: Transaction, cx: Context, device_id: str, connector: int, now: int) -> None:
+    """Ask the pile to clear a connector's fault."""
+    pile = piles.get(tx.conn, device_id)
+    if connector > pile.connectors:
+        raise Problem(404, "UnknownConnector", "This pile has no such connector", connector=connector)
+    expires_at = now + cx.settings.command_life_s
+    command = {
+        "kind": "command",
+        "device_id": device_id,
+        "action": "reset",
+        "connector": connector,
+        "issued_at": now,
+        "expires_at": expires_at,
+    }
+    _put_sealed(tx, cx, topics.COMMAND, command, now, expires_at, None)
+    record_event(tx.conn, now, "ResetRequested", device_id, detail=f"connector {connector}")
+
+
+def expire(tx: Transaction, cx: Context, now: int) -> int:
+    """Give up on what is unanswered past its expiry and grace; returns how many."""
+    before = now - cx.settings.expiry_grace_s
+    overdue = tx.conn.execute(_OVERDUE, {"before": before}).scalars().all()
+    count = 0
+    for order_id in overdue:
+        row = locked(tx.conn, order_id)
+        if row is not None and move(tx, cx, row, life.TIME_RAN_OUT, now, "Expired"):
+            count += 1
+    return count
+
+
+def check_idempotency_key(key: str | None) -> str:
+    """The key of a request that makes something. Raises Problem (InvalidRequest)."""
+    if key is None:
+        raise invalid(("Idempotency-Key", "is missing"))
+    if not 16 <= len(key) <= 128 or not key.isascii() or not key.isprintable():
+        # The key of a request gets its order's token again, so it has to be as hard to guess.
+        raise invalid(("Idempotency-Key", "must have 16 to 128 printable ASCII characters"))
+    return key

@@ -1,0 +1,192 @@
+"""Rates: what an operator writes, checked; immutable versions of it; and what a phone is shown."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from pile_protocol import messages, topics
+
+from . import expansion
+from .problems import Problem, invalid, unknown_pile
+from .records import record_event
+from .security import new_id
+from .store import to_json
+from .tables import piles, rates
+from .writer import Transaction
+
+DAY_S = 86_400
+
+# ISO 4217 exponents; every currency that is not named here has 2.
+_WITH_0_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_WITH_3_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
+_WITH_4_DIGITS = "CLF UYW"
+_MINOR_DIGITS = {
+    currency: digits
+    for digits, currencies in ((0, _WITH_0_DIGITS), (3, _WITH_3_DIGITS), (4, _WITH_4_DIGITS))
+    for currency in currencies.split()
+}
+
+
+class PeriodBody(BaseModel):
+    """A stretch of the local day, from `start` to the next period's; prices in 10^-6 currency per kWh."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["00:00"])
+    label: str = Field(examples=["flat"])
+    electricity_price: int = Field(ge=0, le=messages.MAX_PRICE)
+    service_price: int = Field(ge=0, le=messages.MAX_PRICE)
+
+
+class RateBody(BaseModel):
+    """A rate as an operator writes it; the periods cover the whole day, in order, the first from 00:00."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    currency: str = Field(pattern="^[A-Z]{3}$", examples=["CNY"])
+    time_zone: str = Field(max_length=64, examples=["Asia/Shanghai"])
+    session_fee_minor: int = Field(0, ge=0, le=messages.MAX_MINOR)
+    periods: list[PeriodBody] = Field(min_length=1, max_length=96)
+
+
+@cache
+def _time_zones() -> set[str]:
+    return available_timezones()
+
+
+def minor_digits(currency: str) -> int:
+    """How many decimals the currency's minor unit has (ISO 4217)."""
+    return _MINOR_DIGITS.get(currency, 2)
+
+
+def parse(data: Any) -> RateBody:
+    """A rate from plain JSON data. Raises Problem (InvalidRequest)."""
+    try:
+        return RateBody.model_validate(data)
+    except ValidationError as error:
+        raise invalid(
+            *((".".join(map(str, each["loc"])) or "rate", each["msg"]) for each in error.errors())
+        ) from error
+
+
+def build(body: RateBody, rate_id: str, published_at: int) -> dict[str, Any]:
+    """The rate as wire.RATE. Raises Problem (InvalidRequest) naming each field that is wrong."""
+    errors = list(_errors(body))
+    if errors:
+        raise invalid(*errors)
+    return {
+        "rate_id": rate_id,
+        "currency": body.currency,
+        "minor_digits": minor_digits(body.currency),
+        "session_fee_minor": body.session_fee_minor,
+        "time_zone": body.time_zone,
+        "periods": [
+            [_minute(each.start), each.electricity_price, each.service_price, each.label]
+            for each in body.periods
+        ],
+        "published_at": published_at,
+    }
+
+
+def _errors(body: RateBody) -> Iterator[tuple[str, str]]:
+    if body.time_zone not in _time_zones():
+        yield "time_zone", "is not a time zone of the IANA database"
+    if body.periods[0].start != "00:00":
+        yield "periods[0].start", "must be 00:00"
+    for i, period in enumerate(body.periods):
+        if i and _minute(period.start) <= _minute(body.periods[i - 1].start):
+            yield f"periods[{i}].start", "must be later than the period before"
+        if period.label not in messages.LABEL.words:
+            yield f"periods[{i}].label", "must be one of " + " ".join(messages.LABEL.words)
+
+
+def _minute(start: str) -> int:
+    return 60 * int(start[:2]) + int(start[3:])
+
+
+_PILE = select(piles.c.device_id).where(piles.c.device_id == bindparam("device_id")).with_for_update()
+_LATEST = (
+    select(rates.c.body_json)
+    .join(piles, piles.c.rate_id == rates.c.rate_id)
+    .where(piles.c.device_id == bindparam("device_id"))
+)
+_SET_LATEST = update(piles).where(piles.c.device_id == bindparam("of")).values(rate_id=bindparam("rate"))
+
+
+def publish(
+    tx: Transaction, put: Callable[..., object], device_id: str, body: RateBody, now: int
+) -> dict[str, Any]:
+    """Make `body` the pile's latest rate, a new version also where nothing changed; returns wire.RATE.
+
+    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT.
+    """
+    rate = build(body, "r-" + new_id(), now)
+    if tx.conn.execute(_PILE, {"device_id": device_id}).first() is None:
+        raise unknown_pile(device_id)
+    text = to_json(rate)
+    tx.conn.execute(
+        insert(rates),
+        {"rate_id": rate["rate_id"], "device_id": device_id, "published_at": now, "body_json": text},
+    )
+    tx.conn.execute(_SET_LATEST, {"of": device_id, "rate": rate["rate_id"]})
+    record_event(tx.conn, now, "RatePublished", device_id, detail=rate["rate_id"])
+    put(tx, device_id, topics.RATE, text, now)
+    return rate
+
+
+def latest(conn: Connection, device_id: str) -> dict[str, Any] | None:
+    """The pile's latest rate as wire.RATE."""
+    row = conn.execute(_LATEST, {"device_id": device_id}).first()
+    return json.loads(row.body_json) if row else None
+
+
+def history(conn: Connection, device_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
+    """The pile's rates as wire.RATE, newest first, older than rate `before`."""
+    query = select(rates.c.body_json).where(rates.c.device_id == device_id)
+    if before is not None:
+        query = query.where(rates.c.rate_id < before)
+    rows = conn.execute(query.order_by(rates.c.rate_id.desc()).limit(limit))
+    return [json.loads(row.body_json) for row in rows]
+
+
+def locked(rate: dict[str, Any], from_at: int, until_at: int) -> dict[str, Any]:
+    """The rate as an order carries it, in absolute time from `from_at` to `until_at`.
+
+    Raises Problem (InvalidRequest) where that takes more steps than a message may have.
+    """
+    steps = expansion.steps(rate["periods"], rate["time_zone"], from_at, until_at)
+    if len(steps) > messages.MAX_STEPS:
+        raise invalid(("limits.duration_s", "the rate changes too often for so long an order"))
+    return {
+        "rate_id": rate["rate_id"],
+        "currency": rate["currency"],
+        "minor_digits": rate["minor_digits"],
+        "session_fee_minor": rate["session_fee_minor"],
+        "steps": steps,
+        "until_at": until_at,
+    }
+
+
+def shown(rate: dict[str, Any], now: int) -> dict[str, Any]:
+    """The rate with what holds now, and its steps of the next 24 hours."""
+    steps = expansion.steps(rate["periods"], rate["time_zone"], now, now + DAY_S)
+    _, electricity_price, service_price, label = steps[0]
+    return rate | {
+        "now": {
+            "label": label,
+            "electricity_price": electricity_price,
+            "service_price": service_price,
+            "until_at": steps[1][0] if len(steps) > 1 else None,
+        },
+        "steps": steps,
+        "until_at": now + DAY_S,
+    }
+
+
+def no_rate(device_id: str) -> Problem:
+    return Problem(409, "NoRate", "This pile has no rate yet", device_id=device_id)

@@ -1,0 +1,73 @@
+"""What is kept for people to look into: events of piles and orders, and messages that could not be used."""
+
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from .tables import events, rejects
+
+PAYLOAD_KEPT = 2000  # characters
+
+_EVENT = insert(events)
+_REJECT = insert(rejects)
+_TRIM = delete(rejects).where(
+    rejects.c.id <= select(func.max(rejects.c.id)).scalar_subquery() - bindparam("kept")
+)
+
+
+def record_event(
+    conn: Connection, at: int, kind: str, device_id: str, order_id: str | None = None, detail: str = ""
+) -> None:
+    """Note something out of the ordinary course of an order; `kind` is a word in the past tense."""
+    conn.execute(
+        _EVENT, {"at": at, "device_id": device_id, "order_id": order_id, "kind": kind, "detail": detail}
+    )
+
+
+def record_reject(conn: Connection, at: int, topic: str, reason: str, detail: str, payload: bytes) -> None:
+    """Keep the beginning of a message that could not be used, and why."""
+    kept = payload[:PAYLOAD_KEPT].decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    conn.execute(
+        _REJECT,
+        {
+            "at": at,
+            "topic": topic[:200].replace("\0", "\\x00"),
+            "reason": reason,
+            "detail": detail[:200],
+            "size_bytes": len(payload),
+            "payload": kept[:PAYLOAD_KEPT],
+        },
+    )
+
+
+def trim_rejects(conn: Connection, kept: int) -> None:
+    """Forget all but the newest `kept` rejects: whoever sends rubbish must not fill the disk."""
+    conn.execute(_TRIM, {"kept": kept})
+
+
+def list_events(
+    conn: Connection, device_id: str | None, order_id: str | None, limit: int, before: int | None
+) -> list[dict[str, Any]]:
+    """Newest first, older than event `before`."""
+    query = select(events)
+    if device_id is not None:
+        query = query.where(events.c.device_id == device_id)
+    if order_id is not None:
+        query = query.where(events.c.order_id == order_id)
+    if before is not None:
+        query = query.where(events.c.id < before)
+    rows = conn.execute(query.order_by(events.c.id.desc()).limit(limit))
+    return [dict(row._mapping) for row in rows]
+
+
+def list_rejects(
+    conn: Connection, reason: str | None, limit: int, before: int | None
+) -> list[dict[str, Any]]:
+    """Newest first, older than reject `before`."""
+    query = select(rejects)
+    if reason is not None:
+        query = query.where(rejects.c.reason == reason)
+    if before is not None:
+        query = query.where(rejects.c.id < before)
+    rows = conn.execute(query.order_by(rejects.c.id.desc()).limit(limit))
+    return [dict(row._mapping) for row in rows]

@@ -1,0 +1,63 @@
+"""Every setting of the cloud, read once from RATELOCK_* environment variables (and DATABASE_URL)."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .security import read_or_create_secret
+
+
+class Settings(BaseSettings):
+    """Defaults are those of one machine on its own; units are in the names."""
+
+    model_config = SettingsConfigDict(env_prefix="RATELOCK_", extra="ignore", populate_by_name=True)
+
+    data: Path = Path(".ratelock")
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8080, ge=0, le=65535)
+    mqtt_host: str = "127.0.0.1"
+    mqtt_port: int = Field(1883, ge=1, le=65535)
+    mqtt_username: str = "cloud"
+    mqtt_password: str | None = None
+    mqtt_client_id: str = "cloud"
+    # A shared subscription's group: set, the workers of that group share the incoming messages.
+    mqtt_share: str | None = None
+    database_url: str | None = Field(None, validation_alias="DATABASE_URL")
+    operator_token: str | None = Field(None, min_length=8)
+
+    order_life_s: int = Field(60, ge=1, le=300)
+    expiry_grace_s: int = Field(5, ge=0, le=300)
+    duration_s: int = Field(12 * 3600, ge=1, le=86_400)
+    command_life_s: int = Field(300, ge=1, le=86_400)
+    meter_sample_s: int = Field(10, ge=1, le=3600)
+    duty_period_s: int = Field(1, ge=1, le=60)
+    rejects_kept: int = Field(10_000, ge=1)
+    body_max_bytes: int = Field(65_536, ge=1024)
+
+    @property
+    def database(self) -> str:
+        """The database's address: DATABASE_URL, or a SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{self.data.resolve() / 'cloud.db'}"
+
+    @property
+    def broker_folder(self) -> Path:
+        return self.data / "broker"
+
+    def prepare(self) -> None:
+        """Make the data folder, readable by its owner alone."""
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def read_operator_token(self) -> str:
+        """The operator's token: the one set, else the one kept in the data folder, made when missing."""
+        return self.operator_token or read_or_create_secret(self.data / "operator.token")
+
+    def read_mqtt_password(self) -> str:
+        """The cloud's password at the broker, shared with the broker through a file of mode 0600."""
+        return self.mqtt_password or read_or_create_secret(self.broker_folder / "cloud.password")
+
+
+def from_environment() -> Settings:
+    """The settings of this process. Raises pydantic.ValidationError, which names what is wrong."""
+    return Settings(**({} if os.environ.get("DATABASE_URL") else {"database_url": None}))

@@ -1,0 +1,118 @@
+"""The one thread that writes: greedy group commit.
+
+Whatever has queued up while the last commit ran goes into one transaction. No timer: an idle writer commits
+at once, a busy one in groups. If one unit of a group raises, the group is rolled back and each unit is done
+again in a transaction of its own, so that a bad one never spoils the others; units therefore change nothing
+but the database, and leave the rest to `Transaction.after_commit`.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from .problems import Problem
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+GROUP_MAX = 1000
+
+
+class Transaction:
+    """What a unit of work sees: the connection, and a list of what to do once it is committed."""
+
+    def __init__(self, conn: Connection):
+        self.conn = conn
+        self.effects: list[Callable[[], None]] = []
+
+    def after_commit(self, effect: Callable[[], None]) -> None:
+        """Run `effect` on the writer's thread after the commit, in order; never after a rollback."""
+        self.effects.append(effect)
+
+
+Unit = Callable[[Transaction], T]
+_Job = tuple[Unit[Any], "Future[Any]"]
+
+
+class Writer:
+    """Runs units of work on one thread. `commits` and `units` count what has been done."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self.commits = 0
+        self.units = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what has been submitted, then end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def submit(self, unit: Unit[T]) -> "Future[T]":
+        """Queue a unit; the future holds its result once it is committed, or what it raised."""
+        future: Future[T] = Future()
+        self._jobs.put((unit, future))
+        return future
+
+    def _run(self) -> None:
+        with self._engine.connect() as conn:
+            while True:
+                group, last = self._take()
+                if group:
+                    self._commit(conn, group)
+                if last:
+                    return
+
+    def _take(self) -> tuple[list[_Job], bool]:
+        group: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            if job[1].set_running_or_notify_cancel():  # else nobody waits any more, and nothing has begun
+                group.append(job)
+            if len(group) == GROUP_MAX:
+                return group, False
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _commit(self, conn: Connection, group: list[_Job]) -> None:
+        transaction = Transaction(conn)
+        results: list[tuple[Any, Problem | None]] = []
+        try:
+            with conn.begin():
+                for unit, _ in group:
+                    try:
+                        results.append((unit(transaction), None))
+                    except Problem as problem:
+                        results.append((None, problem))
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the unit
+            if len(group) > 1:
+                for job in group:
+                    self._commit(conn, [job])
+            else:
+                group[0][1].set_exception(error)
+            return
+        self.commits += 1
+        self.units += len(group)
+        # Effects first: an order is on its way to the pile before the phone's answer is put together.
+        for effect in transaction.effects:
+            try:
+                effect()
+            except Exception:
+                log.exception("effect_failed")
+        for (_, future), (result, problem) in zip(group, results, strict=True):
+            if problem is None:
+                future.set_result(result)
+            else:
+                future.set_exception(problem)
