@@ -56,20 +56,20 @@ def reason_to_refuse(order, device_id, connectors, at):
         return "NotYetValid"
     if order["expires_at"] - order["issued_at"] > messages.MAX_ORDER_LIFE_S:
         return "Malformed"
-    if not _prices_cover(order, at):
+    if not _prices_cover(order):
         return "PricesIncomplete"
     return None
 
 
-def _prices_cover(order, at):
-    """Whether rising steps hold from now to the end of the longest charge that could still start."""
+def _prices_cover(order):
+    """Whether rising steps hold from the order's making to the end of the longest charge that could still start."""
     rate = order["rate"]
     steps = rate["steps"]
     for i in range(1, len(steps)):
         if steps[i][0] <= steps[i - 1][0]:
             return False
     return (
-        steps[0][0] <= min(at, order["issued_at"])
+        steps[0][0] <= order["issued_at"]
         and steps[-1][0] < rate["until_at"]
         and rate["until_at"] >= order["expires_at"] + order["limits"]["duration_s"]
     )

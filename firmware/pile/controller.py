@@ -238,7 +238,8 @@ class Controller:
         """Makes the order durable and gives it to its connector, whose next step closes the relay."""
         connector = self.connectors[order["connector"] - 1]
         register_mwh = connector.readings.register_mwh
-        at = self.clock.at()
+        # The order itself proves that it is issued_at by now; a clock of whole seconds may lag a little behind that.
+        at = max(self.clock.at(), order["issued_at"])
         self.journal.open_order(connector.number, data, at, register_mwh)
         connector.start(Session(order, at, register_mwh, self.clock.now_ms, connector.limits))
         self._tell(connector, "Accepted", None, at)

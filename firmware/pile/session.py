@@ -19,6 +19,9 @@ OPEN_CONFIRM_MS = 1_500
 OPEN_SETTLE_MS = 300
 # After a power cut: how long to wait for the clock, the meter and the plug before settling.
 RECOVERY_WAIT_MS = 120_000
+# How far the time after a power cut may seem to lie before the last checkpoint: an order's own time base may run
+# ahead of a clock of whole seconds by as much as admission.FUTURE_S.
+CLOCK_SLACK_S = 30
 # A meter with a memory of its own may have counted on between the last checkpoint and the cut: 10 s at 43 kW.
 RECOVERY_JUMP_MWH = 120_000
 
@@ -194,11 +197,12 @@ class Session:
             return self._give_up(now_ms)
         if utc_at is not None:
             end_at = self.started_at + self.order["limits"]["duration_s"]
-            if not self._checkpoint_at <= utc_at < end_at:
+            if not self._checkpoint_at - CLOCK_SLACK_S <= utc_at < end_at:
                 return self._give_up(now_ms)
             if readings.register_mwh is not None:
-                self._start_base(utc_at, now_ms)
-                self._enter_step(pricing.step_index(self._steps, utc_at))
+                at = max(utc_at, self._checkpoint_at)
+                self._start_base(at, now_ms)
+                self._enter_step(pricing.step_index(self._steps, at))
                 return self._go(STARTING, now_ms)
         if now_ms - self._since_ms >= RECOVERY_WAIT_MS:
             self._give_up(now_ms)
