@@ -65,7 +65,9 @@ class SimPile:
         """Changes the car or the hardware: send(plug=False), send(power_w=0), send(estop=True)."""
         self._running().send_json(change)
 
-    def wait_for(self, matches: Callable[[dict[str, Any]], bool], timeout_s: float = 20, after: int = 0) -> Any:
+    def wait_for(
+        self, matches: Callable[[dict[str, Any]], bool], timeout_s: float = 20, after: int = 0
+    ) -> Any:
         """The first JSON line of the hardware, from line number `after` on, that `matches`."""
         return self._running().wait_for_json(matches, timeout_s, after)
 
@@ -77,7 +79,9 @@ class SimPile:
         """The pile as the cloud shows it."""
         return self.system.phone.get(f"/api/piles/{self.device_id}").json()
 
-    def wait_until(self, matches: Callable[[dict[str, Any]], bool], timeout_s: float = ONLINE_TIMEOUT_S) -> None:
+    def wait_until(
+        self, matches: Callable[[dict[str, Any]], bool], timeout_s: float = ONLINE_TIMEOUT_S
+    ) -> None:
         """Returns once the pile, as the cloud shows it, `matches`. Raises ProcessError."""
         deadline = time.monotonic() + timeout_s
         while not matches(view := self.status()):

@@ -7,15 +7,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import jsonschema
 import paho.mqtt.client as paho
 import yaml
+from paho.mqtt.enums import CallbackAPIVersion
+
 from pile_protocol import topics
 from pile_protocol.errors import TopicError
-
 from tools import ROOT
 from tools.broker import Broker
 
@@ -35,12 +36,12 @@ class Seen:
         return json.loads(self.payload)
 
 
-@lru_cache(maxsize=1)
+@cache
 def _document() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _validator(name: str) -> jsonschema.Draft7Validator:
     document = _document()
     address = topics.topic("{device_id}", name)
@@ -71,9 +72,9 @@ class Tap:
         self._excused: list[Callable[[Seen], bool]] = []
         self._changed = threading.Condition()
         self._subscribed = threading.Event()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
         self._client.username_pw_set("cloud", broker.cloud_password)
-        self._client.on_connect = lambda client, *_: client.subscribe(topics.PREFIX + "#", qos=1)
+        self._client.on_connect = self._on_connect
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
         self._client.reconnect_delay_set(1, 1)
@@ -87,7 +88,9 @@ class Tap:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def publish(self, device_id: str, name: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+    def publish(
+        self, device_id: str, name: str, payload: bytes, *, qos: int = 1, retain: bool = False
+    ) -> None:
         """Publishes to a pile's topic with the cloud's rights; returns once the broker has it."""
         info = self._client.publish(topics.topic(device_id, name), payload, qos=qos, retain=retain)
         info.wait_for_publish(CONNECT_TIMEOUT_S)
@@ -101,7 +104,11 @@ class Tap:
             return [m for m in self.seen if (m.device_id, m.name) == (device_id, name)]
 
     def wait_for(
-        self, device_id: str, name: str, matches: Callable[[Any], bool] = lambda _: True, timeout_s: float = 20
+        self,
+        device_id: str,
+        name: str,
+        matches: Callable[[Any], bool] = lambda _: True,
+        timeout_s: float = 20,
     ) -> Any:
         """The JSON of the first message of that pile and topic that `matches`, seen or still to come."""
         deadline = time.monotonic() + timeout_s
@@ -128,6 +135,9 @@ class Tap:
                 found += [f"{m.device_id} {error}" for error in wire_errors(m.name, m.payload)]
         return found
 
+    def _on_connect(self, client: paho.Client, *_: Any) -> None:
+        client.subscribe(topics.PREFIX + "#", qos=1)
+
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         with self._changed:
             try:
@@ -136,6 +146,6 @@ class Tap:
                 self.strangers.append(message.topic)
                 return
             self.seen.append(
-                Seen(device_id, name, message.payload, message.qos, message.retain, time.monotonic())
+                Seen(device_id, name, bytes(message.payload), message.qos, message.retain, time.monotonic())
             )
             self._changed.notify_all()

@@ -59,7 +59,7 @@ class Client:
     def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> Response:
-        """One request. body: sent as JSON; bytes are sent as they are. Raises ApiError where nobody answers."""
+        """One request. body: sent as JSON, or as it is where it is bytes. Raises ApiError: nobody answers."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         try:
             data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
@@ -87,7 +87,9 @@ class Client:
         """
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
         try:
-            connection.request("GET", path, headers={**self._headers(False, None), "Accept": "text/event-stream"})
+            connection.request(
+                "GET", path, headers={**self._headers(False, None), "Accept": "text/event-stream"}
+            )
             answer = connection.getresponse()
             if answer.status != 200:
                 raise ApiError(f"GET {path}: HTTP {answer.status} {answer.read()[:200]!r}")

@@ -2,8 +2,8 @@
 
     python -m tools.broker --data .ratelock --port 1883
 
-Its folder, $RATELOCK_DATA/broker, holds mosquitto.conf, acl, passwd and the broker's own state. The cloud rewrites
-passwd whenever a pile is added; the runner watches the file and tells the broker to read it again.
+Its folder, $RATELOCK_DATA/broker, holds mosquitto.conf, acl, passwd and the broker's own state. The cloud
+rewrites passwd whenever a pile is added; the runner watches the file and has the broker read it again.
 """
 
 from __future__ import annotations
@@ -149,7 +149,9 @@ class Broker:
         )
         try:
             # Its own word that it runs: the port alone could be answered by a stranger.
-            child.wait_for_line(lambda line: "mosquitto version" in line and "running" in line, self._way.start_timeout_s)
+            child.wait_for_line(
+                lambda line: "mosquitto version" in line and "running" in line, self._way.start_timeout_s
+            )
             wait_for_port(port, child, self._way.start_timeout_s)
         except BaseException:
             self._children.stop_one(child)

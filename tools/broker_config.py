@@ -28,7 +28,7 @@ max_inflight_messages 1000
 max_packet_size 131072
 persistent_client_expiration 14d
 
-# Sessions and retained messages over a restart. No settlement depends on it: piles send until the cloud has stored.
+# Sessions and retained messages over a restart. No settlement depends on it: piles send until it is stored.
 persistence true
 persistence_location ./
 autosave_interval 30
@@ -49,7 +49,7 @@ def config(listener: str) -> str:
 
 
 def acl() -> str:
-    """The cloud reaches every pile's topics; a device (its username is %u) only its own, each in its direction."""
+    """The cloud reaches every pile's topics; a device (username %u) only its own, each in its direction."""
     lines = [
         "# Written by tools/broker.py at every start; changes made here are lost.",
         f"user {CLOUD_USER}",

@@ -66,7 +66,7 @@ def fetch(package: str, into: Path) -> None:
 
 
 def install(package: str, say: Callable[[str], None]) -> None:
-    """Installs `package` on the system with apt-get, as root or through sudo, saying so. Raises FetchError."""
+    """Installs `package` on the system with apt-get, as root or through sudo. Raises FetchError."""
     if not available():
         raise FetchError("there is no apt-get on this system")
     prefix: list[str] = []

@@ -20,7 +20,10 @@ from tools.processes import HOST, Child
 
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/usr/local/opt/mosquitto/sbin")
 FETCHED = ROOT / ".venv" / "mosquitto"
-ADVICE = "Install mosquitto 2 (Debian, Ubuntu: apt-get install mosquitto; macOS: brew install mosquitto) or Docker."
+ADVICE = (
+    "Install mosquitto 2 (Debian, Ubuntu: apt-get install mosquitto; macOS: brew install mosquitto)"
+    " or Docker."
+)
 
 
 class NoBroker(Exception):
@@ -84,7 +87,9 @@ class Docker:
 
     def _call(self, folder: Path, *args: str) -> None:
         env = {**os.environ, **self.environment(folder, 1883)}
-        subprocess.run([*self._compose(folder), *args], env=env, stdin=subprocess.DEVNULL, capture_output=True)
+        subprocess.run(
+            [*self._compose(folder), *args], env=env, stdin=subprocess.DEVNULL, capture_output=True
+        )
 
 
 def find(say: Callable[[str], None]) -> Native | Docker:
@@ -133,7 +138,9 @@ def _obtained(say: Callable[[str], None]) -> Native:
     """Fetched beside us with apt-get, which needs no root and starts no service; else installed."""
     if debian.available():
         try:
-            say("no mosquitto here; fetching Debian's package into .venv (nothing is installed on the system)")
+            say(
+                "no mosquitto here; fetching Debian's package into .venv (nothing is installed on the system)"
+            )
             part = FETCHED.with_name(f"mosquitto.{os.getpid()}")
             try:
                 debian.fetch("mosquitto", part)
@@ -160,7 +167,11 @@ def _obtained(say: Callable[[str], None]) -> Native:
 def _version(way: Native) -> tuple[int, int]:
     try:
         done = subprocess.run(
-            [way.program, "-h"], env={**os.environ, **way.env}, stdin=subprocess.DEVNULL, capture_output=True, text=True
+            [way.program, "-h"],
+            env={**os.environ, **way.env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
     except OSError as error:
         raise NoBroker(f"{way.program} does not start: {error}. {ADVICE}") from error

@@ -45,7 +45,9 @@ class PhoneOrder:
             except ApiError as error:
                 last = str(error)
                 time.sleep(0.05)
-        raise ApiError(f"order {self.order_id}: what was waited for did not come in {timeout_s:g} s; last: {last}")
+        raise ApiError(
+            f"order {self.order_id}: what was waited for did not come in {timeout_s:g} s; last: {last}"
+        )
 
     def wait_for_state(self, *states: str, timeout_s: float = 30) -> dict[str, Any]:
         """The order once it is in one of `states`. Raises ApiError, at once where it ended in another one."""
@@ -101,7 +103,9 @@ class Phone:
         key = idempotency_key or secrets.token_hex(16)
         return self.client.post("/api/orders", body, {"Idempotency-Key": key})
 
-    def order(self, device_id: str, *, connector: int = 1, limits: dict[str, int] | None = None) -> PhoneOrder:
+    def order(
+        self, device_id: str, *, connector: int = 1, limits: dict[str, int] | None = None
+    ) -> PhoneOrder:
         """Confirms the latest rate. Raises ApiError where the cloud refuses."""
         rate_id = self.rate(device_id)["rate_id"]
         answer = self.confirm(device_id, rate_id, connector=connector, limits=limits)

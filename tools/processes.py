@@ -4,8 +4,8 @@
         child = children.start("cloud", [...])
         child.wait_for_line("Uvicorn running", timeout_s=20)
 
-Every child leads a session of its own: Ctrl-C at the terminal reaches us alone, and we end the children in order,
-newest first. Against `kill -9` of ourselves stands a watchdog process that holds the other end of a pipe.
+Every child leads a session of its own: Ctrl-C at the terminal reaches us alone, and we end the children in
+order, newest first. Against `kill -9` of ourselves stands a watchdog process with the other end of a pipe.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def is_port_taken(port: int, host: str = HOST) -> bool:
 
 
 def wait_for_port(port: int, child: Child, timeout_s: float, host: str = HOST) -> None:
-    """Returns once something accepts connections on `port`. Raises ProcessError, at once where `child` ends."""
+    """Returns once something accepts connections on `port`. Raises ProcessError, at once if `child` ends."""
     deadline = time.monotonic() + timeout_s
     while True:
         child.check_alive()
@@ -92,15 +92,17 @@ def _to_exit(number: int, _frame: FrameType | None) -> None:
 
 
 def exit_on_signals() -> None:
-    """Makes SIGTERM and SIGHUP unwind the stack like Ctrl-C does, so that `with` blocks end their children."""
+    """Makes SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that `with` blocks end their children."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _to_exit)
 
 
 class Child:
-    """One running process. Its output, stdout and stderr together unless told otherwise, is kept line by line."""
+    """One running process. Its output, stdout and stderr together, is kept line by line."""
 
-    def __init__(self, name: str, popen: subprocess.Popen[str], log: Path | None, echo: Callable[[str], None] | None):
+    def __init__(
+        self, name: str, popen: subprocess.Popen[str], log: Path | None, echo: Callable[[str], None] | None
+    ):
         self.name = name
         self.lines: list[str] = []  # the newest; `dropped` older ones are gone
         self.dropped = 0
@@ -157,7 +159,9 @@ class Child:
             self._reader.join(timeout=1)
             raise ProcessError(f"{self.name} ended with code {self.returncode}\n{self.tail()}")
 
-    def wait_for_line(self, wanted: str | Callable[[str], bool], timeout_s: float = 20, after: int = 0) -> str:
+    def wait_for_line(
+        self, wanted: str | Callable[[str], bool], timeout_s: float = 20, after: int = 0
+    ) -> str:
         """The first line from number `after` on that holds `wanted`, waiting for it. Raises ProcessError."""
         matches = wanted if callable(wanted) else lambda line: wanted in line
         deadline = time.monotonic() + timeout_s
@@ -172,10 +176,14 @@ class Child:
                 if not self._reader.is_alive() and self.returncode is not None:
                     raise ProcessError(f"{self.name} ended with code {self.returncode}\n{self.tail()}")
                 if left_s <= 0:
-                    raise ProcessError(f"{self.name} did not say {wanted} within {timeout_s:g} s\n{self.tail()}")
+                    raise ProcessError(
+                        f"{self.name} did not say {wanted} within {timeout_s:g} s\n{self.tail()}"
+                    )
                 self._changed.wait(min(left_s, 0.5))
 
-    def wait_for_json(self, matches: Callable[[dict[str, Any]], bool], timeout_s: float = 20, after: int = 0) -> Any:
+    def wait_for_json(
+        self, matches: Callable[[dict[str, Any]], bool], timeout_s: float = 20, after: int = 0
+    ) -> Any:
         """The first JSON object line from number `after` on that `matches`."""
 
         def is_it(line: str) -> bool:
@@ -265,7 +273,7 @@ class Children:
         echo: Callable[[str], None] | None = None,
         stdin: bool = False,
     ) -> Child:
-        """Starts a process. env: added to ours. log: a file that its output is appended to. Raises ProcessError."""
+        """Starts a process. env: added to ours. log: takes the output, appended. Raises ProcessError."""
         self._start_watchdog()
         try:
             popen = subprocess.Popen(
@@ -298,7 +306,7 @@ class Children:
         return code
 
     def stop(self) -> None:
-        """Stops every child, newest first, then the watchdog; a second Ctrl-C meanwhile kills what is left."""
+        """Stops every child, newest first, then the watchdog; a second Ctrl-C kills what is left."""
         try:
             while self._children:
                 self.stop_one(self._children[-1])

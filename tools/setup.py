@@ -55,7 +55,9 @@ def is_current(level: str) -> bool:
 
 def call(argv: list[str], why: str) -> None:
     """Runs a command quietly; its output appears only where it fails."""
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
+    done = subprocess.run(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
+    )
     if done.returncode:
         print(done.stdout, file=sys.stderr)
         raise SetupError(why)
@@ -63,7 +65,7 @@ def call(argv: list[str], why: str) -> None:
 
 def has_pip() -> bool:
     """Whether .venv is of this Python and its pip starts."""
-    probe = "import sys, pip; sys.exit(sys.version_info[:2] != (%d, %d))" % sys.version_info[:2]
+    probe = f"import sys, pip; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
     return PYTHON.exists() and subprocess.run([str(PYTHON), "-c", probe], capture_output=True).returncode == 0
 
 
@@ -86,7 +88,9 @@ def make_venv() -> None:
     say(f"making .venv with Python {sys.version.split()[0]}")
     shutil.rmtree(VENV, ignore_errors=True)
     if importlib.util.find_spec("venv") is None:
-        raise SetupError("this Python has no venv module; install it (Debian, Ubuntu: apt-get install python3-venv)")
+        raise SetupError(
+            "this Python has no venv module; install it (Debian, Ubuntu: apt-get install python3-venv)"
+        )
     if importlib.util.find_spec("ensurepip") is not None:
         call([sys.executable, "-m", "venv", str(VENV)], "python3 -m venv failed")
         return
@@ -99,15 +103,20 @@ def make_venv() -> None:
         shutil.rmtree(VENV, ignore_errors=True)
         call([sys.executable, "-m", "venv", str(VENV)], "python3 -m venv failed")
         return
-    call([str(PYTHON), wheel + "/pip", "install", "--no-index", "-q", wheel], "pip could not be installed into .venv")
+    call(
+        [str(PYTHON), wheel + "/pip", "install", "--no-index", "-q", wheel],
+        "pip could not be installed into .venv",
+    )
 
 
 def install_python3_venv() -> None:
-    package = "python%d.%d-venv" % sys.version_info[:2]
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     try:
         debian.install(package, say)
     except debian.FetchError as error:
-        raise SetupError(f"{error}. Install {package} (apt-get install {package}), then run this again") from error
+        raise SetupError(
+            f"{error}. Install {package} (apt-get install {package}), then run this again"
+        ) from error
 
 
 def install(level: str) -> None:
@@ -116,7 +125,10 @@ def install(level: str) -> None:
     say(f"installing {', '.join(LEVELS[level])} into .venv (once; about a minute)")
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
     listed = [arg for name in LEVELS[level] if "typings" not in name for arg in ("-r", str(ROOT / name))]
-    call([*pip, *listed], "pip could not install the requirements (its words are above); is a package index in reach?")
+    call(
+        [*pip, *listed],
+        "pip could not install the requirements (its words are above); is a package index in reach?",
+    )
     if level == "dev":
         typings = VENV / "typings"
         shutil.rmtree(typings, ignore_errors=True)

@@ -1,9 +1,9 @@
-"""The whole system as processes: broker, cloud, simulated piles. What `make run`, `make demo` and the tests start.
+"""The whole system as processes: broker, cloud, simulated piles. `make run`, the demo and the tests start it.
 
-    with System(data) as system:
-        pile = system.add_pile("PILE-1")
-        system.set_rate(pile.device_id, DEMO_RATE)
-        car = system.start_pile(pile, speed=600)
+with System(data) as system:
+    pile = system.add_pile("PILE-1")
+    system.set_rate(pile.device_id, DEMO_RATE)
+    car = system.start_pile(pile, speed=600)
 """
 
 from __future__ import annotations
@@ -178,7 +178,9 @@ class System:
 
     # -- piles
 
-    def add_pile(self, device_id: str | None = None, connectors: int = 1, name: str | None = None) -> PileIdentity:
+    def add_pile(
+        self, device_id: str | None = None, connectors: int = 1, name: str | None = None
+    ) -> PileIdentity:
         """Registers a pile with the cloud; without an id, one that is used nowhere else. Raises ApiError."""
         device_id = device_id or "P-" + secrets.token_hex(5)
         body: dict[str, Any] = {"device_id": device_id, "connectors": connectors}
@@ -208,9 +210,9 @@ class System:
         extra: tuple[str, ...] = (),
         echo: Callable[[str], None] | None = None,
     ) -> Child:
-        """The real firmware on the simulated board, with its flash in `flash`. Does not wait until it is online.
+        """The real firmware on the simulated board, its flash in `flash`; does not wait until it is online.
 
-        JSON lines go in with `send_json`, and out with `wait_for_json`. mqtt_url: where not straight to our broker.
+        JSON lines: in with `send_json`, out with `wait_for_json`. mqtt_url: where not straight to our broker.
         """
         flash = flash or self.data / "piles" / pile.device_id
         flash.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,278 @@
+"""The broker admits the cloud and its piles, each to its own topics, and comes back after a power cut."""
+
+import os
+import queue
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from cloud_stub import broker_auth
+from pile_protocol import topics
+from tools import ROOT, mosquitto
+from tools.broker import Broker
+from tools.processes import ProcessError, free_port
+
+TIMEOUT_S = 10
+
+
+class Peer:
+    """One MQTT client; what happens to it comes out of queues."""
+
+    def __init__(self, broker: Broker, username: str | None, password: str | None):
+        self.connected: queue.Queue[ReasonCode] = queue.Queue()
+        self.granted: queue.Queue[list[ReasonCode]] = queue.Queue()
+        self.dealt_with: queue.Queue[str] = queue.Queue()  # "acknowledged" a message, or "disconnected"
+        self.received: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
+        if username is not None:
+            self.client.username_pw_set(username, password)
+        self.client.on_connect = lambda _c, _u, _f, reason, _p: self.connected.put(reason)
+        self.client.on_subscribe = lambda _c, _u, _m, reasons, _p: self.granted.put(reasons)
+        self.client.on_message = lambda _c, _u, m: self.received.put((m.topic, bytes(m.payload)))
+        self.client.on_publish = lambda *_: self.dealt_with.put("acknowledged")
+        self.client.on_disconnect = lambda *_: self.dealt_with.put("disconnected")
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+
+    @property
+    def is_admitted(self) -> bool:
+        return not self.connected.get(timeout=TIMEOUT_S).is_failure
+
+    def subscribe(self, topic: str) -> bool:
+        """Whether the broker granted it (mosquitto's ACL answers a refusal only by silence later)."""
+        self.client.subscribe(topic, qos=1)
+        return not self.granted.get(timeout=TIMEOUT_S)[0].is_failure
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Returns once the broker has dealt with it: it may acknowledge a refused one, or disconnect."""
+        self.client.publish(topic, payload, qos=1)
+        self.dealt_with.get(timeout=TIMEOUT_S)
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with Broker(tmp_path_factory.mktemp("a folder with spaces")) as broker:
+        admit(broker, "PILE-1", "PILE-2")
+        yield broker
+
+
+@pytest.fixture
+def connect(broker: Broker) -> Iterator:
+    peers: list[Peer] = []
+
+    def connect_one(username: str | None, password: str | None = None) -> Peer:
+        if username == "cloud" and password is None:
+            password = broker.cloud_password
+        peers.append(Peer(broker, username, password or f"password of {username}"))
+        return peers[-1]
+
+    yield connect_one
+    for peer in peers:
+        peer.close()
+
+
+def admit(broker: Broker, *devices: str) -> None:
+    """Rewrites passwd as the cloud does, and waits until the broker knows the last of the devices."""
+    passwords = {name: f"password of {name}" for name in devices}
+    broker_auth.write(broker.folder / "passwd", {"cloud": broker.cloud_password, **passwords})
+    for _ in range(500):
+        peer = Peer(broker, devices[-1], passwords[devices[-1]])
+        admitted = peer.is_admitted
+        peer.close()
+        if admitted:
+            return
+    pytest.fail("the broker did not read passwd again")
+
+
+def test_nobody_gets_in_without_a_password(connect) -> None:
+    assert not connect(None).is_admitted
+    assert not connect("cloud", "wrong").is_admitted
+    assert not connect("PILE-1", "password of PILE-2").is_admitted
+    assert not connect("PILE-9").is_admitted
+    assert connect("cloud").is_admitted
+    assert connect("PILE-1").is_admitted
+
+
+@pytest.mark.parametrize("name", topics.DOWNWARD)
+def test_a_pile_reads_its_own_downward_topics_and_cannot_write_them(connect, name: str) -> None:
+    cloud, pile, forger = connect("cloud"), connect("PILE-1"), connect("PILE-1")
+    own = topics.topic("PILE-1", name)
+    assert pile.is_admitted and forger.is_admitted
+    assert pile.subscribe(own)
+    forger.publish(own, b"forged")
+    cloud.publish(own, b"real")
+    assert pile.received.get(timeout=TIMEOUT_S) == (own, b"real")
+
+
+@pytest.mark.parametrize("name", topics.UPWARD)
+def test_a_pile_writes_its_own_upward_topics_and_cannot_read_them(connect, name: str) -> None:
+    cloud, pile, own = connect("cloud"), connect("PILE-1"), topics.topic("PILE-1", name)
+    assert cloud.subscribe(topics.topic("+", name))
+    pile.subscribe(own)
+    pile.publish(own, b"mine")
+    assert cloud.received.get(timeout=TIMEOUT_S) == (own, b"mine")
+    # The pile's next message comes after any that it wrongly got.
+    pile.subscribe(topics.topic("PILE-1", topics.TIME))
+    cloud.publish(topics.topic("PILE-1", topics.TIME), b"barrier")
+    assert pile.received.get(timeout=TIMEOUT_S)[1] == b"barrier"
+
+
+def test_a_pile_reaches_nothing_of_another_one(connect) -> None:
+    cloud, pile = connect("cloud"), connect("PILE-1")
+    assert cloud.is_admitted and pile.is_admitted
+    cloud.subscribe(topics.PREFIX + "#")
+    for wanted in ("#", topics.PREFIX + "#", topics.topic("+", "order"), topics.topic("PILE-2", "order")):
+        pile.subscribe(wanted)
+    for name in topics.UPWARD + topics.DOWNWARD:
+        intruder = connect("PILE-1")
+        assert intruder.is_admitted
+        intruder.publish(topics.topic("PILE-2", name), b"intruder")
+    cloud.publish(topics.topic("PILE-2", topics.ORDER), b"for PILE-2")
+    cloud.publish(topics.topic("PILE-1", topics.ORDER), b"for PILE-1")
+    # "+" and "#" subscriptions deliver only what the pile may read by itself.
+    assert pile.received.get(timeout=TIMEOUT_S) == (topics.topic("PILE-1", topics.ORDER), b"for PILE-1")
+    assert [cloud.received.get(timeout=TIMEOUT_S)[1] for _ in range(2)] == [b"for PILE-2", b"for PILE-1"]
+
+
+def test_a_client_stays_connected_when_a_pile_is_added(broker: Broker, connect) -> None:
+    cloud = connect("cloud")
+    assert cloud.is_admitted
+    admit(broker, "PILE-1", "PILE-2", "PILE-3")
+    cloud.subscribe(topics.topic("PILE-3", topics.HELLO))
+    new = connect("PILE-3")
+    new.publish(topics.topic("PILE-3", topics.HELLO), b"hello")
+    assert cloud.received.get(timeout=TIMEOUT_S)[1] == b"hello"
+
+
+def test_an_oversized_message_is_not_passed_on(connect) -> None:
+    cloud, pile = connect("cloud"), connect("PILE-1")
+    assert cloud.is_admitted and pile.is_admitted
+    topic = topics.topic("PILE-1", topics.ORDER)
+    pile.subscribe(topic)
+    cloud.client.publish(topic, bytes(200_000), qos=0)
+    second = connect("cloud")
+    second.publish(topic, b"small")
+    assert pile.received.get(timeout=TIMEOUT_S)[1] == b"small"
+
+
+def test_secrets_are_for_their_owner_alone(broker: Broker) -> None:
+    for name in ("passwd", "cloud.password", "acl", "mosquitto.conf"):
+        assert stat.S_IMODE((broker.folder / name).stat().st_mode) == 0o600
+
+
+def test_a_broker_killed_comes_back_on_its_port_with_the_same_passwords(tmp_path: Path) -> None:
+    with Broker(tmp_path) as broker:
+        admit(broker, "PILE-1")
+        url, password = broker.url, broker.cloud_password
+        broker.kill()
+        with pytest.raises(OSError):
+            Peer(broker, "cloud", password)
+        broker.start()
+        assert (broker.url, broker.cloud_password) == (url, password)
+        for name, secret in (("cloud", password), ("PILE-1", "password of PILE-1")):
+            peer = Peer(broker, name, secret)
+            assert peer.is_admitted
+            peer.close()
+
+
+def test_a_retained_message_survives_an_orderly_restart(tmp_path: Path) -> None:
+    topic = topics.topic("PILE-1", topics.RATE)
+    with Broker(tmp_path) as broker:
+        peer = Peer(broker, "cloud", broker.cloud_password)
+        peer.client.publish(topic, b"kept", qos=1, retain=True).wait_for_publish(TIMEOUT_S)
+        peer.close()
+        broker.restart()
+        peer = Peer(broker, "cloud", broker.cloud_password)
+        peer.subscribe(topic)
+        assert peer.received.get(timeout=TIMEOUT_S) == (topic, b"kept")
+        peer.close()
+
+
+def test_more_waits_for_an_absent_cloud_than_mosquitto_keeps_by_itself(broker: Broker, connect) -> None:
+    """Mosquitto's own default drops what is beyond 1,000 queued messages, though it acknowledged them."""
+    count = 1_500
+    absent = paho.Client(CallbackAPIVersion.VERSION2, client_id="absent cloud", clean_session=False)
+    absent.username_pw_set("cloud", broker.cloud_password)
+    got: queue.Queue[bytes] = queue.Queue()
+    subscribed: queue.Queue[bool] = queue.Queue()
+    absent.on_subscribe = lambda *_: subscribed.put(True)
+    absent.on_message = lambda _c, _u, m: got.put(bytes(m.payload))
+    absent.connect("127.0.0.1", broker.port)
+    absent.loop_start()
+    absent.subscribe(topics.topic("PILE-2", topics.SETTLEMENT), qos=1)
+    assert subscribed.get(timeout=TIMEOUT_S)
+    absent.disconnect()
+    absent.loop_stop()
+
+    pile = connect("PILE-2")
+    assert pile.is_admitted
+    topic = topics.topic("PILE-2", topics.SETTLEMENT)
+    sent = [pile.client.publish(topic, str(i).encode(), qos=1) for i in range(count)]
+    for info in sent:
+        info.wait_for_publish(TIMEOUT_S)
+
+    absent.connect("127.0.0.1", broker.port)
+    absent.loop_start()
+    assert {int(got.get(timeout=TIMEOUT_S)) for _ in range(count)} == set(range(count))
+    absent.disconnect()
+    absent.loop_stop()
+
+
+def test_a_taken_port_is_one_clear_sentence(broker: Broker, tmp_path: Path) -> None:
+    with pytest.raises(ProcessError, match=rf"^port {broker.port} is taken; RATELOCK_MQTT_PORT"):
+        Broker(tmp_path, broker.port).start()
+
+
+def test_the_command_ends_its_broker_on_sigterm(tmp_path: Path) -> None:
+    port = free_port()
+    argv = [sys.executable, "-m", "tools.broker", "--data", str(tmp_path), "--port", str(port)]
+    runner = subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert runner.stderr is not None
+    assert f"mqtt://127.0.0.1:{port}" in runner.stderr.readline()
+    runner.send_signal(signal.SIGTERM)
+    runner.communicate()
+    with Broker(tmp_path, port):  # the port is free again
+        pass
+
+
+def test_an_unknown_way_to_run_the_broker_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATELOCK_BROKER", "mosqitto")
+    with pytest.raises(mosquitto.NoBroker, match="RATELOCK_BROKER"):
+        mosquitto.find(print)
+
+
+def test_without_any_broker_one_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("RATELOCK_BROKER", "")
+    monkeypatch.setattr(mosquitto, "PLACES", ())
+    monkeypatch.setattr(mosquitto, "FETCHED", tmp_path / "fetched")
+    with pytest.raises(mosquitto.NoBroker) as told:
+        mosquitto.find(print)
+    assert "Install mosquitto 2" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_docker_engine_that_answers_is_preferred(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A stand-in for the docker command: no engine is at hand in every place where this runs."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexit 0\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("RATELOCK_BROKER", "")
+    assert isinstance(mosquitto.find(print), mosquitto.Docker)
+    docker.write_text("#!/bin/sh\nexit 1\n")
+    assert isinstance(mosquitto.find(print), mosquitto.Native)
