@@ -19,7 +19,7 @@ from .cloud import Cloud, let_in
 from .dispatch import put_row
 from .problems import Problem
 from .security import now_s
-from .settings import Settings, from_environment
+from .settings import Settings
 from .store import Store
 from .writer import Transaction
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logs.configure()
     try:
-        return options.command(from_environment(), options)
+        return options.command(Settings(), options)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         return _fail(wrong)
@@ -78,29 +78,35 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     listener = socket.create_server((settings.http_host, settings.http_port), backlog=1024)
     with listener:
         host, port = listener.getsockname()[:2]
+        cloud = Cloud(settings)
         config = uvicorn.Config(
-            create_app(Cloud(settings)),
+            create_app(cloud),
             log_level="warning",
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
-        server = _Server(config, f"http://{host}:{port}")
+        server = _Server(config, cloud, f"http://{host}:{port}")
         server.run([listener])
     return 0 if server.started else 1
 
 
 class _Server(uvicorn.Server):
-    """Says on stdout where it listens, once it does."""
+    """Says on stdout where it listens, once it does; and lets go of those who watch an order when it ends."""
 
-    def __init__(self, config: uvicorn.Config, address: str):
+    def __init__(self, config: uvicorn.Config, cloud: Cloud, address: str):
         super().__init__(config)
+        self._cloud = cloud
         self._address = address
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             print(json.dumps({"listening": self._address}), flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._cloud.hub.close()
+        await super().shutdown(sockets)
 
 
 @contextmanager

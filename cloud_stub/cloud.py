@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from pile_protocol import seal
 
@@ -15,7 +15,6 @@ from .duties import Duties
 from .events import Hub
 from .ingest import Ingest
 from .mqtt import Link
-from .problems import database_unavailable
 from .settings import Settings
 from .store import Store
 from .tables import piles as piles_table
@@ -27,13 +26,13 @@ T = TypeVar("T")
 class Cloud:
     """Everything one process of the cloud runs, except HTTP."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, link: Link | None = None):
         settings.prepare()
         self.settings = settings
         self.operator_token = settings.read_operator_token()
         self.store = Store(settings.database)
         self.writer = Writer(self.store.writing)
-        self.link = Link(
+        self.link = link or Link(
             settings.mqtt_host,
             settings.mqtt_port,
             settings.mqtt_username,
@@ -68,7 +67,7 @@ class Cloud:
     @property
     def reader(self) -> Connection:
         """The event loop's own connection, without transactions: for quick reads by key."""
-        if self._reader is None:
+        if self._reader is None or self._reader.invalidated:
             self._reader = self.store.reading.connect()
         return self._reader
 
@@ -79,8 +78,6 @@ class Cloud:
         except IntegrityError:
             # Another process was first; what it did is to be seen now.
             return await asyncio.wrap_future(self.writer.submit(unit))
-        except DBAPIError as error:
-            raise database_unavailable() from error
 
 
 def sync_broker(store: Store, settings: Settings) -> None:

@@ -54,6 +54,11 @@ class Dispatch:
         link.on_puback = self._on_puback
         link.on_connect = self.send_unsent
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker can be reached at the moment."""
+        return self._link.connected
+
     def put(
         self,
         tx: Transaction,

@@ -18,6 +18,7 @@ class Hub:
     """`wake` and `put_meter` may be called from any thread, `watch` from the event loop."""
 
     def __init__(self) -> None:
+        self.closed = False
         self._lock = threading.Lock()
         self._watchers: defaultdict[str, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = defaultdict(
             list
@@ -48,7 +49,9 @@ class Hub:
             except RuntimeError:  # the loop has just been closed, and its watchers with it
                 pass
 
-    def wake_all(self) -> None:
+    def close(self) -> None:
+        """Wake every watcher for the last time; `closed` tells them so."""
+        self.closed = True
         with self._lock:
             order_ids = list(self._watchers)
         for order_id in order_ids:
@@ -70,7 +73,3 @@ class Hub:
     def meter(self, device_id: str, order_id: str) -> dict[str, Any] | None:
         """The latest meter value of an order that came through this process."""
         return self._meters.get((device_id, order_id))
-
-    def forget_meter(self, device_id: str, order_id: str) -> None:
-        with self._lock:
-            self._meters.pop((device_id, order_id), None)

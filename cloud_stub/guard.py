@@ -25,6 +25,10 @@ class Guard:
         if announced.isdigit() and int(announced) > self._body_max_bytes:
             await from_http(too_large).response()(scope, receive, send)
             return
+        if b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]:
+            # No name here has one, and PostgreSQL takes none in a text.
+            await from_http(HTTPException(400)).response()(scope, receive, send)
+            return
         received_bytes = 0
         started = False
 

@@ -173,7 +173,7 @@ def _confirmable_rate(conn: Connection, cx: Context, pile: Any, body: OrderBody,
         raise Problem(
             409, "RateChanged", "The rate has changed; confirm the new one", rate=rates.shown(rate, now)
         )
-    if not pile.online:
+    if not (pile.online and cx.dispatch.connected):
         raise Problem(503, "PileOffline", "The pile is not connected")
     connector = piles.connector_views(conn, pile, now)[body.connector - 1]
     if connector["fault"] or connector["status"] == "Faulted":

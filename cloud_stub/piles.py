@@ -64,7 +64,9 @@ def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -
 
 def get(conn: Connection, device_id: str, lock: bool = False) -> Any:
     """The pile's row, locked against other writers if `lock`. Raises Problem (UnknownPile)."""
-    row = conn.execute(_LOCK if lock else _GET, {"device_id": device_id}).first()
+    row = None
+    if "\0" not in device_id:  # PostgreSQL takes none in a text
+        row = conn.execute(_LOCK if lock else _GET, {"device_id": device_id}).first()
     if row is None:
         raise unknown_pile(device_id)
     return row

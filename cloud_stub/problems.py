@@ -5,10 +5,14 @@ A unit of work raises Problem *before* its first write, so the writer may keep t
 
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+
+log = structlog.get_logger()
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -113,6 +117,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_validation(_: Request, error: RequestValidationError) -> JSONResponse:
         return from_validation(error).response()
+
+    @app.exception_handler(OperationalError)
+    async def on_database(_: Request, error: OperationalError) -> JSONResponse:
+        log.error("database_failed", exc_info=error)
+        return database_unavailable().response()
 
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, error: HTTPException) -> JSONResponse:

@@ -1,6 +1,5 @@
 """Every setting of the cloud, read once from RATELOCK_* environment variables (and DATABASE_URL)."""
 
-import os
 from pathlib import Path
 
 from pydantic import Field
@@ -10,9 +9,14 @@ from .security import read_or_create_secret
 
 
 class Settings(BaseSettings):
-    """Defaults are those of one machine on its own; units are in the names."""
+    """Defaults are those of one machine on its own; units are in the names.
 
-    model_config = SettingsConfigDict(env_prefix="RATELOCK_", extra="ignore", populate_by_name=True)
+    Raises pydantic.ValidationError, which names what is wrong.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="RATELOCK_", env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     data: Path = Path(".ratelock")
     http_host: str = "127.0.0.1"
@@ -56,8 +60,3 @@ class Settings(BaseSettings):
     def read_mqtt_password(self) -> str:
         """The cloud's password at the broker, shared with the broker through a file of mode 0600."""
         return self.mqtt_password or read_or_create_secret(self.broker_folder / "cloud.password")
-
-
-def from_environment() -> Settings:
-    """The settings of this process. Raises pydantic.ValidationError, which names what is wrong."""
-    return Settings(**({} if os.environ.get("DATABASE_URL") else {"database_url": None}))

@@ -25,6 +25,8 @@ class Store:
 
     def __init__(self, url: str):
         parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.writing = create_engine(parsed)
         self.reading = create_engine(parsed, isolation_level="AUTOCOMMIT")

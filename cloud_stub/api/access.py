@@ -43,3 +43,4 @@ def own_order(
 
 OwnOrder = Annotated[Any, Depends(own_order)]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
+RowId = Annotated[int | None, Query(ge=0, le=2**53)]

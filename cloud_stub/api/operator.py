@@ -11,7 +11,7 @@ from pile_protocol import messages
 from .. import life, orders, piles, rates, records, settlements, views
 from ..cloud import let_in
 from ..security import now_s
-from .access import Limit, TheCloud, need_operator
+from .access import Limit, RowId, TheCloud, need_operator
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
@@ -22,7 +22,7 @@ class PileBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     device_id: str = Field(pattern=_DEVICE_ID)
-    name: str = Field("", max_length=100)
+    name: str = Field("", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
     connectors: int = Field(1, ge=1, le=messages.MAX_CONNECTORS)
 
 
@@ -86,7 +86,7 @@ async def list_orders(
     limit: Limit = 50,
     before: str | None = None,
     device_id: str | None = None,
-    connector: int | None = None,
+    connector: Annotated[int | None, Query(ge=1, le=messages.MAX_CONNECTORS)] = None,
     state: Annotated[str | None, Query(pattern="^(" + "|".join(life.STATES) + ")$")] = None,
 ) -> dict[str, Any]:
     """The orders, newest first."""
@@ -98,7 +98,7 @@ async def list_orders(
 async def list_settlements(
     cloud: TheCloud,
     limit: Limit = 50,
-    before: int | None = None,
+    before: RowId = None,
     flagged: bool | None = None,
     device_id: str | None = None,
 ) -> dict[str, Any]:
@@ -110,7 +110,7 @@ async def list_settlements(
 async def list_events(
     cloud: TheCloud,
     limit: Limit = 50,
-    before: int | None = None,
+    before: RowId = None,
     device_id: str | None = None,
     order_id: str | None = None,
 ) -> dict[str, Any]:
@@ -120,7 +120,7 @@ async def list_events(
 
 @router.get("/rejects")
 async def list_rejects(
-    cloud: TheCloud, limit: Limit = 50, before: int | None = None, reason: str | None = None
+    cloud: TheCloud, limit: Limit = 50, before: RowId = None, reason: str | None = None
 ) -> dict[str, Any]:
     """The messages that could not be used, newest first."""
     return _page(records.list_rejects(cloud.reader, reason, limit, before), limit, "id")

@@ -80,7 +80,7 @@ async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
                 if meter is not None and meter != shown_meter:
                     shown_meter = meter
                     yield ServerSentEvent(event="meter", data=meter)
-            if row.state in life.ENDS:
+            if row.state in life.ENDS or cloud.hub.closed:
                 return
             try:
                 await asyncio.wait_for(changed.wait(), REREAD_S)

@@ -1,0 +1,164 @@
+"""Fixtures of the cloud's tests: a cloud on a database of its own, over a fake link or a real mosquitto."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+
+from cloud_stub.app import create_app
+from cloud_stub.cloud import Cloud
+from cloud_stub.settings import Settings
+from cloud_stub.store import Store
+from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key, open_sealed
+
+OPERATOR = "operator-token-of-the-tests"
+AS_OPERATOR = {"Authorization": "Bearer " + OPERATOR}
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with all tables; copies of it start faster than migrations run."""
+    path = tmp_path_factory.mktemp("migrated") / "cloud.db"
+    store = Store(f"sqlite:///{path}")
+    store.migrate()
+    store.close()
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path, migrated: Path) -> Settings:
+    """Duties never run by themselves: tests run them as of a time of their choice."""
+    data = tmp_path / "a data folder"
+    data.mkdir()
+    shutil.copy(migrated, data / "cloud.db")
+    return Settings(data=data, operator_token=OPERATOR, duty_period_s=60)
+
+
+@pytest.fixture
+def link() -> FakeLink:
+    return FakeLink()
+
+
+@pytest.fixture
+def cloud(settings: Settings, link: FakeLink) -> Cloud:
+    return Cloud(settings, link)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def client(cloud: Cloud) -> Iterator[TestClient]:
+    """HTTP to the cloud, which runs while the test does."""
+    with TestClient(create_app(cloud)) as running:
+        yield running
+
+
+@pytest.fixture
+def operator(client: TestClient) -> Callable[..., Any]:
+    """`operator(method, path, json)`: a call with the operator token; returns the response."""
+
+    def call(method: str, path: str, json: Any = None) -> Any:
+        return client.request(method, path, json=json, headers=AS_OPERATOR)
+
+    return call
+
+
+@pytest.fixture
+def add_pile(operator: Callable[..., Any], link: FakeLink) -> Callable[..., FakePile]:
+    """Registers a pile with two connectors and the flat rate, and lets it come online."""
+
+    def add(device_id: str = "PILE-1", rate: Any = FLAT_RATE, online: bool = True) -> FakePile:
+        made = operator("POST", "/api/piles", {"device_id": device_id, "connectors": 2})
+        assert made.status_code == 201, made.text
+        key = bytes.fromhex(made.json()["key"])
+        pile = FakePile(device_id, key, lambda name, data: link.deliver(f"pile/v1/{device_id}/{name}", data))
+        if rate:
+            assert operator("PUT", f"/api/piles/{device_id}/rate", rate).status_code == 201
+        if online:
+            pile.online()
+        return pile
+
+    return add
+
+
+@pytest.fixture
+def pile(add_pile: Callable[..., FakePile]) -> FakePile:
+    return add_pile()
+
+
+class Phone:
+    """What a phone does, over HTTP; remembers its order and token."""
+
+    def __init__(self, client: TestClient, link: FakeLink):
+        self.client = client
+        self.link = link
+        self.order_id = ""
+        self.token = ""
+
+    def body(self, device_id: str = "PILE-1", connector: int = 1, **limits: int) -> dict[str, Any]:
+        rate_id = self.client.get(f"/api/piles/{device_id}").json()["rate_id"]
+        return {"device_id": device_id, "connector": connector, "rate_id": rate_id, "limits": limits}
+
+    def order(self, device_id: str = "PILE-1", connector: int = 1, **limits: int) -> dict[str, Any]:
+        """Confirm; returns the order as HTTP shows it."""
+        made = self.client.post("/api/orders", json=self.body(device_id, connector, **limits), headers=new_key())
+        assert made.status_code == 201, made.text
+        self.order_id, self.token = made.json()["order_id"], made.json()["token"]
+        return made.json()
+
+    def message(self, pile: FakePile) -> dict[str, Any]:
+        """The newest order that went out to the pile."""
+        return open_sealed("order", self.link.sent(pile.device_id, "order")[-1], pile.key)
+
+    def get(self) -> dict[str, Any]:
+        found = self._ask("GET", "")
+        assert found.status_code == 200, found.text
+        return found.json()
+
+    def stop(self) -> Any:
+        return self._ask("POST", "/stop")
+
+    def pay(self, amount_minor: int) -> Any:
+        return self._ask("POST", "/payment", {"amount_minor": amount_minor, "method": "test"})
+
+    def _ask(self, method: str, path: str, json: Any = None) -> Any:
+        headers = {"Authorization": "Bearer " + self.token}
+        return self.client.request(method, f"/api/orders/{self.order_id}{path}", json=json, headers=headers)
+
+
+@pytest.fixture
+def phone(client: TestClient, link: FakeLink) -> Phone:
+    return Phone(client, link)
+
+
+@pytest.fixture
+def as_operator() -> dict[str, str]:
+    return AS_OPERATOR
+
+
+@pytest.fixture
+def served(cloud: Cloud) -> Iterator[str]:
+    """The address of a real HTTP server, for what streams."""
+    ready = threading.Event()
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            ready.set()
+
+        async def shutdown(self, sockets: Any = None) -> None:
+            cloud.hub.close()
+            await super().shutdown(sockets)
+
+    server = Server(uvicorn.Config(create_app(cloud), port=0, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert ready.wait(WAIT_S)
+        yield "http://127.0.0.1:%d" % server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(WAIT_S)

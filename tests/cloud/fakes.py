@@ -1,0 +1,165 @@
+"""Stand-ins for the cloud's tests: a broker connection that is a list, and a pile that seals with the real code."""
+
+import itertools
+import json
+import threading
+import time
+import uuid
+from typing import Any
+
+from cloud_stub.mqtt import Incoming
+from pile_protocol import messages, pricing, seal, topics, wire
+
+WAIT_S = 20  # far beyond what anything here takes; only a hang gets there
+
+FLAT_RATE = {
+    "currency": "CNY",
+    "time_zone": "Asia/Shanghai",
+    "session_fee_minor": 50,
+    "periods": [{"start": "00:00", "label": "flat", "electricity_price": 800_000, "service_price": 400_000}],
+}
+
+
+class FakeLink:
+    """A broker connection that keeps what is published and acknowledges it only when told to."""
+
+    def __init__(self) -> None:
+        self.connected = True
+        self.on_message = lambda incoming: None
+        self.on_connect = lambda: None
+        self.on_puback = lambda mid: None
+        self.published: list[tuple[str, str, bytes, bool]] = []
+        self._mids = itertools.count(1)
+        self._acknowledged: dict[int, threading.Event] = {}
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def publish(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> int:
+        data = payload.encode() if isinstance(payload, str) else payload
+        self.published.append((device_id, name, data, retain))
+        return next(self._mids)
+
+    def ack(self, incoming: Incoming) -> None:
+        self._acknowledged[incoming.mid].set()
+
+    def send(self, topic: str, payload: bytes) -> threading.Event:
+        """Hand a message in; the event is set once the cloud has acknowledged it."""
+        mid = next(self._mids)
+        event = self._acknowledged[mid] = threading.Event()
+        self.on_message(Incoming(topic, payload, mid, 1, 1))
+        return event
+
+    def deliver(self, topic: str, payload: bytes) -> None:
+        """Hand a message in and wait for its acknowledgement."""
+        assert self.send(topic, payload).wait(WAIT_S), f"no acknowledgement of {topic}"
+
+    def sent(self, device_id: str, name: str) -> list[bytes]:
+        return [data for device, topic, data, _ in list(self.published) if (device, topic) == (device_id, name)]
+
+
+class FakePile:
+    """Says what a pile says. `say(name, payload)` is whatever carries it to the cloud."""
+
+    def __init__(self, device_id: str, key: bytes, say: Any):
+        self.device_id = device_id
+        self.key = key
+        self.say = say
+        self.seq = 0
+        self.last_mac: str | None = None
+
+    def online(self, **connector: Any) -> None:
+        said = {"connector": 1, "status": "Preparing", "fault": None, "plugged": True, "order_id": None} | connector
+        others = [said | {"connector": n} for n in (1, 2) if n != said["connector"]] if not connector else []
+        self._say(topics.STATUS, {"online": True, "connectors": [said, *others]})
+
+    def offline(self) -> None:
+        self._say(topics.STATUS, {"online": False})
+
+    def hello(self, orders: list[list[str]] | None = None, outbox: int = 0, nonce: str = "0123456789abcdef") -> None:
+        said = {
+            "device_id": self.device_id,
+            "firmware": "test",
+            "nonce": nonce,
+            "connectors": 2,
+            "orders": orders or [],
+            "last_seq": self.seq,
+            "outbox": outbox,
+        }
+        self._say(topics.HELLO, said)
+
+    def order_status(self, order_id: str | None, state: str, reason: str | None = None, **more: Any) -> None:
+        said = {"order_id": order_id, "connector": 1, "state": state, "reason": reason, "at": int(time.time())}
+        self._say(topics.ORDER_STATUS, said | more)
+
+    def meter(self, order_id: str, register_mwh: int, at: int | None = None) -> None:
+        said = {
+            "order_id": order_id,
+            "connector": 1,
+            "at": at or int(time.time()),
+            "register_mwh": register_mwh,
+            "energy_mwh": register_mwh,
+            "power_mw": 7_000_000,
+            "cost_minor": 1,
+            "elapsed_s": 1,
+            "remaining": {"energy_mwh": None, "cost_minor": None, "duration_s": 100},
+        }
+        self._say(topics.METER, said)
+
+    def settlement(self, order: dict[str, Any], energy_mwh: int = 2_500_000, **lies: Any) -> dict[str, Any]:
+        """The settlement of an order message, all delivered in its first step; `lies` replace members."""
+        rate = order["rate"]
+        energies = [(0, energy_mwh)] if energy_mwh else []
+        total, fee, periods = pricing.bill(rate, energies, order["limits"].get("cost_minor"))
+        self.seq += 1
+        return {
+            "kind": "settlement",
+            "device_id": self.device_id,
+            "connector": order["connector"],
+            "order_id": order["order_id"],
+            "seq": self.seq,
+            "prev_mac": self.last_mac,
+            "rate_id": rate["rate_id"],
+            "rate_digest": pricing.digest(rate),
+            "start_register_mwh": 1000,
+            "end_register_mwh": 1000 + energy_mwh,
+            "energy_mwh": energy_mwh,
+            "started_at": order["issued_at"] + 1,
+            "ended_at": order["issued_at"] + 600,
+            "periods": periods,
+            "session_fee_minor": fee,
+            "currency": rate["currency"],
+            "minor_digits": rate["minor_digits"],
+            "total_minor": total,
+            "stop_reason": "Remote",
+            "firmware": "test",
+            "recovered": False,
+        } | lies
+
+    def sealed(self, said: dict[str, Any]) -> bytes:
+        data = seal.seal(messages.encode(said), self.key)
+        self.last_mac = json.loads(data)["mac"]
+        return data
+
+    def settle(self, order: dict[str, Any], energy_mwh: int = 2_500_000, **lies: Any) -> bytes:
+        """Send a settlement; returns its bytes."""
+        data = self.sealed(self.settlement(order, energy_mwh, **lies))
+        self.say(topics.SETTLEMENT, data)
+        return data
+
+    def _say(self, name: str, said: dict[str, Any]) -> None:
+        messages.validate(wire.BY_TOPIC[name], said)
+        self.say(name, messages.encode(said).encode())
+
+
+def open_sealed(name: str, data: bytes, key: bytes) -> dict[str, Any]:
+    """A message to a pile, checked as the pile would."""
+    seal.check(data, key)
+    return wire.decode(name, data)
+
+
+def new_key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}
