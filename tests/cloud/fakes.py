@@ -28,6 +28,7 @@ class FakeLink:
         self.on_message = lambda incoming: None
         self.on_connect = lambda: None
         self.on_puback = lambda mid: None
+        self.last_mid = 0
         self.published: list[tuple[str, str, bytes, bool]] = []
         self._mids = itertools.count(1)
         self._acknowledged: dict[int, threading.Event] = {}
@@ -41,7 +42,8 @@ class FakeLink:
     def publish(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> int:
         data = payload.encode() if isinstance(payload, str) else payload
         self.published.append((device_id, name, data, retain))
-        return next(self._mids)
+        self.last_mid = next(self._mids)
+        return self.last_mid
 
     def ack(self, incoming: Incoming) -> None:
         self._acknowledged[incoming.mid].set()

@@ -1,0 +1,310 @@
+"""Confirming a rate over HTTP: every refusal, idempotency, races, and what goes out to the pile."""
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from cloud_stub import rates
+from cloud_stub.cloud import Cloud
+from cloud_stub.problems import Problem
+from fastapi.testclient import TestClient
+from pile_protocol import pricing
+from tests.cloud.conftest import Phone
+from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key, open_sealed
+
+
+def refused(client: TestClient, body: Any, status: int, code: str) -> dict[str, Any]:
+    answer = client.post("/api/orders", json=body, headers=new_key())
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code), problem
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem["status"] == status
+    assert problem["title"]
+    return problem
+
+
+def test_a_confirmed_rate_becomes_a_sealed_order(phone: Phone, pile: FakePile, link: FakeLink):
+    before = int(time.time())
+    made = phone.order(energy_mwh=5_000_000, cost_minor=900)
+    message = phone.message(pile)
+    assert made["state"] == "Pending"
+    assert message["order_id"] == made["order_id"]
+    assert message["limits"] == made["limits"] == {"energy_mwh": 5_000_000, "cost_minor": 900, "duration_s": 43_200}
+    assert message["rate"] == made["rate"]
+    assert before <= message["issued_at"] <= time.time()
+    assert message["expires_at"] == message["issued_at"] + 60 == made["expires_at"]
+    assert message["rate"]["steps"] == [[message["issued_at"], 800_000, 400_000, "flat"]]
+    assert message["rate"]["until_at"] == message["expires_at"] + 43_200
+    assert len(link.sent("PILE-1", "order")) == 1
+
+
+def test_the_digest_kept_is_that_of_the_rate_sent(phone: Phone, pile: FakePile, cloud: Cloud):
+    phone.order()
+    with cloud.store.reading.connect() as conn:
+        kept = conn.exec_driver_sql("SELECT rate_digest FROM orders").scalar_one()
+    assert kept == pricing.digest(phone.message(pile)["rate"])
+
+
+def test_unknown_pile(client: TestClient, phone: Phone, pile: FakePile):
+    refused(client, phone.body() | {"device_id": "PILE-9"}, 404, "UnknownPile")
+
+
+def test_unknown_connector(client: TestClient, phone: Phone, pile: FakePile):
+    refused(client, phone.body(connector=3), 404, "UnknownConnector")
+
+
+def test_pile_without_a_rate(client: TestClient, phone: Phone, add_pile: Any):
+    add_pile(rate=None)
+    refused(client, phone.body() | {"rate_id": "any"}, 409, "NoRate")
+
+
+def test_stale_rate_is_refused_with_the_new_one(client: TestClient, phone: Phone, pile: FakePile, operator: Any):
+    stale = phone.body()
+    new = operator("PUT", "/api/piles/PILE-1/rate", FLAT_RATE).json()
+    problem = refused(client, stale, 409, "RateChanged")
+    assert problem["rate"]["rate_id"] == new["rate_id"] != stale["rate_id"]
+    assert problem["rate"].keys() == client.get("/api/piles/PILE-1/rate").json().keys()
+
+
+def test_offline_pile(client: TestClient, phone: Phone, pile: FakePile):
+    pile.offline()
+    refused(client, phone.body(), 503, "PileOffline")
+
+
+def test_a_cloud_without_its_broker_takes_no_order(client: TestClient, phone: Phone, pile: FakePile, link: FakeLink):
+    link.connected = False
+    refused(client, phone.body(), 503, "PileOffline")
+
+
+def test_faulted_connector(client: TestClient, phone: Phone, pile: FakePile):
+    pile.online(status="Faulted", fault="PowerSwitchFailure")
+    assert refused(client, phone.body(), 409, "PileFaulted")["fault"] == "PowerSwitchFailure"
+
+
+def test_connector_out_of_service(client: TestClient, phone: Phone, pile: FakePile):
+    pile.online(status="Unavailable")
+    refused(client, phone.body(), 409, "ConnectorUnavailable")
+
+
+def test_connector_with_an_open_order_is_busy_and_the_other_is_not(
+    client: TestClient, phone: Phone, pile: FakePile
+):
+    phone.order()
+    refused(client, phone.body(), 409, "ConnectorBusy")
+    phone.order(connector=2)
+
+
+def test_connector_that_the_pile_says_is_in_use_is_busy(client: TestClient, phone: Phone, pile: FakePile):
+    pile.online(status="Charging", order_id="of-another-cloud")
+    refused(client, phone.body(), 409, "ConnectorBusy")
+
+
+@pytest.mark.parametrize(
+    "limits, field",
+    [
+        ({"energy_mwh": 0}, "limits.energy_mwh"),
+        ({"energy_mwh": -1}, "limits.energy_mwh"),
+        ({"energy_mwh": 10**9 + 1}, "limits.energy_mwh"),
+        ({"energy_mwh": 1.5}, "limits.energy_mwh"),
+        ({"energy_mwh": 2.0}, "limits.energy_mwh"),
+        ({"energy_mwh": "5"}, "limits.energy_mwh"),
+        ({"energy_mwh": True}, "limits.energy_mwh"),
+        ({"cost_minor": 0}, "limits.cost_minor"),
+        ({"cost_minor": 10**12 + 1}, "limits.cost_minor"),
+        ({"duration_s": 86_401}, "limits.duration_s"),
+        ({"duration_s": -5}, "limits.duration_s"),
+        ({"watts": 5}, "limits.watts"),
+    ],
+)
+def test_a_wrong_limit_is_named(
+    client: TestClient, phone: Phone, pile: FakePile, limits: dict[str, Any], field: str
+):
+    problem = refused(client, phone.body() | {"limits": limits}, 422, "InvalidRequest")
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert problem["errors"][0]["reason"]
+
+
+def test_a_missing_member_is_named(client: TestClient, phone: Phone, pile: FakePile):
+    body = phone.body()
+    del body["rate_id"]
+    problem = refused(client, body, 422, "InvalidRequest")
+    assert [error["field"] for error in problem["errors"]] == ["rate_id"]
+
+
+def test_a_rate_that_changes_too_often_for_the_duration_is_refused():
+    # 96 periods of a minute each, from midnight: an order from 00:30 holds 66 of them, and 35 of the next day's.
+    rate = {
+        "rate_id": "r",
+        "currency": "CNY",
+        "minor_digits": 2,
+        "session_fee_minor": 0,
+        "time_zone": "UTC",
+        "periods": [[minute, minute, 0, "flat"] for minute in range(96)],
+    }
+    half_past_midnight = 1_800_000_000 // 86_400 * 86_400 + 1800
+    with pytest.raises(Problem) as caught:
+        rates.locked(rate, half_past_midnight, half_past_midnight + 86_400 + 300)
+    assert caught.value.members["errors"][0]["field"] == "limits.duration_s"
+    assert len(rates.locked(rate, half_past_midnight, half_past_midnight + 3600)["steps"]) == 60
+
+
+@pytest.mark.parametrize("key", [None, "short", "x" * 129, "with-a-cöntrol-char-"])
+def test_an_idempotency_key_is_needed_and_must_be_hard_to_guess(
+    client: TestClient, phone: Phone, pile: FakePile, key: str | None
+):
+    headers = {} if key is None else {"Idempotency-Key": key.encode("latin-1")}
+    answer = client.post("/api/orders", json=phone.body(), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "InvalidRequest")
+    assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
+
+
+def test_the_same_request_again_is_the_same_order_and_token(
+    client: TestClient, phone: Phone, pile: FakePile, link: FakeLink
+):
+    headers, body = new_key(), phone.body(energy_mwh=1)
+    first = client.post("/api/orders", json=body, headers=headers)
+    pile.offline()  # whatever has changed meanwhile
+    again = client.post("/api/orders", json=body, headers=headers)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["order_id"] == again.json()["order_id"]
+    assert first.json()["token"] == again.json()["token"]
+    assert len(link.sent("PILE-1", "order")) == 1
+
+
+def test_the_same_key_with_another_body_is_refused(client: TestClient, phone: Phone, pile: FakePile):
+    headers = new_key()
+    assert client.post("/api/orders", json=phone.body(energy_mwh=1), headers=headers).status_code == 201
+    answer = client.post("/api/orders", json=phone.body(energy_mwh=2), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "IdempotencyKeyReused")
+
+
+def together(count: int, call: Any) -> list[Any]:
+    """The results of `count` calls that start at the same moment, each on a thread."""
+    barrier, results = threading.Barrier(count), []
+
+    def run(i: int) -> None:
+        barrier.wait()
+        results.append(call(i))
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_of_many_phones_at_one_connector_one_gets_it(
+    client: TestClient, phone: Phone, pile: FakePile, link: FakeLink
+):
+    body = phone.body()
+    answers = together(8, lambda i: client.post("/api/orders", json=body, headers=new_key()))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+    assert len(link.sent("PILE-1", "order")) == 1
+
+
+def test_one_request_sent_many_times_at_once_makes_one_order(
+    client: TestClient, phone: Phone, pile: FakePile, link: FakeLink
+):
+    body, headers = phone.body(), new_key()
+    answers = together(8, lambda i: client.post("/api/orders", json=body, headers=headers))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    assert len({answer.json()["token"] for answer in answers}) == 1
+    assert len(link.sent("PILE-1", "order")) == 1
+
+
+def test_an_order_is_its_owners(client: TestClient, phone: Phone, pile: FakePile, as_operator: dict[str, str]):
+    phone.order()
+    path = f"/api/orders/{phone.order_id}"
+    wrong = {"Authorization": "Bearer " + "x" * 43}
+    calls = [("GET", "", None), ("GET", "/events", None), ("POST", "/stop", None)]
+    calls.append(("POST", "/payment", {"amount_minor": 1, "method": "test"}))
+    for method, more, json in calls:
+        for headers in ({}, wrong, {"Authorization": "Basic " + phone.token}):
+            answer = client.request(method, path + more, headers=headers, json=json)
+            assert (answer.status_code, answer.json()["code"]) == (404, "UnknownOrder"), (method, more)
+    assert client.get(path, params={"token": phone.token}).status_code == 200
+    assert client.get(path, headers=as_operator).status_code == 200
+    missing = client.get("/api/orders/nothing", params={"token": phone.token}).json()
+    assert missing == client.get(path).json()
+
+
+def test_a_rate_published_while_an_order_runs_changes_nothing_in_it(
+    phone: Phone, pile: FakePile, operator: Any
+):
+    locked = phone.order()["rate"]
+    dear = FLAT_RATE["periods"][0] | {"electricity_price": 9_000_000}
+    assert operator("PUT", "/api/piles/PILE-1/rate", FLAT_RATE | {"periods": [dear]}).status_code == 201
+    pile.order_status(phone.order_id, "Charging")
+    pile.settle(phone.message(pile))
+    settled = phone.get()
+    assert settled["rate"] == locked
+    assert settled["total_minor"] == 350  # 2.5 kWh at 1.20, and the fee of 0.50
+
+
+def test_stop_goes_out_sealed_and_once(phone: Phone, pile: FakePile, link: FakeLink):
+    phone.order()
+    pile.order_status(phone.order_id, "Accepted")
+    first, again = phone.stop(), phone.stop()
+    assert (first.status_code, again.status_code) == (202, 202)
+    (data,) = link.sent("PILE-1", "command")
+    command = open_sealed("command", data, pile.key)
+    assert (command["action"], command["order_id"]) == ("stop", phone.order_id)
+    assert first.json()["stop_requested_at"] == again.json()["stop_requested_at"] is not None
+
+
+def test_stop_of_what_has_ended_changes_nothing(phone: Phone, pile: FakePile, link: FakeLink):
+    phone.order()
+    pile.order_status(phone.order_id, "Rejected", "NotPlugged")
+    assert phone.stop().json()["state"] == "Rejected"
+    assert not link.sent("PILE-1", "command")
+
+
+def test_stop_of_an_order_that_the_broker_never_got_cancels_it(
+    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud
+):
+    phone.order()
+    assert phone.stop().json()["state"] == "Cancelled"
+    link.published.clear()
+    pile.hello()
+    assert not link.sent("PILE-1", "order")
+    # It had arrived all the same: the pile says so, and gets the stop again.
+    pile.order_status(phone.order_id, "Accepted")
+    assert phone.get()["state"] == "Accepted"
+    pile.hello(orders=[[phone.order_id, "Accepted"]])
+    assert open_sealed("command", link.sent("PILE-1", "command")[-1], pile.key)["order_id"] == phone.order_id
+
+
+def test_stop_of_an_order_that_the_broker_got_leaves_the_word_to_the_pile(
+    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud
+):
+    phone.order()
+    link.on_puback(link.last_mid)
+    cloud.writer.submit(lambda tx: None).result()
+    assert phone.stop().json()["state"] == "Pending"
+    pile.order_status(phone.order_id, "Finishing", "Remote")
+    assert (phone.get()["state"], phone.get()["reason"]) == ("Finishing", "Remote")
+
+
+def test_payment(client: TestClient, phone: Phone, pile: FakePile):
+    phone.order()
+    assert phone.pay(0).json()["code"] == "NotSettled"
+    pile.order_status(phone.order_id, "Charging")
+    assert phone.pay(350).json()["code"] == "NotSettled"
+    pile.settle(phone.message(pile))
+    wrong = phone.pay(349)
+    assert (wrong.status_code, wrong.json()["code"], wrong.json()["total_minor"]) == (409, "AmountMismatch", 350)
+    first, again = phone.pay(350), phone.pay(350)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json() == again.json()
+    assert first.json()["state"] == "Paid"
+    assert first.json()["payment"]["amount_minor"] == 350
+    assert phone.pay(351).json()["code"] == "AmountMismatch"
+
+
+@pytest.mark.parametrize("body", [{"amount_minor": 1}, {"amount_minor": -1, "method": "test"}, {"amount_minor": 1, "method": "card"}])
+def test_a_payment_must_be_one(client: TestClient, phone: Phone, pile: FakePile, body: dict[str, Any]):
+    phone.order()
+    answer = client.post(f"/api/orders/{phone.order_id}/payment", params={"token": phone.token}, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "InvalidRequest")
