@@ -28,11 +28,16 @@ _UNSENT = (
     .with_for_update(skip_locked=True)
 )
 _OF_PILE = (
-    select(outbox).where(outbox.c.device_id == bindparam("device_id"), _NOT_EXPIRED).order_by(outbox.c.id)
+    select(outbox)
+    .where(outbox.c.device_id == bindparam("device_id"), outbox.c.name != bindparam("rate"), _NOT_EXPIRED)
+    .order_by(outbox.c.id)
 )
 _MARK_SENT = update(outbox).where(outbox.c.id == bindparam("row_id")).values(sent_at=bindparam("at"))
 _DELETE = delete(outbox).where(outbox.c.id == bindparam("row_id"))
 _DELETE_EXPIRED = delete(outbox).where(outbox.c.expires_at <= bindparam("now"))
+_DELETE_RATES = delete(outbox).where(
+    outbox.c.device_id == bindparam("of"), outbox.c.name == bindparam("rate")
+)
 _DELETE_OF_ORDER = delete(outbox).where(outbox.c.order_id == bindparam("of"))
 _DELETE_ORDER_ITSELF = delete(outbox).where(
     outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order")
@@ -79,8 +84,10 @@ class Dispatch:
             self._link.publish(device_id, name, payload, retain)
 
     def resend(self, tx: Transaction, device_id: str, now: int) -> None:
-        """Publish again, after the commit, all that this pile has not answered."""
-        self._send_rows(tx, tx.conn.execute(_OF_PILE, {"device_id": device_id, "now": now}).all())
+        """Publish again, after the commit, the orders and commands that this pile has not answered."""
+        self._send_rows(
+            tx, tx.conn.execute(_OF_PILE, {"device_id": device_id, "rate": topics.RATE, "now": now}).all()
+        )
 
     def send_unsent(self, older_than_s: int = 0) -> None:
         """Publish what has been committed `older_than_s` ago and never reached the broker."""
@@ -161,6 +168,11 @@ def withdraw(tx: Transaction, order_id: str, everything: bool) -> None:
         tx.conn.execute(_DELETE_OF_ORDER, {"of": order_id})
     else:
         tx.conn.execute(_DELETE_ORDER_ITSELF, {"of": order_id, "order": topics.ORDER})
+
+
+def withdraw_rates(tx: Transaction, device_id: str) -> None:
+    """A newer rate is about to be put: one that has not left yet must not leave after it."""
+    tx.conn.execute(_DELETE_RATES, {"of": device_id, "rate": topics.RATE})
 
 
 def drop_expired(tx: Transaction, now: int) -> None:

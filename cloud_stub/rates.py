@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from pile_protocol import messages, topics
 
 from . import expansion
+from .dispatch import withdraw_rates
 from .problems import Problem, invalid, unknown_pile
 from .records import record_event
 from .security import new_id
@@ -135,6 +136,7 @@ def publish(
     )
     tx.conn.execute(_SET_LATEST, {"of": device_id, "rate": rate["rate_id"]})
     record_event(tx.conn, now, "RatePublished", device_id, detail=rate["rate_id"])
+    withdraw_rates(tx, device_id)
     put(tx, device_id, topics.RATE, text, now)
     return rate
 

@@ -104,7 +104,9 @@ class Phone:
 
     def order(self, device_id: str = "PILE-1", connector: int = 1, **limits: int) -> dict[str, Any]:
         """Confirm; returns the order as HTTP shows it."""
-        made = self.client.post("/api/orders", json=self.body(device_id, connector, **limits), headers=new_key())
+        made = self.client.post(
+            "/api/orders", json=self.body(device_id, connector, **limits), headers=new_key()
+        )
         assert made.status_code == 201, made.text
         self.order_id, self.token = made.json()["order_id"], made.json()["token"]
         return made.json()

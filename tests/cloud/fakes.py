@@ -60,7 +60,9 @@ class FakeLink:
         assert self.send(topic, payload).wait(WAIT_S), f"no acknowledgement of {topic}"
 
     def sent(self, device_id: str, name: str) -> list[bytes]:
-        return [data for device, topic, data, _ in list(self.published) if (device, topic) == (device_id, name)]
+        return [
+            data for device, topic, data, _ in list(self.published) if (device, topic) == (device_id, name)
+        ]
 
 
 class FakePile:
@@ -74,14 +76,22 @@ class FakePile:
         self.last_mac: str | None = None
 
     def online(self, **connector: Any) -> None:
-        said = {"connector": 1, "status": "Preparing", "fault": None, "plugged": True, "order_id": None} | connector
+        said = {
+            "connector": 1,
+            "status": "Preparing",
+            "fault": None,
+            "plugged": True,
+            "order_id": None,
+        } | connector
         others = [said | {"connector": n} for n in (1, 2) if n != said["connector"]] if not connector else []
         self._say(topics.STATUS, {"online": True, "connectors": [said, *others]})
 
     def offline(self) -> None:
         self._say(topics.STATUS, {"online": False})
 
-    def hello(self, orders: list[list[str]] | None = None, outbox: int = 0, nonce: str = "0123456789abcdef") -> None:
+    def hello(
+        self, orders: list[list[str]] | None = None, outbox: int = 0, nonce: str = "0123456789abcdef"
+    ) -> None:
         said = {
             "device_id": self.device_id,
             "firmware": "test",
@@ -94,7 +104,13 @@ class FakePile:
         self._say(topics.HELLO, said)
 
     def order_status(self, order_id: str | None, state: str, reason: str | None = None, **more: Any) -> None:
-        said = {"order_id": order_id, "connector": 1, "state": state, "reason": reason, "at": int(time.time())}
+        said = {
+            "order_id": order_id,
+            "connector": 1,
+            "state": state,
+            "reason": reason,
+            "at": int(time.time()),
+        }
         self._say(topics.ORDER_STATUS, said | more)
 
     def meter(self, order_id: str, register_mwh: int, at: int | None = None) -> None:
@@ -111,10 +127,10 @@ class FakePile:
         }
         self._say(topics.METER, said)
 
-    def settlement(self, order: dict[str, Any], energy_mwh: int = 2_500_000, **lies: Any) -> dict[str, Any]:
+    def settlement(self, order: dict[str, Any], mwh: int = 2_500_000, **lies: Any) -> dict[str, Any]:
         """The settlement of an order message, all delivered in its first step; `lies` replace members."""
         rate = order["rate"]
-        energies = [(0, energy_mwh)] if energy_mwh else []
+        energies = [(0, mwh)] if mwh else []
         total, fee, periods = pricing.bill(rate, energies, order["limits"].get("cost_minor"))
         self.seq += 1
         return {
@@ -127,8 +143,8 @@ class FakePile:
             "rate_id": rate["rate_id"],
             "rate_digest": pricing.digest(rate),
             "start_register_mwh": 1000,
-            "end_register_mwh": 1000 + energy_mwh,
-            "energy_mwh": energy_mwh,
+            "end_register_mwh": 1000 + mwh,
+            "energy_mwh": mwh,
             "started_at": order["issued_at"] + 1,
             "ended_at": order["issued_at"] + 600,
             "periods": periods,
@@ -146,9 +162,9 @@ class FakePile:
         self.last_mac = json.loads(data)["mac"]
         return data
 
-    def settle(self, order: dict[str, Any], energy_mwh: int = 2_500_000, **lies: Any) -> bytes:
+    def settle(self, order: dict[str, Any], mwh: int = 2_500_000, **lies: Any) -> bytes:
         """Send a settlement; returns its bytes."""
-        data = self.sealed(self.settlement(order, energy_mwh, **lies))
+        data = self.sealed(self.settlement(order, mwh, **lies))
         self.say(topics.SETTLEMENT, data)
         return data
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timezone
 
 import pytest
+
 from cloud_stub.expansion import steps
 
 BERLIN = "Europe/Berlin"
@@ -114,8 +115,12 @@ def test_quarter_hours_for_the_longest_order_fit_into_a_message():
         assert len(steps(periods, BERLIN, utc(start), utc(start) + 86_400 + 300)) <= 100
 
 
-@pytest.mark.parametrize("zone", [BERLIN, SHANGHAI, "Australia/Lord_Howe", "Pacific/Chatham", "America/St_Johns"])
-@pytest.mark.parametrize("day", ["2026-03-08", "2026-03-28", "2026-04-04", "2026-10-03", "2026-10-24", "2026-10-31"])
+@pytest.mark.parametrize(
+    "zone", [BERLIN, SHANGHAI, "Australia/Lord_Howe", "Pacific/Chatham", "America/St_Johns"]
+)
+@pytest.mark.parametrize(
+    "day", ["2026-03-08", "2026-03-28", "2026-04-04", "2026-10-03", "2026-10-24", "2026-10-31"]
+)
 def test_every_second_of_two_days_has_the_price_of_its_wall_clock(zone: str, day: str):
     from zoneinfo import ZoneInfo
 

@@ -1,6 +1,7 @@
 """The life of an order as a table: every state against every event."""
 
 import pytest
+
 from cloud_stub import life
 
 EVENTS = (

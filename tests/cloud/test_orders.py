@@ -5,10 +5,11 @@ import time
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
+
 from cloud_stub import rates
 from cloud_stub.cloud import Cloud
 from cloud_stub.problems import Problem
-from fastapi.testclient import TestClient
 from pile_protocol import pricing
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key, open_sealed
@@ -30,7 +31,11 @@ def test_a_confirmed_rate_becomes_a_sealed_order(phone: Phone, pile: FakePile, l
     message = phone.message(pile)
     assert made["state"] == "Pending"
     assert message["order_id"] == made["order_id"]
-    assert message["limits"] == made["limits"] == {"energy_mwh": 5_000_000, "cost_minor": 900, "duration_s": 43_200}
+    assert (
+        message["limits"]
+        == made["limits"]
+        == {"energy_mwh": 5_000_000, "cost_minor": 900, "duration_s": 43_200}
+    )
     assert message["rate"] == made["rate"]
     assert before <= message["issued_at"] <= time.time()
     assert message["expires_at"] == message["issued_at"] + 60 == made["expires_at"]
@@ -59,7 +64,9 @@ def test_pile_without_a_rate(client: TestClient, phone: Phone, add_pile: Any):
     refused(client, phone.body() | {"rate_id": "any"}, 409, "NoRate")
 
 
-def test_stale_rate_is_refused_with_the_new_one(client: TestClient, phone: Phone, pile: FakePile, operator: Any):
+def test_stale_rate_is_refused_with_the_new_one(
+    client: TestClient, phone: Phone, pile: FakePile, operator: Any
+):
     stale = phone.body()
     new = operator("PUT", "/api/piles/PILE-1/rate", FLAT_RATE).json()
     problem = refused(client, stale, 409, "RateChanged")
@@ -72,7 +79,9 @@ def test_offline_pile(client: TestClient, phone: Phone, pile: FakePile):
     refused(client, phone.body(), 503, "PileOffline")
 
 
-def test_a_cloud_without_its_broker_takes_no_order(client: TestClient, phone: Phone, pile: FakePile, link: FakeLink):
+def test_a_cloud_without_its_broker_takes_no_order(
+    client: TestClient, phone: Phone, pile: FakePile, link: FakeLink
+):
     link.connected = False
     refused(client, phone.body(), 503, "PileOffline")
 
@@ -214,7 +223,9 @@ def test_one_request_sent_many_times_at_once_makes_one_order(
     assert len(link.sent("PILE-1", "order")) == 1
 
 
-def test_an_order_is_its_owners(client: TestClient, phone: Phone, pile: FakePile, as_operator: dict[str, str]):
+def test_an_order_is_its_owners(
+    client: TestClient, phone: Phone, pile: FakePile, as_operator: dict[str, str]
+):
     phone.order()
     path = f"/api/orders/{phone.order_id}"
     wrong = {"Authorization": "Bearer " + "x" * 43}
@@ -294,7 +305,11 @@ def test_payment(client: TestClient, phone: Phone, pile: FakePile):
     assert phone.pay(350).json()["code"] == "NotSettled"
     pile.settle(phone.message(pile))
     wrong = phone.pay(349)
-    assert (wrong.status_code, wrong.json()["code"], wrong.json()["total_minor"]) == (409, "AmountMismatch", 350)
+    assert (wrong.status_code, wrong.json()["code"], wrong.json()["total_minor"]) == (
+        409,
+        "AmountMismatch",
+        350,
+    )
     first, again = phone.pay(350), phone.pay(350)
     assert (first.status_code, again.status_code) == (200, 200)
     assert first.json() == again.json()
@@ -303,7 +318,10 @@ def test_payment(client: TestClient, phone: Phone, pile: FakePile):
     assert phone.pay(351).json()["code"] == "AmountMismatch"
 
 
-@pytest.mark.parametrize("body", [{"amount_minor": 1}, {"amount_minor": -1, "method": "test"}, {"amount_minor": 1, "method": "card"}])
+@pytest.mark.parametrize(
+    "body",
+    [{"amount_minor": 1}, {"amount_minor": -1, "method": "test"}, {"amount_minor": 1, "method": "card"}],
+)
 def test_a_payment_must_be_one(client: TestClient, phone: Phone, pile: FakePile, body: dict[str, Any]):
     phone.order()
     answer = client.post(f"/api/orders/{phone.order_id}/payment", params={"token": phone.token}, json=body)

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+
 from cloud_stub.problems import Problem
 from cloud_stub.store import Store
 from cloud_stub.writer import Transaction, Writer
-from sqlalchemy import text
 from tests.cloud.fakes import WAIT_S
 
 

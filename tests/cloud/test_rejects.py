@@ -1,0 +1,115 @@
+"""Messages that cannot be used: kept with their reason, acknowledged, and the cloud goes on."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from cloud_stub.cloud import Cloud
+from tests.cloud.conftest import Phone
+from tests.cloud.fakes import WAIT_S, FakeLink, FakePile
+
+HELLO = {
+    "device_id": "PILE-1",
+    "firmware": "test",
+    "nonce": "0" * 16,
+    "connectors": 1,
+    "orders": [],
+    "last_seq": 0,
+    "outbox": 0,
+}
+
+
+def rejects(operator: Any) -> list[dict[str, Any]]:
+    return operator("GET", "/api/rejects").json()["items"]
+
+
+@pytest.mark.parametrize(
+    "topic, payload, reason",
+    [
+        ("pile/v1/PILE-1/hello", b"not json", "Malformed"),
+        ("pile/v1/PILE-1/hello", b"\xff\xfe\x00", "Malformed"),
+        ("pile/v1/PILE-1/hello", b"[]", "Malformed"),
+        ("pile/v1/PILE-1/hello", b"[" * 16_000, "Malformed"),
+        ("pile/v1/PILE-1/hello", b"{" + b" " * 100_000 + b"}", "Malformed"),
+        ("pile/v1/PILE-1/hello", json.dumps(HELLO | {"connectors": "1"}).encode(), "Malformed"),
+        ("pile/v1/PILE-1/hello", json.dumps(HELLO | {"outbox": -1}).encode(), "Malformed"),
+        ("pile/v1/PILE-1/settlement", b'{"kind":"settlement"}', "Malformed"),
+        ("pile/v1/PILE-1/status", b'{"online":1}', "Malformed"),
+        ("pile/v1/NOBODY/hello", json.dumps(HELLO).encode(), "UnknownPile"),
+        ("pile/v1/NOBODY/status", b'{"online":true}', "UnknownPile"),
+        ("pile/v1/PILE-1/order", b"{}", "UnknownTopic"),
+        ("pile/v1/PILE-1/nonsense", b"{}", "UnknownTopic"),
+        ("elsewhere", b"{}", "UnknownTopic"),
+    ],
+)
+def test_what_cannot_be_used_is_kept_and_acknowledged(
+    pile: FakePile, link: FakeLink, operator: Any, topic: str, payload: bytes, reason: str
+):
+    link.deliver(topic, payload)
+    (kept,) = rejects(operator)
+    assert (kept["topic"], kept["reason"], kept["size_bytes"]) == (topic, reason, len(payload))
+    assert len(kept["payload"]) <= 2000
+    pile.hello()
+    assert len(link.sent("PILE-1", "time")) == 1
+
+
+def test_a_wrong_field_is_named(pile: FakePile, link: FakeLink, operator: Any):
+    link.deliver("pile/v1/PILE-1/hello", json.dumps(HELLO | {"connectors": 99}).encode())
+    assert rejects(operator)[0]["detail"] == "connectors: must be from 1 to 8"
+
+
+def test_words_about_orders_that_are_not_the_piles(
+    phone: Phone, pile: FakePile, add_pile: Any, operator: Any
+):
+    other = add_pile("PILE-2")
+    phone.order()
+    other.order_status(phone.order_id, "Charging")
+    other.meter(phone.order_id, 1)
+    pile.order_status("nothing", "Charging")
+    pile.meter("nothing", 1)
+    pile.order_status(phone.order_id, "Charging", connector=2)
+    assert [each["reason"] for each in reversed(rejects(operator))] == [
+        "WrongDevice",
+        "WrongDevice",
+        "UnknownOrder",
+        "UnknownOrder",
+        "WrongConnector",
+    ]
+    assert phone.get()["state"] == "Pending"
+    assert phone.get()["meter"] is None
+
+
+def test_only_the_newest_rejects_are_kept(pile: FakePile, link: FakeLink, cloud: Cloud, operator: Any):
+    cloud.settings.rejects_kept = 3
+    for n in range(10):
+        link.deliver("elsewhere", b"%d" % n)
+    cloud.duties.run_once(0, trim=True)
+    assert [each["payload"] for each in rejects(operator)] == ["9", "8", "7"]
+
+
+def test_one_that_meets_a_fault_of_ours_is_parked(
+    pile: FakePile, link: FakeLink, cloud: Cloud, operator: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("cloud_stub.piles.seen", lambda *_: [][0])
+    pile.hello()
+    assert [each["reason"] for each in rejects(operator)] == ["InternalError"]
+
+
+def test_while_the_database_fails_nothing_is_acknowledged_and_all_is_tried_again(
+    pile: FakePile, link: FakeLink, cloud: Cloud, operator: Any, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: Any) -> None:
+        raise OperationalError("UPDATE", {}, Exception("disk I/O error"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr("cloud_stub.piles.seen", fail)
+        acknowledged = link.send("pile/v1/PILE-1/hello", json.dumps(HELLO).encode())
+        cloud.writer.submit(lambda tx: None).result(WAIT_S)
+        assert not acknowledged.is_set()
+        assert link.sent("PILE-1", "time") == []
+    cloud.duties.run_once(0)
+    assert acknowledged.wait(WAIT_S)
+    assert len(link.sent("PILE-1", "time")) == 1
+    assert rejects(operator) == []
