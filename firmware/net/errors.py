@@ -3,6 +3,7 @@
     LinkError
     +-- LinkDown         there is no connection now, or it ended before the broker confirmed
     +-- LinkRefused      the broker answered CONNECT or SUBSCRIBE with a no
+    +-- LinkUntrusted    the broker's certificate is not signed by our CA, not for its name, or not valid now
     +-- MqttError        bytes that MQTT 3.1.1 does not allow
 """
 
@@ -16,6 +17,10 @@ class LinkDown(LinkError):
 
 
 class LinkRefused(LinkError):
+    pass
+
+
+class LinkUntrusted(LinkError):
     pass
 
 

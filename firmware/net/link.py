@@ -8,7 +8,7 @@ import time
 from pile_protocol import messages, topics
 from pile_protocol.errors import TopicError
 
-from .errors import LinkError
+from .errors import LinkError, LinkRefused
 
 TICK_MS = 1_000
 STATUS_MS = 30_000  # a fresh status, so that heap and clock are seen even when nothing happens
@@ -56,15 +56,17 @@ class Link:
         """Greets on every connection, then sends what there is; never returns."""
         while True:
             await self._client.up.wait()
+            connections = self._client.connections
             try:
                 await self._greet()
-                while True:
+                # A connection may go and the next one come while this waits: that one is greeted first, too.
+                while self._client.connections == connections:
                     await self._send_all()
                     await self._pause()
-            except LinkError:
-                # A lost connection comes up again by itself; a refused subscription is asked for again on the next.
+            except LinkRefused:
                 self._client.drop()
-                await asyncio.sleep_ms(0)
+            except LinkError:
+                await asyncio.sleep_ms(0)  # the client brings up the next connection
 
     async def _pause(self):
         try:

@@ -9,7 +9,7 @@ import os
 import time
 
 from . import mqtt_codec as codec
-from .errors import LinkDown, LinkError, LinkRefused, MqttError
+from .errors import LinkDown, LinkError, LinkRefused, LinkUntrusted, MqttError
 
 READ_BYTES = 1024
 SEND_QUEUE_MAX = 32  # packets; a link that is this far behind is as good as down
@@ -143,7 +143,10 @@ class Connection:
 
     async def _read(self):
         while True:
-            data = await self._stream.read(READ_BYTES)
+            try:
+                data = await self._stream.read(READ_BYTES)
+            except ValueError as error:
+                raise _untrusted(error)
             if not data:
                 raise LinkDown("the broker closed the connection")
             self._received_ms = time.ticks_ms()
@@ -175,7 +178,10 @@ class Connection:
             self._queued.clear()
             while self._queue:
                 self._stream.write(self._queue[0])
-                await self._stream.drain()
+                try:
+                    await self._stream.drain()
+                except ValueError as error:
+                    raise _untrusted(error)
                 self._queue.pop(0)
 
     async def _keep_alive(self):
@@ -193,14 +199,17 @@ class Client:
 
     open_stream: `async () -> Stream`, raises OSError. on_message: called with each codec.Publish.
     on_change: called with None when a connection is up, with the error when it is lost or refused.
+    ready: an asyncio.Event, set while there is a network to try it over; None where there always is.
     """
 
-    def __init__(self, options, open_stream, on_message, on_change):
+    def __init__(self, options, open_stream, on_message, on_change, ready=None):
         self.up = asyncio.Event()
+        self.connections = 0  # made so far
         self._options = options
         self._open_stream = open_stream
         self._on_message = on_message
         self._on_change = on_change
+        self._ready = ready
         self._connection = None
         self._packet_id = 0
 
@@ -208,6 +217,9 @@ class Client:
         """Connects, and connects again, with a back-off that doubles and is spread at random (never returns)."""
         backoff_ms = BACKOFF_MIN_MS
         while True:
+            if self._ready is not None and not self._ready.is_set():
+                await self._ready.wait()
+                backoff_ms = BACKOFF_MIN_MS
             began_ms = time.ticks_ms()
             self._on_change(await self._one_connection())
             if time.ticks_diff(time.ticks_ms(), began_ms) >= STEADY_MS:
@@ -227,6 +239,7 @@ class Client:
         try:
             await connection.open()
             self._connection = connection
+            self.connections += 1
             self._on_change(None)
             self.up.set()
             error = await connection.wait_end()
@@ -268,6 +281,11 @@ class Client:
     def _next_id(self):
         self._packet_id = self._packet_id % 65_535 + 1
         return self._packet_id
+
+
+def _untrusted(error):
+    """MicroPython's TLS says with a ValueError, at the first read or write, that it does not trust the other side."""
+    return LinkUntrusted("broker certificate: " + str(error).strip())
 
 
 def _random_below(n):

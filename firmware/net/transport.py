@@ -1,6 +1,7 @@
 """A TCP or TLS stream to the broker. Nothing here blocks the loop but the arithmetic of a TLS handshake."""
 
 import asyncio
+import binascii
 import errno
 import select
 import socket
@@ -16,13 +17,23 @@ def tls_context(ca):
     """A context that verifies the broker's certificate against `ca` (PEM or DER bytes) and its host name.
 
     The clock must be set before the handshake: a certificate is valid for a time.
+    Raises ValueError where `ca` is no certificate.
     """
     import tls
 
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = tls.CERT_REQUIRED
-    context.load_verify_locations(ca)
+    context.load_verify_locations(_der(ca))
     return context
+
+
+def _der(ca):
+    """The first certificate of a PEM file as DER: not every build of MicroPython reads PEM itself."""
+    begin = ca.find(b"-----BEGIN CERTIFICATE-----")
+    if begin < 0:
+        return ca
+    end = ca.find(b"-----END", begin)
+    return binascii.a2b_base64(ca[begin + 27 : end])
 
 
 async def open_stream(host, port, context=None, name_server=None):
