@@ -36,6 +36,7 @@ class Proxy:
         self._refuse = False
         self._flow: dict[str, asyncio.Event] = {}
         self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -92,14 +93,20 @@ class Proxy:
         for name in ("up", "down"):
             self._flow[name] = asyncio.Event()
             self._flow[name].set()
-        self._server = await asyncio.start_server(self._accept, HOST, 0)
+
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = self._loop.create_task(self._accept(reader, writer))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        self._server = await asyncio.start_server(accept, HOST, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
         if self._server:
             self._server.close()
         await self._cut(refuse=True)
-        tasks = [task for task in asyncio.all_tasks(self._loop) if task is not asyncio.current_task()]
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

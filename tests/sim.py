@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -61,6 +62,10 @@ class SimPile:
             self.system.kill_pile(self.child)
             self.child = None
 
+    def check_alive(self) -> None:
+        """Raises ProcessError where the firmware has ended by itself."""
+        self._running().check_alive()
+
     def send(self, **change: Any) -> None:
         """Changes the car or the hardware: send(plug=False), send(power_w=0), send(estop=True)."""
         self._running().send_json(change)
@@ -70,6 +75,11 @@ class SimPile:
     ) -> Any:
         """The first JSON line of the hardware, from line number `after` on, that `matches`."""
         return self._running().wait_for_json(matches, timeout_s, after)
+
+    def count(self, matches: Callable[[dict[str, Any]], bool]) -> int:
+        """How many JSON lines of the hardware matched so far, since the last start."""
+        lines = [json.loads(line) for line in self._running().lines if line.startswith("{")]
+        return sum(1 for line in lines if matches(line))
 
     @property
     def line_count(self) -> int:

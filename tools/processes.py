@@ -318,7 +318,8 @@ class Children:
                 self._watchdog = None
 
     def _forget(self, child: Child) -> None:
-        self._children.remove(child)
+        if child in self._children:  # else stop() was here before
+            self._children.remove(child)
         self._tell_watchdog(f"-{child.pid}")
 
     def _start_watchdog(self) -> None:
