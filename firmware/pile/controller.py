@@ -240,7 +240,7 @@ class Controller:
         register_mwh = connector.readings.register_mwh
         # The order itself proves that it is issued_at by now; a clock of whole seconds may lag a little behind that.
         at = max(self.clock.at(), order["issued_at"])
-        self.journal.open_order(connector.number, data, at, register_mwh)
+        self.journal.open_order(connector.number, order["order_id"], data, at, register_mwh)
         connector.start(Session(order, at, register_mwh, self.clock.now_ms, connector.limits))
         self._tell(connector, "Accepted", None, at)
 

@@ -29,9 +29,9 @@ class Journal:
 
     # -- the running order ----------------------------------------------------------------------------------
 
-    def open_order(self, connector, sealed, started_at, start_register_mwh):
+    def open_order(self, connector, order_id, sealed, started_at, start_register_mwh):
         """Makes an order durable. When this returns the relay may close."""
-        head = b"%d %d\n" % (started_at, start_register_mwh)
+        head = b"%s %d %d\n" % (order_id.encode(), started_at, start_register_mwh)
         self._store.remove("steps-%d" % connector)  # of an earlier order
         self._store.write("order-%d" % connector, framed(head + bytes(sealed)))
 
@@ -57,7 +57,9 @@ class Journal:
             return None
         head, _, sealed = content.partition(b"\n")
         try:
-            started_at, start_register_mwh = [int(n) for n in head.split()]
+            order_id, started_at, start_register_mwh = head.split()
+            started_at = int(started_at)
+            start_register_mwh = int(start_register_mwh)
         except ValueError:
             self.damaged += 1
             return None
@@ -72,7 +74,7 @@ class Journal:
         if record["boundaries"]:
             record["register_mwh"] = max(start_register_mwh, record["boundaries"][-1][1])
         check = self._check(connector)
-        if check and b'"order_id":"%s"' % check[0] in sealed:
+        if check and check[0] == order_id:
             record["at"] = max(check[1], started_at)
             record["register_mwh"] = max(check[2], record["register_mwh"])
         return record

@@ -1,0 +1,185 @@
+"""What survives a power cut: the running order, its readings, used ids, faults; and what damage does to them."""
+
+from pile.journal import USED_MAX, Journal
+from pile.records import framed
+from tests.portable.kit import AT, REGISTER_MWH, MemoryStore, order, raises, sealed
+
+SEALED = sealed(order())
+
+
+def opened(store=None):
+    """A journal with order o1 on connector 1, and its store."""
+    store = store or MemoryStore()
+    journal = Journal(store)
+    journal.open_order(1, "o1", SEALED, AT, REGISTER_MWH)
+    return journal, store
+
+
+def loaded(store, connector=1):
+    return Journal(store).load(connector)
+
+
+def test_nothing_is_nothing():
+    journal = Journal(MemoryStore())
+    assert journal.load(1) is None and journal.register_mwh(1) == 0
+    assert journal.faults() == {} and not journal.is_used("o1") and journal.damaged == 0
+
+
+def test_an_opened_order_comes_back_as_it_was_sent():
+    record = loaded(opened()[1])
+    assert record == {
+        "sealed": SEALED,
+        "started_at": AT,
+        "start_register_mwh": REGISTER_MWH,
+        "at": AT,
+        "register_mwh": REGISTER_MWH,
+        "boundaries": [],
+    }
+
+
+def test_the_newest_checkpoint_counts():
+    journal, store = opened()
+    for i in range(3):
+        journal.checkpoint(1, "o1", AT + i, REGISTER_MWH + 100 * i)
+    record = loaded(store)
+    assert (record["at"], record["register_mwh"]) == (AT + 2, REGISTER_MWH + 200)
+
+
+def test_a_checkpoint_of_another_order_says_nothing_of_this_one():
+    journal, store = opened()
+    for other in ("o", "o11", "r1", "pile-0001"):
+        journal.checkpoint(1, other, AT + 500, REGISTER_MWH + 100)
+        record = loaded(store)
+        assert (record["at"], record["register_mwh"]) == (AT, REGISTER_MWH), other
+
+
+def test_a_checkpoint_is_found_however_the_order_was_spelled():
+    """The sender may put blanks into its JSON: the checkpoint was looked up by the text of the order, not found,
+    and everything charged before the cut was lost."""
+    store = MemoryStore()
+    journal = Journal(store)
+    journal.open_order(1, "o1", SEALED.replace(b'"order_id":"o1"', b'"order_id" : "o1"'), AT, REGISTER_MWH)
+    journal.checkpoint(1, "o1", AT + 9, REGISTER_MWH + 900)
+    assert loaded(store)["register_mwh"] == REGISTER_MWH + 900
+
+
+def test_a_checkpoint_fits_into_littlefs_metadata():
+    journal, store = opened()
+    journal.checkpoint(1, "x" * 40, 4_102_444_800, 10**12)
+    assert len(store.files["check-1"]) <= 128
+
+
+def test_price_steps_come_back_and_carry_a_register_of_their_own():
+    journal, store = opened()
+    journal.checkpoint(1, "o1", AT + 5, REGISTER_MWH + 500)
+    journal.steps(1, [[0, REGISTER_MWH], [1, REGISTER_MWH + 700]])
+    record = loaded(store)
+    assert record["boundaries"] == [[0, REGISTER_MWH], [1, REGISTER_MWH + 700]]
+    assert record["register_mwh"] == REGISTER_MWH + 700
+
+
+def test_the_price_steps_of_an_earlier_order_are_gone():
+    journal, store = opened()
+    journal.steps(1, [[0, 1], [1, 2]])
+    journal.open_order(1, "o2", sealed(order("o2")), AT, REGISTER_MWH)
+    assert loaded(store)["boundaries"] == []
+
+
+def test_connectors_do_not_share_files():
+    journal, store = opened()
+    journal.open_order(2, "o2", sealed(order("o2")), AT + 1, 77)
+    journal.checkpoint(2, "o2", AT + 9, 99)
+    assert loaded(store)["register_mwh"] == REGISTER_MWH
+    assert loaded(store, 2)["register_mwh"] == 99
+    journal.close_order(1)
+    assert loaded(store) is None and loaded(store, 2) is not None
+
+
+def test_the_register_outlives_its_order():
+    journal, store = opened()
+    journal.checkpoint(1, "o1", AT + 9, REGISTER_MWH + 900)
+    journal.close_order(1)
+    assert Journal(store).register_mwh(1) == REGISTER_MWH + 900
+
+
+def test_a_started_order_has_a_register_before_its_first_checkpoint():
+    assert Journal(opened()[1]).register_mwh(1) == REGISTER_MWH
+
+
+def test_damaged_files_read_as_absent_and_are_counted():
+    for name, expected in (
+        ("order-1", None),
+        ("check-1", (AT, REGISTER_MWH)),
+        ("steps-1", (AT + 5, REGISTER_MWH + 500)),
+    ):
+        for damage in (
+            b"",
+            b"\x00" * 64,
+            b"foreign",
+            b"\xff" * 200,
+            framed(b"foreign"),
+            framed(b""),
+            framed(b"1 2"),
+        ):
+            journal, store = opened()
+            journal.checkpoint(1, "o1", AT + 5, REGISTER_MWH + 500)
+            journal.steps(1, [[0, REGISTER_MWH]])
+            store.files[name] = damage
+            journal = Journal(store)
+            record = journal.load(1)
+            assert journal.damaged >= 1, (name, damage)
+            if expected is None:
+                assert record is None, (name, damage)
+            else:
+                assert (record["at"], record["register_mwh"]) == expected, (name, damage)
+
+
+def test_ids_are_remembered_until_they_expire():
+    store = MemoryStore()
+    journal = Journal(store)
+    assert journal.use("o1", AT + 60, AT) and journal.is_used("o1")
+    assert Journal(store).is_used("o1")
+    assert journal.use("o2", AT + 160, AT + 59)
+    assert journal.is_used("o1"), "forgotten while it could still be valid"
+    assert journal.use("o3", AT + 260, AT + 60)
+    assert not journal.is_used("o1") and journal.is_used("o2") and Journal(store).is_used("o3")
+
+
+def test_without_a_clock_no_id_is_forgotten():
+    journal = Journal(MemoryStore())
+    journal.use("o1", AT, None)
+    journal.use("o2", AT + 9, None)
+    assert journal.is_used("o1") and journal.is_used("o2")
+
+
+def test_ids_beyond_the_bound_are_refused_rather_than_forgotten():
+    store = MemoryStore()
+    journal = Journal(store)
+    for i in range(USED_MAX):
+        assert journal.use("o%d" % i, AT + 60, AT)
+    assert not journal.use("one more", AT + 60, AT)
+    assert not journal.is_used("one more") and Journal(store).is_used("o0")
+    assert journal.use("one more", AT + 120, AT + 60)
+
+
+def test_a_refused_write_leaves_an_id_unused():
+    store = MemoryStore()
+    journal = Journal(store)
+    store.refusing = True
+    raises(OSError, journal.use, "o1", AT + 60, AT)
+    assert not journal.is_used("o1")
+
+
+def test_faults_come_back():
+    store = MemoryStore()
+    Journal(store).save_faults({1: ["GroundFailure", AT], 3: ["InternalError", None]})
+    assert Journal(store).faults() == {1: ["GroundFailure", AT], 3: ["InternalError", None]}
+
+
+def test_damaged_ids_and_faults_do_not_stop_the_pile():
+    for damage in (b"", b"[", framed(b"["), framed(b""), b"\xff" * 300):
+        store = MemoryStore()
+        store.files["used"] = store.files["faults"] = damage
+        journal = Journal(store)
+        assert journal.faults() == {} and not journal.is_used("o1"), damage
+        assert journal.damaged == 2, damage
