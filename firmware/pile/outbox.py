@@ -67,6 +67,9 @@ class Outbox:
         self._segments = sorted([int(n[4:]) for n in self._store.names() if n.startswith("out-") and n[4:].isdigit()])
         for first_seq in self._segments:
             for sealed in self._lines(first_seq):
+                if sealed is None:
+                    self.damaged += 1
+                    continue
                 order_id = _member(sealed, b"order_id").decode()
                 if order_id in open_order_ids:
                     settled.append(order_id)
@@ -124,7 +127,7 @@ class Outbox:
             if i + 1 < len(self._segments) and self._segments[i + 1] <= seq:
                 continue
             for sealed in self._lines(first_seq):
-                found = int(_member(sealed, b"seq"))
+                found = 0 if sealed is None else int(_member(sealed, b"seq"))
                 if found >= seq:
                     self._acked = found - 1
                     return found, sealed
@@ -132,12 +135,10 @@ class Outbox:
         return None
 
     def _lines(self, first_seq):
+        """The settlements of a segment; None for a damaged line."""
         for line in self._store.lines(self._name(first_seq)):
-            sealed = _sealed(line)
-            if sealed is not None:
-                yield sealed
-            elif line != b"\n":
-                self.damaged += 1
+            if line != b"\n":
+                yield _sealed(line)
 
     @staticmethod
     def _name(first_seq):
