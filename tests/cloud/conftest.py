@@ -160,7 +160,8 @@ def served(cloud: Cloud) -> Iterator[str]:
     thread.start()
     try:
         assert ready.wait(WAIT_S)
-        yield "http://127.0.0.1:%d" % server.servers[0].sockets[0].getsockname()[1]
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(WAIT_S)

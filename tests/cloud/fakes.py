@@ -1,4 +1,4 @@
-"""Stand-ins for the cloud's tests: a broker connection that is a list, and a pile that seals with the real code."""
+"""Stand-ins for the cloud's tests: a broker connection that is a list, and a pile with the real seal."""
 
 import itertools
 import json

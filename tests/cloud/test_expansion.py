@@ -1,6 +1,8 @@
 """The local day in absolute time. The expected instants are written out by hand, in UTC."""
 
+import itertools
 from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -122,13 +124,11 @@ def test_quarter_hours_for_the_longest_order_fit_into_a_message():
     "day", ["2026-03-08", "2026-03-28", "2026-04-04", "2026-10-03", "2026-10-24", "2026-10-31"]
 )
 def test_every_second_of_two_days_has_the_price_of_its_wall_clock(zone: str, day: str):
-    from zoneinfo import ZoneInfo
-
     periods = [[0, 1, 0, "valley"], [95, 2, 0, "flat"], [150, 3, 0, "peak"], [1437, 4, 0, "sharp"]]
     from_at = utc(day + "T00:00") + 17
     until_at = from_at + 2 * 86_400
     found = steps(periods, zone, from_at, until_at)
-    assert all(a[1:] != b[1:] for a, b in zip(found, found[1:], strict=False))
+    assert all(a[1:] != b[1:] for a, b in itertools.pairwise(found))
     for at in range(from_at, until_at, 7 * 60):
         local = datetime.fromtimestamp(at, ZoneInfo(zone))
         minute = local.hour * 60 + local.minute

@@ -142,7 +142,7 @@ def test_a_missing_member_is_named(client: TestClient, phone: Phone, pile: FakeP
 
 
 def test_a_rate_that_changes_too_often_for_the_duration_is_refused():
-    # 96 periods of a minute each, from midnight: an order from 00:30 holds 66 of them, and 35 of the next day's.
+    # 96 periods of a minute each, from midnight: an order from 00:30 holds 66, and 35 of the next day.
     rate = {
         "rate_id": "r",
         "currency": "CNY",

@@ -1,4 +1,4 @@
-"""Settlements: recomputed, stored once, flagged with a reason each, acknowledged always, paid only when they match."""
+"""Settlements: recomputed, stored once, flagged with reasons, always acknowledged, paid if they match."""
 
 import json
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cloud_stub.cloud import Cloud
+from pile_protocol import pricing
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, open_sealed
 
@@ -113,7 +114,7 @@ def test_periods_must_be_the_orders_own_steps(phone: Phone, pile: FakePile, oper
     elif change == "start":
         period[0] += 1
     elif change == "twice":
-        said["periods"] = [period[:4] + [1_250_000, 100, 50], period[:4] + [1_250_000, 100, 50]]
+        said["periods"] = [[*period[:4], 1_250_000, 100, 50]] * 2
     elif change == "lines":
         period[5], period[6] = period[5] + 1, period[6] - 1
     pile.say("settlement", pile.sealed(said))
@@ -136,8 +137,6 @@ def test_energy_must_lie_in_the_steps_of_its_time(phone: Phone, add_pile: Any, o
     ]
     pile = add_pile(rate=FLAT_RATE | {"periods": periods, "session_fee_minor": 0})
     message = ordered(phone, pile)
-    from pile_protocol import pricing
-
     total, fee, lines = pricing.bill(
         message["rate"], [(8, 2_500_000)]
     )  # eight hours on, in an order of minutes

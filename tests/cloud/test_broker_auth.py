@@ -1,0 +1,72 @@
+"""The broker's password file: mosquitto's own format, replaced as a whole, private."""
+
+import stat
+import threading
+from pathlib import Path
+
+from cloud_stub import broker_auth
+
+
+def users(path: Path) -> list[str]:
+    return [line.split(":")[0] for line in path.read_text().splitlines()]
+
+
+def test_the_hash_is_the_one_mosquitto_passwd_makes():
+    # Made with `mosquitto_passwd -b` 2.0.11 for the user cloud and the password secret.
+    line = (
+        "cloud:$7$101$MjaKpHWz9OtC27ub$VQ3jyY1RQcPpSdMJ2gleRhoDFRVTYfcT"
+        "+3oxqYglhQ4lWBt+j/tZ+Xj8TBOh/TWo4zfvxMzeIctWhQOUjD4IJQ=="
+    )
+    assert broker_auth.matches(line, "cloud", "secret")
+    assert not broker_auth.matches(line, "cloud", "Secret")
+    assert not broker_auth.matches(line, "cload", "secret")
+
+
+def test_a_line_lets_its_user_in_and_nobody_else():
+    line = broker_auth.password_line("PILE-1", "secret")
+    assert broker_auth.matches(line, "PILE-1", "secret")
+    assert not broker_auth.matches(line, "PILE-1", "other")
+    for damaged in (
+        "PILE-1:",
+        "PILE-1",
+        "PILE-1:$7$x$y$z",
+        "PILE-1:$6$101$AAAA$AAAA",
+        "PILE-1:$7$101$*$AAAA",
+    ):
+        assert not broker_auth.matches(damaged, "PILE-1", "secret")
+
+
+def test_write_lets_exactly_these_in(tmp_path: Path):
+    path = tmp_path / "broker" / "passwd"
+    broker_auth.write(path, {"cloud": "a", "PILE-1": "b"})
+    broker_auth.write(path, {"cloud": "a", "PILE-2": "c"})
+    assert users(path) == ["cloud", "PILE-2"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "a" not in [line.split("$")[-1] for line in path.read_text().splitlines()]
+
+
+def test_what_is_right_already_is_left_alone(tmp_path: Path):
+    path = tmp_path / "passwd"
+    broker_auth.write(path, {"cloud": "a", "PILE-1": "b"})
+    before = (path.read_text(), path.stat().st_ino)
+    broker_auth.write(path, {"cloud": "a", "PILE-1": "b"})
+    assert (path.read_text(), path.stat().st_ino) == before
+    broker_auth.write(path, {"PILE-1": "changed"}, keep_others=True)
+    cloud, pile = path.read_text().splitlines()
+    assert cloud == before[0].splitlines()[0]
+    assert broker_auth.matches(pile, "PILE-1", "changed")
+
+
+def test_writers_at_the_same_time_lose_nobody(tmp_path: Path):
+    path = tmp_path / "passwd"
+
+    def add(n: int) -> None:
+        broker_auth.write(path, {f"PILE-{n}": str(n)}, keep_others=True)
+
+    threads = [threading.Thread(target=add, args=(n,)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(users(path)) == sorted(f"PILE-{n}" for n in range(20))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["passwd", "passwd.lock"]

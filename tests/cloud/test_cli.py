@@ -1,0 +1,114 @@
+"""The command line, as processes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloud_stub.settings import Settings
+from tests.cloud.fakes import FLAT_RATE, WAIT_S
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    return os.environ | {
+        "RATELOCK_DATA": str(settings.data),
+        "RATELOCK_HTTP_PORT": "0",
+        "RATELOCK_MQTT_PORT": "1",
+    }
+
+
+def run(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "cloud_stub", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WAIT_S)
+
+
+def test_a_pile_a_rate_and_the_orders(environment: dict[str, str], tmp_path: Path):
+    added = run(environment, "pile", "add", "PILE-1", "--connectors", "2", "--name", "Gate")
+    pile = json.loads(added.stdout)
+    assert pile.keys() == {"device_id", "key", "connectors"}
+    assert (pile["device_id"], len(pile["key"]), pile["connectors"]) == ("PILE-1", 64, 2)
+    passwd = Path(environment["RATELOCK_DATA"], "broker", "passwd").read_text()
+    assert [line.split(":")[0] for line in passwd.splitlines()] == ["cloud", "PILE-1"]
+
+    file = tmp_path / "rate.json"
+    file.write_text(json.dumps(FLAT_RATE))
+    rate = json.loads(run(environment, "rate", "set", "PILE-1", str(file)).stdout)
+    assert rate["periods"] == [[0, 800_000, 400_000, "flat"]]
+    listed = run(environment, "orders")
+    assert (listed.returncode, listed.stdout) == (0, "")
+
+
+def test_what_is_wrong_is_one_sentence(environment: dict[str, str], tmp_path: Path):
+    file = tmp_path / "rate.json"
+    file.write_text(json.dumps(FLAT_RATE | {"time_zone": "Mars"}))
+    text = tmp_path / "text"
+    text.write_text("not json")
+    assert run(environment, "pile", "add", "PILE-1").returncode == 0
+    wrong: list[tuple[list[str], str]] = [
+        (["pile", "add", "PILE-1"], "There is a pile with that id already"),
+        (["pile", "add", "a b"], "device_id"),
+        (["pile", "add", "PILE-2", "--connectors", "9"], "connectors"),
+        (["rate", "set", "PILE-9", str(file)], "time_zone"),
+        (["rate", "set", "PILE-1", str(text)], "is not JSON"),
+        (["rate", "set", "PILE-1", str(tmp_path / "missing")], "No such file"),
+    ]
+    for arguments, expected in wrong:
+        done = run(environment, *arguments)
+        assert done.returncode == 1, arguments
+        assert expected in done.stderr and "Traceback" not in done.stderr, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_settings_that_are_wrong_are_named(environment: dict[str, str]):
+    done = run(environment | {"RATELOCK_ORDER_LIFE_S": "soon"}, "orders")
+    assert done.returncode == 1
+    assert "order_life_s" in done.stderr.lower() and "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_one_sentence(environment: dict[str, str]):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run(environment | {"RATELOCK_HTTP_PORT": port}, "serve")
+    assert done.returncode == 1
+    assert port in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_serve_says_where_it_listens_answers_and_ends_when_told(
+    environment: dict[str, str], settings: Settings
+):
+    command = [sys.executable, "-m", "cloud_stub", "serve"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            address = json.loads(process.stdout.readline())["listening"]
+            assert fetch(address + "/healthz") == {
+                "status": "ok",
+                "mqtt": False,
+            }  # there is no broker at port 1
+            process.send_signal(signal.SIGTERM)
+            lines = process.stderr.read().splitlines()
+            process.wait(WAIT_S)
+        finally:
+            process.kill()
+    events = [json.loads(line)["event"] for line in lines]
+    assert events[0] == "cloud_started" and events[-1] == "cloud_stopped"
+    password = settings.read_mqtt_password()
+    assert not any(password in line for line in lines)
+
+
+def fetch(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=WAIT_S) as response:
+        return json.load(response)

@@ -1,0 +1,82 @@
+"""The database: migrations, modes, and what the settings say of it."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from pydantic import ValidationError
+
+from cloud_stub.cloud import Cloud
+from cloud_stub.security import new_id, read_or_create_secret
+from cloud_stub.settings import Settings
+from cloud_stub.store import Store
+from cloud_stub.tables import metadata
+from tests.cloud.fakes import FakeLink
+
+
+def test_the_migrations_make_the_tables(migrated: Path):
+    store = Store(f"sqlite:///{migrated}")
+    with store.reading.connect() as conn:
+        assert compare_metadata(MigrationContext.configure(conn), metadata) == []
+    store.close()
+
+
+def test_migrating_again_changes_nothing(settings: Settings):
+    store = Store(settings.database)
+    store.migrate()
+    store.migrate()
+    store.close()
+
+
+def test_sqlite_is_durable_and_does_not_make_readers_wait(settings: Settings):
+    store = Store(settings.database)
+    with store.reading.connect() as conn:
+        assert conn.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert conn.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
+    with store.writing.begin(), store.reading.connect() as conn:
+        assert conn.exec_driver_sql("SELECT count(*) FROM orders").scalar_one() == 0
+    store.close()
+
+
+def test_everything_secret_is_its_owners_alone(tmp_path: Path):
+    settings = Settings(data=tmp_path / "new folder" / "data")
+    cloud = Cloud(settings, FakeLink())  # type: ignore[arg-type]
+    cloud.start()
+    cloud.stop()
+    private = ["cloud.db", "operator.token", "broker/cloud.password", "broker/passwd"]
+    for name in private:
+        assert stat.S_IMODE((settings.data / name).stat().st_mode) == 0o600, name
+    assert stat.S_IMODE(settings.data.stat().st_mode) == 0o700
+
+
+def test_a_secret_is_made_once(tmp_path: Path):
+    path = tmp_path / "deep" / "secret"
+    made = read_or_create_secret(path)
+    assert len(made) >= 43
+    assert read_or_create_secret(path) == made
+    assert [each.name for each in path.parent.iterdir()] == ["secret"]
+
+
+def test_ids_sort_by_time_and_differ():
+    made = [new_id() for _ in range(1000)]
+    assert len(set(made)) == 1000
+    assert [each[:9] for each in made] == sorted(each[:9] for each in made)
+    assert all(len(each) == 26 for each in made)
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RATELOCK_HTTP_PORT", "18080")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://host/name")
+    assert Settings().http_port == 18080
+    assert Settings().database == "postgresql://host/name"
+    monkeypatch.setenv("DATABASE_URL", "")
+    assert Settings().database.startswith("sqlite:///")
+
+
+@pytest.mark.parametrize("name, value", [("HTTP_PORT", "eighty"), ("MQTT_PORT", "0"), ("ORDER_LIFE_S", "0")])
+def test_a_wrong_setting_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
+    monkeypatch.setenv("RATELOCK_" + name, value)
+    with pytest.raises(ValidationError):
+        Settings()
