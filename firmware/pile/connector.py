@@ -3,6 +3,10 @@
 from . import session as phases
 from .safety import SafetyLatch
 
+# What a step changed, added up; small integers, because a step ten times a second must not allocate.
+FAULT_CHANGED = 1
+ORDER_CHANGED = 2
+
 SUSPENDED_MS = 5_000  # drawing next to nothing for this long shows as SuspendedEV
 
 _STATUS_OF_PHASE = {
@@ -35,15 +39,17 @@ class Connector:
         self.checkpoint_ms = None
 
     def step(self, now_ms, utc_at):
-        """One cycle: latch, order, relay. Returns (fault newly latched, order changed)."""
+        """One cycle: latch, order, relay. Returns 0, or the sum of FAULT_CHANGED and ORDER_CHANGED."""
         before = self.latch.fault
         fault = self.latch.check(now_ms, self.readings, self.commanded)
-        changed = self.session is not None and self.session.step(now_ms, self.readings, fault, utc_at)
+        changes = 0 if fault == before else FAULT_CHANGED
+        if self.session is not None and self.session.step(now_ms, self.readings, fault, utc_at):
+            changes += ORDER_CHANGED
         # The latch and the emergency stop veto the relay whatever the order says.
         self.commanded = (
             self.session is not None and self.session.wants_closed and not fault and not self.readings.estop
         )
-        return fault != before, changed
+        return changes
 
     def status(self):
         """OCPP 1.6 connector status."""

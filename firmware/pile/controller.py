@@ -15,7 +15,7 @@ from . import admission, settlement
 from . import session as phases
 from .admission import Refusal
 from .clock import CLOUD
-from .connector import Connector
+from .connector import FAULT_CHANGED, ORDER_CHANGED, Connector
 from .journal import Journal
 from .mailbox import Mailbox
 from .outbox import Outbox
@@ -53,7 +53,7 @@ class Controller:
         self._nonce_ms = 0
         self._faults = self.journal.faults()
         self._reported = None
-        self._changed = []  # (connector, fault changed, order changed) that record() has yet to see
+        self._changed = []  # (connector, its changes) that record() has yet to see
         self._retry_ms = 0
         self.connectors = []
         for i, (readings, limits) in enumerate(equipment):
@@ -88,9 +88,9 @@ class Controller:
             # UTC is asked for only where it is used: on an ESP32 it is too big for an int without heap.
             session = connector.session
             recovering = session is not None and session.phase == phases.RECOVERING
-            fault_changed, order_changed = connector.step(now_ms, self.clock.at() if recovering else None)
-            if fault_changed or order_changed:
-                self._changed.append((connector, fault_changed, order_changed))
+            changes = connector.step(now_ms, self.clock.at() if recovering else None)
+            if changes:
+                self._changed.append((connector, changes))
 
     def record(self, now_ms):
         """Makes durable what step() decided, and puts what is to be told into the mailbox.
@@ -111,10 +111,10 @@ class Controller:
 
     def _record(self, now_ms):
         while self._changed:
-            connector, fault_changed, order_changed = self._changed[0]
-            if fault_changed:
+            connector, changes = self._changed[0]
+            if changes & FAULT_CHANGED:
                 self._latch(connector, connector.latch.fault)
-            if order_changed and connector.session is not None:
+            if changes & ORDER_CHANGED and connector.session is not None:
                 self._record_order(connector, now_ms)
             self._changed.pop(0)
         for connector in self.connectors:

@@ -25,7 +25,7 @@ class SafetyLatch:
         self._limits = limits
         self._commanded = False
         self._mismatch_ms = 0
-        self._open_register_mwh = None
+        self._weld_register_mwh = None  # more than this with an open relay, and it is not open
         self._no_meter_ms = 0
         self._overcurrent_ms = 0
         self._last_ms = None
@@ -37,7 +37,7 @@ class SafetyLatch:
         if commanded != self._commanded:
             self._commanded = commanded
             self._mismatch_ms = 0
-            self._open_register_mwh = None
+            self._weld_register_mwh = None
         fault = (
             self._ground(readings)
             or self._relay(passed_ms, readings)
@@ -53,7 +53,7 @@ class SafetyLatch:
         """Forgets the fault. A cause that is still there latches again at the next check."""
         self.fault = None
         self._mismatch_ms = self._no_meter_ms = self._overcurrent_ms = 0
-        self._open_register_mwh = None
+        self._weld_register_mwh = None
 
     def _ground(self, readings):
         return "GroundFailure" if readings.ground_fault else None
@@ -65,9 +65,9 @@ class SafetyLatch:
                 return "PowerSwitchFailure"
         register_mwh = readings.register_mwh
         if not self._commanded and register_mwh is not None:
-            if self._open_register_mwh is None:
-                self._open_register_mwh = register_mwh
-            elif register_mwh - self._open_register_mwh > WELD_ENERGY_MWH:
+            if self._weld_register_mwh is None:
+                self._weld_register_mwh = register_mwh + WELD_ENERGY_MWH
+            elif register_mwh > self._weld_register_mwh:
                 return "PowerSwitchFailure"
         return None
 

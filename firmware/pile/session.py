@@ -6,7 +6,7 @@
 The relay is wanted closed in STARTING and CHARGING and nowhere else.
 """
 
-from pile_protocol import pricing
+from pile_protocol import messages, pricing
 
 STARTING = "Starting"
 CHARGING = "Charging"
@@ -130,9 +130,10 @@ class Session:
     def step(self, now_ms, readings, fault, utc_at):
         """Advances by one cycle. `fault` is the safety latch's code, `utc_at` the wall clock; both or either None.
 
-        Returns True where the phase or the price step changed.
+        Returns True where the phase or the price step changed. A step that changes nothing allocates nothing.
         """
-        before = (self.phase, len(self.boundaries))
+        phase = self.phase
+        boundaries = len(self.boundaries)
         passed_ms = now_ms - self._last_ms
         self._last_ms = now_ms
         if self.phase == RECOVERING:
@@ -141,7 +142,7 @@ class Session:
             self._finish(now_ms, readings)
         elif self.phase != DONE:
             self._charge(now_ms, passed_ms, readings, fault)
-        return before[0] != self.phase or before[1] != len(self.boundaries)
+        return phase != self.phase or boundaries != len(self.boundaries)
 
     def _charge(self, now_ms, passed_ms, readings, fault):
         if self.phase == STARTING and readings.relay_closed is not False:
@@ -166,8 +167,8 @@ class Session:
             return "EVDisconnected"
         if self._stop_asked:
             return self._stop_asked
-        if self.energy_mwh >= self._stop_energy_mwh:
-            return self._stop_energy_reason
+        if self.register_mwh >= self._stop_register_mwh:
+            return self._stop_register_reason
         if now_ms >= self._stop_ms:
             return "TimeLimitReached"
         if self.idle_ms >= self._limits.full_after_ms:
@@ -237,7 +238,7 @@ class Session:
         self._plan_step()
 
     def _plan_step(self):
-        """Works out, once per price step, when it ends and at which energy the order must stop within it."""
+        """Works out, once per price step, when it ends and at which register the order must stop within it."""
         index, begin_mwh = self.boundaries[-1]
         later = index + 1 < len(self._steps)
         ends_at = self._steps[index + 1][0] if later else self._rate["until_at"]
@@ -245,16 +246,16 @@ class Session:
         if not later:
             self._next_step_ms = self._stop_ms + 1  # the last step outlasts the order
         limits = self.order["limits"]
-        self._stop_energy_mwh = limits.get("energy_mwh", 1 << 30)
-        self._stop_energy_reason = "EnergyLimitReached"
+        self._stop_register_mwh = self.start_register_mwh + limits.get("energy_mwh", messages.MAX_ENERGY_MWH)
+        self._stop_register_reason = "EnergyLimitReached"
         if "cost_minor" in limits:
-            by_cost_mwh = self._cost_limit_mwh(limits["cost_minor"], index, begin_mwh)
-            if by_cost_mwh is not None and by_cost_mwh < self._stop_energy_mwh:
-                self._stop_energy_mwh = by_cost_mwh
-                self._stop_energy_reason = "CostLimitReached"
+            by_cost_mwh = self._cost_limit_register_mwh(limits["cost_minor"], index, begin_mwh)
+            if by_cost_mwh is not None and by_cost_mwh < self._stop_register_mwh:
+                self._stop_register_mwh = by_cost_mwh
+                self._stop_register_reason = "CostLimitReached"
 
-    def _cost_limit_mwh(self, limit_minor, index, begin_mwh):
-        """The order's energy at which its exact cost reaches the money limit, if this step went on for ever."""
+    def _cost_limit_register_mwh(self, limit_minor, index, begin_mwh):
+        """The register at which the exact cost reaches the money limit, if this step went on for ever; or None."""
         unit_pico = pricing.pico_per_minor(self._digits)
         spent_pico = self._fee_minor * unit_pico
         for i in range(len(self.boundaries) - 1):
@@ -262,6 +263,4 @@ class Session:
             spent_pico += (self.boundaries[i + 1][1] - self.boundaries[i][1]) * (step[1] + step[2])
         step = self._steps[index]
         more_mwh = pricing.energy_to_reach(limit_minor * unit_pico, spent_pico, step[1] + step[2])
-        if more_mwh is None:
-            return None
-        return begin_mwh - self.start_register_mwh + more_mwh
+        return None if more_mwh is None else begin_mwh + more_mwh

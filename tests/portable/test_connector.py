@@ -1,7 +1,7 @@
 """One connector: who decides over the relay, and what its status reads."""
 
 from pile import session as phases
-from pile.connector import SUSPENDED_MS, Connector
+from pile.connector import FAULT_CHANGED, ORDER_CHANGED, SUSPENDED_MS, Connector
 from pile.readings import Readings
 from pile.safety import Limits
 from pile.session import Session
@@ -32,7 +32,7 @@ class Bench:
 def test_no_order_no_relay():
     bench = Bench()
     for _ in range(20):
-        assert bench.step() == (False, False)
+        assert bench.step() == 0
         assert bench.connector.commanded is False
 
 
@@ -50,7 +50,7 @@ def test_a_stop_opens_in_the_very_step():
     bench.step()
     bench.step()
     bench.connector.session.stop("Remote")
-    assert bench.step() == (False, True)
+    assert bench.step() == ORDER_CHANGED
     assert bench.connector.commanded is False
 
 
@@ -60,9 +60,9 @@ def test_a_fault_opens_in_the_very_step_and_is_told_once():
     bench.step()
     bench.step()
     bench.readings.ground_fault = True
-    assert bench.step() == (True, True)
+    assert bench.step() == FAULT_CHANGED + ORDER_CHANGED
     assert bench.connector.commanded is False
-    assert bench.step()[0] is False
+    assert not bench.step() & FAULT_CHANGED
 
 
 def test_a_latched_fault_or_a_pressed_button_vetoes_whatever_the_order_says():
