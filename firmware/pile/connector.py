@@ -31,6 +31,9 @@ class Connector:
         self.commanded = False
         self.checkpoint_ms = None  # when the newest reading became durable
         self.checkpoint_mwh = None
+        self._status = None
+        self._fault = None
+        self._plugged = None
 
     def start(self, session):
         """Gives the connector an order that is durable; the next step closes the relay for it."""
@@ -60,6 +63,18 @@ class Connector:
         if self.latch.fault:
             return "Faulted"
         return "Unavailable" if self.readings.estop else "Available"
+
+    def report_changed(self):
+        """Whether report() would read differently than when this was last asked."""
+        status = self.status()
+        fault = self.latch.fault
+        plugged = self.readings.plugged
+        if status == self._status and fault == self._fault and plugged == self._plugged:
+            return False
+        self._status = status
+        self._fault = fault
+        self._plugged = plugged
+        return True
 
     def report(self):
         """The connector's part of the status message."""

@@ -52,7 +52,6 @@ class Controller:
         self._nonce = None
         self._nonce_ms = 0
         self._faults = self.journal.faults()
-        self._reported = None
         self._changed = []  # (connector, its changes) that record() has yet to see
         self._retry_ms = 0
         self.connectors = []
@@ -331,23 +330,9 @@ class Controller:
 
     def _note_status(self):
         """Asks for a fresh status message where it would read differently from the last."""
-        reported = self._reported
-        changed = reported is None
-        if changed:
-            reported = self._reported = [None] * len(self.connectors)
-        for i, connector in enumerate(self.connectors):
-            readings = connector.readings
-            now = reported[i]
-            if (
-                now is None
-                or now[0] != connector.status()
-                or now[1] != connector.latch.fault
-                or now[2] != readings.plugged
-            ):
-                reported[i] = (connector.status(), connector.latch.fault, readings.plugged)
-                changed = True
-        if changed:
-            self.mailbox.status_due = True
+        for connector in self.connectors:
+            if connector.report_changed():
+                self.mailbox.status_due = True
 
     def _tell(self, connector, state, reason, at):
         self._publish_order_status(connector.session.order_id, connector.number, state, reason, at)
