@@ -1,15 +1,20 @@
-"""The one place where the parts are put together: board, controller, link. Runs on the pile at power-up."""
+"""The one place where the parts are put together: board, controller, link, light. Runs at power-up."""
 
 import asyncio
 import gc
 import time
 
 import board
+
 import config
+from drivers import patterns
+from lamp import Lamp
+from net.errors import LinkRefused, LinkUntrusted
 from net.link import Link, will
 from net.mqtt import Client, Options
 from net.transport import open_stream, tls_context
-from pile.clock import Clock
+from net.uplink import Uplink
+from pile.clock import NTP, Clock
 from pile.controller import Controller
 from pile.readings import Readings
 from pile.safety import Limits
@@ -17,10 +22,11 @@ from pile_protocol import seal
 from shell import Shell, open_all, read
 
 FIRMWARE = "0.1.0"
+NTP_SERVER = "pool.ntp.org"  # of a pile on Wi-Fi whose configuration names none
 
 
 class Vitals:
-    """What the status message tells of the interpreter; asked for rarely, since counting the heap walks all of it."""
+    """What the status message tells of the interpreter; asked for rarely: counting the heap walks it."""
 
     def __init__(self, shell):
         self._shell = shell
@@ -32,30 +38,79 @@ class Vitals:
         return free_bytes, self._free_min_bytes, self._shell.late_max_ms
 
 
-def build_controller(settings, equipment):
+def broker_context(broker):
+    """The TLS context of the configured CA; None without one. Raises ConfigError."""
+    if "ca" not in broker:
+        return None
+    try:
+        with open(broker["ca"], "rb") as file:
+            return tls_context(file.read())
+    except OSError:
+        raise config.ConfigError("there is no %s: provision this pile again" % broker["ca"])
+    except ValueError:
+        raise config.ConfigError("%s is not a certificate: provision this pile again" % broker["ca"])
+
+
+def build_controller(settings, equipment, store):
     """The controller, with every meter going on from its last durable reading."""
     parts = [(Readings(), Limits(**one.limits)) for one in equipment]
     clock = Clock(time.ticks_ms())
-    controller = Controller(settings.device_id, settings.key, board.store(), clock, parts, FIRMWARE)
+    controller = Controller(settings.device_id, settings.key, store, clock, parts, FIRMWARE)
     for connector, one in zip(controller.connectors, equipment):
         one.meter.restore(controller.journal.register_mwh(connector.number))
         read(connector.readings, one)
     return controller
 
 
-def build_link(settings, controller, shell):
+def build_uplink(settings, controller, lamp):
+    """(uplink, station); station is None where no Wi-Fi is configured."""
+
+    def tell_time(at):
+        controller.clock.tell(at, NTP)
+        board.set_utc(at)
+
+    def on_wifi(problem):
+        lamp.trouble = patterns.NO_WIFI if problem else patterns.NO_BROKER
+        board.log(problem or "Wi-Fi: connected to '%s'" % settings.wifi["ssid"])
+        uplink.wifi_changed()
+
+    station = None
+    if settings.wifi:
+        import network
+
+        from net.wifi import Station
+
+        station = Station(
+            network.WLAN(network.STA_IF), settings.wifi["ssid"], settings.wifi["password"], on_wifi
+        )
+    ntp_server = settings.ntp or (NTP_SERVER if station else None)
+    uplink = Uplink(station, ntp_server, tell_time, "ca" in settings.broker, board.log)
+    return uplink, station
+
+
+def how_to_mend(error):
+    """What a person can do about a LinkError."""
+    if isinstance(error, LinkUntrusted):
+        return "check the CA and the broker's name in the configuration, and the pile's clock"
+    if isinstance(error, LinkRefused):
+        return "provision this pile again, or register it at the cloud"
+    return "tried again by itself; check the address, and that the broker runs"
+
+
+def build_link(settings, context, controller, shell, uplink, lamp):
     """(client, link) for the configured broker."""
     broker = settings.broker
-    context = None
-    if "ca" in broker:
-        with open(broker["ca"], "rb") as file:
-            context = tls_context(file.read())
 
     async def connect():
-        return await open_stream(broker["host"], broker["port"], context)
+        return await open_stream(broker["host"], broker["port"], context, uplink.name_server)
 
     def on_change(error):
-        board.log("connected to the broker" if error is None else str(error))
+        if error is None:
+            lamp.trouble = None
+            board.log("connected to the broker")
+        elif uplink.ready.is_set():  # without Wi-Fi that is what to tell
+            lamp.trouble = patterns.UNTRUSTED if isinstance(error, LinkUntrusted) else patterns.NO_BROKER
+            board.log("%s (%s:%d): %s" % (error, broker["host"], broker["port"], how_to_mend(error)))
 
     options = Options(
         settings.device_id,
@@ -65,30 +120,66 @@ def build_link(settings, controller, shell):
         broker.get("keepalive_s", 30),
         broker.get("backoff_max_ms", 30_000),
     )
-    client = Client(options, connect, lambda publish: link.receive(publish), on_change)
+    client = Client(options, connect, lambda publish: link.receive(publish), on_change, uplink.ready)
     link = Link(client, controller, shell.cycle, Vitals(shell))
-    shell.on_cycle = link.poke
     return client, link
 
 
-async def run(settings, equipment):
+async def run(settings, context, store, equipment, watchdog, lamp):
     """The pile at work; returns only by an error."""
-    controller = build_controller(settings, equipment)
-    shell = Shell(controller, equipment, board.watchdog())
-    client, link = build_link(settings, controller, shell)
+    controller = build_controller(settings, equipment, store)
+    shell = Shell(controller, equipment, watchdog)
+    uplink, station = build_uplink(settings, controller, lamp)
+    client, link = build_link(settings, context, controller, shell, uplink, lamp)
+
+    def after_cycle():
+        link.poke()
+        lamp.step(controller.connectors)
+
+    shell.on_cycle = after_cycle
     board.log("pile %s, firmware %s, board %s" % (settings.device_id, FIRMWARE, board.NAME))
-    await asyncio.gather(shell.run(), client.run(), link.run())
+    tasks = [shell.run(), uplink.run(), client.run(), link.run()]
+    if station:
+        tasks.append(station.run())
+    await asyncio.gather(*tasks)
+
+
+def start(equipment, lamp):
+    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep."""
+    watchdog = None
+    try:
+        settings = config.load()
+        context = broker_context(settings.broker)
+        try:
+            store = board.store()
+        except OSError as error:
+            board.log("the flash cannot be used (%r): remove the file that is in its way" % error)
+            return patterns.NO_FLASH
+        # Not before: a pile that waits for its configuration must not be reset while somebody writes it.
+        watchdog = board.watchdog()
+        asyncio.run(run(settings, context, store, equipment, watchdog, lamp))
+    except config.ConfigError as error:
+        board.log(str(error))
+        return patterns.NO_CONFIG
+    except KeyboardInterrupt:
+        open_all(equipment)
+        board.log("stopped from the console; the relays are open")
+        if watchdog:
+            watchdog.hand_over()
+        return patterns.STARTING
+    finally:
+        open_all(equipment)
+    return patterns.CRASHED
 
 
 def main():
-    """Every way out opens the relays."""
     equipment = board.equipment()
+    lamp = Lamp(board.indicator())
+    pattern = patterns.CRASHED
     try:
-        asyncio.run(run(config.load(), equipment))
-    except config.ConfigError as error:
-        board.log(str(error))
+        pattern = start(equipment, lamp)
     finally:
-        open_all(equipment)
+        lamp.keep(pattern)
 
 
 if __name__ == "__main__":

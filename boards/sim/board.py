@@ -7,7 +7,7 @@ sim.json in the working folder says what is plugged in: {"connectors", "power_w"
 import json
 
 from drivers.equipment import Equipment
-from drivers.sim.hardware import Bench, SimInputs, SimMeter, SimRelay, SimWatchdog
+from drivers.sim.hardware import Bench, SimIndicator, SimInputs, SimMeter, SimRelay, SimWatchdog
 from drivers.sim.plant import Plant
 from drivers.sim.store import SimStore
 
@@ -38,7 +38,8 @@ def _read_settings():
 
 _read_settings()
 _plants = [
-    Plant(_settings["power_w"], _settings["speed"], _settings["battery_wh"]) for _ in range(_settings["connectors"])
+    Plant(_settings["power_w"], _settings["speed"], _settings["battery_wh"])
+    for _ in range(_settings["connectors"])
 ]
 _bench = Bench(_plants)
 
@@ -62,6 +63,14 @@ def store():
 
 def watchdog():
     return SimWatchdog()
+
+
+def indicator():
+    return SimIndicator(_bench)
+
+
+def set_utc(at):
+    """A PC keeps its own time."""
 
 
 def log(text):

@@ -17,7 +17,7 @@ class Meter:
     """One energy meter: a register of delivered energy (OCPP Energy.Active.Import.Register)."""
 
     def register_mwh(self):
-        """Cumulative energy in mWh, never lower than before; None while there is no valid reading. Does not block."""
+        """Cumulative energy in mWh, never lower than before; None while no reading is valid. Does not block."""
 
     def power_mw(self):
         """Momentary power in mW, 0 or more."""
@@ -77,3 +77,19 @@ class Store:
 class Watchdog:
     def feed(self):
         """Called by a healthy control loop, about ten times a second."""
+
+    def hand_over(self):
+        """The relays are open and a person has the console: keeps itself fed from now on."""
+
+
+class Indicator:
+    """The light that tells people how the pile is."""
+
+    def show(self, pattern):
+        """From now on one of patterns.py; the same one again is harmless."""
+
+    def step(self):
+        """Called about ten times a second."""
+
+    def keep(self):
+        """The program ends: shows its pattern by itself from now on."""

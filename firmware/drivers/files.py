@@ -1,6 +1,9 @@
 """The store contract over a file system that replaces a file's content when it is closed (littlefs does)."""
 
+import errno
 import os
+
+_FOLDER = 0x4000  # in st_mode
 
 
 class FileStore:
@@ -13,7 +16,9 @@ class FileStore:
         try:
             os.mkdir(folder)
         except OSError:
-            os.stat(folder)  # it is there already, or there is nothing to store in: OSError
+            # It is there already; or a file is in its place, or there is nothing to store in: OSError.
+            if not os.stat(folder)[0] & _FOLDER:
+                raise OSError(errno.ENOTDIR)
 
     def read(self, name):
         try:

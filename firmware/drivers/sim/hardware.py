@@ -5,6 +5,8 @@ import select
 import sys
 import time
 
+from drivers import patterns
+
 REPORT_MS = 1_000
 
 
@@ -143,4 +145,27 @@ class SimInputs:
 
 class SimWatchdog:
     def feed(self):
+        pass
+
+    def hand_over(self):
+        pass
+
+
+class SimIndicator:
+    """Tells the bench the name of each pattern that it is to show."""
+
+    def __init__(self, bench):
+        self._bench = bench
+        self._pattern = None
+
+    def show(self, pattern):
+        if pattern is not self._pattern:
+            self._pattern = pattern
+            names = [name for name in dir(patterns) if getattr(patterns, name) is pattern]
+            self._bench.tell("light", pattern=names[0])
+
+    def step(self):
+        pass
+
+    def keep(self):
         pass

@@ -1,0 +1,64 @@
+"""The status light: an LED on a pin, or a WS2812 that shows colours as well."""
+
+import time
+
+import machine
+from machine import Pin
+
+from drivers import patterns
+
+_WS2812_NS = (400, 850, 800, 450)  # high and low time of a 0, then of a 1
+_KEEP_MS = 50
+
+
+class _Indicator:
+    """timer: the hardware timer that goes on showing when the program has ended."""
+
+    def __init__(self, timer):
+        self._timer = timer
+        self._pattern = patterns.STARTING
+        self._began_ms = time.ticks_ms()
+        self._on = None
+
+    def show(self, pattern):
+        if pattern is not self._pattern:
+            self._pattern = pattern
+            self._began_ms = time.ticks_ms()
+            self._on = None
+
+    def step(self, _timer=None):
+        on = patterns.lit(self._pattern, time.ticks_diff(time.ticks_ms(), self._began_ms))
+        if on is not self._on:
+            self._on = on
+            self._write(on)
+
+    def keep(self):
+        machine.Timer(self._timer).init(mode=machine.Timer.PERIODIC, period=_KEEP_MS, callback=self.step)
+
+
+class Led(_Indicator):
+    """on_level: the pin's level that lights it."""
+
+    def __init__(self, pin, on_level=1, timer=1):
+        super().__init__(timer)
+        self._pin = Pin(pin, Pin.OUT, value=1 - on_level)
+        self._on_level = on_level
+
+    def _write(self, on):
+        self._pin.value(self._on_level if on else 1 - self._on_level)
+
+
+class Pixel(_Indicator):
+    """One WS2812 (green, red, blue on its wire)."""
+
+    def __init__(self, pin, timer=1):
+        super().__init__(timer)
+        self._pin = Pin(pin, Pin.OUT, value=0)
+        self._bytes = bytearray(3)
+
+    def _write(self, on):
+        data = self._bytes
+        data[0] = self._pattern[5] if on else 0
+        data[1] = self._pattern[4] if on else 0
+        data[2] = self._pattern[6] if on else 0
+        machine.bitstream(self._pin, 0, _WS2812_NS, data)

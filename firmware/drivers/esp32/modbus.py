@@ -1,0 +1,112 @@
+"""Modbus RTU (Modbus over Serial Line 1.02) without waiting: one exchange at a time, moved on by poll().
+
+A request goes out in one cycle of the control loop, its answer is looked for in the next ones.
+"""
+
+import time
+
+import machine
+from machine import Pin
+
+READ_INPUT_REGISTERS = 4
+ANSWER_MS = 500  # from the request to the last byte of its answer
+BUFFER_BYTES = 64  # the longest answer (25 bytes) and what noise may put before it
+
+# CRC-16/MODBUS of the sixteen half bytes.
+_CRC = (
+    0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800, 0xE401,
+    0xA001, 0x6C00, 0x7800, 0xB401, 0x5000, 0x9C01, 0x8801, 0x4400,
+)  # fmt: skip
+
+
+def crc16(data, begin, end):
+    crc = 0xFFFF
+    for i in range(begin, end):
+        crc ^= data[i]
+        crc = _CRC[crc & 15] ^ (crc >> 4)
+        crc = _CRC[crc & 15] ^ (crc >> 4)
+    return crc
+
+
+def request(address, start, words):
+    """The frame that asks for `words` input registers from `start` on."""
+    frame = bytearray((address, READ_INPUT_REGISTERS, start >> 8, start & 255, 0, words, 0, 0))
+    crc = crc16(frame, 0, 6)
+    frame[6] = crc & 255  # the low byte first, unlike everything else in Modbus
+    frame[7] = crc >> 8
+    return frame
+
+
+def find_answer(data, length, address, words):
+    """Where the registers of a whole answer begin in the first `length` bytes, or -1.
+
+    A transceiver that changes direction can put a byte or two of noise before the answer.
+    """
+    size = 5 + 2 * words
+    for at in range(length - size + 1):
+        if data[at] == address and data[at + 1] == READ_INPUT_REGISTERS and data[at + 2] == 2 * words:
+            end = at + size - 2
+            if crc16(data, at, end) == data[end] | data[end + 1] << 8:
+                return at + 3
+    return -1
+
+
+class Bus:
+    """One UART with one or more meters. de: the pin that lets an RS-485 transceiver send; None for modules
+    that find out by themselves. timer: a hardware timer, which takes `de` back before the answer comes.
+    """
+
+    def __init__(self, uart, baud, tx, rx, de=None, parity=None, timer=0):
+        self._uart = machine.UART(uart, baudrate=baud, bits=8, parity=parity, stop=1, tx=tx, rx=rx)
+        self._de = None if de is None else Pin(de, Pin.OUT, value=0)
+        self._timer = None if de is None else machine.Timer(timer)
+        self._release_ms = 8 * 11 * 1000 // baud + 1  # eight characters of eleven bits
+        self._release_callback = self._release  # bound once: to bind it each time would be an allocation
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._meters = []
+        self._next = 0
+        self._asked = None  # the meter whose answer is awaited
+        self._asked_ms = 0
+
+    def attach(self, meter):
+        self._meters.append(meter)
+
+    def poll(self, meter):
+        """Called by each attached meter once per cycle; the first of them moves the bus."""
+        if meter is not self._meters[0]:
+            return
+        asked = self._asked
+        if asked is None:
+            self._ask(self._meters[self._next])
+            return
+        waiting = self._uart.any()
+        late = time.ticks_diff(time.ticks_ms(), self._asked_ms) >= ANSWER_MS
+        if waiting < asked.answer_bytes and not late:
+            return
+        length = self._uart.readinto(self._buffer) if waiting else 0
+        at = find_answer(self._buffer, length or 0, asked.address, asked.answer_words)
+        if at >= 0 or late:  # else the bytes were noise, and the answer may still come
+            self._asked = None
+            self._next = (self._next + 1) % len(self._meters)
+            asked.answered(self._buffer, at)
+
+    def _ask(self, meter):
+        while self._uart.any():  # the remains of an answer that came too late
+            self._uart.readinto(self._buffer)
+        frame = meter.next_request()
+        self._asked = meter
+        self._asked_ms = time.ticks_ms()
+        if self._de is None:
+            self._uart.write(frame)
+        else:
+            self._de.value(1)
+            self._uart.write(frame)
+            self._timer.init(
+                mode=machine.Timer.ONE_SHOT, period=self._release_ms, callback=self._release_callback
+            )
+
+    def _release(self, timer):
+        if self._uart.txdone():
+            self._de.value(0)
+        else:
+            timer.init(mode=machine.Timer.ONE_SHOT, period=1, callback=self._release_callback)

@@ -1,0 +1,59 @@
+"""What must be there before the broker is tried: a network, and for TLS a clock."""
+
+import asyncio
+
+from . import ntp
+
+NTP_AGAIN_S = 6 * 3600
+NTP_RETRY_S = 60
+
+
+class Uplink:
+    """ready: set while the broker can be tried. station: wifi.Station, or None on a PC. ntp_server: "host" or
+    "host:port", or None. tell_time: called with Unix seconds UTC. needs_clock: certificates will be judged.
+
+    Without an answer from the time server the broker is tried all the same: the chip may still know the time
+    from before a reset, and a certificate that cannot be judged is refused there, with its own message.
+    """
+
+    def __init__(self, station, ntp_server, tell_time, needs_clock, log):
+        self.ready = asyncio.Event()
+        self._station = station
+        self._ntp_server = ntp_server
+        self._tell_time = tell_time
+        self._clock_tried = not (ntp_server and needs_clock)
+        self._log = log
+        self.wifi_changed()
+
+    @property
+    def name_server(self):
+        return None if self._station is None else self._station.name_server
+
+    def wifi_changed(self):
+        """The station has come up or gone down."""
+        if self._clock_tried and (self._station is None or self._station.up.is_set()):
+            self.ready.set()
+        else:
+            self.ready.clear()
+
+    async def run(self):
+        """Keeps the time; returns at once where there is no time server."""
+        told = False
+        while self._ntp_server:
+            if self._station is not None:
+                await self._station.up.wait()
+            pause_s = NTP_AGAIN_S
+            try:
+                self._tell_time(await ntp.query(self._ntp_server, self.name_server))
+                told = False
+            except OSError as error:
+                pause_s = NTP_RETRY_S
+                if not told:
+                    self._log(
+                        "no time from %s (%r): check the name, and that UDP port 123 is open"
+                        % (self._ntp_server, error)
+                    )
+                told = True
+            self._clock_tried = True
+            self.wifi_changed()
+            await asyncio.sleep(pause_s)
