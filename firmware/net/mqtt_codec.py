@@ -138,23 +138,25 @@ class Decoder:
             raise MqttError("a remaining length of more than four bytes")
         first = buffer[offset]
         if length > self._max:
-            return self._oversize_packet(first, at, length)
+            return self._oversize_packet(first, at, length, packets)
         if at + length > len(buffer):
             return None
         packets.append(_parse(first, buffer[at : at + length], length))
         return at + length
 
-    def _oversize_packet(self, first, at, length):
+    def _oversize_packet(self, first, at, length, packets):
         if first >> 4 != PUBLISH:
             raise MqttError("a packet of type %d with %d bytes" % (first >> 4, length))
         have = len(self._buffer) - at
         if have < _HEAD_BYTES:
             return None
-        self._oversize = _parse(first, self._buffer[at : at + _HEAD_BYTES], length, False)[1]
+        packet = _parse(first, self._buffer[at : at + _HEAD_BYTES], length, False)
         taken = min(have, length)
         self._skip = length - taken
-        if not self._skip:
-            raise MqttError("more bytes buffered than a packet may have")
+        if self._skip:
+            self._oversize = packet[1]
+        else:
+            packets.append(packet)
         return at + taken
 
 
