@@ -1,4 +1,4 @@
-"""What survives a power cut: the running order, its readings, used ids, faults; and what damage does to them."""
+"""What survives a power cut: the running order, its readings, used ids, faults; and what damage does."""
 
 from pile.journal import USED_MAX, Journal
 from pile.records import framed
@@ -54,8 +54,8 @@ def test_a_checkpoint_of_another_order_says_nothing_of_this_one():
 
 
 def test_a_checkpoint_is_found_however_the_order_was_spelled():
-    """The sender may put blanks into its JSON: the checkpoint was looked up by the text of the order, not found,
-    and everything charged before the cut was lost."""
+    """The sender may put blanks into its JSON: the checkpoint was looked up by the text of the order, not
+    found, and everything charged before the cut was lost."""
     store = MemoryStore()
     journal = Journal(store)
     journal.open_order(1, "o1", SEALED.replace(b'"order_id":"o1"', b'"order_id" : "o1"'), AT, REGISTER_MWH)

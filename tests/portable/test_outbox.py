@@ -145,7 +145,7 @@ def test_five_hundred_wait_and_all_leave_in_order():
     assert drain(boot(store)[0]) == list(range(1, 501))
 
 
-# -- power cuts and decay ----------------------------------------------------------------------------------------
+# -- power cuts and decay ------------------------------------------------------------------------------------
 
 
 def test_a_cut_at_every_byte_of_an_append():

@@ -43,7 +43,7 @@ class Run:
         )
 
     def step(self, passed_ms=100, energy_mwh=0):
-        """One cycle; `energy_mwh` since the one before. Returns whether the phase or the price step changed."""
+        """One cycle; `energy_mwh` since the one before. Returns whether phase or price step changed."""
         self.now_ms += passed_ms
         closed = self.session.wants_closed if self.relay is None else self.relay
         self.readings.relay_closed = closed if self.feedback else None
@@ -80,7 +80,7 @@ def recovering(limits=None, locked=None, boundaries=None, energy_mwh=1_000, at=A
     return run
 
 
-# -- the phases --------------------------------------------------------------------------------------------------
+# -- the phases ----------------------------------------------------------------------------------------------
 
 
 def test_an_order_goes_through_its_phases():
@@ -125,7 +125,7 @@ def test_a_relay_that_never_opens_ends_the_order_at_the_reading_of_its_stop():
     assert run.session.phase == DONE and run.session.energy_mwh == 500, "energy through a weld was billed"
 
 
-# -- the end -----------------------------------------------------------------------------------------------------
+# -- the end -------------------------------------------------------------------------------------------------
 
 
 def set_estop(run):
@@ -242,7 +242,7 @@ def test_a_stopped_order_never_closes_again():
         assert not run.session.wants_closed
 
 
-# -- full --------------------------------------------------------------------------------------------------------
+# -- full ----------------------------------------------------------------------------------------------------
 
 
 def test_low_power_for_long_enough_is_the_vehicle_being_full():
@@ -280,7 +280,7 @@ def test_a_relay_that_has_not_closed_is_no_full_vehicle():
     assert run.session.phase == STARTING
 
 
-# -- cost --------------------------------------------------------------------------------------------------------
+# -- cost ----------------------------------------------------------------------------------------------------
 
 
 def test_a_cost_limit_counts_the_session_fee():
@@ -318,7 +318,7 @@ def test_a_cost_overrun_within_one_cycle_is_not_billed():
     assert periods[0][4] == 10_000_000, "delivered energy is told as it was"
 
 
-# -- price steps -------------------------------------------------------------------------------------------------
+# -- price steps ---------------------------------------------------------------------------------------------
 
 
 def test_energy_is_billed_at_the_step_that_held():
@@ -386,7 +386,7 @@ def test_the_last_step_lasts_to_the_end_of_the_order():
     assert run.session.stop_reason == "TimeLimitReached"
 
 
-# -- what others see ---------------------------------------------------------------------------------------------
+# -- what others see -----------------------------------------------------------------------------------------
 
 
 def test_what_remains_of_each_limit():
@@ -446,7 +446,7 @@ def test_an_order_late_in_a_long_uptime():
     assert run.session.stop_reason == "TimeLimitReached"
 
 
-# -- after a power cut -------------------------------------------------------------------------------------------
+# -- after a power cut ---------------------------------------------------------------------------------------
 
 
 def test_a_recovering_order_waits_with_an_open_relay():
