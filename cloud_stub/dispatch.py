@@ -19,7 +19,7 @@ from .security import now_s
 from .tables import outbox
 from .writer import Transaction, Writer
 
-_INSERT = insert(outbox)
+_INSERT = insert(outbox).returning(outbox.c.id)
 _NOT_EXPIRED = or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > bindparam("now"))
 _UNSENT = (
     select(outbox)
@@ -154,7 +154,7 @@ def put_row(
         "created_at": now,
         "expires_at": expires_at,
     }
-    return tx.conn.execute(_INSERT, values).inserted_primary_key[0]
+    return tx.conn.execute(_INSERT, values).scalar_one()
 
 
 def order_was_sent(tx: Transaction, order_id: str) -> bool:

@@ -105,12 +105,14 @@ class Link:
         log.warning("mqtt_disconnected", reason=str(reason))
 
     def _received(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
-        self.on_message(Incoming(message.topic, message.payload, message.mid, message.qos, self._connection))
+        self.on_message(
+            Incoming(message.topic, bytes(message.payload), message.mid, message.qos, self._connection)
+        )
 
     def _published(self, _c: Any, _u: Any, mid: int, _reason: Any, _p: Any) -> None:
         self.on_puback(mid)
 
 
-def _send_at_once(_client: Any, _userdata: Any, sock: socket.socket) -> None:
+def _send_at_once(_client: Any, _userdata: Any, sock: Any) -> None:
     # Nagle's algorithm meets delayed acknowledgements: 40 ms a hop otherwise.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

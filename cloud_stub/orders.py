@@ -33,9 +33,9 @@ class LimitsBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    energy_mwh: int | None = Field(None, ge=1, le=messages.MAX_ENERGY_MWH)
-    cost_minor: int | None = Field(None, ge=1, le=messages.MAX_MINOR)
-    duration_s: int | None = Field(None, ge=1, le=messages.MAX_DURATION_S)
+    energy_mwh: int | None = Field(default=None, ge=1, le=messages.MAX_ENERGY_MWH)
+    cost_minor: int | None = Field(default=None, ge=1, le=messages.MAX_MINOR)
+    duration_s: int | None = Field(default=None, ge=1, le=messages.MAX_DURATION_S)
 
 
 class OrderBody(BaseModel):

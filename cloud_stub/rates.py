@@ -51,7 +51,7 @@ class RateBody(BaseModel):
 
     currency: str = Field(pattern="^[A-Z]{3}$", examples=["CNY"])
     time_zone: str = Field(max_length=64, examples=["Asia/Shanghai"])
-    session_fee_minor: int = Field(0, ge=0, le=messages.MAX_MINOR)
+    session_fee_minor: int = Field(default=0, ge=0, le=messages.MAX_MINOR)
     periods: list[PeriodBody] = Field(min_length=1, max_length=96)
 
 

@@ -20,25 +20,25 @@ class Settings(BaseSettings):
 
     data: Path = Path(".ratelock")
     http_host: str = "127.0.0.1"
-    http_port: int = Field(8080, ge=0, le=65535)
+    http_port: int = Field(default=8080, ge=0, le=65535)
     mqtt_host: str = "127.0.0.1"
-    mqtt_port: int = Field(1883, ge=1, le=65535)
+    mqtt_port: int = Field(default=1883, ge=1, le=65535)
     mqtt_username: str = "cloud"
     mqtt_password: str | None = None
     mqtt_client_id: str = "cloud"
     # A shared subscription's group: set, the workers of that group share the incoming messages.
     mqtt_share: str | None = None
-    database_url: str | None = Field(None, validation_alias="DATABASE_URL")
-    operator_token: str | None = Field(None, min_length=8)
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    operator_token: str | None = Field(default=None, min_length=8)
 
-    order_life_s: int = Field(60, ge=1, le=300)
-    expiry_grace_s: int = Field(5, ge=0, le=300)
-    duration_s: int = Field(12 * 3600, ge=1, le=86_400)
-    command_life_s: int = Field(300, ge=1, le=86_400)
-    meter_sample_s: int = Field(10, ge=1, le=3600)
-    duty_period_s: int = Field(1, ge=1, le=60)
-    rejects_kept: int = Field(10_000, ge=1)
-    body_max_bytes: int = Field(65_536, ge=1024)
+    order_life_s: int = Field(default=60, ge=1, le=300)
+    expiry_grace_s: int = Field(default=5, ge=0, le=300)
+    duration_s: int = Field(default=12 * 3600, ge=1, le=86_400)
+    command_life_s: int = Field(default=300, ge=1, le=86_400)
+    meter_sample_s: int = Field(default=10, ge=1, le=3600)
+    duty_period_s: int = Field(default=1, ge=1, le=60)
+    rejects_kept: int = Field(default=10_000, ge=1)
+    body_max_bytes: int = Field(default=65_536, ge=1024)
 
     @property
     def database(self) -> str:

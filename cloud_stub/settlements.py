@@ -130,7 +130,7 @@ def _store_new(
     in_chain, chain_flags = _join_chain(tx, cx, pile.device_id, said)
     flags += chain_flags
     settles = order is not None and order.device_id == pile.device_id
-    if settles and tx.conn.execute(_OF_ORDER, {"order_id": order.order_id}).first():
+    if order is not None and settles and tx.conn.execute(_OF_ORDER, {"order_id": order.order_id}).first():
         settles = False
         flags.append("AlreadySettled")
     tx.conn.execute(

@@ -22,14 +22,14 @@ class PileBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     device_id: str = Field(pattern=_DEVICE_ID)
-    name: str = Field("", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
-    connectors: int = Field(1, ge=1, le=messages.MAX_CONNECTORS)
+    name: str = Field(default="", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
+    connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 
 class ResetBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    connector: int = Field(1, ge=1, le=messages.MAX_CONNECTORS)
+    connector: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 
 def _page(items: list[dict[str, Any]], limit: int, name: str) -> dict[str, Any]:

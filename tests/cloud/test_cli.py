@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cloud_stub.cli import main
 from cloud_stub.settings import Settings
 from tests.cloud.fakes import FLAT_RATE, WAIT_S
 
@@ -48,12 +49,16 @@ def test_a_pile_a_rate_and_the_orders(environment: dict[str, str], tmp_path: Pat
     assert (listed.returncode, listed.stdout) == (0, "")
 
 
-def test_what_is_wrong_is_one_sentence(environment: dict[str, str], tmp_path: Path):
+def test_what_is_wrong_is_one_sentence(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)  # this process logs as it did
     file = tmp_path / "rate.json"
     file.write_text(json.dumps(FLAT_RATE | {"time_zone": "Mars"}))
     text = tmp_path / "text"
     text.write_text("not json")
-    assert run(environment, "pile", "add", "PILE-1").returncode == 0
+    assert main(["pile", "add", "PILE-1"]) == 0
     wrong: list[tuple[list[str], str]] = [
         (["pile", "add", "PILE-1"], "There is a pile with that id already"),
         (["pile", "add", "a b"], "device_id"),
@@ -63,10 +68,10 @@ def test_what_is_wrong_is_one_sentence(environment: dict[str, str], tmp_path: Pa
         (["rate", "set", "PILE-1", str(tmp_path / "missing")], "No such file"),
     ]
     for arguments, expected in wrong:
-        done = run(environment, *arguments)
-        assert done.returncode == 1, arguments
-        assert expected in done.stderr and "Traceback" not in done.stderr, done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
+        assert main(arguments) == 1, arguments
+        said = capsys.readouterr().err
+        assert expected in said and "Traceback" not in said
+        assert len(said.strip().splitlines()) == 1
 
 
 def test_settings_that_are_wrong_are_named(environment: dict[str, str]):

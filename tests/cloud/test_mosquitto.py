@@ -11,9 +11,9 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cloud_stub import piles, rates
+from cloud_stub import orders, piles, rates
 from cloud_stub.cloud import Cloud, let_in
-from cloud_stub.orders import LimitsBody, OrderBody, create
+from cloud_stub.problems import Problem
 from cloud_stub.security import now_s
 from cloud_stub.settings import Settings
 from pile_protocol import seal, topics
@@ -33,7 +33,12 @@ def started(settings: Settings) -> Cloud:
     cloud = Cloud(settings)
     connected = threading.Event()
     send_unsent = cloud.link.on_connect
-    cloud.link.on_connect = lambda: (send_unsent(), connected.set())
+
+    def on_connect() -> None:
+        send_unsent()
+        connected.set()
+
+    cloud.link.on_connect = on_connect
     cloud.start()
     assert connected.wait(WAIT_S)
     return cloud
@@ -56,12 +61,10 @@ class RemotePile(FakePile):
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=device_id, clean_session=False)
         self._client.username_pw_set(device_id, seal.mqtt_password(key))
         self._client.reconnect_delay_set(1, 1)
-        self._client.on_connect = lambda *_: self._client.subscribe(
-            [(topics.topic(device_id, name), 1) for name in topics.DOWNWARD]
-        )
+        self._client.on_connect = self._connected
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = lambda _c, _u, message: self.received.put(
-            (topics.parse(message.topic)[1], message.payload)
+            (topics.parse(message.topic)[1], bytes(message.payload))
         )
         self._client.connect("127.0.0.1", settings.mqtt_port)
         self._client.loop_start()
@@ -77,6 +80,9 @@ class RemotePile(FakePile):
             got, data = self.received.get(timeout=WAIT_S)
             if got == name:
                 return json.loads(data) if name == topics.RATE else open_sealed(name, data, self.key)
+
+    def _connected(self, *_: Any) -> None:
+        self._client.subscribe([(topics.topic(self.device_id, name), 1) for name in topics.DOWNWARD])
 
     def _publish(self, name: str, data: bytes) -> None:
         info = self._client.publish(topics.topic(self.device_id, name), data, qos=1)
@@ -110,10 +116,8 @@ def order(cloud: Cloud, connector: int = 1) -> str:
     def unit(tx: Any) -> str:
         rate = rates.latest(tx.conn, "PILE-1")
         assert rate is not None
-        body = OrderBody(
-            device_id="PILE-1", connector=connector, rate_id=rate["rate_id"], limits=LimitsBody()
-        )
-        row, _ = create(tx, cloud.orders, body, f"key-of-connector-{connector}", now_s())
+        body = orders.OrderBody(device_id="PILE-1", connector=connector, rate_id=rate["rate_id"])
+        row, _ = orders.create(tx, cloud.orders, body, f"key-of-connector-{connector}", now_s())
         return row.order_id
 
     return cloud.writer.submit(unit).result(WAIT_S)
@@ -196,7 +200,7 @@ def test_an_order_made_while_the_broker_is_down_goes_out_when_it_is_back(
     cloud.link._client.on_disconnect = lambda *_: lost.set()
     broker.kill()
     assert lost.wait(WAIT_S)
-    with pytest.raises(Exception, match="PileOffline"):
+    with pytest.raises(Problem, match="PileOffline"):
         order(cloud)
     reset = cloud.writer.submit(lambda tx: reset_pile(tx, cloud))
     reset.result(WAIT_S)
@@ -205,8 +209,6 @@ def test_an_order_made_while_the_broker_is_down_goes_out_when_it_is_back(
 
 
 def reset_pile(tx: Any, cloud: Cloud) -> None:
-    from cloud_stub import orders
-
     orders.reset(tx, cloud.orders, "PILE-1", 1, now_s())
 
 
@@ -227,9 +229,11 @@ def test_the_last_will_makes_a_pile_offline(cloud: Cloud, broker: Broker, settin
     client.will_set(topics.topic("PILE-7", "status"), b'{"online":false}', qos=1, retain=True)
     greeted = threading.Event()
     client.on_publish = lambda *_: greeted.set()
-    client.on_connect = lambda *_: client.publish(
-        topics.topic("PILE-7", "status"), b'{"online":true}', 1, True
-    )
+
+    def on_connect(*_: Any) -> None:
+        client.publish(topics.topic("PILE-7", "status"), b'{"online":true}', 1, True)
+
+    client.on_connect = on_connect
     client.connect("127.0.0.1", settings.mqtt_port)
     client.loop_start()
     assert greeted.wait(WAIT_S)

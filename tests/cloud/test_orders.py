@@ -229,7 +229,7 @@ def test_an_order_is_its_owners(
     phone.order()
     path = f"/api/orders/{phone.order_id}"
     wrong = {"Authorization": "Bearer " + "x" * 43}
-    calls = [("GET", "", None), ("GET", "/events", None), ("POST", "/stop", None)]
+    calls: list[tuple[str, str, Any]] = [("GET", "", None), ("GET", "/events", None), ("POST", "/stop", None)]
     calls.append(("POST", "/payment", {"amount_minor": 1, "method": "test"}))
     for method, more, json in calls:
         for headers in ({}, wrong, {"Authorization": "Basic " + phone.token}):
