@@ -1,0 +1,11 @@
+"""The pages people open: `/p/{device_id}` is what a pile's QR code says, `/console` is the operator's."""
+
+from fastapi import FastAPI
+
+from . import assets, phone
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages and what they load to `app`."""
+    app.mount("/static", assets.app())
+    app.include_router(phone.router)

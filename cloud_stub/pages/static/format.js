@@ -1,0 +1,71 @@
+// Whole numbers with a unit (mWh, millionths, minor units, seconds) as a locale writes them.
+//
+// A number is moved to its unit as text, never divided: Intl takes decimal text exactly. Browsers that do
+// not yet (before 2023) round the text to a double first, which shows every amount below 10^13 the same.
+
+/** 12345, 2 -> "123.45": `value` x 10^-digits as exact decimal text. */
+export function decimal(value, digits) {
+  const text = String(Math.abs(value)).padStart(digits + 1, "0");
+  const whole = text.slice(0, text.length - digits);
+  return (value < 0 ? "-" : "") + whole + (digits ? "." + text.slice(-digits) : "");
+}
+
+const kept = new Map();
+
+function numbers(locale, options) {
+  const name = locale + JSON.stringify(options);
+  if (!kept.has(name)) kept.set(name, new Intl.NumberFormat(locale, options));
+  return kept.get(name);
+}
+
+function dates(locale, options) {
+  const name = "at" + locale + JSON.stringify(options);
+  if (!kept.has(name)) kept.set(name, new Intl.DateTimeFormat(locale, options));
+  return kept.get(name);
+}
+
+/** Formats for one locale ("en", "zh-CN"). `zone`: an IANA time zone; none: the device's own. */
+export function formats(locale, zone) {
+  const timeZone = zone || undefined;
+  const unit = (value, digits, options) => numbers(locale, options).format(decimal(value, digits));
+  return {
+    /** Minor units of a currency: money(320, "CNY", 2) -> ¥3.20 */
+    money: (minor, currency, digits) =>
+      unit(minor, digits, {
+        style: "currency",
+        currency,
+        currencyDisplay: "narrowSymbol",
+        minimumFractionDigits: digits,
+        maximumFractionDigits: digits,
+      }),
+    /** Millionths of a currency (per kWh), at least two and at most six digits: 800000 -> ¥0.80 */
+    price: (millionths, currency) =>
+      unit(millionths, 6, {
+        style: "currency",
+        currency,
+        currencyDisplay: "narrowSymbol",
+        minimumFractionDigits: 2,
+        maximumFractionDigits: 6,
+      }),
+    /** Milliwatt-hours as kWh without the unit's name: 1234567 -> 1.235 */
+    kwh: (mwh, digits = 3) =>
+      unit(mwh, 6, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+    /** Milliwatts as kW without the unit's name: 6900000 -> 6.90 */
+    kw: (mw, digits = 2) => unit(mw, 6, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+    /** A count: 12,345 */
+    count: (value) => unit(value, 0, {}),
+    /** Seconds as h:mm:ss or m:ss */
+    clock: (seconds) => {
+      const two = (value) => String(value).padStart(2, "0");
+      const hours = Math.floor(seconds / 3600);
+      const minutes = Math.floor(seconds / 60) % 60;
+      return (hours ? `${hours}:${two(minutes)}` : String(minutes)) + ":" + two(Math.floor(seconds) % 60);
+    },
+    /** Unix seconds as a time of day: 18:00 */
+    time: (at) => dates(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone }).format(at * 1000),
+    /** Unix seconds as date and time of day */
+    dateTime: (at) => dates(locale, { dateStyle: "medium", timeStyle: "short", timeZone }).format(at * 1000),
+    /** Unix seconds as date and time of day with its seconds */
+    instant: (at) => dates(locale, { dateStyle: "medium", timeStyle: "medium", timeZone }).format(at * 1000),
+  };
+}
