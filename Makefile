@@ -1,6 +1,8 @@
 # Every target does its own set-up. Paths are relative, so that the folder's name may hold spaces.
 PYTHON_IN_VENV = .venv/bin/python
 SETUP = @sh tools/setup.sh
+# Each worker has a system of its own.
+PARALLEL = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check run setup docs clean
@@ -16,7 +18,7 @@ demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay 
 
 test: ## Every test; ARGS="tests/cloud -k rate" narrows it
 	$(SETUP) dev
-	@exec $(PYTHON_IN_VENV) -m tools.test $(ARGS)
+	@exec $(PYTHON_IN_VENV) -m pytest $(PARALLEL) $(ARGS)
 
 check: ## Lint, format, types on both Pythons, import arrows, no floats near money, generated docs
 	$(SETUP) dev

@@ -1,39 +1,20 @@
-"""Records every message that crosses a broker, and holds it against docs/asyncapi.yaml."""
+"""A tap that holds every message it saw against docs/asyncapi.yaml."""
 
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import jsonschema
-import paho.mqtt.client as paho
 import yaml
-from paho.mqtt.enums import CallbackAPIVersion
 
 from pile_protocol import topics
-from pile_protocol.errors import TopicError
 from tools import ROOT
 from tools.broker import Broker
-
-CONNECT_TIMEOUT_S = 10
-
-
-@dataclass(frozen=True)
-class Seen:
-    device_id: str
-    name: str  # "order", "settlement/ack", ...
-    payload: bytes
-    qos: int
-    retain: bool
-    at: float  # time.monotonic()
-
-    def json(self) -> Any:
-        return json.loads(self.payload)
+from tools.tap import Seen
+from tools.tap import Tap as Recorder
 
 
 @cache
@@ -63,89 +44,22 @@ def wire_errors(name: str, payload: bytes) -> list[str]:
     return [f"{name}: {e.json_path}: {e.message}" for e in _validator(name).iter_errors(value)]
 
 
-class Tap:
-    """Listens to all pile topics as the user `cloud`, and can publish as that user too."""
+class Tap(Recorder):
+    """Listens to all pile topics as the user `cloud`, can publish as that user, and validates."""
 
     def __init__(self, broker: Broker):
-        self.seen: list[Seen] = []
-        self.strangers: list[str] = []  # topics that are none of ours
         self._excused: list[Callable[[Seen], bool]] = []
-        self._changed = threading.Condition()
-        self._subscribed = threading.Event()
-        self._client = paho.Client(CallbackAPIVersion.VERSION2)
-        self._client.username_pw_set("cloud", broker.cloud_password)
-        self._client.on_connect = self._on_connect
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_message = self._on_message
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", broker.port)
-        self._client.loop_start()
-        if not self._subscribed.wait(CONNECT_TIMEOUT_S):
-            self.close()
-            raise TimeoutError("the tap could not subscribe")
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def publish(
-        self, device_id: str, name: str, payload: bytes, *, qos: int = 1, retain: bool = False
-    ) -> None:
-        """Publishes to a pile's topic with the cloud's rights; returns once the broker has it."""
-        info = self._client.publish(topics.topic(device_id, name), payload, qos=qos, retain=retain)
-        info.wait_for_publish(CONNECT_TIMEOUT_S)
+        super().__init__(broker)
 
     def excuse(self, matches: Callable[[Seen], bool]) -> None:
         """For messages that a test makes bad on purpose: those that match need not validate."""
         self._excused.append(matches)
 
-    def of(self, device_id: str, name: str) -> list[Seen]:
-        with self._changed:
-            return [m for m in self.seen if (m.device_id, m.name) == (device_id, name)]
-
-    def wait_for(
-        self,
-        device_id: str,
-        name: str,
-        matches: Callable[[Any], bool] = lambda _: True,
-        timeout_s: float = 20,
-    ) -> Any:
-        """The JSON of the first message of that pile and topic that `matches`, seen or still to come."""
-        deadline = time.monotonic() + timeout_s
-        looked_at = 0
-        with self._changed:
-            while True:
-                for m in self.seen[looked_at:]:
-                    if (m.device_id, m.name) == (device_id, name) and m.payload and matches(m.json()):
-                        return m.json()
-                looked_at = len(self.seen)
-                left_s = deadline - time.monotonic()
-                if left_s <= 0:
-                    raise TimeoutError(f"no such {name} of {device_id} within {timeout_s:g} s")
-                self._changed.wait(left_s)
-
     def errors(self) -> list[str]:
         """What is wrong with the messages so far, by docs/asyncapi.yaml."""
         found = [f"{topic}: no topic of ours" for topic in self.strangers]
-        with self._changed:
-            seen = list(self.seen)
-        for m in seen:
+        for m in self.all():
             # An empty retained message deletes one; it has no content to check.
             if m.payload and not any(matches(m) for matches in self._excused):
                 found += [f"{m.device_id} {error}" for error in wire_errors(m.name, m.payload)]
         return found
-
-    def _on_connect(self, client: paho.Client, *_: Any) -> None:
-        client.subscribe(topics.PREFIX + "#", qos=1)
-
-    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        with self._changed:
-            try:
-                device_id, name = topics.parse(message.topic)
-            except TopicError:
-                self.strangers.append(message.topic)
-                return
-            self.seen.append(
-                Seen(device_id, name, bytes(message.payload), message.qos, message.retain, time.monotonic())
-            )
-            self._changed.notify_all()

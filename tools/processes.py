@@ -92,7 +92,11 @@ def _to_exit(number: int, _frame: FrameType | None) -> None:
 
 
 def exit_on_signals() -> None:
-    """Makes SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that `with` blocks end their children."""
+    """Makes SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that `with` blocks end their children.
+
+    Ctrl-C itself too: a shell starts what it puts into the background with SIGINT ignored.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _to_exit)
 
