@@ -5,7 +5,7 @@ SETUP = @sh tools/setup.sh
 PARALLEL = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check run setup docs clean
+.PHONY: help demo test check run setup docs clean chaos
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
@@ -27,6 +27,10 @@ check: ## Lint, format, types on both Pythons, import arrows, no floats near mon
 run: ## Broker, cloud and one simulated pile, until Ctrl-C (RATELOCK_* variables: docs/operation.md)
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.run
+
+chaos: ## Random kill -9 of firmware, cloud and broker during orders, then an audit; ROUNDS=300 SEED=1
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 setup: ## Only the set-up: .venv from the pinned requirements
 	$(SETUP) dev

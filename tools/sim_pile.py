@@ -79,6 +79,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--battery-wh", type=int, default=60_000)
     parser.add_argument("--full-after-s", type=int, default=180, help="low power for this long means full")
     parser.add_argument("--no-feedback", action="store_true", help="a relay without a feedback contact")
+    parser.add_argument("--world", action="store_true", help="the car and what it was given outlive a killed pile")
     parser.add_argument("--keepalive-s", type=int, default=30)
     parser.add_argument("--backoff-max-ms", type=int, default=30_000)
     return parser.parse_args(arguments)
@@ -112,6 +113,7 @@ def main() -> None:
             "battery_wh": options.battery_wh,
             "feedback": not options.no_feedback,
             "full_after_s": options.full_after_s,
+            "world": "world.json" if options.world else None,
         },
     )
     environ = environment()

@@ -1,7 +1,7 @@
 """A pile without hardware, for a PC: a board like any other, on the unix port of MicroPython.
 
 sim.json in the working folder says what is plugged in: {"connectors", "power_w", "imp_per_kwh", "speed",
-"battery_wh", "feedback", "full_after_s"}.
+"battery_wh", "feedback", "full_after_s", "world"}.
 """
 
 import json
@@ -21,6 +21,7 @@ _settings = {
     "battery_wh": 60_000,
     "feedback": True,
     "full_after_s": 180,
+    "world": None,
 }
 
 
@@ -41,7 +42,7 @@ _plants = [
     Plant(_settings["power_w"], _settings["speed"], _settings["battery_wh"])
     for _ in range(_settings["connectors"])
 ]
-_bench = Bench(_plants)
+_bench = Bench(_plants, _settings["world"])
 
 
 def equipment():

@@ -1,6 +1,7 @@
 """Drivers over a Plant, and the bench that moves it: JSON lines in change the world, JSON lines out tell of it."""
 
 import json
+import os
 import select
 import sys
 import time
@@ -11,15 +12,23 @@ REPORT_MS = 1_000
 
 
 class Bench:
-    """All plants of one board. Every read of any driver lets the world catch up first."""
+    """All plants of one board. Every read of any driver lets the world catch up first.
 
-    def __init__(self, plants):
+    world: a file that keeps what each plant has delivered, so that the world outlives a killed firmware,
+    and a test knows what really flowed; None for a world that begins anew.
+    """
+
+    def __init__(self, plants, world=None):
         self._plants = plants
+        self._world = world
+        if world is not None:
+            self._recall()
         self._poller = select.poll()
         self._poller.register(sys.stdin, select.POLLIN)
         self._listening = True
         self._reported_ms = [0] * len(plants)
         self._reported_mwh = [0] * len(plants)
+        self._remembered = None
 
     def tell(self, event, **values):
         """One JSON line on stdout; `at_us` is Unix time in microseconds."""
@@ -34,12 +43,31 @@ class Bench:
             plant.advance(now_ms)
             if plant.delivered_mwh != self._reported_mwh[i] and now_ms - self._reported_ms[i] >= REPORT_MS:
                 self.report(i)
+        if self._world is not None:
+            self._remember()
         while self._listening and self._poller.poll(0):
             line = sys.stdin.readline()
             if not line:
                 self._listening = False
             elif line.strip():
                 self._obey(line)
+
+    def _recall(self):
+        try:
+            with open(self._world) as file:
+                for plant, delivered_mwh in zip(self._plants, json.load(file)):
+                    plant.delivered_mwh = delivered_mwh
+        except OSError:
+            pass  # its first day
+
+    def _remember(self):
+        """Before any driver can tell the firmware of it: what is billed is never ahead of this file."""
+        delivered_mwh = [plant.delivered_mwh for plant in self._plants]
+        if delivered_mwh != self._remembered:
+            with open(self._world + ".new", "w") as file:
+                json.dump(delivered_mwh, file)
+            os.rename(self._world + ".new", self._world)
+            self._remembered = delivered_mwh
 
     def report(self, index):
         plant = self._plants[index]
@@ -106,12 +134,13 @@ class SimMeter:
         self._plant = plant
         self._imp_per_kwh = imp_per_kwh
         self._base_mwh = 0
+        self._born_mwh = plant.delivered_mwh  # pulses before the last power-up are forgotten
 
     def register_mwh(self):
         self._bench.catch_up()
         if not self._plant.meter_ok:
             return None
-        pulses = self._plant.delivered_mwh * self._imp_per_kwh // 1_000_000
+        pulses = (self._plant.delivered_mwh - self._born_mwh) * self._imp_per_kwh // 1_000_000
         return self._base_mwh + pulses * 1_000_000 // self._imp_per_kwh
 
     def power_mw(self):
