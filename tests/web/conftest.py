@@ -1,0 +1,106 @@
+"""Fixtures of the browser tests: a real Chromium before the real system.
+
+A page that logs an error, throws, loads anything from elsewhere or breaks its own content policy fails its test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tools import browser as chromium
+
+TIMEOUT_MS = 20_000
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+SMALL_PHONE = {"width": 320, "height": 568}
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="session")
+def chromium_browser() -> Iterator[Browser]:
+    try:
+        with chromium.launched() as browser:
+            expect.set_options(timeout=TIMEOUT_MS)
+            yield browser
+    except chromium.NoBrowser as error:
+        pytest.skip(str(error))
+
+
+class Watch:
+    """Keeps what goes wrong in the pages of a test; `allow` text of what it makes go wrong on purpose."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self._allowed: list[str] = []
+
+    def allow(self, text: str) -> None:
+        self._allowed.append(text)
+
+    def on(self, page: Page, origin: str) -> None:
+        page.on("pageerror", lambda error: self.problems.append(f"thrown: {error}"))
+        page.on("console", lambda m: self.problems.append(f"{m.type}: {m.text}") if m.type == "error" else None)
+        page.on("request", lambda r: None if _is_own(r.url, origin) else self.problems.append(f"asked {r.url}"))
+
+    def unexpected(self) -> list[str]:
+        return [each for each in self.problems if not any(text in each for text in self._allowed)]
+
+
+def _is_own(url: str, origin: str) -> bool:
+    return url.startswith((origin + "/", "data:", "blob:"))
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    found = Watch()
+    yield found
+    assert not found.unexpected(), "\n".join(found.unexpected()[:20])
+
+
+@pytest.fixture
+def open_page(chromium_browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
+    """Opens an address in a browser of its own: `open_page(url, viewport=SMALL_PHONE, color_scheme="dark")`.
+
+    options: of Browser.new_context; context: one to open it in, such as that of another page.
+    """
+    contexts: list[BrowserContext] = []
+
+    def open_one(url: str, context: BrowserContext | None = None, **options: Any) -> Page:
+        if context is None:
+            context = chromium_browser.new_context(**{"viewport": PHONE, "locale": "en-GB", **options})
+            context.set_default_timeout(TIMEOUT_MS)
+            contexts.append(context)
+        page = context.new_page()
+        watch.on(page, "/".join(url.split("/")[:3]))
+        page.goto(url)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+def axe_problems(page: Page) -> list[str]:
+    """What axe-core has against the page as it stands, serious or critical; [] where nothing."""
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", AXE_RULES
+    )
+    return [
+        f"{each['id']} ({each['impact']}): {node['html'][:200]} {node['failureSummary']}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
