@@ -147,7 +147,7 @@ def _rate_set(settings: Settings, options: argparse.Namespace) -> int:
 
 def _orders(settings: Settings, options: argparse.Namespace) -> int:
     with _database(settings) as store, store.reading.connect() as conn:
-        for order in views.list_orders(conn, None, None, None, options.limit, None):
+        for order in views.list_orders(conn, views.OrderFilter(), options.limit):
             _print(order)
     return 0
 

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Container, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -26,7 +27,12 @@ _SEEN = update(piles).where(piles.c.device_id == bindparam("of")).values(last_se
 _SET_STATUS = (
     update(piles)
     .where(piles.c.device_id == bindparam("of"))
-    .values(online=bindparam("on"), last_seen_at=bindparam("at"), status_json=bindparam("status"))
+    .values(
+        online=bindparam("on"),
+        last_seen_at=bindparam("at"),
+        status_json=bindparam("status"),
+        faulted=bindparam("has_fault"),
+    )
 )
 
 
@@ -57,7 +63,8 @@ def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -
         "created_at": now,
         "online": False,
     }
-    if not tx.conn.execute(insert_or_ignore(tx.conn, piles), values).rowcount:
+    statement = insert_or_ignore(tx.conn, piles).returning(piles.c.device_id)
+    if tx.conn.execute(statement, values).first() is None:
         raise Problem(409, "PileExists", "There is a pile with that id already", device_id=device_id)
     return key
 
@@ -78,31 +85,34 @@ def seen(conn: Connection, device_id: str, now: int) -> None:
 
 def set_status(conn: Connection, pile: Any, status: dict[str, Any], now: int) -> None:
     """Keep what a pile says of itself; a last will tells nothing of connectors, so theirs stay."""
-    for connector, fault in _new_faults(pile, status):
-        record_event(conn, now, "FaultReported", pile.device_id, detail=f"connector {connector}: {fault}")
+    for connector, fault, kind in _fault_changes(pile, status):
+        record_event(conn, now, kind, pile.device_id, detail=f"connector {connector}: {fault}")
     if pile.online != status["online"]:
         record_event(conn, now, "PileOnline" if status["online"] else "PileOffline", pile.device_id)
-    told = "connectors" in status
+    tells = "connectors" in status
     values = {
         "of": pile.device_id,
         "on": status["online"],
         # A last will is the broker's word, not the pile's.
-        "at": now if told else pile.last_seen_at,
-        "status": to_json(status) if told else pile.status_json,
+        "at": now if tells else pile.last_seen_at,
+        "status": to_json(status) if tells else pile.status_json,
+        "has_fault": any(each["fault"] for each in status["connectors"]) if tells else pile.faulted,
     }
     conn.execute(_SET_STATUS, values)
 
 
-def _new_faults(pile: Any, status: dict[str, Any]) -> list[tuple[int, str]]:
-    before = _told(pile)
-    return [
-        (each["connector"], each["fault"])
-        for each in status.get("connectors", ())
-        if each["fault"] and each["fault"] != before.get(each["connector"], {}).get("fault")
-    ]
+def _fault_changes(pile: Any, status: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
+    """(connector, fault, event) of each fault that is new, and of each that is gone."""
+    before = told(pile)
+    for each in status.get("connectors", ()):
+        was = before.get(each["connector"], {}).get("fault")
+        if was and was != each["fault"]:
+            yield each["connector"], was, "FaultCleared"
+        if each["fault"] and each["fault"] != was:
+            yield each["connector"], each["fault"], "FaultReported"
 
 
-def _told(pile: Any) -> dict[int, dict[str, Any]]:
+def told(pile: Any) -> dict[int, dict[str, Any]]:
     """What the pile last said of each connector."""
     status = json.loads(pile.status_json) if pile.status_json else {}
     return {each["connector"]: each for each in status.get("connectors", ())}
@@ -110,11 +120,16 @@ def _told(pile: Any) -> dict[int, dict[str, Any]]:
 
 def connector_views(conn: Connection, pile: Any, now: int) -> list[dict[str, Any]]:
     """`{connector, status, fault, plugged, busy}` of each; all are Unavailable while the pile is offline."""
-    told = _told(pile)
     held = {row.connector for row in conn.execute(_HELD, {"device_id": pile.device_id, "now": now})}
+    return connectors_with(pile, held)
+
+
+def connectors_with(pile: Any, held: Container[int]) -> list[dict[str, Any]]:
+    """As connector_views, of a pile whose connectors `held` are kept by orders."""
+    said_of = told(pile)
     views = []
     for connector in range(1, pile.connectors + 1):
-        said = told.get(connector, {})
+        said = said_of.get(connector, {})
         status = said.get("status", "Unavailable") if pile.online else "Unavailable"
         busy = connector in held or said.get("order_id") is not None or status in _BUSY_STATUSES
         views.append(
@@ -131,31 +146,15 @@ def connector_views(conn: Connection, pile: Any, now: int) -> list[dict[str, Any
 
 def view(conn: Connection, pile: Any, now: int) -> dict[str, Any]:
     """What a phone is shown of a pile."""
+    return view_with(pile, connector_views(conn, pile, now))
+
+
+def view_with(pile: Any, connectors: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "device_id": pile.device_id,
         "name": pile.name,
         "online": pile.online,
         "last_seen_at": pile.last_seen_at,
-        "connectors": connector_views(conn, pile, now),
+        "connectors": connectors,
         "rate_id": pile.rate_id,
     }
-
-
-def list_views(
-    conn: Connection, now: int, limit: int, after: str | None, text: str | None, online: bool | None
-) -> list[dict[str, Any]]:
-    """What an operator is shown: piles by id, later than `after`, whose id or name contains `text`."""
-    query = select(piles)
-    if after is not None:
-        query = query.where(piles.c.device_id > after)
-    if text:
-        query = query.where(
-            piles.c.device_id.icontains(text, autoescape=True) | piles.c.name.icontains(text, autoescape=True)
-        )
-    if online is not None:
-        query = query.where(piles.c.online == online)
-    rows = conn.execute(query.order_by(piles.c.device_id).limit(limit)).all()
-    return [
-        view(conn, row, now) | {"reported": json.loads(row.status_json) if row.status_json else None}
-        for row in rows
-    ]

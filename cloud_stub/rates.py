@@ -60,6 +60,10 @@ def _time_zones() -> set[str]:
     return available_timezones()
 
 
+def is_time_zone(name: str) -> bool:
+    return name in _time_zones()
+
+
 def minor_digits(currency: str) -> int:
     """How many decimals the currency's minor unit has (ISO 4217)."""
     return _MINOR_DIGITS.get(currency, 2)
@@ -95,7 +99,7 @@ def build(body: RateBody, rate_id: str, published_at: int) -> dict[str, Any]:
 
 
 def _errors(body: RateBody) -> Iterator[tuple[str, str]]:
-    if body.time_zone not in _time_zones():
+    if not is_time_zone(body.time_zone):
         yield "time_zone", "is not a time zone of the IANA database"
     if body.periods[0].start != "00:00":
         yield "periods[0].start", "must be 00:00"

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from pile_protocol import messages, pricing, seal, topics
 
 from . import life, orders, piles
+from .problems import Problem
 from .records import record_event
 from .store import to_json
 from .tables import orders as orders_table
@@ -63,19 +64,27 @@ def check(order: Any, device_id: str, said: dict[str, Any]) -> tuple[list[str], 
     if order is None:
         return ["UnknownOrder"], None
     rate = json.loads(order.rate_json)
-    limits = json.loads(order.limits_json)
     flags = list(_binding_flags(order, rate, device_id, said))
     flags += _energy_flags(said)
     flags += _time_flags(order, rate["steps"], said)
-    energies = energy_by_step(rate["steps"], said["periods"])
-    if energies is None:
+    computed = compute(order, said)
+    if computed is None:
         return [*flags, "PeriodsMismatch"], None
-    total_minor, fee_minor, periods = pricing.bill(rate, energies, limits.get("cost_minor"))
+    total_minor, fee_minor, periods = computed
     if said["total_minor"] != total_minor:
         flags.append("TotalMismatch")
     if said["session_fee_minor"] != fee_minor or said["periods"] != periods:
         flags.append("LinesMismatch")
     return flags, total_minor
+
+
+def compute(order: Any, said: dict[str, Any]) -> tuple[int, int, list[list[Any]]] | None:
+    """pricing.bill of the energies a settlement tells, at its order's locked rate; None: not of that rate."""
+    rate = json.loads(order.rate_json)
+    energies = energy_by_step(rate["steps"], said["periods"])
+    if energies is None:
+        return None
+    return pricing.bill(rate, energies, json.loads(order.limits_json).get("cost_minor"))
 
 
 def _binding_flags(order: Any, rate: dict[str, Any], device_id: str, said: dict[str, Any]) -> Iterator[str]:
@@ -150,6 +159,7 @@ def _store_new(
             "flagged": bool(flags),
             "flags_json": to_json(flags),
             "received_at": now,
+            "ended_at": said["ended_at"],
         },
     )
     if flags:
@@ -221,6 +231,30 @@ def view(row: Any) -> dict[str, Any]:
         "flags": json.loads(row.flags_json),
         "received_at": row.received_at,
     }
+
+
+def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
+    """A settlement as the pile sealed it, beside what its order's locked rate gives. Raises Problem."""
+    row = conn.execute(select(settlements).where(settlements.c.id == settlement_id)).first()
+    if row is None:
+        raise Problem(404, "UnknownSettlement", "There is no settlement with that id")
+    shown = view(row)
+    order = orders.get(conn, row.order_id)
+    if order is None:
+        return shown | {"order": None, "computed": None}
+    found = compute(order, shown)
+    computed = dict(zip(("total_minor", "session_fee_minor", "periods"), found, strict=True)) if found else None
+    locked = {
+        "device_id": order.device_id,
+        "connector": order.connector,
+        "state": order.state,
+        "created_at": order.created_at,
+        "window_end_at": order.window_end_at,
+        "rate_digest": order.rate_digest,
+        "limits": json.loads(order.limits_json),
+        "rate": json.loads(order.rate_json),
+    }
+    return shown | {"order": locked, "computed": computed}
 
 
 def list_views(

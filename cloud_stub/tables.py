@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -34,6 +35,7 @@ piles = Table(
     Column("online", Boolean, nullable=False),
     Column("last_seen_at", BigInteger),
     Column("status_json", Text),  # the last status that told of connectors
+    Column("faulted", Boolean, nullable=False, server_default=false()),  # one of its connectors, says that status
 )
 
 rates = Table(
@@ -77,6 +79,7 @@ orders = Table(
     Column("holds", Boolean, nullable=False),
     UniqueConstraint("idempotency_key", name="orders_idempotency_key"),
     Index("orders_by_device", "device_id", "order_id"),
+    Index("orders_by_rate", "rate_id", "order_id"),
     Index(
         "orders_holding",
         "device_id",
@@ -111,9 +114,11 @@ settlements = Table(
     Column("flagged", Boolean, nullable=False),
     Column("flags_json", Text, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False, server_default="0"),  # as it says: the day it belongs to
     UniqueConstraint("device_id", "mac", name="settlements_mac"),
     UniqueConstraint("settles_order_id", name="settlements_settles_order_id"),
     UniqueConstraint("device_id", "chain_seq", name="settlements_chain"),
+    Index("settlements_by_end", "ended_at"),
     Index("settlements_flagged", "id", sqlite_where=text("flagged"), postgresql_where=text("flagged")),
 )
 

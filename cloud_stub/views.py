@@ -1,9 +1,10 @@
 """What HTTP shows of an order."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from . import life, settlements
 from .events import Hub
@@ -72,23 +73,43 @@ def meter(conn: Connection, hub: Hub, row: Any) -> dict[str, Any] | None:
     return value | {"connector": row.connector, "remaining": json.loads(value.pop("remaining_json"))}
 
 
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders to list; None does not narrow. from_at, until_at: when they were made, Unix seconds."""
+
+    device_id: str | None = None
+    connector: int | None = None
+    state: str | None = None
+    rate_id: str | None = None
+    from_at: int | None = None
+    until_at: int | None = None
+
+    def select(self, limit: int, before: str | None) -> Select[Any]:
+        """Newest first, older than order `before`."""
+        query = select(orders).order_by(orders.c.order_id.desc()).limit(limit)
+        for column, value in (
+            (orders.c.device_id, self.device_id),
+            (orders.c.connector, self.connector),
+            (orders.c.state, self.state),
+            (orders.c.rate_id, self.rate_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if self.from_at is not None:
+            query = query.where(orders.c.created_at >= self.from_at)
+        if self.until_at is not None:
+            query = query.where(orders.c.created_at < self.until_at)
+        if before is not None:
+            query = query.where(orders.c.order_id < before)
+        return query
+
+
 def list_orders(
-    conn: Connection,
-    device_id: str | None,
-    connector: int | None,
-    state: str | None,
-    limit: int,
-    before: str | None,
+    conn: Connection, wanted: OrderFilter, limit: int, before: str | None = None
 ) -> list[dict[str, Any]]:
     """Newest first, older than order `before`."""
-    query = select(orders)
-    if device_id is not None:
-        query = query.where(orders.c.device_id == device_id)
-    if connector is not None:
-        query = query.where(orders.c.connector == connector)
-    if state is not None:
-        query = query.where(orders.c.state == state)
-    if before is not None:
-        query = query.where(orders.c.order_id < before)
-    rows = conn.execute(query.order_by(orders.c.order_id.desc()).limit(limit))
-    return [brief(row) | {"currency": json.loads(row.rate_json)["currency"]} for row in rows]
+    found = []
+    for row in conn.execute(wanted.select(limit, before)):
+        rate = json.loads(row.rate_json)
+        found.append(brief(row) | {"currency": rate["currency"], "minor_digits": rate["minor_digits"]})
+    return found

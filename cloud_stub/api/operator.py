@@ -3,15 +3,16 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pile_protocol import messages
 
-from .. import life, orders, piles, rates, records, settlements, views
+from .. import fleet, life, orders, piles, rates, records, reports, settlements, views
 from ..cloud import let_in
 from ..security import now_s
 from .access import Limit, RowId, TheCloud, need_operator
+from .caching import if_changed
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
@@ -39,14 +40,28 @@ def _page(items: list[dict[str, Any]], limit: int, name: str) -> dict[str, Any]:
 
 @router.get("/piles")
 async def list_piles(
+    request: Request,
     cloud: TheCloud,
     limit: Limit = 50,
     after: str | None = None,
     q: Annotated[str | None, Query(max_length=100, description="Part of an id or a name")] = None,
     online: bool | None = None,
-) -> dict[str, Any]:
-    """The piles by id, with what each last reported of itself."""
-    return _page(piles.list_views(cloud.reader, now_s(), limit, after, q, online), limit, "device_id")
+    state: Annotated[str | None, Query(pattern="^(" + "|".join(fleet.STATES) + ")$")] = None,
+) -> Response:
+    """The piles by id, with what each last reported and charges now; and how many are in which state.
+
+    Made to be asked every few seconds: If-None-Match gets a 304 where nothing has changed.
+    """
+    wanted = fleet.PileFilter(q, online, state)
+    items = fleet.list_views(cloud.reader, cloud.hub, now_s(), wanted, limit, after)
+    page = _page(items, limit, "device_id") | {"summary": fleet.summary(cloud.reader, wanted)}
+    return if_changed(request, page)
+
+
+@router.get("/piles/{device_id}/report")
+async def report_pile(request: Request, cloud: TheCloud, device_id: str) -> Response:
+    """One pile, as the list has it."""
+    return if_changed(request, fleet.one_view(cloud.reader, cloud.hub, now_s(), device_id))
 
 
 @router.post("/piles", status_code=201)
@@ -68,9 +83,12 @@ async def set_rate(cloud: TheCloud, device_id: str, body: rates.RateBody) -> dic
 async def list_rates(
     cloud: TheCloud, device_id: str, limit: Limit = 50, before: str | None = None
 ) -> dict[str, Any]:
-    """The pile's rates, newest first."""
+    """The pile's rates, newest first, and how many orders confirmed each."""
     piles.get(cloud.reader, device_id)
-    return _page(rates.history(cloud.reader, device_id, limit, before), limit, "rate_id")
+    found = rates.history(cloud.reader, device_id, limit, before)
+    confirmed = reports.confirmations(cloud.reader, [rate["rate_id"] for rate in found])
+    items = [rate | {"confirmed": confirmed[rate["rate_id"]]} for rate in found]
+    return _page(items, limit, "rate_id")
 
 
 @router.post("/piles/{device_id}/reset", status_code=202)
@@ -80,18 +98,26 @@ async def reset_pile(cloud: TheCloud, device_id: str, body: ResetBody) -> dict[s
     return {"device_id": device_id, "connector": body.connector}
 
 
-@router.get("/orders")
-async def list_orders(
-    cloud: TheCloud,
-    limit: Limit = 50,
-    before: str | None = None,
+def _wanted_orders(
     device_id: str | None = None,
     connector: Annotated[int | None, Query(ge=1, le=messages.MAX_CONNECTORS)] = None,
     state: Annotated[str | None, Query(pattern="^(" + "|".join(life.STATES) + ")$")] = None,
+    rate_id: str | None = None,
+    from_at: Annotated[int | None, Query(ge=0, le=2**40, description="Made then or later")] = None,
+    until_at: Annotated[int | None, Query(ge=0, le=2**40, description="Made before")] = None,
+) -> views.OrderFilter:
+    return views.OrderFilter(device_id, connector, state, rate_id, from_at, until_at)
+
+
+WantedOrders = Annotated[views.OrderFilter, Depends(_wanted_orders)]
+
+
+@router.get("/orders")
+async def list_orders(
+    cloud: TheCloud, wanted: WantedOrders, limit: Limit = 50, before: str | None = None
 ) -> dict[str, Any]:
     """The orders, newest first."""
-    found = views.list_orders(cloud.reader, device_id, connector, state, limit, before)
-    return _page(found, limit, "order_id")
+    return _page(views.list_orders(cloud.reader, wanted, limit, before), limit, "order_id")
 
 
 @router.get("/settlements")
