@@ -8,6 +8,7 @@ with System(data) as system:
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from tools import ROOT
 from tools.api_client import ApiError, Client
@@ -69,6 +70,7 @@ class System:
         self._echo = echo
         self._children = Children()
         self.cloud: Child | None = None
+        self._lock: IO[str] | None = None
 
     def __enter__(self) -> System:
         try:
@@ -86,6 +88,7 @@ class System:
     def start(self) -> None:
         """Broker, then cloud. Raises ProcessError, mosquitto.NoBroker."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock_folder()
         self.broker.start()
         self.start_cloud()
 
@@ -96,6 +99,21 @@ class System:
             self._children.stop()
         finally:
             self.broker.stop()
+            if self._lock:
+                self._lock.close()
+                self._lock = None
+
+    def _lock_folder(self) -> None:
+        """Two brokers and clouds over one folder would write over each other."""
+        lock = open(self.data / "lock", "w")  # noqa: SIM115 held until stop
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise ProcessError(
+                f"{self.data} is in use by another run; RATELOCK_DATA names another folder"
+            ) from None
+        self._lock = lock
 
     # -- the cloud
 
