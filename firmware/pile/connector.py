@@ -27,10 +27,10 @@ class Connector:
         self.limits = limits
         self.latch = SafetyLatch(limits, fault)
         self.session = None
-        self.settled = False  # the session's settlement is in the outbox
         self.commanded = False
         self.checkpoint_ms = None  # when the newest reading became durable
         self.checkpoint_mwh = None
+        self.steps_kept = 1  # how many price steps are durable; the first is in the order
         self._status = None
         self._fault = None
         self._plugged = None
@@ -38,8 +38,8 @@ class Connector:
     def start(self, session):
         """Gives the connector an order that is durable; the next step closes the relay for it."""
         self.session = session
-        self.settled = False
         self.checkpoint_ms = None
+        self.steps_kept = 1
 
     def step(self, now_ms, utc_at):
         """One cycle: latch, order, relay. Returns 0, or the sum of FAULT_CHANGED and ORDER_CHANGED."""

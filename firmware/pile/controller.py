@@ -53,6 +53,7 @@ class Controller:
         self._nonce_ms = 0
         self._faults = self.journal.faults()
         self._changed = []  # (connector, its changes) that record() has yet to see
+        self._unclosed = []  # connectors whose order is over, but still in flash
         self._retry_ms = 0
         self.connectors = []
         for i, (readings, limits) in enumerate(equipment):
@@ -63,21 +64,26 @@ class Controller:
         """Takes up the orders that were running when the power went; one whose settlement is durable is closed."""
         orders = {}
         for connector in self.connectors:
+            if "faults" in self.journal.lost:
+                self._set_fault(connector, "InternalError")  # there may have been one, and nobody knows which
             record = self.journal.load(connector.number)
             if record is None:
                 continue
             try:
                 order = admission.read_order(record["sealed"], self._key)
             except Refusal:
-                self._latch(connector, "InternalError")  # an order of another key: not ours to bill
-                self.journal.close_order(connector.number)
-                continue
-            orders[order["order_id"]] = (connector, order, record)
+                order = None
+            if order is None or order["connector"] != connector.number:
+                self._set_fault(connector, "InternalError")  # of another key or place: not ours to bill
+                self._changed.append((connector, FAULT_CHANGED))
+                self._unclosed.append(connector.number)
+            else:
+                orders[order["order_id"]] = (connector, order, record)
         for order_id in self.outbox.load(list(orders)):
-            self.journal.close_order(orders.pop(order_id)[0].number)
+            self._unclosed.append(orders.pop(order_id)[0].number)
         for connector, order, record in orders.values():
             connector.start(Session.recover(order, record, self.clock.now_ms, connector.limits))
-            self.journal.use(order["order_id"], order["expires_at"], None)
+            self.journal.remember(order["order_id"], order["expires_at"])
 
     # -- the cycle ------------------------------------------------------------------------------------------
 
@@ -109,10 +115,12 @@ class Controller:
         self._note_status()
 
     def _record(self, now_ms):
+        self._close_orders()
         while self._changed:
             connector, changes = self._changed[0]
             if changes & FAULT_CHANGED:
-                self._latch(connector, connector.latch.fault)
+                self._set_fault(connector, connector.latch.fault)
+                self.journal.save_faults(self._faults)
             if changes & ORDER_CHANGED and connector.session is not None:
                 self._record_order(connector, now_ms)
             self._changed.pop(0)
@@ -127,10 +135,14 @@ class Controller:
 
     def _record_order(self, connector, now_ms):
         session = connector.session
-        if session.wants_closed and len(session.boundaries) > 1:
+        if session.phase == phases.DONE:
+            return
+        if len(session.boundaries) > connector.steps_kept:
             self.journal.steps(connector.number, session.boundaries)
-        if session.phase != phases.DONE:
-            self._tell(connector, _STATE_OF_PHASE[session.phase], session.stop_reason, session.at(now_ms))
+            connector.steps_kept = len(session.boundaries)
+        if session.phase == phases.FINISHING:
+            self._keep_reading(connector, session.at(now_ms), now_ms)  # and that it was stopped
+        self._tell(connector, _STATE_OF_PHASE[session.phase], session.stop_reason, session.at(now_ms))
 
     def _checkpoint(self, connector, now_ms):
         """Keeps the newest reading, once a second, where it has moved; and tells it."""
@@ -138,43 +150,60 @@ class Controller:
         if connector.checkpoint_ms is not None and now_ms - connector.checkpoint_ms < CHECKPOINT_MS:
             return
         if session.register_mwh != connector.checkpoint_mwh or connector.checkpoint_ms is None:
-            self.journal.checkpoint(connector.number, session.order_id, session.at(now_ms), session.register_mwh)
+            self._keep_reading(connector, session.at(now_ms), now_ms)
         connector.checkpoint_ms = now_ms
-        connector.checkpoint_mwh = session.register_mwh
         self.mailbox.meter(self._meter(connector, now_ms))
 
-    def _settle(self, connector, now_ms):
-        """The settlement is durable before anything says that the order has ended."""
+    def _keep_reading(self, connector, at, now_ms):
         session = connector.session
-        if not connector.settled:
-            seq = self.outbox.last_seq + 1
-            self.outbox.add(
-                settlement.make(
-                    session, connector.number, self.device_id, self._key, self._firmware, seq, self.outbox.last_mac
-                )
+        self.journal.checkpoint(
+            connector.number, session.order_id, at, session.register_mwh, session.stop_reason
+        )
+        connector.checkpoint_ms = now_ms
+        connector.checkpoint_mwh = session.register_mwh
+
+    def _settle(self, connector, now_ms):
+        """The settlement is durable before anything says that the order has ended. Its last reading is
+        durable before that: a meter that forgets must not go on from an earlier one.
+        """
+        session = connector.session
+        self._keep_reading(connector, session.ended_at, now_ms)
+        outbox = self.outbox
+        number = connector.number
+        outbox.add(
+            settlement.make(
+                session,
+                number,
+                self.device_id,
+                self._key,
+                self._firmware,
+                outbox.last_seq + 1,
+                outbox.last_mac,
             )
-            connector.settled = True
-        self.journal.checkpoint(connector.number, session.order_id, session.ended_at, session.register_mwh)
-        self.journal.close_order(connector.number)
+        )
         self._tell(connector, "Settled", session.stop_reason, session.ended_at)
         connector.session = None
+        self._unclosed.append(number)
+        self._close_orders()
 
-    def _latch(self, connector, fault):
-        """Remembers a connector's fault, or that it has none, across a restart."""
-        self._set_fault(connector, fault)
-        self.journal.save_faults(self._faults)
+    def _close_orders(self):
+        while self._unclosed:
+            self.journal.close_order(self._unclosed[0])
+            self._unclosed.pop(0)
 
     def _set_fault(self, connector, fault):
         connector.latch.fault = fault
         if fault:
             self._faults[connector.number] = [fault, self.clock.at()]
         else:
-            self._faults.pop(connector.number, None)
+            self._faults.pop(connector.number, None)  # reset before the flash took it
 
     # -- messages from the cloud ----------------------------------------------------------------------------
 
     def receive(self, name, data):
-        """Acts on one message of topic `name`; one that cannot be used is counted and dropped."""
+        """Acts on one message of topic `name`; one that cannot be used, or whose effect the flash refuses, is
+        counted and dropped: the cloud says again what matters.
+        """
         try:
             if name == topics.ORDER:
                 self._receive_order(data)
@@ -184,7 +213,7 @@ class Controller:
                 self._receive_time(self._open(name, data))
             elif name == topics.SETTLEMENT_ACK:
                 self._receive_ack(self._open(name, data))
-        except ProtocolError:
+        except (ProtocolError, OSError):
             self.dropped += 1
 
     def _open(self, name, data):
@@ -221,11 +250,13 @@ class Controller:
         if self.journal.is_used(order["order_id"]):
             return "UsedOrder"
         reason = admission.reason_to_refuse(order, self.device_id, len(self.connectors), at)
+        if reason is None and self._may_be_used(order, at):
+            return "UsedOrder"
         if reason is None:
             reason = admission.reason_not_ready(self.connectors[order["connector"] - 1])
         if reason is None and self.outbox.full:
             reason = "OutboxFull"
-        if reason is None and self._store.free_bytes() < admission.FREE_BYTES_MIN:
+        if reason is None and (self._unclosed or self._store.free_bytes() < admission.FREE_BYTES_MIN):
             reason = "StorageFailure"
         if reason not in ("WrongDevice", "Expired") and not self.journal.use(
             order["order_id"], order["expires_at"], at
@@ -233,13 +264,21 @@ class Controller:
             return reason or "StorageFailure"
         return reason
 
+    def _may_be_used(self, order, at):
+        """Where the used ids are lost: whether the order was made before this boot, and so may have run."""
+        return "used" in self.journal.lost and order["issued_at"] < at - self.clock.now_ms // 1000
+
     def _accept(self, order, data):
         """Makes the order durable and gives it to its connector, whose next step closes the relay."""
         connector = self.connectors[order["connector"] - 1]
         register_mwh = connector.readings.register_mwh
         # The order itself proves that it is issued_at by now; a clock of whole seconds may lag a little behind that.
         at = max(self.clock.at(), order["issued_at"])
-        self.journal.open_order(connector.number, order["order_id"], data, at, register_mwh)
+        try:
+            self.journal.open_order(connector.number, order["order_id"], data, at, register_mwh)
+        except OSError:
+            self._unclosed.append(connector.number)  # it may be in flash even so, and run after the next boot
+            raise
         connector.start(Session(order, at, register_mwh, self.clock.now_ms, connector.limits))
         self._tell(connector, "Accepted", None, at)
 
@@ -262,11 +301,13 @@ class Controller:
         """Clears a fault that was latched before the command was made, so that an old one clears no new fault."""
         number = command.get("connector", 0)
         latched = self._faults.get(number)
-        if latched is None or command["issued_at"] < (latched[1] or 0):
+        if number > len(self.connectors) or latched is None or command["issued_at"] < (latched[1] or 0):
             raise ProtocolError("no fault to reset that the command could know of")
-        connector = self.connectors[number - 1]
-        connector.latch.reset()
-        self._latch(connector, None)
+        faults = dict(self._faults)
+        faults.pop(number)
+        self.journal.save_faults(faults)
+        self._faults = faults
+        self.connectors[number - 1].latch.reset()
 
     def _receive_time(self, message):
         if message["nonce"] != self._nonce or self.clock.now_ms - self._nonce_ms > HELLO_ANSWER_MS:
@@ -276,7 +317,8 @@ class Controller:
         self.mailbox.status_due = True
 
     def _receive_ack(self, ack):
-        if not self.outbox.acknowledge(ack["seq"], ack["settlement_mac"]):
+        # An order that is not closed must stay known as settled, or the next boot would settle it again.
+        if not self.outbox.acknowledge(ack["seq"], ack["settlement_mac"], keep=bool(self._unclosed)):
             raise ProtocolError("an acknowledgement of no settlement that waits")
         self.mailbox.status_due = True
 
@@ -316,7 +358,7 @@ class Controller:
             "outbox": self.outbox.depth,
             "outbox_full": self.outbox.full,
             "dropped": self.dropped,
-            "damaged": self.journal.damaged + self.outbox.damaged,
+            "damaged": len(self.journal.lost) + self.outbox.damaged,
             "late_max_ms": late_max_ms,
             "at": self.clock.at(),
         }
@@ -339,7 +381,9 @@ class Controller:
 
     def _tell_again(self, connector):
         session = connector.session
-        self._tell(connector, _STATE_OF_PHASE[session.phase], session.stop_reason, session.at(self.clock.now_ms))
+        self._tell(
+            connector, _STATE_OF_PHASE[session.phase], session.stop_reason, session.at(self.clock.now_ms)
+        )
 
     def _publish_order_status(self, order_id, number, state, reason, at):
         self.mailbox.order_status(

@@ -2,30 +2,47 @@
 
     order-<n>   the sealed order that runs on connector n, and the readings it started from
     steps-<n>   its price steps begun so far: [[step index, register_mwh], ...]; rewritten once per price step
-    check-<n>   the newest reading; at most 128 bytes, so that littlefs keeps it inside its metadata and the
-                rewrite every second costs 31 block erases per 1,000. It stays after the order: without it a
-                meter that forgets would begin at 0 again
+    check-<n>   the newest reading, and the stop reason once there is one; at most 128 bytes, so that littlefs
+                keeps it inside its metadata and the rewrite every second costs 31 block erases per 1,000. It
+                stays after the order: without it a meter that forgets would begin at 0 again
     used        order ids seen and not yet expired, accepted or rejected: an id starts a pile once
     faults      latched faults by connector
 
-Every file is framed by its checksum (records.py); one that fails it reads as absent and is counted in
-`damaged`. The store replaces a file as a whole: old or new, never half.
+Every file is framed by its checksum (records.py); one that fails it, or holds something else, reads as absent
+and is named in `lost`. The store replaces a file as a whole: old or new, never half. An empty file is no
+damage: littlefs makes a file before it fills it, and the power may go in between.
 """
 
 import json
 
+from pile_protocol import messages, words
+from pile_protocol.fields import Array, Int, Nullable, OneOf, Row
+
 from .records import framed, unframed
 
 USED_MAX = 64
+_GOING_ON = "-"
+
+_STEPS = Array(
+    Row(("index", Int(0, messages.MAX_STEPS - 1)), ("register_mwh", Int(0, 1 << 53))), 1, messages.MAX_STEPS
+)
+_USED = Array(Row(("order_id", messages.ORDER_ID), ("expires_at", messages.AT)), 0, USED_MAX)
+_FAULTS = Array(
+    Row(
+        ("connector", messages.CONNECTOR), ("fault", OneOf(words.FAULT_CODES)), ("at", Nullable(messages.AT))
+    ),
+    0,
+    messages.MAX_CONNECTORS,
+)
 
 
 class Journal:
     """Records over a store (drivers/contracts.py). Writing raises OSError where the flash refuses."""
 
     def __init__(self, store):
-        self.damaged = 0
+        self.lost = []  # names of files that were there and could not be used
         self._store = store
-        self._used = self._read_json("used") or []
+        self._used = self._read_json("used", _USED) or []
 
     # -- the running order ----------------------------------------------------------------------------------
 
@@ -38,9 +55,9 @@ class Journal:
     def steps(self, connector, boundaries):
         self._store.write("steps-%d" % connector, framed(json.dumps(boundaries).encode()))
 
-    def checkpoint(self, connector, order_id, at, register_mwh):
-        """The newest reading of the running order; at is Unix seconds."""
-        content = b"%s %d %d" % (order_id.encode(), at, register_mwh)
+    def checkpoint(self, connector, order_id, at, register_mwh, stop_reason=None):
+        """The newest reading of the running order; at is Unix seconds. With a stop reason it is over."""
+        content = b"%s %d %d %s" % (order_id.encode(), at, register_mwh, (stop_reason or _GOING_ON).encode())
         self._store.write("check-%d" % connector, framed(content))
 
     def close_order(self, connector):
@@ -50,7 +67,8 @@ class Journal:
 
     def load(self, connector):
         """The order that was running, or None: {"sealed": bytes, "started_at", "start_register_mwh",
-        "at", "register_mwh", "boundaries"}; the last three are the newest durable ones.
+        "at", "register_mwh", "boundaries", "ran", "stop_reason"}. at, register_mwh and boundaries are the newest
+        durable ones; boundaries is None where they are lost. ran: readings were taken after the start.
         """
         content = self._read("order-%d" % connector)
         if content is None:
@@ -61,22 +79,28 @@ class Journal:
             started_at = int(started_at)
             start_register_mwh = int(start_register_mwh)
         except ValueError:
-            self.damaged += 1
+            self._lose("order-%d" % connector)
             return None
+        steps = "steps-%d" % connector
+        boundaries = self._read_json(steps, _STEPS) or []
+        check = self._check(connector)
         record = {
             "sealed": sealed,
             "started_at": started_at,
             "start_register_mwh": start_register_mwh,
             "at": started_at,
             "register_mwh": start_register_mwh,
-            "boundaries": self._read_json("steps-%d" % connector) or [],
+            "boundaries": None if steps in self.lost else boundaries,
+            "ran": "check-%d" % connector in self.lost,
+            "stop_reason": None,
         }
-        if record["boundaries"]:
-            record["register_mwh"] = max(start_register_mwh, record["boundaries"][-1][1])
-        check = self._check(connector)
+        if boundaries:
+            record["register_mwh"] = max(start_register_mwh, boundaries[-1][1])
         if check and check[0] == order_id:
             record["at"] = max(check[1], started_at)
             record["register_mwh"] = max(check[2], record["register_mwh"])
+            record["ran"] = True
+            record["stop_reason"] = check[3]
         return record
 
     def register_mwh(self, connector):
@@ -90,10 +114,15 @@ class Journal:
         if content is None:
             return None
         try:
-            order_id, at, register_mwh = content.split()
-            return order_id, int(at), int(register_mwh)
+            order_id, at, register_mwh, reason = content.split()
+            reason = reason.decode()
+            if reason == _GOING_ON:
+                reason = None
+            elif reason not in words.STOP_REASONS:
+                raise ValueError
+            return order_id, int(at), int(register_mwh), reason
         except ValueError:
-            self.damaged += 1
+            self._lose("check-%d" % connector)
             return None
 
     # -- ids and faults -------------------------------------------------------------------------------------
@@ -117,9 +146,14 @@ class Journal:
         self._used = used
         return True
 
+    def remember(self, order_id, expires_at):
+        """The id of an order that was found running is used, whatever the file says; the next use() writes it."""
+        if not self.is_used(order_id):
+            self._used.append([order_id, expires_at])
+
     def faults(self):
         """{connector: [fault code, latched_at]}"""
-        rows = self._read_json("faults") or []
+        rows = self._read_json("faults", _FAULTS) or []
         return {row[0]: [row[1], row[2]] for row in rows}
 
     def save_faults(self, faults):
@@ -130,19 +164,25 @@ class Journal:
 
     def _read(self, name):
         data = self._store.read(name)
-        if data is None:
+        if not data:
             return None
         content = unframed(data)
         if content is None:
-            self.damaged += 1
+            self._lose(name)
         return content
 
-    def _read_json(self, name):
+    def _read_json(self, name, check):
         content = self._read(name)
         if content is None:
             return None
         try:
-            return json.loads(content)
-        except ValueError:
-            self.damaged += 1
+            value = json.loads(content)
+            check.check(name, value)
+            return value
+        except ValueError:  # a MessageError is one too
+            self._lose(name)
             return None
+
+    def _lose(self, name):
+        if name not in self.lost:
+            self.lost.append(name)

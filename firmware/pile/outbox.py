@@ -53,18 +53,19 @@ class Outbox:
         self._head = None  # (seq, sealed) of the oldest that is not acknowledged
         self._acked = 0
         data = store.read("acked")
-        content = None if data is None else unframed(data)
-        if content is not None:
-            seq, mac = content.split()
-            self._acked = self.last_seq = int(seq)
-            self.last_mac = mac.decode()
-        elif data is not None:
-            self.damaged += 1
+        if data:  # an empty file: the power went before the first acknowledgement was in it
+            try:
+                seq, mac = (unframed(data) or b"").split()
+                self._acked = self.last_seq = int(seq)
+                self.last_mac = mac.decode()
+            except ValueError:
+                self.damaged += 1
 
     def load(self, open_order_ids):
         """Reads the chain's end. Returns those of `open_order_ids` that are settled already."""
         settled = []
-        self._segments = sorted([int(n[4:]) for n in self._store.names() if n.startswith("out-") and n[4:].isdigit()])
+        names = [n for n in self._store.names() if n.startswith("out-") and len(n) == 12 and n[4:].isdigit()]
+        self._segments = sorted([int(n[4:]) for n in names])
         for first_seq in self._segments:
             for sealed in self._lines(first_seq):
                 if sealed is None:
@@ -77,8 +78,10 @@ class Outbox:
                 if seq > self.last_seq:
                     self.last_seq = seq
                     self.last_mac = _mac(sealed)
-        if not self._acked and self._segments:
-            self._acked = self._segments[0] - 1
+        if self._segments:
+            # The newest may be empty after a cut, and what was before it gone: its number is taken all the same.
+            self.last_seq = max(self.last_seq, self._segments[-1] - 1)
+            self._acked = self._acked or self._segments[0] - 1
         return settled
 
     @property
@@ -109,15 +112,18 @@ class Outbox:
             self._head = self._find(self._acked + 1)
         return self._head
 
-    def acknowledge(self, seq, mac):
-        """The cloud has stored the head. Returns False, changing nothing, for any other settlement."""
+    def acknowledge(self, seq, mac, keep=False):
+        """The cloud has stored the head. Returns False, changing nothing, for any other settlement.
+
+        keep: leave even full segments in flash for now; they show that their orders are settled.
+        """
         head = self.head()
         if head is None or head[0] != seq or _mac(head[1]) != mac:
             return False
         self._store.write("acked", framed(b"%d %s" % (seq, mac.encode())))
         self._acked = seq
         self._head = None
-        while len(self._segments) > 1 and self._segments[1] <= seq + 1:
+        while not keep and len(self._segments) > 1 and self._segments[1] <= seq + 1:
             self._store.remove(self._name(self._segments.pop(0)))
         return True
 
@@ -135,10 +141,13 @@ class Outbox:
         return None
 
     def _lines(self, first_seq):
-        """The settlements of a segment; None for a damaged line."""
-        for line in self._store.lines(self._name(first_seq)):
-            if line != b"\n":
-                yield _sealed(line)
+        """The settlements of a segment; None for a damaged line, or for all that cannot be read."""
+        try:
+            for line in self._store.lines(self._name(first_seq)):
+                if line != b"\n":
+                    yield _sealed(line)
+        except OSError:
+            yield None
 
     @staticmethod
     def _name(first_seq):

@@ -52,6 +52,7 @@ class Session:
         self._stop_asked = None
         self._since_ms = now_ms
         self._last_ms = now_ms
+        self._resume_until_at = started_at + order["limits"]["duration_s"]
         self._start_base(started_at, now_ms)
         self._enter_step(pricing.step_index(self._steps, started_at))
 
@@ -61,11 +62,17 @@ class Session:
         session = cls(order, record["started_at"], record["start_register_mwh"], now_ms, limits)
         session.phase = RECOVERING
         session.recovered = True
+        session.stop_reason = record["stop_reason"]
         session._checkpoint_at = record["at"]
         session._start_base(record["at"], now_ms)
         session.register_mwh = record["register_mwh"]
-        if record["boundaries"]:
-            session.boundaries = record["boundaries"]
+        if not record["ran"]:
+            session._resume_until_at = order["expires_at"]  # it never began: it must not begin later
+        boundaries = record["boundaries"]
+        if boundaries is None or [index for index, _ in boundaries if index >= len(session._steps)]:
+            boundaries = [[session._cheapest_step(record["at"]), record["start_register_mwh"]]]
+        if boundaries:
+            session.boundaries = boundaries
             session._plan_step()
         return session
 
@@ -194,11 +201,10 @@ class Session:
             if not 0 <= readings.register_mwh - self.register_mwh <= RECOVERY_JUMP_MWH:
                 return self._give_up(now_ms)  # the meter lost its memory, or is another one
             self._read(readings)
-        if readings.estop or fault or not readings.plugged or self._stop_asked:
+        if self.stop_reason or readings.estop or fault or not readings.plugged or self._stop_asked:
             return self._give_up(now_ms)
         if utc_at is not None:
-            end_at = self.started_at + self.order["limits"]["duration_s"]
-            if not self._checkpoint_at - CLOCK_SLACK_S <= utc_at < end_at:
+            if not self._checkpoint_at - CLOCK_SLACK_S <= utc_at < self._resume_until_at:
                 return self._give_up(now_ms)
             if readings.register_mwh is not None:
                 at = max(utc_at, self._checkpoint_at)
@@ -210,7 +216,7 @@ class Session:
         return None
 
     def _give_up(self, now_ms):
-        self.stop_reason = "PowerLoss"
+        self.stop_reason = self.stop_reason or "PowerLoss"
         self._start_base(self._checkpoint_at, now_ms)
         self._go(DONE, now_ms)
 
@@ -224,6 +230,15 @@ class Session:
         register_mwh = readings.register_mwh
         if register_mwh is not None and register_mwh > self.register_mwh:
             self.register_mwh = register_mwh
+
+    def _cheapest_step(self, at):
+        """What is charged where the price steps are lost: the lowest price between the start and `at`."""
+        steps = self._steps
+        cheapest = pricing.step_index(steps, self.started_at)
+        for i in range(cheapest + 1, pricing.step_index(steps, at) + 1):
+            if steps[i][1] + steps[i][2] < steps[cheapest][1] + steps[cheapest][2]:
+                cheapest = i
+        return cheapest
 
     # -- plans: what makes one cycle cheap ------------------------------------------------------------------
 

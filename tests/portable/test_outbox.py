@@ -222,7 +222,7 @@ def test_a_lost_or_damaged_acked_sends_again_and_loses_nothing():
         outbox, _ = boot(store)
         assert outbox.last_seq == 6 and outbox.last_mac == mac(settlement(6)), damage
         assert drain(outbox) == [1, 2, 3, 4, 5, 6], damage
-        assert outbox.damaged == (0 if damage is None else 1), damage
+        assert outbox.damaged == (1 if damage else 0), damage
 
 
 def test_a_refused_write_of_acked_leaves_the_head_unacknowledged():
@@ -232,6 +232,16 @@ def test_a_refused_write_of_acked_leaves_the_head_unacknowledged():
     assert outbox.head()[0] == 1 and outbox.depth == 2
     store.refusing = False
     assert outbox.acknowledge(1, mac(settlement(1)))
+
+
+def test_a_segment_that_cannot_be_read_is_damage_and_no_end():
+    """The error of the file system went up into the network's task and ended the firmware."""
+    _, store = filled(20)
+    names = segments(store)
+    store.unreadable.add(names[0])
+    outbox, _ = boot(store)
+    assert outbox.damaged == 1 and outbox.last_seq == 20
+    assert drain(outbox) == list(range(int(names[1][4:]), 21))
 
 
 def test_foreign_files_are_no_segments():

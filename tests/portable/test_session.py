@@ -73,6 +73,8 @@ def recovering(limits=None, locked=None, boundaries=None, energy_mwh=1_000, at=A
         "at": at,
         "register_mwh": REGISTER_MWH + energy_mwh,
         "boundaries": boundaries or [],
+        "ran": True,
+        "stop_reason": None,
     }
     run.session = Session.recover(run.session.order, record, run.now_ms, Limits())
     run.readings.register_mwh = REGISTER_MWH + energy_mwh

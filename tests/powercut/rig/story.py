@@ -1,0 +1,227 @@
+"""A whole story of one pile, told again for every cut: lives under power until all orders are over, then the verdict."""
+
+import json
+
+import vfs
+from cloud import CLOCK_MS, Cloud, Order
+from flash import CLEAN, Device, Flash, PowerCut
+from drivers.files import FileStore
+from pile.journal import Journal
+from pile.records import unframed
+from pile_protocol import messages, pricing, seal, wire
+from world import DEVICE_ID, KEY, MOUNT, POWER_W, PULSE_MWH, Pile, World
+
+DARK_MS = 20_000
+STORY_MAX_MS = 600_000
+LOST_MAX_MS = 2_000  # of charging, at each cut
+CLOCK_SLACK_MWH = POWER_W * 2_500 // 3_600  # whole seconds on both sides, and a cycle
+
+
+class Plot:
+    """What distinguishes one story from another. age: checkpoints written before it begins, which move the places
+    where littlefs compacts and erases."""
+
+    def __init__(self, connectors=1, remembers=False, age=0, clock_ms=CLOCK_MS, unplug=False):
+        self.connectors = connectors
+        self.remembers = remembers
+        self.age = age
+        self.clock_ms = clock_ms  # of the lives after a cut
+        self.unplug = unplug
+
+    def orders(self):
+        first = Order("A-1", 1, {"duration_s": 3_600}, stop_ms=9_500)
+        second = Order("A-2", 1, {"duration_s": 3_600, "energy_mwh": 6_000}, after=first)
+        if self.connectors == 1:
+            return [first, second]
+        other = Order("B-1", 2, {"duration_s": 3_600, "cost_minor": 51}, delay_ms=2_000)
+        return [first, other, second]
+
+
+class Cut:
+    """operation: the how many-th of this life; tear: what it leaves (flash.TEARS); seed: of the noise."""
+
+    def __init__(self, operation, tear=CLEAN, seed=0):
+        self.operation = operation
+        self.tear = tear
+        self.seed = seed
+
+
+class Verdict:
+    """operations: of each life. lost_mwh: delivered and not billed, of the worst order."""
+
+    def __init__(self):
+        self.operations = []
+        self.cuts = 0
+        self.violations = []
+        self.lost_mwh = 0
+
+
+def fresh_flash(plot):
+    """Formatted flash that an earlier order has worn a little."""
+    flash = Flash()
+    vfs.VfsLfs2.mkfs(Device(flash))
+    if plot.age:
+        vfs.mount(vfs.VfsLfs2(Device(flash)), MOUNT)
+        journal = Journal(FileStore(MOUNT + "/flash"))
+        for i in range(plot.age):
+            journal.checkpoint(1, "A-0", 1_749_000_000 + i, 0)
+        vfs.umount(MOUNT)
+    return flash
+
+
+def tell(plot, flash, cuts):
+    """Runs the story on a copy of `flash`, one life for each of `cuts` and a last one. Returns its Verdict."""
+    verdict = Verdict()
+    flash = flash.copy()
+    world = World(plot.connectors, plot.remembers)
+    cloud = Cloud(world, plot.orders(), CLOCK_MS)
+    world.durable_order = lambda number: _durable_order(flash, cloud.plan, number)
+    cloud.settled_claims = lambda order_id: _expect_settlement(world, flash, order_id)
+    for cut in cuts + [None]:
+        pile = Pile(world, flash) if cut is None else Pile(world, flash, cut.operation, cut.tear, cut.seed)
+        try:
+            _live(pile, cloud)
+            _check_end(world, pile.controller)
+            pile.end()
+            verdict.operations.append(pile.device.operations)
+            break
+        except PowerCut:
+            verdict.cuts += 1
+        pile.end()
+        verdict.operations.append(pile.device.operations)
+        world.cut(DARK_MS, plot.unplug)
+        cloud.clock_ms = plot.clock_ms
+    verdict.lost_mwh = _check_books(world, cloud, verdict.cuts)
+    verdict.violations = world.violations
+    return verdict
+
+
+def _live(pile, cloud):
+    """One life: until the power goes (PowerCut), or all is done."""
+    world = pile.world
+    pile.boot()
+    cloud.connected()
+    while not cloud.finished(pile.controller):
+        if world.now_ms > STORY_MAX_MS:
+            world.violated("the story does not end")
+            return
+        pile.cycle()
+        cloud.cycle(pile)
+
+
+# -- what is durable, seen through a second mount of the same flash ------------------------------------------
+
+
+def _files(flash):
+    return vfs.VfsLfs2(Device(flash))
+
+
+def _durable_order(flash, plan, number):
+    """The order of the plan that the flash holds for a connector, or None."""
+    try:
+        with _files(flash).open("/flash/order-%d" % number, "rb") as file:
+            content = unframed(file.read())
+    except OSError:
+        return None
+    for order in plan:
+        if content is not None and order.sealed is not None and content.endswith(b"\n" + order.sealed):
+            return order
+    return None
+
+
+def _expect_settlement(world, flash, order_id):
+    files = _files(flash)
+    for entry in files.ilistdir("/flash"):
+        if entry[0].startswith("out-"):
+            with files.open("/flash/" + entry[0], "rb") as file:
+                if b'"order_id":"%s"' % order_id.encode() in file.read():
+                    return
+    world.violated("%s was told as settled before that was durable" % order_id)
+
+
+# -- the verdict -------------------------------------------------------------------------------------------
+
+
+def _check_end(world, controller):
+    status = controller.status(0, 0, 0)
+    if status["damaged"]:
+        world.violated("%d records counted as damaged by a mere cut" % status["damaged"])
+    for connector in status["connectors"]:
+        if connector["status"] != "Available" and connector["plugged"]:
+            world.violated("connector %(connector)d ends as %(status)s" % connector)
+
+
+def _check_books(world, cloud, cuts):
+    """Every promise, held against what truly flowed. Returns the worst order's unbilled energy in mWh."""
+    settlements = [_settlement(world, sealed) for sealed in cloud.stored]
+    _check_chain(world, settlements)
+    worst_mwh = refused = 0
+    in_all_mwh = [0] * len(world.wires)  # delivered and not billed
+    for order in cloud.plan:
+        flowed = world.wires[order.connector - 1].flowed.get(order.order_id)
+        mine = [settlement for settlement in settlements if settlement["order_id"] == order.order_id]
+        if len(mine) > 1 or (flowed and not mine):
+            world.violated("%s has %d settlements" % (order.order_id, len(mine)))
+        elif order.state == "Rejected":
+            refused += not mine
+        elif not mine:
+            world.violated("%s was neither settled nor refused" % order.order_id)
+        if mine:
+            lost_mwh = _check_bill(world, order, mine[0], flowed or {}, cuts)
+            worst_mwh = max(worst_mwh, lost_mwh)
+            in_all_mwh[order.connector - 1] += lost_mwh
+            if in_all_mwh[order.connector - 1] < 0:
+                world.violated("%s: more billed in all than flowed" % order.order_id)
+    if refused > cuts:  # a cut may use up the id of the order that it hit, and of no other
+        world.violated("%d orders were refused" % refused)
+    return worst_mwh
+
+
+def _settlement(world, sealed):
+    seal.check(sealed, KEY)
+    settlement = json.loads(sealed)
+    messages.validate(wire.SETTLEMENT, settlement)
+    if settlement["device_id"] != DEVICE_ID:
+        world.violated("a settlement of " + settlement["device_id"])
+    return settlement
+
+
+def _check_chain(world, settlements):
+    mac = None
+    registers = {}
+    for i, settlement in enumerate(settlements):
+        if settlement["seq"] != i + 1 or settlement["prev_mac"] != mac:
+            world.violated("the chain is broken at number %d" % (i + 1))
+        mac = settlement["mac"]
+        number = settlement["connector"]
+        if settlement["start_register_mwh"] < registers.get(number, 0):
+            world.violated("register %d ran backwards between two settlements" % number)
+        registers[number] = settlement["end_register_mwh"]
+
+
+def _check_bill(world, order, settlement, flowed, cuts):
+    """One settlement against the energy of its order. Returns what was delivered and not billed."""
+    name = order.order_id
+    delivered_mwh = sum(flowed.values())
+    lost_mwh = delivered_mwh - settlement["energy_mwh"]
+    if lost_mwh < -PULSE_MWH:  # a pulse that an earlier order began
+        world.violated("%s bills %d mWh more than flowed" % (name, -lost_mwh))
+    pulses = (cuts + 1) * PULSE_MWH  # a meter knows whole pulses, and forgets what it began
+    if lost_mwh > cuts * LOST_MAX_MS * POWER_W // 3_600 + (0 if cuts else pulses):
+        world.violated("%s lost %d mWh" % (name, lost_mwh))
+    if settlement["end_register_mwh"] - settlement["start_register_mwh"] != settlement["energy_mwh"]:
+        world.violated("%s: the registers do not give the energy" % name)
+    energies = []
+    for period in settlement["periods"]:
+        index = order.step_index(period[0])
+        if order.rate["steps"][index] != period[:4]:
+            world.violated("%s: period %d is not of the locked rate" % (name, index))
+        if period[4] > flowed.get(index, 0) + CLOCK_SLACK_MWH:
+            world.violated("%s: more energy at price %d than flowed while it held" % (name, index))
+        energies.append((index, period[4]))
+    total_minor, _, periods = pricing.bill(order.rate, energies, order.limits.get("cost_minor"))
+    if total_minor != settlement["total_minor"] or periods != settlement["periods"]:
+        world.violated("%s: the total is not that of its periods" % name)
+    if sum([mwh for _, mwh in energies]) != settlement["energy_mwh"]:
+        world.violated("%s: the periods do not add up" % name)
+    return lost_mwh
