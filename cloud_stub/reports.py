@@ -104,9 +104,7 @@ def _count(into: dict[str, Any], said: dict[str, Any]) -> None:
     into["revenue_minor"] += said["total_minor"]
     into["fees_minor"] += said["session_fee_minor"]
     for _, _, _, label, energy_mwh, electricity_minor, service_minor in said["periods"]:
-        sums = into["labels"].setdefault(
-            label, {"energy_mwh": 0, "electricity_minor": 0, "service_minor": 0}
-        )
+        sums = into["labels"].setdefault(label, {"energy_mwh": 0, "electricity_minor": 0, "service_minor": 0})
         sums["energy_mwh"] += energy_mwh
         sums["electricity_minor"] += electricity_minor
         sums["service_minor"] += service_minor
@@ -168,4 +166,3 @@ def confirmations(conn: Connection, rate_ids: list[str]) -> dict[str, dict[str, 
     }
     none = {"orders": 0, "running": 0, "last_at": None}
     return {rate_id: found.get(rate_id, none) for rate_id in rate_ids}
-

@@ -3,6 +3,7 @@
 import hmac
 import os
 import secrets
+import threading
 import time
 from pathlib import Path
 
@@ -14,9 +15,27 @@ def now_s() -> int:
     return time.time_ns() // 1_000_000_000
 
 
+class _Ids:
+    """Makes ids that sort by time of making, strictly within one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> int:
+        fresh = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+        with self._lock:
+            # Within a millisecond, or after the clock stepped back, it counts up by a random step.
+            self._last = fresh if fresh > self._last else self._last + 1 + secrets.randbits(64)
+            return self._last
+
+
+_ids = _Ids()
+
+
 def new_id() -> str:
-    """26 characters: 48 bits of milliseconds, then 80 random bits, so that ids sort by time of making."""
-    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    """26 characters: 48 bits of milliseconds, then 80 random bits."""
+    value = _ids.next()
     return "".join(_BASE32[value >> shift & 31] for shift in range(125, -1, -5))
 
 

@@ -243,7 +243,9 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
     if order is None:
         return shown | {"order": None, "computed": None}
     found = compute(order, shown)
-    computed = dict(zip(("total_minor", "session_fee_minor", "periods"), found, strict=True)) if found else None
+    computed = (
+        dict(zip(("total_minor", "session_fee_minor", "periods"), found, strict=True)) if found else None
+    )
     locked = {
         "device_id": order.device_id,
         "connector": order.connector,

@@ -35,7 +35,9 @@ piles = Table(
     Column("online", Boolean, nullable=False),
     Column("last_seen_at", BigInteger),
     Column("status_json", Text),  # the last status that told of connectors
-    Column("faulted", Boolean, nullable=False, server_default=false()),  # one of its connectors, says that status
+    Column(
+        "faulted", Boolean, nullable=False, server_default=false()
+    ),  # one of its connectors, says that status
 )
 
 rates = Table(
