@@ -107,6 +107,7 @@ def test_a_money_limit_is_never_exceeded_and_the_lines_follow_it():
     total, fee, periods = pricing.bill(locked, [(1, 10_000_000)], 1000)
     assert total == 1000
     assert fee + sum([row[5] + row[6] for row in periods]) == 1000
+    assert pricing.bill(locked, [(1, 10_000_000)], 1849)[0] == 1849
     assert pricing.bill(locked, [(1, 10_000_000)], 1850)[0] == 1850
     assert pricing.bill(locked, [(1, 10_000_000)], 1851)[0] == 1850
     assert pricing.bill(locked, [(1, 10_000_000)], 0)[0] == 0
