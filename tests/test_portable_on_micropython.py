@@ -25,6 +25,26 @@ def test_on_micropython(file: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_deep_nesting_is_an_error_in_a_small_heap_too() -> None:
+    """Each bracket costs 32 bytes or more: 8 KB of them exhausted the heap of a pile before anybody had checked
+    their seal, and the MemoryError ended the task that reads from the broker."""
+    script = (
+        "import gc\n"
+        "from pile_protocol import messages\n"
+        "from pile_protocol.errors import MessageError\n"
+        "for opening in (b'[', b'{\"a\":', b'{\"a\":['):\n"
+        "    data = (opening * messages.ORDER_MAX_BYTES)[:messages.ORDER_MAX_BYTES]\n"
+        "    try:\n"
+        "        messages.parse_json(data)\n"
+        "    except MessageError:\n"
+        "        print('refused')\n"
+        "    gc.collect()\n"
+    )
+    argv = [*interpreter(), "-X", "heapsize=160k", "-c", script]
+    done = subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["refused"] * 3, done.stdout + done.stderr
+
+
 def test_the_runner_finds_the_files_by_itself(tmp_path: Path) -> None:
     """A copy of it beside two files runs both, from whatever folder it is called."""
     folder = tmp_path / "some tests"

@@ -113,7 +113,7 @@ def parse_json(data, max_bytes=MESSAGE_MAX_BYTES):
         raise MessageError("message", "is larger than %d bytes" % max_bytes)
     try:
         value = json.loads(str(bytes(data), "utf-8"))
-    except (ValueError, RuntimeError):  # UnicodeError is a ValueError; deep nesting a RuntimeError
+    except (ValueError, RuntimeError, MemoryError):  # UnicodeError is a ValueError; deep nesting one of the others
         raise MessageError("message", "is not JSON in UTF-8")
     if type(value) is not dict:
         raise MessageError("message", "must be a JSON object")
