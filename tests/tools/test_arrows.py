@@ -66,7 +66,7 @@ def test_whole_numbers_are_not(source: str) -> None:
 
 
 def test_floats_are_looked_for_where_money_is_counted_and_nowhere_else(tmp_path: Path) -> None:
-    for path in ("firmware/pile/deep/x.py", "firmware/drivers/x.py", "firmware/pile_extra/x.py"):
+    for path in ("firmware/pile/deep/x.py", "firmware/net/x.py", "firmware/pile_extra/x.py"):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text("x = 0.5\n")
     for place in arrows.EXACT:
