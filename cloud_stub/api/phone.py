@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from .. import life, orders, payments, piles, rates, views
+from .. import curves, estimates, life, orders, payments, piles, rates, views
 from ..cloud import Cloud
 from ..security import now_s
 from .access import OwnOrder, TheCloud
@@ -26,11 +26,12 @@ async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
 
 @router.get("/piles/{device_id}/rate")
 async def get_rate(cloud: TheCloud, device_id: str) -> dict[str, Any]:
-    """The pile's latest rate, what holds now, and the steps of the next 24 hours."""
+    """The pile's latest rate, what holds now, the steps of the next 24 hours, and what some kWh would cost."""
     rate = rates.latest(cloud.reader, piles.get(cloud.reader, device_id).device_id)
     if rate is None:
         raise rates.no_rate(device_id)
-    return rates.shown(rate, now_s())
+    shown = rates.shown(rate, now_s())
+    return shown | {"estimates": estimates.at_present_price(shown)}
 
 
 @router.post("/orders", status_code=201)
@@ -52,6 +53,12 @@ async def make_order(
 async def get_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
     """The order as it stands."""
     return views.order(cloud.reader, cloud.hub, row)
+
+
+@router.get("/orders/{order_id}/curve")
+async def get_curve(cloud: TheCloud, row: OwnOrder) -> list[list[int]]:
+    """The order's power so far: [at, power_mw] points, a few hundred at most."""
+    return curves.of_order(cloud.reader, row.order_id)
 
 
 @router.get("/orders/{order_id}/events", response_class=EventSourceResponse)
