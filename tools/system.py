@@ -12,6 +12,7 @@ import fcntl
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,8 +256,14 @@ class System:
         """As a power cut would."""
         return self._children.kill_one(child)
 
-    def is_online(self, device_id: str) -> bool:
-        return bool(self.phone.get(f"/api/piles/{device_id}").json()["online"])
+    def wait_until_online(self, device_id: str, child: Child, timeout_s: float = 30) -> None:
+        """Returns once the cloud shows the pile online. Raises ProcessError, at once if `child` ended."""
+        deadline = time.monotonic() + timeout_s
+        while not self.phone.get(f"/api/piles/{device_id}").json()["online"]:
+            child.check_alive()
+            if time.monotonic() > deadline:
+                raise ProcessError(f"{device_id} is not online after {timeout_s:g} s\n{child.tail()}")
+            time.sleep(0.02)
 
     def check_alive(self) -> None:
         """Raises ProcessError where the broker or the cloud has ended by itself."""
