@@ -72,8 +72,8 @@ class Story:
     def _pile(self, identity: PileIdentity) -> Iterator[Child]:
         child = self.system.start_pile(identity, power_w=POWER_W, speed=SPEED)
         try:
-            self.tap.wait_for(DEVICE_ID, topics.STATUS, lambda status: status["online"])
-            self.tap.wait_for(DEVICE_ID, topics.TIME)
+            self.system.wait_until_online(DEVICE_ID, child)
+            self.tap.wait_for(DEVICE_ID, topics.TIME)  # without a clock it would refuse the order
             hello = self.tap.wait_for(DEVICE_ID, topics.HELLO)
             self.screen.say("pile", f"{DEVICE_ID} is online, firmware {hello['firmware']} under MicroPython")
             yield child
