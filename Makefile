@@ -5,7 +5,7 @@ SETUP = @sh tools/setup.sh
 PARALLEL = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check run setup docs clean chaos
+.PHONY: help demo test check run setup docs clean chaos certs
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
@@ -31,6 +31,10 @@ run: ## Broker, cloud and one simulated pile, until Ctrl-C (RATELOCK_* variables
 chaos: ## Random kill -9 of firmware, cloud and broker during orders, then an audit; ROUNDS=300 SEED=1
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
+
+certs: ## A CA and the broker's certificate, for MQTT over TLS; NAMES="broker.example.org 192.0.2.7"
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.certs $(NAMES)
 
 setup: ## Only the set-up: .venv from the pinned requirements
 	$(SETUP) dev

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import shutil
 import signal
 import sys
 import threading
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from cloud_stub import broker_auth
-from tools import broker_config, mosquitto
+from tools import broker_config, certs, mosquitto
 from tools.processes import (
     HOST,
     Child,
@@ -29,6 +30,8 @@ from tools.processes import (
     is_port_taken,
     wait_for_port,
 )
+
+_TLS = "certfile server.pem\nkeyfile server.key\ntls_version tlsv1.2"
 
 WATCH_INTERVAL_S = 0.05
 PORT_TRIES = 5
@@ -42,11 +45,17 @@ class Broker:
     """One mosquitto on 127.0.0.1, for as long as the `with` block (or from `start` to `stop`).
 
     data: the project's data folder (RATELOCK_DATA). port: None takes a free one and keeps it over restarts.
+    tls_port: a second listener, mqtts, with the certificate in the data folder's certs/ (made where it is missing);
+    0 takes a free port, None has no such listener.
     """
 
-    def __init__(self, data: str | os.PathLike[str], port: int | None = None):
+    def __init__(
+        self, data: str | os.PathLike[str], port: int | None = None, tls_port: int | None = None
+    ):
         self.folder = Path(data).resolve() / "broker"
+        self.certs = Path(data).resolve() / "certs"
         self.port = port or 0
+        self.tls_port = tls_port
         self._way: mosquitto.Native | mosquitto.Docker | None = None
         self._children = Children()
         self._child: Child | None = None
@@ -65,6 +74,11 @@ class Broker:
     @property
     def url(self) -> str:
         return f"mqtt://{HOST}:{self.port}"
+
+    @property
+    def tls_url(self) -> str:
+        """Where piles connect over TLS, trusting certs/ca.pem."""
+        return f"mqtts://{HOST}:{self.tls_port}"
 
     @property
     def cloud_password(self) -> str:
@@ -139,11 +153,11 @@ class Broker:
             raise ProcessError("no way to run mosquitto was chosen")
         if is_port_taken(port):
             raise ProcessError(f"port {port} is taken; RATELOCK_MQTT_PORT names another one for MQTT")
-        broker_config.write(self.folder, self._way.listener(port))
+        broker_config.write(self.folder, self._listeners(port))
         child = self._children.start(
             "broker",
             self._way.argv(self.folder, port),
-            env=self._way.environment(self.folder, port),
+            env=self._way.environment(self.folder, port, self.tls_port),
             cwd=self.folder,
             log=self.folder / "mosquitto.log",
         )
@@ -157,6 +171,19 @@ class Broker:
             self._children.stop_one(child)
             raise
         self._child = child
+
+    def _listeners(self, port: int) -> str:
+        listeners = self._way.listener(port) if self._way else ""
+        if self.tls_port is None:
+            return listeners
+        if self.tls_port == 0:
+            self.tls_port = free_port()
+        certs.ensure(self.certs)
+        # Copies in the broker's own folder: that is what a container sees, and whom it belongs to.
+        for name in ("server.pem", "server.key"):
+            (self.folder / name).unlink(missing_ok=True)
+            shutil.copy(self.certs / name, self.folder / name)
+        return f"{listeners}\n\n{self._way.tls_listener(self.tls_port) if self._way else ''}\n{_TLS}"
 
     def _passwd_mark(self) -> tuple[int, int, int] | None:
         """Changes when passwd does."""
@@ -180,13 +207,19 @@ class Broker:
             self._watcher = None
 
 
+def _tls_port() -> int | None:
+    text = os.environ.get("RATELOCK_MQTTS_PORT")
+    return int(text) if text else None
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.broker", description="RateLock's MQTT broker.")
     parser.add_argument("--data", default=os.environ.get("RATELOCK_DATA", ".ratelock"), help="data folder")
     parser.add_argument("--port", type=int, default=int(os.environ.get("RATELOCK_MQTT_PORT", "1883")))
+    parser.add_argument("--tls-port", type=int, default=_tls_port(), help="also listen with TLS (mqtts)")
     options = parser.parse_args(argv)
     exit_on_signals()
-    broker = Broker(options.data, options.port)
+    broker = Broker(options.data, options.port, options.tls_port)
     try:
         with broker:
             say(f"{broker.url}, folder {broker.folder}")

@@ -43,10 +43,12 @@ class Native:
     def listener(self, port: int) -> str:
         return f"listener {port} {HOST}"
 
+    tls_listener = listener
+
     def argv(self, folder: Path, port: int) -> list[str]:
         return [self.program, "-c", "mosquitto.conf"]
 
-    def environment(self, folder: Path, port: int) -> dict[str, str]:
+    def environment(self, folder: Path, port: int, tls_port: int | None = None) -> dict[str, str]:
         return self.env
 
     def signal(self, folder: Path, child: Child, number: signal.Signals) -> None:
@@ -64,13 +66,17 @@ class Docker:
     def listener(self, port: int) -> str:
         return "listener 1883"  # inside the container; compose.yaml publishes it on 127.0.0.1 alone
 
+    def tls_listener(self, port: int) -> str:
+        return "listener 8883"
+
     def argv(self, folder: Path, port: int) -> list[str]:
         return [*self._compose(folder), "up", "--no-log-prefix", "--force-recreate"]
 
-    def environment(self, folder: Path, port: int) -> dict[str, str]:
+    def environment(self, folder: Path, port: int, tls_port: int | None = None) -> dict[str, str]:
         return {
             "RATELOCK_BROKER_DIR": str(folder),
             "RATELOCK_MQTT_PORT": str(port),
+            "RATELOCK_MQTTS_PORT": str(tls_port or 8883),
             "RATELOCK_UID": str(os.getuid()),
             "RATELOCK_GID": str(os.getgid()),
         }

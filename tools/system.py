@@ -50,7 +50,7 @@ class PileIdentity:
 class System:
     """Broker and cloud on 127.0.0.1, over one data folder, and any number of simulated piles.
 
-    Ports: None takes free ones and keeps them over restarts. env: added to the cloud's environment.
+    Ports: None takes free ones and keeps them over restarts; tls_port: as Broker's. env: added to the cloud's environment.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class System:
         operator_token: str | None = None,
         env: dict[str, str] | None = None,
         echo: Callable[[str], None] | None = None,
+        tls_port: int | None = None,
     ):
         self.data = Path(data).resolve()
-        self.broker = Broker(self.data, mqtt_port)
+        self.broker = Broker(self.data, mqtt_port, tls_port)
         self.http_port = http_port or 0
         self._given_token = operator_token
         self._env = env or {}

@@ -63,8 +63,8 @@ class Link:
                 while self._client.connections == connections:
                     await self._send_all()
                     await self._pause()
-            except LinkRefused:
-                self._client.drop()
+            except LinkRefused as error:
+                self._client.drop(error)
             except LinkError:
                 await asyncio.sleep_ms(0)  # the client brings up the next connection
 

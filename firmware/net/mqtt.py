@@ -13,21 +13,37 @@ from .errors import LinkDown, LinkError, LinkRefused, LinkUntrusted, MqttError
 
 READ_BYTES = 1024
 SEND_QUEUE_MAX = 32  # packets; a link that is this far behind is as good as down
-ANSWER_MS = 20_000  # for CONNACK, SUBACK and PUBACK
-BACKOFF_MIN_MS = 500
-STEADY_MS = 30_000  # a connection that lasted this long starts the back-off anew
 
 
 class Options:
-    """Who connects and how. keepalive_s 1 to 65535; `will` is (topic, payload), published retained at QoS 1."""
+    """Who connects and how. keepalive_s 1 to 65535; `will` is (topic, payload), published retained at QoS 1.
 
-    def __init__(self, client_id, username, password, will, keepalive_s=30, backoff_max_ms=30_000):
+    answer_ms: how long CONNACK, SUBACK and PUBACK may take. The wait before the next try is spread between half
+    and all of a back-off that doubles from backoff_min_ms to backoff_max_ms; a connection that lasted steady_ms
+    starts it anew.
+    """
+
+    def __init__(
+        self,
+        client_id,
+        username,
+        password,
+        will,
+        keepalive_s=30,
+        backoff_max_ms=30_000,
+        backoff_min_ms=500,
+        steady_ms=30_000,
+        answer_ms=20_000,
+    ):
         self.client_id = client_id
         self.username = username
         self.password = password
         self.will = will
         self.keepalive_s = keepalive_s
         self.backoff_max_ms = backoff_max_ms
+        self.backoff_min_ms = backoff_min_ms
+        self.steady_ms = steady_ms
+        self.answer_ms = answer_ms
 
 
 class _Answer:
@@ -37,18 +53,22 @@ class _Answer:
         self._event = asyncio.Event()
         self._value = None
 
+    @property
+    def given(self):
+        return self._event.is_set()
+
     def give(self, value):
         """The answer, None for the end of the connection; the first counts. Returns whether it was the first."""
-        first = not self._event.is_set()
+        first = not self.given
         if first:
             self._value = value
             self._event.set()
         return first
 
-    async def get(self):
-        """The answer. Raises LinkDown where the connection ended, or ANSWER_MS passed, without one."""
+    async def get(self, wait_ms):
+        """The answer. Raises LinkDown where the connection ended, or wait_ms passed, without one."""
         try:
-            await asyncio.wait_for_ms(self._event.wait(), ANSWER_MS)
+            await asyncio.wait_for_ms(self._event.wait(), wait_ms)
         except asyncio.TimeoutError:
             raise LinkDown("no answer from the broker")
         if self._value is None:
@@ -69,8 +89,10 @@ class Connection:
         ]
         self._queued = asyncio.Event()
         self._queued.set()
+        self._room = asyncio.Event()
+        self._room.set()
         self._connack = _Answer()
-        self._answers = {}  # by packet id
+        self._answers = {}  # by (type of the answer, packet id)
         self._failed = asyncio.Event()
         self._error = None
         self._received_ms = time.ticks_ms()
@@ -80,8 +102,11 @@ class Connection:
         ]
 
     async def open(self):
-        """Waits for CONNACK. Raises LinkRefused with the broker's reason, or LinkDown."""
-        code = await self._connack.get()
+        """Waits for CONNACK. Raises LinkRefused with the broker's reason, or why there is none."""
+        try:
+            code = await self._connack.get(self._options.answer_ms)
+        except LinkDown as error:
+            raise self._error or error
         if code:
             known = code < len(codec.CONNACK_REASONS)
             raise LinkRefused("broker: " + (codec.CONNACK_REASONS[code] if known else "refused with %d" % code))
@@ -109,21 +134,26 @@ class Connection:
             raise LinkDown("the connection ended")
         if len(self._queue) >= SEND_QUEUE_MAX:
             raise LinkDown("the network does not take what is sent")
+        self._put(packet)
+
+    def _put(self, packet):
         self._queue.append(packet)
         self._queued.set()
+        if len(self._queue) >= SEND_QUEUE_MAX:
+            self._room.clear()
 
-    async def ask(self, packet_id, packet):
-        """Sends a packet and waits for the broker's answer to its id. Raises LinkDown, and fails the connection
-        where the broker stayed silent."""
-        answer = self._answers[packet_id] = _Answer()
+    async def ask(self, kind, packet_id, packet):
+        """Sends a packet and waits for the broker's answer of type `kind` to its id. Raises LinkDown, and fails
+        the connection where the broker stayed silent."""
+        answer = self._answers[kind, packet_id] = _Answer()
         try:
             self.send(packet)
-            return await answer.get()
+            return await answer.get(self._options.answer_ms)
         except LinkDown as error:
             self.fail(error)
             raise
         finally:
-            self._answers.pop(packet_id, None)
+            self._answers.pop((kind, packet_id), None)
 
     async def _guard(self, work):
         """Turns the end of a task, whatever its reason, into the end of the connection."""
@@ -143,6 +173,7 @@ class Connection:
 
     async def _read(self):
         while True:
+            await self._room.wait()  # what is read must be acknowledged: while nothing can be sent, nothing is read
             try:
                 data = await self._stream.read(READ_BYTES)
             except ValueError as error:
@@ -154,21 +185,23 @@ class Connection:
                 self._take(kind, value)
 
     def _take(self, kind, value):
-        if kind == codec.PUBLISH:
+        if kind == codec.CONNACK:
+            if not self._connack.give(value):
+                raise MqttError("a second CONNACK")
+        elif not self._connack.given:
+            raise MqttError("a packet of type %d before the CONNACK" % kind)
+        elif kind == codec.PUBLISH:
             # Acknowledged when it has been acted on: what must not be lost is durable by then.
             self._on_message(value)
             if value.qos:
-                self.send(codec.puback(value.packet_id))
+                self._put(codec.puback(value.packet_id))
         elif kind == codec.PUBACK:
-            self._answer(value, value)
+            self._answer(kind, value, True)
         elif kind == codec.SUBACK:
-            self._answer(value[0], value[1])
-        elif kind == codec.CONNACK:
-            if not self._connack.give(value):
-                raise MqttError("a second CONNACK")
+            self._answer(kind, *value)
 
-    def _answer(self, packet_id, value):
-        answer = self._answers.get(packet_id)
+    def _answer(self, kind, packet_id, value):
+        answer = self._answers.get((kind, packet_id))
         if answer is not None:  # else a late answer to what nobody waits for any more
             answer.give(value)
 
@@ -177,12 +210,13 @@ class Connection:
             await self._queued.wait()
             self._queued.clear()
             while self._queue:
-                self._stream.write(self._queue[0])
                 try:
+                    self._stream.write(self._queue[0])
                     await self._stream.drain()
                 except ValueError as error:
                     raise _untrusted(error)
                 self._queue.pop(0)
+                self._room.set()
 
     async def _keep_alive(self):
         """Pings twice a keepalive; a broker silent for a whole one is gone, even if the socket does not say so."""
@@ -215,23 +249,25 @@ class Client:
 
     async def run(self):
         """Connects, and connects again, with a back-off that doubles and is spread at random (never returns)."""
-        backoff_ms = BACKOFF_MIN_MS
+        options = self._options
+        backoff_ms = options.backoff_min_ms
         while True:
             if self._ready is not None and not self._ready.is_set():
                 await self._ready.wait()
-                backoff_ms = BACKOFF_MIN_MS
+                backoff_ms = options.backoff_min_ms
             began_ms = time.ticks_ms()
             self._on_change(await self._one_connection())
-            if time.ticks_diff(time.ticks_ms(), began_ms) >= STEADY_MS:
-                backoff_ms = BACKOFF_MIN_MS
+            if time.ticks_diff(time.ticks_ms(), began_ms) >= options.steady_ms:
+                backoff_ms = options.backoff_min_ms
             await asyncio.sleep_ms(backoff_ms // 2 + _random_below(backoff_ms // 2 + 1))
-            backoff_ms = min(2 * backoff_ms, self._options.backoff_max_ms)
+            backoff_ms = min(2 * backoff_ms, options.backoff_max_ms)
 
     async def _one_connection(self):
+        answer_ms = self._options.answer_ms
         try:
-            stream = await asyncio.wait_for_ms(self._open_stream(), ANSWER_MS)
+            stream = await asyncio.wait_for_ms(self._open_stream(), answer_ms)
         except asyncio.TimeoutError:
-            return LinkDown("no connection to the broker within %d s" % (ANSWER_MS // 1000))
+            return LinkDown("no connection to the broker within %d s" % (answer_ms // 1000))
         except OSError as error:
             return LinkDown("no connection to the broker: " + repr(error))
         connection = Connection(stream, self._options, self._on_message)
@@ -258,20 +294,22 @@ class Client:
             connection.send(codec.publish(topic, payload, 0, retain, 0))
             return
         packet_id = self._next_id()
-        await connection.ask(packet_id, codec.publish(topic, payload, 1, retain, packet_id))
+        await connection.ask(codec.PUBACK, packet_id, codec.publish(topic, payload, 1, retain, packet_id))
 
     async def subscribe(self, topics):
         """Subscribes at QoS 1. Raises LinkRefused where the broker refuses a topic, LinkDown."""
         packet_id = self._next_id()
-        codes = await self._connected().ask(packet_id, codec.subscribe(packet_id, topics))
+        codes = await self._connected().ask(codec.SUBACK, packet_id, codec.subscribe(packet_id, topics))
+        if len(codes) != len(topics):
+            raise LinkRefused("the broker answers %d subscriptions with %d codes" % (len(topics), len(codes)))
         for topic, code in zip(topics, codes):
             if code > 1:
                 raise LinkRefused("the broker refuses a subscription to " + topic)
 
-    def drop(self):
-        """Gives the present connection up; the client connects anew."""
+    def drop(self, error):
+        """Gives the present connection up because of `error`; the client connects anew."""
         if self._connection is not None:
-            self._connection.fail(LinkDown("given up"))
+            self._connection.fail(error)
 
     def _connected(self):
         if self._connection is None:
