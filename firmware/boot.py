@@ -6,3 +6,7 @@ A soft reset or a crash leaves the pins as they were, so a relay that was closed
 import board
 
 board.outputs_safe()
+
+import foreign  # noqa: E402 - nothing comes before the line above
+
+foreign.tell(board)

@@ -28,7 +28,15 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 # The device's modules outside the packages.
-TOP_MODULES = {"boot": "main", "main": "main", "shell": "main", "config": "main", "lamp": "main", "board": "boards"}
+TOP_MODULES = {
+    "boot": "main",
+    "main": "main",
+    "shell": "main",
+    "config": "main",
+    "lamp": "main",
+    "foreign": "main",
+    "board": "boards",
+}
 
 # Modules that would make a part impure: the controller is stepped from outside and has no I/O of its own.
 IMPURE = {

@@ -13,6 +13,7 @@ PYTHON = sys.executable
 CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("lint", [PYTHON, "-m", "ruff", "check", "."]),
     ("format", [PYTHON, "-m", "ruff", "format", "--check", "."]),
+    ("pins of every board", [PYTHON, "-m", "tools.boards_check"]),
     ("import arrows, no floats near money", [PYTHON, "-m", "tools.arrows"]),
     ("docs/asyncapi.yaml is current", [PYTHON, "-m", "tools.asyncapi", "--check"]),
     ("types of cloud, tools and tests on CPython", [PYTHON, "-m", "pyright"]),

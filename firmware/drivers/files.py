@@ -7,8 +7,8 @@ _FOLDER = 0x4000  # in st_mode
 
 
 class FileStore:
-    """Files in one folder. On littlefs a file opened with "wb" is old until close() and new after it, at any cut;
-    a short one is rewritten inside its metadata, which spares the flash.
+    """Files in one folder. On littlefs a file opened with "wb" is old until close() and new after it, at any
+    cut; a short one is rewritten inside its metadata, which spares the flash.
     """
 
     def __init__(self, folder):
@@ -18,7 +18,7 @@ class FileStore:
         except OSError:
             # It is there already; or a file is in its place, or there is nothing to store in: OSError.
             if not os.stat(folder)[0] & _FOLDER:
-                raise OSError(errno.ENOTDIR)
+                raise OSError(errno.EEXIST)
 
     def read(self, name):
         try:

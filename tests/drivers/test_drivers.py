@@ -1,5 +1,5 @@
-"""The drivers on MicroPython's unix port, over a fake `machine` and a clock moved by hand: one pytest test for
-each test function of cases/.
+"""The drivers on MicroPython's unix port, over a fake `machine` and a clock moved by hand: one pytest test
+for each test function of cases/.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class ADC:
 
 
 class UART:
-    """A wire with time on it. `answer`: what the other side does, bytes -> (delay in ms, bytes), None: silence.
+    """A wire with time on it. `answer`: what the other side does: bytes -> (delay in ms, bytes), or None.
     With `direction`, the number of the transceiver's pin, nothing is heard of what is sent while it is
     low, and nothing received while it is high.
     """
