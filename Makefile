@@ -5,7 +5,7 @@ SETUP = @sh tools/setup.sh
 PARALLEL = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check run setup docs clean chaos certs
+.PHONY: help demo test check run setup docs console clean chaos certs
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
@@ -42,6 +42,10 @@ setup: ## Only the set-up: .venv from the pinned requirements
 docs: ## Regenerate what is generated: docs/asyncapi.yaml
 	$(SETUP) dev
 	@exec $(PYTHON_IN_VENV) -m tools.asyncapi --write
+
+console: ## Watch piles in the terminal; ARGS="--mqtt mqtt://host:1883" for another broker (docs/console.md)
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.console $(ARGS)
 
 clean: ## Remove what was built: .venv, caches (never the data folder .ratelock)
 	rm -rf .venv .setup.lock .pytest_cache .ruff_cache .hypothesis build
