@@ -7,5 +7,5 @@ from . import assets, phone
 
 def install(app: FastAPI) -> None:
     """Add the pages and what they load to `app`."""
-    app.mount("/static", assets.app())
+    app.include_router(assets.router)
     app.include_router(phone.router)

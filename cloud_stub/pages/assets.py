@@ -5,17 +5,22 @@ whole static folder in its address (`/static/<version>/<name>`), so a browser ma
 changed file is another address.
 """
 
+import gzip
 import hashlib
-import os
+import mimetypes
 import string
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import rcssmin
+import rjsmin
+from fastapi import APIRouter, Request
 from starlette.datastructures import Headers
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Scope
+
+router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parent / "static"
 
@@ -43,12 +48,38 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 
 
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file as it is sent: `plain`, without what only its readers need, and `packed` by gzip."""
+
+    media_type: str
+    plain: bytes
+    packed: bytes
+
+
+@cache
+def assets() -> dict[str, Asset]:
+    """Everything in the static folder that pages load, by name; read once."""
+    return {file.name: _asset(file) for file in sorted(FOLDER.iterdir()) if file.suffix != ".html"}
+
+
+def _asset(file: Path) -> Asset:
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".js":
+        text = str(rjsmin.jsmin(text))
+    elif file.suffix == ".css":
+        text = str(rcssmin.cssmin(text))
+    plain = text.encode()
+    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return Asset(media_type, plain, gzip.compress(plain, mtime=0))
+
+
 @cache
 def version() -> str:
-    """12 hex digits that change with any file of the static folder."""
+    """12 hex digits that change with any file that pages load."""
     digest = hashlib.sha256()
-    for file in sorted(FOLDER.iterdir()):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for name, asset in assets().items():
+        digest.update(name.encode() + b"\0" + asset.plain + b"\0")
     return digest.hexdigest()[:12]
 
 
@@ -65,30 +96,20 @@ def _template(name: str) -> string.Template:
     return string.Template((FOLDER / name).read_text(encoding="utf-8"))
 
 
-def app() -> ASGIApp:
-    """Serves the static folder, compressed where the browser takes that."""
-    return GZipMiddleware(_Versioned(directory=FOLDER), minimum_size=500)
-
-
-class _Versioned(StaticFiles):
-    """The first part of a path is the version; another than ours may be answered, but not kept."""
-
-    def get_path(self, scope: Scope) -> str:
-        given, _, rest = super().get_path(scope).partition(os.sep)
-        scope["ratelock.current"] = given == version()
-        return rest
-
-    def file_response(
-        self,
-        full_path: str | os.PathLike[str],
-        stat_result: os.stat_result,
-        scope: Scope,
-        status_code: int = 200,
-    ) -> Response:
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers["Cache-Control"] = _FOR_EVER if scope["ratelock.current"] else _ASK_AGAIN
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
+@router.get("/static/{given}/{name}")
+async def get_asset(request: Request, given: str, name: str) -> Response:
+    """Another version than ours (of a page from before an update) is answered too, but not to be kept."""
+    asset = assets().get(name)
+    if asset is None:
+        raise HTTPException(404)
+    headers = {
+        "Cache-Control": _FOR_EVER if given == version() else _ASK_AGAIN,
+        "X-Content-Type-Options": "nosniff",
+        "Vary": "Accept-Encoding",
+    }
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(asset.packed, 200, headers | {"Content-Encoding": "gzip"}, asset.media_type)
+    return Response(asset.plain, 200, headers, asset.media_type)
 
 
 def preferred_language(headers: Headers, cookies: dict[str, str], known: tuple[str, ...]) -> str:

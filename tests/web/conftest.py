@@ -46,8 +46,12 @@ class Watch:
 
     def on(self, page: Page, origin: str) -> None:
         page.on("pageerror", lambda error: self.problems.append(f"thrown: {error}"))
-        page.on("console", lambda m: self.problems.append(f"{m.type}: {m.text}") if m.type == "error" else None)
-        page.on("request", lambda r: None if _is_own(r.url, origin) else self.problems.append(f"asked {r.url}"))
+        page.on(
+            "console", lambda m: self.problems.append(f"{m.type}: {m.text}") if m.type == "error" else None
+        )
+        page.on(
+            "request", lambda r: None if _is_own(r.url, origin) else self.problems.append(f"asked {r.url}")
+        )
 
     def unexpected(self) -> list[str]:
         return [each for each in self.problems if not any(text in each for text in self._allowed)]
