@@ -1,4 +1,4 @@
-"""Files that hide a module of MicroPython: a stray asyncio.py in the root is imported instead of the real one."""
+"""Files that hide a module of MicroPython: a stray asyncio.py in the root is imported in its place."""
 
 import uos  # with the u, the file system is never asked
 

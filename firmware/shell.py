@@ -1,4 +1,4 @@
-"""Around the pure controller: reads the drivers once, steps once, commands the relays once, ten times a second."""
+"""Around the pure controller: reads drivers once, steps once, commands relays once, ten times a second."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ class Shell:
 
     def __init__(self, controller, equipment, watchdog):
         self.late_max_ms = 0  # how much later than PERIOD_MS the worst cycle began
-        self.on_cycle = None  # called after each cycle
+        self.on_cycle = _nothing  # called after each cycle
         self._controller = controller
         self._pairs = [(c, e) for c, e in zip(controller.connectors, equipment)]
         self._watchdog = watchdog
@@ -26,8 +26,7 @@ class Shell:
         for connector, equipment in self._pairs:
             equipment.relay.set(connector.commanded)
         controller.record(now_ms)
-        if self.on_cycle is not None:
-            self.on_cycle()
+        self.on_cycle()
 
     async def run(self):
         """Cycles for ever, and feeds the watchdog after each."""
@@ -42,6 +41,10 @@ class Shell:
                 due_ms = time.ticks_ms()
                 wait_ms = 0
             await asyncio.sleep_ms(wait_ms)
+
+
+def _nothing():
+    pass
 
 
 def read(readings, equipment):
@@ -63,5 +66,5 @@ def open_all(equipment):
     for one in equipment:
         try:
             one.relay.set(False)
-        except Exception as error:  # one relay's driver must not keep the next one closed
+        except Exception as error:  # noqa: BLE001 - one relay's driver must not keep the next one closed
             print("relay driver:", repr(error))

@@ -17,7 +17,7 @@ class Meter:
     """One energy meter: a register of delivered energy (OCPP Energy.Active.Import.Register)."""
 
     def register_mwh(self):
-        """Cumulative energy in mWh, never lower than before; None while no reading is valid. Does not block."""
+        """Cumulative energy in mWh, never lower than before; None while none is valid. Does not block."""
 
     def power_mw(self):
         """Momentary power in mW, 0 or more."""

@@ -24,7 +24,7 @@ def request(nonce):
 
 
 def parse(packet, nonce):
-    """Unix seconds UTC in an answer; None where it answers no question of ours, or of a server without time."""
+    """Unix seconds UTC in an answer; None where it answers another question, or its server has no time."""
     if len(packet) < _PACKET_BYTES or packet[24:32] != nonce:
         return None
     leap, mode, stratum = packet[0] >> 6, packet[0] & 7, packet[1]

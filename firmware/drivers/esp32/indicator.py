@@ -12,7 +12,7 @@ _KEEP_MS = 50
 
 
 class _Indicator:
-    """timer: the hardware timer that goes on showing when the program has ended."""
+    """timer: the hardware timer that goes on showing after the program. A subclass has _write(on)."""
 
     def __init__(self, timer):
         self._timer = timer
@@ -31,6 +31,9 @@ class _Indicator:
         if on is not self._on:
             self._on = on
             self._write(on)
+
+    def _write(self, on):
+        raise NotImplementedError
 
     def keep(self):
         machine.Timer(self._timer).init(mode=machine.Timer.PERIODIC, period=_KEEP_MS, callback=self.step)

@@ -58,10 +58,8 @@ class Bus:
 
     def __init__(self, uart, baud, tx, rx, de=None, parity=None, timer=0):
         self._uart = machine.UART(uart, baudrate=baud, bits=8, parity=parity, stop=1, tx=tx, rx=rx)
-        self._de = None if de is None else Pin(de, Pin.OUT, value=0)
-        self._timer = None if de is None else machine.Timer(timer)
-        self._release_ms = 8 * 11 * 1000 // baud + 1  # eight characters of eleven bits
-        self._release_callback = self._release  # bound once: to bind it each time would be an allocation
+        sending_ms = 8 * 11 * 1000 // baud + 1  # eight characters of eleven bits
+        self._direction = None if de is None else _Direction(self._uart, de, timer, sending_ms)
         self._buffer = bytearray(BUFFER_BYTES)
         self._meters = []
         self._next = 0
@@ -96,17 +94,27 @@ class Bus:
         frame = meter.next_request()
         self._asked = meter
         self._asked_ms = time.ticks_ms()
-        if self._de is None:
-            self._uart.write(frame)
-        else:
-            self._de.value(1)
-            self._uart.write(frame)
-            self._timer.init(
-                mode=machine.Timer.ONE_SHOT, period=self._release_ms, callback=self._release_callback
-            )
+        if self._direction is not None:
+            self._direction.take()
+        self._uart.write(frame)
+
+
+class _Direction:
+    """Lets the transceiver send, and takes that back by a timer: the answer may come before the next poll."""
+
+    def __init__(self, uart, de, timer, sending_ms):
+        self._uart = uart
+        self._pin = Pin(de, Pin.OUT, value=0)
+        self._timer = machine.Timer(timer)
+        self._sending_ms = sending_ms
+        self._callback = self._release  # bound once: to bind it each time would be an allocation
+
+    def take(self):
+        self._pin.value(1)
+        self._timer.init(mode=machine.Timer.ONE_SHOT, period=self._sending_ms, callback=self._callback)
 
     def _release(self, timer):
         if self._uart.txdone():
-            self._de.value(0)
+            self._pin.value(0)
         else:
-            timer.init(mode=machine.Timer.ONE_SHOT, period=1, callback=self._release_callback)
+            timer.init(mode=machine.Timer.ONE_SHOT, period=1, callback=self._callback)

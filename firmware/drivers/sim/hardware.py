@@ -1,4 +1,4 @@
-"""Drivers over a Plant, and the bench that moves it: JSON lines in change the world, JSON lines out tell of it."""
+"""Drivers over a Plant, and the bench that moves it: JSON lines in change the world, JSON lines out tell."""
 
 import json
 import os
@@ -118,7 +118,9 @@ class SimRelay:
         self._bench.catch_up()
         self._plant.coil = closed
         self._bench.tell(
-            "relay closed" if closed else "relay opened", connector=self._index + 1, contact=self._plant.contact
+            "relay closed" if closed else "relay opened",
+            connector=self._index + 1,
+            contact=self._plant.contact,
         )
         self._bench.report(self._index)
 

@@ -1,4 +1,4 @@
-"""The store of a PC, whose file systems truncate a file when it is opened: a new file is renamed over the old."""
+"""The store of a PC, whose file systems truncate a file at opening: a new file is renamed over the old."""
 
 import os
 

@@ -6,6 +6,7 @@ from drivers import patterns
 from drivers.esp32.indicator import Led, Pixel
 from drivers.esp32.rtc import set_utc
 from drivers.esp32.watchdog import Watchdog
+from lamp import choose
 
 
 def flashes(led, pin, pattern, ms):
@@ -20,6 +21,32 @@ def flashes(led, pin, pattern, ms):
         was = now
         lab.advance(50)
     return count
+
+
+class Thing:
+    """Anything with attributes."""
+
+    def __init__(self, **values):
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+def connector(fault=None, estop=False, session=None):
+    return Thing(latch=Thing(fault=fault), readings=Thing(estop=estop), session=session)
+
+
+def test_what_matters_most_is_shown():
+    idle, broken = connector(), connector(fault="GroundFailure", session=1)
+    stopped, charging = connector(estop=True), connector(session=1)
+    for connectors, trouble, expected in (
+        ([idle], None, patterns.READY),
+        ([idle], patterns.NO_WIFI, patterns.NO_WIFI),
+        ([charging], patterns.NO_WIFI, patterns.CHARGING),
+        ([idle, charging], None, patterns.CHARGING),
+        ([charging, stopped], None, patterns.ESTOP),
+        ([stopped, charging, broken], patterns.NO_BROKER, patterns.FAULT),
+    ):
+        assert choose(connectors, trouble) is expected, expected
 
 
 def test_codes_can_be_counted():
