@@ -1,0 +1,88 @@
+"""`make run`: everything up, one clear sentence where it cannot be, and nothing left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tools import ROOT
+from tools.api_client import Client
+from tools.processes import free_port
+
+
+def environment(data: Path, **changes: str) -> dict[str, str]:
+    ports = {"RATELOCK_HTTP_PORT": str(free_port()), "RATELOCK_MQTT_PORT": str(free_port())}
+    return {**os.environ, "RATELOCK_DATA": str(data), "PYTHONUNBUFFERED": "1", **ports, **changes}
+
+
+@contextmanager
+def running(env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """`make run` once it has printed its addresses, and the lines it printed."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "tools.run"],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        lines: list[str] = []
+        assert run.stdout is not None
+        for line in run.stdout:
+            lines.append(line)
+            if "Ctrl-C" in line:
+                break
+        yield run, lines
+    finally:
+        run.terminate()
+        run.communicate()
+
+
+def once(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tools.run"], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+
+
+@pytest.mark.system
+def test_it_runs_until_ctrl_c_and_starts_again_with_the_same_pile(tmp_path: Path) -> None:
+    env = environment(tmp_path / "a folder", RATELOCK_OPERATOR_TOKEN="operator of the test")
+    base_url = f"http://127.0.0.1:{env['RATELOCK_HTTP_PORT']}"
+    rate_ids = set()
+    for _ in range(2):
+        with running(env) as (run, lines):
+            assert f"{base_url}/p/PILE-1" in "".join(lines), "".join(lines)
+            children = psutil.Process(run.pid).children(recursive=True)
+            assert len(children) >= 4  # broker, cloud, pile, watchdog
+            rate_ids.add(Client(base_url).get("/api/piles/PILE-1/rate").json()["rate_id"])
+            assert Client(base_url, "operator of the test").get("/api/orders").status == 200
+            run.send_signal(signal.SIGINT)
+            assert run.wait() == 0
+            _, alive = psutil.wait_procs(children, timeout=20)
+            assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+    assert len(rate_ids) == 1
+
+
+@pytest.mark.parametrize("name", ["RATELOCK_HTTP_PORT", "RATELOCK_MQTT_PORT"])
+def test_a_taken_port_is_one_sentence(tmp_path: Path, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = str(server.getsockname()[1])
+        done = once(environment(tmp_path, **{name: taken}))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"run: port {taken} is taken; {name}")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
+def test_a_port_that_is_none_is_one_sentence(tmp_path: Path, port: str) -> None:
+    done = once(environment(tmp_path, RATELOCK_HTTP_PORT=port))
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "RATELOCK_HTTP_PORT must be a port" in done.stderr
