@@ -2,10 +2,11 @@
 
 from fastapi import FastAPI
 
-from . import assets, phone
+from . import assets, console, phone
 
 
 def install(app: FastAPI) -> None:
     """Add the pages and what they load to `app`."""
     app.include_router(assets.router)
     app.include_router(phone.router)
+    app.include_router(console.router)

@@ -1,0 +1,15 @@
+"""The operator's console. Its shell holds no data; its scripts ask the API with the operator token."""
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse
+
+from . import assets
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/console")
+@router.get("/console/")
+async def console_page() -> HTMLResponse:
+    """The shell; whether whoever opens it may see anything, the API decides."""
+    return assets.page("console.html")

@@ -1,0 +1,212 @@
+// What every view of the console is made of: pills, tables, dialogs, notices, and the words for the wire's words.
+
+import { h, show } from "./dom.js";
+import { formats } from "./format.js";
+
+const language = navigator.language.startsWith("en") ? navigator.language : "en-GB";
+export const here = formats(language);
+export const inZone = (zone) => formats(language, zone);
+
+/** A word with a tone ("ok", "busy", "warn", "bad", "off"), told by its text and its dot, never by colour alone. */
+export function pill(text, tone, title) {
+  return h("span", { class: "pill " + tone, title }, h("span", { class: "dot", "aria-hidden": "true" }), text);
+}
+
+const STATUS = {
+  Available: ["Available", "ok"],
+  Preparing: ["Plugged in", "ok"],
+  Charging: ["Charging", "busy"],
+  SuspendedEV: ["Paused by vehicle", "busy"],
+  SuspendedEVSE: ["Paused by pile", "warn"],
+  Finishing: ["Finishing", "busy"],
+  Unavailable: ["Unavailable", "off"],
+  Faulted: ["Faulted", "bad"],
+};
+
+export function statusPill(status) {
+  const [text, tone] = STATUS[status] ?? [status, "off"];
+  return pill(text, tone, status);
+}
+
+const ORDER_TONES = {
+  Pending: "warn",
+  Accepted: "busy",
+  Charging: "busy",
+  Finishing: "busy",
+  Settled: "warn",
+  Paid: "ok",
+  Rejected: "bad",
+  Expired: "off",
+  Cancelled: "off",
+};
+
+export function statePill(state) {
+  return pill(state, ORDER_TONES[state] ?? "off", state === "Settled" ? "Settled, not paid yet" : undefined);
+}
+
+/** "EnergyLimitReached" -> "Energy limit reached" */
+export function words(name) {
+  const spaced = name.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1 $2");
+  return spaced.charAt(0) + spaced.slice(1).replace(/\b[A-Z][a-z]+/g, (word) => word.toLowerCase());
+}
+
+export const PERIOD_NAMES = { valley: "Valley", flat: "Flat", peak: "Peak", sharp: "Sharp" };
+export const LABELS = ["valley", "flat", "peak", "sharp"];
+
+/** "12 s ago", "3 min ago", "5 h ago", else the date. */
+export function ago(at, now = Date.now() / 1000) {
+  const seconds = Math.max(0, Math.round(now - at));
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
+  return here.dateTime(at);
+}
+
+/** An instant, with its full form to hover over. */
+export function when(at) {
+  if (at === null || at === undefined) return h("span", { class: "muted" }, "–");
+  return h("time", { datetime: new Date(at * 1000).toISOString(), title: here.instant(at) }, here.dateTime(at));
+}
+
+/** The end of an id: ids begin with their time, so the ends tell them apart. */
+export function shortId(id) {
+  return h("span", { class: "mono", title: id }, id.length > 12 ? "…" + id.slice(-8) : id);
+}
+
+export function kb(bytes) {
+  return `${Math.round(bytes / 1024)} KB`;
+}
+
+/** A table that scrolls within itself. columns: [{title, number, wide}]; rows: arrays of cells. */
+export function table(caption, columns, rows, empty) {
+  if (!rows.length) return h("p", { class: "empty" }, empty ?? "Nothing here yet.");
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    h(
+      "table",
+      {},
+      h("caption", { class: "visually-hidden" }, caption),
+      h("thead", {}, h("tr", {}, columns.map((each) => h("th", { scope: "col", class: cellClass(each) }, each.title)))),
+      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, i) => h("td", { class: cellClass(columns[i]) }, cell))))),
+    ),
+  );
+}
+
+export function cellClass(column) {
+  return [column.number && "number right", column.minor && "minor"].filter(Boolean).join(" ") || null;
+}
+
+/** A list of facts: [[name, value], ...]; those without a value are left out. */
+export function facts(rows) {
+  return h(
+    "dl",
+    { class: "facts" },
+    rows.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
+}
+
+export function heading(title, ...beside) {
+  return h("div", { class: "heading" }, h("h1", { tabindex: "-1" }, title), h("div", { class: "beside" }, beside));
+}
+
+export function crumbs(...links) {
+  return h(
+    "nav",
+    { class: "crumbs", "aria-label": "Where you are" },
+    links.map(([text, href], i) => [i ? h("span", { "aria-hidden": "true" }, "/") : null, href ? h("a", { href }, text) : h("span", { "aria-current": "page" }, text)]),
+  );
+}
+
+export function section(title, ...children) {
+  return h("section", { class: "card panel" }, h("h2", {}, title), children);
+}
+
+const PROBLEMS = {
+  Network: "The cloud does not answer. Check the connection and try again.",
+  UnknownPile: "There is no pile with that id. It may have been removed, or the address mistyped.",
+  UnknownOrder: "There is no order with that id.",
+  UnknownSettlement: "There is no settlement with that id.",
+  DatabaseUnavailable: "The database does not answer at the moment. Try again in a little while.",
+  PileExists: "There is a pile with that id already.",
+};
+
+export function explain(problem) {
+  return PROBLEMS[problem.code] ?? problem.message;
+}
+
+/** What a view shows when there is nothing to show. */
+export function failure(problem, back) {
+  return h("div", { class: "card panel failure", role: "alert" }, h("h1", { tabindex: "-1" }, "This cannot be shown"), h("p", {}, explain(problem)), back ? h("p", {}, h("a", { href: back }, "Back to the list")) : null);
+}
+
+let notices;
+
+/** A region that screen readers follow; made once. */
+export function noticeRegion() {
+  notices = h("div", { class: "notices", role: "status", "aria-live": "polite" });
+  return notices;
+}
+
+/** A short notice that goes by itself; one about something that failed stays until it is dismissed. */
+export function notice(text, tone = "ok") {
+  const shown = h("div", { class: "notice " + tone }, h("span", {}, text), h("button", { class: "plain", "aria-label": "Dismiss", onclick: () => shown.remove() }, "×"));
+  notices.append(shown);
+  if (tone === "ok") setTimeout(() => shown.remove(), 6000);
+}
+
+/** Ask before doing; resolves to whether `action` was chosen. `body`: texts or elements. */
+export function confirm(title, body, action, danger = false) {
+  return dialog(title, [body].flat(), (close) => [
+    h("button", { class: "button", type: "button", onclick: () => close(false) }, "Cancel"),
+    h("button", { class: "button " + (danger ? "danger" : "primary"), type: "button", onclick: () => close(true) }, action),
+  ]);
+}
+
+/** A modal dialog; resolves to what its buttons close it with, false for Escape. */
+export function dialog(title, body, buttons) {
+  return new Promise((resolve) => {
+    let result = false;
+    const close = (value) => {
+      result = value;
+      box.close();
+    };
+    const box = h(
+      "dialog",
+      { class: "card", "aria-labelledby": "dialog-title" },
+      h("h2", { id: "dialog-title" }, title),
+      h("div", { class: "dialog-body" }, body.map((part) => (typeof part === "string" ? h("p", {}, part) : part))),
+      h("div", { class: "dialog-buttons" }, buttons(close)),
+    );
+    box.addEventListener("close", () => {
+      box.remove();
+      resolve(result);
+    });
+    document.body.append(box);
+    box.showModal();
+  });
+}
+
+/** Run `work` with its button disabled; what goes wrong becomes a notice. Returns whether it went well. */
+export async function busy(button, work) {
+  button.disabled = true;
+  try {
+    await work();
+    return true;
+  } catch (problem) {
+    notice(explain(problem), "bad");
+    return false;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+export function later(ms, work) {
+  let timer;
+  return (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => work(...values), ms);
+  };
+}
+
+export { h, show };

@@ -1,0 +1,47 @@
+// What the cloud's closed lists mean to a person: events of piles, flags of settlements.
+
+import { words } from "./console-parts.js";
+
+const EVENTS = {
+  PileOnline: ["Came online", "ok"],
+  PileOffline: ["Went offline", "off"],
+  FaultReported: ["Fault", "bad"],
+  FaultCleared: ["Fault cleared", "ok"],
+  ResetRequested: ["Reset was asked for", "warn"],
+  RatePublished: ["New rate published", "busy"],
+  SettlementFlagged: ["Settlement flagged", "bad"],
+  OrderRefused: ["Refused an order", "warn"],
+  OrderLost: ["Lost an order", "bad"],
+  LateWord: ["Spoke too late of an order", "warn"],
+};
+
+/** [text, tone] of one event of /api/events. */
+export function eventWords({ kind, detail }) {
+  const [text, tone] = EVENTS[kind] ?? [words(kind), "off"];
+  const more = kind === "RatePublished" ? "…" + detail.slice(-8) : detail.replace(/\b[A-Z][a-z]+[A-Z]\w+/g, (word) => words(word).toLowerCase());
+  return [more ? `${text}: ${more}` : text, tone];
+}
+
+const FLAGS = {
+  UnknownOrder: "There is no such order here.",
+  WrongDevice: "It came from another pile than the order was for.",
+  WrongConnector: "It names another connector than the order.",
+  RateMismatch: "It was made with another rate than the one that was locked.",
+  CurrencyMismatch: "It is in another currency than the locked rate.",
+  RegisterMismatch: "The energy is not the difference of the two meter registers.",
+  EnergyMismatch: "The energy of the periods does not add up to the energy in all.",
+  StartOutsideOrder: "It says that charging began outside the order's time.",
+  EndOutsideOrder: "It says that charging ended outside the order's time.",
+  PeriodOutsideTime: "It has energy in a period outside the time of charging.",
+  PeriodsMismatch: "Its periods are not those of the locked rate, so nothing could be computed.",
+  TotalMismatch: "The total is not what the locked rate gives.",
+  LinesMismatch: "The lines are not what the locked rate gives.",
+  AlreadySettled: "The order had been settled before.",
+  SeqReused: "Its number was used by another settlement of this pile.",
+  SeqGap: "A settlement of this pile is missing before it.",
+  ChainBroken: "It does not follow the settlement before it.",
+};
+
+export function flagWords(flag) {
+  return FLAGS[flag] ?? words(flag);
+}

@@ -1,0 +1,205 @@
+"""A cloud for the console's tests: the real one over a database of its own, its broker a list, its piles played.
+
+Piles are registered, greet, charge and settle through the same messages that real ones send.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from sqlalchemy import insert
+
+from cloud_stub import piles
+from cloud_stub.app import create_app
+from cloud_stub.cloud import Cloud
+from cloud_stub.settings import Settings
+from cloud_stub.store import to_json
+from cloud_stub.tables import piles as piles_table
+from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, open_sealed
+from tools.api_client import Client
+from tools.phone import Phone, PhoneOrder
+
+TOKEN = "operator-token-of-the-console"
+DAY_RATE = {
+    "currency": "CNY",
+    "time_zone": "Asia/Shanghai",
+    "session_fee_minor": 50,
+    "periods": [
+        {"start": "00:00", "label": "valley", "electricity_price": 320_000, "service_price": 300_000},
+        {"start": "07:00", "label": "flat", "electricity_price": 650_000, "service_price": 400_000},
+        {"start": "17:00", "label": "peak", "electricity_price": 1_050_000, "service_price": 450_000},
+        {"start": "19:00", "label": "sharp", "electricity_price": 1_280_000, "service_price": 500_000},
+        {"start": "22:00", "label": "flat", "electricity_price": 650_000, "service_price": 400_000},
+    ],
+}
+
+
+class Fleet:
+    """The cloud's address and its piles."""
+
+    def __init__(self, url: str, cloud: Cloud, link: FakeLink):
+        self.url = url
+        self.cloud = cloud
+        self.link = link
+        self.operator = Client(url, TOKEN)
+        self.phone = Phone(url)
+
+    def pile(
+        self,
+        device_id: str,
+        name: str = "",
+        rate: dict[str, Any] | None = FLAT_RATE,
+        online: bool = True,
+        connectors: int = 2,
+    ) -> FakePile:
+        """A registered pile that has greeted."""
+        body = {"device_id": device_id, "name": name, "connectors": connectors}
+        made = self.operator.post("/api/piles", body)
+        assert made.status == 201, made.body
+        key = bytes.fromhex(made.json()["key"])
+        pile = FakePile(device_id, key, lambda topic, data: self.link.deliver(f"pile/v1/{device_id}/{topic}", data))
+        if rate:
+            assert self.operator.put(f"/api/piles/{device_id}/rate", rate).status == 201
+        if online:
+            self.report(pile, connectors)
+        return pile
+
+    def report(self, pile: FakePile, connectors: int = 2, **told: Any) -> None:
+        """A whole status; `told` replaces its members, `said={1: {...}}` those of a connector."""
+        said = told.pop("said", {})
+        idle = {"status": "Available", "fault": None, "plugged": False, "order_id": None}
+        status = {
+            "online": True,
+            "firmware": "1.0.0",
+            "connectors": [
+                {"connector": n, **idle, **said.get(n, {})} for n in range(1, connectors + 1)
+            ],
+            "heap_free_bytes": 48_000,
+            "heap_min_free_bytes": 21_504,
+            "clock": "Cloud",
+            "outbox": 0,
+            "outbox_full": False,
+            "dropped": 0,
+            "damaged": 0,
+            "late_max_ms": 3,
+            "at": int(time.time()),
+        }
+        pile._say("status", status | told)
+
+    def order(self, pile: FakePile, connector: int = 1, **limits: int) -> tuple[PhoneOrder, dict[str, Any]]:
+        """A confirmed order and its message, as the pile has it; accepted and charging."""
+        plugged = {connector: {"status": "Preparing", "plugged": True}}
+        self.report(pile, said=plugged)
+        order = self.phone.order(pile.device_id, connector=connector, limits=limits)
+        message = open_sealed("order", self.link.sent(pile.device_id, "order")[-1], pile.key)
+        for state in ("Accepted", "Charging"):
+            pile.order_status(order.order_id, state, connector=connector)
+        return order, message
+
+    def charge(self, pile: FakePile, order: PhoneOrder, connector: int = 1, **meter: int) -> None:
+        """The pile says that it charges, and how much so far."""
+        on = {"status": "Charging", "plugged": True, "order_id": order.order_id}
+        self.report(pile, said={connector: on})
+        said = {
+            "order_id": order.order_id,
+            "connector": connector,
+            "at": int(time.time()),
+            "register_mwh": 5_000_000,
+            "energy_mwh": 2_345_678,
+            "power_mw": 6_912_000,
+            "cost_minor": 331,
+            "elapsed_s": 1_221,
+            "remaining": {"energy_mwh": None, "cost_minor": None, "duration_s": 100},
+        }
+        pile._say("meter", said | meter)
+
+    def settle(self, pile: FakePile, order: PhoneOrder, message: dict[str, Any], mwh: int, **lies: Any) -> None:
+        """The pile ends the order; its connectors are free again."""
+        pile.order_status(order.order_id, "Finishing", connector=message["connector"])
+        pile.settle(message, mwh, **lies)
+        self.report(pile)
+
+    def charged(self, pile: FakePile, mwh: int, pay: bool = True, **lies: Any) -> PhoneOrder:
+        """A whole order, from its confirmation to its settlement."""
+        order, message = self.order(pile)
+        self.settle(pile, order, message, mwh, **lies)
+        if pay:
+            assert order.pay(order.view()["total_minor"]).status == 200
+        return order
+
+    def many(self, count: int) -> None:
+        """Piles as rows, of which every fiftieth has a fault and every tenth is offline."""
+        now = int(time.time())
+        rows = []
+        for n in range(count):
+            fault = "GroundFailure" if n % 50 == 7 else None
+            told = {"connector": 1, "status": "Faulted" if fault else "Available", "fault": fault}
+            status = {
+                "online": True,
+                "firmware": "1.0.0",
+                "connectors": [told | {"plugged": False, "order_id": None}],
+                "heap_free_bytes": 50_000,
+                "heap_min_free_bytes": 30_000 + n,
+                "clock": "Cloud",
+                "outbox": 0,
+                "outbox_full": False,
+            }
+            rows.append(
+                {
+                    "device_id": f"FLEET-{n:04}",
+                    "name": f"Bay {n}",
+                    "key_hex": f"{n:064x}",
+                    "connectors": 1,
+                    "created_at": now,
+                    "online": n % 10 != 3,
+                    "last_seen_at": now,
+                    "status_json": to_json(status),
+                    "faulted": fault is not None,
+                }
+            )
+        self.cloud.writer.submit(lambda tx: tx.conn.execute(insert(piles_table), rows)).result(WAIT_S)
+
+    def commands(self, pile: FakePile) -> list[dict[str, Any]]:
+        """The commands sent to a pile, their seals checked."""
+        return [open_sealed("command", data, pile.key) for data in self.link.sent(pile.device_id, "command")]
+
+    def row(self, device_id: str) -> Any:
+        with self.cloud.store.reading.connect() as conn:
+            return piles.get(conn, device_id)
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[Fleet]:
+    """A cloud on a free port of 127.0.0.1."""
+    data.mkdir(parents=True, exist_ok=True)
+    link = FakeLink()
+    cloud = Cloud(Settings(data=data, operator_token=TOKEN, duty_period_s=60), link)  # type: ignore[arg-type]
+    ready = threading.Event()
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            ready.set()
+
+        async def shutdown(self, sockets: Any = None) -> None:
+            cloud.hub.close()
+            await super().shutdown(sockets)
+
+    server = Server(uvicorn.Config(create_app(cloud), port=0, log_level="warning", access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert ready.wait(WAIT_S)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield Fleet(f"http://127.0.0.1:{port}", cloud, link)
+    finally:
+        server.should_exit = True
+        thread.join(WAIT_S)
+
+
