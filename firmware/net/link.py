@@ -20,7 +20,7 @@ SETTLEMENT_RETRY_MAX_MS = 60_000
 
 class Link:
     """client: mqtt.Client. after_message: called when a message changed the controller, so that the shell
-    runs its cycle at once. vitals: `() -> (free heap bytes, least free heap bytes so far, latest control cycle in ms)`.
+    runs its cycle at once. vitals: `() -> (free heap bytes, least of them so far, latest cycle in ms)`.
     """
 
     def __init__(self, client, controller, after_message, vitals):
@@ -77,7 +77,8 @@ class Link:
 
     async def _greet(self):
         device_id = self._controller.device_id
-        await self._client.subscribe([topics.topic(device_id, n) for n in topics.DOWNWARD if n != topics.RATE])
+        names = [name for name in topics.DOWNWARD if name != topics.RATE]
+        await self._client.subscribe([topics.topic(device_id, name) for name in names])
         self._settlement = None
         self._controller.report()
         await self._hello()

@@ -18,9 +18,9 @@ SEND_QUEUE_MAX = 32  # packets; a link that is this far behind is as good as dow
 class Options:
     """Who connects and how. keepalive_s 1 to 65535; `will` is (topic, payload), published retained at QoS 1.
 
-    answer_ms: how long CONNACK, SUBACK and PUBACK may take. The wait before the next try is spread between half
-    and all of a back-off that doubles from backoff_min_ms to backoff_max_ms; a connection that lasted steady_ms
-    starts it anew.
+    answer_ms: how long CONNACK, SUBACK and PUBACK may take. The wait before the next try is spread between
+    half and all of a back-off that doubles from backoff_min_ms to backoff_max_ms; a connection that lasted
+    steady_ms starts it anew.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class _Answer:
         return self._event.is_set()
 
     def give(self, value):
-        """The answer, None for the end of the connection; the first counts. Returns whether it was the first."""
+        """The answer, or None for the end of the connection; the first counts. Returns whether it is that."""
         first = not self.given
         if first:
             self._value = value
@@ -85,7 +85,9 @@ class Connection:
         self._on_message = on_message
         self._decoder = codec.Decoder()
         self._queue = [
-            codec.connect(options.client_id, options.username, options.password, options.keepalive_s, *options.will)
+            codec.connect(
+                options.client_id, options.username, options.password, options.keepalive_s, *options.will
+            )
         ]
         self._queued = asyncio.Event()
         self._queued.set()
@@ -109,7 +111,8 @@ class Connection:
             raise self._error or error
         if code:
             known = code < len(codec.CONNACK_REASONS)
-            raise LinkRefused("broker: " + (codec.CONNACK_REASONS[code] if known else "refused with %d" % code))
+            reason = codec.CONNACK_REASONS[code] if known else "refused with %d" % code
+            raise LinkRefused("broker: " + reason)
         self._tasks.append(asyncio.create_task(self._guard(self._keep_alive())))
 
     async def wait_end(self):
@@ -143,8 +146,8 @@ class Connection:
             self._room.clear()
 
     async def ask(self, kind, packet_id, packet):
-        """Sends a packet and waits for the broker's answer of type `kind` to its id. Raises LinkDown, and fails
-        the connection where the broker stayed silent."""
+        """Sends a packet and waits for the broker's answer of type `kind` to its id. Raises LinkDown, and
+        fails the connection where the broker stayed silent."""
         answer = self._answers[kind, packet_id] = _Answer()
         try:
             self.send(packet)
@@ -173,7 +176,9 @@ class Connection:
 
     async def _read(self):
         while True:
-            await self._room.wait()  # what is read must be acknowledged: while nothing can be sent, nothing is read
+            await (
+                self._room.wait()
+            )  # what is read is acknowledged: while that cannot be sent, nothing is read
             try:
                 data = await self._stream.read(READ_BYTES)
             except ValueError as error:
@@ -219,7 +224,7 @@ class Connection:
                 self._room.set()
 
     async def _keep_alive(self):
-        """Pings twice a keepalive; a broker silent for a whole one is gone, even if the socket does not say so."""
+        """Pings twice a keepalive; a broker silent for a whole one is gone, whatever the socket says."""
         keepalive_ms = self._options.keepalive_s * 1000
         while True:
             await asyncio.sleep_ms(keepalive_ms // 2)
@@ -248,7 +253,7 @@ class Client:
         self._packet_id = 0
 
     async def run(self):
-        """Connects, and connects again, with a back-off that doubles and is spread at random (never returns)."""
+        """Connects, and connects again after a back-off; never returns."""
         options = self._options
         backoff_ms = options.backoff_min_ms
         while True:
@@ -322,7 +327,7 @@ class Client:
 
 
 def _untrusted(error):
-    """MicroPython's TLS says with a ValueError, at the first read or write, that it does not trust the other side."""
+    """MicroPython's TLS says by a ValueError at the first read or write that the broker is not trusted."""
     return LinkUntrusted("broker certificate: " + str(error).strip())
 
 

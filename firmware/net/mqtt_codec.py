@@ -77,7 +77,7 @@ def puback(packet_id):
 
 
 class Publish:
-    """An incoming PUBLISH. `payload` is None where the packet was too large to keep; `size` counts its bytes."""
+    """An incoming PUBLISH. `payload` is None where it was too large to keep; `size` counts its bytes."""
 
     def __init__(self, topic, payload, qos, packet_id, size):
         self.topic = topic

@@ -1,6 +1,7 @@
 """The messages that a pile reads, as tables of fields with bounds, and the one validator.
 
-The others stand in wire.py: a pile writes them but never reads them, and saves the heap of their tables. The suffix of a name is its unit: _mwh milliwatt-hours, _mw milliwatts, _at Unix seconds UTC, _s seconds,
+The others stand in wire.py: a pile writes them but never reads them, and saves the heap of their tables.
+The suffix of a name is its unit: _mwh milliwatt-hours, _mw milliwatts, _at Unix seconds UTC, _s seconds,
 _minor minor units of the currency, _price 10^-6 currency per kWh, _bytes bytes.
 docs/asyncapi.yaml is generated from these tables.
 """
@@ -108,12 +109,12 @@ BY_TOPIC = {
 
 
 def parse_json(data, max_bytes=MESSAGE_MAX_BYTES):
-    """The JSON object in `data` (bytes). Raises MessageError: too large, not UTF-8, not JSON, not an object."""
+    """The JSON object in `data` (bytes). Raises MessageError: too large, not JSON in UTF-8, not an object."""
     if len(data) > max_bytes:
         raise MessageError("message", "is larger than %d bytes" % max_bytes)
     try:
         value = json.loads(str(bytes(data), "utf-8"))
-    except (ValueError, RuntimeError, MemoryError):  # UnicodeError is a ValueError; deep nesting one of the others
+    except (ValueError, RuntimeError, MemoryError):  # the last two for deep nesting
         raise MessageError("message", "is not JSON in UTF-8")
     if type(value) is not dict:
         raise MessageError("message", "must be a JSON object")
