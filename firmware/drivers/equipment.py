@@ -2,7 +2,7 @@
 
 
 class Equipment:
-    """relay, meter and inputs keep contracts.py. limits: what the wiring bears, by name as in pile.safety.Limits."""
+    """relay, meter and inputs keep contracts.py. limits: what the wiring bears, named as in safety.Limits."""
 
     def __init__(self, relay, meter, inputs, limits=None):
         self.relay = relay
