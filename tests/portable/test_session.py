@@ -72,7 +72,7 @@ def recovering(limits=None, locked=None, boundaries=None, energy_mwh=1_000, at=A
         "start_register_mwh": REGISTER_MWH,
         "at": at,
         "register_mwh": REGISTER_MWH + energy_mwh,
-        "boundaries": boundaries or [],
+        "boundaries": None if boundaries == "lost" else boundaries or [],
         "ran": True,
         "stop_reason": None,
     }
@@ -560,6 +560,29 @@ def test_steps_begun_before_the_cut_keep_their_energy():
     run.charging()
     run.step(energy_mwh=100)
     assert run.session.energies() == [(0, 400), (1, 700)]
+
+
+def test_lost_price_steps_are_charged_at_the_lowest_price_that_can_have_held():
+    """Nobody may pay more than the energy cost when it was drawn, whatever the flash forgot."""
+    steps = [
+        [AT - 60, 3_000_000, 0, "flat"],
+        [AT + 5, 1_000_000, 0, "valley"],
+        [AT + 50, 2_000_000, 0, "peak"],
+    ]
+    for at, index in ((AT + 4, 0), (AT + 5, 1), (AT + 10, 1), (AT + 60, 1)):
+        run = recovering(locked=rate(steps=steps), at=at, boundaries="lost")
+        assert run.session.energies() == [(index, 1_000)], at
+    steps[1][1] = 4_000_000
+    run = recovering(locked=rate(steps=steps), at=AT + 60, boundaries="lost")
+    assert run.session.energies() == [(2, 1_000)]
+
+
+def test_price_steps_that_the_order_does_not_have_count_as_lost():
+    for index in (2, 3, 99):
+        run = recovering(
+            locked=rate(steps=TWO_STEPS), boundaries=[[0, REGISTER_MWH], [index, REGISTER_MWH + 10]]
+        )
+        assert run.session.energies() == [(0, 1_000)], index
 
 
 def test_limits_count_from_the_start_of_the_order_not_of_the_resumption():
