@@ -8,6 +8,8 @@ Options: port, packet_id (the last one used), and any of mqtt.Options. JSON line
 is a JSON line on stdout too.
 """
 
+# pyright: reportAttributeAccessIssue=false
+# (MicroPython's asyncio has more than CPython's)
 import asyncio
 import json
 import select

@@ -165,6 +165,31 @@ def test_status_and_hello_keep_their_tables():
     assert pile.controller.hello(NONCE)["orders"] == [["o1", "Charging"]]
 
 
+def test_a_fresh_status_is_due_whenever_it_would_read_differently():
+    def estop(pile):
+        pile.readings().estop = True
+
+    def fault(pile):
+        pile.readings().ground_fault = True
+
+    def unplug(pile):
+        pile.readings().plugged = False
+
+    def nothing(pile):
+        pass
+
+    for change, due in ((estop, True), (fault, True), (unplug, True), (nothing, False)):
+        pile = Pile()
+        pile.cycle(3)
+        pile.controller.mailbox.status_due = False
+        change(pile)
+        pile.cycle()
+        assert pile.controller.mailbox.status_due is due, change
+        pile.controller.mailbox.status_due = False
+        pile.cycle(20)
+        assert not pile.controller.mailbox.status_due, change
+
+
 # -- refusals ------------------------------------------------------------------------------------------------
 
 

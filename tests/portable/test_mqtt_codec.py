@@ -89,6 +89,7 @@ def test_texts_are_utf_8():
 
 
 def test_what_is_too_long_to_send():
+    assert len(codec.publish("x" * 65_535, b"", 0, False, 0)) == 1 + 3 + 2 + 65_535
     raises(MqttError, codec.publish, "x" * 65_536, b"", 0, False, 0)
 
 
@@ -105,6 +106,10 @@ def test_a_stream_cut_in_two_at_every_byte():
         decoder = codec.Decoder()
         packets = decoder.feed(STREAM[:i]) + decoder.feed(STREAM[i:])
         assert described(packets) == PACKETS, i
+
+
+def test_a_suback_of_one_topic():
+    assert decoded(b"\x90\x03\x01\x02\x00") == [(codec.SUBACK, (258, b"\x00"))]
 
 
 def test_nothing_gives_nothing():
