@@ -93,7 +93,8 @@ def page(name: str, language: str = "en", status: int = 200) -> HTMLResponse:
 
 @cache
 def _template(name: str) -> string.Template:
-    return string.Template((FOLDER / name).read_text(encoding="utf-8"))
+    lines = (FOLDER / name).read_text(encoding="utf-8").splitlines()
+    return string.Template("\n".join(line.strip() for line in lines))
 
 
 @router.get("/static/{given}/{name}")

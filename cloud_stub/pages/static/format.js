@@ -47,9 +47,9 @@ export function formats(locale, zone) {
         minimumFractionDigits: 2,
         maximumFractionDigits: 6,
       }),
-    /** Milliwatt-hours as kWh without the unit's name: 1234567 -> 1.235 */
-    kwh: (mwh, digits = 3) =>
-      unit(mwh, 6, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+    /** Milliwatt-hours as kWh without the unit's name, `least` to `digits` decimals: 1234567 -> 1.235 */
+    kwh: (mwh, digits = 3, least = digits) =>
+      unit(mwh, 6, { minimumFractionDigits: least, maximumFractionDigits: digits }),
     /** Milliwatts as kW without the unit's name: 6900000 -> 6.90 */
     kw: (mw, digits = 2) => unit(mw, 6, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
     /** A count: 12,345 */

@@ -25,7 +25,7 @@ function curve(points, format, words) {
   const now = points[points.length - 1][1];
   return h(
     "figure",
-    { class: "curve" },
+    {},
     h("figcaption", {}, words.order.curve, h("span", { class: "muted number" }, words.order.most(format.kw(most, 1)))),
     s(
       "svg",
@@ -37,24 +37,24 @@ function curve(points, format, words) {
   );
 }
 
-/** The view; update({order, points, pile, suspended}) draws it, stop() is called by its button. */
+/** The view; update({order, points, pile, stopping, lost}) draws it, stop() is called by its button. */
 export function chargeView({ words, format, stop }) {
   const title = h("h1", { tabindex: "-1" });
   const where = h("p", { class: "muted" });
   const hint = h("p", { class: "hint" });
   const number = (name) => ({ name: words.order[name], value: h("span", { class: "value number" }), unit: h("span", { class: "unit" }) });
   const numbers = { cost: number("cost"), energy: number("energy"), power: number("power"), elapsed: number("elapsed") };
-  const limits = h("div", { class: "limits" });
+  const limits = h("div", {});
   const graph = h("div", {});
-  const locked = h("section", { class: "card locked-rate" });
+  const locked = h("section", { class: "card" });
   const button = h("button", { class: "button danger stop", id: "stop", onclick: stop });
   const element = h(
     "main",
-    { class: "charging" },
+    {},
     h(
       "section",
-      { class: "card live" },
-      h("div", { class: "live-head" }, h("span", { class: "pulse", "aria-hidden": "true" }), title),
+      { class: "card" },
+      h("div", { class: "head live" }, h("span", { class: "pulse", "aria-hidden": "true" }), title),
       where,
       hint,
       h(
@@ -108,12 +108,12 @@ export function chargeView({ words, format, stop }) {
       h("h2", {}, words.order.locked),
       h(
         "p",
-        { class: "now-price small-price" },
+        { class: "now-price" },
         h("strong", { class: "number" }, money(step[1] + step[2])),
         h("span", { class: "per" }, words.perKwh),
         h("span", { class: `chip ${step[3]}` }, words.periods[step[3]]),
       ),
-      h("p", { class: "next" }, nextChange(steps, at, format, order.currency, words).map((text) => h("span", {}, text))),
+      h("p", { class: "parts" }, nextChange(steps, at, format, order.currency, words).map((text) => h("span", {}, text))),
       h("p", { class: "muted small" }, words.order.lockedAt(format.time(order.created_at))),
     );
   }
@@ -121,13 +121,14 @@ export function chargeView({ words, format, stop }) {
   return {
     element,
     title,
-    update({ order, points, pile, stopping }) {
+    update({ order, points, pile, stopping, lost }) {
       const { meter, state } = order;
       const asked = stopping || order.stop_requested_at !== null;
       const connector = pile?.connectors.find((each) => each.connector === order.connector);
       const suspended = pile?.online && state === "Charging" && connector?.status === "SuspendedEV";
       title.textContent = asked && state !== "Finishing" ? words.order.stopping : words.order[state];
       element.dataset.state = state;
+      element.classList.toggle("lost", lost);
       where.textContent = words.order.pile(pile?.name ?? order.device_id, order.connector);
       const told = { Pending: words.order.pending, Accepted: words.order.starting, Finishing: words.order.finishing };
       hint.textContent = suspended ? words.order.suspended : (told[state] ?? "");

@@ -2,6 +2,7 @@
 
 import { h, show } from "./dom.js";
 import { decimal } from "./format.js";
+import { explained } from "./phone-messages.js";
 import { readLimits } from "./phone-limits.js";
 import { dayBar, dayTable, nextChange } from "./phone-price.js";
 
@@ -32,8 +33,9 @@ export function chooseView({ words, format, choice, confirm, receipt, openReceip
   const id = h("span", { class: "mono" });
   const online = h("span", { class: "pill" });
   const connectors = h("fieldset", { class: "connectors" });
-  const price = h("section", { class: "card price", "aria-labelledby": "price-title" });
-  const amount = h("section", { class: "card amount" });
+  const price = h("section", { class: "card", "aria-labelledby": "price-title" });
+  const amount = h("section", { class: "card" });
+  const day = h("section", { class: "card", "aria-labelledby": "day-title" });
   const note = h("div", { class: "note", role: "status" });
   const label = h("span", { class: "big" });
   const sub = h("span", { class: "sub" });
@@ -44,14 +46,15 @@ export function chooseView({ words, format, choice, confirm, receipt, openReceip
     {},
     h(
       "section",
-      { class: "card pile" },
-      h("div", { class: "pile-head" }, title, online),
+      { class: "card" },
+      h("div", { class: "head" }, title, online),
       h("p", { class: "muted" }, id),
       connectors,
       receipt && h("p", {}, h("a", { href: "#", onclick: (event) => (event.preventDefault(), openReceipt()) }, receipt)),
     ),
     price,
     amount,
+    day,
     h("div", { class: "bottom" }, note, button, h("p", { class: "muted locked" }, words.confirm.locked)),
   );
 
@@ -94,7 +97,7 @@ export function chooseView({ words, format, choice, confirm, receipt, openReceip
             },
           }),
           h("span", { class: "name" }, words.pile.connector(each.connector)),
-          h("span", { class: `state ${good ? "good" : state === "Faulted" ? "bad" : "muted"}` }, words.statuses[state] ?? state),
+          h("span", { class: `state ${good ? "good" : state === "Faulted" ? "bad" : "muted"}` }, words.statuses[state]),
         );
       }),
     );
@@ -123,8 +126,12 @@ export function chooseView({ words, format, choice, confirm, receipt, openReceip
         h("span", {}, h("span", { class: "key service" }), `${words.price.service} ${money(rate.now.service_price)}`),
         rate.session_fee_minor > 0 && h("span", {}, words.price.fee(format.money(rate.session_fee_minor, currency, rate.minor_digits))),
       ),
-      h("p", { class: "next" }, h("span", {}, until), then && h("span", { class: "muted" }, then)),
+      h("p", { class: "parts" }, h("strong", {}, until), then && h("span", { class: "muted" }, then)),
       dayBar(rate, words),
+    );
+    show(
+      day,
+      h("h2", { id: "day-title" }, words.price.day),
       dayTable(rate, format, words),
       elsewhere && h("p", { class: "muted small" }, words.price.zone(rate.time_zone)),
     );
@@ -216,17 +223,14 @@ export function chooseView({ words, format, choice, confirm, receipt, openReceip
     label.textContent = sending ? words.confirm.sending : words.confirm.button(format.price(priceNow(rate), rate.currency));
     const parts = [words.periods[rate.now.label]];
     if (rate.session_fee_minor) parts.push(words.confirm.fee(money(rate.session_fee_minor)));
-    if (limits.energy_mwh) {
-      const digits = (decimal(limits.energy_mwh, 6).split(".")[1] ?? "").replace(/0+$/, "").length;
-      parts.push(words.confirm.limit(`${format.kwh(limits.energy_mwh, digits)} ${words.kwh}`));
-    }
+    if (limits.energy_mwh) parts.push(words.confirm.limit(`${format.kwh(limits.energy_mwh, 6, 0)} ${words.kwh}`));
     if (limits.cost_minor) parts.push(words.confirm.limit(money(limits.cost_minor)));
     if (limits.duration_s) parts.push(words.confirm.limit(format.clock(limits.duration_s)));
-    sub.textContent = words.confirm.sub(parts);
+    sub.textContent = parts.join(" · ");
     button.disabled = sending || why !== null;
     const shown = failure ?? (why === "plug" ? null : why);
     if (shown) {
-      const [what, todo] = words.failures[shown] ?? words.failures.Other;
+      const [what, todo] = explained(words, shown);
       show(note, h("strong", {}, what), h("span", {}, todo));
       note.className = "note bad";
     } else {

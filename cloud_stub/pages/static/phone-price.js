@@ -71,8 +71,7 @@ export function dayTable(rate, format, words) {
   const price = (value) => h("td", { class: "number" }, format.price(value, rate.currency));
   return h(
     "table",
-    { class: "prices" },
-    h("caption", { class: "visually-hidden" }, words.price.day),
+    { class: "prices", "aria-labelledby": "day-title" },
     h(
       "thead",
       {},
@@ -80,8 +79,8 @@ export function dayTable(rate, format, words) {
         "tr",
         {},
         h("th", { scope: "col" }, words.price.hours),
-        h("th", { scope: "col" }, h("span", { class: "key electricity" }), words.price.electricity),
-        h("th", { scope: "col" }, h("span", { class: "key service" }), words.price.service),
+        h("th", { scope: "col" }, words.price.electricity),
+        h("th", { scope: "col" }, words.price.service),
         h("th", { scope: "col" }, words.price.together),
       ),
     ),

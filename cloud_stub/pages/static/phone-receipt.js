@@ -1,6 +1,7 @@
 // After the charge: the receipt, to pay, to print, to keep as a file. Every line comes from the settlement.
 
 import { h, show } from "./dom.js";
+import { explained } from "./phone-messages.js";
 
 /** [name, value] rows about the charge, for the page and for the file. */
 function facts(order, pile, format, words) {
@@ -15,7 +16,6 @@ function facts(order, pile, format, words) {
     [w.duration, format.clock(bill.ended_at - bill.started_at)],
     [w.registers, `${format.kwh(bill.start_register_mwh)} – ${format.kwh(bill.end_register_mwh)}`],
     [w.rate, bill.rate_id],
-    [w.digest, bill.rate_digest.slice(0, 16)],
     [w.order, bill.order_id],
   ];
 }
@@ -63,7 +63,7 @@ function asText(order, pile, format, words) {
 export function receiptView({ words, format, pay, done }) {
   const { receipt: w } = words;
   const title = h("h1", { tabindex: "-1" }, w.title);
-  const element = h("main", { class: "receipt" });
+  const element = h("main", {});
   let shown = "";
 
   function save(order, pile) {
@@ -94,7 +94,6 @@ export function receiptView({ words, format, pay, done }) {
       "table",
       { class: "bill" },
       h("caption", { class: "visually-hidden" }, w.title),
-      h("thead", { class: "visually-hidden" }, h("tr", {}, h("th", { scope: "col" }, w.period), h("th", { scope: "col" }, w.amount))),
       bill.rows.map(group),
       h(
         "tbody",
@@ -121,21 +120,19 @@ export function receiptView({ words, format, pay, done }) {
       const total = format.money(bill.total_minor, bill.currency, bill.minor_digits);
       const paid = order.state === "Paid";
       const free = bill.total_minor === 0;
-      const problem = failure && (words.failures[failure] ?? words.failures.Other);
-      const limited = order.limits.cost_minor === bill.total_minor && bill.stop_reason === "CostLimitReached";
+      const problem = failure && explained(words, failure);
       const held = document.activeElement?.id;
       show(
         element,
         h(
           "section",
           { class: "card" },
-          h("div", { class: "receipt-head" }, title, h("span", { class: `pill ${paid ? "good" : "muted"}` }, paid ? w.paid : w.toPay)),
+          h("div", { class: "head" }, title, h("span", { class: `pill ${paid ? "good" : "muted"}` }, paid ? w.paid : w.toPay)),
           h("p", { class: "now-price" }, h("strong", { class: "number", id: "total" }, total), h("span", { class: "per" }, `${format.kwh(bill.energy_mwh)} ${words.kwh}`)),
           paid && h("p", { class: "good" }, `${w.paidAt(format.dateTime(order.payment.paid_at))} · ${w.thanks}`),
           free && !paid && h("p", {}, w.nothing),
           bill.flagged && h("div", { class: "note bad", role: "alert" }, h("strong", {}, w.flagged), h("span", {}, w.flaggedText)),
           bill.recovered && h("p", { class: "note info" }, w.recovered),
-          limited && h("p", { class: "muted small" }, w.capped),
           table(order),
         ),
         h(

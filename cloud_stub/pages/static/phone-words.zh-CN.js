@@ -3,14 +3,12 @@
 export default {
   locale: "zh-CN",
   other: { language: "en", name: "English" },
-  languageSwitch: "语言",
   loading: "正在查询充电桩…",
   brand: "RateLock",
   promise: "确认的价格，就是支付的价格。",
   back: "返回价格",
   again: "重试",
   perKwh: "/度",
-  perKwhSpoken: "每度",
   kwh: "度",
   kw: "千瓦",
 
@@ -76,7 +74,6 @@ export default {
 
   confirm: {
     button: (price) => `以 ${price}/度 开始充电`,
-    sub: (parts) => parts.join(" · "),
     fee: (fee) => `另加 ${fee}/次`,
     limit: (limit) => `最多 ${limit}`,
     locked: "本次充电全程按此价目计费，不会变动。",
@@ -143,11 +140,9 @@ export default {
     print: "打印",
     save: "保存",
     done: "完成",
-    period: "时段",
     energy: "电量",
     electricity: "电费",
     service: "服务费",
-    amount: "金额",
     fee: "每次充电费",
     total: "总计",
     sum: "小计",
@@ -163,11 +158,9 @@ export default {
     rate: "锁定的价目",
     registers: "电表读数（度）",
     order: "订单",
-    digest: "价目校验码",
     flagged: "账单正在核对",
     flaggedText: "云端的计算与充电桩不一致。核对完成之前无需支付。",
     recovered: "充电期间曾经停电；只按充电桩已可靠记录的电量计费。",
-    capped: "总额以您设定的金额上限为准。",
     filename: "账单",
   },
 

@@ -8,15 +8,16 @@
 import { Problem, request } from "./api.js";
 import { h, show } from "./dom.js";
 import { formats } from "./format.js";
-import { chooseView, priceNow } from "./phone-choose.js";
+import { askAgain } from "./phone-changed.js";
 import { addPoint, chargeView } from "./phone-charge.js";
+import { chooseView } from "./phone-choose.js";
+import { askView, endedView, explained, failureView, loadingView } from "./phone-messages.js";
 import { receiptView } from "./phone-receipt.js";
 import * as store from "./phone-store.js";
 
 const POLL_MS = 4_000;
 const REOPEN_MS = 2_000;
 const RATE_FRESH_MS = 60_000;
-const LOOK_FIRST_MS = 800; // a new price must have been on the screen before it can be confirmed
 const RUNNING = ["Pending", "Accepted", "Charging", "Finishing"];
 const ENDS = ["Paid", "Rejected", "Expired", "Cancelled"];
 const PASSING = ["Network", "NoRate", "DatabaseUnavailable", "InternalError"]; // what may go away by itself
@@ -133,7 +134,9 @@ async function fetchRate() {
   state.rate = rate;
   state.rateAt = Date.now();
   reformat();
-  if (old && old.rate_id !== rate.rate_id && !state.order) askAgain(old, rate);
+  if (old && old.rate_id !== rate.rate_id && !state.order) {
+    askAgain({ words, format, old, rate, accept: () => document.getElementById("confirm").click() });
+  }
 }
 
 /** Whether the price that is shown as the present one may be no more. The pile's cloud tells the time, not this phone. */
@@ -172,18 +175,16 @@ async function begin() {
   state.message = null;
   const wanted = new URLSearchParams(location.search).get("order");
   const known = wanted ? store.knownOrder(wanted) : store.currentOrder(device);
-  const [pile, order] = await Promise.allSettled([fetchPile(), known ? openOrder(known) : null]);
-  if (order.status === "rejected" && order.reason.code === "UnknownOrder" && !wanted) store.leaveOrder(device);
-  const failed = wanted && !known ? "UnknownOrder" : state.order ? null : wanted && order.reason ? order.reason.code : pile.reason?.code;
-  if (failed) return fail(failed);
-  try {
-    await fetchRate();
-    const pending = store.pendingConfirmation(device);
-    if (pending && !state.order) await resume(pending);
-  } catch (error) {
-    // The zone of a receipt is nice to have; without a price there is nothing to choose.
-    if (!state.order) return fail(error.code);
+  const [pile, order, rate] = await Promise.allSettled([fetchPile(), known && openOrder(known), fetchRate()]);
+  let lost = wanted && !known ? "UnknownOrder" : order.reason?.code;
+  if (lost === "UnknownOrder" && !wanted) {
+    store.leaveOrder(device);
+    lost = null;
   }
+  // Without pile and price there is nothing to choose; an order needs neither.
+  state.message = state.order ? null : (lost ?? pile.reason?.code ?? rate.reason?.code ?? null);
+  const pending = store.pendingConfirmation(device);
+  if (pending && !state.order && !state.message) await resume(pending);
   draw();
 }
 
@@ -196,21 +197,16 @@ async function resume(confirmation) {
   else state.key = null;
 }
 
-function fail(code) {
-  state.message = code;
-  draw();
-}
-
 async function openOrder({ order_id, token }) {
   const order = await ask(api("orders/" + encodeURIComponent(order_id)), { token });
   state.token = token;
   state.points = [];
   takeOrder(order);
-  if (order.state === "Charging") {
-    const known = await ask(orderPath("/curve"), { token });
-    state.points = known;
-  }
   watch();
+  if (order.state !== "Charging") return;
+  const before = await ask(orderPath("/curve"), { token }).catch(() => []); // nice to have, no more
+  const last = before.length ? before[before.length - 1][0] : 0;
+  state.points = [...before, ...state.points.filter((point) => point[0] > last)];
 }
 
 function takeOrder(order) {
@@ -327,58 +323,22 @@ function leave() {
   stream = null;
   store.leaveOrder(device);
   Object.assign(state, { order: null, token: null, points: [], failure: null, stopping: false, rate: null });
+  Object.assign(state.choice, { energy: "", cost: "", time: "" });
   if (location.search) history.replaceState(null, "", location.pathname);
   begin();
 }
 
-// -- a price that changed
-
-function askAgain(old, rate) {
-  document.querySelector("dialog")?.remove();
-  const price = (of) => format.price(priceNow(of), of.currency);
-  const side = (name, of) =>
-    h(
-      "div",
-      { class: "side" },
-      h("h3", {}, name),
-      h("p", { class: "now-price" }, h("strong", { class: "number" }, price(of)), h("span", { class: "per" }, words.perKwh)),
-      h("p", { class: "small" }, `${words.price.electricity} ${format.price(of.now.electricity_price, of.currency)}`),
-      h("p", { class: "small" }, `${words.price.service} ${format.price(of.now.service_price, of.currency)}`),
-      h("p", { class: "small" }, words.price.fee(format.money(of.session_fee_minor, of.currency, of.minor_digits))),
-      of.estimates.slice(-1).map((each) =>
-        h("p", { class: "small muted" }, `${format.kwh(each.energy_mwh, 0)} ${words.kwh} ≈ ${format.money(each.total_minor, of.currency, of.minor_digits)}`),
-      ),
-    );
-  const look = h("button", { class: "button", id: "look", onclick: () => dialog.close() }, words.changed.look);
-  const accept = h(
-    "button",
-    {
-      class: "button primary",
-      id: "accept",
-      disabled: true,
-      onclick: () => {
-        dialog.close();
-        document.getElementById("confirm").click();
-      },
-    },
-    words.changed.accept(price(rate)),
-  );
-  const dialog = h(
-    "dialog",
-    { class: "card", "aria-labelledby": "changed-title", onclose: () => dialog.remove() },
-    h("h2", { id: "changed-title" }, words.changed.title),
-    h("p", {}, words.changed.text),
-    h("div", { class: "sides" }, side(words.changed.old, old), side(words.changed.new, rate)),
-    h("div", { class: "row" }, look, accept),
-  );
-  document.body.append(dialog);
-  dialog.showModal();
-  setTimeout(() => accept.removeAttribute("disabled"), LOOK_FIRST_MS);
-}
-
 // -- drawing
 
-const VIEWS = { ask: askView, message: messageView, loading: loadingView, choose, charge, receipt, ended: endedView };
+const VIEWS = {
+  ask: () => askView(words),
+  loading: () => loadingView(words),
+  message: () => failureView(words, state.message, device, begin),
+  choose,
+  charge: () => chargeView({ words, format, stop }),
+  receipt: () => receiptView({ words, format, pay, done: leave }),
+  ended: () => endedView(words, state.order, leave),
+};
 
 function wanted() {
   if (!device) return "ask";
@@ -421,7 +381,7 @@ function drawBanner() {
     parts.push(words.banner.pileOffline, words.banner.pileOfflineCharging);
     if (state.stopping || state.order.stop_requested_at !== null) parts.push(words.banner.stopLater);
   } else if (running && state.failure) {
-    parts.push(...(words.failures[state.failure] ?? words.failures.Other));
+    parts.push(...explained(words, state.failure));
   }
   const text = parts.join(" ");
   if (banner.textContent !== text) banner.textContent = text;
@@ -444,54 +404,6 @@ function choose() {
     openReceipt: () => location.assign(`${location.pathname}?order=${encodeURIComponent(last.order_id)}`),
   });
   return { ...made, update: () => made.update(state) };
-}
-
-function charge() {
-  return chargeView({ words, format, stop });
-}
-
-function receipt() {
-  return receiptView({ words, format, pay, done: leave });
-}
-
-function page(title, ...rest) {
-  const head = h("h1", { tabindex: "-1" }, title);
-  return { title: head, element: h("main", {}, h("section", { class: "card message" }, head, rest)) };
-}
-
-function loadingView() {
-  const head = h("p", { class: "muted" }, words.loading);
-  return { title: null, element: h("main", {}, h("section", { class: "card message", "aria-busy": "true" }, head)) };
-}
-
-function idForm() {
-  const input = h("input", { id: "device", name: "device", required: true, autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: "32" });
-  const go = (event) => {
-    event.preventDefault();
-    const id = input.value.trim();
-    if (id) location.assign("/p/" + encodeURIComponent(id));
-  };
-  return h("form", { onsubmit: go }, h("label", { for: "device" }, words.ask.label), h("div", { class: "row" }, input, h("button", { class: "button primary" }, words.ask.go)));
-}
-
-function askView() {
-  return page(words.ask.title, h("p", {}, words.ask.text), idForm(), h("p", { class: "muted" }, words.promise));
-}
-
-function messageView() {
-  const code = state.message;
-  const [what, todo] = words.failures[code] ?? words.failures.Other;
-  const again = h("button", { class: "button primary", id: "again", onclick: () => begin() }, words.again);
-  const home = h("a", { class: "button", href: location.pathname }, words.back);
-  const parts = code === "UnknownPile" ? [h("p", { class: "mono" }, device.slice(0, 64)), h("p", {}, todo), idForm()] : [h("p", {}, todo), code === "UnknownOrder" ? home : again];
-  return page(what, parts);
-}
-
-function endedView() {
-  const { state: end, reason } = state.order;
-  const refusals = words.failures.Rejected;
-  const [what, todo] = end === "Rejected" ? (refusals[reason] ?? refusals.Other) : words.failures[end];
-  return page(what, h("p", {}, todo), h("button", { class: "button primary", id: "back", onclick: leave }, words.back));
 }
 
 // -- begin
