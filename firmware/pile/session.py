@@ -25,6 +25,9 @@ CLOCK_SLACK_S = 30
 # A meter with a memory of its own may have counted on between the last checkpoint and the cut: 10 s at 43 kW.
 RECOVERY_JUMP_MWH = 120_000
 
+# The most one order delivers: what a settlement can tell, less a kWh for what flows until the relay is open.
+MOST_MWH = messages.MAX_ENERGY_MWH - 1_000_000
+
 _STOP_OF_FAULT = {"GroundFailure": "GroundFault", "OverCurrentFailure": "OvercurrentFault"}
 
 
@@ -261,7 +264,7 @@ class Session:
         if not later:
             self._next_step_ms = self._stop_ms + 1  # the last step outlasts the order
         limits = self.order["limits"]
-        self._stop_register_mwh = self.start_register_mwh + limits.get("energy_mwh", messages.MAX_ENERGY_MWH)
+        self._stop_register_mwh = self.start_register_mwh + min(limits.get("energy_mwh", MOST_MWH), MOST_MWH)
         self._stop_register_reason = "EnergyLimitReached"
         if "cost_minor" in limits:
             by_cost_mwh = self._cost_limit_register_mwh(limits["cost_minor"], index, begin_mwh)

@@ -8,6 +8,7 @@ from pile.session import (
     CLOCK_SLACK_S,
     DONE,
     FINISHING,
+    MOST_MWH,
     OPEN_CONFIRM_MS,
     OPEN_SETTLE_MS,
     RECOVERING,
@@ -318,6 +319,19 @@ def test_a_cost_overrun_within_one_cycle_is_not_billed():
     total, fee, periods = run.session.bill()
     assert total == 100 and fee + sum([row[5] + row[6] for row in periods]) == 100
     assert periods[0][4] == 10_000_000, "delivered energy is told as it was"
+
+
+def test_no_order_delivers_more_than_a_settlement_can_tell():
+    """What flows until the relay is open came on top of the most that its table allows: the cloud would have
+    had to refuse the settlement."""
+    for limits in ({"duration_s": 86_400}, {"duration_s": 86_400, "energy_mwh": 10**9}):
+        run = Run(limits).charging()
+        run.step(energy_mwh=MOST_MWH - 1)
+        assert run.session.stop_reason is None
+        run.step(energy_mwh=5_000)
+        assert run.session.stop_reason == "EnergyLimitReached"
+        run.to_end()
+        assert run.session.energy_mwh < 10**9
 
 
 # -- price steps ---------------------------------------------------------------------------------------------
