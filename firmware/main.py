@@ -113,7 +113,7 @@ def build_link(settings, context, controller, shell, uplink, lamp):
             board.log("%s (%s:%d): %s" % (error, broker["host"], broker["port"], how_to_mend(error)))
 
     options = Options(
-        settings.device_id,
+        seal.mqtt_client_id(settings.device_id, settings.key),
         settings.device_id,
         seal.mqtt_password(settings.key),
         will(settings.device_id),

@@ -117,3 +117,10 @@ def test_the_broker_learns_no_key():
     assert len(password) == 64 and password != binascii.hexlify(KEY).decode()
     assert password != seal.mqtt_password(OTHER_KEY)
     raises(SealError, seal.check, seal.seal(BODY, password.encode()), KEY)
+
+
+def test_an_mqtt_client_id_names_the_pile_and_cannot_be_guessed():
+    mine = seal.mqtt_client_id("PILE-1", bytes(32))
+    assert mine.startswith("PILE-1-") and len(mine) == len("PILE-1-") + 16
+    assert mine != seal.mqtt_client_id("PILE-1", bytes(31) + b"\x01")
+    assert mine == seal.mqtt_client_id("PILE-1", bytes(32))
