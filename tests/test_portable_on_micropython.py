@@ -26,7 +26,7 @@ def test_on_micropython(file: Path) -> None:
 
 
 def test_deep_nesting_is_an_error_in_a_small_heap_too() -> None:
-    """Each bracket costs 32 bytes or more: 8 KB of them exhausted the heap of a pile before anybody had checked
+    """Each bracket costs 32 bytes or more: 8 KB of them exhausted a pile's heap before anybody had checked
     their seal, and the MemoryError ended the task that reads from the broker."""
     script = (
         "import gc\n"
