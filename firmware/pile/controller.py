@@ -35,8 +35,8 @@ _STATE_OF_PHASE = {
 
 
 class Controller:
-    """device_id, key (32 bytes) and store belong to this pile; `equipment` is [(Readings, safety.Limits), ...],
-    one for each connector from 1 on. Reads the journal: orders that a power cut ended come back recovering.
+    """device_id, key (32 bytes) and store belong to this pile; `equipment` is [(Readings, safety.Limits),
+    ...], one for each connector from 1 on. Reads the journal: orders that a power cut ended come back recovering.
     """
 
     def __init__(self, device_id, key, store, clock, equipment, firmware):
@@ -61,7 +61,7 @@ class Controller:
         self._recover()
 
     def _recover(self):
-        """Takes up the orders that were running when the power went; one whose settlement is durable is closed."""
+        """Takes up the orders that were running when the power went; closes one whose settlement is durable."""
         orders = {}
         for connector in self.connectors:
             if "faults" in self.journal.lost:
@@ -73,8 +73,12 @@ class Controller:
                 order = admission.read_order(record["sealed"], self._key)
             except Refusal:
                 order = None
-            if order is None or order["connector"] != connector.number:
-                self._set_fault(connector, "InternalError")  # of another key or place: not ours to bill
+            if (
+                order is None
+                or order["connector"] != connector.number
+                or record["started_at"] < order["issued_at"]  # no price holds then
+            ):
+                self._set_fault(connector, "InternalError")  # of another key, place or time: not ours to bill
                 self._changed.append((connector, FAULT_CHANGED))
                 self._unclosed.append(connector.number)
             else:
@@ -88,7 +92,7 @@ class Controller:
     # -- the cycle ------------------------------------------------------------------------------------------
 
     def step(self, now_ms):
-        """Decides, from the readings as they are now; `now_ms` is clock.now_ms. Writes nothing, sends nothing."""
+        """Decides, from the readings as they are now; now_ms is clock.now_ms. Writes nothing, sends nothing."""
         for connector in self.connectors:
             # UTC is asked for only where it is used: on an ESP32 it is too big for an int without heap.
             session = connector.session
@@ -272,7 +276,7 @@ class Controller:
         """Makes the order durable and gives it to its connector, whose next step closes the relay."""
         connector = self.connectors[order["connector"] - 1]
         register_mwh = connector.readings.register_mwh
-        # The order itself proves that it is issued_at by now; a clock of whole seconds may lag a little behind that.
+        # The order itself proves that it is issued_at by now; a clock of whole seconds may lag behind that.
         at = max(self.clock.at(), order["issued_at"])
         try:
             self.journal.open_order(connector.number, order["order_id"], data, at, register_mwh)
@@ -298,7 +302,7 @@ class Controller:
             self._reset(command)
 
     def _reset(self, command):
-        """Clears a fault that was latched before the command was made, so that an old one clears no new fault."""
+        """Clears a fault that was latched before the command was made: an old command clears no new fault."""
         number = command.get("connector", 0)
         latched = self._faults.get(number)
         if number > len(self.connectors) or latched is None or command["issued_at"] < (latched[1] or 0):

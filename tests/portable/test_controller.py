@@ -4,6 +4,7 @@ from pile.admission import FREE_BYTES_MIN
 from pile.controller import HELLO_ANSWER_MS, RETRY_MS
 from pile.journal import USED_MAX
 from pile.outbox import Outbox
+from pile.records import framed, unframed
 from pile.session import RECOVERY_WAIT_MS
 from pile_protocol import messages, pricing, topics, wire
 from tests.portable.kit import (
@@ -796,6 +797,17 @@ def goes_on(name, damage):
     if name == "check-1":
         return bool(damage)
     return name != "order-1"
+
+
+def test_a_record_from_before_its_order_was_made_does_not_stop_the_pile():
+    """Its checksum was right, so it was believed; no price held at its start, and every boot ended in that error."""
+    pile = Pile()
+    pile.charge()
+    content = unframed(pile.store.files["order-1"])
+    pile.store.files["order-1"] = framed(b"o1 1 5\n" + content.partition(b"\n")[2])
+    pile.boot(AT + 2)
+    pile.cycle(3)
+    assert pile.connector().latch.fault == "InternalError" and not pile.relays[1]
 
 
 def test_damaged_files_never_close_a_relay_or_stop_the_pile():
