@@ -63,7 +63,9 @@ class Fleet:
         made = self.operator.post("/api/piles", body)
         assert made.status == 201, made.body
         key = bytes.fromhex(made.json()["key"])
-        pile = FakePile(device_id, key, lambda topic, data: self.link.deliver(f"pile/v1/{device_id}/{topic}", data))
+        pile = FakePile(
+            device_id, key, lambda topic, data: self.link.deliver(f"pile/v1/{device_id}/{topic}", data)
+        )
         if rate:
             assert self.operator.put(f"/api/piles/{device_id}/rate", rate).status == 201
         if online:
@@ -77,9 +79,7 @@ class Fleet:
         status = {
             "online": True,
             "firmware": "1.0.0",
-            "connectors": [
-                {"connector": n, **idle, **said.get(n, {})} for n in range(1, connectors + 1)
-            ],
+            "connectors": [{"connector": n, **idle, **said.get(n, {})} for n in range(1, connectors + 1)],
             "heap_free_bytes": 48_000,
             "heap_min_free_bytes": 21_504,
             "clock": "Cloud",
@@ -119,7 +119,9 @@ class Fleet:
         }
         pile._say("meter", said | meter)
 
-    def settle(self, pile: FakePile, order: PhoneOrder, message: dict[str, Any], mwh: int, **lies: Any) -> None:
+    def settle(
+        self, pile: FakePile, order: PhoneOrder, message: dict[str, Any], mwh: int, **lies: Any
+    ) -> None:
         """The pile ends the order; its connectors are free again."""
         pile.order_status(order.order_id, "Finishing", connector=message["connector"])
         pile.settle(message, mwh, **lies)
@@ -201,5 +203,3 @@ def serving(data: Path) -> Iterator[Fleet]:
     finally:
         server.should_exit = True
         thread.join(WAIT_S)
-
-

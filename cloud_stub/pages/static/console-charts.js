@@ -3,7 +3,9 @@
 
 import { h, s, show } from "./dom.js";
 
-const MARGIN = { left: 56, right: 12, top: 12, bottom: 26 };
+const MARGIN = { right: 12, top: 12, bottom: 26 };
+const LETTER = 7; // pixels of a tick's text, about
+const NARROWEST = 160; // nothing can be drawn in less, such as a place that has no width yet
 
 /** A place that calls `draw(width)` when it gets a width and whenever that changes. Returns {element, end, again}. */
 export function sized(draw) {
@@ -12,7 +14,7 @@ export function sized(draw) {
   const again = () => width && show(element, draw(width));
   const observer = new ResizeObserver(([entry]) => {
     const now = Math.floor(entry.contentRect.width);
-    if (now === width || !now) return;
+    if (now === width || now < NARROWEST) return;
     width = now;
     again();
   });
@@ -29,14 +31,16 @@ export function scale(value, ticks = 4) {
   return { top: Math.ceil(value / step) * step, step };
 }
 
+/** {left, marks}: the lines across and their texts, and where the plot begins so that the texts have room. */
 function grid(width, height, { top, step }, format) {
-  const marks = [];
-  for (let i = 0; i * step <= top * 1.0001; i++) {
-    const y = at(i * step, top, height);
-    marks.push(s("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y, y2: y }));
-    marks.push(s("text", { class: "tick", x: MARGIN.left - 8, y: y + 4, "text-anchor": "end" }, format(i * step)));
-  }
-  return marks;
+  const values = Array.from({ length: Math.round(top / step) + 1 }, (_, i) => i * step);
+  const texts = values.map(format);
+  const left = 16 + LETTER * Math.max(...texts.map((each) => each.length));
+  const marks = values.map((value, i) => {
+    const y = at(value, top, height);
+    return [s("line", { class: "grid", x1: left, x2: width - MARGIN.right, y1: y, y2: y }), s("text", { class: "tick", x: left - 8, y: y + 4, "text-anchor": "end" }, texts[i])];
+  });
+  return { left, marks };
 }
 
 function at(value, top, height) {
@@ -45,19 +49,20 @@ function at(value, top, height) {
 
 /**
  * Curves over [from, until]. curves: [{name, kind, points: [[at, value], ...]}]; kind 1, 2, ... gives the line's look.
- * ticks: [[at, text], ...]; now: where the day is, null outside it.
+ * least: what the scale reaches at least; ticks: [[at, text], ...]; now: where the day is, null outside it.
  */
-export function lines(width, { from, until, curves, ticks, now, format, label }) {
+export function lines(width, { from, until, curves, least, ticks, now, format, label }) {
   const height = 220;
-  const span = scale(Math.max(0, ...curves.flatMap((curve) => curve.points.map((point) => point[1]))));
-  const x = (time) => MARGIN.left + ((width - MARGIN.left - MARGIN.right) * (time - from)) / (until - from);
+  const span = scale(Math.max(least, ...curves.flatMap((curve) => curve.points.map((point) => point[1]))));
+  const { left, marks } = grid(width, height, span, format);
+  const x = (time) => left + ((width - left - MARGIN.right) * (time - from)) / (until - from);
   const y = (value) => at(value, span.top, height);
   const path = (points) => points.map(([time, value], i) => `${i ? "L" : "M"}${x(time).toFixed(1)} ${y(value).toFixed(1)}`).join("");
   const area = (points) => `${path(points)}L${x(points.at(-1)[0]).toFixed(1)} ${y(0)}L${x(points[0][0]).toFixed(1)} ${y(0)}Z`;
   return s(
     "svg",
     { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label },
-    grid(width, height, span, format),
+    marks,
     ticks.map(([time, text]) => s("text", { class: "tick", x: x(time), y: height - 6, "text-anchor": time === from ? "start" : time === until ? "end" : "middle" }, text)),
     curves.filter((curve) => curve.points.length).map((curve) => [s("path", { class: "area curve-" + curve.kind, d: area(curve.points) }), s("path", { class: "curve curve-" + curve.kind, d: path(curve.points) }, s("title", {}, curve.name))]),
     now ? s("line", { class: "now", x1: x(now), x2: x(now), y1: MARGIN.top, y2: height - MARGIN.bottom }) : null,
@@ -69,29 +74,31 @@ export function bars(width, { bars: all, format, label }) {
   const height = 240;
   const sums = all.map((bar) => bar.parts.reduce((sum, [, value]) => sum + value, 0));
   const span = scale(Math.max(0, ...sums));
-  const room = (width - MARGIN.left - MARGIN.right) / all.length;
+  const { left, marks } = grid(width, height, span, format);
+  const room = (width - left - MARGIN.right) / all.length;
   const thick = Math.max(1, Math.min(36, room * 0.7));
   const every = Math.ceil(56 / room);
   return s(
     "svg",
     { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label },
-    grid(width, height, span, format),
+    marks,
     all.map((bar, i) => {
-      const left = MARGIN.left + room * i + (room - thick) / 2;
+      const begin = left + room * i;
+      const edge = begin + (room - thick) / 2;
       let below = 0;
       return s(
         "g",
         { class: "bar" },
         s("title", {}, bar.title),
-        s("rect", { class: "hover", x: MARGIN.left + room * i, y: MARGIN.top, width: room, height: height - MARGIN.top - MARGIN.bottom }),
+        s("rect", { class: "hover", x: begin, y: MARGIN.top, width: room, height: height - MARGIN.top - MARGIN.bottom }),
         bar.parts.map(([kind, value]) => {
           if (!value) return null;
           const y = at(below + value, span.top, height);
           const tall = at(below, span.top, height) - y;
           below += value;
-          return s("rect", { class: "part " + kind, x: left, y, width: thick, height: tall });
+          return s("rect", { class: "part " + kind, x: edge, y, width: thick, height: tall });
         }),
-        i % every ? null : s("text", { class: "tick", x: left + thick / 2, y: height - 6, "text-anchor": "middle" }, bar.name),
+        i % every ? null : s("text", { class: "tick", x: begin + room / 2, y: height - 6, "text-anchor": "middle" }, bar.name),
       );
     }),
   );

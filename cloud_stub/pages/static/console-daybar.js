@@ -7,6 +7,7 @@ import { check, clock, DAY, minutes } from "./console-ratemodel.js";
 
 const STEP = 15;
 const LEAST = 5;
+const NAMED = 75; // a hole this short has no room for its name
 
 const percent = (minute) => (100 * minute) / DAY + "%";
 
@@ -56,7 +57,8 @@ export function dayBar({ moved, picked }) {
       return;
     }
     part.style.width = percent(to - from);
-    if (name?.[0] !== "s") return;
+    if (!name) return void part.classList.toggle("narrow", to - from < NAMED);
+
     const row = rows[Number(name.slice(1))];
     part.className = "stretch " + row.label;
     part.setAttribute("aria-label", `Period ${Number(name.slice(1)) + 1}: ${PERIOD_NAMES[row.label]}, ${row.start} to ${row.end}, electricity ${row.electricity}, service ${row.service}`);

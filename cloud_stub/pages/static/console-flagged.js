@@ -2,7 +2,7 @@
 
 import { ask, poll } from "./console-session.js";
 import { crumbs, explain, facts, failure, h, heading, here, PERIOD_NAMES, pill, section, shortId, show, table, when, words } from "./console-parts.js";
-import { flagWords } from "./console-words.js";
+import { flagWords, reasonWords } from "./console-words.js";
 
 const PAGE = 50;
 
@@ -41,7 +41,7 @@ function flaggedTable(items) {
 }
 
 export function openOne(root, _params, id) {
-  const body = h("div");
+  const body = h("div", { class: "stack" });
   show(root, crumbs(["Flagged", "#/flagged"], ["Settlement " + id]), body);
   return poll("/api/settlements/" + id, 10_000, (found) => draw(body, found), (problem) => show(root, failure(problem, "#/flagged")));
 }
@@ -65,7 +65,7 @@ function draw(root, said) {
           ["Difference", compared(`${here.kwh(said.end_register_mwh - said.start_register_mwh, 6)} kWh`, `${here.kwh(said.energy_mwh, 6)} kWh`)],
           ["Started", when(said.started_at)],
           ["Ended", when(said.ended_at)],
-          ["Stop reason", words(said.stop_reason)],
+          ["Stop reason", reasonWords(said.stop_reason)],
           ["Made after a power cut", said.recovered ? "Yes" : "No"],
           ["Firmware", said.firmware],
           ["Rate digest", h("span", { class: "mono break" }, said.rate_digest)],

@@ -1,6 +1,7 @@
 // Orders: the list with its filters and its export, and one order with its life and its lines.
 
-import { busy, crumbs, explain, facts, failure, h, heading, here, later, PERIOD_NAMES, section, shortId, show, statePill, table, when, words } from "./console-parts.js";
+import { busy, crumbs, explain, facts, failure, h, heading, here, later, PERIOD_NAMES, section, shortId, show, statePill, table, when } from "./console-parts.js";
+import { reasonWords } from "./console-words.js";
 import { ask, download, poll } from "./console-session.js";
 
 const PAGE = 100;
@@ -8,7 +9,7 @@ const STATES = ["Pending", "Accepted", "Charging", "Finishing", "Settled", "Paid
 const FILTERS = ["device_id", "state", "rate_id", "from", "until"];
 
 /** A table of orders as /api/orders lists them. `pile`: whether it says which pile. */
-export function orderTable(caption, items, { pile = true } = {}) {
+export function orderTable(caption, items, { pile = true, empty = "There are no such orders." } = {}) {
   const columns = [
     { title: "Made" },
     { title: "Order" },
@@ -22,12 +23,12 @@ export function orderTable(caption, items, { pile = true } = {}) {
     when(each.created_at),
     h("a", { href: "#/orders/" + encodeURIComponent(each.order_id) }, shortId(each.order_id)),
     ...(pile ? [[h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.device_id), h("span", { class: "muted" }, ` · ${each.connector}`)]] : []),
-    [statePill(each.state), each.reason ? h("div", { class: "muted small" }, words(each.reason)) : null],
+    [statePill(each.state), each.reason ? h("div", { class: "muted small" }, reasonWords(each.reason)) : null],
     each.energy_mwh === null ? "–" : `${here.kwh(each.energy_mwh)} kWh`,
     each.total_minor === null ? "–" : here.money(each.total_minor, each.currency, each.minor_digits),
     ...(pile ? [h("a", { href: `#/piles/${encodeURIComponent(each.device_id)}/rate` }, shortId(each.rate_id))] : []),
   ]);
-  return table(caption, columns, rows, "There are no such orders.");
+  return table(caption, columns, rows, empty);
 }
 
 export function open(root, params) {
@@ -99,7 +100,7 @@ function midnight(day, more) {
 }
 
 export function openOne(root, _params, id) {
-  const body = h("div");
+  const body = h("div", { class: "stack" });
   show(root, crumbs(["Orders", "#/orders"], ["…" + id.slice(-8)]), body);
   return poll("/api/orders/" + encodeURIComponent(id), 2000, (order) => drawOrder(body, order), (problem) => show(root, failure(problem, "#/orders")));
 }
@@ -119,9 +120,9 @@ function drawOrder(root, order) {
         facts([
           ["Id", h("span", { class: "mono" }, order.order_id)],
           ["Pile", [order.device_id, ", connector ", String(order.connector)]],
-          ["Reason", order.reason && words(order.reason)],
+          ["Reason", order.reason && reasonWords(order.reason)],
           ["Rate", h("span", { class: "mono" }, order.rate_id)],
-          ["Limits", [limits.energy_mwh && `${here.kwh(limits.energy_mwh)} kWh`, limits.cost_minor && money(limits.cost_minor), here.clock(limits.duration_s) + " h"].filter(Boolean).join(", ")],
+          ["Limits", [limits.energy_mwh && `${here.kwh(limits.energy_mwh)} kWh`, limits.cost_minor && money(limits.cost_minor), "at most " + here.clock(limits.duration_s)].filter(Boolean).join(", ")],
           ["Energy so far", !settlement && order.meter ? `${here.kwh(order.meter.energy_mwh)} kWh` : null],
           ["Cost so far", !settlement && order.meter ? money(order.meter.cost_minor) : null],
         ]),

@@ -13,7 +13,7 @@ const SHOWN = 10;
 export function open(root, _params, id) {
   const path = "/api/piles/" + encodeURIComponent(id);
   const own = "#/piles/" + encodeURIComponent(id);
-  const head = h("div");
+  const head = h("div", { class: "stack" });
   const connectors = h("div", { class: "cards" });
   const reported = h("div");
   const curve = h("div");
@@ -25,7 +25,7 @@ export function open(root, _params, id) {
     head,
     connectors,
     section("Power today", curve),
-    h("div", { class: "columns" }, section("Latest orders", orders), h("div", {}, section("What it reports", reported), section("Events", events))),
+    h("div", { class: "columns" }, section("Latest orders", orders), h("div", { class: "stack" }, section("What it reports", reported), section("Events", events))),
   );
   const fail = (problem) => {
     end();
@@ -41,7 +41,7 @@ export function open(root, _params, id) {
       drawReported(reported, pile);
     }, fail),
     poll(`/api/orders?limit=${SHOWN}&device_id=${encodeURIComponent(id)}`, EVERY_MS, ({ items }) => {
-      show(orders, orderTable("Latest orders", items, { pile: false }), items.length ? h("p", { class: "more" }, h("a", { href: "#/orders?device_id=" + encodeURIComponent(id) }, "All its orders")) : null);
+      show(orders, orderTable("Latest orders", items, { pile: false, empty: "It has no orders yet." }), items.length ? h("p", { class: "more" }, h("a", { href: "#/orders?device_id=" + encodeURIComponent(id) }, "All its orders")) : null);
     }, fail),
     poll(`/api/events?limit=${SHOWN}&device_id=${encodeURIComponent(id)}`, EVERY_MS, ({ items }) => drawEvents(events, items), fail),
     chart.poll(path, fail),
@@ -176,6 +176,7 @@ function today(root) {
       from,
       until,
       ticks,
+      least: 1_000_000,
       now: Date.now() / 1000,
       format: (mw) => here.kw(Math.round(mw), mw < 1_000_000 && mw > 0 ? 1 : 0) + " kW",
       label: curves.length ? `Power today; at most ${here.kw(peak, 1)} kW in ${curves.length} orders` : "Power today: nothing was charged",

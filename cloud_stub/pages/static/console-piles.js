@@ -95,7 +95,6 @@ export function open(root, params) {
   function draw({ items, next: after, summary }) {
     next = after;
     for (const each of tiles) show(each.number, here.count(summary[each.name]));
-    for (const tab of document.querySelectorAll('[data-tab="flagged"]')) badge(tab, summary.flagged_settlements);
     const keep = new Set(items.map((each) => each.device_id));
     for (const [id, row] of rows) {
       if (keep.has(id)) continue;
@@ -140,14 +139,6 @@ export function open(root, params) {
 
   turn([null]);
   return () => stop();
-}
-
-function badge(tab, count) {
-  const text = count ? String(count) : "";
-  const known = tab.querySelector(".badge");
-  if ((known?.textContent ?? "") === text) return;
-  known?.remove();
-  if (count) tab.append(h("span", { class: "badge", title: "Settlements to look into" }, text));
 }
 
 async function addPile(button) {

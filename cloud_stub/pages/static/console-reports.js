@@ -13,7 +13,7 @@ const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 export function open(root, params) {
   const wanted = { days: Number(params.get("days")) || 30, device_id: params.get("device_id") ?? "" };
-  const body = h("div");
+  const body = h("div", { class: "stack" });
   let ends = [];
   let turn = 0;
   const buttons = RANGES.map(([days, text]) => [days, h("button", { class: "button small", onclick: () => choose({ days }) }, text)]);
@@ -83,7 +83,7 @@ function currency({ currency: name, minor_digits: digits, days }, ends) {
   const labels = used.map((label) => [label, PERIOD_NAMES[label]]);
   return h(
     "div",
-    { class: "currency" },
+    { class: "stack" },
     h("div", { class: "tiles" }, tile("Revenue, " + name, money(revenue)), tile("Energy", `${here.kwh(energy, 1)} kWh`), tile("Orders", here.count(orders)), tile("An order, on average", orders ? money(Math.round(revenue / orders)) : "–")),
     chart("Revenue by day", [...labels, ...(hasFees ? [["fee", "Session fees"]] : [])], {
       label: `Revenue by day, ${money(revenue)} in all`,

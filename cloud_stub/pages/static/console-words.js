@@ -22,6 +22,19 @@ export function eventWords({ kind, detail }) {
   return [more ? `${text}: ${more}` : text, tone];
 }
 
+const REASONS = {
+  Remote: "Stopped remotely",
+  Local: "Stopped at the pile",
+  EVDisconnected: "Vehicle unplugged",
+  StoppedByEV: "Stopped by the vehicle",
+  Other: "Another reason",
+};
+
+/** Why a pile stopped an order, or refused it. */
+export function reasonWords(reason) {
+  return REASONS[reason] ?? words(reason);
+}
+
 const FLAGS = {
   UnknownOrder: "There is no such order here.",
   WrongDevice: "It came from another pile than the order was for.",

@@ -2,7 +2,7 @@
 // #/piles?q=gate&state=faulted, #/piles/PILE-1, #/piles/PILE-1/rate, #/orders/ID, #/flagged/7, #/reports
 
 import { h, noticeRegion, pill, show } from "./console-parts.js";
-import { logIn, logOut, session, token } from "./console-session.js";
+import { logIn, logOut, poll, session, token } from "./console-session.js";
 import * as flagged from "./console-flagged.js";
 import * as orders from "./console-orders.js";
 import * as pile from "./console-pile.js";
@@ -27,7 +27,10 @@ const TABS = [
   ["reports", "Energy & revenue"],
 ];
 
-let leave = () => {};
+const SUMMARY_EVERY_MS = 5000;
+
+let leave = () => {}; // what ends the present view
+let quit = () => {}; // what ends the frame's own poll
 let link;
 
 session.ended = showLogin;
@@ -39,7 +42,8 @@ session.link = (connected) => {
 
 function showLogin() {
   leave();
-  leave = () => {};
+  quit();
+  leave = quit = () => {};
   link = null;
   const field = h("input", { id: "token", type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
   const wrong = h("p", { class: "error", role: "alert", id: "token-error" });
@@ -99,7 +103,15 @@ function showFrame() {
     main,
     noticeRegion(),
   );
+  // On every view: whether the cloud can be reached, and whether something waits for a person.
+  quit = poll("/api/piles?limit=1", SUMMARY_EVERY_MS, ({ summary }) => badge(summary.flagged_settlements), () => {});
   route();
+}
+
+function badge(count) {
+  const tab = document.querySelector('[data-tab="flagged"]');
+  tab.querySelector(".badge")?.remove();
+  if (count) tab.append(h("span", { class: "badge", title: "Settlements to look into" }, String(count)));
 }
 
 function route() {
