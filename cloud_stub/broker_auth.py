@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+CLOUD_USER = "cloud"  # who may read and write every pile's topics; no pile may be called that
+
 # mosquitto_passwd's own number. The passwords here are random keys of 256 bits: there is nothing to stretch.
 _ITERATIONS = 101
 _SALT_BYTES = 12

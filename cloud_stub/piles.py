@@ -9,7 +9,8 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from pile_protocol import seal
 
-from .problems import Problem, unknown_pile
+from .broker_auth import CLOUD_USER
+from .problems import Problem, invalid, unknown_pile
 from .records import record_event
 from .store import insert_or_ignore, to_json
 from .tables import orders, piles
@@ -53,7 +54,9 @@ class Keys:
 
 
 def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -> bytes:
-    """Register a pile; returns its new key. Raises Problem (PileExists)."""
+    """Register a pile; returns its new key. Raises Problem (PileExists, InvalidRequest)."""
+    if device_id == CLOUD_USER:
+        raise invalid(("device_id", "is the cloud's own name at the broker"))
     key = secrets.token_bytes(seal.KEY_BYTES)
     values = {
         "device_id": device_id,

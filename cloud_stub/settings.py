@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .broker_auth import CLOUD_USER
 from .security import read_or_create_secret
 
 
@@ -23,7 +24,7 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8080, ge=0, le=65535)
     mqtt_host: str = "127.0.0.1"
     mqtt_port: int = Field(default=1883, ge=1, le=65535)
-    mqtt_username: str = "cloud"
+    mqtt_username: str = CLOUD_USER
     mqtt_password: str | None = None
     mqtt_client_id: str = "cloud"
     # A shared subscription's group: set, the workers of that group share the incoming messages.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cloud_stub.broker_auth import CLOUD_USER
 from pile_protocol import topics
-
-CLOUD_USER = "cloud"
 
 # Every path is relative: the broker runs in the folder, on this machine and in its container alike.
 _CONFIG = """\

@@ -53,6 +53,14 @@ def test_a_piles_key_is_told_once_and_opens_the_broker(operator: Any, cloud: Clo
     assert seal.mqtt_password(key) not in passwd
 
 
+def test_a_pile_may_not_take_the_clouds_own_name_at_the_broker(operator: Any, cloud: Any):
+    """With it, the pile's password would have replaced the cloud's, and the pile would have read every topic."""
+    answer = operator("POST", "/api/piles", {"device_id": "cloud"})
+    problem(answer, 422, "InvalidRequest")
+    assert answer.json()["errors"][0]["field"] == "device_id"
+    assert operator("GET", "/api/piles/cloud").status_code == 404
+
+
 def test_a_pile_is_added_once(operator: Any):
     assert operator("POST", "/api/piles", {"device_id": "P-1"}).status_code == 201
     problem(operator("POST", "/api/piles", {"device_id": "P-1"}), 409, "PileExists")
