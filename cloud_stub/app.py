@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from . import pages, problems
-from .api import operator, phone, reports
+from .api import labels, operator, phone, reports
 from .api.access import TheCloud
 from .cloud import Cloud
 from .guard import Guard
@@ -41,6 +41,7 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.include_router(reports.router)  # before phone's: /orders.csv is no order
     app.include_router(phone.router)
     app.include_router(operator.router)
+    app.include_router(labels.router)
     pages.install(app)
     app.add_api_route("/healthz", healthz, tags=["operation"])
     app.add_middleware(Guard, body_max_bytes=cloud.settings.body_max_bytes)

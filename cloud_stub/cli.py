@@ -1,4 +1,7 @@
-"""The command line: serve, register a pile, set a rate, list orders. Settings come from the environment."""
+"""The command line: serve, register a pile, print its label, set a rate, list orders.
+
+Settings come from the environment.
+"""
 
 import argparse
 import json
@@ -12,7 +15,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import logs, piles, rates, views
+from . import labels, logs, piles, rates, views
 from .api.operator import PileBody
 from .app import create_app
 from .cloud import Cloud, let_in
@@ -61,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--connectors", type=int, default=1)
     add.add_argument("--name", default="")
     add.set_defaults(command=_pile_add)
+    label = pile.add_parser("label", help="labels with the piles' QR codes, to print")
+    label.add_argument("device_id", nargs="+")
+    label.add_argument("--pdf", type=Path, metavar="FILE", help="sheets of A4, six labels each")
+    label.add_argument("--png", type=Path, metavar="FOLDER", help="a picture of each")
+    label.add_argument("--svg", type=Path, metavar="FOLDER", help="a drawing of each")
+    label.set_defaults(command=_pile_label)
 
     rate = commands.add_parser("rate", help="rates").add_subparsers(required=True, metavar="COMMAND")
     rate_set = rate.add_parser("set", help="publish a pile's new rate from a JSON file; prints it")
@@ -130,6 +139,34 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
         let_in(settings, body.device_id, key)
     _print({"device_id": body.device_id, "key": key.hex(), "connectors": body.connectors})
     return 0
+
+
+def _pile_label(settings: Settings, options: argparse.Namespace) -> int:
+    if not (options.pdf or options.png or options.svg):
+        return _fail("say where to: --pdf FILE, --png FOLDER or --svg FOLDER")
+    with _database(settings) as store, store.reading.connect() as conn:
+        device_ids = [piles.get(conn, device_id).device_id for device_id in options.device_id]
+    if settings.public_url is None:
+        print(f"cloud_stub: the codes lead to {settings.base_url}; set RATELOCK_PUBLIC_URL", file=sys.stderr)
+    made: list[Path] = []
+    if options.pdf:
+        options.pdf.write_bytes(labels.pdf(settings.base_url, device_ids))
+        made.append(options.pdf)
+    for folder, kind in ((options.png, "png"), (options.svg, "svg")):
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            made += [_write_label(settings, folder, device_id, kind) for device_id in device_ids]
+    _print({"labels": [str(file) for file in made]})
+    return 0
+
+
+def _write_label(settings: Settings, folder: Path, device_id: str, kind: str) -> Path:
+    file = folder / f"{device_id}.{kind}"
+    if kind == "png":
+        file.write_bytes(labels.png(settings.base_url, device_id))
+    else:
+        file.write_text(labels.svg(settings.base_url, device_id), encoding="utf-8")
+    return file
 
 
 def _rate_set(settings: Settings, options: argparse.Namespace) -> int:

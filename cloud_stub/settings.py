@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     data: Path = Path(".ratelock")
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
+    # Where phones reach this cloud: what the labels' codes lead to.
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
     mqtt_host: str = "127.0.0.1"
     mqtt_port: int = Field(default=1883, ge=1, le=65535)
     mqtt_username: str = CLOUD_USER
@@ -45,6 +47,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's address: DATABASE_URL, or a SQLite file in the data folder."""
         return self.database_url or f"sqlite:///{self.data.resolve() / 'cloud.db'}"
+
+    @property
+    def base_url(self) -> str:
+        """Where phones reach this cloud; without RATELOCK_PUBLIC_URL only those of this machine do."""
+        return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
 
     @property
     def broker_folder(self) -> Path:

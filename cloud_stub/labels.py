@@ -1,0 +1,157 @@
+"""The label on a pile: the code that opens its page, its id in letters, and what to do, in two languages.
+
+Drawn once as SVG. The PDF takes that drawing and sets the letters in the fonts that every PDF reader has;
+the Chinese line is an outline (see tools/label_art.py), so a label prints the same everywhere.
+"""
+
+import io
+import re
+from functools import cache
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pypdfium2
+import segno
+from fpdf import FPDF
+
+WIDTH_MM, HEIGHT_MM = 90, 92
+COLUMNS, ROWS = 2, 3  # on a sheet of A4
+SHEET_WIDTH_MM, SHEET_HEIGHT_MM = 210, 297
+
+INSTRUCTION = "Scan, see the price, confirm, charge."
+
+_CODE_MM = 48
+_CODE_TOP_MM = 18.2  # the label is white around the code for more than the four modules that readers want
+_HEAD_MM = 11
+_ID_Y_MM = 75
+_CHINESE_Y_MM = 78.2
+_CHINESE_MM = 4.8
+_ENGLISH_Y_MM = 87.8
+_GREEN = "#0a7650"
+_BOLT = "M18 4 7 18h7l-2 10 12-15h-7z"  # in a square of 32, as in the pages' icon
+
+
+def address(public_url: str, device_id: str) -> str:
+    """What the code says: the address of the pile's page."""
+    return f"{public_url.rstrip('/')}/p/{device_id}"
+
+
+def _code(text: str) -> tuple[str, int]:
+    """(the dark modules as one SVG path, their number along a side)."""
+    code = segno.make(text, error="m", micro=False)
+    path = []
+    for y, row in enumerate(code.matrix):
+        for run in re.finditer(b"\x01+", bytes(row)):
+            length = len(run.group())
+            path.append(f"M{run.start()} {y}h{length}v1h-{length}z")
+    return "".join(path), len(code.matrix)
+
+
+@cache
+def _chinese() -> tuple[str, int]:
+    """(the Chinese instruction as an SVG path 1000 units high, its width)."""
+    drawing = Path(__file__).with_name("label_instruction.svg").read_text(encoding="utf-8")
+    path = re.search(r' d="([^"]+)"', drawing)
+    width = re.search(r'viewBox="0 0 (\d+) 1000"', drawing)
+    if path is None or width is None:
+        raise ValueError("label_instruction.svg is not as tools/label_art.py writes it")
+    return path[1], int(width[1])
+
+
+def _drawing(text: str, letters: str = "") -> str:
+    """The label as SVG, in millimetres; `letters` are added to it."""
+    modules, side = _code(text)
+    chinese, width = _chinese()
+    chinese_scale = _CHINESE_MM / 1000
+    return "".join(
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH_MM}mm" height="{HEIGHT_MM}mm"',
+            f' viewBox="0 0 {WIDTH_MM} {HEIGHT_MM}">',
+            f'<rect width="{WIDTH_MM}" height="{HEIGHT_MM}" fill="#fff"/>',
+            f'<rect width="{WIDTH_MM}" height="{_HEAD_MM}" fill="{_GREEN}"/>',
+            f'<path transform="translate(5 1.9) scale(0.22)" fill="#fff" d="{_BOLT}"/>',
+            _path(modules, (WIDTH_MM - _CODE_MM) / 2, _CODE_TOP_MM, _CODE_MM / side),
+            _path(chinese, (WIDTH_MM - width * chinese_scale) / 2, _CHINESE_Y_MM, chinese_scale),
+            letters,
+            "</svg>\n",
+        )
+    )
+
+
+def _path(commands: str, x: float, y: float, scale: float) -> str:
+    return f'<path transform="translate({x} {y}) scale({scale})" d="{commands}"/>'
+
+
+def svg(public_url: str, device_id: str) -> str:
+    """One label as a drawing."""
+    middle = WIDTH_MM / 2
+    letters = (
+        '<g font-family="Helvetica, Arial, sans-serif" text-anchor="middle">'
+        '<text x="12.5" y="7.6" font-size="6" font-weight="700" fill="#fff" text-anchor="start">RateLock</text>'
+        f'<text x="{middle}" y="{_ID_Y_MM}" font-size="{_id_size_mm(device_id):.2f}" font-weight="700"'
+        f' font-family="Courier New, Courier, monospace">{escape(device_id)}</text>'
+        f'<text x="{middle}" y="{_ENGLISH_Y_MM}" font-size="3.9">{INSTRUCTION}</text></g>'
+    )
+    return _drawing(address(public_url, device_id), letters)
+
+
+def _id_size_mm(device_id: str) -> float:
+    """The height of the id's letters, so that the longest still fits: a Courier letter is 0.6 as wide."""
+    return min(7.0, (WIDTH_MM - 8) / (0.6 * len(device_id)))
+
+
+def _place(pdf: FPDF, public_url: str, device_id: str, x: float, y: float) -> None:
+    points = 72 / 25.4
+    drawing = _drawing(address(public_url, device_id)).encode()
+    pdf.image(io.BytesIO(drawing), x, y, WIDTH_MM, HEIGHT_MM)
+    pdf.set_text_color(255, 255, 255)
+    pdf.set_font("Helvetica", "B", 6 * points)
+    pdf.text(x + 12.5, y + 7.6, "RateLock")
+    pdf.set_text_color(0, 0, 0)
+    for text, family, style, size_mm, at in (
+        (device_id, "Courier", "B", _id_size_mm(device_id), _ID_Y_MM),
+        (INSTRUCTION, "Helvetica", "", 3.9, _ENGLISH_Y_MM),
+    ):
+        pdf.set_font(family, style, size_mm * points)
+        pdf.text(x + (WIDTH_MM - pdf.get_string_width(text)) / 2, y + at, text)
+
+
+def _document(width_mm: float, height_mm: float) -> FPDF:
+    pdf = FPDF(unit="mm", format=(width_mm, height_mm))
+    pdf.set_auto_page_break(False)
+    pdf.set_margin(0)
+    return pdf
+
+
+def pdf(public_url: str, device_ids: list[str]) -> bytes:
+    """Sheets of A4 to print and cut, COLUMNS x ROWS labels each."""
+    document = _document(SHEET_WIDTH_MM, SHEET_HEIGHT_MM)
+    document.set_title("RateLock: " + ", ".join(device_ids[:20]))
+    left = (SHEET_WIDTH_MM - COLUMNS * WIDTH_MM) / 2
+    top = (SHEET_HEIGHT_MM - ROWS * HEIGHT_MM) / 2
+    for i, device_id in enumerate(device_ids):
+        row, column = divmod(i % (COLUMNS * ROWS), COLUMNS)
+        if row == column == 0:
+            document.add_page()
+        x, y = left + column * WIDTH_MM, top + row * HEIGHT_MM
+        _place(document, public_url, device_id, x, y)
+        document.set_draw_color(190)
+        document.set_line_width(0.1)
+        document.rect(x, y, WIDTH_MM, HEIGHT_MM)  # where to cut
+    return bytes(document.output())
+
+
+def png(public_url: str, device_id: str, dots_per_inch: int = 300) -> bytes:
+    """One label as a picture."""
+    document = _document(WIDTH_MM, HEIGHT_MM)
+    document.add_page()
+    _place(document, public_url, device_id, 0, 0)
+    rendered = pypdfium2.PdfDocument(bytes(document.output()))
+    try:
+        picture = rendered[0].render(scale=dots_per_inch / 72).to_pil()
+    finally:
+        rendered.close()
+    out = io.BytesIO()
+    few_colours = picture.quantize(64)
+    few_colours.save(out, "PNG", optimize=True, dpi=(dots_per_inch, dots_per_inch))
+    return out.getvalue()
