@@ -5,7 +5,7 @@ SETUP = @sh tools/setup.sh
 PARALLEL = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check run setup docs console clean chaos certs
+.PHONY: help demo test check run setup docs console clean chaos fuzz netstorm certs powercut
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
@@ -32,9 +32,21 @@ chaos: ## Random kill -9 of firmware, cloud and broker during orders, then an au
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
+fuzz: ## Damaged bytes for every decoder, under MicroPython and CPython; INPUTS=1000000 SEED=1
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
+
+netstorm: ## A hostile network under 200 piles, with the control loop's lateness measured; CLIENTS=200 SEED=1
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.netstorm $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SEED),--seed $(SEED))
+
 certs: ## A CA and the broker's certificate, for MQTT over TLS; NAMES="broker.example.org 192.0.2.7"
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.certs $(NAMES)
+
+powercut: ## Power cuts at every single flash operation of whole orders, and the flash's life; SEED=7
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.powercut $(if $(SEED),--seed $(SEED))
 
 setup: ## Only the set-up: .venv from the pinned requirements
 	$(SETUP) dev

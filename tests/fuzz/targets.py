@@ -1,0 +1,303 @@
+"""Every decoder, each with good inputs to damage: `{name: (function(random), errors that may come out)}`.
+
+A function makes one input, feeds it, and returns whether it was taken; whatever else it raises is a finding.
+"""
+
+import config
+from net import dns, mqtt_codec, ntp
+from net.errors import MqttError
+from pile.journal import Journal
+from pile.outbox import Outbox
+from pile.records import framed, unframed
+from pile_protocol import messages, seal, topics, wire
+from pile_protocol.errors import MessageError, SealError, TopicError
+from tests.fuzz.mutate import damaged
+from tests.portable.kit import AT, DEVICE_ID, KEY, Pile, order, rate
+
+CONFIG_FILE = "fuzzed config.json"
+_MAC = "0" * 64
+_NONCE = "0123456789abcdef"
+
+_DOWN = {
+    topics.ORDER: order(
+        limits={"duration_s": 3_600, "energy_mwh": 10**7, "cost_minor": 500},
+        rate=rate(steps=[[AT - 60, 1_000_000, 800_000, "flat"], [AT + 900, 1_200_000, 800_000, "peak"]]),
+    ),
+    topics.COMMAND: {
+        "kind": "command",
+        "device_id": DEVICE_ID,
+        "action": "stop",
+        "order_id": "o1",
+        "connector": 1,
+        "issued_at": AT,
+        "expires_at": AT + 60,
+    },
+    topics.TIME: {"kind": "time", "device_id": DEVICE_ID, "nonce": _NONCE, "at": AT},
+    topics.SETTLEMENT_ACK: {
+        "kind": "ack",
+        "device_id": DEVICE_ID,
+        "order_id": "o1",
+        "seq": 1,
+        "settlement_mac": _MAC,
+        "status": "Stored",
+    },
+}
+_NAMES = tuple(sorted(_DOWN))  # MicroPython's dicts have no order
+_SEALED = {name: seal.seal(messages.encode(_DOWN[name]), KEY) for name in _NAMES}
+
+
+_RATE = {
+    "rate_id": "r",
+    "currency": "CNY",
+    "minor_digits": 2,
+    "session_fee_minor": 50,
+    "time_zone": "Asia/Shanghai",
+    "periods": [[0, 400_000, 200_000, "valley"], [420, 800_000, 400_000, "flat"]],
+    "published_at": AT,
+}
+
+
+def _upward():
+    """One good message of each kind that a cloud reads."""
+    pile = Pile()
+    pile.charge("o1", cycles=12)
+    meter = order_status = None
+    mailbox = pile.controller.mailbox
+    while True:
+        item = mailbox.peek()
+        if item is None:
+            break
+        if item[0] == topics.METER:
+            meter = item[1]
+        else:
+            order_status = item[1]
+        mailbox.done(*item)
+    pile.stop("o1")
+    return {
+        topics.HELLO: messages.encode(pile.controller.hello(_NONCE)).encode(),
+        topics.STATUS: messages.encode(pile.controller.status(1, 1, 1)).encode(),
+        topics.METER: messages.encode(meter).encode(),
+        topics.ORDER_STATUS: messages.encode(order_status).encode(),
+        topics.SETTLEMENT: pile.controller.outbox.head()[1],
+        topics.RATE: messages.encode(_RATE).encode(),
+    }
+
+
+_UPWARD = _upward()
+for _name in _UPWARD:
+    wire.decode(_name, _UPWARD[_name])  # a message that was bad before it was damaged would test nothing
+_UPWARD_NAMES = tuple(sorted(_UPWARD))
+
+
+# -- packets and datagrams -----------------------------------------------------------------------------------
+
+_PACKETS = (
+    b"\x20\x02\x00\x00",
+    b"\x40\x02\x12\x34",
+    b"\x90\x06\x00\x01\x01\x01\x01\x01",
+    b"\xd0\x00",
+    mqtt_codec.publish(topics.topic(DEVICE_ID, topics.ORDER), _SEALED[topics.ORDER], 1, False, 77),
+    mqtt_codec.publish(topics.topic(DEVICE_ID, topics.TIME), _SEALED[topics.TIME], 0, True, 0),
+    b"\x30\xff\xff\x7f\x00\x03a/b" + bytes(300),
+)
+
+
+def mqtt_packets(random):
+    """A stream of packets, in any pieces."""
+    data = b"".join([random.choice(_PACKETS) for _ in range(1 + random.below(3))])
+    data = damaged(random, data)
+    decoder = mqtt_codec.Decoder()
+    found = 0
+    at = 0
+    while at < len(data):
+        size = 1 + random.below(len(data))
+        found += len(decoder.feed(data[at : at + size]))
+        at += size
+    return found > 0
+
+
+def _dns_answer():
+    query = dns.query("broker.example.org", b"\x12\x34")
+    record = b"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x04\x01a\xc0\x0c"
+    record += b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x07"
+    return query[:2] + b"\x81\x80\x00\x01\x00\x02\x00\x00\x00\x00" + query[12:] + record
+
+
+_DNS = _dns_answer()
+_NTP = bytes((0x24, 1)) + bytes(22) + b"nonce678" + bytes(8) + b"\xe8\x00\x00\x00\x00\x00\x00\x00"
+
+
+def dns_answers(random):
+    return dns.first_address(damaged(random, _DNS)) is not None
+
+
+def ntp_answers(random):
+    return ntp.parse(damaged(random, _NTP), b"nonce678") is not None
+
+
+def topic_names(random):
+    text = damaged(random, topics.topic(DEVICE_ID, random.choice(_NAMES)).encode())
+    try:
+        text = text.decode()
+    except UnicodeError:
+        return False  # the codec has refused it before
+    topics.parse(text)
+    return True
+
+
+# -- messages ------------------------------------------------------------------------------------------------
+
+
+def decoded_messages(random):
+    """Each message of the wire, as a cloud reads it."""
+    name = random.choice(_UPWARD_NAMES)
+    wire.decode(name, damaged(random, _UPWARD[name]))
+    return True
+
+
+def seals(random):
+    """No damaged message has a good seal."""
+    data = _SEALED[random.choice(_NAMES)]
+    changed = damaged(random, data)
+    seal.check(changed, KEY)
+    if changed != data:
+        raise AssertionError("a damaged message has a good seal")
+    return True
+
+
+_pile = None
+
+
+def _idle_pile():
+    global _pile
+    if _pile is None or _pile.connector().session is not None:
+        _pile = Pile()
+    return _pile
+
+
+def received_messages(random):
+    """A pile takes none of them, and its relay stays open."""
+    pile = _idle_pile()
+    name = random.choice(_NAMES)
+    data = damaged(random, _SEALED[name])
+    if data == _SEALED[name]:
+        return False
+    pile.controller.receive(name, data)
+    pile.cycle()
+    pile.said()
+    if pile.relays[1]:
+        raise AssertionError("a damaged message closed the relay")
+    return False
+
+
+def received_lies(random):
+    """Damaged, then sealed with the right key, as by a broken cloud. Only a sound order closes a relay."""
+    pile = _idle_pile()
+    name = random.choice(_NAMES)
+    body = damaged(random, messages.encode(_DOWN[name]).encode())
+    try:
+        data = seal.seal(body, KEY)
+    except SealError:
+        data = body
+    pile.store.log = []
+    pile.controller.receive(name, data)
+    pile.cycle(3)
+    pile.said()
+    taken = pile.connector().session is not None
+    if pile.relays[1]:
+        messages.decode(topics.ORDER, data)
+    return taken
+
+
+# -- files ---------------------------------------------------------------------------------------------------
+
+
+def _used_store():
+    """The files of a pile in the middle of an order, with settlements waiting and a fault on connector 2."""
+    pile = Pile(connectors=2)
+    for n in range(3):
+        pile.charge(f"old-{n}", cycles=3)
+        pile.stop(f"old-{n}")
+    pile.acknowledge(pile.settlements()[0])
+    pile.readings(2).ground_fault = True
+    pile.order("o1", rate=_DOWN[topics.ORDER]["rate"], limits={"duration_s": 3_600})
+    pile.cycle(30)
+    pile.cycle(1, 900_000)  # into the next price step
+    pile.cycle(3)
+    return pile.store.files
+
+
+_FILES = _used_store()
+_FILE_NAMES = tuple(sorted(_FILES))
+_boot = Pile(connectors=2)
+
+
+def pile_files(random):
+    """A pile boots whatever its files hold, and works on; what it cannot read it leaves alone."""
+    name = random.choice(_FILE_NAMES)
+    files = dict(_FILES)
+    content = unframed(files[name])
+    if content is None or random.below(2):
+        files[name] = damaged(random, files[name])
+    else:
+        files[name] = framed(damaged(random, content))  # as if it had been written so
+    pile = _boot
+    pile.store.files = files
+    pile.store.log = []
+    pile.boot(AT + 905 if random.below(2) else None)
+    pile.cycle(4)
+    pile.said()
+    outbox = pile.controller.outbox
+    for _ in range(4):
+        head = outbox.head()
+        if head is None:
+            break
+        try:
+            mac = seal.check(head[1], KEY)
+        except SealError:
+            break
+        outbox.acknowledge(head[0], mac)
+    return not pile.controller.journal.lost and not outbox.damaged
+
+
+def journal_records(random):
+    """The journal alone, with every file damaged at once."""
+    pile = _boot
+    pile.store.files = {name: damaged(random, _FILES[name]) for name in _FILE_NAMES}
+    journal = Journal(pile.store)
+    journal.load(1)
+    journal.load(2)
+    journal.register_mwh(1)
+    journal.faults()
+    Outbox(pile.store).load(["o1"])
+    return not journal.lost
+
+
+_CONFIG = (
+    b'{"device_id":"PILE-1","key":"'
+    + b"5a" * 32
+    + b'","broker":{"host":"192.0.2.1","port":8883,"ca":"ca.pem"'
+    b',"keepalive_s":30},"wifi":{"ssid":"yard","password":"longer than eight"},"ntp":"pool.ntp.org"}'
+)
+
+
+def config_files(random):
+    with open(CONFIG_FILE, "wb") as file:
+        file.write(damaged(random, _CONFIG))
+    config.load(CONFIG_FILE)
+    return True
+
+
+TARGETS = {
+    "mqtt packets": (mqtt_packets, MqttError),
+    "dns answers": (dns_answers, ()),
+    "ntp answers": (ntp_answers, ()),
+    "topic names": (topic_names, TopicError),
+    "decoded messages": (decoded_messages, MessageError),
+    "seals": (seals, SealError),
+    "received messages": (received_messages, ()),
+    "received lies": (received_lies, ()),
+    "pile files": (pile_files, ()),
+    "journal records": (journal_records, ()),
+    "config files": (config_files, config.ConfigError),
+}
