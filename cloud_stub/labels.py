@@ -87,7 +87,8 @@ def svg(public_url: str, device_id: str) -> str:
     middle = WIDTH_MM / 2
     letters = (
         '<g font-family="Helvetica, Arial, sans-serif" text-anchor="middle">'
-        '<text x="12.5" y="7.6" font-size="6" font-weight="700" fill="#fff" text-anchor="start">RateLock</text>'
+        '<text x="12.5" y="7.6" font-size="6" font-weight="700" fill="#fff" text-anchor="start">'
+        "RateLock</text>"
         f'<text x="{middle}" y="{_ID_Y_MM}" font-size="{_id_size_mm(device_id):.2f}" font-weight="700"'
         f' font-family="Courier New, Courier, monospace">{escape(device_id)}</text>'
         f'<text x="{middle}" y="{_ENGLISH_Y_MM}" font-size="3.9">{INSTRUCTION}</text></g>'
