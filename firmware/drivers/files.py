@@ -43,8 +43,8 @@ class FileStore:
     def remove(self, name):
         try:
             os.remove(self._path(name))
-        except OSError:
-            if name in os.listdir(self._folder):
+        except OSError as error:
+            if error.errno != errno.ENOENT:
                 raise
 
     def names(self):
@@ -52,7 +52,8 @@ class FileStore:
 
     def free_bytes(self):
         stats = os.statvfs(self._folder)
-        return stats[0] * stats[3]
+        # littlefs may count a block twice: where it is full, the number of free ones falls below 0 and wraps.
+        return stats[0] * stats[3] if stats[3] <= stats[2] else 0
 
     def _path(self, name):
         return self._folder + "/" + name
