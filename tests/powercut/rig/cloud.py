@@ -1,15 +1,18 @@
-"""The cloud as a script: it tells the time, sends the orders of a plan, stops them, and stores settlements."""
+"""The cloud as a script: it tells the time, sends the orders of a plan, stops them, and stores
+settlements.
+"""
 
 import json
 
-from pile_protocol import messages, pricing, seal, topics
 from world import BASE_AT, DEVICE_ID, KEY
+
+from pile_protocol import messages, pricing, seal, topics
 
 NONCE = "00112233445566ff"
 CLOCK_MS = 300  # from the greeting to the answer
 ACK_MS = 300
 STOP_AGAIN_MS = 2_000
-EXPIRES_S = 120
+EXPIRES_S = 280
 # The price changes in the middle of the first order, and again while it is dark after a cut.
 STEP_S = (-100, 6, 25, 60)
 
@@ -17,10 +20,11 @@ STEP_S = (-100, 6, 25, 60)
 class Order:
     """One order of the plan. It is sent when `after` (an earlier order, or None) is over.
 
-    limits: of the order; stop_ms: after how much charging the phone stops it, None where a limit does.
+    limits: of the order; stop_ms: after how much charging the phone stops it, None where a limit does;
+    step_s: when its price steps begin, in seconds of the story.
     """
 
-    def __init__(self, order_id, connector, limits, stop_ms=None, after=None, delay_ms=0):
+    def __init__(self, order_id, connector, limits, stop_ms=None, after=None, delay_ms=0, step_s=STEP_S):
         self.order_id = order_id
         self.connector = connector
         self.limits = limits
@@ -36,8 +40,10 @@ class Order:
             "currency": "CNY",
             "minor_digits": 2,
             "session_fee_minor": 50,
-            "steps": [[BASE_AT + s, 900_000 - i * 200_000, 400_000, "flat"] for i, s in enumerate(STEP_S)],
-            "until_at": BASE_AT + 7_200,
+            "steps": [
+                [BASE_AT + s, 900_000 - i % 4 * 200_000, 400_000, "flat"] for i, s in enumerate(step_s)
+            ],
+            "until_at": BASE_AT + 2 * 86_400,
         }
         self._sent_this_time = False
         self._active_ms = None
@@ -61,7 +67,7 @@ class Order:
     def send(self, at):
         self._sent_this_time = True
         if self.sealed is None:
-            self.sealed = _sealed(
+            self.sealed = seal_message(
                 kind="order",
                 device_id=DEVICE_ID,
                 connector=self.connector,
@@ -86,7 +92,7 @@ class Order:
         return True
 
 
-def _sealed(**message):
+def seal_message(**message):
     return seal.seal(messages.encode(message), KEY)
 
 
@@ -97,7 +103,9 @@ class Cloud:
         self.plan = plan
         self.told = []  # (order_id, state) in the order they came
         self.stored = []  # sealed settlements in the order they were stored first
-        self.settled_claims = None  # called with the order_id when the pile says Settled, or sends its settlement
+        self.settled_claims = (
+            None  # called with the order_id when the pile says Settled, or sends its settlement
+        )
         self.clock_ms = clock_ms
         self._world = world
         self._boot_ms = 0
@@ -123,10 +131,10 @@ class Cloud:
         if not self._time_told and now_ms - self._boot_ms >= self.clock_ms:
             self._time_told = True
             pile.controller.hello(NONCE)
-            pile.receive(topics.TIME, _sealed(kind="time", device_id=DEVICE_ID, nonce=NONCE, at=at))
+            pile.receive(topics.TIME, seal_message(kind="time", device_id=DEVICE_ID, nonce=NONCE, at=at))
         if self._time_told:
             for order in self.plan:
-                if order.due(now_ms):
+                if order.due(now_ms) and self._world.wires[order.connector - 1].plant.plugged:
                     pile.receive(topics.ORDER, order.send(at))
                 elif order.stop_due(now_ms):
                     pile.receive(topics.COMMAND, self._stop(order, at))
@@ -172,7 +180,7 @@ class Cloud:
             settlement = json.loads(sealed)
             pile.receive(
                 topics.SETTLEMENT_ACK,
-                _sealed(
+                seal_message(
                     kind="ack",
                     device_id=DEVICE_ID,
                     order_id=settlement["order_id"],
@@ -192,7 +200,7 @@ class Cloud:
                 order.over = True
 
     def _stop(self, order, at):
-        return _sealed(
+        return seal_message(
             kind="command",
             device_id=DEVICE_ID,
             action="stop",

@@ -19,8 +19,6 @@ class PowerCut(BaseException):
     """The pile stops here. Not an Exception: no handler of the firmware may live on."""
 
 
-
-
 class Flash:
     """What outlives a cut: each block's bytes (None: erased) and how often it was erased."""
 
@@ -36,9 +34,9 @@ class Flash:
 class Device:
     """A Flash under power until operation number `cut_at` (from 1; 0: for ever); programs and erases count.
 
-    The operation that the cut hits is torn and raises. What the falling firmware still does on its way out (a `with`
-    closes its file, a finaliser too) reaches only a copy that nobody looks at: refusing it would put an OSError in
-    PowerCut's place. `seed` makes the torn bytes.
+    The operation that the cut hits is torn and raises. What the falling firmware still does on its way out
+    (a `with` closes its file, a finaliser too) reaches only a copy that nobody looks at: refusing it would
+    put an OSError in PowerCut's place. `seed` makes the torn bytes.
     """
 
     def __init__(self, flash, cut_at=0, tear=CLEAN, seed=0):

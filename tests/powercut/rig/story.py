@@ -1,32 +1,46 @@
-"""A whole story of one pile, told again for every cut: lives under power until all orders are over, then the verdict."""
+"""A whole story of one pile, told again for every cut: lives under power until all orders are over, then
+the verdict.
+"""
 
 import json
 
 import vfs
 from cloud import CLOCK_MS, Cloud, Order
 from flash import CLEAN, Device, Flash, PowerCut
+from world import DEVICE_ID, KEY, MOUNT, POWER_W, PULSE_MWH, Pile, World
+
 from drivers.files import FileStore
 from pile.journal import Journal
 from pile.records import unframed
+from pile.session import RECOVERY_WAIT_MS
 from pile_protocol import messages, pricing, seal, wire
-from world import DEVICE_ID, KEY, MOUNT, POWER_W, PULSE_MWH, Pile, World
 
-DARK_MS = 20_000
 STORY_MAX_MS = 600_000
 LOST_MAX_MS = 2_000  # of charging, at each cut
 CLOCK_SLACK_MWH = POWER_W * 2_500 // 3_600  # whole seconds on both sides, and a cycle
 
 
 class Plot:
-    """What distinguishes one story from another. age: checkpoints written before it begins, which move the places
-    where littlefs compacts and erases."""
+    """What distinguishes one story from another.
 
-    def __init__(self, connectors=1, remembers=False, age=0, clock_ms=CLOCK_MS, unplug=False):
+    connectors; remembers: its meters do. After a cut: dark_ms, clock_ms until the cloud tells the time,
+    unplug (the vehicles leave), rtc (the pile knows the time by itself).
+    """
+
+    def __init__(
+        self, connectors=1, remembers=False, dark_ms=20_000, clock_ms=CLOCK_MS, unplug=False, rtc=False
+    ):
         self.connectors = connectors
         self.remembers = remembers
-        self.age = age
-        self.clock_ms = clock_ms  # of the lives after a cut
+        self.dark_ms = dark_ms
+        self.clock_ms = clock_ms
         self.unplug = unplug
+        self.rtc = rtc
+
+    @property
+    def resumes(self):
+        """Whether everything allows an order to go on after a cut."""
+        return not self.unplug and self.clock_ms < RECOVERY_WAIT_MS
 
     def orders(self):
         first = Order("A-1", 1, {"duration_s": 3_600}, stop_ms=9_500)
@@ -35,6 +49,18 @@ class Plot:
             return [first, second]
         other = Order("B-1", 2, {"duration_s": 3_600, "cost_minor": 51}, delay_ms=2_000)
         return [first, other, second]
+
+
+PLOTS = {
+    "pulse": Plot(),
+    "memory": Plot(remembers=True),
+    "two": Plot(connectors=2),
+    "two-memory": Plot(connectors=2, remembers=True),
+    "no-clock": Plot(clock_ms=RECOVERY_WAIT_MS + 10_000),
+    "no-clock-memory": Plot(clock_ms=RECOVERY_WAIT_MS + 10_000, remembers=True),
+    "unplugged": Plot(unplug=True),
+    "watchdog": Plot(dark_ms=1_500, rtc=True, remembers=True),
+}
 
 
 class Cut:
@@ -56,21 +82,25 @@ class Verdict:
         self.lost_mwh = 0
 
 
-def fresh_flash(plot):
-    """Formatted flash that an earlier order has worn a little."""
+def used_flash(age):
+    """Formatted flash that has seen `age` checkpoints of an earlier order, so that littlefs erases
+    elsewhere.
+    """
     flash = Flash()
     vfs.VfsLfs2.mkfs(Device(flash))
-    if plot.age:
+    if age:
         vfs.mount(vfs.VfsLfs2(Device(flash)), MOUNT)
         journal = Journal(FileStore(MOUNT + "/flash"))
-        for i in range(plot.age):
+        for i in range(age):
             journal.checkpoint(1, "A-0", 1_749_000_000 + i, 0)
         vfs.umount(MOUNT)
     return flash
 
 
 def tell(plot, flash, cuts):
-    """Runs the story on a copy of `flash`, one life for each of `cuts` and a last one. Returns its Verdict."""
+    """Runs the story on a copy of `flash`, one life for each of `cuts` and a last one. Returns its
+    Verdict.
+    """
     verdict = Verdict()
     flash = flash.copy()
     world = World(plot.connectors, plot.remembers)
@@ -78,7 +108,11 @@ def tell(plot, flash, cuts):
     world.durable_order = lambda number: _durable_order(flash, cloud.plan, number)
     cloud.settled_claims = lambda order_id: _expect_settlement(world, flash, order_id)
     for cut in cuts + [None]:
-        pile = Pile(world, flash) if cut is None else Pile(world, flash, cut.operation, cut.tear, cut.seed)
+        rtc = plot.rtc and verdict.cuts > 0
+        if cut is None:
+            pile = Pile(world, flash, rtc=rtc)
+        else:
+            pile = Pile(world, flash, cut.operation, cut.tear, cut.seed, rtc)
         try:
             _live(pile, cloud)
             _check_end(world, pile.controller)
@@ -89,9 +123,10 @@ def tell(plot, flash, cuts):
             verdict.cuts += 1
         pile.end()
         verdict.operations.append(pile.device.operations)
-        world.cut(DARK_MS, plot.unplug)
+        world.cut(plot.dark_ms, plot.unplug)
         cloud.clock_ms = plot.clock_ms
     verdict.lost_mwh = _check_books(world, cloud, verdict.cuts)
+    _check_reasons(world, plot, cloud.stored)
     verdict.violations = world.violations
     return verdict
 
@@ -184,6 +219,16 @@ def _settlement(world, sealed):
     if settlement["device_id"] != DEVICE_ID:
         world.violated("a settlement of " + settlement["device_id"])
     return settlement
+
+
+def _check_reasons(world, plot, stored):
+    """An order that could go on went on; and what a cut had no part in does not say so."""
+    for sealed in stored:
+        settlement = json.loads(sealed)
+        if plot.resumes and settlement["stop_reason"] == "PowerLoss":
+            world.violated(settlement["order_id"] + " was ended by the cut, and could have gone on")
+        if settlement["stop_reason"] == "PowerLoss" and not settlement["recovered"]:
+            world.violated(settlement["order_id"] + " knows of no power cut")
 
 
 def _check_chain(world, settlements):

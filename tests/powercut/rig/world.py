@@ -1,19 +1,21 @@
-"""The world around one pile, ticked by hand: vehicles, contactors, meters, and what truly flowed for which order."""
+"""The world around one pile, ticked by hand: vehicles, contactors, meters, and what truly flowed for which
+order.
+"""
 
 import gc
 
 import vfs
+from flash import Device
+
+import shell
 from drivers.equipment import Equipment
 from drivers.files import FileStore
 from drivers.sim.plant import Plant
-from flash import Device
-from pile.clock import Clock
+from pile.clock import NTP, Clock
 from pile.controller import Controller
 from pile.readings import Readings
 from pile.safety import Limits
 from shell import Shell, read
-
-import shell
 
 BASE_AT = 1_750_000_000  # Unix seconds at now_ms 0
 CYCLE_MS = 100
@@ -24,6 +26,7 @@ DEVICE_ID = "PILE-1"
 KEY = bytes(range(32))
 MOUNT = "/powercut"
 REMEMBERED_MWH = 123_456_789_000  # on a meter with a memory, before the first order
+REPLUG_MS = 3_000  # after the power is back
 METER_READY_MS = 200  # a meter with a memory is read over a bus, which takes a while after boot
 
 
@@ -47,14 +50,17 @@ class Wire:
 
 
 class World:
-    """`durable_order(number)` tells what the flash holds for a connector at this moment: see story.py."""
+    """remembers: the meters keep their registers without power. `durable_order(number)` tells what the
+    flash holds for a connector at this moment: see story.py.
+    """
 
-    def __init__(self, connectors, remembers):
+    def __init__(self, connectors=1, remembers=False):
         self.now_ms = 0
         self.remembers = remembers
         self.wires = [Wire() for _ in range(connectors)]
         self.violations = []
         self.durable_order = None
+        self._replug_ms = None
 
     def at(self):
         return BASE_AT + self.now_ms // 1000
@@ -63,12 +69,19 @@ class World:
         self.now_ms += ms
         for wire in self.wires:
             wire.advance(self.now_ms, self.at())
+        if self._replug_ms is not None and self.now_ms >= self._replug_ms:
+            self._replug_ms = None
+            for wire in self.wires:
+                wire.plant.plugged = True
 
     def cut(self, dark_ms, unplug):
-        """The contactors fall, and it stays dark for a while."""
+        """The contactors fall, and it stays dark for a while. unplug: the vehicles leave, and others come
+        later.
+        """
         for wire in self.wires:
             wire.plant.coil = False
-            wire.plant.plugged = wire.plant.plugged and not unplug
+            wire.plant.plugged = not unplug
+        self._replug_ms = self.now_ms + dark_ms + REPLUG_MS if unplug else None
         self.pass_ms(dark_ms)
 
     def ticks_ms(self):
@@ -143,13 +156,17 @@ class _Inputs:
 
 
 class Pile:
-    """One life of the firmware, from power-up on `flash` until the power goes: its own shell, controller and store."""
+    """One life of the firmware, from power-up on `flash` until the power goes.
 
-    def __init__(self, world, flash, cut_at=0, tear="clean", seed=0):
+    rtc: a clock of its own tells the time at boot, as after a watchdog reset.
+    """
+
+    def __init__(self, world, flash, cut_at=0, tear="clean", seed=0, rtc=False):
         self.world = world
         self.device = Device(flash, cut_at, tear, seed)
         shell.time = world  # the shell asks it for ticks_ms, and for nothing else while nobody calls run()
         self.controller = None
+        self._rtc = rtc
         self._cycle = None
 
     def boot(self):
@@ -162,6 +179,8 @@ class Pile:
         ]
         parts = [(Readings(), Limits(**one.limits)) for one in equipment]
         clock = Clock(world.now_ms)
+        if self._rtc:
+            clock.tell(world.at(), NTP)
         controller = Controller(DEVICE_ID, KEY, FileStore(MOUNT + "/flash"), clock, parts, "rig")
         for connector, one in zip(controller.connectors, equipment):
             one.meter.restore(controller.journal.register_mwh(connector.number))
