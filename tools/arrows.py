@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
 TOP_MODULES = {
     "boot": "main",
     "main": "main",
+    "app": "main",
     "shell": "main",
     "config": "main",
     "lamp": "main",
