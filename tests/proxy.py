@@ -67,7 +67,7 @@ class Proxy:
         self._call(self._cut(refuse=False))
 
     def cut_after(self, bytes_up: int) -> None:
-        """Ends the connection that carries the next `bytes_up` bytes upward, in the middle of whatever it says."""
+        """Ends the connection after `bytes_up` more bytes upward, in the middle of whatever it says."""
         self._cut_up_after = self.bytes_up + bytes_up
 
     def stall(self, direction: str = "both") -> None:

@@ -45,13 +45,11 @@ class Broker:
     """One mosquitto on 127.0.0.1, for as long as the `with` block (or from `start` to `stop`).
 
     data: the project's data folder (RATELOCK_DATA). port: None takes a free one and keeps it over restarts.
-    tls_port: a second listener, mqtts, with the certificate in the data folder's certs/ (made where it is missing);
-    0 takes a free port, None has no such listener.
+    tls_port: a second listener, mqtts, with the certificate in the data folder's certs/ (made where it is
+    missing); 0 takes a free port, None has no such listener.
     """
 
-    def __init__(
-        self, data: str | os.PathLike[str], port: int | None = None, tls_port: int | None = None
-    ):
+    def __init__(self, data: str | os.PathLike[str], port: int | None = None, tls_port: int | None = None):
         self.folder = Path(data).resolve() / "broker"
         self.certs = Path(data).resolve() / "certs"
         self.port = port or 0

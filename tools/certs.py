@@ -3,7 +3,8 @@
     make certs NAMES="broker.example.org 192.0.2.7"      into $RATELOCK_DATA/certs
 
 ca.pem goes onto every pile (tools/provision.py); server.pem and server.key belong to the broker. ca.key signs
-further certificates: keep it offline. Elliptic keys (P-256): a pile's handshake is several times shorter than with RSA.
+further certificates: keep it offline. Elliptic keys (P-256): a pile's handshake is several times shorter than
+with RSA.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ class Ca:
             .serial_number(x509.random_serial_number())
             .not_valid_before(begin)
             .not_valid_after(begin + timedelta(days=days))
-            .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
+            )
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(self._key, hashes.SHA256())

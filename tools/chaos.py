@@ -2,10 +2,10 @@
 
     python -m tools.chaos --rounds 300 --seed 7
 
-A round: one to three orders are confirmed on random piles, and at a random moment of their lives the firmware of
-a pile, the cloud, the broker, or several of them, are ended by `kill -9` and started again. At the end everything
-is left alone until all is settled, and the books are audited: against what the hardware says that it delivered,
-against the settlements' chain, and against a second computation of every total.
+A round: one to three orders are confirmed on random piles, and at a random moment of their lives the firmware
+of a pile, the cloud, the broker, or several of them, are ended by `kill -9` and started again. At the end
+everything is left alone until all is settled, and the books are audited: against what the hardware says that
+it delivered, against the settlements' chain, and against a second computation of every total.
 """
 
 from __future__ import annotations
@@ -139,7 +139,9 @@ class Chaos:
         found: list[dict[str, Any]] = []
         before = ""
         while True:
-            page = self.system.operator.get(f"/api/settlements?device_id={pile.device_id}&limit=50{before}").json()
+            page = self.system.operator.get(
+                f"/api/settlements?device_id={pile.device_id}&limit=50{before}"
+            ).json()
             found += page["items"]
             if page["next"] is None:
                 return found
@@ -224,7 +226,9 @@ class Chaos:
             return [f"{pile.device_id}: billed {billed_mwh} mWh of {delivered_mwh} delivered"]
         if delivered_mwh - billed_mwh > lost_max_mwh:
             lost = delivered_mwh - billed_mwh
-            return [f"{pile.device_id}: {lost} mWh were lost in {pile.kills} kills, at most {lost_max_mwh} may"]
+            return [
+                f"{pile.device_id}: {lost} mWh were lost in {pile.kills} kills, at most {lost_max_mwh} may"
+            ]
         return []
 
     def summary(self) -> str:
@@ -254,7 +258,9 @@ def _problems(settlement: dict[str, Any], orders: dict[str, dict[str, Any]]) -> 
     energies = [(next(i for i, s in enumerate(steps) if s[0] == p[0]), p[4]) for p in settlement["periods"]]
     total_minor, _, _ = pricing.bill(order["rate"], energies, order["limits"].get("cost_minor"))
     if not total_minor == settlement["total_minor"] == order["total_minor"]:
-        found.append(f"{settlement['total_minor']} billed, {total_minor} computed, {order['total_minor']} kept")
+        found.append(
+            f"{settlement['total_minor']} billed, {total_minor} computed, {order['total_minor']} kept"
+        )
     return found
 
 

@@ -34,7 +34,7 @@ def interpreter() -> list[str]:
 
 
 def write_settings(data: Path, config: dict[str, object], sim: dict[str, object]) -> None:
-    """Writes what the firmware finds on its file system; config.json holds the key and is for its owner only."""
+    """Writes what the firmware finds on its file system; config.json, with the key, for its owner alone."""
     data.mkdir(parents=True, exist_ok=True)
     path = data / "config.json"
     path.unlink(missing_ok=True)
@@ -66,7 +66,9 @@ def read_key(argument: str | None) -> str:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device-id", required=True)
     parser.add_argument("--key", help=f"64 hex digits, or @file; better in the environment as {KEY_VARIABLE}")
     parser.add_argument("--mqtt", required=True, help="mqtt://host:port, or mqtts://host:port with --ca")
@@ -74,12 +76,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="the pile's flash: survives a restart")
     parser.add_argument("--power-w", type=int, default=7000)
     parser.add_argument("--imp-per-kwh", type=int, default=3200)
-    parser.add_argument("--speed", type=int, default=1, help="the register runs this many times faster than the clock")
+    parser.add_argument(
+        "--speed", type=int, default=1, help="the register runs this many times faster than the clock"
+    )
     parser.add_argument("--connectors", type=int, default=1)
     parser.add_argument("--battery-wh", type=int, default=60_000)
     parser.add_argument("--full-after-s", type=int, default=180, help="low power for this long means full")
     parser.add_argument("--no-feedback", action="store_true", help="a relay without a feedback contact")
-    parser.add_argument("--world", action="store_true", help="the car and what it was given outlive a killed pile")
+    parser.add_argument(
+        "--world", action="store_true", help="the car and what it was given outlive a killed pile"
+    )
     parser.add_argument("--keepalive-s", type=int, default=30)
     parser.add_argument("--backoff-max-ms", type=int, default=30_000)
     return parser.parse_args(arguments)
@@ -113,7 +119,7 @@ def main() -> None:
             "battery_wh": options.battery_wh,
             "feedback": not options.no_feedback,
             "full_after_s": options.full_after_s,
-            "world": "world.json" if options.world else None,
+            "world": "world.json" if options.world else "",
         },
     )
     environ = environment()

@@ -50,7 +50,8 @@ class PileIdentity:
 class System:
     """Broker and cloud on 127.0.0.1, over one data folder, and any number of simulated piles.
 
-    Ports: None takes free ones and keeps them over restarts; tls_port: as Broker's. env: added to the cloud's environment.
+    Ports: None takes free ones and keeps them over restarts; tls_port: as Broker's. env: added to the cloud's
+    environment.
     """
 
     def __init__(

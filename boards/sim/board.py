@@ -21,7 +21,7 @@ _settings = {
     "battery_wh": 60_000,
     "feedback": True,
     "full_after_s": 180,
-    "world": None,
+    "world": "",
 }
 
 

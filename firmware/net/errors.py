@@ -1,10 +1,10 @@
 """What can go wrong on the way to the broker.
 
-    LinkError
-    +-- LinkDown         there is no connection now, or it ended before the broker confirmed
-    +-- LinkRefused      the broker answered CONNECT or SUBSCRIBE with a no
-    +-- LinkUntrusted    the broker's certificate is not signed by our CA, not for its name, or not valid now
-    +-- MqttError        bytes that MQTT 3.1.1 does not allow
+LinkError
++-- LinkDown         there is no connection now, or it ended before the broker confirmed
++-- LinkRefused      the broker answered CONNECT or SUBSCRIBE with a no
++-- LinkUntrusted    the broker's certificate is not signed by our CA, not for its name, or not valid now
++-- MqttError        bytes that MQTT 3.1.1 does not allow
 """
 
 

@@ -22,7 +22,7 @@ def tls_context(ca):
     import tls
 
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_REQUIRED
+    context.verify_mode = tls.CERT_REQUIRED  # pyright: ignore[reportAttributeAccessIssue] - the stubs lack it
     context.load_verify_locations(_der(ca))
     return context
 

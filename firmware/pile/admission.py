@@ -8,7 +8,7 @@ FREE_BYTES_MIN = 65_536  # flash that must be free: the order, its steps, and it
 
 
 class Refusal(Exception):
-    """`reason` is one of words.REJECT_REASONS; order_id and connector are None where the order cannot tell."""
+    """`reason` is one of words.REJECT_REASONS; order_id, connector: None where the order cannot tell."""
 
     def __init__(self, reason, order_id=None, connector=None):
         super().__init__(reason)
@@ -62,7 +62,7 @@ def reason_to_refuse(order, device_id, connectors, at):
 
 
 def _prices_cover(order):
-    """Whether rising steps hold from the order's making to the end of the longest charge that could still start."""
+    """Whether rising steps hold from the order's making to the end of its longest possible charge."""
     rate = order["rate"]
     steps = rate["steps"]
     for i in range(1, len(steps)):

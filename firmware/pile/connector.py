@@ -19,7 +19,7 @@ _STATUS_OF_PHASE = {
 
 
 class Connector:
-    """`commanded` is what the relay is to be: the shell obeys it after each step, and confirms by the readings."""
+    """`commanded` is what the relay is to be: the shell obeys after each step, the readings confirm."""
 
     def __init__(self, number, readings, limits, fault=None):
         self.number = number  # from 1

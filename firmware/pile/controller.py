@@ -36,7 +36,8 @@ _STATE_OF_PHASE = {
 
 class Controller:
     """device_id, key (32 bytes) and store belong to this pile; `equipment` is [(Readings, safety.Limits),
-    ...], one for each connector from 1 on. Reads the journal: orders that a power cut ended come back recovering.
+    ...], one for each connector from 1 on. Reads the journal: orders that a power cut ended come back
+    recovering.
     """
 
     def __init__(self, device_id, key, store, clock, equipment, firmware):
@@ -61,7 +62,7 @@ class Controller:
         self._recover()
 
     def _recover(self):
-        """Takes up the orders that were running when the power went; closes one whose settlement is durable."""
+        """Takes up the orders that the power cut ended; closes those whose settlement is durable."""
         orders = {}
         for connector in self.connectors:
             if "faults" in self.journal.lost:
@@ -92,7 +93,7 @@ class Controller:
     # -- the cycle ------------------------------------------------------------------------------------------
 
     def step(self, now_ms):
-        """Decides, from the readings as they are now; now_ms is clock.now_ms. Writes nothing, sends nothing."""
+        """Decides, from the readings as they are; now_ms is clock.now_ms. Writes and sends nothing."""
         for connector in self.connectors:
             # UTC is asked for only where it is used: on an ESP32 it is too big for an int without heap.
             session = connector.session

@@ -67,8 +67,8 @@ class Journal:
 
     def load(self, connector):
         """The order that was running, or None: {"sealed": bytes, "started_at", "start_register_mwh",
-        "at", "register_mwh", "boundaries", "ran", "stop_reason"}. at, register_mwh and boundaries are the newest
-        durable ones; boundaries is None where they are lost. ran: readings were taken after the start.
+        "at", "register_mwh", "boundaries", "ran", "stop_reason"}. at, register_mwh and boundaries are the
+        newest durable ones; boundaries is None where they are lost. ran: readings were taken after the start.
         """
         content = self._read("order-%d" % connector)
         if content is None:
@@ -147,7 +147,7 @@ class Journal:
         return True
 
     def remember(self, order_id, expires_at):
-        """The id of an order that was found running is used, whatever the file says; the next use() writes it."""
+        """The id of an order found running is used, whatever the file says; the next use() writes it."""
         if not self.is_used(order_id):
             self._used.append([order_id, expires_at])
 

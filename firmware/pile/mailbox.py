@@ -1,4 +1,4 @@
-"""What waits to be published besides settlements. Bounded: the newest matters, the settlement tells the rest."""
+"""What waits to be published besides settlements. Bounded: the newest counts, the settlement tells all."""
 
 from pile_protocol import topics
 

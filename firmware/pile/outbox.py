@@ -1,7 +1,7 @@
 """Settlements that the cloud has not stored yet: kept in flash, sent in order, chained by their macs.
 
-    out-<first seq, 8 digits>   segments: framed lines, one settlement each, appended (k or k+1 whole after a cut)
-    acked                       the highest sequence number the cloud said "Stored" of, and that settlement's mac
+    out-<first seq, 8 digits>   segments: framed lines, a settlement each, appended (k or k+1 after a cut)
+    acked                       the highest sequence number that the cloud has stored, and that one's mac
 
 A segment leaves flash when all its settlements are acknowledged and a newer segment holds the chain's end.
 The one queue of settlements: nothing else is ever resent.
@@ -27,7 +27,7 @@ def _sealed(line):
 
 
 def _member(sealed, name):
-    """The raw text of a number or word in a settlement that this pile wrote: cheaper than parsing all of it."""
+    """The raw text of a number or word in a settlement of this pile: cheaper than parsing all of it."""
     mark = b'"%s":' % name
     begin = sealed.find(mark) + len(mark)
     end = sealed.find(b",", begin)
@@ -79,7 +79,7 @@ class Outbox:
                     self.last_seq = seq
                     self.last_mac = _mac(sealed)
         if self._segments:
-            # The newest may be empty after a cut, and what was before it gone: its number is taken all the same.
+            # The newest may be empty after a cut, and what was before it gone: its number is still taken.
             self.last_seq = max(self.last_seq, self._segments[-1] - 1)
             self._acked = self._acked or self._segments[0] - 1
         return settled
@@ -128,7 +128,7 @@ class Outbox:
         return True
 
     def _find(self, seq):
-        """The oldest undamaged settlement from `seq` on; damaged ones in between count as gone (the chain shows it)."""
+        """The oldest undamaged settlement from `seq` on; damaged ones are gone: the chain shows it."""
         for i, first_seq in enumerate(self._segments):
             if i + 1 < len(self._segments) and self._segments[i + 1] <= seq:
                 continue

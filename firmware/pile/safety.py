@@ -1,6 +1,6 @@
 """The safety latch: it can veto the relay in any state, and a latched fault stays until it is reset."""
 
-# Commanded open, but the feedback says closed, or energy still flows; commanded closed, but the feedback says open.
+# Commanded open, but the feedback says closed, or energy still flows; or closed, but the feedback says open.
 FEEDBACK_GRACE_MS = 1_000
 WELD_ENERGY_MWH = 3_000  # two pulses of the coarsest meter (800 imp/kWh) and some
 METER_GRACE_MS = 3_000
@@ -10,7 +10,9 @@ OVERCURRENT_MS = 2_000
 class Limits:
     """What one connector's wiring bears; a board sets its own."""
 
-    def __init__(self, max_current_ma=35_000, max_temperature_c=80, full_power_mw=15_000, full_after_ms=180_000):
+    def __init__(
+        self, max_current_ma=35_000, max_temperature_c=80, full_power_mw=15_000, full_after_ms=180_000
+    ):
         self.max_current_ma = max_current_ma
         self.max_temperature_c = max_temperature_c
         self.full_power_mw = full_power_mw  # below this the vehicle counts as full ...
@@ -60,7 +62,9 @@ class SafetyLatch:
 
     def _relay(self, passed_ms, readings):
         if readings.relay_closed is not None:
-            self._mismatch_ms = self._mismatch_ms + passed_ms if readings.relay_closed != self._commanded else 0
+            self._mismatch_ms = (
+                self._mismatch_ms + passed_ms if readings.relay_closed != self._commanded else 0
+            )
             if self._mismatch_ms > FEEDBACK_GRACE_MS:
                 return "PowerSwitchFailure"
         register_mwh = readings.register_mwh

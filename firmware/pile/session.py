@@ -19,8 +19,8 @@ OPEN_CONFIRM_MS = 1_500
 OPEN_SETTLE_MS = 300
 # After a power cut: how long to wait for the clock, the meter and the plug before settling.
 RECOVERY_WAIT_MS = 120_000
-# How far the time after a power cut may seem to lie before the last checkpoint: an order's own time base may run
-# ahead of a clock of whole seconds by as much as admission.FUTURE_S.
+# How far the time after a power cut may seem to lie before the last checkpoint: an order's own time base may
+# run ahead of a clock of whole seconds by as much as admission.FUTURE_S.
 CLOCK_SLACK_S = 30
 # A meter with a memory of its own may have counted on between the last checkpoint and the cut: 10 s at 43 kW.
 RECOVERY_JUMP_MWH = 120_000
@@ -55,6 +55,7 @@ class Session:
         self._stop_asked = None
         self._since_ms = now_ms
         self._last_ms = now_ms
+        self._checkpoint_at = started_at  # of the newest durable reading before a power cut
         self._resume_until_at = started_at + order["limits"]["duration_s"]
         self._start_base(started_at, now_ms)
         self._enter_step(pricing.step_index(self._steps, started_at))
@@ -113,7 +114,7 @@ class Session:
         return pricing.cost_pico(self._steps, self.energies(), self._fee_minor, self._digits)
 
     def bill(self):
-        """(total_minor, fee_minor, periods): pricing.bill at the money limit, steps without energy left out."""
+        """(total_minor, fee_minor, periods): pricing.bill at the money limit, without steps of no energy."""
         energies = [(index, mwh) for index, mwh in self.energies() if mwh]
         return pricing.bill(self._rate, energies, self.order["limits"].get("cost_minor"))
 
@@ -133,12 +134,12 @@ class Session:
     # -- the step ------------------------------------------------------------------------------------------
 
     def stop(self, reason):
-        """Asks for the end, from outside: the phone, a fault, the end of the firmware. The first reason counts."""
+        """Asks for the end, from outside: the phone, for one. The first reason counts."""
         if self._stop_asked is None:
             self._stop_asked = reason
 
     def step(self, now_ms, readings, fault, utc_at):
-        """Advances by one cycle. `fault` is the safety latch's code, `utc_at` the wall clock; both or either None.
+        """Advances by one cycle. fault: the safety latch's code; utc_at: the wall clock; each may be None.
 
         Returns True where the phase or the price step changed. A step that changes nothing allocates nothing.
         """
@@ -186,8 +187,9 @@ class Session:
         return None
 
     def _finish(self, now_ms, readings):
-        """Waits for the relay to be open, then takes the last reading. A relay that does not open is the latch's
-        business, and what flows through it the operator's loss: the last reading then stays the one at the stop."""
+        """Waits for the relay to be open, then takes the last reading. A relay that does not open is the
+        latch's business, and what flows through it the operator's loss: the last reading then stays the one
+        at the stop."""
         waited_ms = now_ms - self._since_ms
         if readings.relay_closed is None:
             open_now = waited_ms >= OPEN_SETTLE_MS
@@ -256,7 +258,7 @@ class Session:
         self._plan_step()
 
     def _plan_step(self):
-        """Works out, once per price step, when it ends and at which register the order must stop within it."""
+        """Works out, once per price step, when it ends and at which register the order must stop in it."""
         index, begin_mwh = self.boundaries[-1]
         later = index + 1 < len(self._steps)
         ends_at = self._steps[index + 1][0] if later else self._rate["until_at"]
@@ -273,7 +275,7 @@ class Session:
                 self._stop_register_reason = "CostLimitReached"
 
     def _cost_limit_register_mwh(self, limit_minor, index, begin_mwh):
-        """The register at which the exact cost reaches the money limit, if this step went on for ever; or None."""
+        """The register at which the exact cost would reach the money limit in this step; None: never."""
         unit_pico = pricing.pico_per_minor(self._digits)
         spent_pico = self._fee_minor * unit_pico
         for i in range(len(self.boundaries) - 1):

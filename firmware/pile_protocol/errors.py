@@ -1,10 +1,10 @@
 """Every error that outside data can cause.
 
-    ProtocolError
-    +-- MessageError   not JSON, or a field is missing, of the wrong type or out of bounds
-    +-- SealError      the mac is missing, damaged or made with another key
-    +-- TopicError     not a topic of ours
-    +-- PricingError   no price holds at that time
+ProtocolError
++-- MessageError   not JSON, or a field is missing, of the wrong type or out of bounds
++-- SealError      the mac is missing, damaged or made with another key
++-- TopicError     not a topic of ours
++-- PricingError   no price holds at that time
 """
 
 

@@ -50,7 +50,7 @@ def round_half_up(pico, minor_digits):
 
 
 def energy_to_reach(limit_pico, spent_pico, price):
-    """The fewest mWh at `price` with which `spent_pico` grows to `limit_pico`; None where a free step never does."""
+    """The fewest mWh at `price` that make `limit_pico` of `spent_pico`; None where a free step never does."""
     missing = limit_pico - spent_pico
     if missing <= 0:
         return 0
@@ -70,9 +70,7 @@ def apportion(amounts_pico, total_minor):
     shares = [amount * total_minor // whole for amount in amounts_pico]
     left = total_minor - sum(shares)
     if left:
-        by_remainder = sorted(
-            [(-(amount * total_minor % whole), i) for i, amount in enumerate(amounts_pico)]
-        )
+        by_remainder = sorted([(-(amount * total_minor % whole), i) for i, amount in enumerate(amounts_pico)])
         for _, i in by_remainder[:left]:
             shares[i] += 1
     return shares

@@ -83,7 +83,7 @@ def mqtt_password(key):
 
 
 def mqtt_client_id(device_id, key):
-    """The MQTT client id of a pile. Brokers end an older connection with the same id, whoever makes the new one:
-    an id that others cannot guess keeps one pile from throwing another out.
+    """The MQTT client id of a pile. Brokers end an older connection with the same id, whoever makes the new
+    one: an id that others cannot guess keeps one pile from throwing another out.
     """
     return device_id + "-" + binascii.hexlify(hmac_sha256(key, b"ratelock mqtt client id")).decode()[:16]

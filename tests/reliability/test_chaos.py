@@ -1,4 +1,5 @@
-"""Twenty rounds of kill -9 during orders, and the books balance. The long form: make chaos ROUNDS=300 SEED=1."""
+"""Twenty rounds of kill -9 during orders, and the books balance. The long form: make chaos ROUNDS=300
+SEED=1."""
 
 import secrets
 

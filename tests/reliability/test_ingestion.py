@@ -9,6 +9,7 @@ import time
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from pile_protocol import messages, pricing, seal, topics
 from tools.system import DEMO_RATE
@@ -19,7 +20,7 @@ COUNT = 1_000
 
 
 class Backlog:
-    """A pile that was offline for a thousand orders: sends all its settlements, and again until each is stored."""
+    """A pile that was offline for a thousand orders: sends all settlements until each is stored."""
 
     def __init__(self, system, identity):
         self.key = bytes.fromhex(identity.key)
@@ -27,16 +28,17 @@ class Backlog:
         self.waiting: dict[str, bytes] = {}  # by mac
         self._lock = threading.Lock()
         self.acknowledged = threading.Semaphore(0)
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=identity.device_id)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=identity.device_id)
         self._client.username_pw_set(identity.device_id, seal.mqtt_password(self.key))
         self._client.max_inflight_messages_set(200)
         self._client.max_queued_messages_set(0)
-        self._client.on_connect = lambda client, *_: client.subscribe(
-            topics.topic(self.device_id, topics.SETTLEMENT_ACK), qos=1
-        )
+        self._client.on_connect = self._subscribe
         self._client.on_message = self._take
         self._client.connect("127.0.0.1", system.broker.port)
         self._client.loop_start()
+
+    def _subscribe(self, client, *_):
+        client.subscribe(topics.topic(self.device_id, topics.SETTLEMENT_ACK), qos=1)
 
     def _take(self, _client, _userdata, message):
         seal.check(message.payload, self.key)
@@ -110,7 +112,9 @@ def test_the_cloud_killed_in_the_middle_of_1000_settlements_loses_none_and_doubl
             backlog.send()
         silences = 0
         while backlog.waiting and silences < 10:
-            if not backlog.acknowledged.acquire(timeout=3):  # as a pile does: what stays unanswered is sent again
+            if not backlog.acknowledged.acquire(
+                timeout=3
+            ):  # as a pile does: what stays unanswered is sent again
                 silences += 1
                 backlog.send()
         assert not backlog.waiting, f"{len(backlog.waiting)} settlements were never stored"

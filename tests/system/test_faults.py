@@ -1,4 +1,4 @@
-"""Faults at the hardware: the relay opens, the order is settled, the connector stays out of use until it is reset."""
+"""Faults at the hardware: the relay opens, the order is settled, the connector waits for a reset."""
 
 import pytest
 
@@ -99,4 +99,7 @@ def test_no_valid_meter_reading_no_start(pile, phone, tap):
     order = phone.order(p.device_id)
     view = order.wait_for_state("Rejected")
     assert view["reason"] == "NoMeter"
-    assert tap.wait_for(p.device_id, "order/status", lambda m: m["order_id"] == order.order_id)["state"] == "Rejected"
+    assert (
+        tap.wait_for(p.device_id, "order/status", lambda m: m["order_id"] == order.order_id)["state"]
+        == "Rejected"
+    )

@@ -1,4 +1,4 @@
-"""Without a network: the order goes on, ends at its limits, and its settlement arrives when there is one again."""
+"""Without a network: the order goes on, ends at its limits, and its settlement arrives later."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_an_offline_pile_gets_no_order(pile, phone):
 
 
 def test_an_order_that_the_pile_never_gets_expires_and_does_not_start_later(sim_pile, own_system, open_tap):
-    """The link breaks without a word just before the confirmation: the cloud gives up, and the pile must not begin."""
+    """The link breaks silently just before the confirmation: the cloud gives up, the pile must not begin."""
     from tools.phone import Phone
 
     own_system.stop_cloud()
@@ -87,14 +87,23 @@ def test_every_message_of_an_order_twice_changes_nothing(pile, phone, tap):
     p = pile(speed=600)
     order = phone.order(p.device_id)
     order.wait_for_state("Charging")
-    again = [m for m in tap.of(p.device_id, "order")]
+    again = tap.of(p.device_id, "order")
     assert again
     for message in again * 2:
         tap.publish(p.device_id, "order", message.payload)
     order.wait_for_event(lambda e: e.name == "meter" and e.data["energy_mwh"] > 500_000)
     order.stop()
     view = order.wait_for_state("Settled")
-    for name in ("hello", "order/status", "meter", "settlement", "settlement/ack", "command", "order", "time"):
+    for name in (
+        "hello",
+        "order/status",
+        "meter",
+        "settlement",
+        "settlement/ack",
+        "command",
+        "order",
+        "time",
+    ):
         for message in tap.of(p.device_id, name):
             tap.publish(p.device_id, name, message.payload)
     # The duplicates are through when an order made after them is.

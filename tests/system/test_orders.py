@@ -13,7 +13,11 @@ FAST = 600  # the register runs this many times faster: 7 kW gives 1.2 kWh a sec
 def priced(rate, factor):
     """`rate` with every price multiplied."""
     periods = [
-        {**p, "electricity_price": p["electricity_price"] * factor, "service_price": p["service_price"] * factor}
+        {
+            **p,
+            "electricity_price": p["electricity_price"] * factor,
+            "service_price": p["service_price"] * factor,
+        }
         for p in rate["periods"]
     ]
     return {**rate, "periods": periods}
@@ -56,7 +60,12 @@ def test_a_rate_published_in_the_middle_changes_nothing_in_the_running_order(pil
     order.stop()
     view = order.wait_for_state("Settled")
     assert phone.rate(p.device_id)["rate_id"] == new_rate_id
-    assert view["settlement"]["rate_id"] == view["rate"]["rate_id"] == order.placed["rate"]["rate_id"] != new_rate_id
+    assert (
+        view["settlement"]["rate_id"]
+        == view["rate"]["rate_id"]
+        == order.placed["rate"]["rate_id"]
+        != new_rate_id
+    )
     prices = {(row[1], row[2]) for row in view["settlement"]["periods"]}
     assert prices <= {(p["electricity_price"], p["service_price"]) for p in DEMO_RATE["periods"]}
     assert not view["settlement"]["flagged"]

@@ -15,18 +15,18 @@ class Bench:
     """All plants of one board. Every read of any driver lets the world catch up first.
 
     world: a file that keeps what each plant has delivered, so that the world outlives a killed firmware,
-    and a test knows what really flowed; None for a world that begins anew.
+    and a test knows what really flowed; "" for a world that begins anew.
     """
 
-    def __init__(self, plants, world=None):
+    def __init__(self, plants, world=""):
         self._plants = plants
         self._world = world
-        if world is not None:
+        if world:
             self._recall()
         self._poller = select.poll()
         self._poller.register(sys.stdin, select.POLLIN)
         self._listening = True
-        self._reported_ms = [0] * len(plants)
+        self._reported_ms = [time.ticks_ms()] * len(plants)
         self._reported_mwh = [0] * len(plants)
         self._remembered = None
 
@@ -41,9 +41,12 @@ class Bench:
         now_ms = time.ticks_ms()
         for i, plant in enumerate(self._plants):
             plant.advance(now_ms)
-            if plant.delivered_mwh != self._reported_mwh[i] and now_ms - self._reported_ms[i] >= REPORT_MS:
+            if (
+                plant.delivered_mwh != self._reported_mwh[i]
+                and time.ticks_diff(now_ms, self._reported_ms[i]) >= REPORT_MS
+            ):
                 self.report(i)
-        if self._world is not None:
+        if self._world:
             self._remember()
         while self._listening and self._poller.poll(0):
             line = sys.stdin.readline()
