@@ -1,6 +1,6 @@
 """Fixtures of the browser tests: a real Chromium before the real system.
 
-A page that logs an error, throws, loads anything from elsewhere or breaks its own content policy fails its test.
+A page that logs an error, throws, loads from elsewhere or breaks its own content policy fails its test.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from tools import browser as chromium
 
@@ -45,20 +45,20 @@ class Watch:
         self._allowed.append(text)
 
     def on(self, page: Page, origin: str) -> None:
+        def on_console(message: ConsoleMessage) -> None:
+            if message.type == "error":
+                self.problems.append(f"{message.text} {message.location['url']}")
+
+        def on_request(request: Request) -> None:
+            if not request.url.startswith((origin + "/", "data:", "blob:")):
+                self.problems.append(f"asked {request.url}")
+
         page.on("pageerror", lambda error: self.problems.append(f"thrown: {error}"))
-        page.on(
-            "console", lambda m: self.problems.append(f"{m.type}: {m.text}") if m.type == "error" else None
-        )
-        page.on(
-            "request", lambda r: None if _is_own(r.url, origin) else self.problems.append(f"asked {r.url}")
-        )
+        page.on("console", on_console)
+        page.on("request", on_request)
 
     def unexpected(self) -> list[str]:
         return [each for each in self.problems if not any(text in each for text in self._allowed)]
-
-
-def _is_own(url: str, origin: str) -> bool:
-    return url.startswith((origin + "/", "data:", "blob:"))
 
 
 @pytest.fixture
@@ -69,26 +69,32 @@ def watch() -> Iterator[Watch]:
 
 
 @pytest.fixture
-def open_page(chromium_browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
-    """Opens an address in a browser of its own: `open_page(url, viewport=SMALL_PHONE, color_scheme="dark")`.
-
-    options: of Browser.new_context; context: one to open it in, such as that of another page.
-    """
+def new_context(chromium_browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Makes browsers of their own: of an English phone, unless the options (Browser.new_context) differ."""
     contexts: list[BrowserContext] = []
 
+    def make(**options: Any) -> BrowserContext:
+        context = chromium_browser.new_context(**{"viewport": PHONE, "locale": "en-GB", **options})
+        context.set_default_timeout(TIMEOUT_MS)
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def open_page(new_context: Callable[..., BrowserContext], watch: Watch) -> Callable[..., Page]:
+    """Opens an address, in a given context or a new one: `open_page(url, viewport=SMALL_PHONE)`."""
+
     def open_one(url: str, context: BrowserContext | None = None, **options: Any) -> Page:
-        if context is None:
-            context = chromium_browser.new_context(**{"viewport": PHONE, "locale": "en-GB", **options})
-            context.set_default_timeout(TIMEOUT_MS)
-            contexts.append(context)
-        page = context.new_page()
+        page = (context or new_context(**options)).new_page()
         watch.on(page, "/".join(url.split("/")[:3]))
         page.goto(url)
         return page
 
-    yield open_one
-    for context in contexts:
-        context.close()
+    return open_one
 
 
 def axe_problems(page: Page) -> list[str]:
