@@ -321,13 +321,44 @@ def test_a_time_that_cannot_be_trusted(boot, spoil: Callable[[bytearray], None])
     assert not any('"clock ' in line for line in pile.lines)
 
 
-def test_certificates_wait_for_the_clock(boot, certificates: Path, tls_server) -> None:
+def test_certificates_wait_for_the_clock(boot, certificates: Path) -> None:
     """On a chip that wakes up in the year 2000 no certificate is valid yet."""
-    port, _ = tls_server
     (boot.flash / "ca.pem").write_bytes((certificates / "ours.pem").read_bytes())
-    with TimeServer(int(time.time()) + NTP_EPOCH_AT) as server:
+    questions = 0
+    may_answer = threading.Event()
+    asked_often = threading.Event()
+
+    def hold(answer: bytearray) -> None:
+        nonlocal questions
+        questions += 1
+        if questions == 3:
+            asked_often.set()
+        if not may_answer.is_set():
+            answer[1] = 0
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0)
+    port = listener.getsockname()[1]
+    with listener, TimeServer(int(time.time()) + NTP_EPOCH_AT, hold) as server:
         values = config(port, broker={"host": "localhost", "ca": "ca.pem"}, ntp=f"127.0.0.1:{server.port}")
-        pile = boot(values, TELL_RTC)
+        pile = boot(values, TELL_RTC + "; import net.ntp as n; n.TRY_MS = 100; n.TRIES = 1000")
+        assert asked_often.wait(20)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        may_answer.set()
+        pile.wait_for_line("clock ")
+        listener.settimeout(20)
+        listener.accept()[0].close()
+
+
+def test_without_a_time_server_certificates_are_tried_all_the_same(
+    boot, certificates: Path, tls_server
+) -> None:
+    """The chip may know the time from before a reset."""
+    (boot.flash / "ca.pem").write_bytes((certificates / "ours.pem").read_bytes())
+    with TimeServer(0, _spoilt(1, 0)) as server:
+        broker = {"host": "localhost", "ca": "ca.pem"}
+        values = config(tls_server[0], broker=broker, ntp=f"127.0.0.1:{server.port}")
+        pile = boot(values, "import net.ntp as n; n.TRY_MS = 100")
+        pile.wait_for_line("no time from")
         pile.wait_for_line("the broker closed the connection")
-    said = "\n".join(pile.lines)
-    assert said.index("clock ") < said.index("the broker closed")

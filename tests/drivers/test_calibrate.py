@@ -17,7 +17,7 @@ from tools.sim_pile import interpreter
 HERE = Path(__file__).parent
 COUNTS = {"power": [20_400, 60_000], "current": [26_220, 30_000], "voltage": [13_800, 30_000]}
 
-# While the relay is closed CF makes 340 Hz, and CF1 870 Hz for the current (SEL low) or 460 Hz for the voltage.
+# While the relay is closed CF makes 340 Hz, CF1 870 Hz for the current (SEL low) or 460 Hz for the voltage.
 CHIP = """
 import lab, time
 def sleep_ms(ms):

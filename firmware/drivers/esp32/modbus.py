@@ -10,6 +10,7 @@ from machine import Pin
 
 READ_INPUT_REGISTERS = 4
 ANSWER_MS = 500  # from the request to the last byte of its answer
+LATE_MS = 300  # an answer does not say to which request; so after a silence this long for one that comes late
 BUFFER_BYTES = 64  # the longest answer (25 bytes) and what noise may put before it
 
 # CRC-16/MODBUS of the sixteen half bytes.
@@ -65,6 +66,7 @@ class Bus:
         self._next = 0
         self._asked = None  # the meter whose answer is awaited
         self._asked_ms = 0
+        self._was_late = False
 
     def attach(self, meter):
         self._meters.append(meter)
@@ -74,22 +76,25 @@ class Bus:
         if meter is not self._meters[0]:
             return
         asked = self._asked
+        since_ms = time.ticks_diff(time.ticks_ms(), self._asked_ms)
         if asked is None:
-            self._ask(self._meters[self._next])
+            if not self._was_late or not 0 <= since_ms < ANSWER_MS + LATE_MS:
+                self._ask(self._meters[self._next])
             return
         waiting = self._uart.any()
-        late = time.ticks_diff(time.ticks_ms(), self._asked_ms) >= ANSWER_MS
+        late = since_ms >= ANSWER_MS
         if waiting < asked.answer_bytes and not late:
             return
         length = self._uart.readinto(self._buffer) if waiting else 0
         at = find_answer(self._buffer, length or 0, asked.address, asked.answer_words)
         if at >= 0 or late:  # else the bytes were noise, and the answer may still come
             self._asked = None
+            self._was_late = at < 0
             self._next = (self._next + 1) % len(self._meters)
             asked.answered(self._buffer, at)
 
     def _ask(self, meter):
-        while self._uart.any():  # the remains of an answer that came too late
+        while self._uart.any():  # what came too late
             self._uart.readinto(self._buffer)
         frame = meter.next_request()
         self._asked = meter

@@ -38,6 +38,15 @@ def test_bouncing_changes_nothing():
         assert cycles(contact, 1) is False
 
 
+def test_cycles_in_quick_succession_do_not_shorten_the_hold():
+    """A message makes the control loop cycle at once."""
+    contact = plug(25)
+    lab.drive(25, 0)
+    for _ in range(20):
+        assert contact.read() is False
+        lab.advance(1)
+
+
 def test_emergency_stop_is_normally_closed():
     contact = estop(33)
     lab.drive(33, 0)

@@ -133,6 +133,26 @@ def test_noise_is_none_until_it_has_been_quiet():
     assert meter.register_mwh() == 0
 
 
+def test_a_long_rest_saves_up_no_credit_for_noise():
+    meter = meter_at()
+    for _ in range(36_000):
+        time.advance_ms(100)
+        meter.register_mwh()
+    for _ in range(100):
+        lab.pulse(PIN)
+    lab.advance(100)
+    assert meter.register_mwh() is None
+
+
+def test_what_comes_before_it_has_been_quiet_does_not_count():
+    meter = meter_at()
+    for _ in range(100):
+        lab.pulse(PIN)
+    assert flow(meter, 5, 800) is None
+    lab.advance(QUIET_MS)
+    assert meter.register_mwh() == 0
+
+
 def test_full_power_with_jitter_is_no_noise():
     meter = meter_at(max_power_w=7_200)  # a pulse every 500 ms at full power
     register = 0
