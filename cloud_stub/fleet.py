@@ -46,7 +46,7 @@ _CHARGING = select(orders.c.device_id).where(orders.c.holds, orders.c.state == l
 def list_views(
     conn: Connection, hub: Hub, now: int, wanted: PileFilter, limit: int, after: str | None
 ) -> list[dict[str, Any]]:
-    """Piles by id, later than `after`; a pile's own queries would be too many, so each is asked of them all."""
+    """Piles by id, later than `after`; the queries are for all of them, not one each."""
     query = wanted.narrow(select(piles_table)).order_by(piles_table.c.device_id).limit(limit)
     if after is not None:
         query = query.where(piles_table.c.device_id > after)
@@ -62,7 +62,7 @@ def one_view(conn: Connection, hub: Hub, now: int, device_id: str) -> dict[str, 
 
 
 def summary(conn: Connection, wanted: PileFilter) -> dict[str, Any]:
-    """How many piles there are in each state, and in all that `wanted` lets through; what waits for a person."""
+    """How many piles are in each state, how many `wanted` lets through, and what waits for a person."""
     total, online, faulted = conn.execute(
         select(
             func.count(),

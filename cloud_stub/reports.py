@@ -1,4 +1,4 @@
-"""Energy and revenue by day and by price period; a pile's power over time; who confirmed which rate.
+"""Energy and revenue by day and by price period, a pile's power over time, and who confirmed which rate.
 
 A settlement counts on the day its charging ended. One that is flagged is not counted as revenue: it is told apart.
 """
@@ -150,7 +150,7 @@ def power(conn: Connection, device_id: str, from_at: int, until_at: int) -> list
 
 
 def confirmations(conn: Connection, rate_ids: list[str]) -> dict[str, dict[str, Any]]:
-    """Of each rate, how many orders confirmed it, how many still run on it, and when the last one was made."""
+    """Of each rate: how many orders confirmed it, how many still run, when the last one was made."""
     rows = conn.execute(
         select(
             orders.c.rate_id,

@@ -1,4 +1,4 @@
-"""A cloud for the console's tests: the real one over a database of its own, its broker a list, its piles played.
+"""A cloud for the console's tests: the real one on a database of its own, its broker a list, its piles played.
 
 Piles are registered, greet, charge and settle through the same messages that real ones send.
 """
@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from cloud_stub import piles
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
 from cloud_stub.settings import Settings
 from cloud_stub.store import to_json
+from cloud_stub.tables import orders as orders_table
 from cloud_stub.tables import piles as piles_table
+from cloud_stub.tables import settlements
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, open_sealed
 from tools.api_client import Client
 from tools.phone import Phone, PhoneOrder
@@ -166,6 +168,27 @@ class Fleet:
                 }
             )
         self.cloud.writer.submit(lambda tx: tx.conn.execute(insert(piles_table), rows)).result(WAIT_S)
+
+    def copies(self, order: PhoneOrder, count: int) -> None:
+        """That many orders like this one."""
+
+        def unit(tx: Any) -> None:
+            query = select(orders_table).where(orders_table.c.order_id == order.order_id)
+            row = dict(tx.conn.execute(query).one()._mapping)
+            copies = [
+                row | {"order_id": f"copy-{n:08}", "token": f"t{n}", "idempotency_key": f"key-of-copy-{n}"}
+                for n in range(count)
+            ]
+            tx.conn.execute(insert(orders_table), copies)
+
+        self.cloud.writer.submit(unit).result(WAIT_S)
+
+    def counted_today(self) -> None:
+        """The settlements count now, though they say that charging took ten minutes."""
+        now = int(time.time())
+        self.cloud.writer.submit(lambda tx: tx.conn.execute(update(settlements).values(ended_at=now))).result(
+            WAIT_S
+        )
 
     def commands(self, pile: FakePile) -> list[dict[str, Any]]:
         """The commands sent to a pile, their seals checked."""

@@ -82,7 +82,7 @@ export function open(root, params) {
       next = page.next;
       show(list, orderTable("Orders", page.items));
       const first = (before.length - 1) * PAGE;
-      show(count, page.items.length ? `${here.count(first + 1)}–${here.count(first + page.items.length)}, newest first` : "");
+      show(count, page.items.length ? `${here.count(first + 1)} to ${here.count(first + page.items.length)}, newest first` : "");
       back.disabled = before.length === 1;
       forth.disabled = !next;
     } catch (problem) {

@@ -2,6 +2,7 @@
 
 import { lines, sized } from "./console-charts.js";
 import { ago, busy, confirm, crumbs, facts, failure, h, heading, here, kb, notice, pill, section, show, statusPill, when, words } from "./console-parts.js";
+import { showLabel } from "./console-label.js";
 import { eventWords } from "./console-words.js";
 import { orderTable } from "./console-orders.js";
 import { ask, poll } from "./console-session.js";
@@ -64,7 +65,7 @@ function drawHead(root, pile, own) {
       [pile.name, " ", pile.online ? pill("Online", "ok") : pill("Offline", "off")],
       h("a", { class: "button small", href: own + "/rate" }, pile.rate_id ? "Rate" : "Set its rate"),
       h("a", { class: "button small", href: "/p/" + encodeURIComponent(pile.device_id), target: "_blank", rel: "noopener" }, "Phone page"),
-      h("a", { class: "button small", href: own + "/label" }, "Label"),
+      h("button", { class: "button small", onclick: (event) => showLabel(event.currentTarget, pile) }, "Label…"),
     ),
     pile.rate_id ? null : h("p", { class: "hint warn" }, "It has no rate yet, so nobody can charge here. ", h("a", { href: own + "/rate" }, "Write one")),
   );

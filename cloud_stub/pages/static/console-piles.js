@@ -107,7 +107,7 @@ export function open(root, params) {
       row.update(item);
     });
     const first = (cursors.length - 1) * PAGE;
-    const shown = items.length ? `${here.count(first + 1)}–${here.count(first + items.length)} of ${here.count(summary.matching)}` : nothing(summary);
+    const shown = items.length ? `${here.count(first + 1)} to ${here.count(first + items.length)} of ${here.count(summary.matching)}` : nothing(summary);
     if (count.textContent !== shown) show(count, shown);
     back.disabled = cursors.length === 1;
     forth.disabled = !next || first + items.length >= summary.matching;

@@ -219,19 +219,20 @@ function edit(root, pile, published, path) {
     const rate = written();
     const lines = latest ? differences(plain(latest), rate) : ["It is the first rate of this pile."];
     if (!(await confirm("Publish this rate?", [h("ul", {}, lines.map((each) => h("li", {}, each))), "It becomes a new version and cannot be changed. Orders that run keep the rate they were confirmed with."], "Publish"))) return;
+    let made = null;
     await busy(publish, async () => {
       try {
-        const made = await ask(path + "/rate", { method: "PUT", body: rate });
-        latest = made;
-        load(made);
-        notice(`Version …${made.rate_id.slice(-8)} holds from now on.`);
-        versions.reload();
+        made = await ask(path + "/rate", { method: "PUT", body: rate });
       } catch (problem) {
         if (!(problem instanceof Problem) || problem.code !== "InvalidRequest") throw problem;
         complain(problem.members.errors.map((each) => `${each.field}: ${each.reason}.`));
       }
     });
-    changed();
+    if (!made) return;
+    latest = made;
+    load(made);
+    notice(`Version …${made.rate_id.slice(-8)} holds from now on.`);
+    versions.reload();
   }
 }
 

@@ -58,7 +58,7 @@ export function poll(path, everyMs, show, failed) {
       if (ended) return;
       if (!(problem instanceof Problem)) throw problem;
       if (problem.status === 401) return logOut();
-      if (problem.code !== "Network" && problem.status < 500) {
+      if (problem.code !== "Network" && problem.status < 500 && problem.status !== 429) {
         ended = true;
         return failed(problem);
       }
@@ -99,8 +99,8 @@ async function changed(path, tag) {
   }
 }
 
-/** Hand a file of the API to the browser's downloads; the token travels in a header, never in an address. */
-export async function download(path, name) {
+/** A file of the API as a Blob; the token travels in a header, never in an address. Throws Problem. */
+export async function fetched(path) {
   let answer;
   try {
     answer = await fetch(path, { headers: { Authorization: "Bearer " + token() }, cache: "no-store" });
@@ -112,7 +112,12 @@ export async function download(path, name) {
     const value = await answer.json();
     throw new Problem(value.code ?? "HttpError", answer.status, value);
   }
-  const address = URL.createObjectURL(await answer.blob());
+  return answer.blob();
+}
+
+/** Hand a file of the API to the browser's downloads. Throws Problem. */
+export async function download(path, name) {
+  const address = URL.createObjectURL(await fetched(path));
   const link = document.createElement("a");
   link.href = address;
   link.download = name;

@@ -1,0 +1,429 @@
+"""The operator's console in a real browser: login, the live table, a pile, orders, settlements, reports."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.conftest import DESKTOP, Watch, axe_problems, overflow
+from tests.web.fleet import DAY_RATE, TOKEN, Fleet, serving
+
+TABLET = {"width": 768, "height": 1024}
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with serving(tmp_path / "a console") as running:
+        yield running
+
+
+@pytest.fixture
+def console(fleet: Fleet, open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """`console("/orders")`: that view, logged in; options as those of open_page."""
+
+    def open_view(view: str = "/piles", **options: Any) -> Page:
+        page = open_page(f"{fleet.url}/console#{view}", **{"viewport": DESKTOP, **options})
+        log_in(page)
+        return page
+
+    return open_view
+
+
+def log_in(page: Page) -> None:
+    page.get_by_label("Operator token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+
+
+def choose(page: Page, action: str) -> None:
+    """Answer the dialog that is open."""
+    page.get_by_role("dialog").get_by_role("button", name=action).click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def row(page: Page, text: str) -> Any:
+    return page.get_by_role("row").filter(has_text=text)
+
+
+# -- login
+
+
+def test_a_wrong_token_is_told_so_and_the_right_one_opens(
+    fleet: Fleet, open_page: Callable[..., Page], watch: Watch
+):
+    watch.allow("401")
+    fleet.pile("PILE-1")
+    page = open_page(fleet.url + "/console", viewport=DESKTOP)
+    for wrong in ("wrong", "a token with spaces", "令牌"):
+        page.get_by_label("Operator token").fill(wrong)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_have_text("That is not the operator token.")
+        expect(page.get_by_label("Operator token")).to_be_focused()
+    assert "PILE-1" not in page.content()
+    log_in(page)
+    expect(row(page, "PILE-1")).to_be_visible()
+
+
+def test_the_token_lives_as_long_as_the_tab_and_no_longer(fleet: Fleet, console: Callable[..., Page]):
+    page = console()
+    page.reload()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(fleet.url + "/console")
+    expect(other.get_by_label("Operator token")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()
+    page.reload()
+    expect(page.get_by_label("Operator token")).to_be_visible()
+    assert page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])") == "[{},{}]"
+
+
+def test_a_token_that_no_longer_holds_leads_back_to_the_login(
+    fleet: Fleet, console: Callable[..., Page], watch: Watch
+):
+    page = console()
+    watch.allow("401")
+    fleet.cloud.operator_token = "another token of another day"
+    expect(page.get_by_label("Operator token")).to_be_visible()
+
+
+# -- the live table
+
+
+def test_a_thousand_piles_are_paged_searched_and_filtered(fleet: Fleet, console: Callable[..., Page]):
+    fleet.many(1000)
+    page = console()
+    body = page.locator("table.piles tbody tr")
+    expect(page.get_by_text("1 to 50 of 1,000")).to_be_visible()
+    expect(body).to_have_count(50)
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("51 to 100 of 1,000")).to_be_visible()
+    expect(body.first).to_contain_text("FLEET-0050")
+    page.get_by_role("button", name="Previous").click()
+    expect(body.first).to_contain_text("FLEET-0000")
+    page.get_by_label("Search piles").fill("bay 77")
+    expect(page.get_by_text("1 to 11 of 11")).to_be_visible()
+    expect(body).to_have_count(11)
+    page.get_by_role("button", name="Offline").click()
+    expect(body).to_have_count(1)
+    expect(body.first).to_contain_text("Bay 773")
+    page.reload()  # the address keeps what was asked for
+    expect(body).to_have_count(1)
+    page.get_by_label("Search piles").fill("nothing is called like this")
+    expect(page.get_by_text("No pile is like that.")).to_be_visible()
+    page.get_by_label("Search piles").fill("")
+    page.get_by_role("button", name="Faulted").click()
+    expect(page.get_by_text("1 to 20 of 20")).to_be_visible()
+    expect(body.first).to_contain_text("Ground failure")
+
+
+def test_the_table_follows_what_the_piles_say(fleet: Fleet, console: Callable[..., Page]):
+    pile = fleet.pile("PILE-1", "North gate")
+    page = console()
+    line = row(page, "North gate")
+    expect(line).to_contain_text("Online")
+    expect(line).to_contain_text("21 KB")
+    link = line.get_by_role("link", name="North gate")
+    link.focus()
+    order, _ = fleet.order(pile)
+    fleet.charge(pile, order)
+    expect(line).to_contain_text("6.9 kW")
+    expect(line).to_contain_text("2.35 kWh, ¥3.31")
+    expect(page.get_by_role("button", name="Charging")).to_contain_text("1")
+    expect(link).to_be_focused()  # only the cells that changed are drawn anew
+    pile.offline()
+    expect(line).to_contain_text("Offline")
+
+
+def test_a_lost_connection_is_told_and_found_again(console: Callable[..., Page], watch: Watch):
+    page = console()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    watch.allow("ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    expect(page.get_by_text("Connection lost")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+def test_a_pile_is_added_and_its_key_told_once(fleet: Fleet, console: Callable[..., Page], watch: Watch):
+    page = console()
+    expect(page.get_by_text("There are no piles yet")).to_be_visible()
+    page.get_by_role("button", name="Add a pile").click()
+    box = page.get_by_role("dialog")
+    box.get_by_label("Device id").fill("no spaces here")
+    box.get_by_role("button", name="Add", exact=True).click()
+    expect(box.get_by_role("alert")).to_contain_text("letters, digits")
+    box.get_by_label("Device id").fill("PILE-7")
+    box.get_by_label("Name").fill("Yard")
+    box.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text("PILE-7 is registered")
+    key = page.locator("code.key").inner_text()
+    assert fleet.row("PILE-7").key_hex == key
+    choose(page, "I have it")
+    expect(page.get_by_role("heading", name="Rate of Yard")).to_be_visible()
+    assert key not in page.content()
+
+
+# -- a pile
+
+
+def test_a_fault_is_reset_only_after_asking(fleet: Fleet, console: Callable[..., Page]):
+    pile = fleet.pile("PILE-1")
+    fleet.report(pile, said={2: {"status": "Faulted", "fault": "GroundFailure"}})
+    page = console("/piles/PILE-1")
+    second = page.get_by_role("region", name="Connector 2")
+    expect(second).to_contain_text("Ground failure")
+    second.get_by_role("button", name="Reset fault").click()
+    choose(page, "Cancel")
+    assert not fleet.commands(pile)
+    second.get_by_role("button", name="Reset fault").click()
+    choose(page, "Reset fault")
+    expect(page.get_by_text("has been asked to clear the fault")).to_be_visible()
+    (command,) = fleet.commands(pile)
+    assert (command["action"], command["connector"]) == ("reset", 2)
+    expect(page.get_by_text("Reset was asked for: connector 2")).to_be_visible()
+    fleet.report(pile)
+    expect(second).to_contain_text("Available")
+    expect(second.get_by_role("button")).to_have_count(0)
+    expect(page.get_by_text("Fault cleared: connector 2: ground failure")).to_be_visible()
+
+
+def test_a_pile_shows_todays_curve_its_order_and_stops_it(fleet: Fleet, console: Callable[..., Page]):
+    pile = fleet.pile("PILE-1")
+    order, _ = fleet.order(pile)
+    fleet.charge(pile, order)
+    page = console("/piles/PILE-1")
+    expect(page.get_by_role("img", name="Power today; at most 6.9 kW in 1 orders")).to_be_visible()
+    card = page.get_by_role("region", name="Connector 1")
+    expect(card).to_contain_text("6.91 kW")
+    stop = card.get_by_role("button", name="Stop")
+    stop.focus()
+    fleet.charge(pile, order, power_mw=3_000_000, register_mwh=6_000_000)
+    expect(card).to_contain_text("3.00 kW")
+    expect(stop).to_be_focused()
+    stop.click()
+    choose(page, "Stop order")
+    expect(page.get_by_text("has been asked to stop")).to_be_visible()
+    assert [each["action"] for each in fleet.commands(pile)] == ["stop"]
+    card.get_by_role("link", name="Order charging").click()
+    expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Charging")
+
+
+def test_a_label_is_looked_at_and_taken_along(fleet: Fleet, console: Callable[..., Page]):
+    fleet.pile("PILE-1")
+    page = console("/piles/PILE-1")
+    page.get_by_role("button", name="Label…").click()
+    picture = page.get_by_role("img", name="QR code that opens the phone page of PILE-1")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    with page.expect_download() as started:
+        page.get_by_role("button", name="PDF").click()
+    assert Path(started.value.path()).read_bytes().startswith(b"%PDF-")
+    assert started.value.suggested_filename == "label-PILE-1.pdf"
+    choose(page, "Done")
+
+
+def test_what_is_not_there_gets_its_own_words(fleet: Fleet, console: Callable[..., Page], watch: Watch):
+    watch.allow("404")
+    page = console("/piles/NO-SUCH-PILE")
+    expect(page.get_by_role("alert")).to_contain_text("There is no pile with that id")
+    for address, words in (
+        ("/orders/nothing", "There is no order with that id"),
+        ("/flagged/99", "There is no settlement with that id"),
+        ("/nowhere", "There is no such page"),
+        ("/piles/%E0%A4%A", "There is no pile with that id"),
+    ):
+        page.evaluate("to => (location.hash = to)", address)
+        expect(page.get_by_text(words)).to_be_visible()
+
+
+def test_names_with_markup_stay_names(fleet: Fleet, console: Callable[..., Page]):
+    name = "<img src=x onerror=\"document.title='broken in'\"><script>alert(1)</script> & gate"
+    pile = fleet.pile("PILE-1", name)
+    fleet.charged(pile, 1_000_000)
+    page = console()
+    expect(page.get_by_role("link", name=name)).to_be_visible()
+    for view in ("/piles/PILE-1", "/piles/PILE-1/rate"):
+        page.evaluate("to => (location.hash = to)", view)
+        expect(page.get_by_role("heading", level=1)).to_contain_text(name)
+    assert page.locator("img, main script").count() == 0
+    assert "broken in" not in page.title()
+
+
+# -- orders
+
+
+def test_orders_are_filtered_opened_and_exported(fleet: Fleet, console: Callable[..., Page]):
+    first, second = fleet.pile("PILE-1", "=HYPERLINK(1)"), fleet.pile("PILE-2")
+    paid = fleet.charged(first, 2_500_000)
+    fleet.charged(second, 1_000_000, pay=False)
+    page = console("/orders")
+    lines = page.locator("tbody tr")
+    expect(lines).to_have_count(2)
+    page.get_by_label("State").select_option("Paid")
+    expect(lines).to_have_count(1)
+    expect(lines).to_contain_text("2.500 kWh")
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Export CSV").click()
+    text = Path(started.value.path()).read_text(encoding="utf-8-sig")
+    (line,) = csv.DictReader(io.StringIO(text))
+    assert (line["order_id"], line["total"], line["pile_name"]) == (paid.order_id, "3.50", "'=HYPERLINK(1)")
+    page.get_by_label("State").select_option("")
+    page.get_by_label("Pile id").fill("PILE-2")
+    expect(lines).to_have_count(1)
+    expect(lines).to_contain_text("Settled")
+    page.get_by_label("To", exact=True).fill("2020-01-01")
+    expect(page.get_by_text("There are no such orders.")).to_be_visible()
+    page.get_by_label("To", exact=True).fill("")
+    lines.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Settled")
+    expect(page.get_by_text("with ¥0.50 session fee")).to_be_visible()
+
+
+def test_ten_thousand_orders_come_a_page_at_a_time(fleet: Fleet, console: Callable[..., Page]):
+    fleet.copies(fleet.charged(fleet.pile("PILE-1"), 1_000_000), 10_000)
+    page = console("/orders")
+    lines = page.locator("tbody tr")
+    expect(page.get_by_text("1 to 100, newest first")).to_be_visible()
+    expect(lines).to_have_count(100)
+    newest = lines.first.inner_text()
+    page.get_by_role("button", name="Older").click()
+    expect(page.get_by_text("101 to 200, newest first")).to_be_visible()
+    assert lines.first.inner_text() != newest
+    page.get_by_role("button", name="Newer").click()
+    expect(page.get_by_text("1 to 100, newest first")).to_be_visible()
+    assert lines.first.inner_text() == newest
+
+
+# -- flagged settlements
+
+
+def test_a_flagged_settlement_shows_both_computations(fleet: Fleet, console: Callable[..., Page]):
+    pile = fleet.pile("PILE-1")
+    fleet.charged(pile, 2_500_000)
+    fleet.charged(pile, 2_500_000, pay=False, total_minor=9_999)
+    page = console("/flagged")
+    expect(page.get_by_role("link", name="Flagged 1")).to_be_visible()
+    line = row(page, "The total is not what the locked rate gives.")
+    expect(line).to_contain_text("¥99.99")
+    line.get_by_role("link", name="no. 2").click()
+    table = page.get_by_role("table", name="Both computations")
+    total = table.get_by_role("row").filter(has_text="Total")
+    expect(total.get_by_role("cell")).to_have_text(["Total", "¥99.99", "¥3.50", "+¥96.49"])
+    expect(table.get_by_role("row").filter(has_text="Session fee")).to_contain_text("the same")
+    page.get_by_role("link", name="Its order").click()
+    expect(page.get_by_text("It was flagged.")).to_be_visible()
+
+
+def test_without_an_order_there_is_nothing_to_compare_with(fleet: Fleet, console: Callable[..., Page]):
+    pile = fleet.pile("PILE-1")
+    _, message = fleet.order(pile)
+    pile.settle(message | {"order_id": "nobody-s-order"}, 1_000_000)
+    page = console("/flagged")
+    line = row(page, "There is no such order here.")
+    expect(line).to_contain_text("nothing")
+    line.get_by_role("link", name="no. 1").click()
+    expect(page.get_by_text("it knows no such order")).to_be_visible()
+
+
+# -- energy and revenue
+
+
+def test_energy_and_revenue_are_drawn_and_told(fleet: Fleet, console: Callable[..., Page], watch: Watch):
+    pile = fleet.pile("PILE-1", rate=DAY_RATE)
+    orders = [fleet.charged(pile, mwh) for mwh in (1_000_000, 2_000_000)]
+    fleet.charged(pile, 3_000_000, pay=False, total_minor=1)
+    fleet.counted_today()
+    revenue = sum(order.view()["total_minor"] for order in orders)
+    page = console("/reports")
+    expect(page.get_by_text("3.0 kWh", exact=True).first).to_be_visible()
+    expect(
+        page.get_by_role("img", name=f"Revenue by day, ¥{revenue // 100}.{revenue % 100:02} in all")
+    ).to_be_visible()
+    expect(page.get_by_role("img", name="Energy by day, 3.0 kWh in all")).to_be_visible()
+    expect(page.get_by_text("1 flagged settlement is not counted.")).to_be_visible()
+    expect(row(page, "Session fees")).to_contain_text("¥1.00")
+    watch.allow("404")
+    page.get_by_label("Pile id").fill("PILE-9")
+    expect(page.get_by_text("There is no pile with that id.")).to_be_visible()
+    page.get_by_label("Pile id").fill("")
+    page.get_by_role("button", name="7 days").click()
+    page.get_by_text("The days as a table").click()
+    expect(page.get_by_role("table", name="Energy and revenue by day").get_by_role("row")).to_have_count(8)
+
+
+# -- for everyone
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, TABLET], ids=["desktop", "tablet"])
+def test_every_view_can_be_used_by_everyone(
+    fleet: Fleet,
+    console: Callable[..., Page],
+    open_page: Callable[..., Page],
+    scheme: str,
+    viewport: dict[str, int],
+):
+    pile = fleet.pile("PILE-1", "North gate", rate=DAY_RATE)
+    fleet.charged(pile, 1_000_000)
+    fleet.charged(pile, 2_000_000, pay=False, total_minor=5)
+    fleet.counted_today()
+    other = fleet.pile("PILE-2", "South gate")
+    order, _ = fleet.order(other)
+    fleet.charge(other, order)
+    fleet.report(pile, said={2: {"status": "Faulted", "fault": "GroundFailure"}}, clock="Unset")
+    fleet.pile("PILE-3", rate=None, online=False)
+    login = open_page(fleet.url + "/console", viewport=viewport, color_scheme=scheme)
+    expect(login.get_by_label("Operator token")).to_be_visible()
+    assert axe_problems(login) == []
+    page = console("/piles", viewport=viewport, color_scheme=scheme)
+    views = {
+        "/piles": "South gate",
+        "/piles/PILE-1": "Ground failure",
+        "/piles/PILE-2": "6.91 kW",
+        "/piles/PILE-1/rate": "Holds now",
+        "/orders": "PILE-2 · 1",
+        f"/orders/{order.order_id}": "Locked rate",
+        "/flagged": "The total is not what",
+        "/flagged/2": "As the pile sealed it",
+        "/reports": "Revenue by day",
+    }
+    for view, words in views.items():
+        page.evaluate("to => (location.hash = to)", view)
+        expect(page.get_by_text(words).first).to_be_visible()
+        assert axe_problems(page) == [], view
+        assert overflow(page) == 0, view
+
+
+def test_the_console_can_be_worked_with_the_keyboard_alone(fleet: Fleet, open_page: Callable[..., Page]):
+    pile = fleet.pile("PILE-1", "North gate")
+    fleet.report(pile, said={1: {"status": "Faulted", "fault": "HighTemperature"}})
+    page = open_page(fleet.url + "/console", viewport=DESKTOP)
+    expect(page.get_by_label("Operator token")).to_be_focused()
+    page.keyboard.type(TOKEN)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="North gate")).to_be_visible()
+    tab_to(page, "North gate")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Reset fault")).to_be_visible()
+    tab_to(page, "Reset fault…")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert not fleet.commands(pile)
+    expect(page.get_by_role("button", name="Reset fault")).to_be_focused()
+
+
+def tab_to(page: Page, text: str) -> None:
+    """Press Tab until what has the focus says `text`."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == text:
+            return
+    raise AssertionError(f"Tab never came to {text}")

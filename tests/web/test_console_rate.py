@@ -1,0 +1,235 @@
+"""The rate editor in a real browser: checks as one types, the bar, a sample session, publishing, history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.web.conftest import DESKTOP, Watch
+from tests.web.fleet import DAY_RATE, TOKEN, Fleet, serving
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with serving(tmp_path / "a console") as running:
+        yield running
+
+
+@pytest.fixture
+def editor(fleet: Fleet, open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """`editor()`: the rate of PILE-1, as it is published, in the editor."""
+
+    def open_editor(device_id: str = "PILE-1") -> Page:
+        page = open_page(f"{fleet.url}/console#/piles/{device_id}/rate", viewport=DESKTOP)
+        page.get_by_label("Operator token").fill(TOKEN)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("heading", name="The day")).to_be_visible()
+        return page
+
+    return open_editor
+
+
+def field(page: Page, name: str, period: int) -> Locator:
+    return page.get_by_label(f"{name} of period {period}")
+
+
+def publish(page: Page) -> None:
+    page.get_by_role("button", name="Publish…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Publish").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def rate(fleet: Fleet, device_id: str = "PILE-1") -> Any:
+    return fleet.operator.get(f"/api/piles/{device_id}/rate").json()
+
+
+def test_gaps_and_overlaps_are_told_as_one_types(fleet: Fleet, editor: Callable[..., Page]):
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    wrongs = page.locator(".wrongs li")
+    ready = page.get_by_role("button", name="Publish…")
+    expect(page.get_by_text("This is what holds now.")).to_be_visible()
+    expect(wrongs).to_have_count(0)
+    field(page, "Start", 2).fill("08:30")
+    expect(wrongs).to_have_text(["Gap: no price holds from 07:00 to 08:30."])
+    expect(page.locator(".hole.gap")).to_be_visible()
+    expect(ready).to_be_disabled()
+    field(page, "End", 1).fill("09:00")
+    expect(wrongs).to_have_text(["Overlap: periods 1 and 2 both hold from 08:30 to 09:00."])
+    expect(page.locator(".hole.overlap")).to_be_visible()
+    field(page, "End", 1).fill("08:3")
+    expect(wrongs.last).to_have_text("Period 1: end must be a time from 00:01 to 24:00.")
+    expect(field(page, "End", 1)).to_have_attribute("aria-invalid", "true")
+    field(page, "End", 1).fill("08:30")
+    expect(wrongs).to_have_count(0)
+    expect(ready).to_be_enabled()
+    field(page, "End", 5).fill("23:00")
+    expect(wrongs).to_have_text(["Gap: no price holds from 23:00 to 24:00."])
+    field(page, "End", 5).fill("21:00")
+    expect(wrongs.first).to_have_text("Gap: no price holds from 22:00 to 24:00.")
+    page.get_by_role("button", name="Discard changes").click()
+    expect(page.get_by_text("This is what holds now.")).to_be_visible()
+    assert rate(fleet)["periods"][1][0] == 420
+
+
+@pytest.mark.parametrize("price", ["", "abc", "-1", "0.1234567", "1e3", "0,5,5", "1000000.1"])
+def test_a_wrong_price_is_told_at_once(fleet: Fleet, editor: Callable[..., Page], price: str):
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    field(page, "Service", 3).fill(price)
+    expect(page.locator(".wrongs li")).to_have_text(
+        ["Period 3: service must be a price like 0.80, with up to 6 decimals."]
+    )
+    expect(page.get_by_role("button", name="Publish…")).to_be_disabled()
+
+
+@pytest.mark.parametrize(
+    "label, value, words",
+    [
+        ("Currency", "yuan", "Currency: must be three capital letters"),
+        ("Time zone", "Mars/Olympus", "Time zone: must be one of the IANA database"),
+        ("Session fee", "0.505", "Session fee: must be an amount with at most 2 decimals."),
+    ],
+)
+def test_what_holds_for_the_whole_day_is_checked_too(
+    fleet: Fleet, editor: Callable[..., Page], label: str, value: str, words: str
+):
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    page.get_by_label(label).fill(value)
+    expect(page.locator(".wrongs li")).to_contain_text([words])
+
+
+def test_a_published_rate_is_a_new_version_and_the_old_one_stays_known(
+    fleet: Fleet, editor: Callable[..., Page]
+):
+    pile = fleet.pile("PILE-1", rate=DAY_RATE)
+    order, _ = fleet.order(pile)
+    old = rate(fleet)
+    page = editor()
+    versions = page.locator(".versions > li")
+    expect(versions).to_have_count(1)
+    field(page, "Electricity", 3).fill("1,1")
+    field(page, "Service", 3).fill("0.123456")
+    page.get_by_label("Session fee").fill("1")
+    page.get_by_role("button", name="Publish…").click()
+    box = page.get_by_role("dialog")
+    expect(box).to_contain_text("No longer: Peak from 17:00: ¥1.05 + ¥0.45")
+    expect(box).to_contain_text("New: Peak from 17:00: ¥1.10 + ¥0.123456")
+    expect(box).to_contain_text("Session fee: 0.50 → 1.00")
+    box.get_by_role("button", name="Cancel").click()
+    assert rate(fleet)["rate_id"] == old["rate_id"]
+    publish(page)
+    expect(page.get_by_text("holds from now on")).to_be_visible()
+    new = rate(fleet)
+    assert new["rate_id"] != old["rate_id"]
+    assert new["periods"][2] == [1020, 1_100_000, 123_456, "peak"]
+    assert new["session_fee_minor"] == 100
+    expect(versions).to_have_count(2)
+    expect(versions.first).to_contain_text("Holds now")
+    expect(versions.first).to_contain_text("Nobody has confirmed it.")
+    expect(versions.last).to_contain_text("Confirmed by 1 order, 1 running")
+    assert order.view()["rate"]["rate_id"] == old["rate_id"]
+    versions.last.get_by_role("button", name="Edit from this version").click()
+    expect(field(page, "Electricity", 3)).to_have_value("1.05")
+    expect(page.get_by_text("Ready to be published.")).to_be_visible()
+    versions.last.get_by_role("link", name="1 order").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("Charging")
+
+
+def test_periods_are_split_joined_and_added(fleet: Fleet, editor: Callable[..., Page]):
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    rows = page.locator("table.periods tbody tr")
+    page.get_by_role("button", name="Split period 2").click()
+    expect(rows).to_have_count(6)
+    assert [field(page, "Start", n).input_value() for n in (2, 3)] == ["07:00", "12:00"]
+    page.get_by_label("Period 3 is").select_option("valley")
+    page.get_by_role("button", name="Remove period 4").click()  # its time goes to the one before
+    assert field(page, "End", 3).input_value() == "19:00"
+    page.get_by_role("button", name="Remove period 1").click()  # the first: to the one after
+    assert field(page, "Start", 1).input_value() == "00:00"
+    field(page, "Start", 2).fill("13:30")
+    page.get_by_role("button", name="Add a period").click()  # into the gap
+    expect(page.locator(".wrongs li")).to_have_count(0)
+    publish(page)
+    expect(page.get_by_text("holds from now on")).to_be_visible()
+    assert [(row[0], row[3]) for row in rate(fleet)["periods"]] == [
+        (0, "flat"),
+        (720, "flat"),
+        (810, "valley"),
+        (1140, "sharp"),
+        (1320, "flat"),
+    ]
+
+
+def test_a_boundary_of_the_bar_moves_both_periods(fleet: Fleet, editor: Callable[..., Page]):
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    handle = page.get_by_role("slider", name="Boundary of periods 1 and 2")
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("PageUp")
+    expect(handle).to_be_focused()
+    expect(handle).to_have_attribute("aria-valuetext", "08:15")
+    expect(field(page, "End", 1)).to_have_value("08:15")
+    expect(field(page, "Start", 2)).to_have_value("08:15")
+    page.keyboard.press("End")  # it never passes the next boundary
+    expect(field(page, "Start", 2)).to_have_value("16:55")
+    page.keyboard.press("Home")
+    expect(field(page, "Start", 2)).to_have_value("00:05")
+    bar, place = page.locator(".daybar-bar").bounding_box(), handle.bounding_box()
+    assert bar and place
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(bar["x"] + bar["width"] * 6 / 24, place["y"], steps=8)
+    page.mouse.up()
+    expect(field(page, "End", 1)).to_have_value("06:00")
+    expect(field(page, "Start", 2)).to_have_value("06:00")
+    expect(page.locator(".wrongs li")).to_have_count(0)
+
+
+def test_the_sample_session_costs_what_the_engine_says(fleet: Fleet, editor: Callable[..., Page]):
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    result = page.locator(".sample-result")
+    expect(result).to_contain_text("¥15.50")
+    page.locator("#sample-start").fill("18:00")
+    page.locator("#sample-energy").fill("4")
+    expect(result).to_contain_text("¥7.06")  # 2 kWh at 1.50, 2 at 1.78, and the fee
+    expect(result.get_by_role("row")).to_have_count(3)
+    field(page, "Service", 4).fill("0.60")
+    expect(result).to_contain_text("¥7.26")
+    field(page, "Service", 4).fill("")
+    expect(result).to_contain_text("Shown once the rate is whole.")
+
+
+def test_the_first_rate_of_a_pile_starts_from_a_flat_day(fleet: Fleet, editor: Callable[..., Page]):
+    fleet.pile("PILE-1", rate=None)
+    page = editor()
+    expect(page.get_by_text("Nothing has been published yet.")).to_be_visible()
+    page.get_by_label("Currency").fill("JPY")
+    page.get_by_label("Time zone").fill("Asia/Tokyo")
+    page.get_by_label("Session fee").fill("30")
+    field(page, "Electricity", 1).fill("45.5")
+    publish(page)
+    expect(page.get_by_text("Holds now")).to_be_visible()
+    made = rate(fleet)
+    assert (made["currency"], made["minor_digits"], made["session_fee_minor"]) == ("JPY", 0, 30)
+    assert made["periods"] == [[0, 45_500_000, 400_000, "flat"]]
+
+
+def test_what_the_cloud_refuses_is_told_too(fleet: Fleet, editor: Callable[..., Page], watch: Watch):
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    watch.allow("422")
+    refusal = '{"code":"InvalidRequest","errors":[{"field":"periods[0].label","reason":"is out of fashion"}]}'
+    page.route("**/api/piles/PILE-1/rate", lambda route: route.fulfill(status=422, body=refusal))
+    page.get_by_label("Session fee").fill("0.60")
+    publish(page)
+    expect(page.locator(".wrongs li")).to_have_text(["periods[0].label: is out of fashion."])
