@@ -14,6 +14,7 @@ from .dispatch import Dispatch
 from .duties import Duties
 from .events import Hub
 from .ingest import Ingest
+from .limits import Limit
 from .mqtt import Link
 from .settings import Settings
 from .store import Store
@@ -44,6 +45,8 @@ class Cloud:
         self.dispatch = Dispatch(self.link, self.writer)
         self.orders = orders.Context(settings, self.dispatch, self.hub, piles.Keys())
         self.ingest = Ingest(self.orders, self.link, self.writer)
+        self.order_limit = Limit(settings.orders_per_minute)
+        self.quote_limit = Limit(settings.quotes_per_minute)
         self.duties = Duties(self.orders, self.ingest, self.writer)
         self._reader: Connection | None = None
 

@@ -21,6 +21,7 @@ _STATUS_CODES = {
     404: ("NotFound", "There is nothing here"),
     405: ("MethodNotAllowed", "This address does not take that method"),
     413: ("BodyTooLarge", "The request's body is too large"),
+    431: ("HeadersTooLarge", "The request's headers are too large"),
 }
 
 
@@ -72,6 +73,12 @@ def invalid(*errors: tuple[str, str]) -> Problem:
 def unauthorized() -> Problem:
     problem = Problem(401, "Unauthorized", "This needs the operator token")
     problem.headers["WWW-Authenticate"] = "Bearer"
+    return problem
+
+
+def too_many(wait_s: int) -> Problem:
+    problem = Problem(429, "TooManyRequests", "Too many requests from this address; wait and try again")
+    problem.headers["Retry-After"] = str(wait_s)
     return problem
 
 

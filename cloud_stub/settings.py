@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     duty_period_s: int = Field(default=1, ge=1, le=60)
     rejects_kept: int = Field(default=10_000, ge=1)
     body_max_bytes: int = Field(default=65_536, ge=1024)
+    # How often one client's address may ask; 0 is without limit. Thousands of phones may share an address.
+    orders_per_minute: int = Field(default=120, ge=0)
+    quotes_per_minute: int = Field(default=1200, ge=0)
+    # A request that has not arrived whole by then ends its connection.
+    request_s: int = Field(default=20, ge=1, le=600)
 
     @property
     def database(self) -> str:

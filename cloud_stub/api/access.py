@@ -1,12 +1,14 @@
 """Who asks: what the endpoints of both audiences depend on."""
 
+import time
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
 from .. import orders
 from ..cloud import Cloud
-from ..problems import unauthorized
+from ..limits import Limit as RateLimit
+from ..problems import too_many, unauthorized
 from ..security import bearer, same
 
 
@@ -39,6 +41,21 @@ def own_order(
     """The row of an order that whoever asks may see. Raises Problem (UnknownOrder)."""
     given = token or bearer(request.headers.get("authorization"))
     return orders.authorized(orders.get(cloud.reader, order_id), given, operator)
+
+
+async def limit_orders(request: Request, cloud: TheCloud) -> None:
+    _limit(request, cloud.order_limit)
+
+
+async def limit_quotes(request: Request, cloud: TheCloud) -> None:
+    _limit(request, cloud.quote_limit)
+
+
+def _limit(request: Request, limit: RateLimit) -> None:
+    """Raises Problem (TooManyRequests)."""
+    wait_s = limit.wait_s(request.client.host if request.client else None, time.monotonic_ns() // 1_000_000)
+    if wait_s:
+        raise too_many(wait_s)
 
 
 OwnOrder = Annotated[Any, Depends(own_order)]

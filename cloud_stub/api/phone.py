@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Depends, Header, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from .. import curves, estimates, life, orders, payments, piles, rates, views
 from ..cloud import Cloud
 from ..security import now_s
-from .access import OwnOrder, TheCloud
+from .access import OwnOrder, TheCloud, limit_orders, limit_quotes
 
 router = APIRouter(prefix="/api", tags=["phone"])
 
@@ -18,13 +18,13 @@ router = APIRouter(prefix="/api", tags=["phone"])
 REREAD_S = 2
 
 
-@router.get("/piles/{device_id}")
+@router.get("/piles/{device_id}", dependencies=[Depends(limit_quotes)])
 async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
     """The pile, its connectors and the id of its latest rate."""
     return piles.view(cloud.reader, piles.get(cloud.reader, device_id), now_s())
 
 
-@router.get("/piles/{device_id}/rate")
+@router.get("/piles/{device_id}/rate", dependencies=[Depends(limit_quotes)])
 async def get_rate(cloud: TheCloud, device_id: str) -> dict[str, Any]:
     """The pile's latest rate, what holds now, the steps of the next 24 hours, what some kWh would cost."""
     rate = rates.latest(cloud.reader, piles.get(cloud.reader, device_id).device_id)
@@ -34,7 +34,7 @@ async def get_rate(cloud: TheCloud, device_id: str) -> dict[str, Any]:
     return shown | {"estimates": estimates.at_present_price(shown)}
 
 
-@router.post("/orders", status_code=201)
+@router.post("/orders", status_code=201, dependencies=[Depends(limit_orders)])
 async def make_order(
     cloud: TheCloud,
     response: Response,

@@ -1,0 +1,54 @@
+"""How often one client may ask: a bucket of tokens for each address, filled steadily, emptied by requests.
+
+A client on this very machine (a console, a benchmark, a proxy that tells no address) is not limited. Behind a
+reverse proxy on this machine the address is the one that its X-Forwarded-For tells.
+"""
+
+import ipaddress
+from collections import OrderedDict
+
+CLIENTS_KEPT = 20_000
+_IPV6_SITE_BITS = 64  # what one household or phone is given
+
+
+class Limit:
+    """At most `per_minute` requests a minute from one client, as many at once after a quiet minute; 0: any.
+
+    In whole milliseconds: a request costs `_cost_ms` of the client's time; nobody may owe more than a minute.
+    """
+
+    def __init__(self, per_minute: int):
+        self._cost_ms = 60_000 // per_minute if per_minute else 0
+        self._free_at: OrderedDict[str, int] = OrderedDict()  # client -> ms at which it owes nothing
+
+    def wait_s(self, client: str | None, now_ms: int) -> int:
+        """0: go on, and this request counts. Else the whole seconds after which to try again.
+
+        client: an IP address; None, or what is none, is not limited. now_ms: of a clock that never steps.
+        """
+        name = _name(client)
+        if name is None or not self._cost_ms:
+            return 0
+        free_at = max(self._free_at.get(name, now_ms), now_ms)
+        owed_ms = free_at + self._cost_ms - now_ms
+        if owed_ms > 60_000:
+            return -(-(owed_ms - 60_000) // 1000)
+        self._free_at[name] = free_at + self._cost_ms
+        self._free_at.move_to_end(name)
+        if len(self._free_at) > CLIENTS_KEPT:
+            self._free_at.popitem(last=False)
+        return 0
+
+
+def _name(client: str | None) -> str | None:
+    try:
+        address = ipaddress.ip_address(client or "")
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    address = mapped or address
+    if address.is_loopback:
+        return None
+    if address.version == 6:
+        return str(ipaddress.ip_network((address, _IPV6_SITE_BITS), strict=False))
+    return str(address)
