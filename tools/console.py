@@ -22,16 +22,15 @@ if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     importlib.import_module("tools")  # puts the firmware's folder on the path
 
-from pile_protocol import topics  # noqa: E402
-
-from tools.processes import exit_on_signals  # noqa: E402
-from tools.terminal import keys  # noqa: E402
-from tools.terminal.capture import Recorder  # noqa: E402
-from tools.terminal.errors import ConsoleError  # noqa: E402
-from tools.terminal.handoff import Handoff  # noqa: E402
-from tools.terminal.lines import Lines, leave_broken_pipe  # noqa: E402
-from tools.terminal.live import Address, Live  # noqa: E402
-from tools.terminal.replay import Replay  # noqa: E402
+from pile_protocol import topics
+from tools.processes import exit_on_signals
+from tools.terminal import keys
+from tools.terminal.capture import Recorder
+from tools.terminal.errors import ConsoleError
+from tools.terminal.handoff import Handoff
+from tools.terminal.lines import Lines, leave_broken_pipe
+from tools.terminal.live import Address, Live
+from tools.terminal.replay import Replay
 
 PASSWORD_VARIABLE = "RATELOCK_MQTT_PASSWORD"
 PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -43,7 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     where = parser.add_argument_group("where messages come from")
     where.add_argument("--mqtt", metavar="URL", help="mqtt://host[:port] or mqtts://host[:port]")
-    where.add_argument("--ca", type=Path, help="the CA that signed the broker's certificate (default: the system's)")
+    where.add_argument("--ca", type=Path, help="the CA behind the broker's certificate (else the system's)")
     where.add_argument("--username", help="(default: nobody; for the broker of `make run`: cloud)")
     where.add_argument("--password-file", type=Path, help=f"the password's file, else ${PASSWORD_VARIABLE}")
     where.add_argument("--topic", action="append", metavar="FILTER", help=f"(default: {topics.PREFIX}#)")

@@ -28,7 +28,8 @@ from tools.terminal.words import clean, grouped, kw
 TICK_S = 0.1
 INTAKE_S = 0.05  # of each tick at most, so that keys are answered while a backlog is worked off
 BATCH = 200
-NARROW = 100  # columns; below, the detail takes the table's place
+# From how many columns on; a narrow screen shows the detail in the table's place.
+BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
 
 class Source(Protocol):
@@ -48,7 +49,7 @@ class ConsoleApp(App[None]):
     TITLE = "RateLock"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-narrow"), (NARROW, "-wide")]
+    HORIZONTAL_BREAKPOINTS = BREAKPOINTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pause", "Pause"),
         Binding("slash", "edit('search')", "Search", key_display="/"),
@@ -108,8 +109,9 @@ class ConsoleApp(App[None]):
 
     def _tick(self) -> None:
         self._take_in()
-        if len(self.screen_stack) > 1:
-            return  # a dialog is open: everything goes on below it, unseen
+        # Below a dialog everything goes on, unseen; and when the app ends, its widgets go before its timers.
+        if len(self.screen_stack) > 1 or not self.query(LogView):
+            return
         self._show()
 
     def _take_in(self) -> None:
@@ -262,7 +264,10 @@ class ConsoleApp(App[None]):
         log, table = self.query_one(LogView), self.query_one(PileTable)
         words, value = {
             "search": ("Search in messages", log.search),
-            "topic": ("Topic: any part of it, or MQTT's own filter such as pile/v1/+/order", log.topic_filter),
+            "topic": (
+                "Topic: any part of it, or a filter such as pile/v1/+/order",
+                log.topic_filter,
+            ),
             "pile": ("Piles whose id contains", table.filter),
         }[what]
         self._editing = ""  # the value set here is no edit
@@ -311,7 +316,7 @@ class ConsoleApp(App[None]):
         faults = [(each.number, each.fault or "") for each in (pile.faults if pile else [])]
         choices = [Choice(f"Reset connector {number}", (number, "")) for number, _ in faults]
         words = "\n".join(f"connector {number}: {fault}" for number, fault in faults)
-        self._ask("Reset fault", "has no fault", f"Is the cause gone? The pile may charge again.\n{words}", choices)
+        self._ask("Reset fault", "has no fault", f"Is its cause gone? It may charge again.\n{words}", choices)
 
     def _ask(self, title: str, nothing: str, words: str, choices: list[Choice]) -> None:
         """Asks, and sends what was chosen. Says why where nothing can be sent."""

@@ -1,7 +1,7 @@
 """What a source gives, one thing after the other, and the file that keeps it.
 
-A capture is JSON lines: a first line that says so, then `{"at_ms","topic","text" or "base64"}` for a message and
-`{"at_ms","link","text"}` for a connection that came or went. A payload is kept byte for byte.
+A capture is JSON lines: a first line that says so, then `{"at_ms","topic","text" or "base64"}` for a message
+and `{"at_ms","link","text"}` for a connection that came or went. A payload is kept byte for byte.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Message:
     size_bytes: int
 
     @classmethod
-    def arrived(cls, at_ms: int, topic: str, payload: bytes, retained: bool) -> Message:
+    def arrived(cls, at_ms: int, topic: str, payload: bytes | bytearray, retained: bool) -> Message:
         return cls(at_ms, topic, bytes(payload[:KEPT_BYTES]), retained, len(payload))
 
 
@@ -76,9 +76,13 @@ def from_line(line: str) -> Event:
             raise CaptureError("at_ms must be a whole number")
         if "link" in value:
             return LinkChange(at_ms, value["link"] == "up", str(value["text"]))
-        payload = base64.b64decode(value["base64"]) if "base64" in value else value["text"].encode()
+        payload = (
+            base64.b64decode(value["base64"], validate=True) if "base64" in value else value["text"].encode()
+        )
         size_bytes = int(value.get("size_bytes", len(payload)))
-        return Message(at_ms, str(value["topic"]), payload[:KEPT_BYTES], bool(value.get("retained")), size_bytes)
+        return Message(
+            at_ms, str(value["topic"]), payload[:KEPT_BYTES], bool(value.get("retained")), size_bytes
+        )
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise CaptureError(f"not a line of a capture ({type(error).__name__})") from error
 

@@ -23,7 +23,13 @@ def reset(device_id: str, connector: int, key: bytes) -> tuple[str, bytes]:
 def _sealed(device_id: str, what: dict[str, str | int], key: bytes) -> tuple[str, bytes]:
     """Raises CommandError where the pile would not understand it."""
     now = time.time_ns() // 1_000_000_000
-    command = {"kind": "command", "device_id": device_id, **what, "issued_at": now, "expires_at": now + LIFE_S}
+    command = {
+        "kind": "command",
+        "device_id": device_id,
+        **what,
+        "issued_at": now,
+        "expires_at": now + LIFE_S,
+    }
     payload = seal.seal(messages.encode(command), key)
     try:
         messages.decode(topics.COMMAND, payload)

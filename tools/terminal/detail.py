@@ -1,4 +1,4 @@
-"""Everything known of the selected pile, as text: every field of its status and meters, its rate, its last bill."""
+"""All that is known of a pile, as text: every field of its status and meters, its rate, its last bill."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.text import Text
 
+from pile_protocol import wire
 from tools.terminal.model import ConnectorState, Pile
 from tools.terminal.palette import Palette
 from tools.terminal.summary import Money
@@ -16,14 +17,10 @@ from tools.terminal.words import age, clean, duration, grouped, kw, kwh, local, 
 LABEL_WIDTH = 11
 BAR_WIDTH = 14
 
-_STATUS_SHOWN = frozenset(
-    "online firmware connectors heap_free_bytes heap_min_free_bytes clock outbox outbox_full dropped damaged"
-    " late_max_ms at".split()
-)
-_CONNECTOR_SHOWN = frozenset("connector status fault plugged order_id".split())
-_METER_SHOWN = frozenset(
-    "order_id connector at register_mwh energy_mwh power_mw cost_minor elapsed_s remaining".split()
-)
+# Members that have lines of their own: all that the wire's tables name.
+_STATUS_SHOWN = frozenset(name for name, _, _ in wire.STATUS.fields)
+_CONNECTOR_SHOWN = frozenset(name for name, _, _ in wire.CONNECTOR_STATUS.fields)
+_METER_SHOWN = frozenset(name for name, _, _ in wire.METER.fields)
 
 
 class _Page:
@@ -74,7 +71,9 @@ def heading(pile: Pile, now_ms: int, palette: Palette) -> Text:
     word = {True: "online", False: "offline", None: "not heard of yet"}[pile.online]
     text = Text(overflow="ellipsis", no_wrap=True)
     text.append(pile.device_id, "bold").append("  ").append_text(palette.online(pile.online))
-    text.append(f" {word}", palette.good if pile.online else palette.bad if pile.online is False else palette.dim)
+    text.append(
+        f" {word}", palette.good if pile.online else palette.bad if pile.online is False else palette.dim
+    )
     text.append(f"  {age(now_ms - pile.seen_ms)}, {grouped(pile.message_count)} messages", palette.dim)
     if pile.problem_count:
         text.append(f", {grouped(pile.problem_count)} wrong", palette.bad)
@@ -128,7 +127,9 @@ def _left(made: _Page, used: int, left: int, words: str, palette: Palette) -> No
 
 
 def _status(made: _Page, pile: Pile, now_ms: int, palette: Palette) -> None:
-    made.heading("Status", Text(age(now_ms - pile.status_at_ms), palette.dim) if pile.status else Text("none yet"))
+    made.heading(
+        "Status", Text(age(now_ms - pile.status_at_ms), palette.dim) if pile.status else Text("none yet")
+    )
     status = pile.status or {}
     if "firmware" in status:
         made.row("firmware", status["firmware"])
@@ -161,14 +162,18 @@ def _rate(made: _Page, rate: dict[str, Any], now_ms: int, palette: Palette) -> N
     now = _current_period(rate, now_ms)
     for i, (start, electricity, service, label) in enumerate(rate["periods"]):
         line = f"{label:<7}{price(electricity)} + {price(service)}"
-        made.row(f"{start // 60:02}:{start % 60:02}", line + ("  ◂ now" if i == now else ""), palette.accent if i == now else "")
+        made.row(
+            f"{start // 60:02}:{start % 60:02}",
+            line + ("  ◂ now" if i == now else ""),
+            palette.accent if i == now else "",
+        )
     if rate["session_fee_minor"]:
         made.row("session fee", money(rate["session_fee_minor"], rate["currency"], rate["minor_digits"]))
     made.row("time zone", clean(rate["time_zone"]))
 
 
 def _current_period(rate: dict[str, Any], now_ms: int) -> int | None:
-    """Index of the period that holds at the pile's local time; None where this machine lacks its time zone."""
+    """Index of the period that holds at the pile's local time; None where its time zone is not known here."""
     try:
         zone = ZoneInfo(rate["time_zone"])
         local_now = datetime.fromtimestamp(now_ms // 1000, timezone.utc).astimezone(zone)

@@ -1,4 +1,4 @@
-"""Between the thread that receives and the one that shows: bounded, in order, and honest about what it loses."""
+"""Between the thread that receives and the one that shows: bounded, in order, and it counts what it loses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Handoff:
             self._changed.notify_all()
 
     def take(self, count: int, timeout_s: float = 0) -> list[Event]:
-        """Up to `count` events, oldest first; waits until there is one, it has ended, or the timeout is over."""
+        """Up to `count` events, oldest first; waits for the first, the end or the timeout."""
         with self._changed:
             deadline = time.monotonic() + timeout_s
             while not self._events and not self.ended:

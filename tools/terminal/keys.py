@@ -1,4 +1,4 @@
-"""The device keys at hand: from a file, or from the cloud's database. Without any, seals are just not checked."""
+"""The device keys at hand: from a file, or from the cloud's database. Without any, no seal is checked."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def from_file(path: Path) -> Keys:
 
 
 def from_database() -> Keys:
-    """The cloud's, from DATABASE_URL or RATELOCK_DATA; none where there is no database yet. Raises KeysError."""
+    """The cloud's, from DATABASE_URL or RATELOCK_DATA; none where no database is yet. Raises KeysError."""
     # Only here: without a database the console needs nothing of the cloud, and starts faster.
     from pydantic import ValidationError
     from sqlalchemy import select

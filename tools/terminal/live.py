@@ -1,4 +1,4 @@
-"""A broker as a source: paho on its own thread, which comes back after every loss of the connection and says so."""
+"""A broker as a source: paho on its own thread, which comes back after every loss and says so."""
 
 from __future__ import annotations
 
@@ -120,6 +120,6 @@ class Live:
         self._handoff.put(Message.arrived(self.now_ms(), topic, message.payload, message.retain))
 
 
-def _send_at_once(_client: Any, _userdata: Any, sock: socket.socket) -> None:
+def _send_at_once(_client: Any, _userdata: Any, sock: Any) -> None:
     # Nagle's algorithm meets delayed acknowledgements: 40 ms a hop otherwise.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
+from typing import ClassVar
 
 from paho.mqtt.client import topic_matches_sub
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message as TextualMessage
 from textual.scroll_view import ScrollView
@@ -56,7 +57,7 @@ class LogView(ScrollView, can_focus=True):
     """Follows the newest message, until it is paused or the cursor is moved away from the end."""
 
     BORDER_TITLE = "Messages"
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
         Binding("pageup", "page(-1)", "Page up", show=False),

@@ -1,4 +1,4 @@
-"""All that the console knows, made from messages alone: no screen, no broker, no clock of its own. Bounded."""
+"""All that the console knows, made from messages alone: no screen, no broker, no clock. Bounded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RATE_WINDOW_S = 5
 
 @dataclass
 class ConnectorState:
-    """What is known of one connector; `meter` is the last one, `is_metering` whether it is of a running order."""
+    """What is known of one connector. meter: the last one; is_metering: it is of a running order."""
 
     number: int
     status: dict[str, Any] | None = None
@@ -99,7 +99,7 @@ class Pile:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One line of the log. number: counts up from 1 over the whole run. reading: None of news about the link."""
+    """One line of the log. number: counts from 1 over the whole run. reading: None of news about the link."""
 
     number: int
     at_ms: int

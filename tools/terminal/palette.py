@@ -1,4 +1,4 @@
-"""Colours by meaning, taken from the theme that the person chose; the same word has the same colour everywhere."""
+"""Colours by meaning, from the theme that the person chose; one word has one colour everywhere."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ COLUMNS = (
     ("power", "Power", 9),
     ("energy", "Energy", 11),
     ("cost", "Cost", 11),
-    ("fault", "Fault", 14),
+    ("fault", "Fault", 20),
     ("outbox", "Out", 3),
     ("seen", "Seen", 6),
     ("clock", "Clock", 5),

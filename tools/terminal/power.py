@@ -15,7 +15,7 @@ class PowerCurve:
         self._last_s = 0
 
     def put(self, at_s: int, power_mw: int) -> None:
-        """An earlier second than the newest counts as the newest: a capture may have been stitched together."""
+        """An earlier second than the newest counts as the newest: clocks are set back at times."""
         if self._values_mw and at_s <= self._last_s:
             self._values_mw[-1] = power_mw
             return

@@ -51,7 +51,8 @@ def _order(v: dict[str, Any], _known: Money) -> str:
     rate = v["rate"]
     allowed = limits(v["limits"], (rate["currency"], rate["minor_digits"]))
     life_s = v["expires_at"] - v["issued_at"]
-    return f"{v['order_id']}  connector {v['connector']}, at most {allowed}; rate {rate['rate_id']}; good for {life_s} s"
+    where = f"{v['order_id']}  connector {v['connector']}"
+    return f"{where}, at most {allowed}; rate {rate['rate_id']}; good for {life_s} s"
 
 
 def _command(v: dict[str, Any], _known: Money) -> str:
@@ -72,7 +73,8 @@ def _ack(v: dict[str, Any], _known: Money) -> str:
 
 def _hello(v: dict[str, Any], _known: Money) -> str:
     orders = ", ".join(f"{order_id} {state}" for order_id, state in v["orders"]) or "no order"
-    return f"{v['firmware']}  {v['connectors']} connectors, {orders}, settlement {v['last_seq']}, outbox {v['outbox']}"
+    told = f"{v['firmware']}  {v['connectors']} connectors, {orders}"
+    return f"{told}, settlement {v['last_seq']}, outbox {v['outbox']}"
 
 
 def _order_status(v: dict[str, Any], _known: Money) -> str:
@@ -99,7 +101,8 @@ def _status(v: dict[str, Any], _known: Money) -> str:
 
 def _meter(v: dict[str, Any], known: Money) -> str:
     spent = money(v["cost_minor"], *known)
-    return f"{kw(v['power_mw'])}  {kwh(v['energy_mwh'])}  {spent}  {duration(v['elapsed_s'])}  connector {v['connector']}"
+    now = f"{kw(v['power_mw'])}  {kwh(v['energy_mwh'])}  {spent}"
+    return f"{now}  {duration(v['elapsed_s'])}  connector {v['connector']}"
 
 
 def _settlement(v: dict[str, Any], _known: Money) -> str:

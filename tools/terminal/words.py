@@ -5,12 +5,12 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime, timezone
 
-# Controls, format characters (they turn the reading direction around), surrogates, private use, line separators.
+# Controls, format characters (some turn the reading direction around), surrogates, private use, separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def clean(text: str, most: int = 1_000) -> str:
-    r"""`text` on one line, safe to print: a control character reads \x1b, and what is beyond `most` is cut."""
+    r"""`text` on one line, safe to print: a control character reads \x1b; beyond `most` it is cut."""
     cut = text[:most]
     if not cut.isascii() or not cut.isprintable():
         cut = "".join(_spelled(c) if unicodedata.category(c) in _HIDDEN else c for c in cut)
