@@ -45,6 +45,7 @@ class Order:
             ],
             "until_at": BASE_AT + 2 * 86_400,
         }
+        self._expires_at = None
         self._sent_this_time = False
         self._active_ms = None
         self._stop_sent_ms = None
@@ -64,16 +65,23 @@ class Order:
             and now_ms >= self.delay_ms
         )
 
+    def expired(self, at):
+        """Nobody answered in time: it is not sent again, and the pile could not accept it any more."""
+        if self.state is None and self._expires_at is not None and at >= self._expires_at:
+            self.state = "Expired"
+        return self.state == "Expired"
+
     def send(self, at):
         self._sent_this_time = True
         if self.sealed is None:
+            self._expires_at = at + EXPIRES_S
             self.sealed = seal_message(
                 kind="order",
                 device_id=DEVICE_ID,
                 connector=self.connector,
                 order_id=self.order_id,
                 issued_at=at,
-                expires_at=at + EXPIRES_S,
+                expires_at=self._expires_at,
                 limits=self.limits,
                 rate=self.rate,
             )
@@ -134,6 +142,8 @@ class Cloud:
             pile.receive(topics.TIME, seal_message(kind="time", device_id=DEVICE_ID, nonce=NONCE, at=at))
         if self._time_told:
             for order in self.plan:
+                if order.expired(at):
+                    continue
                 if order.due(now_ms) and self._world.wires[order.connector - 1].plant.plugged:
                     pile.receive(topics.ORDER, order.send(at))
                 elif order.stop_due(now_ms):
@@ -170,7 +180,7 @@ class Cloud:
         if head is None:
             self._head = None
             for order in self.plan:
-                order.over = order.over or order.state == "Rejected"
+                order.over = order.over or order.state in ("Rejected", "Expired")
             return
         seq, sealed = head
         if self._head is None or self._head[0] != seq:

@@ -197,7 +197,7 @@ def _check_books(world, cloud, cuts):
         mine = [settlement for settlement in settlements if settlement["order_id"] == order.order_id]
         if len(mine) > 1 or (flowed and not mine):
             world.violated("%s has %d settlements" % (order.order_id, len(mine)))
-        elif order.state == "Rejected":
+        elif order.state in ("Rejected", "Expired"):
             refused += not mine
         elif not mine:
             world.violated("%s was neither settled nor refused" % order.order_id)
