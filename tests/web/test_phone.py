@@ -75,9 +75,8 @@ def test_from_the_printed_code_to_the_paid_receipt(system, pile, open_page, tmp_
     expect(page.locator("figure svg")).to_be_visible()
     stop(page)
     (order,) = orders_of(system, p)
-    expect(page.locator("#total")).to_have_text(
-        f"¥{order['total_minor'] // 100}.{order['total_minor'] % 100:02}"
-    )
+    total = order["total_minor"]
+    expect(page.locator("#total")).to_have_text(f"¥{total // 100}.{total % 100:02}")
     amounts = page.locator(".bill tr:not(.period):not(.total) .amount").all_inner_texts()
     assert sum(map(minor, amounts)) == total > 50
     expect(page.locator(".facts")).to_contain_text("you stopped it on the phone")
