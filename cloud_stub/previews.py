@@ -1,4 +1,4 @@
-"""What a rate that is still being written would cost: a sample session, expanded and priced as an order is."""
+"""What a rate that is being written would cost: a sample session, expanded and priced as an order is."""
 
 from datetime import datetime, timezone
 from typing import Any

@@ -1,6 +1,6 @@
 """Energy and revenue by day and by price period, a pile's power over time, and who confirmed which rate.
 
-A settlement counts on the day its charging ended. One that is flagged is not counted as revenue: it is told apart.
+A settlement counts on the day its charging ended. A flagged one is not counted as revenue: it is told apart.
 """
 
 import json

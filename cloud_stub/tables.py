@@ -1,6 +1,7 @@
 """The database's tables. Units are in the names; `_json` columns hold JSON text.
 
-A change here needs a migration beside it; a test compares the two.
+A change here needs a migration beside it; a test compares the two. A partial index of SQLite serves a query
+only if both write its condition alike, and SQLAlchemy writes `holds = 1` there.
 """
 
 from sqlalchemy import (
@@ -86,7 +87,7 @@ orders = Table(
         "orders_holding",
         "device_id",
         "connector",
-        sqlite_where=text("holds"),
+        sqlite_where=text("holds = 1"),
         postgresql_where=text("holds"),
     ),
     Index(
@@ -121,7 +122,7 @@ settlements = Table(
     UniqueConstraint("settles_order_id", name="settlements_settles_order_id"),
     UniqueConstraint("device_id", "chain_seq", name="settlements_chain"),
     Index("settlements_by_end", "ended_at"),
-    Index("settlements_flagged", "id", sqlite_where=text("flagged"), postgresql_where=text("flagged")),
+    Index("settlements_flagged", "id", sqlite_where=text("flagged = 1"), postgresql_where=text("flagged")),
 )
 
 payments = Table(

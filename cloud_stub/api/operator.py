@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 
 from pile_protocol import messages
 
@@ -13,6 +14,7 @@ from ..cloud import let_in
 from ..security import now_s
 from .access import Limit, RowId, TheCloud, need_operator
 from .caching import if_changed
+from .reading import read
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
@@ -85,10 +87,13 @@ async def list_rates(
 ) -> dict[str, Any]:
     """The pile's rates, newest first, and how many orders confirmed each."""
     piles.get(cloud.reader, device_id)
-    found = rates.history(cloud.reader, device_id, limit, before)
-    confirmed = reports.confirmations(cloud.reader, [rate["rate_id"] for rate in found])
-    items = [rate | {"confirmed": confirmed[rate["rate_id"]]} for rate in found]
-    return _page(items, limit, "rate_id")
+
+    def with_confirmations(conn: Connection) -> list[dict[str, Any]]:
+        found = rates.history(conn, device_id, limit, before)
+        confirmed = reports.confirmations(conn, [rate["rate_id"] for rate in found])
+        return [rate | {"confirmed": confirmed[rate["rate_id"]]} for rate in found]
+
+    return _page(await read(cloud, with_confirmations), limit, "rate_id")
 
 
 @router.post("/piles/{device_id}/reset", status_code=202)
@@ -117,7 +122,8 @@ async def list_orders(
     cloud: TheCloud, wanted: WantedOrders, limit: Limit = 50, before: str | None = None
 ) -> dict[str, Any]:
     """The orders, newest first."""
-    return _page(views.list_orders(cloud.reader, wanted, limit, before), limit, "order_id")
+    found = await read(cloud, lambda conn: views.list_orders(conn, wanted, limit, before))
+    return _page(found, limit, "order_id")
 
 
 @router.get("/settlements")

@@ -1,6 +1,5 @@
 """What the operator's console draws: reports, curves, comparisons, previews, exports. All need the token."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -10,6 +9,7 @@ from .. import export, previews, reports, settlements
 from ..security import now_s
 from .access import TheCloud, need_operator
 from .operator import WantedOrders
+from .reading import read
 
 router = APIRouter(prefix="/api", tags=["reports"], dependencies=[Depends(need_operator)])
 
@@ -28,23 +28,14 @@ async def get_daily(
     """Energy and revenue of settled orders by day and by price label, in days of `time_zone`."""
     local = reports.zone(time_zone)
     first, last = reports.day(from_day, "from"), reports.day(to_day, "to")
-
-    def read() -> dict[str, Any]:
-        with cloud.store.reading.connect() as conn:
-            return reports.daily(conn, first, last, local, device_id)
-
-    return await asyncio.to_thread(read)
+    return await read(cloud, lambda conn: reports.daily(conn, first, last, local, device_id))
 
 
 @router.get("/piles/{device_id}/power")
 async def get_power(cloud: TheCloud, device_id: str, from_at: At, until_at: At) -> dict[str, Any]:
     """The pile's power over time, a curve for each order."""
-
-    def read() -> list[dict[str, Any]]:
-        with cloud.store.reading.connect() as conn:
-            return reports.power(conn, device_id, from_at, until_at)
-
-    return {"from_at": from_at, "until_at": until_at, "curves": await asyncio.to_thread(read)}
+    curves = await read(cloud, lambda conn: reports.power(conn, device_id, from_at, until_at))
+    return {"from_at": from_at, "until_at": until_at, "curves": curves}
 
 
 @router.get("/settlements/{settlement_id}")

@@ -7,12 +7,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import ValidationError
+from sqlalchemy import func, select
+from sqlalchemy.dialects import sqlite
 
 from cloud_stub.cloud import Cloud
 from cloud_stub.security import new_id, read_or_create_secret
 from cloud_stub.settings import Settings
 from cloud_stub.store import Store
-from cloud_stub.tables import metadata
+from cloud_stub.tables import metadata, orders, settlements
 from tests.cloud.fakes import FakeLink
 
 
@@ -80,3 +82,17 @@ def test_a_wrong_setting_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, 
     monkeypatch.setenv("RATELOCK_" + name, value)
     with pytest.raises(ValidationError):
         Settings()
+
+
+def test_the_partial_indices_serve_the_queries_they_are_for(cloud: Cloud):
+    """SQLite uses one only where its condition stands in the query as it does in the index."""
+    cloud.start()
+    held = select(orders.c.connector).where(orders.c.device_id == "PILE-1", orders.c.holds)
+    flagged = select(func.count()).select_from(settlements).where(settlements.c.flagged)
+    for query, index in ((held, "orders_holding"), (flagged, "settlements_flagged")):
+        plan = cloud.reader.exec_driver_sql(
+            "EXPLAIN QUERY PLAN "
+            + str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+        )
+        assert index in str(plan.all())
+    cloud.stop()

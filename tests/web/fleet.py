@@ -1,4 +1,4 @@
-"""A cloud for the console's tests: the real one on a database of its own, its broker a list, its piles played.
+"""A cloud for the console's tests: the real one over its own database, its broker a list, its piles played.
 
 Piles are registered, greet, charge and settle through the same messages that real ones send.
 """

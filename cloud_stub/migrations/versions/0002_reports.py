@@ -24,6 +24,25 @@ def upgrade() -> None:
     for row in conn.execute(sa.select(settlements.c.id, settlements.c.payload)).all():
         ended_at = json.loads(row.payload)["ended_at"]
         conn.execute(sa.update(settlements).where(settlements.c.id == row.id).values(ended_at=ended_at))
+    # The condition as the queries write it: else SQLite never uses these two.
+    op.drop_index("orders_holding", table_name="orders")
+    op.create_index(
+        "orders_holding",
+        "orders",
+        ["device_id", "connector"],
+        unique=False,
+        sqlite_where=sa.text("holds = 1"),
+        postgresql_where=sa.text("holds"),
+    )
+    op.drop_index("settlements_flagged", table_name="settlements")
+    op.create_index(
+        "settlements_flagged",
+        "settlements",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("flagged = 1"),
+        postgresql_where=sa.text("flagged"),
+    )
     op.create_index("settlements_by_end", "settlements", ["ended_at"], unique=False)
     op.create_index("orders_by_rate", "orders", ["rate_id", "order_id"], unique=False)
 
