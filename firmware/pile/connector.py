@@ -1,5 +1,7 @@
 """One connector: its readings, its safety latch, the order that runs on it, and the relay it asks for."""
 
+from pile_protocol import pricing
+
 from . import session as phases
 from .safety import SafetyLatch
 
@@ -84,4 +86,22 @@ class Connector:
             "fault": self.latch.fault,
             "plugged": self.readings.plugged,
             "order_id": self.session.order_id if self.session else None,
+        }
+
+    def meter(self, now_ms):
+        """The meter message of the running order."""
+        session = self.session
+        rate = session.order["rate"]
+        limit_minor = session.order["limits"].get("cost_minor")
+        cost_minor = pricing.round_half_up(session.cost_pico(), rate["minor_digits"])
+        return {
+            "order_id": session.order_id,
+            "connector": self.number,
+            "at": session.at(now_ms),
+            "register_mwh": session.register_mwh,
+            "energy_mwh": session.energy_mwh,
+            "power_mw": self.readings.power_mw,
+            "cost_minor": cost_minor if limit_minor is None else min(cost_minor, limit_minor),
+            "elapsed_s": session.elapsed_s(now_ms),
+            "remaining": session.remaining(now_ms),
         }

@@ -8,7 +8,7 @@ step() only decides, so a relay never waits for flash to open; record() makes du
 The other way round for closing: an order is durable before step() can see it.
 """
 
-from pile_protocol import messages, pricing, seal, topics
+from pile_protocol import messages, seal, topics
 from pile_protocol.errors import ProtocolError
 
 from . import admission, settlement
@@ -157,7 +157,7 @@ class Controller:
         if session.register_mwh != connector.checkpoint_mwh or connector.checkpoint_ms is None:
             self._keep_reading(connector, session.at(now_ms), now_ms)
         connector.checkpoint_ms = now_ms
-        self.mailbox.meter(self._meter(connector, now_ms))
+        self.mailbox.meter(connector.meter(now_ms))
 
     def _keep_reading(self, connector, at, now_ms):
         session = connector.session
@@ -234,7 +234,7 @@ class Controller:
             order = admission.read_order(data, self._key)
         except Refusal as refusal:
             self.dropped += 1
-            self._publish_order_status(refusal.order_id, None, "Rejected", refusal.reason, self.clock.at())
+            self.mailbox.order_status(refusal.order_id, None, "Rejected", refusal.reason, self.clock.at())
             return
         order_id = order["order_id"]
         number = order["connector"]
@@ -247,7 +247,7 @@ class Controller:
         except OSError:
             reason = "StorageFailure"
         if reason:
-            self._publish_order_status(order_id, number, "Rejected", reason, self.clock.at())
+            self.mailbox.order_status(order_id, number, "Rejected", reason, self.clock.at())
 
     def _refuse(self, order):
         """The first reason against an order, or None. Its id is used up in either case."""
@@ -382,34 +382,10 @@ class Controller:
                 self.mailbox.status_due = True
 
     def _tell(self, connector, state, reason, at):
-        self._publish_order_status(connector.session.order_id, connector.number, state, reason, at)
+        self.mailbox.order_status(connector.session.order_id, connector.number, state, reason, at)
 
     def _tell_again(self, connector):
         session = connector.session
         self._tell(
             connector, _STATE_OF_PHASE[session.phase], session.stop_reason, session.at(self.clock.now_ms)
         )
-
-    def _publish_order_status(self, order_id, number, state, reason, at):
-        self.mailbox.order_status(
-            {"order_id": order_id, "connector": number, "state": state, "reason": reason, "at": at}
-        )
-        self.mailbox.status_due = True
-
-    def _meter(self, connector, now_ms):
-        session = connector.session
-        remaining = session.remaining(now_ms)
-        rate = session.order["rate"]
-        limit_minor = session.order["limits"].get("cost_minor")
-        cost_minor = pricing.round_half_up(session.cost_pico(), rate["minor_digits"])
-        return {
-            "order_id": session.order_id,
-            "connector": connector.number,
-            "at": session.at(now_ms),
-            "register_mwh": session.register_mwh,
-            "energy_mwh": session.energy_mwh,
-            "power_mw": connector.readings.power_mw,
-            "cost_minor": cost_minor if limit_minor is None else min(cost_minor, limit_minor),
-            "elapsed_s": session.elapsed_s(now_ms),
-            "remaining": remaining,
-        }

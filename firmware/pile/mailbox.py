@@ -13,11 +13,14 @@ class Mailbox:
         self._order_statuses = []
         self._meters = {}  # the latest of each connector
 
-    def order_status(self, message):
+    def order_status(self, order_id, connector, state, reason, at):
         """Keeps the last ORDER_STATUSES_MAX in order; hello and the settlement make up for an older one."""
         if len(self._order_statuses) >= ORDER_STATUSES_MAX:
             self._order_statuses.pop(0)
-        self._order_statuses.append(message)
+        self._order_statuses.append(
+            {"order_id": order_id, "connector": connector, "state": state, "reason": reason, "at": at}
+        )
+        self.status_due = True
 
     def meter(self, message):
         self._meters[message["connector"]] = message
