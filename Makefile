@@ -5,7 +5,7 @@ SETUP = @sh tools/setup.sh
 PARALLEL = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check run setup docs console clean chaos fuzz netstorm certs powercut
+.PHONY: help demo test check run setup docs screenshots console clean chaos fuzz netstorm certs powercut
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
@@ -54,6 +54,10 @@ setup: ## Only the set-up: .venv from the pinned requirements
 docs: ## Regenerate what is generated: docs/asyncapi.yaml
 	$(SETUP) dev
 	@exec $(PYTHON_IN_VENV) -m tools.asyncapi --write
+
+screenshots: ## Pictures of every page into build/screenshots; ARGS=--pictures renews the README's in docs/pictures
+	$(SETUP) dev
+	@exec $(PYTHON_IN_VENV) -m tools.screenshots $(ARGS)
 
 console: ## Watch piles in the terminal; ARGS="--mqtt mqtt://host:1883" for another broker (docs/console.md)
 	$(SETUP) run
