@@ -174,7 +174,9 @@ async function poll() {
 async function begin() {
   state.message = null;
   const wanted = new URLSearchParams(location.search).get("order");
-  const known = wanted ? store.knownOrder(wanted) : store.currentOrder(device);
+  // A link may bring the order's token after its #, which no server ever sees.
+  const linked = location.hash.length > 1 && { order_id: wanted, token: location.hash.slice(1) };
+  const known = wanted ? (store.knownOrder(wanted) ?? linked) : store.currentOrder(device);
   const [pile, order, rate] = await Promise.allSettled([fetchPile(), known && openOrder(known), fetchRate()]);
   let lost = wanted && !known ? "UnknownOrder" : order.reason?.code;
   if (lost === "UnknownOrder" && !wanted) {
