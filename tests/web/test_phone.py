@@ -347,6 +347,17 @@ def test_an_order_link_of_another_phone_opens_nothing(system, pile, open_page, p
     expect(page.locator("#confirm")).to_be_visible()
 
 
+def test_an_order_link_with_its_token_opens_the_receipt_anywhere(system, pile, open_page, phone, watch):
+    watch.allow("404 (Not Found)")
+    p = pile(speed=FAST)
+    order = phone.order(p.device_id, limits={"energy_mwh": 1_000_000})
+    order.wait_for_state("Settled")
+    page = open_page(f"{address(system, p)}?order={order.order_id}#{order.placed['token']}")
+    expect(page.locator("#pay")).to_be_visible()
+    wrong = open_page(f"{address(system, p)}?order={order.order_id}#not-its-token")
+    expect(wrong.get_by_role("heading", name="This receipt cannot be opened here")).to_be_visible()
+
+
 def test_a_name_with_markup_in_it_stays_a_name(system, open_page):
     name = "<img src=x onerror=document.title='pwned'><b>Pile</b>"
     identity = system.add_pile(name=name)
