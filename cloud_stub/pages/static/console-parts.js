@@ -53,15 +53,6 @@ export function words(name) {
 export const PERIOD_NAMES = { valley: "Valley", flat: "Flat", peak: "Peak", sharp: "Sharp" };
 export const LABELS = ["valley", "flat", "peak", "sharp"];
 
-/** "12 s ago", "3 min ago", "5 h ago", else the date. */
-export function ago(at, now = Date.now() / 1000) {
-  const seconds = Math.max(0, Math.round(now - at));
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
-  return here.dateTime(at);
-}
-
 /** An instant, with its full form to hover over. */
 export function when(at) {
   if (at === null || at === undefined) return h("span", { class: "muted" }, "–");

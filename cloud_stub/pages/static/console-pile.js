@@ -1,7 +1,7 @@
 // One pile: its connectors now, today's power, its latest orders and events, and what it reports of itself.
 
 import { lines, sized } from "./console-charts.js";
-import { ago, busy, confirm, crumbs, facts, failure, h, heading, here, kb, notice, pill, section, show, statusPill, when, words } from "./console-parts.js";
+import { busy, confirm, crumbs, facts, failure, h, heading, here, kb, notice, pill, section, show, statusPill, when, words } from "./console-parts.js";
 import { showLabel } from "./console-label.js";
 import { eventWords } from "./console-words.js";
 import { orderTable } from "./console-orders.js";
@@ -26,7 +26,7 @@ export function open(root, _params, id) {
     head,
     connectors,
     section("Power today", curve),
-    h("div", { class: "columns" }, section("Latest orders", orders), h("div", { class: "stack" }, section("What it reports", reported), section("Events", events))),
+    h("div", { class: "columns" }, h("div", { class: "stack" }, section("Latest orders", orders), section("Events", events)), section("What it reports", reported)),
   );
   const fail = (problem) => {
     end();
@@ -129,7 +129,7 @@ function drawReported(root, pile) {
     root,
     facts([
       ["Id", h("span", { class: "mono" }, pile.device_id)],
-      ["Last seen", pile.last_seen_at ? h("span", { title: here.instant(pile.last_seen_at) }, ago(pile.last_seen_at)) : "Never"],
+      ["Last seen", pile.last_seen_at ? here.instant(pile.last_seen_at) : "Never"],
       ["Firmware", said.firmware],
       ["Clock", said.clock && warn(said.clock, said.clock === "Unset")],
       ["Heap free", said.heap_free_bytes === undefined ? null : kb(said.heap_free_bytes)],

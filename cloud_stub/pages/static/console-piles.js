@@ -1,6 +1,6 @@
 // The live table of piles: searched, filtered and paged by the cloud, so that a thousand are as quick as ten.
 
-import { ago, busy, cellClass, dialog, failure, h, heading, here, kb, later, notice, pill, show, statusPill, words } from "./console-parts.js";
+import { busy, cellClass, dialog, failure, h, heading, here, kb, later, notice, pill, show, statusPill, when, words } from "./console-parts.js";
 import { ask, poll } from "./console-session.js";
 
 const EVERY_MS = 2000;
@@ -18,7 +18,7 @@ const power = (item) => item.connectors.reduce((sum, each) => sum + (each.order?
 /** What each column shows of a pile. `of` gives what it depends on: a cell is made anew only when that changes. */
 const COLUMNS = [
   { title: "Pile", of: (p) => [p.name, p.device_id], cell: (name, id) => [h("a", { class: "row-link", href: "#/piles/" + encodeURIComponent(id) }, name), name === id ? null : h("div", { class: "mono muted small" }, id)] },
-  { title: "State", of: (p) => [p.online, p.online ? null : p.last_seen_at && ago(p.last_seen_at)], cell: (online, seen) => [online ? pill("Online", "ok") : pill("Offline", "off"), seen ? h("div", { class: "muted small" }, "seen " + seen) : null] },
+  { title: "State", of: (p) => [p.online, p.online ? null : p.last_seen_at], cell: (online, seen) => [online ? pill("Online", "ok") : pill("Offline", "off"), seen ? h("div", { class: "muted small" }, "seen ", when(seen)) : null] },
   { title: "Connectors", of: (p) => [p.online, ...p.connectors.map((each) => each.status)], cell: (online, ...all) => (online ? h("ol", { class: "connectors" }, all.map((status) => h("li", {}, statusPill(status)))) : h("span", { class: "muted" }, String(all.length))) },
   { title: "Power", number: true, of: (p) => [power(p)], cell: (mw) => (mw ? `${here.kw(mw, 1)} kW` : dash()) },
   { title: "Running order", of: (p) => [running(p)], cell: (orders) => (orders.length ? orders.map((each) => h("div", {}, h("a", { href: "#/orders/" + each.id }, each.text))) : dash()) },

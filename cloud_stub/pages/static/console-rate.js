@@ -81,7 +81,7 @@ function edit(root, pile, published, path) {
       h(
         "div",
         { class: "scroll", tabindex: "0", role: "region", "aria-label": "Periods" },
-        h("table", { class: "periods" }, h("caption", { class: "visually-hidden" }, "Periods of the day"), h("thead", {}, h("tr", {}, ["", "From", "To", "Period", "Electricity a kWh", "Service a kWh", "Together", ""].map((each) => h("th", { scope: "col" }, each)))), body),
+        h("table", { class: "periods" }, h("caption", { class: "visually-hidden" }, "Periods of the day"), h("thead", {}, h("tr", {}, ["", "From", "To", "Period", "Electricity a kWh", "Service a kWh", "Together", ""].map((each) => h("th", { scope: "col", class: each === "Together" ? "minor" : null }, each)))), body),
       ),
       h("p", {}, h("button", { class: "button small", onclick: () => add() }, "Add a period")),
       state,
@@ -116,7 +116,7 @@ function edit(root, pile, published, path) {
       h("td", {}, h("span", { class: "swatch " + row.label, "aria-hidden": "true" }), h("select", { id: `label-${i}`, "aria-label": `Period ${i + 1} is`, onchange: (event) => ((row.label = event.target.value), (event.target.previousSibling.className = "swatch " + row.label), changed()) }, LABELS.map((each) => h("option", { value: each, selected: each === row.label }, PERIOD_NAMES[each])))),
       h("td", {}, cell("electricity", { size: "9", inputmode: "decimal" })),
       h("td", {}, cell("service", { size: "9", inputmode: "decimal" })),
-      h("td", { class: "number together" }),
+      h("td", { class: "number together minor" }),
       h(
         "td",
         { class: "row-buttons" },
