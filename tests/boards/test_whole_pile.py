@@ -1,0 +1,110 @@
+"""The firmware on every board's own pins, over a fake chip: it fits, and every way out opens the relays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools import ROOT
+from tools.boards_check import BOARDS, FAKES, Chip, boards
+from tools.sim_pile import interpreter
+
+ALL = boards()
+CONFIG = '{"device_id": "PILE-1", "key": "%s", "broker": {"host": "127.0.0.1", "port": 1}}' % ("5a" * 32)
+
+FITS = """
+import lab, machine, app, board, config
+if not {counters}:
+    del machine.Counter
+for name in ("ESTOP", "RESIDUAL"):  # what is normally closed
+    if hasattr(board, name):
+        machine.Pin(getattr(board, name), machine.Pin.IN)
+        lab.drive(getattr(board, name), 0)
+equipment = board.equipment()
+controller = app.build_controller(config.load(), equipment, board.store())
+shell = app.Shell(controller, equipment, board.watchdog())
+lamp = app.Lamp(board.indicator())
+shell.on_cycle = lambda: lamp.step(controller.connectors)
+for _ in range(600):
+    lab.advance(100)
+    shell.cycle()
+for connector in controller.connectors:
+    assert not connector.commanded and connector.latch.fault is None, connector.latch.fault
+board.set_utc(1795413797)
+assert lab.rtc[0] == 2026, lab.rtc
+print("fits", len(controller.connectors))
+"""
+
+# The relay is closed, then the program ends in some way.
+WAY_OUT = """
+import lab, app, board
+made = []
+equipment = board.equipment
+board.equipment = lambda: made.append(equipment()) or made[0]
+
+async def run(settings, context, store, equipment, watchdog, lamp):
+    lab.advance(2000)
+    equipment[0].relay.set(True)
+    assert lab.pins[26].value() == 1
+    raise {error}
+
+class Loop:  # asyncio has a clock of its own, which nobody moves here
+    def run(self, work):
+        work.send(None)
+
+app.run = run
+app.asyncio = Loop()
+try:
+    app.main()
+except BaseException as error:
+    print("ended by", type(error).__name__)
+assert lab.pins[26].value() == 0
+feeds = lab.watchdog.feeds
+light = []
+for _ in range(200):
+    lab.advance(50)
+    light.append(lab.pins[23].value())
+flashes = sum([now > was for was, now in zip(light, light[1:])])
+print("fed", lab.watchdog.feeds > feeds, "flashing", flashes > 3)
+"""
+
+
+def run(board: Path, script: str, folder: Path) -> str:
+    (folder / "config.json").write_text(CONFIG)
+    path = [board, FAKES / "hand_clock", FAKES / "fakes", ROOT / "firmware"]
+    done = subprocess.run(
+        [*interpreter(), "-c", script],
+        cwd=folder,
+        env={**os.environ, "MICROPYPATH": ":".join([*map(str, path), ".frozen"])},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("board", "chip"), ALL, ids=[board.name for board, _ in ALL])
+def test_the_parts_fit(board: Path, chip: Chip, tmp_path: Path) -> None:
+    said = run(board, FITS.format(counters=chip.counters), tmp_path)
+    assert "fits 4" in said if board.name == "esp32-relay-x4" else "fits 1" in said
+
+
+@pytest.mark.parametrize(
+    "error", ["ValueError('a bug')", "MemoryError()", "OSError(5)", "SystemExit()", "KeyError(1)"]
+)
+def test_an_error_opens_the_relay_and_leaves_the_reset_to_the_watchdog(error: str, tmp_path: Path) -> None:
+    said = run(BOARDS / "esp32-devkitc", WAY_OUT.format(error=error), tmp_path)
+    assert f"ended by {error.partition('(')[0]}" in said
+    assert "fed False flashing True" in said
+
+
+def test_the_console_opens_the_relay_and_is_not_reset(tmp_path: Path) -> None:
+    said = run(BOARDS / "esp32-devkitc", WAY_OUT.format(error="KeyboardInterrupt()"), tmp_path)
+    assert "stopped from the console; the relays are open" in said
+    assert "ended by" not in said
+    assert "fed True flashing True" in said
