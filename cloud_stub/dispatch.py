@@ -170,6 +170,11 @@ def withdraw(tx: Transaction, order_id: str, everything: bool) -> None:
         tx.conn.execute(_DELETE_ORDER_ITSELF, {"of": order_id, "order": topics.ORDER})
 
 
+def withdraw_all(tx: Transaction, order_ids: list[str]) -> None:
+    """These orders are over: nothing of them needs sending."""
+    tx.conn.execute(_DELETE_OF_ORDER, [{"of": order_id} for order_id in order_ids])
+
+
 def withdraw_rates(tx: Transaction, device_id: str) -> None:
     """A newer rate is about to be put: one that has not left yet must not leave after it."""
     tx.conn.execute(_DELETE_RATES, {"of": device_id, "rate": topics.RATE})

@@ -7,7 +7,7 @@ change made by another process reaches them too.
 import asyncio
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +41,8 @@ class Hub:
 
     def wake(self, order_id: str) -> None:
         """Something of the order has changed."""
+        if order_id not in self._watchers:  # most orders are watched by nobody at most times
+            return
         with self._lock:
             watchers = list(self._watchers.get(order_id, ()))
         for loop, event in watchers:
@@ -49,13 +51,16 @@ class Hub:
             except RuntimeError:  # the loop has just been closed, and its watchers with it
                 pass
 
+    def wake_all(self, order_ids: Iterable[str]) -> None:
+        for order_id in order_ids:
+            self.wake(order_id)
+
     def close(self) -> None:
         """Wake every watcher for the last time; `closed` tells them so."""
         self.closed = True
         with self._lock:
             order_ids = list(self._watchers)
-        for order_id in order_ids:
-            self.wake(order_id)
+        self.wake_all(order_ids)
 
     def put_meter(self, device_id: str, meter: dict[str, Any]) -> None:
         """Keep a meter value, unless the order has a later one; the oldest orders' are forgotten."""

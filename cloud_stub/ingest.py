@@ -51,20 +51,20 @@ class Ingest:
         self._writer = writer
         self._to_retry: deque[Incoming] = deque()
         self._sampled_at: dict[tuple[str, str], int] = {}
-        self._handlers: dict[str, Callable[[Transaction, str, dict[str, Any], bytes], None]] = {
+        self._handlers: dict[str, Callable[[Transaction, str, dict[str, Any]], None]] = {
             topics.HELLO: self._hello,
             topics.ORDER_STATUS: self._order_status,
             topics.STATUS: self._status,
             topics.METER: self._meter,
-            topics.SETTLEMENT: self._settlement,
         }
+        self._store_settlements = self._settlements  # one bound method: one batch of the writer
         link.on_message = self.take
 
     def take(self, incoming: Incoming) -> None:
         """Queue what the message asks for."""
         try:
             device_id, name = topics.parse(incoming.topic)
-            if name not in self._handlers:
+            if name not in topics.UPWARD:
                 raise Unusable("UnknownTopic")
             message = wire.decode(name, incoming.payload)
         except TopicError:
@@ -74,11 +74,16 @@ class Ingest:
         except MessageError as error:
             self._reject(incoming, Unusable("Malformed", str(error)))
         else:
+            if name == topics.SETTLEMENT:
+                item = (incoming, settlements.Received(device_id, message, incoming.payload))
+                future = self._writer.submit_to(self._store_settlements, item)
+                future.add_done_callback(lambda future: self._done(incoming, future))
+                return
             if name == topics.METER and not self._is_sample(device_id, message):
                 self._link.ack(incoming)
                 return
             handler = self._handlers[name]
-            self._submit(incoming, lambda tx: handler(tx, device_id, message, incoming.payload))
+            self._submit(incoming, lambda tx: handler(tx, device_id, message))
 
     def retry(self) -> None:
         """Try again what the database could not take."""
@@ -111,7 +116,7 @@ class Ingest:
         else:
             self._reject(incoming, Unusable("InternalError", type(error).__name__))
 
-    def _hello(self, tx: Transaction, device_id: str, hello: dict[str, Any], _payload: bytes) -> None:
+    def _hello(self, tx: Transaction, device_id: str, hello: dict[str, Any]) -> None:
         key = self._key(tx, device_id)
         now = now_s()
         piles.seen(tx.conn, device_id, now)
@@ -129,7 +134,7 @@ class Ingest:
         time = {"kind": "time", "device_id": device_id, "nonce": nonce, "at": now_s()}
         self._cx.dispatch.publish_now(device_id, topics.TIME, seal.seal(messages.encode(time), key))
 
-    def _order_status(self, tx: Transaction, device_id: str, status: dict[str, Any], _payload: bytes) -> None:
+    def _order_status(self, tx: Transaction, device_id: str, status: dict[str, Any]) -> None:
         self._key(tx, device_id)
         now = now_s()
         if status["order_id"] is None:
@@ -144,7 +149,7 @@ class Ingest:
             raise Unusable("WrongConnector", status["order_id"])
         orders.reported(tx, self._cx, row, status, now)
 
-    def _status(self, tx: Transaction, device_id: str, status: dict[str, Any], _payload: bytes) -> None:
+    def _status(self, tx: Transaction, device_id: str, status: dict[str, Any]) -> None:
         self._key(tx, device_id)
         piles.set_status(tx.conn, piles.get(tx.conn, device_id, lock=True), status, now_s())
 
@@ -160,7 +165,7 @@ class Ingest:
         self._cx.hub.put_meter(device_id, meter)
         return meter["at"] >= sampled_at + self._cx.settings.meter_sample_s
 
-    def _meter(self, tx: Transaction, device_id: str, meter: dict[str, Any], _payload: bytes) -> None:
+    def _meter(self, tx: Transaction, device_id: str, meter: dict[str, Any]) -> None:
         self._key(tx, device_id)
         row = tx.conn.execute(_DEVICE_OF, {"order_id": meter["order_id"]}).first()
         if row is None:
@@ -180,12 +185,24 @@ class Ingest:
             del self._sampled_at[next(iter(self._sampled_at))]
         self._cx.hub.put_meter(device_id, meter)
 
-    def _settlement(self, tx: Transaction, device_id: str, said: dict[str, Any], payload: bytes) -> None:
-        try:
-            seal.check(payload, self._key(tx, device_id))
-        except SealError as error:
-            raise Unusable("BadSeal", str(error)) from error
-        settlements.store(tx, self._cx, device_id, said, payload, now_s())
+    def _settlements(self, tx: Transaction, items: list[tuple[Incoming, settlements.Received]]) -> None:
+        """A batch of the writer: what is sealed rightly is stored together."""
+        sealed = []
+        for incoming, received in items:
+            try:
+                seal.check(received.payload, self._key(tx, received.device_id))
+                sealed.append(received)
+            except SealError as error:
+                _record(tx, incoming, Unusable("BadSeal", str(error)))
+            except Unusable as unusable:
+                _record(tx, incoming, unusable)
+        if sealed:
+            settlements.store(tx, self._cx, sealed, now_s())
+        tx.after_commit(lambda: self._ack_all([incoming for incoming, _ in items]))
+
+    def _ack_all(self, incoming: list[Incoming]) -> None:
+        for each in incoming:
+            self._link.ack(each)
 
     def _key(self, tx: Transaction, device_id: str) -> bytes:
         key = self._cx.keys.get(tx.conn, device_id)

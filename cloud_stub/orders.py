@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from pile_protocol import messages, pricing, seal, topics
 
 from . import life, piles, rates
-from .dispatch import Dispatch, order_was_sent, withdraw
+from .dispatch import Dispatch, order_was_sent, withdraw, withdraw_all
 from .events import Hub
 from .problems import Problem, invalid, unknown_order
 from .records import record_event
@@ -61,6 +61,12 @@ class Context:
 
 _GET = select(orders).where(orders.c.order_id == bindparam("order_id"))
 _LOCK = _GET.with_for_update()
+_LOCK_MANY = (
+    select(orders)
+    .where(orders.c.order_id.in_(bindparam("order_ids", expanding=True)))
+    .order_by(orders.c.order_id)
+    .with_for_update()
+)
 _BY_KEY = select(orders).where(orders.c.idempotency_key == bindparam("key"))
 _HELD = select(orders).where(orders.c.device_id == bindparam("device_id"), orders.c.holds).with_for_update()
 _OVERDUE = select(orders.c.order_id).where(
@@ -89,6 +95,7 @@ _MOVE = {
     )
     for state in life.STATES
 }
+_SETTLE = _MOVE[life.SETTLED].values(total_minor=bindparam("total"), energy_mwh=bindparam("energy"))
 _REQUEST_STOP = (
     update(orders).where(_THIS).values(stop_requested_at=bindparam("at"), version=orders.c.version + 1)
 )
@@ -102,6 +109,11 @@ def get(conn: Connection, order_id: str) -> Any | None:
 def locked(conn: Connection, order_id: str) -> Any | None:
     """The order's row, held against other writers until the transaction ends."""
     return conn.execute(_LOCK, {"order_id": order_id}).first()
+
+
+def locked_many(conn: Connection, order_ids: list[str]) -> dict[str, Any]:
+    """Those of the orders that exist, by id, held against other writers until the transaction ends."""
+    return {row.order_id: row for row in conn.execute(_LOCK_MANY, {"order_ids": order_ids})}
 
 
 def authorized(row: Any | None, token: str | None, operator: bool) -> Any:
@@ -215,6 +227,37 @@ def move(
         withdraw(tx, row.order_id, everything=True)
     tx.after_commit(lambda: cx.hub.wake(row.order_id))
     return state
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An order's row and what its settlement says: the end of it."""
+
+    order: Any
+    at: int
+    reason: str
+    total_minor: int
+    energy_mwh: int
+
+
+def settle(tx: Transaction, cx: Context, settled: list[Settled]) -> None:
+    """Let life.SETTLEMENT_STORED happen to orders that are not settled yet, each with its totals."""
+    moved = [
+        {
+            "this": each.order.order_id,
+            "why": each.reason,
+            "at": each.at,
+            "total": each.total_minor,
+            "energy": each.energy_mwh,
+        }
+        for each in settled
+        if life.after(each.order.state, life.SETTLEMENT_STORED)
+    ]
+    if moved:
+        order_ids = [each["this"] for each in moved]
+        tx.conn.execute(_SETTLE, moved)
+        withdraw_all(tx, order_ids)
+        tx.after_commit(lambda: cx.hub.wake_all(order_ids))
 
 
 def reported(tx: Transaction, cx: Context, row: Any, status: dict[str, Any], now: int) -> None:

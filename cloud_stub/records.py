@@ -24,6 +24,12 @@ def record_event(
     )
 
 
+def record_events(conn: Connection, events: list[dict[str, Any]]) -> None:
+    """Note several, each with the names of record_event."""
+    if events:
+        conn.execute(_EVENT, events)
+
+
 def record_reject(conn: Connection, at: int, topic: str, reason: str, detail: str, payload: bytes) -> None:
     """Keep the beginning of a message that could not be used, and why."""
     kept = payload[:PAYLOAD_KEPT].decode("utf-8", "backslashreplace").replace("\0", "\\x00")

@@ -2,46 +2,48 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from pile_protocol import messages, pricing, seal, topics
 
-from . import life, orders, piles
+from . import orders
 from .problems import Problem
-from .records import record_event
+from .records import record_events
 from .store import to_json
-from .tables import orders as orders_table
+from .tables import piles as piles_table
 from .tables import settlements
 from .writer import Transaction
 
 TIME_SLACK_S = 10  # between a reading and the word about it, on clocks that count whole seconds
 
-_BY_MAC = select(settlements.c.id).where(
-    settlements.c.device_id == bindparam("device_id"), settlements.c.mac == bindparam("mac")
+_LOCK_PILES = (
+    select(piles_table.c.device_id)
+    .where(piles_table.c.device_id.in_(bindparam("device_ids", expanding=True)))
+    .order_by(piles_table.c.device_id)
+    .with_for_update()
+)
+_MACS = select(settlements.c.device_id, settlements.c.mac).where(
+    tuple_(settlements.c.device_id, settlements.c.mac).in_(bindparam("macs", expanding=True))
+)
+_SETTLED = select(settlements.c.settles_order_id).where(
+    settlements.c.settles_order_id.in_(bindparam("order_ids", expanding=True))
 )
 _NEIGHBOURS = select(
-    settlements.c.id,
+    settlements.c.device_id,
     settlements.c.chain_seq,
     settlements.c.mac,
     settlements.c.payload,
     settlements.c.flags_json,
-).where(
-    settlements.c.device_id == bindparam("device_id"),
-    settlements.c.chain_seq.between(bindparam("low"), bindparam("high")),
-)
+).where(tuple_(settlements.c.device_id, settlements.c.chain_seq).in_(bindparam("near", expanding=True)))
 _OF_ORDER = select(settlements).where(settlements.c.settles_order_id == bindparam("order_id"))
 _INSERT = insert(settlements)
 _SET_FLAGS = (
     update(settlements)
-    .where(settlements.c.id == bindparam("this"))
+    .where(settlements.c.device_id == bindparam("of"), settlements.c.chain_seq == bindparam("number"))
     .values(flags_json=bindparam("flags"), flagged=bindparam("any"))
-)
-_SET_TOTAL = (
-    update(orders_table)
-    .where(orders_table.c.order_id == bindparam("this"))
-    .values(total_minor=bindparam("total"), energy_mwh=bindparam("energy"))
 )
 
 
@@ -67,7 +69,7 @@ def check(order: Any, device_id: str, said: dict[str, Any]) -> tuple[list[str], 
     flags = list(_binding_flags(order, rate, device_id, said))
     flags += _energy_flags(said)
     flags += _time_flags(order, rate["steps"], said)
-    computed = compute(order, said)
+    computed = _computed(order, rate, said)
     if computed is None:
         return [*flags, "PeriodsMismatch"], None
     total_minor, fee_minor, periods = computed
@@ -80,7 +82,12 @@ def check(order: Any, device_id: str, said: dict[str, Any]) -> tuple[list[str], 
 
 def compute(order: Any, said: dict[str, Any]) -> tuple[int, int, list[list[Any]]] | None:
     """pricing.bill of the energies a settlement tells, at its order's locked rate; None: not of that rate."""
-    rate = json.loads(order.rate_json)
+    return _computed(order, json.loads(order.rate_json), said)
+
+
+def _computed(
+    order: Any, rate: dict[str, Any], said: dict[str, Any]
+) -> tuple[int, int, list[list[Any]]] | None:
     energies = energy_by_step(rate["steps"], said["periods"])
     if energies is None:
         return None
@@ -119,39 +126,72 @@ def _time_flags(order: Any, steps: list[list[Any]], said: dict[str, Any]) -> Ite
             return
 
 
-def store(
-    tx: Transaction, cx: orders.Context, device_id: str, said: dict[str, Any], payload: bytes, now: int
-) -> None:
-    """Store a settlement whose seal is right, once, and tell the pile so after the commit."""
-    # Locked: of two workers with neighbours of one chain, the second must see what the first has stored.
-    pile = piles.get(tx.conn, device_id, lock=True)
-    repeated = tx.conn.execute(_BY_MAC, {"device_id": device_id, "mac": said["mac"]}).first()
-    if repeated is None:
-        _store_new(tx, cx, pile, said, payload, now)
-    _acknowledge(tx, cx, device_id, said)
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A settlement whose seal is right: who sent it, what it says, its bytes as they came."""
+
+    device_id: str
+    said: dict[str, Any]
+    payload: bytes
 
 
-def _store_new(
-    tx: Transaction, cx: orders.Context, pile: Any, said: dict[str, Any], payload: bytes, now: int
-) -> None:
-    order = orders.locked(tx.conn, said["order_id"])
-    flags, computed_minor = check(order, pile.device_id, said)
-    in_chain, chain_flags = _join_chain(tx, cx, pile.device_id, said)
-    flags += chain_flags
-    settles = order is not None and order.device_id == pile.device_id
-    if order is not None and settles and tx.conn.execute(_OF_ORDER, {"order_id": order.order_id}).first():
-        settles = False
-        flags.append("AlreadySettled")
-    tx.conn.execute(
-        _INSERT,
-        {
-            "device_id": pile.device_id,
+def store(tx: Transaction, cx: orders.Context, received: list[Received], now: int) -> None:
+    """Store each settlement once, in the order given, and tell its pile so after the commit.
+
+    As many as there are: what is known of all is read first, each is judged against that and against those
+    before it, and what came of all is written last. So a hundred cost as many statements as one.
+    """
+    known = _Known(tx.conn, received)
+    for one in received:
+        if (one.device_id, one.said["mac"]) not in known.macs:
+            known.add(one, now)
+    known.write(tx, cx)
+    for one in received:
+        _acknowledge(tx, cx, one)
+
+
+class _Known:
+    """What the database and the settlements so far in this group say; and what is to be written of it."""
+
+    def __init__(self, conn: Connection, received: list[Received]):
+        device_ids = sorted({one.device_id for one in received})
+        order_ids = sorted({one.said["order_id"] for one in received})
+        macs = {(one.device_id, one.said["mac"]) for one in received}
+        near = {(one.device_id, one.said["seq"] + d) for one in received for d in (-1, 0, 1)}
+        # Locked: of two workers with neighbours of one chain, the second must see what the first has stored.
+        conn.execute(_LOCK_PILES, {"device_ids": device_ids})
+        self.orders = orders.locked_many(conn, order_ids)
+        self.settled = set(conn.execute(_SETTLED, {"order_ids": order_ids}).scalars())
+        self.macs = {tuple(row) for row in conn.execute(_MACS, {"macs": list(macs)})}
+        # One's neighbours in its chain, by (device id, number): rows, or what is to become one.
+        self.chain: dict[tuple[str, int], dict[str, Any]] = {
+            (row["device_id"], row["chain_seq"]): dict(row)
+            for row in conn.execute(_NEIGHBOURS, {"near": list(near)}).mappings()
+        }
+        self._rows: list[dict[str, Any]] = []
+        self._settles: list[orders.Settled] = []
+        self._closed_gaps: list[dict[str, Any]] = []
+        self._events: list[dict[str, Any]] = []
+
+    def add(self, one: Received, now: int) -> None:
+        """Judge one that is not stored yet."""
+        said, device_id = one.said, one.device_id
+        order = self.orders.get(said["order_id"])
+        flags, computed_minor = check(order, device_id, said)
+        in_chain, chain_flags = self._join_chain(device_id, said)
+        flags += chain_flags
+        settles = order is not None and order.device_id == device_id
+        if settles and said["order_id"] in self.settled:
+            settles = False
+            flags.append("AlreadySettled")
+        row = {
+            "device_id": device_id,
             "order_id": said["order_id"],
             "seq": said["seq"],
             "mac": said["mac"],
             "settles_order_id": said["order_id"] if settles else None,
             "chain_seq": said["seq"] if in_chain else None,
-            "payload": payload.decode(),
+            "payload": one.payload.decode(),
             "energy_mwh": said["energy_mwh"],
             "total_minor": said["total_minor"],
             "computed_minor": computed_minor,
@@ -160,61 +200,72 @@ def _store_new(
             "flags_json": to_json(flags),
             "received_at": now,
             "ended_at": said["ended_at"],
-        },
-    )
-    if flags:
-        record_event(tx.conn, now, "SettlementFlagged", pile.device_id, said["order_id"], " ".join(flags))
-    if settles:
-        orders.move(tx, cx, order, life.SETTLEMENT_STORED, now, said["stop_reason"])
-        totals = {"this": said["order_id"], "total": said["total_minor"], "energy": said["energy_mwh"]}
-        tx.conn.execute(_SET_TOTAL, totals)
+        }
+        self._rows.append(row)
+        self.macs.add((device_id, said["mac"]))
+        if in_chain:
+            self.chain[device_id, said["seq"]] = row
+        if flags:
+            event = {"at": now, "kind": "SettlementFlagged", "device_id": device_id}
+            self._events.append(event | {"order_id": said["order_id"], "detail": " ".join(flags)})
+        if settles:
+            self.settled.add(said["order_id"])
+            total, energy = said["total_minor"], said["energy_mwh"]
+            self._settles.append(orders.Settled(order, now, said["stop_reason"], total, energy))
+
+    def write(self, tx: Transaction, cx: orders.Context) -> None:
+        if self._rows:
+            tx.conn.execute(_INSERT, self._rows)
+        if self._closed_gaps:
+            tx.conn.execute(_SET_FLAGS, self._closed_gaps)
+        record_events(tx.conn, self._events)
+        orders.settle(tx, cx, self._settles)
+        followers = {gap["follower"] for gap in self._closed_gaps}
+        if followers:
+            tx.after_commit(lambda: cx.hub.wake_all(followers))
+
+    def _join_chain(self, device_id: str, said: dict[str, Any]) -> tuple[bool, list[str]]:
+        """(whether the settlement's number was free, its flags) in the device's chain of macs.
+
+        A gap is flagged at the settlement after it, and no longer once it has been filled.
+        """
+        seq = said["seq"]
+        if (device_id, seq) in self.chain:
+            return False, ["SeqReused"]
+        later = self.chain.get((device_id, seq + 1))
+        if later is not None:
+            self._close_gap(later, said["mac"])
+        previous = self.chain.get((device_id, seq - 1))
+        if seq > 1 and previous is None:
+            return True, ["SeqGap"]
+        expected = previous["mac"] if previous is not None else None
+        return True, [] if said["prev_mac"] == expected else ["ChainBroken"]
+
+    def _close_gap(self, later: dict[str, Any], mac: str) -> None:
+        flags = [flag for flag in json.loads(later["flags_json"]) if flag != "SeqGap"]
+        follower = json.loads(later["payload"])
+        if follower["prev_mac"] != mac:
+            flags.append("ChainBroken")
+        later["flags_json"], later["flagged"] = to_json(flags), bool(flags)
+        # By its number in the chain: one of this group has no id yet.
+        gap = {"of": later["device_id"], "number": later["chain_seq"], "follower": follower["order_id"]}
+        self._closed_gaps.append(gap | {"flags": later["flags_json"], "any": later["flagged"]})
 
 
-def _join_chain(
-    tx: Transaction, cx: orders.Context, device_id: str, said: dict[str, Any]
-) -> tuple[bool, list[str]]:
-    """(whether the settlement's number was free, its flags) in the device's chain of macs.
-
-    A gap is flagged at the settlement after it, and no longer once it has been filled.
-    """
-    seq = said["seq"]
-    rows = tx.conn.execute(_NEIGHBOURS, {"device_id": device_id, "low": seq - 1, "high": seq + 1}).all()
-    near = {row.chain_seq: row for row in rows}
-    if seq in near:
-        return False, ["SeqReused"]
-    later = near.get(seq + 1)
-    if later is not None:
-        _close_gap(tx, cx, later, said["mac"])
-    previous = near.get(seq - 1)
-    if seq > 1 and previous is None:
-        return True, ["SeqGap"]
-    expected = previous.mac if previous is not None else None
-    return True, [] if said["prev_mac"] == expected else ["ChainBroken"]
-
-
-def _close_gap(tx: Transaction, cx: orders.Context, later: Any, mac: str) -> None:
-    flags = [flag for flag in json.loads(later.flags_json) if flag != "SeqGap"]
-    follower = json.loads(later.payload)
-    if follower["prev_mac"] != mac:
-        flags.append("ChainBroken")
-    tx.conn.execute(_SET_FLAGS, {"this": later.id, "flags": to_json(flags), "any": bool(flags)})
-    tx.after_commit(lambda: cx.hub.wake(follower["order_id"]))
-
-
-def _acknowledge(tx: Transaction, cx: orders.Context, device_id: str, said: dict[str, Any]) -> None:
-    key = cx.keys.get(tx.conn, device_id)
+def _acknowledge(tx: Transaction, cx: orders.Context, one: Received) -> None:
+    key = cx.keys.get(tx.conn, one.device_id)
     if key is None:
         return
     ack = {
         "kind": "ack",
-        "device_id": device_id,
-        "order_id": said["order_id"],
-        "seq": said["seq"],
-        "settlement_mac": said["mac"],
+        "device_id": one.device_id,
+        "order_id": one.said["order_id"],
+        "seq": one.said["seq"],
+        "settlement_mac": one.said["mac"],
         "status": "Stored",
     }
     sealed = seal.seal(messages.encode(ack), key)
-    tx.after_commit(lambda: cx.dispatch.publish_now(device_id, topics.SETTLEMENT_ACK, sealed))
+    tx.after_commit(lambda: cx.dispatch.publish_now(one.device_id, topics.SETTLEMENT_ACK, sealed))
 
 
 def of_order(conn: Connection, order_id: str) -> Any | None:

@@ -4,12 +4,16 @@ Whatever has queued up while the last commit ran goes into one transaction. No t
 at once, a busy one in groups. If one unit of a group raises, the group is rolled back and each unit is done
 again in a transaction of its own, so that a bad one never spoils the others; units therefore change nothing
 but the database, and leave the rest to `Transaction.after_commit`.
+
+Many of one kind that stand next to each other may be done by one `Batch`, with statements that take them all;
+nothing of another kind is overtaken.
 """
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -36,7 +40,17 @@ class Transaction:
 
 
 Unit = Callable[[Transaction], T]
-_Job = tuple[Unit[Any], "Future[Any]"]
+Batch = Callable[[Transaction, list[Any]], None]
+
+
+@dataclass(slots=True)
+class _Job:
+    """A unit, or an item for a batch."""
+
+    future: "Future[Any]"
+    unit: Unit[Any] | None = None
+    batch: Batch | None = None
+    item: Any = None
 
 
 class Writer:
@@ -60,7 +74,16 @@ class Writer:
     def submit(self, unit: Unit[T]) -> "Future[T]":
         """Queue a unit; the future holds its result once it is committed, or what it raised."""
         future: Future[T] = Future()
-        self._jobs.put((unit, future))
+        self._jobs.put(_Job(future, unit))
+        return future
+
+    def submit_to(self, batch: Batch, item: Any) -> "Future[None]":
+        """Queue an item for `batch`, which gets it with its neighbours; the future tells of the commit.
+
+        What the batch raises sends each item to it alone, as with units. The same function is the same batch.
+        """
+        future: Future[None] = Future()
+        self._jobs.put(_Job(future, batch=batch, item=item))
         return future
 
     def _run(self) -> None:
@@ -76,7 +99,7 @@ class Writer:
         group: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
-            if job[1].set_running_or_notify_cancel():  # else nobody waits any more, and nothing has begun
+            if job.future.set_running_or_notify_cancel():  # else nobody waits any more, and nothing has begun
                 group.append(job)
             if len(group) == GROUP_MAX:
                 return group, False
@@ -91,17 +114,14 @@ class Writer:
         results: list[tuple[Any, Problem | None]] = []
         try:
             with conn.begin():
-                for unit, _ in group:
-                    try:
-                        results.append((unit(transaction), None))
-                    except Problem as problem:
-                        results.append((None, problem))
+                for run in _runs(group):
+                    results += _done(transaction, run)
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the unit
             if len(group) > 1:
                 for job in group:
                     self._commit(conn, [job])
             else:
-                group[0][1].set_exception(error)
+                group[0].future.set_exception(error)
             return
         self.commits += 1
         self.units += len(group)
@@ -111,8 +131,34 @@ class Writer:
                 effect()
             except Exception:
                 log.exception("effect_failed")
-        for (_, future), (result, problem) in zip(group, results, strict=True):
+        for job, (result, problem) in zip(group, results, strict=True):
             if problem is None:
-                future.set_result(result)
+                job.future.set_result(result)
             else:
-                future.set_exception(problem)
+                job.future.set_exception(problem)
+
+
+def _runs(group: list[_Job]) -> Iterator[list[_Job]]:
+    """The group in its order: each unit alone, neighbours of one batch together."""
+    run: list[_Job] = []
+    for job in group:
+        if run and (job.batch is None or job.batch != run[0].batch):
+            yield run
+            run = []
+        run.append(job)
+    if run:
+        yield run
+
+
+def _done(tx: Transaction, run: list[_Job]) -> list[tuple[Any, Problem | None]]:
+    """Does the run; what came of each job."""
+    first = run[0]
+    if first.batch is not None:
+        first.batch(tx, [job.item for job in run])
+        return [(None, None)] * len(run)
+    if first.unit is None:
+        raise TypeError("a job without work")
+    try:
+        return [(first.unit(tx), None)]
+    except Problem as problem:
+        return [(None, problem)]

@@ -67,12 +67,19 @@ def apportion(amounts_pico, total_minor):
     whole = sum(amounts_pico)
     if not whole:
         return [0] * len(amounts_pico)
-    shares = [amount * total_minor // whole for amount in amounts_pico]
+    shares = []
+    ranks = []  # remainder and place in one number: a tuple for each would cost the pile its time and heap
+    place = count = len(amounts_pico)
+    for amount in amounts_pico:
+        share, remainder = divmod(amount * total_minor, whole)
+        shares.append(share)
+        place -= 1
+        ranks.append(remainder * count + place)
     left = total_minor - sum(shares)
     if left:
-        by_remainder = sorted([(-(amount * total_minor % whole), i) for i, amount in enumerate(amounts_pico)])
-        for _, i in by_remainder[:left]:
-            shares[i] += 1
+        ranks.sort(reverse=True)
+        for rank in ranks[:left]:
+            shares[count - 1 - rank % count] += 1
     return shares
 
 
@@ -86,23 +93,23 @@ def bill(rate, energies, limit_minor=None):
     """
     steps = rate["steps"]
     digits = rate["minor_digits"]
-    fee_pico = 0
+    delivered_mwh = 0
     amounts = []
     for index, mwh in energies:
         step = steps[index]
         amounts.append(mwh * step[1])
         amounts.append(mwh * step[2])
-        if mwh:
-            fee_pico = rate["session_fee_minor"] * pico_per_minor(digits)
-    amounts.append(fee_pico)
+        delivered_mwh += mwh
+    amounts.append(rate["session_fee_minor"] * pico_per_minor(digits) if delivered_mwh else 0)
     total_minor = round_half_up(sum(amounts), digits)
     if limit_minor is not None and total_minor > limit_minor:
         total_minor = limit_minor
     shares = apportion(amounts, total_minor)
     periods = []
-    for i, (index, mwh) in enumerate(energies):
-        step = steps[index]
-        periods.append([step[0], step[1], step[2], step[3], mwh, shares[2 * i], shares[2 * i + 1]])
+    at = 0
+    for index, mwh in energies:
+        periods.append(steps[index] + [mwh, shares[at], shares[at + 1]])
+        at += 2
     return total_minor, shares[-1], periods
 
 

@@ -35,8 +35,9 @@ RFC_4231 = (
 
 def test_the_vectors_of_rfc_4231():
     for key, data, expected in RFC_4231:
-        got = binascii.hexlify(seal.hmac_sha256(key, data)).decode()
-        assert got[: len(expected)] == expected, data
+        for hmac in (seal.hmac_sha256, seal.hmac_by_hand):  # one and the same where there is no hmac module
+            got = binascii.hexlify(hmac(key, data)).decode()
+            assert got[: len(expected)] == expected, data
 
 
 def test_a_sealed_message_gives_its_mac():
