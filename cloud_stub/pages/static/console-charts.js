@@ -38,7 +38,10 @@ function grid(width, height, { top, step }, format) {
   const left = 16 + LETTER * Math.max(...texts.map((each) => each.length));
   const marks = values.map((value, i) => {
     const y = at(value, top, height);
-    return [s("line", { class: "grid", x1: left, x2: width - MARGIN.right, y1: y, y2: y }), s("text", { class: "tick", x: left - 8, y: y + 4, "text-anchor": "end" }, texts[i])];
+    return [
+      s("line", { class: "grid", x1: left, x2: width - MARGIN.right, y1: y, y2: y }),
+      s("text", { class: "tick", x: left - 8, y: y + 4, "text-anchor": "end" }, texts[i]),
+    ];
   });
   return { left, marks };
 }
@@ -57,15 +60,35 @@ export function lines(width, { from, until, curves, least, ticks, now, format, l
   const { left, marks } = grid(width, height, span, format);
   const x = (time) => left + ((width - left - MARGIN.right) * (time - from)) / (until - from);
   const y = (value) => at(value, span.top, height);
-  const path = (points) => points.map(([time, value], i) => `${i ? "L" : "M"}${x(time).toFixed(1)} ${y(value).toFixed(1)}`).join("");
-  const area = (points) => `${path(points)}L${x(points.at(-1)[0]).toFixed(1)} ${y(0)}L${x(points[0][0]).toFixed(1)} ${y(0)}Z`;
+  const path = (points) =>
+    points.map(([time, value], i) => `${i ? "L" : "M"}${x(time).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+  const area = (points) =>
+    `${path(points)}L${x(points.at(-1)[0]).toFixed(1)} ${y(0)}L${x(points[0][0]).toFixed(1)} ${y(0)}Z`;
   return s(
     "svg",
     { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label },
     marks,
-    ticks.map(([time, text]) => s("text", { class: "tick", x: x(time), y: height - 6, "text-anchor": time === from ? "start" : time === until ? "end" : "middle" }, text)),
-    curves.filter((curve) => curve.points.length).map((curve) => [s("path", { class: "area curve-" + curve.kind, d: area(curve.points) }), s("path", { class: "curve curve-" + curve.kind, d: path(curve.points) }, s("title", {}, curve.name))]),
-    now ? s("line", { class: "now", x1: x(now), x2: x(now), y1: MARGIN.top, y2: height - MARGIN.bottom }) : null,
+    ticks.map(([time, text]) =>
+      s(
+        "text",
+        {
+          class: "tick",
+          x: x(time),
+          y: height - 6,
+          "text-anchor": time === from ? "start" : time === until ? "end" : "middle",
+        },
+        text,
+      ),
+    ),
+    curves
+      .filter((curve) => curve.points.length)
+      .map((curve) => [
+        s("path", { class: "area curve-" + curve.kind, d: area(curve.points) }),
+        s("path", { class: "curve curve-" + curve.kind, d: path(curve.points) }, s("title", {}, curve.name)),
+      ]),
+    now
+      ? s("line", { class: "now", x1: x(now), x2: x(now), y1: MARGIN.top, y2: height - MARGIN.bottom })
+      : null,
   );
 }
 
@@ -90,7 +113,13 @@ export function bars(width, { bars: all, format, label }) {
         "g",
         { class: "bar" },
         s("title", {}, bar.title),
-        s("rect", { class: "hover", x: begin, y: MARGIN.top, width: room, height: height - MARGIN.top - MARGIN.bottom }),
+        s("rect", {
+          class: "hover",
+          x: begin,
+          y: MARGIN.top,
+          width: room,
+          height: height - MARGIN.top - MARGIN.bottom,
+        }),
         bar.parts.map(([kind, value]) => {
           if (!value) return null;
           const y = at(below + value, span.top, height);
@@ -98,7 +127,13 @@ export function bars(width, { bars: all, format, label }) {
           below += value;
           return s("rect", { class: "part " + kind, x: edge, y, width: thick, height: tall });
         }),
-        i % every ? null : s("text", { class: "tick", x: begin + room / 2, y: height - 6, "text-anchor": "middle" }, bar.name),
+        i % every
+          ? null
+          : s(
+              "text",
+              { class: "tick", x: begin + room / 2, y: height - 6, "text-anchor": "middle" },
+              bar.name,
+            ),
       );
     }),
   );
@@ -106,5 +141,11 @@ export function bars(width, { bars: all, format, label }) {
 
 /** What the colours mean: [[class, text], ...] */
 export function legend(entries) {
-  return h("ul", { class: "legend" }, entries.map(([kind, text]) => h("li", {}, h("span", { class: "swatch " + kind, "aria-hidden": "true" }), text)));
+  return h(
+    "ul",
+    { class: "legend" },
+    entries.map(([kind, text]) =>
+      h("li", {}, h("span", { class: "swatch " + kind, "aria-hidden": "true" }), text),
+    ),
+  );
 }

@@ -14,7 +14,16 @@ const percent = (minute) => (100 * minute) / DAY + "%";
 /** {element, draw(rows)}; moved(left, right, minute) when a handle is moved; picked(row) when a stretch is chosen. */
 export function dayBar({ moved, picked }) {
   const bar = h("div", { class: "daybar-bar" });
-  const element = h("div", { class: "daybar" }, bar, h("div", { class: "daybar-hours", "aria-hidden": "true" }, [0, 3, 6, 9, 12, 15, 18, 21, 24].map((hour) => h("span", {}, String(hour).padStart(2, "0")))));
+  const element = h(
+    "div",
+    { class: "daybar" },
+    bar,
+    h(
+      "div",
+      { class: "daybar-hours", "aria-hidden": "true" },
+      [0, 3, 6, 9, 12, 15, 18, 21, 24].map((hour) => h("span", {}, String(hour).padStart(2, "0"))),
+    ),
+  );
   let shape = "";
   let parts = [];
   let rows = [];
@@ -22,8 +31,16 @@ export function dayBar({ moved, picked }) {
   function draw(now) {
     rows = now;
     const found = check(rows);
-    const shared = found.spans.slice(0, -1).map((span, i) => [span, found.spans[i + 1]]).filter(([left, right]) => left.to === right.from);
-    const names = [...found.spans.map((span) => "s" + span.row), ...found.gaps.map(() => "g"), ...found.overlaps.map(() => "o"), ...shared.map(([left, right]) => `h${left.row}-${right.row}`)];
+    const shared = found.spans
+      .slice(0, -1)
+      .map((span, i) => [span, found.spans[i + 1]])
+      .filter(([left, right]) => left.to === right.from);
+    const names = [
+      ...found.spans.map((span) => "s" + span.row),
+      ...found.gaps.map(() => "g"),
+      ...found.overlaps.map(() => "o"),
+      ...shared.map(([left, right]) => `h${left.row}-${right.row}`),
+    ];
     if (names.join() !== shape) {
       shape = names.join();
       const focus = bar.contains(document.activeElement) ? document.activeElement.dataset.name : null;
@@ -31,16 +48,33 @@ export function dayBar({ moved, picked }) {
       show(bar, parts);
       bar.querySelector(`[data-name="${focus}"]`)?.focus();
     }
-    const places = [...found.spans.map((each) => [each.from, each.to]), ...found.gaps, ...found.overlaps.map(([from, to]) => [from, to]), ...shared.map(([left]) => [left.to, left.to])];
+    const places = [
+      ...found.spans.map((each) => [each.from, each.to]),
+      ...found.gaps,
+      ...found.overlaps.map(([from, to]) => [from, to]),
+      ...shared.map(([left]) => [left.to, left.to]),
+    ];
     parts.forEach((part, i) => place(part, ...places[i]));
   }
 
   function make(name) {
     if (name === "g") return h("div", { class: "hole gap", "aria-hidden": "true" }, "gap");
     if (name === "o") return h("div", { class: "hole overlap", "aria-hidden": "true" }, "overlap");
-    if (name[0] === "s") return h("button", { type: "button", class: "stretch", "data-name": name, onclick: () => picked(Number(name.slice(1))) }, h("span", { class: "stretch-name" }), h("span", { class: "stretch-price number" }));
+    if (name[0] === "s")
+      return h(
+        "button",
+        { type: "button", class: "stretch", "data-name": name, onclick: () => picked(Number(name.slice(1))) },
+        h("span", { class: "stretch-name" }),
+        h("span", { class: "stretch-price number" }),
+      );
     const [left, right] = name.slice(1).split("-").map(Number);
-    const handle = h("div", { class: "handle", role: "slider", tabindex: "0", "data-name": name, "aria-orientation": "horizontal" });
+    const handle = h("div", {
+      class: "handle",
+      role: "slider",
+      tabindex: "0",
+      "data-name": name,
+      "aria-orientation": "horizontal",
+    });
     handle.addEventListener("keydown", (event) => byKey(event, left, right));
     handle.addEventListener("pointerdown", (event) => byPointer(event, handle, left, right));
     return handle;
@@ -52,7 +86,13 @@ export function dayBar({ moved, picked }) {
     if (name?.[0] === "h") {
       const [left, right] = name.slice(1).split("-").map(Number);
       const [low, high] = bounds(left, right);
-      for (const [key, value] of [["min", low], ["max", high], ["now", from], ["text", clock(from)]]) part.setAttribute("aria-value" + key, value);
+      for (const [key, value] of [
+        ["min", low],
+        ["max", high],
+        ["now", from],
+        ["text", clock(from)],
+      ])
+        part.setAttribute("aria-value" + key, value);
       part.setAttribute("aria-label", `Boundary of periods ${left + 1} and ${right + 1}`);
       return;
     }
@@ -61,7 +101,10 @@ export function dayBar({ moved, picked }) {
 
     const row = rows[Number(name.slice(1))];
     part.className = "stretch " + row.label;
-    part.setAttribute("aria-label", `Period ${Number(name.slice(1)) + 1}: ${PERIOD_NAMES[row.label]}, ${row.start} to ${row.end}, electricity ${row.electricity}, service ${row.service}`);
+    part.setAttribute(
+      "aria-label",
+      `Period ${Number(name.slice(1)) + 1}: ${PERIOD_NAMES[row.label]}, ${row.start} to ${row.end}, electricity ${row.electricity}, service ${row.service}`,
+    );
     show(part.children[0], PERIOD_NAMES[row.label]);
     show(part.children[1], `${row.electricity} + ${row.service}`);
   }
@@ -79,7 +122,16 @@ export function dayBar({ moved, picked }) {
   function byKey(event, left, right) {
     const present = minutes(rows[left].end);
     const [low, high] = bounds(left, right);
-    const to = { ArrowLeft: present - STEP, ArrowDown: present - STEP, ArrowRight: present + STEP, ArrowUp: present + STEP, PageDown: present - 60, PageUp: present + 60, Home: low, End: high }[event.key];
+    const to = {
+      ArrowLeft: present - STEP,
+      ArrowDown: present - STEP,
+      ArrowRight: present + STEP,
+      ArrowUp: present + STEP,
+      PageDown: present - 60,
+      PageUp: present + 60,
+      Home: low,
+      End: high,
+    }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     move(left, right, to);
@@ -91,7 +143,8 @@ export function dayBar({ moved, picked }) {
     handle.focus();
     handle.setPointerCapture(event.pointerId);
     const box = bar.getBoundingClientRect();
-    const follow = (at) => move(left, right, Math.round(((at.clientX - box.left) / box.width) * (DAY / STEP)) * STEP);
+    const follow = (at) =>
+      move(left, right, Math.round(((at.clientX - box.left) / box.width) * (DAY / STEP)) * STEP);
     const end = () => {
       handle.removeEventListener("pointermove", follow);
       handle.removeEventListener("pointerup", end);
@@ -109,7 +162,23 @@ export function dayBar({ moved, picked }) {
 export function miniBar(rate) {
   return s(
     "svg",
-    { class: "minibar", viewBox: `0 0 ${DAY} 60`, preserveAspectRatio: "none", role: "img", "aria-label": rate.periods.map(([start, , , label]) => `${PERIOD_NAMES[label]} from ${clock(start)}`).join(", ") },
-    rate.periods.map(([start, , , label], i) => s("rect", { class: "part " + label, x: start, y: 0, width: (rate.periods[i + 1]?.[0] ?? DAY) - start, height: 60 })),
+    {
+      class: "minibar",
+      viewBox: `0 0 ${DAY} 60`,
+      preserveAspectRatio: "none",
+      role: "img",
+      "aria-label": rate.periods
+        .map(([start, , , label]) => `${PERIOD_NAMES[label]} from ${clock(start)}`)
+        .join(", "),
+    },
+    rate.periods.map(([start, , , label], i) =>
+      s("rect", {
+        class: "part " + label,
+        x: start,
+        y: 0,
+        width: (rate.periods[i + 1]?.[0] ?? DAY) - start,
+        height: 60,
+      }),
+    ),
   );
 }

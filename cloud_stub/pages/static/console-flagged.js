@@ -1,7 +1,23 @@
 // Settlements that were flagged, and one of them with both computations side by side.
 
 import { ask, poll } from "./console-session.js";
-import { crumbs, explain, facts, failure, h, heading, here, PERIOD_NAMES, pill, section, shortId, show, table, when, words } from "./console-parts.js";
+import {
+  crumbs,
+  explain,
+  facts,
+  failure,
+  h,
+  heading,
+  here,
+  PERIOD_NAMES,
+  pill,
+  section,
+  shortId,
+  show,
+  table,
+  when,
+  words,
+} from "./console-parts.js";
 import { flagWords, reasonWords } from "./console-words.js";
 
 const PAGE = 50;
@@ -9,7 +25,17 @@ const PAGE = 50;
 export function open(root) {
   const list = h("div", { class: "card" });
   const more = h("button", { class: "button small", hidden: true }, "Older");
-  show(root, heading("Flagged settlements"), h("p", { class: "lead" }, "What a pile sealed and this cloud cannot confirm. Each is kept as it came, acknowledged, and not to be paid until somebody has looked into it."), list, h("div", { class: "pager" }, more));
+  show(
+    root,
+    heading("Flagged settlements"),
+    h(
+      "p",
+      { class: "lead" },
+      "What a pile sealed and this cloud cannot confirm. Each is kept as it came, acknowledged, and not to be paid until somebody has looked into it.",
+    ),
+    list,
+    h("div", { class: "pager" }, more),
+  );
   const items = [];
   let next = null;
   async function load() {
@@ -28,30 +54,70 @@ export function open(root) {
 }
 
 function flaggedTable(items) {
-  const columns = [{ title: "Received" }, { title: "Settlement" }, { title: "Pile" }, { title: "What is wrong" }, { title: "Pile says", number: true }, { title: "Cloud computes", number: true }];
+  const columns = [
+    { title: "Received" },
+    { title: "Settlement" },
+    { title: "Pile" },
+    { title: "What is wrong" },
+    { title: "Pile says", number: true },
+    { title: "Cloud computes", number: true },
+  ];
   const rows = items.map((each) => [
     when(each.received_at),
     h("a", { href: "#/flagged/" + each.id }, `no. ${each.seq}`),
     h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.device_id),
     each.flags.map((flag) => h("div", { title: flag }, flagWords(flag))),
     here.money(each.total_minor, each.currency, each.minor_digits),
-    each.computed_minor === null ? h("span", { class: "muted" }, "nothing") : here.money(each.computed_minor, each.currency, each.minor_digits),
+    each.computed_minor === null
+      ? h("span", { class: "muted" }, "nothing")
+      : here.money(each.computed_minor, each.currency, each.minor_digits),
   ]);
-  return table("Flagged settlements", columns, rows, "No settlement is flagged: everything the piles sealed could be confirmed.");
+  return table(
+    "Flagged settlements",
+    columns,
+    rows,
+    "No settlement is flagged: everything the piles sealed could be confirmed.",
+  );
 }
 
 export function openOne(root, _params, id) {
   const body = h("div", { class: "stack" });
   show(root, crumbs(["Flagged", "#/flagged"], ["Settlement " + id]), body);
-  return poll("/api/settlements/" + id, 10_000, (found) => draw(body, found), (problem) => show(root, failure(problem, "#/flagged")));
+  return poll(
+    "/api/settlements/" + id,
+    10_000,
+    (found) => draw(body, found),
+    (problem) => show(root, failure(problem, "#/flagged")),
+  );
 }
 
 function draw(root, said) {
   const { order, computed } = said;
   show(
     root,
-    heading([`Settlement no. ${said.seq} of ${said.device_id} `, said.flagged ? pill("Flagged", "bad") : pill("Confirmed", "ok")], order ? h("a", { class: "button small", href: "#/orders/" + encodeURIComponent(said.order_id) }, "Its order") : null),
-    said.flags.length ? section("What is wrong", h("ul", { class: "flags" }, said.flags.map((flag) => h("li", {}, h("strong", {}, words(flag)), h("p", {}, flagWords(flag)))))) : null,
+    heading(
+      [
+        `Settlement no. ${said.seq} of ${said.device_id} `,
+        said.flagged ? pill("Flagged", "bad") : pill("Confirmed", "ok"),
+      ],
+      order
+        ? h(
+            "a",
+            { class: "button small", href: "#/orders/" + encodeURIComponent(said.order_id) },
+            "Its order",
+          )
+        : null,
+    ),
+    said.flags.length
+      ? section(
+          "What is wrong",
+          h(
+            "ul",
+            { class: "flags" },
+            said.flags.map((flag) => h("li", {}, h("strong", {}, words(flag)), h("p", {}, flagWords(flag)))),
+          ),
+        )
+      : null,
     section("Both computations", comparison(said)),
     h(
       "div",
@@ -62,7 +128,13 @@ function draw(root, said) {
           ["Order", h("span", { class: "mono" }, said.order_id)],
           ["Connector", compared(String(said.connector), order && String(order.connector))],
           ["Registers", `${here.kwh(said.start_register_mwh)} → ${here.kwh(said.end_register_mwh)} kWh`],
-          ["Difference", compared(`${here.kwh(said.end_register_mwh - said.start_register_mwh, 6)} kWh`, `${here.kwh(said.energy_mwh, 6)} kWh`)],
+          [
+            "Difference",
+            compared(
+              `${here.kwh(said.end_register_mwh - said.start_register_mwh, 6)} kWh`,
+              `${here.kwh(said.energy_mwh, 6)} kWh`,
+            ),
+          ],
           ["Started", when(said.started_at)],
           ["Ended", when(said.ended_at)],
           ["Stop reason", reasonWords(said.stop_reason)],
@@ -80,9 +152,21 @@ function draw(root, said) {
               ["State", order.state],
               ["Confirmed", when(order.created_at)],
               ["At the latest over", when(order.window_end_at)],
-              ["Money limit", order.limits.cost_minor ? here.money(order.limits.cost_minor, order.rate.currency, order.rate.minor_digits) : "None"],
+              [
+                "Money limit",
+                order.limits.cost_minor
+                  ? here.money(order.limits.cost_minor, order.rate.currency, order.rate.minor_digits)
+                  : "None",
+              ],
               ["Rate", h("span", { class: "mono" }, order.rate.rate_id)],
-              ["Rate digest", h("span", { class: "mono break" + (order.rate_digest === said.rate_digest ? "" : " differs") }, order.rate_digest)],
+              [
+                "Rate digest",
+                h(
+                  "span",
+                  { class: "mono break" + (order.rate_digest === said.rate_digest ? "" : " differs") },
+                  order.rate_digest,
+                ),
+              ],
               ["Computed and received", when(said.received_at)],
             ])
           : h("p", { class: "empty" }, "There is no such order here, so there is nothing to compare with."),
@@ -93,7 +177,9 @@ function draw(root, said) {
 
 /** A value beside the one it should be: told where they are not the same. */
 function compared(value, other) {
-  return other === null || other === undefined || value === other ? value : h("span", { class: "differs" }, `${value}, not ${other}`);
+  return other === null || other === undefined || value === other
+    ? value
+    : h("span", { class: "differs" }, `${value}, not ${other}`);
 }
 
 function comparison(said) {
@@ -102,18 +188,48 @@ function comparison(said) {
   const rows = [];
   const add = (name, ours, theirs, format) => {
     const same = ours !== undefined && ours === theirs;
-    const difference = ours === undefined || theirs === undefined ? "" : same ? h("span", { class: "same" }, "the same") : h("strong", { class: "differs" }, (theirs > ours ? "+" : "−") + format(Math.abs(theirs - ours)));
-    rows.push([name, theirs === undefined ? "–" : format(theirs), ours === undefined ? "–" : format(ours), difference]);
+    const difference =
+      ours === undefined || theirs === undefined
+        ? ""
+        : same
+          ? h("span", { class: "same" }, "the same")
+          : h("strong", { class: "differs" }, (theirs > ours ? "+" : "−") + format(Math.abs(theirs - ours)));
+    rows.push([
+      name,
+      theirs === undefined ? "–" : format(theirs),
+      ours === undefined ? "–" : format(ours),
+      difference,
+    ]);
   };
   const mine = new Map((computed?.periods ?? []).map((row) => [row[0], row]));
   for (const row of said.periods) {
     const known = mine.get(row[0]) ?? [];
-    const name = (text) => [h("span", {}, `${PERIOD_NAMES[row[3]]} from `), here.dateTime(row[0]), h("div", { class: "muted small" }, text)];
+    const name = (text) => [
+      h("span", {}, `${PERIOD_NAMES[row[3]]} from `),
+      here.dateTime(row[0]),
+      h("div", { class: "muted small" }, text),
+    ];
     add(name("Electricity"), known[5], row[5], money);
     add(name("Service"), known[6], row[6], money);
   }
   add("Session fee", computed?.session_fee_minor, said.session_fee_minor, money);
   add(h("strong", {}, "Total"), computed?.total_minor, said.total_minor, money);
-  const columns = [{ title: "Line" }, { title: "The pile sealed", number: true }, { title: "The cloud computes", number: true }, { title: "Difference", number: true }];
-  return [table("Both computations", columns, rows), computed ? null : h("p", { class: "hint warn" }, said.order ? "The cloud computed nothing: the periods are not those of the locked rate." : "The cloud computed nothing: it knows no such order.")];
+  const columns = [
+    { title: "Line" },
+    { title: "The pile sealed", number: true },
+    { title: "The cloud computes", number: true },
+    { title: "Difference", number: true },
+  ];
+  return [
+    table("Both computations", columns, rows),
+    computed
+      ? null
+      : h(
+          "p",
+          { class: "hint warn" },
+          said.order
+            ? "The cloud computed nothing: the periods are not those of the locked rate."
+            : "The cloud computed nothing: it knows no such order.",
+        ),
+  ];
 }

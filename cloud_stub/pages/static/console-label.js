@@ -14,10 +14,24 @@ export async function showLabel(button, pile) {
   if (!address) return;
   await dialog(
     "Label of " + pile.name,
-    [h("img", { class: "label", src: address, alt: `QR code that opens the phone page of ${pile.device_id}, with the id and what to do` })],
+    [
+      h("img", {
+        class: "label",
+        src: address,
+        alt: `QR code that opens the phone page of ${pile.device_id}, with the id and what to do`,
+      }),
+    ],
     (close) => [
       KINDS.map((kind) => {
-        const take = h("button", { class: "button", type: "button", onclick: () => busy(take, () => download(path + kind, `label-${pile.device_id}.${kind}`)) }, kind.toUpperCase());
+        const take = h(
+          "button",
+          {
+            class: "button",
+            type: "button",
+            onclick: () => busy(take, () => download(path + kind, `label-${pile.device_id}.${kind}`)),
+          },
+          kind.toUpperCase(),
+        );
         return take;
       }),
       h("button", { class: "button primary", type: "button", onclick: () => close(true) }, "Done"),

@@ -1,11 +1,38 @@
 // Orders: the list with its filters and its export, and one order with its life and its lines.
 
-import { busy, crumbs, explain, facts, failure, h, heading, here, later, PERIOD_NAMES, section, shortId, show, statePill, table, when } from "./console-parts.js";
+import {
+  busy,
+  crumbs,
+  explain,
+  facts,
+  failure,
+  h,
+  heading,
+  here,
+  later,
+  PERIOD_NAMES,
+  section,
+  shortId,
+  show,
+  statePill,
+  table,
+  when,
+} from "./console-parts.js";
 import { reasonWords } from "./console-words.js";
 import { ask, download, poll } from "./console-session.js";
 
 const PAGE = 100;
-const STATES = ["Pending", "Accepted", "Charging", "Finishing", "Settled", "Paid", "Rejected", "Expired", "Cancelled"];
+const STATES = [
+  "Pending",
+  "Accepted",
+  "Charging",
+  "Finishing",
+  "Settled",
+  "Paid",
+  "Rejected",
+  "Expired",
+  "Cancelled",
+];
 const FILTERS = ["device_id", "state", "rate_id", "from", "until"];
 
 /** A table of orders as /api/orders lists them. `pile`: whether it says which pile. */
@@ -22,11 +49,23 @@ export function orderTable(caption, items, { pile = true, empty = "There are no 
   const rows = items.map((each) => [
     when(each.created_at),
     h("a", { href: "#/orders/" + encodeURIComponent(each.order_id) }, shortId(each.order_id)),
-    ...(pile ? [[h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.device_id), h("span", { class: "muted" }, ` · ${each.connector}`)]] : []),
-    [statePill(each.state), each.reason ? h("div", { class: "muted small" }, reasonWords(each.reason)) : null],
+    ...(pile
+      ? [
+          [
+            h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.device_id),
+            h("span", { class: "muted" }, ` · ${each.connector}`),
+          ],
+        ]
+      : []),
+    [
+      statePill(each.state),
+      each.reason ? h("div", { class: "muted small" }, reasonWords(each.reason)) : null,
+    ],
     each.energy_mwh === null ? "–" : `${here.kwh(each.energy_mwh)} kWh`,
     each.total_minor === null ? "–" : here.money(each.total_minor, each.currency, each.minor_digits),
-    ...(pile ? [h("a", { href: `#/piles/${encodeURIComponent(each.device_id)}/rate` }, shortId(each.rate_id))] : []),
+    ...(pile
+      ? [h("a", { href: `#/piles/${encodeURIComponent(each.device_id)}/rate` }, shortId(each.rate_id))]
+      : []),
   ]);
   return table(caption, columns, rows, empty);
 }
@@ -45,20 +84,63 @@ export function open(root, params) {
     history.replaceState(null, "", "#/orders" + (query ? "?" + query : ""));
     load([null]);
   };
-  const field = (name, text, control) => h("div", { class: "field" }, h("label", { for: "filter-" + name }, text), control);
-  const input = (name, props) => h("input", { id: "filter-" + name, value: wanted[name], ...props, oninput: later(250, (event) => choose({ [name]: event.target.value.trim() })) });
-  const csv = h("button", { class: "button", onclick: () => busy(csv, () => download("/api/orders.csv?" + query(), "orders.csv")) }, "Export CSV");
+  const field = (name, text, control) =>
+    h("div", { class: "field" }, h("label", { for: "filter-" + name }, text), control);
+  const input = (name, props) =>
+    h("input", {
+      id: "filter-" + name,
+      value: wanted[name],
+      ...props,
+      oninput: later(250, (event) => choose({ [name]: event.target.value.trim() })),
+    });
+  const csv = h(
+    "button",
+    { class: "button", onclick: () => busy(csv, () => download("/api/orders.csv?" + query(), "orders.csv")) },
+    "Export CSV",
+  );
   show(
     root,
     heading("Orders", csv),
     h(
       "div",
       { class: "filters", role: "search" },
-      field("device_id", "Pile id", input("device_id", { type: "search", autocomplete: "off", spellcheck: "false", placeholder: "The whole id" })),
-      field("state", "State", h("select", { id: "filter-state", onchange: (event) => choose({ state: event.target.value }) }, h("option", { value: "" }, "All"), STATES.map((each) => h("option", { value: each, selected: each === wanted.state }, each)))),
+      field(
+        "device_id",
+        "Pile id",
+        input("device_id", {
+          type: "search",
+          autocomplete: "off",
+          spellcheck: "false",
+          placeholder: "The whole id",
+        }),
+      ),
+      field(
+        "state",
+        "State",
+        h(
+          "select",
+          { id: "filter-state", onchange: (event) => choose({ state: event.target.value }) },
+          h("option", { value: "" }, "All"),
+          STATES.map((each) => h("option", { value: each, selected: each === wanted.state }, each)),
+        ),
+      ),
       field("from", "From", input("from", { type: "date" })),
       field("until", "To", input("until", { type: "date" })),
-      wanted.rate_id ? field("rate_id", "Rate", h("button", { class: "button small", id: "filter-rate_id", onclick: (event) => (event.target.closest(".field").remove(), choose({ rate_id: "" })) }, `…${wanted.rate_id.slice(-8)} ×`)) : null,
+      wanted.rate_id
+        ? field(
+            "rate_id",
+            "Rate",
+            h(
+              "button",
+              {
+                class: "button small",
+                id: "filter-rate_id",
+                onclick: (event) => (event.target.closest(".field").remove(), choose({ rate_id: "" })),
+              },
+              `…${wanted.rate_id.slice(-8)} ×`,
+            ),
+          )
+        : null,
     ),
     list,
     h("div", { class: "pager" }, count, back, forth),
@@ -76,13 +158,20 @@ export function open(root, params) {
   async function load(to) {
     const mine = ++turn;
     try {
-      const page = await ask("/api/orders?" + query(to.at(-1) ? { limit: PAGE, before: to.at(-1) } : { limit: PAGE }));
+      const page = await ask(
+        "/api/orders?" + query(to.at(-1) ? { limit: PAGE, before: to.at(-1) } : { limit: PAGE }),
+      );
       if (mine !== turn) return; // a newer filter has been chosen meanwhile
       before = to;
       next = page.next;
       show(list, orderTable("Orders", page.items));
       const first = (before.length - 1) * PAGE;
-      show(count, page.items.length ? `${here.count(first + 1)} to ${here.count(first + page.items.length)}, newest first` : "");
+      show(
+        count,
+        page.items.length
+          ? `${here.count(first + 1)} to ${here.count(first + page.items.length)}, newest first`
+          : "",
+      );
       back.disabled = before.length === 1;
       forth.disabled = !next;
     } catch (problem) {
@@ -102,7 +191,12 @@ function midnight(day, more) {
 export function openOne(root, _params, id) {
   const body = h("div", { class: "stack" });
   show(root, crumbs(["Orders", "#/orders"], ["…" + id.slice(-8)]), body);
-  return poll("/api/orders/" + encodeURIComponent(id), 2000, (order) => drawOrder(body, order), (problem) => show(root, failure(problem, "#/orders")));
+  return poll(
+    "/api/orders/" + encodeURIComponent(id),
+    2000,
+    (order) => drawOrder(body, order),
+    (problem) => show(root, failure(problem, "#/orders")),
+  );
 }
 
 function drawOrder(root, order) {
@@ -111,7 +205,10 @@ function drawOrder(root, order) {
   const limits = order.limits;
   show(
     root,
-    heading(["Order ", h("span", { class: "mono" }, "…" + order.order_id.slice(-8)), " ", statePill(order.state)], h("a", { class: "button small", href: "#/piles/" + encodeURIComponent(order.device_id) }, "Its pile")),
+    heading(
+      ["Order ", h("span", { class: "mono" }, "…" + order.order_id.slice(-8)), " ", statePill(order.state)],
+      h("a", { class: "button small", href: "#/piles/" + encodeURIComponent(order.device_id) }, "Its pile"),
+    ),
     h(
       "div",
       { class: "columns even" },
@@ -122,7 +219,16 @@ function drawOrder(root, order) {
           ["Pile", [order.device_id, ", connector ", String(order.connector)]],
           ["Reason", order.reason && reasonWords(order.reason)],
           ["Rate", h("span", { class: "mono" }, order.rate_id)],
-          ["Limits", [limits.energy_mwh && `${here.kwh(limits.energy_mwh)} kWh`, limits.cost_minor && money(limits.cost_minor), "at most " + here.clock(limits.duration_s)].filter(Boolean).join(", ")],
+          [
+            "Limits",
+            [
+              limits.energy_mwh && `${here.kwh(limits.energy_mwh)} kWh`,
+              limits.cost_minor && money(limits.cost_minor),
+              "at most " + here.clock(limits.duration_s),
+            ]
+              .filter(Boolean)
+              .join(", "),
+          ],
           ["Energy so far", !settlement && order.meter ? `${here.kwh(order.meter.energy_mwh)} kWh` : null],
           ["Cost so far", !settlement && order.meter ? money(order.meter.cost_minor) : null],
         ]),
@@ -143,7 +249,14 @@ function drawOrder(root, order) {
     settlement
       ? section(
           "Settlement",
-          settlement.flagged ? h("p", { class: "hint bad" }, "It was flagged. ", h("a", { href: "#/flagged/" + settlement.id }, "Compare both computations")) : null,
+          settlement.flagged
+            ? h(
+                "p",
+                { class: "hint bad" },
+                "It was flagged. ",
+                h("a", { href: "#/flagged/" + settlement.id }, "Compare both computations"),
+              )
+            : null,
           lineTable(settlement, order),
         )
       : section("Locked rate", stepTable(order)),
@@ -152,20 +265,50 @@ function drawOrder(root, order) {
 
 function lineTable(settlement, { currency, minor_digits }) {
   const money = (minor) => here.money(minor, currency, minor_digits);
-  const columns = [{ title: "From" }, { title: "Period" }, { title: "Energy", number: true }, { title: "Price a kWh", number: true }, { title: "Electricity", number: true }, { title: "Service", number: true }];
-  const rows = settlement.periods.map(([at, electricity, service, label, mwh, electricityMinor, serviceMinor]) => [
-    when(at),
-    PERIOD_NAMES[label],
-    `${here.kwh(mwh)} kWh`,
-    `${here.price(electricity, currency)} + ${here.price(service, currency)}`,
-    money(electricityMinor),
-    money(serviceMinor),
+  const columns = [
+    { title: "From" },
+    { title: "Period" },
+    { title: "Energy", number: true },
+    { title: "Price a kWh", number: true },
+    { title: "Electricity", number: true },
+    { title: "Service", number: true },
+  ];
+  const rows = settlement.periods.map(
+    ([at, electricity, service, label, mwh, electricityMinor, serviceMinor]) => [
+      when(at),
+      PERIOD_NAMES[label],
+      `${here.kwh(mwh)} kWh`,
+      `${here.price(electricity, currency)} + ${here.price(service, currency)}`,
+      money(electricityMinor),
+      money(serviceMinor),
+    ],
+  );
+  rows.push([
+    h("strong", {}, "Total"),
+    settlement.session_fee_minor ? `with ${money(settlement.session_fee_minor)} session fee` : "",
+    `${here.kwh(settlement.energy_mwh)} kWh`,
+    "",
+    "",
+    h("strong", {}, money(settlement.total_minor)),
   ]);
-  rows.push([h("strong", {}, "Total"), settlement.session_fee_minor ? `with ${money(settlement.session_fee_minor)} session fee` : "", `${here.kwh(settlement.energy_mwh)} kWh`, "", "", h("strong", {}, money(settlement.total_minor))]);
   return table("Lines of the settlement", columns, rows);
 }
 
 function stepTable({ rate, currency }) {
-  const columns = [{ title: "From" }, { title: "Period" }, { title: "Electricity", number: true }, { title: "Service", number: true }];
-  return table("Prices of the locked rate", columns, rate.steps.map(([at, electricity, service, label]) => [when(at), PERIOD_NAMES[label], here.price(electricity, currency), here.price(service, currency)]));
+  const columns = [
+    { title: "From" },
+    { title: "Period" },
+    { title: "Electricity", number: true },
+    { title: "Service", number: true },
+  ];
+  return table(
+    "Prices of the locked rate",
+    columns,
+    rate.steps.map(([at, electricity, service, label]) => [
+      when(at),
+      PERIOD_NAMES[label],
+      here.price(electricity, currency),
+      here.price(service, currency),
+    ]),
+  );
 }

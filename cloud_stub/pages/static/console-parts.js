@@ -9,7 +9,12 @@ export const inZone = (zone) => formats(language, zone);
 
 /** A word with a tone ("ok", "busy", "warn", "bad", "off"), told by its text and its dot, never by colour alone. */
 export function pill(text, tone, title) {
-  return h("span", { class: "pill " + tone, title }, h("span", { class: "dot", "aria-hidden": "true" }), text);
+  return h(
+    "span",
+    { class: "pill " + tone, title },
+    h("span", { class: "dot", "aria-hidden": "true" }),
+    text,
+  );
 }
 
 const STATUS = {
@@ -56,7 +61,11 @@ export const LABELS = ["valley", "flat", "peak", "sharp"];
 /** An instant, with its full form to hover over. */
 export function when(at) {
   if (at === null || at === undefined) return h("span", { class: "muted" }, "–");
-  return h("time", { datetime: new Date(at * 1000).toISOString(), title: here.instant(at) }, here.dateTime(at));
+  return h(
+    "time",
+    { datetime: new Date(at * 1000).toISOString(), title: here.instant(at) },
+    here.dateTime(at),
+  );
 }
 
 /** The end of an id: ids begin with their time, so the ends tell them apart. */
@@ -78,8 +87,26 @@ export function table(caption, columns, rows, empty) {
       "table",
       {},
       h("caption", { class: "visually-hidden" }, caption),
-      h("thead", {}, h("tr", {}, columns.map((each) => h("th", { scope: "col", class: cellClass(each) }, each.title)))),
-      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, i) => h("td", { class: cellClass(columns[i]) }, cell))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map((each) => h("th", { scope: "col", class: cellClass(each) }, each.title)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((cells) =>
+          h(
+            "tr",
+            {},
+            cells.map((cell, i) => h("td", { class: cellClass(columns[i]) }, cell)),
+          ),
+        ),
+      ),
     ),
   );
 }
@@ -93,19 +120,29 @@ export function facts(rows) {
   return h(
     "dl",
     { class: "facts" },
-    rows.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    rows
+      .filter(([, value]) => value !== null && value !== undefined)
+      .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
   );
 }
 
 export function heading(title, ...beside) {
-  return h("div", { class: "heading" }, h("h1", { tabindex: "-1" }, title), h("div", { class: "beside" }, beside));
+  return h(
+    "div",
+    { class: "heading" },
+    h("h1", { tabindex: "-1" }, title),
+    h("div", { class: "beside" }, beside),
+  );
 }
 
 export function crumbs(...links) {
   return h(
     "nav",
     { class: "crumbs", "aria-label": "Where you are" },
-    links.map(([text, href], i) => [i ? h("span", { "aria-hidden": "true" }, "/") : null, href ? h("a", { href }, text) : h("span", { "aria-current": "page" }, text)]),
+    links.map(([text, href], i) => [
+      i ? h("span", { "aria-hidden": "true" }, "/") : null,
+      href ? h("a", { href }, text) : h("span", { "aria-current": "page" }, text),
+    ]),
   );
 }
 
@@ -128,7 +165,13 @@ export function explain(problem) {
 
 /** What a view shows when there is nothing to show. */
 export function failure(problem, back) {
-  return h("div", { class: "card panel failure", role: "alert" }, h("h1", { tabindex: "-1" }, "This cannot be shown"), h("p", {}, explain(problem)), back ? h("p", {}, h("a", { href: back }, "Back to the list")) : null);
+  return h(
+    "div",
+    { class: "card panel failure", role: "alert" },
+    h("h1", { tabindex: "-1" }, "This cannot be shown"),
+    h("p", {}, explain(problem)),
+    back ? h("p", {}, h("a", { href: back }, "Back to the list")) : null,
+  );
 }
 
 let notices;
@@ -141,7 +184,12 @@ export function noticeRegion() {
 
 /** A short notice that goes by itself; one about something that failed stays until it is dismissed. */
 export function notice(text, tone = "ok") {
-  const shown = h("div", { class: "notice " + tone }, h("span", {}, text), h("button", { class: "plain", "aria-label": "Dismiss", onclick: () => shown.remove() }, "×"));
+  const shown = h(
+    "div",
+    { class: "notice " + tone },
+    h("span", {}, text),
+    h("button", { class: "plain", "aria-label": "Dismiss", onclick: () => shown.remove() }, "×"),
+  );
   notices.append(shown);
   if (tone === "ok") setTimeout(() => shown.remove(), 6000);
 }
@@ -150,7 +198,11 @@ export function notice(text, tone = "ok") {
 export function confirm(title, body, action, danger = false) {
   return dialog(title, [body].flat(), (close) => [
     h("button", { class: "button", type: "button", onclick: () => close(false) }, "Cancel"),
-    h("button", { class: "button " + (danger ? "danger" : "primary"), type: "button", onclick: () => close(true) }, action),
+    h(
+      "button",
+      { class: "button " + (danger ? "danger" : "primary"), type: "button", onclick: () => close(true) },
+      action,
+    ),
   ]);
 }
 
@@ -166,7 +218,11 @@ export function dialog(title, body, buttons) {
       "dialog",
       { class: "card", "aria-labelledby": "dialog-title" },
       h("h2", { id: "dialog-title" }, title),
-      h("div", { class: "dialog-body" }, body.map((part) => (typeof part === "string" ? h("p", {}, part) : part))),
+      h(
+        "div",
+        { class: "dialog-body" },
+        body.map((part) => (typeof part === "string" ? h("p", {}, part) : part)),
+      ),
       h("div", { class: "dialog-buttons" }, buttons(close)),
     );
     box.addEventListener("close", () => {

@@ -1,7 +1,24 @@
 // One pile: its connectors now, today's power, its latest orders and events, and what it reports of itself.
 
 import { lines, sized } from "./console-charts.js";
-import { busy, confirm, crumbs, facts, failure, h, heading, here, kb, notice, pill, section, show, statusPill, when, words } from "./console-parts.js";
+import {
+  busy,
+  confirm,
+  crumbs,
+  facts,
+  failure,
+  h,
+  heading,
+  here,
+  kb,
+  notice,
+  pill,
+  section,
+  show,
+  statusPill,
+  when,
+  words,
+} from "./console-parts.js";
 import { showLabel } from "./console-label.js";
 import { eventWords } from "./console-words.js";
 import { orderTable } from "./console-orders.js";
@@ -26,7 +43,12 @@ export function open(root, _params, id) {
     head,
     connectors,
     section("Power today", curve),
-    h("div", { class: "columns" }, h("div", { class: "stack" }, section("Latest orders", orders), section("Events", events)), section("What it reports", reported)),
+    h(
+      "div",
+      { class: "columns" },
+      h("div", { class: "stack" }, section("Latest orders", orders), section("Events", events)),
+      section("What it reports", reported),
+    ),
   );
   const fail = (problem) => {
     end();
@@ -35,16 +57,41 @@ export function open(root, _params, id) {
   const chart = today(curve);
   const ends = [
     chart.end,
-    poll(path + "/report", EVERY_MS, (pile) => {
-      document.title = pile.name + " · RateLock console";
-      drawHead(head, pile, own);
-      drawConnectors(connectors, pile, path);
-      drawReported(reported, pile);
-    }, fail),
-    poll(`/api/orders?limit=${SHOWN}&device_id=${encodeURIComponent(id)}`, EVERY_MS, ({ items }) => {
-      show(orders, orderTable("Latest orders", items, { pile: false, empty: "It has no orders yet." }), items.length ? h("p", { class: "more" }, h("a", { href: "#/orders?device_id=" + encodeURIComponent(id) }, "All its orders")) : null);
-    }, fail),
-    poll(`/api/events?limit=${SHOWN}&device_id=${encodeURIComponent(id)}`, EVERY_MS, ({ items }) => drawEvents(events, items), fail),
+    poll(
+      path + "/report",
+      EVERY_MS,
+      (pile) => {
+        document.title = pile.name + " · RateLock console";
+        drawHead(head, pile, own);
+        drawConnectors(connectors, pile, path);
+        drawReported(reported, pile);
+      },
+      fail,
+    ),
+    poll(
+      `/api/orders?limit=${SHOWN}&device_id=${encodeURIComponent(id)}`,
+      EVERY_MS,
+      ({ items }) => {
+        show(
+          orders,
+          orderTable("Latest orders", items, { pile: false, empty: "It has no orders yet." }),
+          items.length
+            ? h(
+                "p",
+                { class: "more" },
+                h("a", { href: "#/orders?device_id=" + encodeURIComponent(id) }, "All its orders"),
+              )
+            : null,
+        );
+      },
+      fail,
+    ),
+    poll(
+      `/api/events?limit=${SHOWN}&device_id=${encodeURIComponent(id)}`,
+      EVERY_MS,
+      ({ items }) => drawEvents(events, items),
+      fail,
+    ),
     chart.poll(path, fail),
   ];
   function end() {
@@ -64,10 +111,30 @@ function drawHead(root, pile, own) {
     heading(
       [pile.name, " ", pile.online ? pill("Online", "ok") : pill("Offline", "off")],
       h("a", { class: "button small", href: own + "/rate" }, pile.rate_id ? "Rate" : "Set its rate"),
-      h("a", { class: "button small", href: "/p/" + encodeURIComponent(pile.device_id), target: "_blank", rel: "noopener" }, "Phone page"),
-      h("button", { class: "button small", onclick: (event) => showLabel(event.currentTarget, pile) }, "Label…"),
+      h(
+        "a",
+        {
+          class: "button small",
+          href: "/p/" + encodeURIComponent(pile.device_id),
+          target: "_blank",
+          rel: "noopener",
+        },
+        "Phone page",
+      ),
+      h(
+        "button",
+        { class: "button small", onclick: (event) => showLabel(event.currentTarget, pile) },
+        "Label…",
+      ),
     ),
-    pile.rate_id ? null : h("p", { class: "hint warn" }, "It has no rate yet, so nobody can charge here. ", h("a", { href: own + "/rate" }, "Write one")),
+    pile.rate_id
+      ? null
+      : h(
+          "p",
+          { class: "hint warn" },
+          "It has no rate yet, so nobody can charge here. ",
+          h("a", { href: own + "/rate" }, "Write one"),
+        ),
   );
 }
 
@@ -75,7 +142,15 @@ function drawHead(root, pile, own) {
 function drawConnectors(root, pile, path) {
   pile.connectors.forEach((each, i) => {
     const { order } = each;
-    const structure = JSON.stringify([pile.name, pile.online, each.status, each.fault, each.plugged, order?.order_id, order?.state]);
+    const structure = JSON.stringify([
+      pile.name,
+      pile.online,
+      each.status,
+      each.fault,
+      each.plugged,
+      order?.order_id,
+      order?.state,
+    ]);
     if (root.children[i]?.dataset.structure !== structure) {
       const card = connectorCard(pile, each, path);
       card.dataset.structure = structure;
@@ -84,7 +159,10 @@ function drawConnectors(root, pile, path) {
     }
     if (!order) return;
     show(root.children[i].querySelector(".power"), here.kw(order.power_mw, 2), h("small", {}, " kW"));
-    show(root.children[i].querySelector(".so-far"), `${here.kwh(order.energy_mwh, 3)} kWh, ${here.money(order.cost_minor, order.currency, order.minor_digits)}`);
+    show(
+      root.children[i].querySelector(".so-far"),
+      `${here.kwh(order.energy_mwh, 3)} kWh, ${here.money(order.cost_minor, order.currency, order.minor_digits)}`,
+    );
   });
 }
 
@@ -93,32 +171,71 @@ function connectorCard(pile, each, path) {
   const idle = each.plugged ? "A vehicle is plugged in." : "Nothing is plugged in.";
   return h(
     "section",
-    { class: "card connector" + (each.fault ? " has-fault" : ""), "aria-label": "Connector " + each.connector },
+    {
+      class: "card connector" + (each.fault ? " has-fault" : ""),
+      "aria-label": "Connector " + each.connector,
+    },
     h("div", { class: "connector-top" }, h("h2", {}, "Connector " + each.connector), statusPill(each.status)),
     order
       ? [
           h("p", { class: "power big number" }),
           h("p", { class: "so-far number" }),
-          h("p", { class: "actions" }, h("a", { href: "#/orders/" + order.order_id }, "Order " + order.state.toLowerCase()), h("button", { class: "button small", onclick: (event) => stopOrder(event.currentTarget, order, pile) }, "Stop…")),
+          h(
+            "p",
+            { class: "actions" },
+            h("a", { href: "#/orders/" + order.order_id }, "Order " + order.state.toLowerCase()),
+            h(
+              "button",
+              { class: "button small", onclick: (event) => stopOrder(event.currentTarget, order, pile) },
+              "Stop…",
+            ),
+          ),
         ]
       : h("p", { class: "muted" }, pile.online ? idle : "Not known while the pile is offline."),
     each.fault
-      ? h("div", { class: "fault-box" }, h("p", {}, h("strong", {}, words(each.fault)), pile.online ? null : " (when it was last seen)"), h("button", { class: "button danger small", onclick: (event) => reset(event.currentTarget, pile, each, path) }, "Reset fault…"))
+      ? h(
+          "div",
+          { class: "fault-box" },
+          h("p", {}, h("strong", {}, words(each.fault)), pile.online ? null : " (when it was last seen)"),
+          h(
+            "button",
+            {
+              class: "button danger small",
+              onclick: (event) => reset(event.currentTarget, pile, each, path),
+            },
+            "Reset fault…",
+          ),
+        )
       : null,
   );
 }
 
 async function reset(button, pile, each, path) {
-  const body = [`${words(each.fault)} on connector ${each.connector} of ${pile.name}. Reset it only when its cause has been found and removed: the pile may close its relay again at the next order.`];
-  if (!pile.online) body.push("The pile is offline: it gets the command if it comes back within five minutes.");
+  const body = [
+    `${words(each.fault)} on connector ${each.connector} of ${pile.name}. Reset it only when its cause has been found and removed: the pile may close its relay again at the next order.`,
+  ];
+  if (!pile.online)
+    body.push("The pile is offline: it gets the command if it comes back within five minutes.");
   if (!(await confirm("Reset this fault?", body, "Reset fault", true))) return;
-  const done = await busy(button, () => ask(path + "/reset", { method: "POST", body: { connector: each.connector } }));
+  const done = await busy(button, () =>
+    ask(path + "/reset", { method: "POST", body: { connector: each.connector } }),
+  );
   if (done) notice("The pile has been asked to clear the fault.");
 }
 
 async function stopOrder(button, order, pile) {
-  if (!(await confirm("Stop this order?", `Connector in use at ${pile.name}. The pile opens the relay and settles what was delivered.`, "Stop order", true))) return;
-  const done = await busy(button, () => ask(`/api/orders/${encodeURIComponent(order.order_id)}/stop`, { method: "POST" }));
+  if (
+    !(await confirm(
+      "Stop this order?",
+      `Connector in use at ${pile.name}. The pile opens the relay and settles what was delivered.`,
+      "Stop order",
+      true,
+    ))
+  )
+    return;
+  const done = await busy(button, () =>
+    ask(`/api/orders/${encodeURIComponent(order.order_id)}/stop`, { method: "POST" }),
+  );
   if (done) notice("The pile has been asked to stop.");
 }
 
@@ -133,12 +250,30 @@ function drawReported(root, pile) {
       ["Firmware", said.firmware],
       ["Clock", said.clock && warn(said.clock, said.clock === "Unset")],
       ["Heap free", said.heap_free_bytes === undefined ? null : kb(said.heap_free_bytes)],
-      ["Least heap free", said.heap_min_free_bytes === undefined ? null : warn(kb(said.heap_min_free_bytes), said.heap_min_free_bytes < 8192)],
-      ["Outbox", said.outbox === undefined ? null : warn(said.outbox_full ? `${said.outbox}, full` : String(said.outbox), said.outbox_full)],
+      [
+        "Least heap free",
+        said.heap_min_free_bytes === undefined
+          ? null
+          : warn(kb(said.heap_min_free_bytes), said.heap_min_free_bytes < 8192),
+      ],
+      [
+        "Outbox",
+        said.outbox === undefined
+          ? null
+          : warn(said.outbox_full ? `${said.outbox}, full` : String(said.outbox), said.outbox_full),
+      ],
       ["Unusable messages", said.dropped === undefined ? null : String(said.dropped)],
       ["Damaged records", said.damaged === undefined ? null : warn(String(said.damaged), said.damaged > 0)],
       ["Latest cycle late", said.late_max_ms === undefined ? null : `${said.late_max_ms} ms`],
-      ["Rate", pile.rate_id && h("a", { class: "mono", href: "#/piles/" + encodeURIComponent(pile.device_id) + "/rate" }, "…" + pile.rate_id.slice(-8))],
+      [
+        "Rate",
+        pile.rate_id &&
+          h(
+            "a",
+            { class: "mono", href: "#/piles/" + encodeURIComponent(pile.device_id) + "/rate" },
+            "…" + pile.rate_id.slice(-8),
+          ),
+      ],
       ["Registered", when(pile.created_at)],
     ]),
     pile.reported ? null : h("p", { class: "muted" }, "It has not reported yet."),
@@ -154,7 +289,31 @@ function drawEvents(root, items) {
       { class: "events" },
       items.map((each) => {
         const [text, tone] = eventWords(each);
-        return h("li", {}, h("span", { class: "dot " + tone, "aria-hidden": "true" }), h("div", {}, h("p", {}, text), h("p", { class: "muted small" }, when(each.at), each.order_id ? [" · ", h("a", { href: "#/orders/" + encodeURIComponent(each.order_id) }, "order …" + each.order_id.slice(-8))] : null)));
+        return h(
+          "li",
+          {},
+          h("span", { class: "dot " + tone, "aria-hidden": "true" }),
+          h(
+            "div",
+            {},
+            h("p", {}, text),
+            h(
+              "p",
+              { class: "muted small" },
+              when(each.at),
+              each.order_id
+                ? [
+                    " · ",
+                    h(
+                      "a",
+                      { href: "#/orders/" + encodeURIComponent(each.order_id) },
+                      "order …" + each.order_id.slice(-8),
+                    ),
+                  ]
+                : null,
+            ),
+          ),
+        );
       }),
     ),
   );
@@ -180,8 +339,14 @@ function today(root) {
       least: 1_000_000,
       now: Date.now() / 1000,
       format: (mw) => here.kw(Math.round(mw), mw < 1_000_000 && mw > 0 ? 1 : 0) + " kW",
-      label: curves.length ? `Power today; at most ${here.kw(peak, 1)} kW in ${curves.length} orders` : "Power today: nothing was charged",
-      curves: curves.map((each) => ({ name: "Connector " + each.connector, kind: each.connector, points: widened(each) })),
+      label: curves.length
+        ? `Power today; at most ${here.kw(peak, 1)} kW in ${curves.length} orders`
+        : "Power today: nothing was charged",
+      curves: curves.map((each) => ({
+        name: "Connector " + each.connector,
+        kind: each.connector,
+        points: widened(each),
+      })),
     });
   });
   const note = h("p", { class: "muted small" });
@@ -189,11 +354,30 @@ function today(root) {
   return {
     end: chart.end,
     poll: (path, fail) =>
-      poll(`${path}/power?from_at=${from}&until_at=${until}`, CURVE_EVERY_MS, (found) => {
-        curves = found.curves;
-        show(note, curves.length ? [...new Set(curves.map((each) => each.connector))].sort().map((n) => h("span", { class: "key-" + n }, h("span", { class: "swatch curve-" + n, "aria-hidden": "true" }), `Connector ${n}`)) : "Nothing has been charged today.");
-        chart.again();
-      }, fail),
+      poll(
+        `${path}/power?from_at=${from}&until_at=${until}`,
+        CURVE_EVERY_MS,
+        (found) => {
+          curves = found.curves;
+          show(
+            note,
+            curves.length
+              ? [...new Set(curves.map((each) => each.connector))]
+                  .sort()
+                  .map((n) =>
+                    h(
+                      "span",
+                      { class: "key-" + n },
+                      h("span", { class: "swatch curve-" + n, "aria-hidden": "true" }),
+                      `Connector ${n}`,
+                    ),
+                  )
+              : "Nothing has been charged today.",
+          );
+          chart.again();
+        },
+        fail,
+      ),
   };
 }
 

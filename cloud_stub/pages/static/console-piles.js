@@ -1,6 +1,22 @@
 // The live table of piles: searched, filtered and paged by the cloud, so that a thousand are as quick as ten.
 
-import { busy, cellClass, dialog, failure, h, heading, here, kb, later, notice, pill, show, statusPill, when, words } from "./console-parts.js";
+import {
+  busy,
+  cellClass,
+  dialog,
+  failure,
+  h,
+  heading,
+  here,
+  kb,
+  later,
+  notice,
+  pill,
+  show,
+  statusPill,
+  when,
+  words,
+} from "./console-parts.js";
 import { ask, poll } from "./console-session.js";
 
 const EVERY_MS = 2000;
@@ -17,16 +33,89 @@ const power = (item) => item.connectors.reduce((sum, each) => sum + (each.order?
 
 /** What each column shows of a pile. `of` gives what it depends on: a cell is made anew only when that changes. */
 const COLUMNS = [
-  { title: "Pile", of: (p) => [p.name, p.device_id], cell: (name, id) => [h("a", { class: "row-link", href: "#/piles/" + encodeURIComponent(id) }, name), name === id ? null : h("div", { class: "mono muted small" }, id)] },
-  { title: "State", of: (p) => [p.online, p.online ? null : p.last_seen_at], cell: (online, seen) => [online ? pill("Online", "ok") : pill("Offline", "off"), seen ? h("div", { class: "muted small" }, "seen ", when(seen)) : null] },
-  { title: "Connectors", of: (p) => [p.online, ...p.connectors.map((each) => each.status)], cell: (online, ...all) => (online ? h("ol", { class: "connectors" }, all.map((status) => h("li", {}, statusPill(status)))) : h("span", { class: "muted" }, String(all.length))) },
-  { title: "Power", number: true, of: (p) => [power(p)], cell: (mw) => (mw ? `${here.kw(mw, 1)} kW` : dash()) },
-  { title: "Running order", of: (p) => [running(p)], cell: (orders) => (orders.length ? orders.map((each) => h("div", {}, h("a", { href: "#/orders/" + each.id }, each.text))) : dash()) },
-  { title: "Faults", of: (p) => [p.connectors.filter((each) => each.fault).map((each) => `${each.connector}: ${words(each.fault)}`).join("\n")], cell: (text) => (text ? text.split("\n").map((each) => h("div", { class: "fault" }, each)) : dash()) },
+  {
+    title: "Pile",
+    of: (p) => [p.name, p.device_id],
+    cell: (name, id) => [
+      h("a", { class: "row-link", href: "#/piles/" + encodeURIComponent(id) }, name),
+      name === id ? null : h("div", { class: "mono muted small" }, id),
+    ],
+  },
+  {
+    title: "State",
+    of: (p) => [p.online, p.online ? null : p.last_seen_at],
+    cell: (online, seen) => [
+      online ? pill("Online", "ok") : pill("Offline", "off"),
+      seen ? h("div", { class: "muted small" }, "seen ", when(seen)) : null,
+    ],
+  },
+  {
+    title: "Connectors",
+    of: (p) => [p.online, ...p.connectors.map((each) => each.status)],
+    cell: (online, ...all) =>
+      online
+        ? h(
+            "ol",
+            { class: "connectors" },
+            all.map((status) => h("li", {}, statusPill(status))),
+          )
+        : h("span", { class: "muted" }, String(all.length)),
+  },
+  {
+    title: "Power",
+    number: true,
+    of: (p) => [power(p)],
+    cell: (mw) => (mw ? `${here.kw(mw, 1)} kW` : dash()),
+  },
+  {
+    title: "Running order",
+    of: (p) => [running(p)],
+    cell: (orders) =>
+      orders.length
+        ? orders.map((each) => h("div", {}, h("a", { href: "#/orders/" + each.id }, each.text)))
+        : dash(),
+  },
+  {
+    title: "Faults",
+    of: (p) => [
+      p.connectors
+        .filter((each) => each.fault)
+        .map((each) => `${each.connector}: ${words(each.fault)}`)
+        .join("\n"),
+    ],
+    cell: (text) => (text ? text.split("\n").map((each) => h("div", { class: "fault" }, each)) : dash()),
+  },
   { title: "Firmware", minor: true, of: (p) => [p.reported?.firmware], cell: (text) => text ?? dash() },
-  { title: "Heap free", number: true, minor: true, of: (p) => [p.reported?.heap_min_free_bytes], cell: (bytes) => (bytes === undefined ? dash() : h("span", { class: bytes < 8192 ? "fault" : null, title: "The least it ever had" }, kb(bytes))) },
-  { title: "Clock", minor: true, of: (p) => [p.reported?.clock], cell: (state) => (state === undefined ? dash() : state === "Unset" ? h("span", { class: "fault" }, "Unset") : state) },
-  { title: "Outbox", number: true, of: (p) => [p.reported?.outbox, p.reported?.outbox_full], cell: (count, full) => (count === undefined ? dash() : h("span", { class: full ? "fault" : null, title: "Settlements that wait for the cloud" }, full ? `${count} full` : String(count))) },
+  {
+    title: "Heap free",
+    number: true,
+    minor: true,
+    of: (p) => [p.reported?.heap_min_free_bytes],
+    cell: (bytes) =>
+      bytes === undefined
+        ? dash()
+        : h("span", { class: bytes < 8192 ? "fault" : null, title: "The least it ever had" }, kb(bytes)),
+  },
+  {
+    title: "Clock",
+    minor: true,
+    of: (p) => [p.reported?.clock],
+    cell: (state) =>
+      state === undefined ? dash() : state === "Unset" ? h("span", { class: "fault" }, "Unset") : state,
+  },
+  {
+    title: "Outbox",
+    number: true,
+    of: (p) => [p.reported?.outbox, p.reported?.outbox_full],
+    cell: (count, full) =>
+      count === undefined
+        ? dash()
+        : h(
+            "span",
+            { class: full ? "fault" : null, title: "Settlements that wait for the cloud" },
+            full ? `${count} full` : String(count),
+          ),
+  },
 ];
 
 function dash() {
@@ -38,7 +127,10 @@ function running(item) {
     .filter((each) => each.order)
     .map(({ order }) => ({
       id: order.order_id,
-      text: order.state === "Charging" ? `${here.kwh(order.energy_mwh, 2)} kWh, ${here.money(order.cost_minor, order.currency, order.minor_digits)}` : order.state,
+      text:
+        order.state === "Charging"
+          ? `${here.kwh(order.energy_mwh, 2)} kWh, ${here.money(order.cost_minor, order.currency, order.minor_digits)}`
+          : order.state,
     }));
 }
 
@@ -49,7 +141,13 @@ export function open(root, params) {
   let stop = () => {};
 
   const filters = h("div", { class: "tiles", role: "group", "aria-label": "Filter by state" });
-  const search = h("input", { type: "search", id: "search", placeholder: "Id or name", value: wanted.q, oninput: later(250, () => choose({ q: search.value.trim() })) });
+  const search = h("input", {
+    type: "search",
+    id: "search",
+    placeholder: "Id or name",
+    value: wanted.q,
+    oninput: later(250, () => choose({ q: search.value.trim() })),
+  });
   const body = h("tbody");
   const count = h("p", { class: "muted number", role: "status" });
   const back = h("button", { class: "button small", onclick: () => turn(cursors.slice(0, -1)) }, "Previous");
@@ -59,19 +157,47 @@ export function open(root, params) {
 
   const tiles = FILTERS.map(([state, text, name]) => {
     const number = h("span", { class: "tile-number number" }, "–");
-    const button = h("button", { class: "tile card " + (state || "all"), onclick: () => choose({ state }) }, number, h("span", {}, text));
+    const button = h(
+      "button",
+      { class: "tile card " + (state || "all"), onclick: () => choose({ state }) },
+      number,
+      h("span", {}, text),
+    );
     filters.append(button);
     return { state, name, number, button };
   });
   show(
     root,
-    heading("Piles", h("label", { class: "search", for: "search" }, h("span", { class: "visually-hidden" }, "Search piles"), search), h("button", { class: "button", onclick: (event) => addPile(event.currentTarget) }, "Add a pile")),
+    heading(
+      "Piles",
+      h(
+        "label",
+        { class: "search", for: "search" },
+        h("span", { class: "visually-hidden" }, "Search piles"),
+        search,
+      ),
+      h("button", { class: "button", onclick: (event) => addPile(event.currentTarget) }, "Add a pile"),
+    ),
     filters,
     list,
     h("div", { class: "pager" }, count, back, forth),
   );
   list.append(
-    h("table", { class: "piles" }, h("caption", { class: "visually-hidden" }, "Piles and what they do now"), h("thead", {}, h("tr", {}, COLUMNS.map((each) => h("th", { scope: "col", class: cellClass(each) }, each.title)))), body),
+    h(
+      "table",
+      { class: "piles" },
+      h("caption", { class: "visually-hidden" }, "Piles and what they do now"),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          COLUMNS.map((each) => h("th", { scope: "col", class: cellClass(each) }, each.title)),
+        ),
+      ),
+      body,
+    ),
   );
 
   function choose(change) {
@@ -107,7 +233,9 @@ export function open(root, params) {
       row.update(item);
     });
     const first = (cursors.length - 1) * PAGE;
-    const shown = items.length ? `${here.count(first + 1)} to ${here.count(first + items.length)} of ${here.count(summary.matching)}` : nothing(summary);
+    const shown = items.length
+      ? `${here.count(first + 1)} to ${here.count(first + items.length)} of ${here.count(summary.matching)}`
+      : nothing(summary);
     if (count.textContent !== shown) show(count, shown);
     back.disabled = cursors.length === 1;
     forth.disabled = !next || first + items.length >= summary.matching;
@@ -120,7 +248,14 @@ export function open(root, params) {
   function makeRow(id) {
     const cells = COLUMNS.map((each) => h("td", { class: cellClass(each) }));
     const depends = COLUMNS.map(() => null);
-    const element = h("tr", { onclick: (event) => event.target.closest("a") || (location.hash = "#/piles/" + encodeURIComponent(id)) }, cells);
+    const element = h(
+      "tr",
+      {
+        onclick: (event) =>
+          event.target.closest("a") || (location.hash = "#/piles/" + encodeURIComponent(id)),
+      },
+      cells,
+    );
     const row = {
       element,
       update(item) {
@@ -142,7 +277,12 @@ export function open(root, params) {
 }
 
 async function addPile(button) {
-  const id = h("input", { id: "new-id", pattern: "[A-Za-z0-9_\\-]{3,32}", autocomplete: "off", spellcheck: "false" });
+  const id = h("input", {
+    id: "new-id",
+    pattern: "[A-Za-z0-9_\\-]{3,32}",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
   const name = h("input", { id: "new-name", maxlength: "100", autocomplete: "off" });
   const connectors = h("input", { id: "new-connectors", type: "number", min: "1", max: "8", value: "1" });
   const wrong = h("p", { class: "error", role: "alert" });
@@ -150,7 +290,17 @@ async function addPile(button) {
   await dialog(
     "Add a pile",
     [
-      h("div", { class: "field" }, h("label", { for: "new-id" }, "Device id"), id, h("p", { class: "muted small" }, "3 to 32 letters, digits, - or _. It is printed on the label and cannot be changed.")),
+      h(
+        "div",
+        { class: "field" },
+        h("label", { for: "new-id" }, "Device id"),
+        id,
+        h(
+          "p",
+          { class: "muted small" },
+          "3 to 32 letters, digits, - or _. It is printed on the label and cannot be changed.",
+        ),
+      ),
       h("div", { class: "field" }, h("label", { for: "new-name" }, "Name"), name),
       h("div", { class: "field" }, h("label", { for: "new-connectors" }, "Connectors"), connectors),
       wrong,
@@ -164,10 +314,16 @@ async function addPile(button) {
             return id.focus();
           }
           try {
-            made = await ask("/api/piles", { method: "POST", body: { device_id: id.value, name: name.value, connectors: Number(connectors.value) || 0 } });
+            made = await ask("/api/piles", {
+              method: "POST",
+              body: { device_id: id.value, name: name.value, connectors: Number(connectors.value) || 0 },
+            });
             close(true);
           } catch (problem) {
-            show(wrong, problem.code === "PileExists" ? "There is a pile with that id already." : problem.message);
+            show(
+              wrong,
+              problem.code === "PileExists" ? "There is a pile with that id already." : problem.message,
+            );
           }
         }),
       );
@@ -182,9 +338,24 @@ async function addPile(button) {
 async function showKey({ device_id, key }) {
   await dialog(
     `${device_id} is registered`,
-    ["This is its key. It is shown now and never again: put it into the pile.", h("code", { class: "key", tabindex: "0" }, key)],
+    [
+      "This is its key. It is shown now and never again: put it into the pile.",
+      h("code", { class: "key", tabindex: "0" }, key),
+    ],
     (close) => [
-      h("button", { class: "button", type: "button", onclick: (event) => navigator.clipboard.writeText(key).then(() => show(event.target, "Copied"), () => notice("The browser does not let the key be copied: select it.", "bad")) }, "Copy"),
+      h(
+        "button",
+        {
+          class: "button",
+          type: "button",
+          onclick: (event) =>
+            navigator.clipboard.writeText(key).then(
+              () => show(event.target, "Copied"),
+              () => notice("The browser does not let the key be copied: select it.", "bad"),
+            ),
+        },
+        "Copy",
+      ),
       h("button", { class: "button primary", type: "button", onclick: () => close(true) }, "I have it"),
     ],
   );

@@ -2,9 +2,32 @@
 
 import { Problem } from "./api.js";
 import { dayBar } from "./console-daybar.js";
-import { busy, confirm, crumbs, failure, h, heading, here, LABELS, notice, PERIOD_NAMES, section, show } from "./console-parts.js";
+import {
+  busy,
+  confirm,
+  crumbs,
+  failure,
+  h,
+  heading,
+  here,
+  LABELS,
+  notice,
+  PERIOD_NAMES,
+  section,
+  show,
+} from "./console-parts.js";
 import { history as rateHistory } from "./console-ratehistory.js";
-import { check, clock, complaints, isWhole, minutes, periods, rowsOf, text, units } from "./console-ratemodel.js";
+import {
+  check,
+  clock,
+  complaints,
+  isWhole,
+  minutes,
+  periods,
+  rowsOf,
+  text,
+  units,
+} from "./console-ratemodel.js";
 import { samplePanel } from "./console-sample.js";
 import { ask } from "./console-session.js";
 
@@ -39,10 +62,21 @@ function edit(root, pile, published, path) {
   const start = latest ?? EMPTY;
   let rows = rowsOf(start);
 
-  const input = (name, value, props) => h("input", { id: "rate-" + name, value, autocomplete: "off", spellcheck: "false", ...props, oninput: () => changed() });
+  const input = (name, value, props) =>
+    h("input", {
+      id: "rate-" + name,
+      value,
+      autocomplete: "off",
+      spellcheck: "false",
+      ...props,
+      oninput: () => changed(),
+    });
   const currency = input("currency", start.currency, { maxlength: "3", size: "4" });
   const zone = input("zone", start.time_zone, { list: "zones", size: "22" });
-  const fee = input("fee", text(start.session_fee_minor, start.minor_digits), { inputmode: "decimal", size: "8" });
+  const fee = input("fee", text(start.session_fee_minor, start.minor_digits), {
+    inputmode: "decimal",
+    size: "8",
+  });
   const wrongs = h("ul", { class: "wrongs", "aria-live": "polite" });
   const body = h("tbody");
   const publish = h("button", { class: "button primary", onclick: () => publishIt() }, "Publish…");
@@ -74,19 +108,44 @@ function edit(root, pile, published, path) {
         field("currency", "Currency", currency),
         field("zone", "Time zone", zone),
         field("fee", "Session fee", fee),
-        h("datalist", { id: "zones" }, (Intl.supportedValuesOf?.("timeZone") ?? []).map((each) => h("option", { value: each }))),
+        h(
+          "datalist",
+          { id: "zones" },
+          (Intl.supportedValuesOf?.("timeZone") ?? []).map((each) => h("option", { value: each })),
+        ),
       ),
       bar.element,
       wrongs,
       h(
         "div",
         { class: "scroll", tabindex: "0", role: "region", "aria-label": "Periods" },
-        h("table", { class: "periods" }, h("caption", { class: "visually-hidden" }, "Periods of the day"), h("thead", {}, h("tr", {}, ["", "From", "To", "Period", "Electricity a kWh", "Service a kWh", "Together", ""].map((each) => h("th", { scope: "col", class: each === "Together" ? "minor" : null }, each)))), body),
+        h(
+          "table",
+          { class: "periods" },
+          h("caption", { class: "visually-hidden" }, "Periods of the day"),
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              ["", "From", "To", "Period", "Electricity a kWh", "Service a kWh", "Together", ""].map((each) =>
+                h("th", { scope: "col", class: each === "Together" ? "minor" : null }, each),
+              ),
+            ),
+          ),
+          body,
+        ),
       ),
       h("p", {}, h("button", { class: "button small", onclick: () => add() }, "Add a period")),
       state,
     ),
-    h("div", { class: "columns even" }, section("A sample session", sample.element), section("Versions", versions.element)),
+    h(
+      "div",
+      { class: "columns even" },
+      section("A sample session", sample.element),
+      section("Versions", versions.element),
+    ),
   );
   load(start);
   versions.reload();
@@ -102,26 +161,69 @@ function edit(root, pile, published, path) {
 
   /** The rows of the table anew, as many as there are. */
   function build() {
-    show(body, rows.map((row, i) => rowOf(row, i)));
+    show(
+      body,
+      rows.map((row, i) => rowOf(row, i)),
+    );
   }
 
   function rowOf(row, i) {
-    const cell = (name, props) => h("input", { id: `${name}-${i}`, "aria-label": `${name[0].toUpperCase() + name.slice(1)} of period ${i + 1}`, autocomplete: "off", value: row[name], ...props, oninput: (event) => ((row[name] = event.target.value), changed()) });
+    const cell = (name, props) =>
+      h("input", {
+        id: `${name}-${i}`,
+        "aria-label": `${name[0].toUpperCase() + name.slice(1)} of period ${i + 1}`,
+        autocomplete: "off",
+        value: row[name],
+        ...props,
+        oninput: (event) => ((row[name] = event.target.value), changed()),
+      });
     return h(
       "tr",
       {},
       h("td", { class: "muted number" }, String(i + 1)),
       h("td", {}, cell("start", { size: "5", maxlength: "5", inputmode: "numeric" })),
       h("td", {}, cell("end", { size: "5", maxlength: "5", inputmode: "numeric" })),
-      h("td", {}, h("span", { class: "swatch " + row.label, "aria-hidden": "true" }), h("select", { id: `label-${i}`, "aria-label": `Period ${i + 1} is`, onchange: (event) => ((row.label = event.target.value), (event.target.previousSibling.className = "swatch " + row.label), changed()) }, LABELS.map((each) => h("option", { value: each, selected: each === row.label }, PERIOD_NAMES[each])))),
+      h(
+        "td",
+        {},
+        h("span", { class: "swatch " + row.label, "aria-hidden": "true" }),
+        h(
+          "select",
+          {
+            id: `label-${i}`,
+            "aria-label": `Period ${i + 1} is`,
+            onchange: (event) => (
+              (row.label = event.target.value),
+              (event.target.previousSibling.className = "swatch " + row.label),
+              changed()
+            ),
+          },
+          LABELS.map((each) =>
+            h("option", { value: each, selected: each === row.label }, PERIOD_NAMES[each]),
+          ),
+        ),
+      ),
       h("td", {}, cell("electricity", { size: "9", inputmode: "decimal" })),
       h("td", {}, cell("service", { size: "9", inputmode: "decimal" })),
       h("td", { class: "number together minor" }),
       h(
         "td",
         { class: "row-buttons" },
-        h("button", { class: "button small", onclick: () => split(i), "aria-label": `Split period ${i + 1}` }, "Split"),
-        h("button", { class: "button small", onclick: () => remove(i), "aria-label": `Remove period ${i + 1}`, disabled: rows.length === 1 }, "Remove"),
+        h(
+          "button",
+          { class: "button small", onclick: () => split(i), "aria-label": `Split period ${i + 1}` },
+          "Split",
+        ),
+        h(
+          "button",
+          {
+            class: "button small",
+            onclick: () => remove(i),
+            "aria-label": `Remove period ${i + 1}`,
+            disabled: rows.length === 1,
+          },
+          "Remove",
+        ),
       ),
     );
   }
@@ -136,7 +238,8 @@ function edit(root, pile, published, path) {
   function split(i) {
     const from = minutes(rows[i].start);
     const to = minutes(rows[i].end);
-    if (from === null || to === null || to - from < 10) return notice("A period needs at least ten minutes to be split.", "warn");
+    if (from === null || to === null || to - from < 10)
+      return notice("A period needs at least ten minutes to be split.", "warn");
     const middle = clock(to - from >= 60 ? Math.round((from + to) / 30) * 15 : Math.round((from + to) / 2));
     rows.splice(i + 1, 0, { ...rows[i], start: middle });
     rows[i].end = middle;
@@ -159,10 +262,20 @@ function edit(root, pile, published, path) {
     const found = check(rows);
     if (found.gaps.length) {
       const [from, to] = found.gaps[0];
-      rows.push({ start: clock(from), end: clock(to), label: "flat", electricity: rows.at(-1).electricity, service: rows.at(-1).service });
+      rows.push({
+        start: clock(from),
+        end: clock(to),
+        label: "flat",
+        electricity: rows.at(-1).electricity,
+        service: rows.at(-1).service,
+      });
       rebuilt(`#start-${rows.length - 1}`);
     } else {
-      split(found.spans.reduce((longest, each) => (each.to - each.from > longest.to - longest.from ? each : longest)).row);
+      split(
+        found.spans.reduce((longest, each) =>
+          each.to - each.from > longest.to - longest.from ? each : longest,
+        ).row,
+      );
     }
   }
 
@@ -178,20 +291,32 @@ function edit(root, pile, published, path) {
     bar.draw(rows);
     for (const each of root.querySelectorAll('[aria-invalid="true"]')) each.removeAttribute("aria-invalid");
     const own = general();
-    for (const { row, field: name } of found.fields) body.querySelector(`#${name}-${row}`)?.setAttribute("aria-invalid", "true");
+    for (const { row, field: name } of found.fields)
+      body.querySelector(`#${name}-${row}`)?.setAttribute("aria-invalid", "true");
     for (const each of own) root.querySelector("#rate-" + each.field).setAttribute("aria-invalid", "true");
-    for (const [, , a, b] of found.overlaps) for (const row of [a, b]) body.querySelector(`#start-${row}`)?.setAttribute("aria-invalid", "true");
-    complain([...own.map((each) => each.text), ...complaints(found), ...found.fields.map((each) => `Period ${each.row + 1}: ${each.field} ${each.text}.`)]);
+    for (const [, , a, b] of found.overlaps)
+      for (const row of [a, b]) body.querySelector(`#start-${row}`)?.setAttribute("aria-invalid", "true");
+    complain([
+      ...own.map((each) => each.text),
+      ...complaints(found),
+      ...found.fields.map((each) => `Period ${each.row + 1}: ${each.field} ${each.text}.`),
+    ]);
     rows.forEach((row, i) => {
       const sum = [units(row.electricity, 6), units(row.service, 6)];
-      show(body.children[i].querySelector(".together"), sum.includes(null) ? "–" : text(sum[0] + sum[1], 6, 2));
+      show(
+        body.children[i].querySelector(".together"),
+        sum.includes(null) ? "–" : text(sum[0] + sum[1], 6, 2),
+      );
     });
     const whole = isWhole(found) && !own.length;
     const rate = whole ? written() : null;
     const news = whole && JSON.stringify(rate) !== JSON.stringify(latest && plain(latest));
     publish.disabled = !news;
     undo.disabled = !news && whole;
-    show(state, !whole ? "Not ready to be published." : news ? "Ready to be published." : "This is what holds now.");
+    show(
+      state,
+      !whole ? "Not ready to be published." : news ? "Ready to be published." : "This is what holds now.",
+    );
     sample.price(rate);
   }
 
@@ -199,26 +324,51 @@ function edit(root, pile, published, path) {
     const now = all.join("\n");
     if (wrongs.dataset.now === now) return;
     wrongs.dataset.now = now;
-    show(wrongs, all.slice(0, 8).map((each) => h("li", {}, each)));
+    show(
+      wrongs,
+      all.slice(0, 8).map((each) => h("li", {}, each)),
+    );
   }
 
   function general() {
     const found = [];
     const digits = digitsOf(currency.value.trim());
-    if (digits === null) found.push({ field: "currency", text: "Currency: must be three capital letters, like CNY." });
-    if (!isZone(zone.value.trim())) found.push({ field: "zone", text: "Time zone: must be one of the IANA database, like Asia/Shanghai." });
-    if (digits !== null && units(fee.value, digits) === null) found.push({ field: "fee", text: `Session fee: must be an amount with at most ${digits} decimals.` });
+    if (digits === null)
+      found.push({ field: "currency", text: "Currency: must be three capital letters, like CNY." });
+    if (!isZone(zone.value.trim()))
+      found.push({ field: "zone", text: "Time zone: must be one of the IANA database, like Asia/Shanghai." });
+    if (digits !== null && units(fee.value, digits) === null)
+      found.push({ field: "fee", text: `Session fee: must be an amount with at most ${digits} decimals.` });
     return found;
   }
 
   function written() {
-    return { currency: currency.value.trim(), time_zone: zone.value.trim(), session_fee_minor: units(fee.value, digitsOf(currency.value.trim())), periods: periods(rows) };
+    return {
+      currency: currency.value.trim(),
+      time_zone: zone.value.trim(),
+      session_fee_minor: units(fee.value, digitsOf(currency.value.trim())),
+      periods: periods(rows),
+    };
   }
 
   async function publishIt() {
     const rate = written();
     const lines = latest ? differences(plain(latest), rate) : ["It is the first rate of this pile."];
-    if (!(await confirm("Publish this rate?", [h("ul", {}, lines.map((each) => h("li", {}, each))), "It becomes a new version and cannot be changed. Orders that run keep the rate they were confirmed with."], "Publish"))) return;
+    if (
+      !(await confirm(
+        "Publish this rate?",
+        [
+          h(
+            "ul",
+            {},
+            lines.map((each) => h("li", {}, each)),
+          ),
+          "It becomes a new version and cannot be changed. Orders that run keep the rate they were confirmed with.",
+        ],
+        "Publish",
+      ))
+    )
+      return;
     let made = null;
     await busy(publish, async () => {
       try {
@@ -251,16 +401,29 @@ function isZone(name) {
 
 /** A published rate as it would be written. */
 function plain(rate) {
-  return { currency: rate.currency, time_zone: rate.time_zone, session_fee_minor: rate.session_fee_minor, periods: periods(rowsOf(rate)) };
+  return {
+    currency: rate.currency,
+    time_zone: rate.time_zone,
+    session_fee_minor: rate.session_fee_minor,
+    periods: periods(rowsOf(rate)),
+  };
 }
 
 /** What is another in `now`, in sentences. */
 function differences(before, now) {
   const found = [];
-  for (const [name, title] of [["currency", "Currency"], ["time_zone", "Time zone"]]) if (before[name] !== now[name]) found.push(`${title}: ${before[name]} → ${now[name]}`);
+  for (const [name, title] of [
+    ["currency", "Currency"],
+    ["time_zone", "Time zone"],
+  ])
+    if (before[name] !== now[name]) found.push(`${title}: ${before[name]} → ${now[name]}`);
   const digits = digitsOf(now.currency);
-  if (before.session_fee_minor !== now.session_fee_minor) found.push(`Session fee: ${text(before.session_fee_minor, digits)} → ${text(now.session_fee_minor, digits)}`);
-  const said = (each) => `${PERIOD_NAMES[each.label]} from ${each.start}: ${here.price(each.electricity_price, now.currency)} + ${here.price(each.service_price, now.currency)}`;
+  if (before.session_fee_minor !== now.session_fee_minor)
+    found.push(
+      `Session fee: ${text(before.session_fee_minor, digits)} → ${text(now.session_fee_minor, digits)}`,
+    );
+  const said = (each) =>
+    `${PERIOD_NAMES[each.label]} from ${each.start}: ${here.price(each.electricity_price, now.currency)} + ${here.price(each.service_price, now.currency)}`;
   const old = new Set(before.periods.map(said));
   const fresh = new Set(now.periods.map(said));
   for (const each of old) if (!fresh.has(each)) found.push("No longer: " + each);

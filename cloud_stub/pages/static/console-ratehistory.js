@@ -9,7 +9,11 @@ const PAGE = 10;
 /** {element, reload()}; `use(rate)` when a version is to be edited again. */
 export function history(pile, path, use) {
   const list = h("ol", { class: "versions" });
-  const more = h("button", { class: "button small", hidden: true, onclick: () => load(next) }, "Older versions");
+  const more = h(
+    "button",
+    { class: "button small", hidden: true, onclick: () => load(next) },
+    "Older versions",
+  );
   let next = null;
   let first = null;
 
@@ -32,15 +36,44 @@ export function history(pile, path, use) {
   function entry(rate) {
     const { orders, running, last_at: lastAt } = rate.confirmed;
     const prices = rate.periods.map((each) => each[1] + each[2]);
-    const [low, high] = [Math.min(...prices), Math.max(...prices)].map((each) => here.price(each, rate.currency));
-    const seen = orders ? h("a", { href: `#/orders?device_id=${encodeURIComponent(pile.device_id)}&rate_id=${encodeURIComponent(rate.rate_id)}` }, orders === 1 ? "1 order" : `${here.count(orders)} orders`) : null;
+    const [low, high] = [Math.min(...prices), Math.max(...prices)].map((each) =>
+      here.price(each, rate.currency),
+    );
+    const seen = orders
+      ? h(
+          "a",
+          {
+            href: `#/orders?device_id=${encodeURIComponent(pile.device_id)}&rate_id=${encodeURIComponent(rate.rate_id)}`,
+          },
+          orders === 1 ? "1 order" : `${here.count(orders)} orders`,
+        )
+      : null;
     return h(
       "li",
       {},
-      h("div", { class: "version-top" }, h("span", { class: "mono", title: rate.rate_id }, "…" + rate.rate_id.slice(-8)), rate.rate_id === first ? pill("Holds now", "ok") : null, h("span", { class: "muted small" }, when(rate.published_at))),
+      h(
+        "div",
+        { class: "version-top" },
+        h("span", { class: "mono", title: rate.rate_id }, "…" + rate.rate_id.slice(-8)),
+        rate.rate_id === first ? pill("Holds now", "ok") : null,
+        h("span", { class: "muted small" }, when(rate.published_at)),
+      ),
       miniBar(rate),
-      h("p", { class: "number" }, low === high ? `${low} a kWh` : `${low} to ${high} a kWh`, rate.session_fee_minor ? `, ${here.money(rate.session_fee_minor, rate.currency, rate.minor_digits)} session fee` : ""),
-      h("p", { class: "small" }, seen ? ["Confirmed by ", seen, running ? `, ${running} running` : "", ", last ", when(lastAt)] : h("span", { class: "muted" }, "Nobody has confirmed it.")),
+      h(
+        "p",
+        { class: "number" },
+        low === high ? `${low} a kWh` : `${low} to ${high} a kWh`,
+        rate.session_fee_minor
+          ? `, ${here.money(rate.session_fee_minor, rate.currency, rate.minor_digits)} session fee`
+          : "",
+      ),
+      h(
+        "p",
+        { class: "small" },
+        seen
+          ? ["Confirmed by ", seen, running ? `, ${running} running` : "", ", last ", when(lastAt)]
+          : h("span", { class: "muted" }, "Nobody has confirmed it."),
+      ),
       h("button", { class: "button small", onclick: () => use(rate) }, "Edit from this version"),
     );
   }

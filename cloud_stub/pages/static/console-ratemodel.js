@@ -46,16 +46,21 @@ export function check(rows) {
   rows.forEach((row, i) => {
     const from = minutes(row.start);
     const to = minutes(row.end);
-    if (from === null || from === DAY) fields.push({ row: i, field: "start", text: "must be a time from 00:00 to 23:59" });
-    if (to === null || to === 0) fields.push({ row: i, field: "end", text: "must be a time from 00:01 to 24:00" });
-    else if (from !== null && from < DAY && to <= from) fields.push({ row: i, field: "end", text: "must be later than its start" });
+    if (from === null || from === DAY)
+      fields.push({ row: i, field: "start", text: "must be a time from 00:00 to 23:59" });
+    if (to === null || to === 0)
+      fields.push({ row: i, field: "end", text: "must be a time from 00:01 to 24:00" });
+    else if (from !== null && from < DAY && to <= from)
+      fields.push({ row: i, field: "end", text: "must be later than its start" });
     else if (from !== null && from < DAY) spans.push({ row: i, from, to });
     for (const field of ["electricity", "service"]) {
       const price = units(row[field], 6);
-      if (price === null || price > PRICE_MAX) fields.push({ row: i, field, text: "must be a price like 0.80, with up to 6 decimals" });
+      if (price === null || price > PRICE_MAX)
+        fields.push({ row: i, field, text: "must be a price like 0.80, with up to 6 decimals" });
     }
   });
-  if (rows.length > ROWS_MAX) fields.push({ row: ROWS_MAX, field: "start", text: `there may be at most ${ROWS_MAX} periods` });
+  if (rows.length > ROWS_MAX)
+    fields.push({ row: ROWS_MAX, field: "start", text: `there may be at most ${ROWS_MAX} periods` });
   spans.sort((a, b) => a.from - b.from || a.to - b.to);
   return { fields, spans, ...holes(spans) };
 }
@@ -86,7 +91,10 @@ export function isWhole({ fields, gaps, overlaps }) {
 export function complaints({ gaps, overlaps }) {
   return [
     ...gaps.map(([from, to]) => `Gap: no price holds from ${clock(from)} to ${clock(to)}.`),
-    ...overlaps.map(([from, to, a, b]) => `Overlap: periods ${a + 1} and ${b + 1} both hold from ${clock(from)} to ${clock(to)}.`),
+    ...overlaps.map(
+      ([from, to, a, b]) =>
+        `Overlap: periods ${a + 1} and ${b + 1} both hold from ${clock(from)} to ${clock(to)}.`,
+    ),
   ];
 }
 

@@ -1,7 +1,18 @@
 // Energy and revenue by day and by period, for all piles or one, as charts and as the tables behind them.
 
 import { bars, legend, sized } from "./console-charts.js";
-import { explain, h, heading, here, LABELS, later, PERIOD_NAMES, section, show, table } from "./console-parts.js";
+import {
+  explain,
+  h,
+  heading,
+  here,
+  LABELS,
+  later,
+  PERIOD_NAMES,
+  section,
+  show,
+  table,
+} from "./console-parts.js";
 import { ask } from "./console-session.js";
 
 const RANGES = [
@@ -16,18 +27,46 @@ export function open(root, params) {
   const body = h("div", { class: "stack" });
   let ends = [];
   let turn = 0;
-  const buttons = RANGES.map(([days, text]) => [days, h("button", { class: "button small", onclick: () => choose({ days }) }, text)]);
-  const pile = h("input", { id: "report-pile", type: "search", placeholder: "All", value: wanted.device_id, autocomplete: "off", spellcheck: "false", oninput: later(300, (event) => choose({ device_id: event.target.value.trim() })) });
+  const buttons = RANGES.map(([days, text]) => [
+    days,
+    h("button", { class: "button small", onclick: () => choose({ days }) }, text),
+  ]);
+  const pile = h("input", {
+    id: "report-pile",
+    type: "search",
+    placeholder: "All",
+    value: wanted.device_id,
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput: later(300, (event) => choose({ device_id: event.target.value.trim() })),
+  });
   show(
     root,
     heading("Energy & revenue"),
-    h("div", { class: "filters" }, h("div", { class: "field" }, h("span", { class: "field-name", id: "range-name" }, "The last"), h("div", { class: "group", role: "group", "aria-labelledby": "range-name" }, buttons.map(([, button]) => button))), h("div", { class: "field" }, h("label", { for: "report-pile" }, "Pile id"), pile)),
+    h(
+      "div",
+      { class: "filters" },
+      h(
+        "div",
+        { class: "field" },
+        h("span", { class: "field-name", id: "range-name" }, "The last"),
+        h(
+          "div",
+          { class: "group", role: "group", "aria-labelledby": "range-name" },
+          buttons.map(([, button]) => button),
+        ),
+      ),
+      h("div", { class: "field" }, h("label", { for: "report-pile" }, "Pile id"), pile),
+    ),
     body,
   );
 
   function choose(change) {
     Object.assign(wanted, change);
-    const query = new URLSearchParams({ days: wanted.days, ...(wanted.device_id && { device_id: wanted.device_id }) });
+    const query = new URLSearchParams({
+      days: wanted.days,
+      ...(wanted.device_id && { device_id: wanted.device_id }),
+    });
     history.replaceState(null, "", "#/reports?" + query);
     load();
   }
@@ -37,7 +76,12 @@ export function open(root, params) {
     for (const [days, button] of buttons) button.setAttribute("aria-pressed", String(days === wanted.days));
     const today = new Date();
     const first = new Date(today.getFullYear(), today.getMonth(), today.getDate() - wanted.days + 1);
-    const query = new URLSearchParams({ from: dayOf(first), to: dayOf(today), time_zone: ZONE, ...(wanted.device_id && { device_id: wanted.device_id }) });
+    const query = new URLSearchParams({
+      from: dayOf(first),
+      to: dayOf(today),
+      time_zone: ZONE,
+      ...(wanted.device_id && { device_id: wanted.device_id }),
+    });
     try {
       const found = await ask("/api/reports/daily?" + query);
       if (mine === turn) draw(found);
@@ -49,9 +93,26 @@ export function open(root, params) {
   function draw(found) {
     for (const end of ends) end();
     ends = [];
-    const flagged = found.flagged ? h("p", { class: "hint warn" }, `${here.count(found.flagged)} flagged ${found.flagged === 1 ? "settlement is" : "settlements are"} not counted. `, h("a", { href: "#/flagged" }, "Look into them")) : null;
-    if (!found.currencies.length) return show(body, flagged, h("p", { class: "card panel empty" }, "Nothing was settled in these days."));
-    show(body, flagged, found.currencies.map((each) => currency(each, ends)), h("p", { class: "muted small" }, `A settlement counts on the day its charging ended, in ${found.time_zone}.`));
+    const flagged = found.flagged
+      ? h(
+          "p",
+          { class: "hint warn" },
+          `${here.count(found.flagged)} flagged ${found.flagged === 1 ? "settlement is" : "settlements are"} not counted. `,
+          h("a", { href: "#/flagged" }, "Look into them"),
+        )
+      : null;
+    if (!found.currencies.length)
+      return show(body, flagged, h("p", { class: "card panel empty" }, "Nothing was settled in these days."));
+    show(
+      body,
+      flagged,
+      found.currencies.map((each) => currency(each, ends)),
+      h(
+        "p",
+        { class: "muted small" },
+        `A settlement counts on the day its charging ended, in ${found.time_zone}.`,
+      ),
+    );
   }
 
   load();
@@ -74,7 +135,8 @@ function currency({ currency: name, minor_digits: digits, days }, ends) {
   const orders = sum(days.map((each) => each.orders));
   const used = LABELS.filter((label) => days.some((each) => each.labels[label]));
   const hasFees = days.some((each) => each.fees_minor);
-  const tile = (title, value) => h("div", { class: "tile card" }, h("span", { class: "tile-number number" }, value), h("span", {}, title));
+  const tile = (title, value) =>
+    h("div", { class: "tile card" }, h("span", { class: "tile-number number" }, value), h("span", {}, title));
   const chart = (title, entries, options) => {
     const made = sized((width) => bars(width, options));
     ends.push(made.end);
@@ -84,16 +146,31 @@ function currency({ currency: name, minor_digits: digits, days }, ends) {
   return h(
     "div",
     { class: "stack" },
-    h("div", { class: "tiles" }, tile("Revenue, " + name, money(revenue)), tile("Energy", `${here.kwh(energy, 1)} kWh`), tile("Orders", here.count(orders)), tile("An order, on average", orders ? money(Math.round(revenue / orders)) : "–")),
+    h(
+      "div",
+      { class: "tiles" },
+      tile("Revenue, " + name, money(revenue)),
+      tile("Energy", `${here.kwh(energy, 1)} kWh`),
+      tile("Orders", here.count(orders)),
+      tile("An order, on average", orders ? money(Math.round(revenue / orders)) : "–"),
+    ),
     chart("Revenue by day", [...labels, ...(hasFees ? [["fee", "Session fees"]] : [])], {
       label: `Revenue by day, ${money(revenue)} in all`,
       format: (value) => here.money(Math.round(value), name, digits),
-      bars: days.map((each) => ({ name: short(each.day), title: `${each.day}: ${money(each.revenue_minor)}, ${each.orders} orders`, parts: [...used.map((label) => [label, minor(each.labels[label])]), ["fee", each.fees_minor]] })),
+      bars: days.map((each) => ({
+        name: short(each.day),
+        title: `${each.day}: ${money(each.revenue_minor)}, ${each.orders} orders`,
+        parts: [...used.map((label) => [label, minor(each.labels[label])]), ["fee", each.fees_minor]],
+      })),
     }),
     chart("Energy by day", labels, {
       label: `Energy by day, ${here.kwh(energy, 1)} kWh in all`,
       format: (value) => here.kwh(Math.round(value), value % 1_000_000 ? 1 : 0) + " kWh",
-      bars: days.map((each) => ({ name: short(each.day), title: `${each.day}: ${here.kwh(each.energy_mwh)} kWh`, parts: used.map((label) => [label, each.labels[label]?.energy_mwh ?? 0]) })),
+      bars: days.map((each) => ({
+        name: short(each.day),
+        title: `${each.day}: ${here.kwh(each.energy_mwh)} kWh`,
+        parts: used.map((label) => [label, each.labels[label]?.energy_mwh ?? 0]),
+      })),
     }),
     section("By period", byPeriod(days, used, money, energy)),
     h("details", { class: "card panel" }, h("summary", {}, "The days as a table"), byDay(days, money)),
@@ -103,15 +180,32 @@ function currency({ currency: name, minor_digits: digits, days }, ends) {
 /** "2026-11-23" -> "23 Nov" as the locale writes it */
 function short(day) {
   const [year, month, date] = day.split("-").map(Number);
-  return new Date(year, month - 1, date).toLocaleDateString(navigator.language.startsWith("en") ? navigator.language : "en-GB", { day: "numeric", month: "short" });
+  return new Date(year, month - 1, date).toLocaleDateString(
+    navigator.language.startsWith("en") ? navigator.language : "en-GB",
+    { day: "numeric", month: "short" },
+  );
 }
 
 function byPeriod(days, used, money, energy) {
-  const columns = [{ title: "Period" }, { title: "Energy", number: true }, { title: "Share", number: true }, { title: "Electricity", number: true }, { title: "Service", number: true }, { title: "Together", number: true }];
+  const columns = [
+    { title: "Period" },
+    { title: "Energy", number: true },
+    { title: "Share", number: true },
+    { title: "Electricity", number: true },
+    { title: "Service", number: true },
+    { title: "Together", number: true },
+  ];
   const rows = used.map((label) => {
     const of = (name) => sum(days.map((each) => each.labels[label]?.[name] ?? 0));
     const mwh = of("energy_mwh");
-    return [[h("span", { class: "swatch " + label, "aria-hidden": "true" }), PERIOD_NAMES[label]], `${here.kwh(mwh, 1)} kWh`, `${energy ? Math.round((100 * mwh) / energy) : 0} %`, money(of("electricity_minor")), money(of("service_minor")), money(of("electricity_minor") + of("service_minor"))];
+    return [
+      [h("span", { class: "swatch " + label, "aria-hidden": "true" }), PERIOD_NAMES[label]],
+      `${here.kwh(mwh, 1)} kWh`,
+      `${energy ? Math.round((100 * mwh) / energy) : 0} %`,
+      money(of("electricity_minor")),
+      money(of("service_minor")),
+      money(of("electricity_minor") + of("service_minor")),
+    ];
   });
   const fees = sum(days.map((each) => each.fees_minor));
   if (fees) rows.push(["Session fees", "", "", "", "", money(fees)]);
@@ -119,6 +213,20 @@ function byPeriod(days, used, money, energy) {
 }
 
 function byDay(days, money) {
-  const columns = [{ title: "Day" }, { title: "Orders", number: true }, { title: "Energy", number: true }, { title: "Revenue", number: true }];
-  return table("Energy and revenue by day", columns, days.map((each) => [each.day, here.count(each.orders), `${here.kwh(each.energy_mwh)} kWh`, money(each.revenue_minor)]));
+  const columns = [
+    { title: "Day" },
+    { title: "Orders", number: true },
+    { title: "Energy", number: true },
+    { title: "Revenue", number: true },
+  ];
+  return table(
+    "Energy and revenue by day",
+    columns,
+    days.map((each) => [
+      each.day,
+      here.count(each.orders),
+      `${here.kwh(each.energy_mwh)} kWh`,
+      money(each.revenue_minor),
+    ]),
+  );
 }

@@ -8,20 +8,41 @@ import { ask } from "./console-session.js";
 export function samplePanel() {
   let rate = null;
   let turn = 0;
-  const input = (name, value, props) => h("input", { id: "sample-" + name, value, autocomplete: "off", ...props, oninput: () => soon() });
+  const input = (name, value, props) =>
+    h("input", { id: "sample-" + name, value, autocomplete: "off", ...props, oninput: () => soon() });
   const start = input("start", "17:00", { size: "5", maxlength: "5", inputmode: "numeric" });
   const energy = input("energy", "10", { size: "6", inputmode: "decimal" });
   const hours = input("hours", "2", { size: "5", inputmode: "decimal" });
-  const field = (name, title, control) => h("div", { class: "field" }, h("label", { for: "sample-" + name }, title), control);
+  const field = (name, title, control) =>
+    h("div", { class: "field" }, h("label", { for: "sample-" + name }, title), control);
   const result = h("div", { class: "sample-result", role: "status" });
-  const element = h("div", {}, h("div", { class: "filters" }, field("start", "From", start), field("energy", "kWh", energy), field("hours", "Hours", hours)), result);
+  const element = h(
+    "div",
+    {},
+    h(
+      "div",
+      { class: "filters" },
+      field("start", "From", start),
+      field("energy", "kWh", energy),
+      field("hours", "Hours", hours),
+    ),
+    result,
+  );
 
   const soon = later(300, run);
 
   async function run() {
     const mine = ++turn;
     const sample = read();
-    if (!rate || !sample) return show(result, h("p", { class: "empty" }, rate ? "Write a start like 17:00, an energy and up to 24 hours." : "Shown once the rate is whole."));
+    if (!rate || !sample)
+      return show(
+        result,
+        h(
+          "p",
+          { class: "empty" },
+          rate ? "Write a start like 17:00, an energy and up to 24 hours." : "Shown once the rate is whole.",
+        ),
+      );
     try {
       const bill = await ask("/api/rates/preview", { method: "POST", body: { rate, sample } });
       if (mine === turn) show(result, drawn(bill));
@@ -50,11 +71,28 @@ export function samplePanel() {
 function drawn(bill) {
   const there = inZone(bill.time_zone);
   const money = (minor) => there.money(minor, bill.currency, bill.minor_digits);
-  const columns = [{ title: "From" }, { title: "Period" }, { title: "Energy", number: true }, { title: "Electricity", number: true }, { title: "Service", number: true }];
-  const rows = bill.periods.map(([at, , , label, mwh, electricity, service]) => [there.time(at), PERIOD_NAMES[label], `${there.kwh(mwh)} kWh`, money(electricity), money(service)]);
+  const columns = [
+    { title: "From" },
+    { title: "Period" },
+    { title: "Energy", number: true },
+    { title: "Electricity", number: true },
+    { title: "Service", number: true },
+  ];
+  const rows = bill.periods.map(([at, , , label, mwh, electricity, service]) => [
+    there.time(at),
+    PERIOD_NAMES[label],
+    `${there.kwh(mwh)} kWh`,
+    money(electricity),
+    money(service),
+  ]);
   return [
     h("p", { class: "big number" }, money(bill.total_minor)),
-    h("p", { class: "muted" }, `today from ${there.time(bill.started_at)} to ${there.time(bill.ended_at)}, at steady power` + (bill.session_fee_minor ? `, with ${money(bill.session_fee_minor)} session fee` : "")),
+    h(
+      "p",
+      { class: "muted" },
+      `today from ${there.time(bill.started_at)} to ${there.time(bill.ended_at)}, at steady power` +
+        (bill.session_fee_minor ? `, with ${money(bill.session_fee_minor)} session fee` : ""),
+    ),
     table("Lines of the sample session", columns, rows),
   ];
 }

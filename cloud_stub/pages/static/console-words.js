@@ -18,7 +18,10 @@ const EVENTS = {
 /** [text, tone] of one event of /api/events. */
 export function eventWords({ kind, detail }) {
   const [text, tone] = EVENTS[kind] ?? [words(kind), "off"];
-  const more = kind === "RatePublished" ? "…" + detail.slice(-8) : detail.replace(/\b[A-Z][a-z]+[A-Z]\w+/g, (word) => words(word).toLowerCase());
+  const more =
+    kind === "RatePublished"
+      ? "…" + detail.slice(-8)
+      : detail.replace(/\b[A-Z][a-z]+[A-Z]\w+/g, (word) => words(word).toLowerCase());
   return [more ? `${text}: ${more}` : text, tone];
 }
 

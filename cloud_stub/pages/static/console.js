@@ -45,7 +45,13 @@ function showLogin() {
   quit();
   leave = quit = () => {};
   link = null;
-  const field = h("input", { id: "token", type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
+  const field = h("input", {
+    id: "token",
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+    spellcheck: "false",
+  });
   const wrong = h("p", { class: "error", role: "alert", id: "token-error" });
   const button = h("button", { class: "button primary", type: "submit" }, "Log in");
   const form = h(
@@ -59,7 +65,12 @@ function showLogin() {
           await logIn(field.value.trim());
           showFrame();
         } catch (problem) {
-          show(wrong, problem.code === "Unauthorized" ? "That is not the operator token." : "The cloud does not answer. Try again.");
+          show(
+            wrong,
+            problem.code === "Unauthorized"
+              ? "That is not the operator token."
+              : "The cloud does not answer. Try again.",
+          );
           field.setAttribute("aria-invalid", "true");
           field.setAttribute("aria-describedby", "token-error");
           field.select();
@@ -75,7 +86,11 @@ function showLogin() {
     field,
     wrong,
     button,
-    h("p", { class: "muted small" }, "It is the value of RATELOCK_OPERATOR_TOKEN, or stands in the file operator.token of the data folder. It is kept until this tab is closed."),
+    h(
+      "p",
+      { class: "muted small" },
+      "It is the value of RATELOCK_OPERATOR_TOKEN, or stands in the file operator.token of the data folder. It is kept until this tab is closed.",
+    ),
   );
   document.title = "Log in · RateLock console";
   show(document.body, h("main", { class: "login-page" }, form));
@@ -83,7 +98,13 @@ function showLogin() {
 }
 
 function brand(tag) {
-  return h(tag, { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "RateLock", h("span", { class: "muted" }, " console"));
+  return h(
+    tag,
+    { class: "brand" },
+    h("span", { class: "brand-mark", "aria-hidden": "true" }),
+    "RateLock",
+    h("span", { class: "muted" }, " console"),
+  );
 }
 
 function showFrame() {
@@ -91,12 +112,20 @@ function showFrame() {
   const main = h("main", { id: "view", tabindex: "-1" });
   show(
     document.body,
-    h("a", { class: "skip", href: "#view", onclick: (event) => (event.preventDefault(), main.focus()) }, "Skip to the content"),
+    h(
+      "a",
+      { class: "skip", href: "#view", onclick: (event) => (event.preventDefault(), main.focus()) },
+      "Skip to the content",
+    ),
     h(
       "header",
       { class: "top" },
       brand("div"),
-      h("nav", { class: "tabs", "aria-label": "Main" }, TABS.map(([name, text]) => h("a", { href: "#/" + name, "data-tab": name }, text))),
+      h(
+        "nav",
+        { class: "tabs", "aria-label": "Main" },
+        TABS.map(([name, text]) => h("a", { href: "#/" + name, "data-tab": name }, text)),
+      ),
       link,
       h("button", { class: "button small", onclick: logOut }, "Log out"),
     ),
@@ -104,7 +133,12 @@ function showFrame() {
     noticeRegion(),
   );
   // On every view: whether the cloud can be reached, and whether something waits for a person.
-  quit = poll("/api/piles?limit=1", SUMMARY_EVERY_MS, ({ summary }) => badge(summary.flagged_settlements), () => {});
+  quit = poll(
+    "/api/piles?limit=1",
+    SUMMARY_EVERY_MS,
+    ({ summary }) => badge(summary.flagged_settlements),
+    () => {},
+  );
   route();
 }
 
@@ -134,7 +168,15 @@ function route() {
     leave = end ?? leave;
     return;
   }
-  show(main, h("div", { class: "card panel failure" }, h("h1", {}, "There is no such page"), h("p", {}, h("a", { href: "#/piles" }, "To the piles"))));
+  show(
+    main,
+    h(
+      "div",
+      { class: "card panel failure" },
+      h("h1", {}, "There is no such page"),
+      h("p", {}, h("a", { href: "#/piles" }, "To the piles")),
+    ),
+  );
 }
 
 /** A part of the address as it was before it was put there; one that nobody put there stays as it is. */
