@@ -36,9 +36,10 @@ def face(path: Path) -> TTFont:
 def drawing(font: TTFont, text: str) -> str:
     """`text` as an SVG of one path, 1000 units high, whose width is that of the text."""
     glyphs = font.getGlyphSet()
-    names = font.getBestCmap()
-    scale = 1000 / font["head"].unitsPerEm
-    ascent = round(font["OS/2"].sTypoAscender * scale)
+    names = font.getBestCmap() or {}
+    # fontTools makes these attributes when it reads the font.
+    scale = 1000 / font["head"].unitsPerEm  # pyright: ignore[reportAttributeAccessIssue]
+    ascent = round(font["OS/2"].sTypoAscender * scale)  # pyright: ignore[reportAttributeAccessIssue]
     pen = SVGPathPen(glyphs, ntos=lambda number: str(round(number)))
     x = 0
     for character in text:

@@ -25,7 +25,16 @@ from tools.system import DEMO_RATE, System
 
 OUT = ROOT / "build" / "screenshots"
 PICTURES = ROOT / "docs" / "pictures"
-IN_README = ("phone-price", "phone-charging", "phone-receipt", "phone-price-dark-zh", "label")
+IN_README = {  # name: width in pixels
+    "phone-price": 390,
+    "phone-changed": 390,
+    "phone-charging": 390,
+    "phone-receipt": 390,
+    "phone-price-dark-zh": 390,
+    "label": 390,
+    "console-piles": 1100,
+    "console-rate-dark": 1100,
+}
 COLOURS = 128  # enough for flat design, a fifth of the size
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -193,8 +202,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     if options.pictures:
         PICTURES.mkdir(parents=True, exist_ok=True)
-        for name in IN_README:
-            compress(options.out / f"{name}.png", PICTURES / f"{name}.png", 390)
+        for name, width in IN_README.items():
+            compress(options.out / f"{name}.png", PICTURES / f"{name}.png", width)
     return 0
 
 

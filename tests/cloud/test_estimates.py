@@ -1,0 +1,62 @@
+"""What a phone is told beforehand and after a reload: estimates against an oracle, and the power's curve."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from cloud_stub import curves
+from cloud_stub.cloud import Cloud
+from tests.cloud.fakes import FLAT_RATE, FakePile
+
+
+def with_prices(electricity: int, service: int, fee_minor: int, currency: str) -> dict[str, Any]:
+    period = {"start": "00:00", "label": "flat", "electricity_price": electricity, "service_price": service}
+    return FLAT_RATE | {"currency": currency, "session_fee_minor": fee_minor, "periods": [period]}
+
+
+@pytest.mark.parametrize(
+    ("electricity", "service", "fee_minor", "currency", "digits"),
+    [
+        (800_000, 400_000, 50, "CNY", 2),
+        (0, 0, 0, "CNY", 2),
+        (1_234_565, 0, 1, "CNY", 2),
+        (33_333_333, 1, 7, "JPY", 0),
+        (123_456, 654_321, 0, "KWD", 3),
+    ],
+)
+def test_estimates_are_the_exact_cost_rounded_half_up(
+    client, add_pile, electricity: int, service: int, fee_minor: int, currency: str, digits: int
+):
+    add_pile(rate=with_prices(electricity, service, fee_minor, currency))
+    rate = client.get("/api/piles/PILE-1/rate").json()
+    assert [each["energy_mwh"] for each in rate["estimates"]] == [1_000_000, 5_000_000, 10_000_000]
+    for each in rate["estimates"]:
+        kwh = Fraction(each["energy_mwh"], 1_000_000)
+        cost = kwh * Fraction(electricity + service, 1_000_000) * 10**digits + fee_minor
+        assert each["total_minor"] == int(cost + Fraction(1, 2))
+
+
+def test_the_curve_of_an_order_is_its_power_over_time(client, phone, pile: FakePile, cloud: Cloud):
+    order = phone.order()
+    pile.order_status(order["order_id"], "Accepted")
+    pile.order_status(order["order_id"], "Charging")
+    start = order["created_at"]
+    for minute in range(5):
+        pile.meter(order["order_id"], 1_000_000 + 100_000 * minute, at=start + 60 * minute)
+    headers = {"Authorization": "Bearer " + phone.token}
+    curve = client.get(f"/api/orders/{order['order_id']}/curve", headers=headers).json()
+    assert [at - start for at, _ in curve] == [0, 60, 120, 180, 240]
+    assert {power for _, power in curve} == {7_000_000}
+    assert client.get(f"/api/orders/{order['order_id']}/curve").status_code == 404
+
+
+def test_a_long_curve_is_thinned_to_a_phones_width(client, phone, pile: FakePile, monkeypatch):
+    monkeypatch.setattr(curves, "POINTS_MAX", 3)
+    order = phone.order()
+    pile.order_status(order["order_id"], "Charging")
+    for minute in range(10):
+        pile.meter(order["order_id"], 1_000_000 + minute, at=order["created_at"] + 60 * minute)
+    headers = {"Authorization": "Bearer " + phone.token}
+    curve = client.get(f"/api/orders/{order['order_id']}/curve", headers=headers).json()
+    assert 1 < len(curve) <= 3
