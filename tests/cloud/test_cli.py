@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cloud_stub.cli import main
+from cloud_stub.cli import listening, main
 from cloud_stub.settings import Settings
 from tests.cloud.fakes import FLAT_RATE, WAIT_S
 
@@ -117,3 +117,11 @@ def test_serve_says_where_it_listens_answers_and_ends_when_told(
 def fetch(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=WAIT_S) as response:
         return json.load(response)
+
+
+def test_http_connections_do_not_wait_to_send():
+    """An answer of two writes took 40 ms: asyncio sets TCP_NODELAY only where a socket names TCP as its protocol."""
+    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
