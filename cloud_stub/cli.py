@@ -15,7 +15,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import labels, logs, piles, rates, views
+from . import labels, ledger, logs, piles, rates, slow_clients, views
 from .api.operator import PileBody
 from .app import create_app
 from .cloud import Cloud, let_in
@@ -77,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     rate_set.add_argument("file", type=Path)
     rate_set.set_defaults(command=_rate_set)
 
+    book = commands.add_parser("ledger", help="settlements").add_subparsers(required=True, metavar="COMMAND")
+    export = book.add_parser("export", help="print a pile's settlements as it sealed them, one a line")
+    export.add_argument("device_id")
+    export.set_defaults(command=_ledger_export)
+
     orders = commands.add_parser("orders", help="list the newest orders, one JSON object a line")
     orders.add_argument("--limit", type=int, default=50)
     orders.set_defaults(command=_orders)
@@ -92,6 +97,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             log_level="warning",
             access_log=False,
             server_header=False,
+            http=slow_clients.with_deadline(settings.request_s),
+            h11_max_incomplete_event_size=slow_clients.HEAD_MAX_BYTES,
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
         server = _Server(config, cloud, f"http://{host}:{port}")
@@ -103,8 +110,8 @@ def listening(host: str, port: int) -> socket.socket:
     """A listening socket whose connections send at once. Raises OSError.
 
     An answer is written as head and body: with Nagle's algorithm the second waits 40 ms for a delayed
-    acknowledgement of the first. Connections inherit the option; asyncio would set it only on sockets that name
-    TCP as their protocol, and create_server's do not.
+    acknowledgement of the first. Connections inherit the option; asyncio would set it only on sockets that
+    name TCP as their protocol, and create_server's do not.
     """
     listener = socket.create_server((host, port), backlog=1024)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -190,6 +197,13 @@ def _rate_set(settings: Settings, options: argparse.Namespace) -> int:
         # A cloud that is running sends it on within a few seconds, else the next that starts.
         rate = rates.publish(Transaction(conn), put_row, options.device_id, body, now_s())
     _print(rate)
+    return 0
+
+
+def _ledger_export(settings: Settings, options: argparse.Namespace) -> int:
+    with _database(settings) as store, store.reading.connect() as conn:
+        for line in ledger.lines(conn, options.device_id, now_s()):
+            print(line)
     return 0
 
 

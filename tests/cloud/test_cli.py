@@ -120,7 +120,7 @@ def fetch(url: str) -> Any:
 
 
 def test_http_connections_do_not_wait_to_send():
-    """An answer of two writes took 40 ms: asyncio sets TCP_NODELAY only where a socket names TCP as its protocol."""
+    """An answer took 40 ms: asyncio sets TCP_NODELAY only where a socket names TCP as its protocol."""
     with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
