@@ -9,7 +9,6 @@ import {
   failure,
   h,
   heading,
-  here,
   LABELS,
   notice,
   PERIOD_NAMES,
@@ -28,6 +27,7 @@ import {
   text,
   units,
 } from "./console-ratemodel.js";
+import { differences, digitsOf, plain } from "./console-ratediff.js";
 import { samplePanel } from "./console-sample.js";
 import { ask } from "./console-session.js";
 
@@ -49,12 +49,6 @@ export function open(root, _params, id) {
   return () => {
     ended = true;
   };
-}
-
-/** How many decimals the currency's minor unit has; null for what is no currency. */
-function digitsOf(currency) {
-  if (!/^[A-Z]{3}$/.test(currency)) return null;
-  return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
 }
 
 function edit(root, pile, published, path) {
@@ -397,36 +391,4 @@ function isZone(name) {
   } catch {
     return false;
   }
-}
-
-/** A published rate as it would be written. */
-function plain(rate) {
-  return {
-    currency: rate.currency,
-    time_zone: rate.time_zone,
-    session_fee_minor: rate.session_fee_minor,
-    periods: periods(rowsOf(rate)),
-  };
-}
-
-/** What is another in `now`, in sentences. */
-function differences(before, now) {
-  const found = [];
-  for (const [name, title] of [
-    ["currency", "Currency"],
-    ["time_zone", "Time zone"],
-  ])
-    if (before[name] !== now[name]) found.push(`${title}: ${before[name]} → ${now[name]}`);
-  const digits = digitsOf(now.currency);
-  if (before.session_fee_minor !== now.session_fee_minor)
-    found.push(
-      `Session fee: ${text(before.session_fee_minor, digits)} → ${text(now.session_fee_minor, digits)}`,
-    );
-  const said = (each) =>
-    `${PERIOD_NAMES[each.label]} from ${each.start}: ${here.price(each.electricity_price, now.currency)} + ${here.price(each.service_price, now.currency)}`;
-  const old = new Set(before.periods.map(said));
-  const fresh = new Set(now.periods.map(said));
-  for (const each of old) if (!fresh.has(each)) found.push("No longer: " + each);
-  for (const each of fresh) if (!old.has(each)) found.push("New: " + each);
-  return found;
 }
