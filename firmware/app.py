@@ -22,6 +22,7 @@ from pile_protocol import seal
 from shell import Shell, open_all, read
 
 FIRMWARE = "0.1.0"
+GC_STEP_BYTES = 8_192  # collected whenever so much was allocated, so that a small heap stays in one piece
 NTP_SERVER = "pool.ntp.org"  # of a pile on Wi-Fi whose configuration names none
 
 
@@ -173,6 +174,8 @@ def start(equipment, lamp):
 
 
 def main():
+    gc.collect()  # what the imports left behind
+    gc.threshold(GC_STEP_BYTES)
     equipment = board.equipment()
     lamp = Lamp(board.indicator())
     pattern = patterns.CRASHED

@@ -11,24 +11,6 @@ from pile_protocol import messages, seal
 from pile_protocol.errors import ProtocolError
 from pile_protocol.fields import Int, Table, Text
 
-_TABLE = Table(
-    ("device_id", messages.DEVICE_ID),
-    ("key", Text(64, 64, messages.HEX)),
-    (
-        "broker",
-        Table(
-            ("host", Text(1, 253)),
-            ("port", Int(1, 65_535)),
-            ("ca?", Text(1, 64)),
-            ("keepalive_s?", Int(1, 3600)),
-            ("backoff_max_ms?", Int(500, 600_000)),
-        ),
-    ),
-    ("wifi?", Table(("ssid", Text(1, 32)), ("password", Text(0, 63)))),
-    ("ntp?", Text(1, 253)),
-)
-
-
 class ConfigError(Exception):
     """The text says what is wrong with the configuration and what to do."""
 
@@ -44,13 +26,38 @@ class Config:
         self.ntp = values.get("ntp")
 
 
+def _table():
+    """Made when asked: it is needed once, and is a kilobyte of heap."""
+    return Table(
+        ("device_id", messages.DEVICE_ID),
+        ("key", Text(64, 64, messages.HEX)),
+        (
+            "broker",
+            Table(
+                ("host", Text(1, 253)),
+                ("port", Int(1, 65_535)),
+                ("ca?", Text(1, 64)),
+                ("keepalive_s?", Int(1, 3600)),
+                ("backoff_max_ms?", Int(500, 600_000)),
+            ),
+        ),
+        ("wifi?", Table(("ssid", Text(1, 32)), ("password", Text(0, 63)))),
+        ("ntp?", Text(1, 253)),
+    )
+
+
+def check(values):
+    """The Config of what a config.json says. Raises ProtocolError."""
+    messages.validate(_table(), values)
+    return Config(values)
+
+
 def load(path="config.json"):
     """The configuration in a file. Raises ConfigError."""
     try:
         with open(path) as file:
             values = json.load(file)
-        messages.validate(_TABLE, values)
-        return Config(values)
+        return check(values)
     except OSError:
         raise ConfigError("there is no " + path + ": provision this pile")
     except ProtocolError as error:

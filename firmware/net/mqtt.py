@@ -11,7 +11,7 @@ import time
 from . import mqtt_codec as codec
 from .errors import LinkDown, LinkError, LinkRefused, LinkUntrusted, MqttError
 
-READ_BYTES = 1024
+READ_BYTES = 512  # a block of heap for each read, in one piece
 SEND_QUEUE_MAX = 32  # packets; a link that is this far behind is as good as down
 
 
@@ -164,6 +164,8 @@ class Connection:
             await work
         except (OSError, EOFError, LinkError) as error:
             self.fail(error if isinstance(error, LinkError) else LinkDown("network: " + repr(error)))
+        except MemoryError:
+            self.fail(LinkDown("too little memory for the connection"))
 
     def fail(self, error):
         """Declares the connection over; whoever waits for an answer gets LinkDown."""

@@ -8,7 +8,7 @@ FREE_BYTES_MIN = 65_536  # flash that must be free: the order, its steps, and it
 
 
 class Refusal(Exception):
-    """`reason` is one of words.REJECT_REASONS; order_id, connector: None where the order cannot tell."""
+    """`reason` is one of wire.REJECT_REASONS; order_id, connector: None where the order cannot tell."""
 
     def __init__(self, reason, order_id=None, connector=None):
         super().__init__(reason)

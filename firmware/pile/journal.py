@@ -23,17 +23,22 @@ from .records import framed, unframed
 USED_MAX = 64
 _GOING_ON = "-"
 
-_STEPS = Array(
-    Row(("index", Int(0, messages.MAX_STEPS - 1)), ("register_mwh", Int(0, 1 << 53))), 1, messages.MAX_STEPS
-)
-_USED = Array(Row(("order_id", messages.ORDER_ID), ("expires_at", messages.AT)), 0, USED_MAX)
-_FAULTS = Array(
-    Row(
-        ("connector", messages.CONNECTOR), ("fault", OneOf(words.FAULT_CODES)), ("at", Nullable(messages.AT))
-    ),
-    0,
-    messages.MAX_CONNECTORS,
-)
+# The tables of the files that only a boot reads: made when asked, to spare the heap.
+
+
+def _steps():
+    step = Row(("index", Int(0, messages.MAX_STEPS - 1)), ("register_mwh", Int(0, 1 << 53)))
+    return Array(step, 1, messages.MAX_STEPS)
+
+
+def _used():
+    return Array(Row(("order_id", messages.ORDER_ID), ("expires_at", messages.AT)), 0, USED_MAX)
+
+
+def _faults():
+    fault = OneOf(words.FAULT_CODES)
+    row = Row(("connector", messages.CONNECTOR), ("fault", fault), ("at", Nullable(messages.AT)))
+    return Array(row, 0, messages.MAX_CONNECTORS)
 
 
 class Journal:
@@ -42,7 +47,7 @@ class Journal:
     def __init__(self, store):
         self.lost = []  # names of files that were there and could not be used
         self._store = store
-        self._used = self._read_json("used", _USED) or []
+        self._used = self._read_json("used", _used()) or []
 
     # -- the running order ----------------------------------------------------------------------------------
 
@@ -82,7 +87,7 @@ class Journal:
             self._lose("order-%d" % connector)
             return None
         steps = "steps-%d" % connector
-        boundaries = self._read_json(steps, _STEPS) or []
+        boundaries = self._read_json(steps, _steps()) or []
         check = self._check(connector)
         record = {
             "sealed": sealed,
@@ -153,7 +158,7 @@ class Journal:
 
     def faults(self):
         """{connector: [fault code, latched_at]}"""
-        rows = self._read_json("faults", _FAULTS) or []
+        rows = self._read_json("faults", _faults()) or []
         return {row[0]: [row[1], row[2]] for row in rows}
 
     def save_faults(self, faults):

@@ -22,6 +22,42 @@ from .messages import (
     RATE_ID,
 )
 
+# OCPP 1.6.
+CONNECTOR_STATUSES = (
+    "Available",
+    "Preparing",
+    "Charging",
+    "SuspendedEV",
+    "SuspendedEVSE",
+    "Finishing",
+    "Unavailable",
+    "Faulted",
+)
+
+# What a pile says of an order on order/status.
+ORDER_STATES = ("Accepted", "Rejected", "Charging", "Finishing", "Settled")
+
+# Why a pile refuses an order; the relay has not moved.
+REJECT_REASONS = (
+    "Malformed",  # not JSON, a field off, or too large
+    "BadSeal",  # the mac is missing, damaged, or made with another key
+    "WrongDevice",
+    "UnknownConnector",
+    "Expired",  # expires_at has passed
+    "NotYetValid",  # issued in the pile's future
+    "UsedOrder",  # this order_id was accepted or rejected before
+    "PricesIncomplete",  # the price steps do not cover the order's longest duration
+    "ConnectorBusy",
+    "ConnectorFaulted",
+    "NotPlugged",
+    "NoMeter",  # no valid register reading to start from
+    "NoClock",
+    "OutboxFull",  # too many settlements wait for the cloud
+    "StorageFailure",  # the order could not be made durable
+)
+
+CLOCK_STATES = ("Unset", "Ntp", "Cloud")
+
 MAX_REGISTER_MWH = 10**12
 REGISTER_MWH = Int(0, MAX_REGISTER_MWH)
 ENERGY_MWH = Int(0, MAX_ENERGY_MWH)
@@ -55,7 +91,7 @@ HELLO = Table(
     ("firmware", FIRMWARE),
     ("nonce", NONCE),
     ("connectors", Int(1, MAX_CONNECTORS)),
-    ("orders", Array(Row(("order_id", ORDER_ID), ("state", OneOf(words.ORDER_STATES))), 0, MAX_CONNECTORS)),
+    ("orders", Array(Row(("order_id", ORDER_ID), ("state", OneOf(ORDER_STATES))), 0, MAX_CONNECTORS)),
     ("last_seq", COUNT),  # of the newest settlement made, 0 before the first
     ("outbox", COUNT),
 )
@@ -63,14 +99,14 @@ HELLO = Table(
 ORDER_STATUS = Table(
     ("order_id", Nullable(ORDER_ID)),  # null: the order was too damaged to tell
     ("connector", Nullable(CONNECTOR)),
-    ("state", OneOf(words.ORDER_STATES)),
-    ("reason", Nullable(OneOf(words.REJECT_REASONS + words.STOP_REASONS))),
+    ("state", OneOf(ORDER_STATES)),
+    ("reason", Nullable(OneOf(REJECT_REASONS + words.STOP_REASONS))),
     ("at", Nullable(AT)),  # null: the pile has no clock
 )
 
 CONNECTOR_STATUS = Table(
     ("connector", CONNECTOR),
-    ("status", OneOf(words.CONNECTOR_STATUSES)),
+    ("status", OneOf(CONNECTOR_STATUSES)),
     ("fault", Nullable(OneOf(words.FAULT_CODES))),
     ("plugged", Bool()),
     ("order_id", Nullable(ORDER_ID)),
@@ -82,7 +118,7 @@ STATUS = Table(
     ("connectors?", Array(CONNECTOR_STATUS, 1, MAX_CONNECTORS)),
     ("heap_free_bytes?", COUNT),
     ("heap_min_free_bytes?", COUNT),
-    ("clock?", OneOf(words.CLOCK_STATES)),
+    ("clock?", OneOf(CLOCK_STATES)),
     ("outbox?", COUNT),
     ("outbox_full?", Bool()),
     ("dropped?", COUNT),  # inbound messages that could not be used
