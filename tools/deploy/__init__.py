@@ -1,0 +1,5 @@
+"""From this folder onto a board: what a pile is made of (image.py), the line to it (line.py), the job (__main__.py)."""
+
+
+class DeployError(Exception):
+    """It cannot go on; the text says why and what to do, in a sentence for the person at the terminal."""
