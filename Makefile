@@ -5,11 +5,11 @@ SETUP = @sh tools/setup.sh
 PARALLEL = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check run setup docs screenshots console clean chaos fuzz netstorm certs powercut
+.PHONY: help demo test check run setup docs screenshots console clean chaos fuzz netstorm certs powercut deploy provision flash romfs heap test-device
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
 		printf '%-14s %s\n' "$$name" "$$what"; done
 
 demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay (under a minute after set-up)
@@ -47,6 +47,30 @@ certs: ## A CA and the broker's certificate, for MQTT over TLS; NAMES="broker.ex
 powercut: ## Power cuts at every single flash operation of whole orders, and the flash's life; SEED=7
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.powercut $(if $(SEED),--seed $(SEED))
+
+deploy: ## The firmware onto a board, what has changed of it; BOARD=esp32-devkitc PORT=/dev/ttyUSB0
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.deploy "$(BOARD)" "$(PORT)"
+
+provision: ## Wi-Fi, broker, id and key onto a board; PORT=/dev/ttyUSB0 ARGS="--device-id P --broker HOST:1883 --cloud URL"
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.provision "$(PORT)" $(ARGS)
+
+flash: ## A downloaded MicroPython image onto a board; IMAGE=file.bin PORT=/dev/ttyUSB0 ARGS=--erase
+	$(SETUP) flash
+	@exec $(PYTHON_IN_VENV) -m tools.flash "$(IMAGE)" "$(PORT)" $(ARGS)
+
+romfs: ## A ROMFS image of a board's firmware in build/; BOARD=esp32-devkitc
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.romfs "$(BOARD)"
+
+heap: ## What the firmware takes of a chip's heap: by module, and over a whole order
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.heap
+
+test-device: ## Tests on a real board, nothing wired to its relay; PORT=/dev/ttyUSB0
+	$(SETUP) dev
+	@RATELOCK_DEVICE_PORT="$(PORT)" exec $(PYTHON_IN_VENV) -m pytest tests/device $(ARGS)
 
 setup: ## Only the set-up: .venv from the pinned requirements
 	$(SETUP) dev

@@ -1,6 +1,7 @@
 """Makes or renews .venv from the pinned requirements; does nothing when nothing changed.
 
     python3 tools/setup.py run     what the programs need
+    python3 tools/setup.py flash   and what writes an image onto a board
     python3 tools/setup.py dev     and what tests and checks need
 
 Runs on a bare Python, standard library only. One run at a time: others wait for the lock.
@@ -27,6 +28,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LEVELS = {
     "run": ("requirements.txt",),
+    "flash": ("requirements.txt", "requirements-flash.txt"),
     "dev": ("requirements.txt", "requirements-dev.txt", "requirements-typings.txt"),
 }
 WHEELS = "usr/share/python-wheels/pip-*.whl"
@@ -136,7 +138,7 @@ def install(level: str) -> None:
             [*pip, "--no-deps", "--target", str(typings), "-r", str(ROOT / "requirements-typings.txt")],
             "pip could not install the MicroPython type stubs (its words are above)",
         )
-    for done in LEVELS if level == "dev" else (level,):
+    for done in ("run", level):
         (VENV / f"stamp-{done}").write_text(fingerprint(done))
 
 
