@@ -21,6 +21,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from tools import ROOT, browser
+from tools.phone import Phone
 from tools.system import DEMO_RATE, System
 
 OUT = ROOT / "build" / "screenshots"
@@ -35,7 +36,7 @@ IN_README = {  # name: width in pixels
     "console-piles": 1100,
     "console-rate-dark": 1100,
 }
-COLOURS = 128  # enough for flat design, a fifth of the size
+COLOURS = 192  # enough for flat design, a fraction of the size
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 SMALL: ViewportSize = {"width": 320, "height": 568}
@@ -127,9 +128,8 @@ def phone_story(studio: Studio, system: System, suffix: str, **look: Any) -> Non
         take("unknown")
 
 
-def label(system: System, out: Path) -> None:
-    pile = system.add_pile("RIVERSIDE-2")
-    answer = system.operator.get(f"/api/piles/{pile.device_id}/label?kind=png")
+def label(system: System, device_id: str, out: Path) -> None:
+    answer = system.operator.get(f"/api/piles/{device_id}/label?kind=png")
     (out / "label.png").write_bytes(answer.body)
     print("label", flush=True)
 
@@ -139,18 +139,34 @@ def compress(source: Path, target: Path, width: int) -> None:
     with Image.open(source) as picture:
         height = picture.height * width // picture.width
         small = picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
-        small.quantize(COLOURS, dither=Image.Dither.NONE).save(target, "PNG", optimize=True)
+        # Maximum coverage keeps the rare colours, which are those that mean something.
+        few = small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(target, "PNG", optimize=True)
 
 
-def console_story(studio: Studio, system: System, suffix: str, **look: Any) -> None:
-    """The operator's console over what the phones have left behind, and one pile that charges."""
-    pile = system.add_pile(connectors=2, name="Riverside 3")
-    system.set_rate(pile.device_id, DEMO_RATE)
-    child = system.start_pile(pile, speed=SPEED)
-    with studio.page(f"{system.base_url}/p/{pile.device_id}", PHONE) as phone:
-        phone.locator("#confirm:enabled").click()
-        wait_for(phone, "figure")
-    own = f"#/piles/{pile.device_id}"
+@contextmanager
+def fleet(system: System) -> Iterator[str]:
+    """Piles with a few orders behind them, of which two charge now; gives the id of one of these."""
+    phone = Phone(system.base_url)
+    piles = [system.add_pile(f"RIVERSIDE-{n}", connectors=2, name=f"Riverside, bay {n}") for n in range(1, 7)]
+    for pile in piles:
+        system.set_rate(pile.device_id, DEMO_RATE)
+    children = [system.start_pile(pile, speed=SPEED) for pile in piles[:-1]]
+    for pile, child in zip(piles, children, strict=False):
+        system.wait_until_online(pile.device_id, child)
+    for n, pile in enumerate(piles[:4]):
+        order = phone.order(pile.device_id, limits={"energy_mwh": 300_000 * (n + 1)})
+        order.pay(order.wait_for_state("Settled")["total_minor"])
+    for pile in piles[1:3]:
+        phone.order(pile.device_id, connector=2).wait_for_state("Charging")
+    yield piles[1].device_id
+    for child in children:
+        system.stop_pile(child)
+
+
+def console_story(studio: Studio, system: System, device_id: str, suffix: str, **look: Any) -> None:
+    """The operator's console, view by view."""
+    own = f"#/piles/{device_id}"
     with studio.page(f"{system.base_url}/console", **look) as page:
         studio.take(page, f"console-login{suffix}")
         page.locator("#token").fill(system.operator_token)
@@ -169,7 +185,6 @@ def console_story(studio: Studio, system: System, suffix: str, **look: Any) -> N
             page.locator("#view [aria-busy=true]").first.wait_for(state="detached")
             page.wait_for_load_state("networkidle")
             studio.take(page, f"console-{name}{suffix}")
-    system.stop_pile(child)
 
 
 def take_all(out: Path) -> None:
@@ -180,14 +195,15 @@ def take_all(out: Path) -> None:
         browser.launched() as chromium,
     ):
         studio = Studio(chromium, out)
+        with fleet(system) as device_id:
+            console_story(studio, system, device_id, "", viewport=DESKTOP)
+            console_story(studio, system, device_id, "-dark", viewport=DESKTOP, dark=True)
+        label(system, "RIVERSIDE-2", out)
         phone_story(studio, system, "", viewport=PHONE)
         phone_story(studio, system, "-dark-zh", viewport=PHONE, dark=True, locale="zh-CN")
         phone_story(studio, system, "-320", viewport=SMALL)
         phone_story(studio, system, "-320-dark", viewport=SMALL, dark=True)
         phone_story(studio, system, "-desktop", viewport=DESKTOP)
-        label(system, out)
-        console_story(studio, system, "", viewport=DESKTOP)
-        console_story(studio, system, "-dark", viewport=DESKTOP, dark=True)
 
 
 def main(argv: list[str] | None = None) -> int:
