@@ -216,7 +216,7 @@ def test_the_first_rate_of_a_pile_starts_from_a_flat_day(fleet: Fleet, editor: C
     page.get_by_label("Session fee").fill("30")
     field(page, "Electricity", 1).fill("45.5")
     publish(page)
-    expect(page.get_by_text("Holds now")).to_be_visible()
+    expect(page.get_by_text("Holds now", exact=True)).to_be_visible()
     made = rate(fleet)
     assert (made["currency"], made["minor_digits"], made["session_fee_minor"]) == ("JPY", 0, 30)
     assert made["periods"] == [[0, 45_500_000, 400_000, "flat"]]

@@ -23,7 +23,7 @@ export function sized(draw) {
 }
 
 /** A round number that is no smaller than `value`, and the step to it: 1, 2 or 5 times a power of ten. */
-export function scale(value, ticks = 4) {
+function scale(value, ticks = 4) {
   if (!(value > 0)) return { top: 1, step: 1 };
   const rough = value / ticks;
   const magnitude = 10 ** Math.floor(Math.log10(rough));

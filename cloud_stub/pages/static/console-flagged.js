@@ -12,7 +12,6 @@ import {
   PERIOD_NAMES,
   pill,
   section,
-  shortId,
   show,
   table,
   when,
