@@ -23,7 +23,7 @@ from tools.terminal.logview import LogView
 from tools.terminal.model import LOG_KEPT
 from tools.terminal.piletable import PileTable
 
-TIMEOUT_S = 60
+TIMEOUT_S = 20
 KEYS = Keys(lambda: {kit.DEVICE: kit.KEY}, "test")
 CHARGING = [LinkChange(kit.AT_MS, True, "connected")] + [
     kit.message(name) for name in (topics.RATE, topics.STATUS, topics.ORDER, topics.METER)
@@ -50,10 +50,22 @@ class FakeSource:
         return self.connected
 
 
+class TalkativeApp(ConsoleApp):
+    """Keeps what pops up."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.notices: list[str] = []
+
+    def notify(self, message: str, **options: Any) -> None:
+        self.notices.append(message)
+        super().notify(message, **options)
+
+
 class Screen:
     """The running app with what a person does and sees."""
 
-    def __init__(self, app: ConsoleApp, pilot: Pilot[None], handoff: Handoff, source: FakeSource):
+    def __init__(self, app: TalkativeApp, pilot: Pilot[None], handoff: Handoff, source: FakeSource):
         self.app = app
         self.pilot = pilot
         self.handoff = handoff
@@ -84,6 +96,17 @@ class Screen:
         await self.pilot.press(*keys)
         await self.pilot.pause()
 
+    async def edit(self, key: str, text: str) -> None:
+        """Opens the input with `key` and types `text` into it."""
+        await self.press(key)
+        await self.until(lambda: self.app.focused is self.app.query_one("#filter"))
+        await self.press(*text)
+
+    async def leave(self, key: str) -> None:
+        """Leaves the input with `key`."""
+        await self.press(key)
+        await self.until(lambda: self.app.focused is not self.app.query_one("#filter"))
+
     def text(self) -> str:
         """What is on the screen."""
         width, height = self.app.size
@@ -91,7 +114,8 @@ class Screen:
         return "\n".join(strip.text for strip in strips[:height])[: (width + 1) * height]
 
     def notices(self) -> list[str]:
-        return [notice.message for notice in self.app._notifications]
+        """Everything that popped up, though it may be gone again."""
+        return self.app.notices
 
 
 def run(
@@ -105,7 +129,7 @@ def run(
 
     async def go() -> None:
         handoff, source = Handoff(), FakeSource()
-        app = ConsoleApp(source, handoff, keys or KEYS, recorder)
+        app = TalkativeApp(source, handoff, KEYS if keys is None else keys, recorder)
         async with app.run_test(size=size) as pilot:
             await what(Screen(app, pilot, handoff, source))
 
@@ -186,9 +210,7 @@ async def test_escape_sends_nothing(screen: Screen) -> None:
 @scenario()
 async def test_why_no_command_can_be_sent_is_told(screen: Screen) -> None:
     await screen.press("s")  # no pile at all: nothing to say
-    await screen.feed(
-        [kit.message(topics.STATUS, device_id="PILE-2"), kit.message(topics.METER, device_id="PILE-2")]
-    )
+    await screen.feed([kit.message(name, device_id="PILE-2") for name in (topics.STATUS, topics.METER)])
     await screen.press("r")
     await screen.press("s")
     await screen.until(lambda: len(screen.notices()) == 2)
@@ -220,20 +242,20 @@ async def test_a_replay_sends_nothing(screen: Screen) -> None:
 @scenario()
 async def test_the_log_is_filtered_by_topic_and_searched(screen: Screen) -> None:
     await screen.feed([*CHARGING, kit.message(topics.METER, device_id="PILE-2", power_mw=1_110_000)])
-    await screen.press("f", *"meter")
+    await screen.edit("f", "meter")
     await screen.until(lambda: len(screen.log.entries) == 3)  # and the news of the link
-    await screen.press("enter")
-    await screen.press("slash", *"1.11")
+    await screen.leave("enter")
+    await screen.edit("slash", "1.11")
     await screen.until(lambda: len(screen.log.entries) == 1)
     assert screen.log.entries[0].reading and screen.log.entries[0].reading.device_id == "PILE-2"
-    await screen.press("escape")  # the search alone
+    await screen.leave("escape")  # the search alone
     await screen.until(lambda: len(screen.log.entries) == 3)
     await screen.press("escape")  # everything
     await screen.until(lambda: len(screen.log.entries) == 6)
-    await screen.press("f", *"pile/v1/+/order")
+    await screen.edit("f", "pile/v1/+/order")
     await screen.until(lambda: [e.reading.name for e in screen.log.entries if e.reading] == ["order"])
-    await screen.press("enter")
-    await screen.press("slash", *"[b]x")
+    await screen.leave("enter")
+    await screen.edit("slash", "[b]x")
     await screen.until(lambda: not screen.log.entries)
     assert "with “[b]x”" in screen.text()
 
@@ -279,9 +301,9 @@ async def test_moving_up_in_the_log_pauses_and_enter_opens_the_message(screen: S
 async def test_piles_are_sorted_as_people_count_and_can_be_filtered(screen: Screen) -> None:
     await screen.feed([kit.message(topics.METER, device_id=name) for name in ("PILE-10", "PILE-9", "EAST-1")])
     assert [row.key.value for row in screen.table.ordered_rows] == ["EAST-1", "PILE-9", "PILE-10"]
-    await screen.press("p", *"pile")
+    await screen.edit("p", "pile")
     await screen.until(lambda: screen.table.row_count == 2)
-    await screen.press("escape")
+    await screen.leave("escape")
     await screen.until(lambda: screen.table.row_count == 3)
 
 
@@ -303,7 +325,7 @@ async def test_x_goes_to_the_next_pile_with_a_fault(screen: Screen) -> None:
 async def test_a_lost_broker_is_said_and_its_return_too(screen: Screen) -> None:
     await screen.feed(list(CHARGING))
     await screen.feed([LinkChange(kit.AT_MS, False, "connection lost: [/x] Unspecified error")])
-    await screen.until(lambda: screen.text().count("connection lost: [/x] Unspecified error") >= 3)
+    await screen.until(lambda: screen.text().count("connection lost: [/x] Unspecified error") >= 2)
     await screen.feed([LinkChange(kit.AT_MS, True, "connected")])
     await screen.until(lambda: "1 broker losses" in screen.text())
     assert screen.notices() == [
@@ -314,23 +336,11 @@ async def test_a_lost_broker_is_said_and_its_return_too(screen: Screen) -> None:
 
 @scenario()
 async def test_junk_shows_as_text_and_breaks_nothing(screen: Screen) -> None:
-    junk = [
-        b"[red]hello[/",
-        b"\x1b]0;owned\x07\x1b[2J",
-        b"\xff\xfe",
-        b"",
-        b"[" * 9_000,
-        b'{"a":"[/b]"}',
-        "\u202e".encode(),
+    junk = [b"[red]hello[/", b"\x1b]0;owned\x07\x1b[2J", b"\xff\xfe", b"", b"[" * 9_000, b'{"a":"[/b]"}']
+    names = ["PILE-1/status", "PILE-1/order", "[b]/status", "\x1b[31m/status", "PILE-1/x"]
+    events: list[Event] = [
+        Message.arrived(kit.AT_MS, topics.PREFIX + name, raw, False) for name in names for raw in junk
     ]
-    topics_ = [
-        "pile/v1/PILE-1/status",
-        "pile/v1/PILE-1/order",
-        "pile/v1/[b]/status",
-        "x/\x1b[31m",
-        "pile/v1/PILE-1/x",
-    ]
-    events: list[Event] = [Message.arrived(kit.AT_MS, topic, raw, False) for topic in topics_ for raw in junk]
     await screen.feed(events)
     shown = screen.text()
     assert "[red]hello[/" in shown

@@ -158,8 +158,8 @@ def finished_publish(port: int) -> int:
     """Publishes a message of a pile and one of a stranger, without any credentials."""
     code = (
         "import sys, paho.mqtt.publish as p\n"
-        "p.multiple([('stranger/topic', b'x', 1, False), ('pile/v1/PILE-1/meter', sys.argv[2].encode(), 1, False)],"
-        " port=int(sys.argv[1]))"
+        "messages = [('stranger/topic', b'x', 1, False), ('pile/v1/PILE-1/meter', sys.argv[2], 1, False)]\n"
+        "p.multiple(messages, hostname='127.0.0.1', port=int(sys.argv[1]))"
     )
     argv = [sys.executable, "-c", code, str(port), kit.payload(topics.METER).decode()]
     return subprocess.run(argv, timeout=TIMEOUT_S).returncode

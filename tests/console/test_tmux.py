@@ -64,7 +64,7 @@ def test_the_screen_shows_a_pile_survives_its_broker_and_gives_the_terminal_back
 ) -> None:
     console = [sys.executable, str(ROOT / "tools" / "console.py")]
     env = [
-        "env",
+        *("env", "-u", "COLUMNS", "-u", "LINES"),
         "LC_ALL=C.UTF-8",
         f"RATELOCK_DATA={broker.folder.parent}",
         f"RATELOCK_MQTT_PORT={broker.port}",

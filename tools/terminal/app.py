@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import ClassVar, Protocol
 
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.css.query import NoMatches
 from textual.widgets import DataTable, Footer, Input, Sparkline, Static
 
 from tools.terminal import commands, detail
@@ -47,7 +49,7 @@ class ConsoleApp(App[None]):
     """handoff: what the source fills. recorder: takes everything that is shown."""
 
     TITLE = "RateLock"
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = BREAKPOINTS
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -109,10 +111,12 @@ class ConsoleApp(App[None]):
 
     def _tick(self) -> None:
         self._take_in()
-        # Below a dialog everything goes on, unseen; and when the app ends, its widgets go before its timers.
-        if len(self.screen_stack) > 1 or not self.query(LogView):
-            return
-        self._show()
+        if len(self.screen_stack) > 1:
+            return  # below a dialog everything goes on, unseen
+        try:
+            self._show()
+        except NoMatches:  # the app is ending: its widgets go one by one, before its timers
+            pass
 
     def _take_in(self) -> None:
         until_s = time.monotonic() + INTAKE_S
@@ -252,8 +256,8 @@ class ConsoleApp(App[None]):
     def action_clear(self) -> None:
         """In the input: that filter alone. Else: all of them."""
         if self._editing:
-            self.query_one("#filter", Input).value = ""
-            self.call_after_refresh(self._close_input)  # once its change has been seen
+            self._filter("")
+            self._close_input()
             return
         self.query_one(LogView).set_filters("", "", None)
         table = self.query_one(PileTable)
@@ -280,13 +284,17 @@ class ConsoleApp(App[None]):
         box.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        self._filter(event.value)
+
+    def _filter(self, text: str) -> None:
+        """Lets `text` be the filter that is being edited."""
         log = self.query_one(LogView)
         if self._editing == "search":
-            log.set_filters(log.topic_filter, event.value, log.device_id)
+            log.set_filters(log.topic_filter, text, log.device_id)
         elif self._editing == "topic":
-            log.set_filters(event.value, log.search, log.device_id)
+            log.set_filters(text, log.search, log.device_id)
         elif self._editing == "pile":
-            self.query_one(PileTable).set_filter(event.value, self.model)
+            self.query_one(PileTable).set_filter(text, self.model)
 
     def on_input_submitted(self, _event: Input.Submitted) -> None:
         self._close_input()
