@@ -86,9 +86,10 @@ class PtyBoard:
         )  # fmt: skip
         self.starts += 1
         os.close(inner_slave)
+        awake = False  # a chip that has not come up yet hears nothing; this process would die of a Ctrl-C
         try:
             while True:
-                ready, _, _ = select.select([self._outer, inner, self._wake], [], [])
+                ready, _, _ = select.select([inner, self._wake] + [self._outer] * awake, [], [])
                 if self._wake in ready:
                     return False
                 if inner in ready:
@@ -98,6 +99,7 @@ class PtyBoard:
                         data = b""
                     if not data:
                         return True
+                    awake = True
                     os.write(self._outer, data)
                 if self._outer in ready:
                     os.write(inner, os.read(self._outer, 4096))

@@ -1,0 +1,121 @@
+"""`make deploy` against the unix port behind a pty: a real raw REPL, a real file system, no board."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.board import PtyBoard
+from tests.deploy.conftest import QUIET_S
+from tools.deploy import DeployError, image
+from tools.deploy.__main__ import check_board, deploy
+from tools.deploy.line import About, Line
+
+DEVKITC = About((1, 29, 0), "Generic ESP32 module with ESP32", 6, 3, "esp32")
+
+
+def test_a_bare_board_gets_the_firmware_and_shows_its_first_lines(pty_board, sim, capsys) -> None:
+    deploy(sim, pty_board.port, quiet_s=QUIET_S)
+    said = capsys.readouterr().out
+    assert "there is no config.json: provision this pile" in said
+    on_board = {str(p.relative_to(pty_board.flash)): p.read_bytes() for p in pty_board.flash.rglob("*") if p.is_file()}
+    assert on_board == image.build(sim)
+    assert pty_board.starts == 2
+
+
+def test_only_what_has_changed_is_copied_and_nothing_else_is_touched(pty_board, sim, tmp_path, capsys) -> None:
+    deploy(sim, pty_board.port, restart=False)
+    kept = {"config.json": "{}", "ca.pem": "a certificate", "calibration.json": "{}", "flash/used": "x"}
+    for name, text in kept.items():
+        (pty_board.flash / name).parent.mkdir(exist_ok=True)
+        (pty_board.flash / name).write_text(text)
+    edited = tmp_path / "my pile"
+    shutil.copytree(sim, edited)
+    manifest = edited / "manifest.py"
+    manifest.write_text(manifest.read_text().replace('"../', f'"{image.BOARDS}/').replace('"../../', f'"{image.ROOT}/'))
+    (edited / "board.py").write_text((edited / "board.py").read_text() + "\nEDITED = True\n")
+    capsys.readouterr()
+    deploy(image.board_folder(str(edited)), pty_board.port, restart=False)
+    assert "1 of " in capsys.readouterr().out
+    for name, text in kept.items():
+        assert (pty_board.flash / name).read_text() == text
+
+
+def test_a_file_that_decayed_on_the_board_is_copied_again(pty_board, sim, capsys) -> None:
+    deploy(sim, pty_board.port, restart=False)
+    victim = pty_board.flash / "pile" / "session.mpy"
+    good = victim.read_bytes()
+    victim.write_bytes(good[:-1] + b"?")
+    deploy(sim, pty_board.port, restart=False)
+    assert victim.read_bytes() == good
+
+
+def test_a_source_that_would_hide_its_compiled_twin_goes(pty_board, sim) -> None:
+    """MicroPython imports config.py before config.mpy, so the old one of a mip install would go on running."""
+    (pty_board.flash / "config.py").write_text("raise SystemExit\n")
+    deploy(sim, pty_board.port, restart=False)
+    assert not (pty_board.flash / "config.py").exists()
+
+
+def test_a_pile_at_work_is_interrupted_with_its_relays_open(pty_board, sim, capsys) -> None:
+    deploy(sim, pty_board.port, restart=False)
+    config = {"device_id": "PILE-1", "key": "5a" * 32, "broker": {"host": "127.0.0.1", "port": 1}}
+    (pty_board.flash / "config.json").write_text(json.dumps(config))
+    deploy(sim, pty_board.port, quiet_s=QUIET_S)
+    assert "pile PILE-1, firmware" in capsys.readouterr().out
+    deploy(sim, pty_board.port, restart=False)  # the pile runs now
+    with Line(pty_board.port) as line:
+        assert line.eval("1 + 1") == 2
+
+
+@pytest.mark.parametrize(
+    ("about", "board", "says"),
+    [
+        (DEVKITC, "esp32-s3-devkitc", "is for esp32s3"),
+        (About((1, 25, 0), DEVKITC.machine, 6, 3, "esp32"), "esp32-devkitc", "1.26.0 or newer"),
+        (About((1, 40, 0), DEVKITC.machine, 7, 0, "esp32"), "esp32-devkitc", "the board runs 7.0"),
+        (About((1, 29, 0), "Generic ESP32C3 module with ESP32-C3", 6, 3, "esp32"), "sim", "is for unix"),
+    ],
+)
+def test_a_board_that_cannot_run_it_is_refused(about: About, board: str, says: str) -> None:
+    with pytest.raises(DeployError, match=says):
+        check_board(about, image.board_folder(board))
+
+
+@pytest.mark.parametrize(
+    ("machine", "chip"),
+    [
+        ("Generic ESP32 module with ESP32", "esp32"),
+        ("Generic ESP32S3 module with ESP32S3", "esp32s3"),
+        ("ESP32C3 module with ESP32C3", "esp32c3"),
+        ("Generic ESP32C3 module with ESP32-C3", "esp32c3"),
+    ],
+)
+def test_the_chip_is_read_from_what_the_board_says(machine: str, chip: str) -> None:
+    assert About((1, 29, 0), machine, 6, 3, "esp32").chip == chip
+
+
+def test_a_port_that_is_not_there(sim, tmp_path) -> None:
+    with pytest.raises(DeployError, match="is the board there"):
+        deploy(sim, str(tmp_path / "no port"))
+
+
+def test_an_unknown_board_is_answered_with_those_there_are() -> None:
+    with pytest.raises(DeployError, match="esp32-devkitc"):
+        image.board_folder("esp99")
+
+
+@pytest.mark.parametrize("manifest", sorted(image.BOARDS.glob("*/manifest.py")), ids=lambda path: path.parent.name)
+def test_every_board_can_be_built(manifest: Path) -> None:
+    files = image.build(manifest.parent)
+    assert {"boot.py", "main.py", "app.mpy", "board.mpy"} <= files.keys()
+
+
+def test_a_pty_board_starts_again_after_a_reset(tmp_path) -> None:
+    with PtyBoard(tmp_path / "flash") as board, Line(board.port) as line:
+        line.restart()
+        assert any("MicroPython" in text for text in line.lines(QUIET_S, 10))
+        assert board.starts == 2

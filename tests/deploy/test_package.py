@@ -1,0 +1,84 @@
+"""mip, ROMFS and esptool: the other ways onto a board."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.deploy.conftest import QUIET_S
+from tools import ROOT, flash, package, romfs
+from tools.deploy import image
+from tools.deploy.line import Line
+from tools.sim_pile import interpreter
+
+
+def mpremote(port: str, *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mpremote", "connect", port, "resume", *words],
+        cwd=ROOT, capture_output=True, text=True, timeout=90,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_package_list_is_current() -> None:
+    assert package.FILE.read_text() == package.text()
+
+
+def test_mip_installs_from_a_checkout_and_the_pile_boots(pty_board) -> None:
+    with Line(pty_board.port):
+        pass  # at its prompt
+    mpremote(pty_board.port, "mip", "install", "--target", ".", "package.json")
+    sim_drivers = [str(path) for path in sorted((ROOT / "firmware/drivers/sim").glob("*.py"))]
+    mpremote(pty_board.port, "fs", "mkdir", ":drivers/sim", "+", "fs", "cp", *sim_drivers, ":drivers/sim/")
+    mpremote(pty_board.port, "fs", "cp", "boards/sim/board.py", ":board.py")
+    with Line(pty_board.port) as line:
+        line.restart()
+        assert any("provision this pile" in text for text in line.lines(QUIET_S, 20))
+
+
+def test_a_romfs_image_is_mounted_and_the_pile_runs_from_it(tmp_path, sim) -> None:
+    (tmp_path / "pile.romfs").write_bytes(romfs.pack(image.build(sim)))
+    code = (
+        "import sys, vfs\n"
+        "vfs.mount(vfs.VfsRom(open('pile.romfs', 'rb').read()), '/rom')\n"
+        "sys.path[:] = ['/rom', '.frozen']\n"
+        "import boot, app\n"
+        "app.main()\n"
+        "print(sys.modules['pile.controller'].__file__)\n"
+    )
+    done = subprocess.run(
+        [*interpreter(), "-c", code], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+    )
+    assert "provision this pile" in done.stdout, done.stdout + done.stderr
+    assert "/rom/pile/controller.mpy" in done.stdout
+
+
+def esp_image(chip_id: int) -> bytes:
+    return bytes([0xE9, 3, 2, 0x20]) + bytes(8) + chip_id.to_bytes(2, "little") + bytes(50)
+
+
+@pytest.mark.parametrize(("chip_id", "chip", "address"), [(0, "esp32", "0x1000"), (9, "esp32s3", "0x0"), (5, "esp32c3", "0x0")])
+def test_an_image_says_where_it_belongs(tmp_path, chip_id: int, chip: str, address: str) -> None:
+    path = tmp_path / "micro python.bin"
+    path.write_bytes(esp_image(chip_id))
+    (command,) = flash.commands(path, "/dev/ttyUSB0", erase=False)
+    assert command[3:5] == ["--chip", chip]
+    assert command[-3:] == ["write-flash", address, str(path)]
+    erase, _ = flash.commands(path, "/dev/ttyUSB0", erase=True)
+    assert erase[-1] == "erase-flash"
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", esp_image(13)])
+def test_what_is_no_image_for_a_board_of_ours_is_not_written(tmp_path, content: bytes) -> None:
+    path = tmp_path / "image.bin"
+    path.write_bytes(content)
+    with pytest.raises(flash.FlashError):
+        flash.commands(path, "/dev/ttyUSB0", erase=False)
+
+
+def test_the_package_names_every_file_once() -> None:
+    names = [name for name, _ in json.loads(package.FILE.read_text())["urls"]]
+    assert len(names) == len(set(names)) > 40

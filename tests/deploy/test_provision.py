@@ -1,0 +1,132 @@
+"""`make provision` against the unix port behind a pty, and against a real cloud."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.deploy.conftest import QUIET_S
+from tools import provision
+from tools.deploy import DeployError
+from tools.deploy.__main__ import deploy
+from tools.deploy.line import Line
+from tools.phone import Phone
+from tools.system import DEMO_RATE, System
+
+KEY = "5a" * 32
+WIFI = ("--ssid", "Courtyard")
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_around(monkeypatch) -> None:
+    for name in (provision.KEY_VARIABLE, provision.TOKEN_VARIABLE, provision.PASSWORD_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(board, *words: str, answers: dict[str, str] | None = None) -> list[str]:
+    """Provisions; returns what was asked for. `answers`: by a part of the question."""
+    asked = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return next(answer for part, answer in (answers or {}).items() if part in question)
+
+    options = provision.parser().parse_args([board.port, "--quiet-s", str(QUIET_S), *words])
+    provision.provision(options, ask)
+    return asked
+
+
+def on_board(board) -> dict:
+    return json.loads((board.flash / "config.json").read_text())
+
+
+def test_a_new_pile_is_asked_for_its_secrets_and_shows_none(pty_board, sim, capsys) -> None:
+    deploy(sim, pty_board.port, restart=False)
+    asked = run(
+        pty_board, "--device-id", "PILE-1", "--broker", "127.0.0.1:1883", *WIFI, "--no-restart",
+        answers={"password": "correct horse", "key": KEY},
+    )  # fmt: skip
+    assert len(asked) == 2
+    assert on_board(pty_board) == {
+        "device_id": "PILE-1", "key": KEY, "broker": {"host": "127.0.0.1", "port": 1883},
+        "wifi": {"ssid": "Courtyard", "password": "correct horse"},
+    }  # fmt: skip
+    shown = capsys.readouterr()
+    assert KEY not in shown.out + shown.err
+    assert "correct horse" not in shown.out + shown.err
+
+
+def test_provisioning_again_keeps_key_journal_and_what_is_not_given(pty_board) -> None:
+    run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", *WIFI, "--no-restart",
+        answers={"password": "old", "key": KEY})  # fmt: skip
+    journal = pty_board.flash / "flash" / "order-1"
+    journal.parent.mkdir()
+    journal.write_bytes(b"an order that runs")
+    asked = run(pty_board, *WIFI, "--no-restart", answers={"password": "new password"})
+    assert len(asked) == 1
+    assert on_board(pty_board)["wifi"]["password"] == "new password"
+    assert on_board(pty_board)["key"] == KEY
+    assert journal.read_bytes() == b"an order that runs"
+
+
+def test_a_pile_that_still_owes_settlements_does_not_become_another(pty_board) -> None:
+    run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart", answers={"key": KEY})
+    (pty_board.flash / "flash").mkdir()
+    (pty_board.flash / "flash" / "out-00000001").write_bytes(b"\n")
+    with pytest.raises(DeployError, match="not settled"):
+        run(pty_board, "--device-id", "PILE-2", "--no-wifi", "--no-restart", answers={"key": KEY})
+    assert on_board(pty_board)["device_id"] == "PILE-1"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--device-id", "a b", "--broker", "x:1"), "device_id"),
+        (("--device-id", "PILE-1", "--broker", "x:99999"), "broker.port"),
+        (("--device-id", "PILE-1", "--broker", "x"), "HOST:PORT"),
+    ],
+)
+def test_what_the_pile_would_refuse_is_not_written(pty_board, words, says: str) -> None:
+    with pytest.raises(DeployError, match=says):
+        run(pty_board, *words, "--no-wifi", "--no-restart", answers={"key": KEY})
+    assert not (pty_board.flash / "config.json").exists()
+
+
+def test_a_key_that_is_none_is_not_written(pty_board) -> None:
+    with pytest.raises(DeployError, match="key"):
+        run(pty_board, "--device-id", "PILE-1", "--broker", "x:1", "--no-wifi", answers={"key": "short"})
+    assert not (pty_board.flash / "config.json").exists()
+
+
+def test_from_a_file_with_a_ca(pty_board, tmp_path) -> None:
+    given = {"device_id": "PILE-1", "key": KEY, "broker": {"host": "b.example", "port": 8883}}
+    (tmp_path / "pile.json").write_text(json.dumps(given))
+    ca = tmp_path / "broker ca.pem"
+    ca.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    run(pty_board, "--from", str(tmp_path / "pile.json"), "--ca", str(ca), "--no-wifi", "--no-restart")
+    assert on_board(pty_board)["broker"] == {"host": "b.example", "port": 8883, "ca": "ca.pem"}
+    assert (pty_board.flash / "ca.pem").read_text() == ca.read_text()
+
+
+@pytest.mark.system
+def test_deployed_and_provisioned_in_two_commands_it_takes_orders(
+    pty_board, sim, system: System, monkeypatch, capsys
+) -> None:
+    """The whole way of a stranger: the firmware, then the pile and its cloud in one step; then a phone."""
+    deploy(sim, pty_board.port, restart=False)
+    (pty_board.flash / "sim.json").write_text(json.dumps({"speed": 600}))
+    monkeypatch.setenv(provision.TOKEN_VARIABLE, system.operator_token)
+    device_id = "P-from-the-box"
+    words = ("--device-id", device_id, "--broker", f"127.0.0.1:{system.broker.port}", "--no-wifi", "--cloud", system.base_url)
+    assert run(pty_board, *words) == []
+    said = capsys.readouterr().out
+    assert "connected to the broker" in said
+    assert on_board(pty_board)["key"] not in said
+    system.set_rate(device_id, DEMO_RATE)
+    order = Phone(system.base_url).order(device_id, limits={"energy_mwh": 1_000_000})
+    assert order.wait_for_state("Settled")["reason"] == "EnergyLimitReached"
+    with pytest.raises(DeployError, match="only once"):
+        run(pty_board, *words)
+    with Line(pty_board.port) as line:  # interrupted: the journal is there, and nothing runs
+        assert "flash" in line.listdir(".")
