@@ -1,6 +1,7 @@
 """Milliseconds that only go forward, and the UTC that somebody trustworthy told."""
 
-TICKS_PERIOD_MS = 1 << 30  # ESP32: time.ticks_ms() wraps here, every 12.4 days
+# ESP32: time.ticks_ms() wraps after this, every 12.4 days. 2**30 itself would take heap, ten times a second.
+TICKS_MASK_MS = (1 << 30) - 1
 
 UNSET = "Unset"
 NTP = "Ntp"
@@ -23,7 +24,7 @@ class Clock:
 
     def tick(self, ticks_ms):
         """Takes the hardware's tick count, wrapped or not; call at least once in 12 days. Returns now_ms."""
-        self.now_ms += (ticks_ms - self._ticks_ms) % TICKS_PERIOD_MS
+        self.now_ms += (ticks_ms - self._ticks_ms) & TICKS_MASK_MS
         self._ticks_ms = ticks_ms
         return self.now_ms
 

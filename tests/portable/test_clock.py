@@ -1,6 +1,8 @@
 """The clock: forward through the tick wrap, and told times that take effect at once."""
 
-from pile.clock import CLOUD, NTP, TICKS_PERIOD_MS, UNSET, Clock
+from pile.clock import CLOUD, NTP, TICKS_MASK_MS, UNSET, Clock
+
+TICKS_PERIOD_MS = TICKS_MASK_MS + 1
 from tests.portable.kit import AT
 
 
