@@ -1,0 +1,160 @@
+"""Whether the heap grows over many orders, or over a long day: one JSON line. Runs on MicroPython.
+
+growth.py orders N, or growth.py hours N. The controller as in a pile, on a littlefs in memory, its clock
+moved by hand in the shell's own cycles.
+"""
+
+import gc
+import json
+import sys
+
+import vfs
+from drivers.files import FileStore
+from pile.clock import CLOUD, Clock
+from pile.controller import Controller
+from pile.readings import Readings
+from pile.safety import Limits
+from pile_protocol import messages, seal, topics
+
+KEY = bytes(range(32))
+AT = 1_800_000_000
+CYCLE_MS = 100
+CYCLE_MWH = 200  # 7.2 kW
+
+
+class RamDisk:
+    SIZE = 4096
+
+    def __init__(self, blocks):
+        self._data = bytearray(blocks * self.SIZE)
+
+    def readblocks(self, block, into, offset=0):
+        at = block * self.SIZE + offset
+        into[:] = memoryview(self._data)[at : at + len(into)]
+
+    def writeblocks(self, block, data, offset=None):
+        at = block * self.SIZE + (offset or 0)
+        self._data[at : at + len(data)] = data
+
+    def ioctl(self, what, argument):
+        if what == 4:
+            return len(self._data) // self.SIZE
+        if what == 5:
+            return self.SIZE
+        return 0
+
+
+class Pile:
+    def __init__(self):
+        disk = RamDisk(64)
+        vfs.VfsLfs2.mkfs(disk)
+        vfs.mount(disk, "/ram")
+        self.clock = Clock(0)
+        self.readings = Readings()
+        self.readings.register_mwh = 0
+        self.controller = Controller(
+            "PILE-1", KEY, FileStore("/ram/flash"), self.clock, [(self.readings, Limits())], "test"
+        )
+        self.clock.tell(AT, CLOUD)
+        self.ticks_ms = 0
+
+    def cycle(self):
+        self.ticks_ms = (self.ticks_ms + CYCLE_MS) & 0x3FFFFFFF
+        now_ms = self.clock.tick(self.ticks_ms)
+        connector = self.controller.connectors[0]
+        readings = self.readings
+        if connector.commanded:
+            readings.register_mwh += CYCLE_MWH
+        readings.power_mw = 7_200_000 if connector.commanded else 0
+        readings.relay_closed = connector.commanded
+        self.controller.step(now_ms)
+        self.controller.record(now_ms)
+
+    def drain(self):
+        """What the link does: takes every message, and has the settlement acknowledged."""
+        controller = self.controller
+        while True:
+            item = controller.mailbox.peek()
+            if item is None:
+                break
+            messages.encode(item[1])
+            controller.mailbox.done(*item)
+        controller.mailbox.status_due = False
+        head = controller.outbox.head()
+        if head is not None:
+            seq, sealed = head
+            ack = {
+                "kind": "ack",
+                "device_id": "PILE-1",
+                "order_id": messages.parse_json(sealed)["order_id"],
+                "seq": seq,
+                "settlement_mac": sealed[-66:-2].decode(),
+                "status": "Stored",
+            }
+            controller.receive(topics.SETTLEMENT_ACK, seal.seal(messages.encode(ack), KEY))
+
+    def order(self, number, duration_s):
+        at = self.clock.at()
+        self.controller.receive(
+            topics.ORDER,
+            seal.seal(
+                messages.encode(
+                    {
+                        "kind": "order",
+                        "device_id": "PILE-1",
+                        "connector": 1,
+                        "order_id": "order-%d" % number,
+                        "issued_at": at,
+                        "expires_at": at + 10,
+                        "limits": {"duration_s": duration_s},
+                        "rate": {
+                            "rate_id": "r1",
+                            "currency": "CNY",
+                            "minor_digits": 2,
+                            "session_fee_minor": 50,
+                            "steps": [[at - 60, 1_000_000, 800_000, "flat"]],
+                            "until_at": at + 2 * 86_400,
+                        },
+                    }
+                ),
+                KEY,
+            ),
+        )
+
+    def live_bytes(self):
+        gc.collect()
+        return gc.mem_alloc()
+
+
+def orders(count):
+    """[live bytes] after each tenth of the orders."""
+    pile = Pile()
+    live = []
+    for number in range(1, count + 1):
+        pile.order(number, 2)
+        for _ in range(40):
+            pile.cycle()
+        pile.drain()
+        if number % (count // 10) == 0:
+            live.append(pile.live_bytes())
+    return {"settled": pile.controller.outbox.last_seq, "live_bytes": live}
+
+
+def hours(count):
+    """[live bytes] after each hour of one order that charges all the time."""
+    pile = Pile()
+    live = []
+    cycles = 0
+    for hour in range(count):
+        if hour % 23 == 0:
+            pile.order(hour + 1, 23 * 3600 - 60)
+        for _ in range(3600 * 1000 // CYCLE_MS):
+            pile.cycle()
+            cycles += 1
+            if cycles % 10 == 0:
+                pile.drain()
+        live.append(pile.live_bytes())
+    return {"settled": pile.controller.outbox.last_seq, "live_bytes": live}
+
+
+print(json.dumps({"orders": orders, "hours": hours}[sys.argv[1]](int(sys.argv[2]))))

@@ -1,0 +1,81 @@
+"""It fits: the heap of every module, of a whole order, of many orders; and a control loop that allocates nothing.
+
+On the 32-bit interpreter where it can be had, else on the 64-bit one with twice the heap.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools import ROOT
+from tools.heap import imports
+from tools.heap.__main__ import ENOUGH_KIB
+from tools.heap.interpreters import BOARD, FACTOR_64, RIG, Interpreter, build_forms, choose
+from tools.heap.story import Case, Story
+from tools.system import System
+
+CASES = Path(__file__).parent / "cases"
+GROWTH_BYTES = 512  # what a live heap may differ by: ids and numbers are not always of one length
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> Interpreter:
+    return choose()
+
+
+@pytest.fixture(scope="session")
+def forms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return build_forms(tmp_path_factory.mktemp("forms"))
+
+
+def run(interpreter: Interpreter, case: str, *words: str) -> dict:
+    path = [RIG, ROOT / "boards" / BOARD, ROOT / "firmware"]
+    done = subprocess.run(
+        [*interpreter.argv, "-X", "heapsize=8M", str(CASES / case), *words],
+        env={**os.environ, "MICROPYPATH": ":".join([*map(str, path), ".frozen"])},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.timeout(400)  # the first one may have to fetch the interpreter
+def test_every_module_is_within_its_budget(interpreter, forms) -> None:
+    assert imports.over_budget(interpreter, imports.measure(interpreter, forms["romfs"])) == []
+
+
+def test_a_module_over_its_budget_is_named(interpreter) -> None:
+    (line, *_) = imports.over_budget(interpreter, [imports.Cost("pile.session", 1_000_000)])
+    assert line.startswith("pile.session takes 1000000 bytes")
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("case", [Case("romfs", False), Case("romfs", True)], ids=str)
+def test_two_orders_and_a_lost_broker_fit(interpreter, forms, tmp_path, case: Case) -> None:
+    with System(tmp_path / "a system", tls_port=0) as system:
+        rig_bytes = imports.rig_bytes(interpreter, forms[case.form])
+        result = Story(system, interpreter, forms[case.form], case, rig_bytes).run([ENOUGH_KIB])
+    assert result.smallest_kib == ENOUGH_KIB, result.why
+    factor = 1 if interpreter.bits == 32 else FACTOR_64
+    assert max(result.live_bytes.values()) < ENOUGH_KIB * 1024 * factor
+
+
+def test_the_control_loop_allocates_nothing(interpreter) -> None:
+    report = run(interpreter, "loop.py")
+    allocated = {what: count - report["nothing"] for what, count in report.items() if "cost" not in what}
+    assert allocated == dict.fromkeys(allocated, 0), report
+    assert len(allocated) == 6
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("what", "count", "settled"), [("orders", 1000, 1000), ("hours", 24, 1)])
+def test_the_heap_does_not_grow(interpreter, what: str, count: int, settled: int) -> None:
+    report = run(interpreter, "growth.py", what, str(count))
+    assert report["settled"] == settled
+    live = report["live_bytes"]
+    assert max(live[1:]) - live[0] <= GROWTH_BYTES, live
