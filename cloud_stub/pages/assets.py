@@ -76,11 +76,11 @@ def _asset(file: Path) -> Asset:
 
 @cache
 def version() -> str:
-    """12 hex digits that change with any file that pages load."""
+    """8 hex digits that change with any file that pages load."""
     digest = hashlib.sha256()
     for name, asset in assets().items():
         digest.update(name.encode() + b"\0" + asset.plain + b"\0")
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()[:8]
 
 
 def page(name: str, language: str = "en", status: int = 200) -> HTMLResponse:

@@ -52,7 +52,9 @@ export function failureView(words, code, device, again) {
 
 /** An order that ended before anything flowed; leave() is called by its button. */
 export function endedView(words, order, leave) {
-  const refusals = words.failures.Rejected;
-  const [what, todo] = order.state === "Rejected" ? (refusals[order.reason] ?? refusals.Other) : words.failures[order.state];
-  return page(what, h("p", {}, todo), h("button", { class: "button primary", id: "back", onclick: leave }, words.back));
+  const { failures } = words;
+  const refused = failures.Rejected[order.reason] ?? failures[order.reason] ?? failures.Rejected.Other;
+  const [what, todo] = order.state === "Rejected" ? refused : failures[order.state];
+  const nothing = order.state !== "Expired" && h("p", {}, failures.nothing);
+  return page(what, nothing, h("p", {}, todo), h("button", { class: "button primary", id: "back", onclick: leave }, words.back));
 }

@@ -3,7 +3,7 @@
 import { h, show } from "./dom.js";
 import { explained } from "./phone-messages.js";
 
-/** [name, value] rows about the charge, for the page and for the file. */
+/** [name, value] rows about the charge. */
 function facts(order, pile, format, words) {
   const { receipt: w } = words;
   const bill = order.settlement;
@@ -44,21 +44,6 @@ function lines(order, format) {
   };
 }
 
-/** The receipt as plain text. */
-function asText(order, pile, format, words) {
-  const { receipt: w } = words;
-  const bill = lines(order, format);
-  const out = [`RateLock · ${w.title}`, "", ...facts(order, pile, format, words).map(([name, value]) => `${name}: ${value}`), ""];
-  for (const row of bill.rows) {
-    out.push(`${words.periods[row.label]} ${w.from} ${row.from}: ${row.energy} ${words.kwh}`);
-    for (const [name, price, amount] of row.parts) out.push(`  ${w[name]} × ${price}${words.perKwh} = ${amount}`);
-  }
-  if (bill.fee) out.push(`${w.fee}: ${bill.fee}`);
-  out.push(`${w.total}: ${bill.total}`);
-  if (order.payment) out.push(w.paidAt(format.instant(order.payment.paid_at)));
-  return out.join("\r\n") + "\r\n";
-}
-
 /** The view; update({order, pile, paying, failure}) draws it. */
 export function receiptView({ words, format, pay, done }) {
   const { receipt: w } = words;
@@ -66,9 +51,11 @@ export function receiptView({ words, format, pay, done }) {
   const element = h("main", {});
   let shown = "";
 
-  function save(order, pile) {
-    const url = URL.createObjectURL(new Blob(["\ufeff" + asText(order, pile, format, words)], { type: "text/plain;charset=utf-8" }));
-    h("a", { href: url, download: `${w.filename}-${order.order_id}.txt` }).click();
+  /** What the page shows, as a text file. */
+  function save(orderId) {
+    const text = [...element.querySelectorAll(".card")].map((card) => card.innerText).join("\n\n");
+    const url = URL.createObjectURL(new Blob([`\ufeffRateLock\n${text}\n`], { type: "text/plain;charset=utf-8" }));
+    h("a", { href: url, download: `${w.filename}-${orderId}.txt` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
 
@@ -151,7 +138,7 @@ export function receiptView({ words, format, pay, done }) {
             "div",
             { class: "row" },
             h("button", { class: "button", id: "print", onclick: () => window.print() }, w.print),
-            h("button", { class: "button", id: "save", onclick: () => save(order, pile) }, w.save),
+            h("button", { class: "button", id: "save", onclick: () => save(order.order_id) }, w.save),
             (paid || bill.flagged) && h("button", { class: "button", id: "done", onclick: done }, w.done),
           ),
         ),

@@ -194,17 +194,18 @@ export default {
     Network: ["No answer from the network", "Check your connection and try again. It cannot start or pay twice."],
     Other: ["Something went wrong", "Please try again; if it stays so, take another pile."],
 
+    /** Below each refusal and a cancelled order. */
+    nothing: "Nothing was started, nothing is to be paid.",
     Rejected: {
       NotPlugged: ["The pile sees no vehicle", "Plug the cable in firmly and start again."],
-      ConnectorBusy: ["This connector is in use", "Please take another connector."],
       ConnectorFaulted: ["This connector is out of order", "Please take another connector or another pile."],
-      NoMeter: ["The pile's meter does not answer", "Nothing was started, nothing is to be paid. Please take another pile."],
+      NoMeter: ["The pile's meter does not answer", "Please take another pile."],
       NoClock: ["The pile has just restarted", "It still waits for the time. Please try again in a minute."],
       OutboxFull: ["The pile has to send older receipts first", "Please take another pile."],
-      Expired: ["The confirmation reached the pile too late", "Nothing was started, nothing is to be paid. Please try again."],
-      Other: ["The pile refused to start", "Nothing was started, nothing is to be paid. Please try again."],
+      Expired: ["The confirmation reached the pile too late", "Please try again."],
+      Other: ["The pile refused to start", "Please try again or take another pile."],
     },
     Expired: ["The pile did not answer in time", "Nothing has started, as far as known; if it does after all, this page shows it."],
-    Cancelled: ["You cancelled before the start", "Nothing was started, nothing is to be paid."],
+    Cancelled: ["You cancelled before the start", ""],
   },
 };
