@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from typing import IO, Any
 HOST = "127.0.0.1"
 STOP_TIMEOUT_S = 10
 KEPT_LINES = 10_000
+FREE_PORTS = range(20_000, 32_768)  # below what Linux (32768) and macOS (49152) give to outgoing connections
 
 # Reads "+pid" and "-pid" lines. At end of file its parent is gone: it ends the process groups still listed.
 _WATCHDOG = """
@@ -55,10 +57,15 @@ class ProcessError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now. Another process may still take it first."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on now. Another process may still take it first.
+
+    Not one of those that the system gives to outgoing connections: while a server restarts, any of them,
+    such as a client's that tries to reach it again, could be given its port.
+    """
+    while True:
+        port = FREE_PORTS[secrets.randbelow(len(FREE_PORTS))]
+        if not is_port_taken(port):
+            return port
 
 
 def is_port_taken(port: int, host: str = HOST) -> bool:

@@ -122,6 +122,11 @@ def test_output_goes_to_the_log_file(tmp_path) -> None:
     assert log.read_text() == "one\ntwo\n"
 
 
+def test_a_free_port_is_never_one_that_an_outgoing_connection_could_be_given() -> None:
+    """A server that restarted found its port taken: by a client's connection, under much load."""
+    assert all(20_000 <= free_port() < 32_768 for _ in range(50))
+
+
 def test_a_taken_port_is_seen_and_a_free_one_is_free() -> None:
     port = free_port()
     assert not is_port_taken(port)
