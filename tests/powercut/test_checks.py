@@ -9,6 +9,9 @@ import pytest
 
 from tools import powercut
 
+TIMEOUT_S = 600  # against a check that hangs; none takes more than a few seconds of a processor
+pytestmark = pytest.mark.timeout(TIMEOUT_S)
+
 CHECKS = [
     (path.stem, name)
     for path in sorted(powercut.RIG.glob("check_*.py"))
@@ -28,6 +31,6 @@ def test_on_littlefs(module: str, name: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=110,
+        timeout=TIMEOUT_S - 10,
     )
     assert done.returncode == 0 and done.stdout == "ok\n", done.stdout[-4_000:]

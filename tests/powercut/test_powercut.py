@@ -9,6 +9,7 @@ import pytest
 from tools import powercut
 
 SEED = 1
+pytestmark = pytest.mark.timeout(600)  # against a rig that hangs; a job takes a few seconds of a processor
 
 
 @pytest.mark.parametrize("job", powercut.short_jobs(SEED), ids=" ".join)
