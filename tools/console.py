@@ -135,8 +135,9 @@ def run(options: argparse.Namespace) -> int:
         # Only here: pipes start faster without it.
         from tools.terminal.app import ConsoleApp
 
-        ConsoleApp(source, handoff, at_hand, recorder).run()
-        return 0
+        app = ConsoleApp(source, handoff, at_hand, recorder)
+        app.run()
+        return app.return_code or 0
     finally:
         source.stop()
         if recorder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -28,7 +30,9 @@ from tools.terminal.reading import read
 from tools.terminal.words import clean, grouped, kw
 
 TICK_S = 0.1
-INTAKE_S = 0.05  # of each tick at most, so that keys are answered while a backlog is worked off
+INTAKE_S = (
+    0.3  # at most, between two looks at the keys: a busy machine draws less often rather than lose messages
+)
 BATCH = 200
 # From how many columns on; a narrow screen shows the detail in the table's place.
 BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
@@ -96,6 +100,10 @@ class ConsoleApp(App[None]):
 
     def on_mount(self) -> None:
         self.query_one(PileTable).focus()
+        if not self.is_headless:
+            # An exception out of a signal handler would leave the terminal as it is.
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, None, 128 + number)
         self.set_interval(TICK_S, self._tick)
 
     @property
