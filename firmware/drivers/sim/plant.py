@@ -2,6 +2,7 @@
 
 CONSTANT_POWER_PERCENT = 80  # of the battery; above it the power tapers, as lithium cells are charged
 TAPER_FLOOR_PERCENT = 2
+TICKS_PERIOD_MS = 1 << 30  # where a 32-bit interpreter's ticks begin anew
 
 
 class Plant:
@@ -46,9 +47,10 @@ class Plant:
         return power_mw
 
     def advance(self, now_ms):
-        """Lets the world run until now_ms."""
+        """Lets the world run until now_ms, a tick count."""
         if self._last_ms is not None:
-            self._rest += self.power_mw() * (now_ms - self._last_ms) * self._speed
+            passed_ms = (now_ms - self._last_ms) % TICKS_PERIOD_MS
+            self._rest += self.power_mw() * passed_ms * self._speed
             self.delivered_mwh += self._rest // 3_600_000
             self._rest %= 3_600_000
         self._last_ms = now_ms
