@@ -5,7 +5,7 @@ SETUP = @sh tools/setup.sh
 PARALLEL = -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check run setup docs screenshots console clean chaos fuzz netstorm certs powercut deploy provision flash romfs heap test-device
+.PHONY: help demo test check run setup docs screenshots console bench fleet clean chaos fuzz netstorm certs powercut deploy provision flash romfs heap test-device
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
@@ -71,6 +71,14 @@ heap: ## What the firmware takes of a chip's heap: by module, and over a whole o
 test-device: ## Tests on a real board, nothing wired to its relay; PORT=/dev/ttyUSB0
 	$(SETUP) dev
 	@RATELOCK_DEVICE_PORT="$(PORT)" exec $(PYTHON_IN_VENV) -m pytest tests/device $(ARGS)
+
+bench: ## RateLock against its parts with no business logic: docs/performance.md; ONLY=pricing for one row
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+fleet: ## N real firmwares, kills and a broker restart in the middle, then the books; N=1000 MINUTES=3
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.fleet $(if $(N),--piles $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 setup: ## Only the set-up: .venv from the pinned requirements
 	$(SETUP) dev

@@ -19,7 +19,7 @@ from pile.controller import Controller
 from pile.readings import Readings
 from pile.safety import Limits
 from pile_protocol import seal
-from shell import Shell, open_all, read
+from shell import PERIOD_MS, Shell, open_all, read
 
 FIRMWARE = "0.1.0"
 GC_STEP_BYTES = 8_192  # collected whenever so much was allocated, so that a small heap stays in one piece
@@ -129,7 +129,7 @@ def build_link(settings, context, controller, shell, uplink, lamp):
 async def run(settings, context, store, equipment, watchdog, lamp):
     """The pile at work; returns only by an error."""
     controller = build_controller(settings, equipment, store)
-    shell = Shell(controller, equipment, watchdog)
+    shell = Shell(controller, equipment, watchdog, getattr(board, "REST_MS", PERIOD_MS))
     uplink, station = build_uplink(settings, controller, lamp)
     client, link = build_link(settings, context, controller, shell, uplink, lamp)
 

@@ -7,14 +7,22 @@ PERIOD_MS = 100
 
 
 class Shell:
-    """equipment: the board's Equipment for each Readings of the controller, in the same order."""
+    """equipment: the board's Equipment for each Readings of the controller, in the same order.
 
-    def __init__(self, controller, equipment, watchdog):
+    rest_ms: the cycle's period while no order runs. All relays are commanded open then, and nothing that a
+    cycle finds can open them further; a longer rest only shows a pulled plug or a fault that much later. An
+    order ends the rest at once, and its first cycle reads every input anew before a relay closes. A board
+    whose light or watchdog lives on ten cycles a second leaves it at that.
+    """
+
+    def __init__(self, controller, equipment, watchdog, rest_ms=PERIOD_MS):
         self.late_max_ms = 0  # how much later than PERIOD_MS the worst cycle began
         self.on_cycle = _nothing  # called after each cycle
         self._controller = controller
         self._pairs = [(c, e) for c, e in zip(controller.connectors, equipment)]
         self._watchdog = watchdog
+        self._rest_ms = rest_ms
+        self._began = asyncio.Event()  # an order has
 
     def cycle(self):
         """One cycle, now."""
@@ -27,6 +35,8 @@ class Shell:
             equipment.relay.set(connector.commanded)
         controller.record(now_ms)
         self.on_cycle()
+        if self._rest_ms > PERIOD_MS and self._is_charging():
+            self._began.set()
 
     async def run(self):
         """Cycles for ever, and feeds the watchdog after each."""
@@ -34,13 +44,31 @@ class Shell:
         while True:
             self.cycle()
             self._watchdog.feed()
-            due_ms = time.ticks_add(due_ms, PERIOD_MS)
+            resting = self._rest_ms > PERIOD_MS and not self._is_charging()
+            due_ms = time.ticks_add(due_ms, self._rest_ms if resting else PERIOD_MS)
             wait_ms = time.ticks_diff(due_ms, time.ticks_ms())
             if wait_ms < 0:
                 self.late_max_ms = max(self.late_max_ms, -wait_ms)
                 due_ms = time.ticks_ms()
                 wait_ms = 0
-            await asyncio.sleep_ms(wait_ms)
+            if resting:
+                await self._rest(wait_ms)
+                due_ms = time.ticks_ms()
+            else:
+                await asyncio.sleep_ms(wait_ms)
+
+    def _is_charging(self):
+        for connector, _ in self._pairs:
+            if connector.session is not None:
+                return True
+        return False
+
+    async def _rest(self, wait_ms):
+        self._began.clear()
+        try:
+            await asyncio.wait_for_ms(self._began.wait(), wait_ms)
+        except asyncio.TimeoutError:
+            pass
 
 
 def _nothing():

@@ -79,6 +79,13 @@ class Broker:
         return f"mqtts://{HOST}:{self.tls_port}"
 
     @property
+    def pid(self) -> int:
+        """Of the process that runs it. Raises ProcessError where it does not run."""
+        if self._child is None:
+            raise ProcessError("the broker does not run")
+        return self._child.pid
+
+    @property
     def cloud_password(self) -> str:
         """The password of the user `cloud`."""
         return (self.folder / "cloud.password").read_text().strip()

@@ -1,7 +1,7 @@
 """A pile without hardware, for a PC: a board like any other, on the unix port of MicroPython.
 
 sim.json in the working folder says what is plugged in: {"connectors", "power_w", "imp_per_kwh", "speed",
-"battery_wh", "feedback", "full_after_s", "world"}.
+"battery_wh", "feedback", "full_after_s", "world", "rest_ms"}.
 """
 
 import json
@@ -22,6 +22,7 @@ _settings = {
     "feedback": True,
     "full_after_s": 180,
     "world": "",
+    "rest_ms": 100,
 }
 
 
@@ -43,6 +44,7 @@ _plants = [
     for _ in range(_settings["connectors"])
 ]
 _bench = Bench(_plants, _settings["world"])
+REST_MS = _settings["rest_ms"]  # the control cycle's period while no order runs
 
 
 def equipment():

@@ -10,7 +10,8 @@ from pile_protocol.errors import TopicError
 
 from .errors import LinkError, LinkRefused
 
-TICK_MS = 1_000
+TICK_MS = 1_000  # while something waits for an answer ...
+CALM_TICK_MS = 5_000  # ... and while nothing does: a thousand idle piles share a test machine
 STATUS_MS = 30_000  # a fresh status, so that heap and clock are seen even when nothing happens
 HELLO_MS = 3_600_000  # sets the clock again ...
 HELLO_RETRY_MS = 5_000  # ... or for the first time
@@ -69,8 +70,9 @@ class Link:
                 await asyncio.sleep_ms(0)  # the client brings up the next connection
 
     async def _pause(self):
+        waiting = self._controller.outbox.depth or not self._controller.knows_time
         try:
-            await asyncio.wait_for_ms(self._wake.wait(), TICK_MS)
+            await asyncio.wait_for_ms(self._wake.wait(), TICK_MS if waiting else CALM_TICK_MS)
         except asyncio.TimeoutError:
             pass
         self._wake.clear()

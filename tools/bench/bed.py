@@ -1,0 +1,138 @@
+"""A system for one row: piles registered at once, straight in the database, before the cloud starts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cloud_stub import orders, piles, rates
+from cloud_stub.dispatch import put_row
+from cloud_stub.security import new_id, new_token, now_s
+from cloud_stub.settings import Settings
+from cloud_stub.store import Store, to_json
+from cloud_stub.tables import orders as orders_table
+from cloud_stub.writer import Transaction
+from pile_protocol import messages, pricing, seal
+from tools.system import DEMO_RATE, PileIdentity
+
+DURATION_S = 3_600
+
+
+@contextmanager
+def database(data: Path) -> Iterator[Store]:
+    """The cloud's own database in a data folder, migrated."""
+    settings = Settings(data=data, database_url=None)
+    settings.prepare()
+    store = Store(settings.database)
+    try:
+        store.migrate()
+        yield store
+    finally:
+        store.close()
+
+
+def register(store: Store, names: Iterable[str], rate: dict[str, Any] = DEMO_RATE) -> list[PileIdentity]:
+    """Piles with a rate each. The broker learns of them when the cloud starts."""
+    body = rates.parse(rate)
+    made = []
+    with store.writing.begin() as conn:
+        tx = Transaction(conn)
+        for name in names:
+            key = piles.add(tx, name, name, 1, now_s())
+            rates.publish(tx, put_row, name, body, now_s())
+            made.append(PileIdentity(name, key.hex(), 1))
+    return made
+
+
+def charging_orders(store: Store, device_ids: list[str], count: int) -> list[dict[str, Any]]:
+    """`count` orders that run, spread over the piles: their messages, as the piles have them."""
+    now = now_s()
+    with store.writing.begin() as conn:
+        rate_of = {device_id: rates.latest(conn, device_id) for device_id in device_ids}
+        rows, made = [], []
+        for number in range(count):
+            device_id = device_ids[number % len(device_ids)]
+            rate = rates.locked(rate_of[device_id] or {}, now, now + 60 + DURATION_S)
+            message = {
+                "kind": "order",
+                "device_id": device_id,
+                "connector": 1,
+                "order_id": new_id(),
+                "issued_at": now,
+                "expires_at": now + 60,
+                "limits": {"duration_s": DURATION_S},
+                "rate": rate,
+            }
+            rows.append(order_row(message, "Charging"))
+            made.append(message)
+        conn.execute(orders_table.insert(), rows)
+    return made
+
+
+def order_row(message: dict[str, Any], state: str) -> dict[str, Any]:
+    """The row of the table `orders` that belongs to an order's message."""
+    return {
+        "order_id": message["order_id"],
+        "device_id": message["device_id"],
+        "connector": message["connector"],
+        "state": state,
+        "version": 3,
+        "token": new_token(),
+        "idempotency_key": secrets.token_hex(16),
+        "request_digest": "0" * 64,
+        "rate_id": message["rate"]["rate_id"],
+        "rate_digest": pricing.digest(message["rate"]),
+        "rate_json": to_json(message["rate"]),
+        "limits_json": to_json(message["limits"]),
+        "created_at": message["issued_at"],
+        "expires_at": message["expires_at"],
+        "window_end_at": message["expires_at"] + message["limits"]["duration_s"],
+        "accepted_at": message["issued_at"],
+        "charging_at": message["issued_at"],
+        "holds": state in orders.life.HOLDING,
+    }
+
+
+class Chain:
+    """The settlements of one pile, each sealed and chained to the one before."""
+
+    def __init__(self, pile: PileIdentity):
+        self._key = bytes.fromhex(pile.key)
+        self._seq = 0
+        self._last_mac: str | None = None
+
+    def settle(self, order: dict[str, Any], mwh: int = 2_500_000) -> bytes:
+        """The settlement of an order, all of it delivered in its first step."""
+        rate = order["rate"]
+        total, fee, periods = pricing.bill(rate, [(0, mwh)])
+        self._seq += 1
+        message = {
+            "kind": "settlement",
+            "device_id": order["device_id"],
+            "connector": order["connector"],
+            "order_id": order["order_id"],
+            "seq": self._seq,
+            "prev_mac": self._last_mac,
+            "rate_id": rate["rate_id"],
+            "rate_digest": pricing.digest(rate),
+            "start_register_mwh": 1000,
+            "end_register_mwh": 1000 + mwh,
+            "energy_mwh": mwh,
+            "started_at": order["issued_at"] + 1,
+            "ended_at": order["issued_at"] + 60,
+            "periods": periods,
+            "session_fee_minor": fee,
+            "currency": rate["currency"],
+            "minor_digits": rate["minor_digits"],
+            "total_minor": total,
+            "stop_reason": "Remote",
+            "firmware": "bench",
+            "recovered": False,
+        }
+        sealed = seal.seal(messages.encode(message), self._key)
+        self._last_mac = json.loads(sealed)["mac"]
+        return sealed

@@ -1,0 +1,31 @@
+"""The bare pile of the whole path: whatever comes is acknowledged and sent back, and nothing else.
+
+Arguments: port, password.
+"""
+
+import socket
+import sys
+
+from net import mqtt_codec as codec
+
+sock = socket.socket()
+sock.connect(socket.getaddrinfo("127.0.0.1", int(sys.argv[1]))[0][-1])
+sock.setsockopt(6, 1, 1)
+sock.write(codec.connect("stick echo", "cloud", sys.argv[2], 600, "pile/v1/STICK/will", b"-"))
+sock.write(codec.subscribe(1, ["pile/v1/STICK/down"]))
+decoder = codec.Decoder()
+packet_id = 0
+while True:
+    data = sock.recv(4096)
+    if not data:
+        break
+    out = b""
+    for kind, value in decoder.feed(data):
+        if kind == codec.SUBACK:
+            print("ready")
+        if kind == codec.PUBLISH:
+            packet_id = packet_id % 65_535 + 1
+            out += codec.puback(value.packet_id)
+            out += codec.publish("pile/v1/STICK/up", value.payload, 1, False, packet_id)
+    if out:
+        sock.write(out)

@@ -1,0 +1,100 @@
+"""What a row measures: samples of RateLock and of its stick, taken in turns, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+ROUNDS = 5
+
+
+@dataclass
+class Figure:
+    """One line of the table. `ours` and `stick` hold one sample a round, in `unit`; no stick: only stated.
+
+    at_least, at_most: what the ratio ours / stick should keep; limit: what `ours` itself should not exceed.
+    """
+
+    label: str
+    unit: str
+    ours: list[float]
+    stick: list[float] = field(default_factory=list)
+    stick_name: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    limit: float | None = None
+
+    def ratios(self) -> list[float]:
+        """Of each round by itself: its two samples met the same weather."""
+        return [mine / bare for mine, bare in zip(self.ours, self.stick, strict=False) if bare]
+
+    @property
+    def ratio(self) -> float | None:
+        ratios = self.ratios()
+        return median(ratios) if ratios else None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether every bound is kept; None where there is none."""
+        ratio = self.ratio
+        checks = []
+        if self.at_least is not None and ratio is not None:
+            checks.append(ratio >= self.at_least)
+        if self.at_most is not None and ratio is not None:
+            checks.append(ratio <= self.at_most)
+        if self.limit is not None:
+            checks.append(max(self.ours) <= self.limit)
+        return all(checks) if checks else None
+
+    @property
+    def target(self) -> str:
+        words = []
+        if self.at_least is not None:
+            words.append(f"≥ {self.at_least:g}x")
+        if self.at_most is not None:
+            words.append(f"≤ {self.at_most:g}x")
+        if self.limit is not None:
+            words.append(f"≤ {self.limit:g} {self.unit}")
+        return ", ".join(words) or "stated"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "label": self.label,
+            "unit": self.unit,
+            "ours": self.ours,
+            "stick": self.stick,
+            "stick_name": self.stick_name,
+            "ratio": self.ratio,
+            "ratio_spread": [min(self.ratios()), max(self.ratios())] if self.ratios() else None,
+            "target": self.target,
+            "at_least": self.at_least,
+            "at_most": self.at_most,
+            "limit": self.limit,
+            "met": self.met,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Figure:
+        names = ("label", "unit", "ours", "stick", "stick_name", "at_least", "at_most", "limit")
+        return cls(**{name: data[name] for name in names})
+
+
+def interleave(
+    rounds: int, ours: Callable[[], float], stick: Callable[[], float]
+) -> tuple[list[float], list[float]]:
+    """Samples of both in turns; who goes first changes each round."""
+    mine: list[float] = []
+    bare: list[float] = []
+    for number in range(rounds):
+        pairs = [(mine, ours), (bare, stick)]
+        for samples, measure in pairs if number % 2 == 0 else reversed(pairs):
+            samples.append(measure())
+    return mine, bare
+
+
+def percentile(samples: list[float], percent: float) -> float:
+    """The nearest-rank percentile; samples may be in any order."""
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]

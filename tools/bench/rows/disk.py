@@ -1,0 +1,87 @@
+"""What an order leaves behind: in the cloud's database, and on the pile's flash."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from cloud_stub.cloud import Cloud
+from cloud_stub.mqtt import Incoming
+from cloud_stub.settings import Settings
+from cloud_stub.store import Store
+from pile_protocol import topics
+from tools.bench import bed, device_run, machine
+from tools.bench.figures import Figure
+from tools.bench.rows.meters import meter
+from tools.processes import ProcessError
+
+TITLE = "Disk and flash"
+PILES = 20
+SAMPLES_AN_HOUR = 360
+TIMEOUT_S = 60
+
+
+class _Acks:
+    """A broker connection that only counts acknowledgements."""
+
+    connected = False
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def ack(self, _incoming: Incoming) -> None:
+        self.count += 1
+
+
+def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
+    count = max(PILES, int(2000 * scale))
+    names = [f"DISK-{number:02}" for number in range(PILES)]
+    with bed.database(data) as store:
+        chains = {pile.device_id: bed.Chain(pile) for pile in bed.register(store, names)}
+        empty = _size(store)
+        orders = bed.charging_orders(store, names, count)
+        acks = _Acks()
+        cloud = Cloud(Settings(data=data), acks)  # type: ignore[arg-type]
+        cloud.writer.start()
+        for order in orders:
+            sealed = chains[order["device_id"]].settle(order)
+            _take(cloud, order["device_id"], topics.SETTLEMENT, sealed)
+        _wait(acks, count)
+        settled = _size(store)
+        metered = orders[: max(1, count // 200)]
+        for order in metered:
+            for turn in range(SAMPLES_AN_HOUR):
+                _take(cloud, order["device_id"], topics.METER, meter(order, order["issued_at"], 10 * turn))
+        _wait(acks, count + len(metered) * SAMPLES_AN_HOUR)
+        sampled = _size(store)
+        cloud.writer.stop()
+        cloud.store.close()
+    wear = device_run.run(machine.interpreters()[0], "wear", max(0.05, 0.5 * min(1, scale)))
+    return [
+        Figure("the cloud's database, per settled order", "bytes", [(settled - empty) / count]),
+        Figure("and per hour of it that is metered", "bytes", [(sampled - settled) / len(metered)]),
+        Figure("flash programmed per order", "bytes", [wear["order_bytes"]]),
+        Figure("flash programmed per charging hour", "bytes", [wear["hour_bytes"]]),
+        Figure("flash blocks erased per order", "erases", [wear["order_erases"]]),
+        Figure("flash blocks erased per charging hour", "erases", [wear["hour_erases"]]),
+    ]
+
+
+def _take(cloud: Cloud, device_id: str, name: str, payload: bytes) -> None:
+    cloud.ingest.take(Incoming(topics.topic(device_id, name), payload, 1, 1, 1))
+
+
+def _wait(acks: _Acks, count: int) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while acks.count < count:
+        if time.monotonic() > deadline:
+            raise ProcessError(f"{acks.count} of {count} messages were stored in time")
+        time.sleep(0.01)
+
+
+def _size(store: Store) -> int:
+    """Bytes of the database's own file, with everything in it."""
+    with store.reading.connect() as conn:
+        conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()
+        return pages * conn.exec_driver_sql("PRAGMA page_size").scalar_one()

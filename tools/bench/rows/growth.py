@@ -1,0 +1,168 @@
+"""What an order and a look at the console cost with a thousand to a million stored orders."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from sqlalchemy import bindparam
+
+from cloud_stub import fleet, orders, piles, settlements, views
+from cloud_stub.cloud import Cloud
+from cloud_stub.security import now_s
+from cloud_stub.settings import Settings
+from cloud_stub.store import Store
+from cloud_stub.tables import orders as orders_table
+from cloud_stub.tables import settlements as settlements_table
+from cloud_stub.writer import Transaction
+from tools.bench import bed
+from tools.bench.figures import Figure
+
+TITLE = "Growth"
+SIZES = (1_000, 100_000, 1_000_000)
+PILES = 200
+CHUNK = 20_000
+CONFIRM = "order confirmed"
+NEWEST = "console: newest orders"
+FLEET = "console: piles and flags"
+
+
+_READY = {"connector": 1, "status": "Available", "fault": None, "plugged": True, "order_id": None}
+
+
+class _Connected:
+    """A broker connection that takes everything: what is measured is the database."""
+
+    connected = True
+    _mid = 0
+
+    def publish(self, *_: object, **__: object) -> int:
+        self._mid += 1
+        return self._mid
+
+
+def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
+    sizes = [max(100, int(size * min(1, scale))) for size in SIZES]
+    names = [f"GROWTH-{number:03}" for number in range(PILES)]
+    beds = []
+    for size in sizes:
+        folder = data / str(size)
+        with bed.database(folder) as store:
+            bed.register(store, names)
+            _fill(store, names, size)
+        cloud = Cloud(Settings(data=folder), _Connected())  # type: ignore[arg-type]
+        cloud.writer.start()
+        _come_online(cloud, names)
+        beds.append(cloud)
+    samples: dict[tuple[str, int], list[float]] = {}
+    for _ in range(rounds):
+        for size, cloud in zip(sizes, beds, strict=True):
+            for label, work in _works(cloud, names).items():
+                samples.setdefault((label, size), []).append(1000 * median(_times(work)))
+    for cloud in beds:
+        cloud.writer.stop()
+        cloud.store.close()
+    base = sizes[0]
+    return [
+        Figure(
+            f"{label}, {size:,} orders",
+            "ms of CPU",
+            samples[label, size],
+            samples[label, base],
+            f"at {base:,}",
+            at_most=1.5,
+        )
+        for label in ("order confirmed", "console: newest orders", "console: piles and flags")
+        for size in sizes[1:]
+    ]
+
+
+def _works(cloud: Cloud, names: list[str]) -> dict[str, Callable[[], object]]:
+    rate_ids = {name: piles.get(cloud.reader, name).rate_id for name in names}
+
+    def confirm() -> None:
+        name = secrets.choice(names)
+        body = orders.OrderBody(device_id=name, connector=1, rate_id=rate_ids[name])
+        row, _ = cloud.writer.submit(
+            lambda tx: orders.create(tx, cloud.orders, body, secrets.token_hex(16), now_s())
+        ).result()
+        cloud.writer.submit(lambda tx: tx.conn.execute(_FREE, {"this": row.order_id})).result()
+
+    def newest() -> None:
+        views.list_orders(cloud.reader, views.OrderFilter(), 50)
+        views.list_orders(cloud.reader, views.OrderFilter(device_id=names[0]), 50)
+
+    def fleet_view() -> None:
+        fleet.list_views(cloud.reader, cloud.hub, now_s(), fleet.PileFilter(), 50, None)
+        fleet.summary(cloud.reader, fleet.PileFilter())
+        settlements.list_views(cloud.reader, True, None, 50, None)
+
+    return {
+        "order confirmed": confirm,
+        "console: newest orders": newest,
+        "console: piles and flags": fleet_view,
+    }
+
+
+_FREE = (
+    orders_table.update()
+    .where(orders_table.c.order_id == bindparam("this"))
+    .values(holds=False, state="Rejected")
+)
+
+
+def _times(work: Callable[[], object]) -> list[float]:
+    took = []
+    for _ in range(15):
+        began = time.process_time()
+        work()
+        took.append(time.process_time() - began)
+    return took
+
+
+def _come_online(cloud: Cloud, names: list[str]) -> None:
+    def unit(tx: Transaction) -> None:
+        for name in names:
+            piles.set_status(
+                tx.conn, piles.get(tx.conn, name), {"online": True, "connectors": [_READY]}, now_s()
+            )
+
+    cloud.writer.submit(unit).result()
+
+
+def _fill(store: Store, names: list[str], size: int) -> None:
+    """Paid orders with their settlements; one settlement in a thousand is flagged."""
+    message = bed.charging_orders(store, names[:1], 1)[0]
+    for begin in range(0, size, CHUNK):
+        rows, settled = [], []
+        for number in range(begin, min(begin + CHUNK, size)):
+            device_id = names[number % len(names)]
+            order = message | {"device_id": device_id, "order_id": f"0{number:025}"}
+            rows.append(bed.order_row(order, "Paid") | {"total_minor": 350, "energy_mwh": 2_500_000})
+            settled.append(_settlement(order, number))
+        with store.writing.begin() as conn:
+            conn.execute(orders_table.insert(), rows)
+            conn.execute(settlements_table.insert(), settled)
+
+
+def _settlement(order: dict, number: int) -> dict:
+    return {
+        "device_id": order["device_id"],
+        "order_id": order["order_id"],
+        "seq": number // PILES + 1,
+        "mac": f"{number:064x}",
+        "settles_order_id": order["order_id"],
+        "chain_seq": number // PILES + 1,
+        "payload": "{}" + " " * 900,
+        "energy_mwh": 2_500_000,
+        "total_minor": 350,
+        "computed_minor": 350,
+        "currency": "CNY",
+        "flagged": number % 1000 == 0,
+        "flags_json": "[]",
+        "received_at": order["issued_at"],
+        "ended_at": order["issued_at"],
+    }

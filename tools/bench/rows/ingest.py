@@ -1,0 +1,70 @@
+"""Settlements: checked, stored once, durable, acknowledged after the commit, against a bare subscriber."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pile_protocol import topics
+from tools.bench import bed
+from tools.bench.feeder import Feeder, packets
+from tools.bench.figures import Figure, interleave
+from tools.processes import Children
+from tools.system import System
+
+TITLE = "Settlement ingestion"
+STICK = "a paho subscriber that parses and stores nothing"
+PILES = 50
+STICK_TOPIC = "pile/v1/{}/stick"
+DONE = "pile/v1/STICK/done"
+
+
+def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
+    count = max(PILES, int(4000 * scale))
+    names = [f"INGEST-{number:03}" for number in range(PILES)]
+    with bed.database(data) as store:
+        piles = bed.register(store, names)
+        chains = {pile.device_id: bed.Chain(pile) for pile in piles}
+
+        def prepared() -> list[tuple[str, bytes]]:
+            orders = bed.charging_orders(store, names, count)
+            return [(order["device_id"], chains[order["device_id"]].settle(order)) for order in orders]
+
+        with System(data) as system, stick(system, data, count, False), stick(system, data, count, True):
+            answers = [topics.topic("+", topics.SETTLEMENT_ACK)]
+
+            def ours() -> float:
+                sent = packets(
+                    [(topics.topic(name, topics.SETTLEMENT), sealed) for name, sealed in prepared()]
+                )
+                with Feeder(system.broker, "feeder", answers) as feeder:
+                    return count / feeder.feed(sent, count)
+
+            def bare(kind: str) -> float:
+                sent = packets([(STICK_TOPIC.format(kind), sealed) for _, sealed in prepared()])
+                with Feeder(system.broker, "feeder", [DONE]) as feeder:
+                    return count / feeder.feed(sent, 1)
+
+            ours()  # the first run of a process is slower than any other
+            mine, nothing = interleave(rounds, ours, lambda: bare("parse"))
+            mine_too, each = interleave(rounds, ours, lambda: bare("commit"))
+    return [
+        Figure("settlements ingested", "1/s", mine, nothing, STICK, at_least=0.7),
+        Figure("settlements ingested", "1/s", mine_too, each, "a commit per message", at_least=4),
+    ]
+
+
+@contextmanager
+def stick(system: System, data: Path, count: int, commits: bool, qos: int = 1) -> Iterator[None]:
+    """The bare subscriber, for as long as the block."""
+    topic = STICK_TOPIC.format("commit" if commits else "parse")
+    argv = [sys.executable, "-m", "tools.bench.sticks.subscriber", "--port", str(system.broker.port)]
+    argv += ["--topic", topic, "--answer", DONE, "--count", str(count), "--qos", str(qos)]
+    if commits:
+        argv += ["--database", str(data / "stick.db")]
+    with Children() as children:
+        child = children.start("stick", argv, env={"STICK_PASSWORD": system.broker.cloud_password})
+        child.wait_for_line("ready")
+        yield

@@ -1,0 +1,55 @@
+"""A bare paho subscriber: parses each message; with a database it also commits each before it acknowledges.
+
+Publishes "done" to `answer` whenever `count` more have come.
+"""
+
+import argparse
+import json
+import os
+import socket
+import sqlite3
+
+import paho.mqtt.client as paho
+
+options = argparse.ArgumentParser()
+options.add_argument("--port", type=int, required=True)
+options.add_argument("--topic", required=True)
+options.add_argument("--answer", required=True)
+options.add_argument("--count", type=int, required=True)
+options.add_argument("--qos", type=int, default=1)
+options.add_argument("--database")
+given = options.parse_args()
+
+came = 0
+database = None
+if given.database:
+    database = sqlite3.connect(given.database, isolation_level=None, check_same_thread=False)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    database.execute("CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, payload TEXT)")
+
+
+def received(client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+    global came
+    json.loads(message.payload)
+    if database is not None:
+        database.execute("INSERT INTO messages (payload) VALUES (?)", (message.payload.decode(),))
+    client.ack(message.mid, message.qos)
+    came += 1
+    if came % given.count == 0:
+        client.publish(given.answer, b"done", qos=1)
+
+
+def opened(_client: paho.Client, _userdata: object, sock: socket.socket) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+stick = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="stick " + given.topic, manual_ack=True)
+stick.username_pw_set("cloud", os.environ["STICK_PASSWORD"])
+stick.max_inflight_messages_set(1000)
+stick.on_socket_open = opened
+stick.on_message = received
+stick.on_connect = lambda client, *_: client.subscribe(given.topic, given.qos)
+stick.on_subscribe = lambda *_: print("ready", flush=True)
+stick.connect("127.0.0.1", given.port)
+stick.loop_forever()

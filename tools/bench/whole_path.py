@@ -1,0 +1,39 @@
+"""The stick of the rows that take an order from the phone to the pile: see sticks/whole_path.py."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.bench import device_run, http_load
+from tools.bench.machine import Interpreter
+from tools.broker import Broker
+from tools.processes import Children, free_port
+
+STICK = "HTTP, a durable commit, MQTT, a MicroPython echo, and back"
+BODY_BYTES = 900  # of an order
+
+
+@contextmanager
+def running(broker: Broker, data: Path, interpreter: Interpreter) -> Iterator[int]:
+    """The bare path, for as long as the block; gives its HTTP port."""
+    port = free_port()
+    with Children() as children:
+        echo = [
+            *interpreter.argv,
+            str(device_run.DEVICE / "echo.py"),
+            str(broker.port),
+            broker.cloud_password,
+        ]
+        children.start("echo", echo, env=device_run.environment()).wait_for_line("ready")
+        path = [sys.executable, "-m", "tools.bench.sticks.whole_path", str(port), str(broker.port)]
+        path.append(str(data / f"stick-{secrets.token_hex(4)}.db"))
+        children.start("path", path, env={"STICK_PASSWORD": broker.cloud_password}).wait_for_line("ready")
+        yield port
+
+
+def requests(count: int) -> list[bytes]:
+    return [http_load.post("/", b"x" * BODY_BYTES)] * count
