@@ -118,3 +118,14 @@ def test_a_console_that_is_told_to_end_gives_the_terminal_back(tmp_path: Path) -
         terminal.wait_for(lambda text: "left with 143" in text and "Messages" not in text)
     finally:
         terminal.close()
+
+
+def test_a_console_whose_terminal_is_closed_ends(tmp_path: Path) -> None:
+    """It had lingered: the thread that draws had gone with the terminal, and everything waited for it."""
+    terminal = Terminal(command(tmp_path, 1))
+    try:
+        terminal.wait_for(lambda text: "no connection: " in text and "Messages" in text)
+        console = terminal.child()
+    finally:
+        terminal.close()
+    console.wait(TIMEOUT_S)

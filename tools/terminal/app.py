@@ -102,8 +102,11 @@ class ConsoleApp(App[None]):
         self.query_one(PileTable).focus()
         if not self.is_headless:
             # An exception out of a signal handler would leave the terminal as it is.
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, self.exit, None, 128 + number)
+            asyncio.get_running_loop().add_signal_handler(
+                signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM
+            )
+            # Without its terminal, the end in order could wait for ever to draw; a capture is written already.
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self.set_interval(TICK_S, self._tick)
 
     @property
