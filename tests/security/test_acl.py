@@ -81,7 +81,7 @@ class Party:
         self._client.publish(topic, payload, qos=qos, retain=retain)
         own = self._client.publish(topics.topic(ATTACKER, topics.HELLO), b"after it", qos=1)
         deadline = time.monotonic() + WAIT_S
-        while not own.is_published() and not self._ended.wait(0.005):
+        while own.rc == paho.MQTT_ERR_SUCCESS and not own.is_published() and not self._ended.wait(0.005):
             assert time.monotonic() < deadline
 
     def wait_for(self, payload: bytes) -> None:
