@@ -105,7 +105,7 @@ class ConsoleApp(App[None]):
             asyncio.get_running_loop().add_signal_handler(
                 signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM
             )
-            # Without its terminal, the end in order could wait for ever to draw; a capture is written already.
+            # Without its terminal, an end in order could wait for ever to draw; captures are written already.
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self.set_interval(TICK_S, self._tick)
 
