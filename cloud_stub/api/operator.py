@@ -103,7 +103,7 @@ async def reset_pile(cloud: TheCloud, device_id: str, body: ResetBody) -> dict[s
     return {"device_id": device_id, "connector": body.connector}
 
 
-def _wanted_orders(
+async def _wanted_orders(
     device_id: str | None = None,
     connector: Annotated[int | None, Query(ge=1, le=messages.MAX_CONNECTORS)] = None,
     state: Annotated[str | None, Query(pattern="^(" + "|".join(life.STATES) + ")$")] = None,
