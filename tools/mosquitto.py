@@ -26,6 +26,11 @@ ADVICE = (
 )
 
 
+def network_address() -> str:
+    """Where piles and phones of the network may connect: mqtts and HTTP. Plain MQTT never leaves this machine."""
+    return os.environ.get("RATELOCK_LISTEN") or HOST
+
+
 class NoBroker(Exception):
     """There is no way to run mosquitto here; the text says what to install."""
 
@@ -43,7 +48,8 @@ class Native:
     def listener(self, port: int) -> str:
         return f"listener {port} {HOST}"
 
-    tls_listener = listener
+    def tls_listener(self, port: int) -> str:
+        return f"listener {port} {network_address()}"
 
     def argv(self, folder: Path, port: int) -> list[str]:
         return [self.program, "-c", "mosquitto.conf"]
@@ -77,6 +83,7 @@ class Docker:
             "RATELOCK_BROKER_DIR": str(folder),
             "RATELOCK_MQTT_PORT": str(port),
             "RATELOCK_MQTTS_PORT": str(tls_port or 8883),
+            "RATELOCK_LISTEN": network_address(),
             "RATELOCK_UID": str(os.getuid()),
             "RATELOCK_GID": str(os.getgid()),
         }

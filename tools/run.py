@@ -1,6 +1,7 @@
 """`make run`: broker, cloud and one simulated pile, until Ctrl-C.
 
-RATELOCK_DATA, RATELOCK_HTTP_PORT, RATELOCK_MQTT_PORT and RATELOCK_OPERATOR_TOKEN override the defaults.
+RATELOCK_DATA, RATELOCK_HTTP_PORT, RATELOCK_MQTT_PORT and RATELOCK_OPERATOR_TOKEN override the defaults. For piles
+and phones of the network: RATELOCK_LISTEN, the address that HTTP and mqtts (RATELOCK_MQTTS_PORT) listen on.
 """
 
 from __future__ import annotations
@@ -59,11 +60,18 @@ def tell(system: System) -> None:
         ("console", f"{system.base_url}/console    (token: {token_place})"),
         ("API docs", f"{system.base_url}/docs"),
         ("MQTT", system.broker.url),
+        *([("for piles", system.broker.tls_url)] if system.broker.tls_port else []),
         ("data, logs", str(system.data)),
     )
     for name, place in rows:
         print(f"  {name:<11} {place}")
     print("Ctrl-C ends everything.", flush=True)
+
+
+def tls_port() -> int | None:
+    """Where piles of the network connect; None where nobody asked for that."""
+    wanted = os.environ.get("RATELOCK_LISTEN") or os.environ.get("RATELOCK_MQTTS_PORT")
+    return port_setting("RATELOCK_MQTTS_PORT", 8883) if wanted else None
 
 
 def main() -> int:
@@ -74,6 +82,8 @@ def main() -> int:
             http_port=port_setting("RATELOCK_HTTP_PORT", 8080),
             mqtt_port=port_setting("RATELOCK_MQTT_PORT", 1883),
             operator_token=os.environ.get("RATELOCK_OPERATOR_TOKEN") or None,
+            env={"RATELOCK_HTTP_HOST": mosquitto.network_address()},
+            tls_port=tls_port(),
         ) as system:
             pile = system.start_pile(simulated_pile(system))
             tell(system)
