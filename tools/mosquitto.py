@@ -27,7 +27,7 @@ ADVICE = (
 
 
 def network_address() -> str:
-    """Where piles and phones of the network may connect: mqtts and HTTP. Plain MQTT never leaves this machine."""
+    """Where phones and piles of the network may connect, by HTTP and mqtts; plain MQTT stays here."""
     return os.environ.get("RATELOCK_LISTEN") or HOST
 
 

@@ -1,7 +1,7 @@
 """`make run`: broker, cloud and one simulated pile, until Ctrl-C.
 
-RATELOCK_DATA, RATELOCK_HTTP_PORT, RATELOCK_MQTT_PORT and RATELOCK_OPERATOR_TOKEN override the defaults. For piles
-and phones of the network: RATELOCK_LISTEN, the address that HTTP and mqtts (RATELOCK_MQTTS_PORT) listen on.
+RATELOCK_DATA, RATELOCK_HTTP_PORT, RATELOCK_MQTT_PORT and RATELOCK_OPERATOR_TOKEN override the defaults. For
+piles and phones of the network: RATELOCK_LISTEN, where HTTP and mqtts (RATELOCK_MQTTS_PORT) listen.
 """
 
 from __future__ import annotations
