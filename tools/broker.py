@@ -76,7 +76,7 @@ class Broker:
     @property
     def tls_url(self) -> str:
         """Where piles connect over TLS, trusting certs/ca.pem."""
-        return f"mqtts://{HOST}:{self.tls_port}"
+        return f"mqtts://{mosquitto.network_address()}:{self.tls_port}"
 
     @property
     def pid(self) -> int:

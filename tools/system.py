@@ -122,7 +122,12 @@ class System:
 
     @property
     def base_url(self) -> str:
-        return f"http://{HOST}:{self.http_port}"
+        return f"http://{self._http_host}:{self.http_port}"
+
+    @property
+    def _http_host(self) -> str:
+        host = self._env.get("RATELOCK_HTTP_HOST", HOST)
+        return HOST if host == "0.0.0.0" else host
 
     @property
     def operator_token(self) -> str:
@@ -189,7 +194,7 @@ class System:
             echo=self._echo,
         )
         try:
-            Client(f"http://{HOST}:{port}").wait_until_up(child.check_alive)
+            Client(f"http://{self._http_host}:{port}").wait_until_up(child.check_alive)
         except BaseException as error:
             self._children.stop_one(child)
             if isinstance(error, ApiError):

@@ -71,6 +71,20 @@ def test_it_runs_until_ctrl_c_and_starts_again_with_the_same_pile(tmp_path: Path
     assert len(rate_ids) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a second loopback address by itself")
+@pytest.mark.system
+def test_the_network_reaches_http_and_mqtts_and_never_plain_mqtt(tmp_path: Path) -> None:
+    tls_port = free_port()
+    env = environment(tmp_path, RATELOCK_LISTEN="127.0.0.2", RATELOCK_MQTTS_PORT=str(tls_port))
+    with running(env) as (_, lines):
+        base_url = f"http://127.0.0.2:{env['RATELOCK_HTTP_PORT']}"
+        assert f"mqtts://127.0.0.2:{tls_port}" in "".join(lines), "".join(lines)
+        assert Client(base_url).get("/healthz").status == 200
+        socket.create_connection(("127.0.0.2", tls_port), timeout=10).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", int(env["RATELOCK_MQTT_PORT"])), timeout=10)
+
+
 @pytest.mark.parametrize("name", ["RATELOCK_HTTP_PORT", "RATELOCK_MQTT_PORT"])
 def test_a_taken_port_is_one_sentence(tmp_path: Path, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
