@@ -234,7 +234,8 @@ def test_trap_13_what_waits_for_the_network_is_bounded():
     pile = Pile()
     waiting = pile.controller.mailbox
     for n in range(300):
-        pile.charge(f"o{n}", cycles=2, issued_at=pile.clock.at(), expires_at=pile.clock.at() + 60)
+        at = pile.clock.at() or AT
+        pile.charge(f"o{n}", cycles=2, issued_at=at, expires_at=at + 60)
         pile.stop(f"o{n}")
     assert len(waiting._order_statuses) == ORDER_STATUSES_MAX and len(waiting._meters) <= 1
     assert pile.controller.outbox.depth == 300, "the settlements are in flash, all of them"
@@ -242,7 +243,8 @@ def test_trap_13_what_waits_for_the_network_is_bounded():
 
 
 def test_trap_14_no_clock_no_order_and_the_clouds_clock_is_the_one_that_counts():
-    pile = Pile(told_at=None)
+    pile = Pile()
+    pile.boot()  # a cut: the clock is gone
     pile.order("early")
     assert pile.said() == [("early", "Rejected", "NoClock")]
     pile.clock.tell(AT + 9_000, "Ntp")
@@ -301,7 +303,7 @@ def test_trap_18_rounding_of_pulses_never_adds_up():
         before = total = 0
         for pulses in range(1, 5 * imp_per_kwh + 1):
             plant.delivered_mwh = -(-pulses * 1_000_000 // imp_per_kwh)
-            now = meter.register_mwh()
+            now = meter.register_mwh() or 0
             total += now - before
             before = now
         assert total == before == 5_000_000, imp_per_kwh

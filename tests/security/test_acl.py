@@ -93,7 +93,7 @@ class Party:
     def vanish(self) -> None:
         """As a crash would: no DISCONNECT, so the broker publishes the will."""
         sock = self._client.socket()
-        if sock:
+        if isinstance(sock, socket.socket):
             sock.shutdown(socket.SHUT_RDWR)
         self._client.loop_stop()
 
@@ -284,7 +284,11 @@ def test_what_waits_for_the_cloud_is_not_handed_to_a_thief_of_its_client_id(brok
     session = paho.Client(CallbackAPIVersion.VERSION2, client_id="cloud", clean_session=False)
     session.username_pw_set("cloud", broker.cloud_password)
     subscribed = threading.Event()
-    session.on_connect = lambda client, *_: client.subscribe(topics.PREFIX + "#", qos=1)
+
+    def all_piles(client: paho.Client, *_: object) -> None:
+        client.subscribe(topics.PREFIX + "#", qos=1)
+
+    session.on_connect = all_piles
     session.on_subscribe = lambda *_: subscribed.set()
     session.connect(HOST, broker.port)
     session.loop_start()
@@ -298,7 +302,11 @@ def test_what_waits_for_the_cloud_is_not_handed_to_a_thief_of_its_client_id(brok
     thief = paho.Client(CallbackAPIVersion.VERSION2, client_id="cloud", clean_session=False)
     thief.username_pw_set(ATTACKER, PASSWORDS[ATTACKER])
     thief.on_message = lambda _c, _u, message: received.append(bytes(message.payload))
-    thief.on_connect = lambda client, *_: client.subscribe(topics.topic(ATTACKER, topics.COMMAND), qos=1)
+
+    def its_own(client: paho.Client, *_: object) -> None:
+        client.subscribe(topics.topic(ATTACKER, topics.COMMAND), qos=1)
+
+    thief.on_connect = its_own
     thief.on_subscribe = lambda *_: ready.set()
     thief.connect(HOST, broker.port)
     thief.loop_start()

@@ -35,8 +35,9 @@ def ledger() -> list[bytes]:
     for n in range(1, 6):
         pile.charge(f"o{n}", cycles=12)
         pile.stop(f"o{n}")
-        seq, sealed = pile.controller.outbox.head()
-        assert seq == n
+        head = pile.controller.outbox.head()
+        assert head and head[0] == n
+        sealed = bytes(head[1] or b"")
         records.append(sealed)
         pile.acknowledge(json.loads(sealed))
     return [*records, ending(records)]
