@@ -11,6 +11,7 @@ from pile_protocol import messages, seal
 from pile_protocol.errors import ProtocolError
 from pile_protocol.fields import Int, Table, Text
 
+
 class ConfigError(Exception):
     """The text says what is wrong with the configuration and what to do."""
 

@@ -22,9 +22,10 @@ ALLOWED: dict[str, set[str]] = {
     "net": {"pile", "pile_protocol"},
     "drivers": set(),
     "boards": {"drivers"},
-    "main": {"net", "pile", "pile_protocol", "drivers", "boards"},
+    "config": {"pile_protocol"},
+    "main": {"config", "net", "pile", "pile_protocol", "drivers", "boards"},
     "cloud_stub": {"pile_protocol"},
-    "tools": {"cloud_stub", "pile_protocol"},
+    "tools": {"cloud_stub", "config", "pile_protocol"},
 }
 
 # The device's modules outside the packages.
@@ -33,7 +34,7 @@ TOP_MODULES = {
     "main": "main",
     "app": "main",
     "shell": "main",
-    "config": "main",
+    "config": "config",
     "lamp": "main",
     "foreign": "main",
     "board": "boards",

@@ -24,7 +24,9 @@ class FlashError(Exception):
 def chip_of(image: bytes) -> tuple[str, int]:
     """(chip, address) of an image. Raises FlashError."""
     if len(image) < CHIP_ID_AT + 2 or image[0] != MAGIC:
-        raise FlashError("this is no ESP32 image: take the .bin file of the board's MicroPython download page")
+        raise FlashError(
+            "this is no ESP32 image: take the .bin file of the board's MicroPython download page"
+        )
     chip_id = int.from_bytes(image[CHIP_ID_AT : CHIP_ID_AT + 2], "little")
     if chip_id not in CHIPS:
         raise FlashError(f"this image is for a chip that no board here has (chip id {chip_id})")
@@ -40,7 +42,9 @@ def commands(image: Path, port: str, erase: bool) -> list[list[str]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("image", type=Path)
     parser.add_argument("port")
     parser.add_argument("--erase", action="store_true", help="everything on the board, its journal too")

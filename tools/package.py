@@ -1,4 +1,4 @@
-"""package.json, by which `mpremote mip install` takes the app from a checkout: python -m tools.package --write | --check
+"""package.json, by which `mpremote mip install` takes the app: python -m tools.package --write | --check
 
 The list is boards/manifest.py's. The board's own board.py is not in it: it is copied by hand, since it is the
 file that people edit. Sources, not .mpy: for those, and for comparing what arrived, there is `make deploy`.

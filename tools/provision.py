@@ -27,8 +27,8 @@ from tools.deploy.__main__ import MOST_S, QUIET_S
 from tools.deploy.line import Line
 
 sys.path.insert(0, str(ROOT / "firmware"))
-import config as pile_config  # noqa: E402 - the pile's own checks
-from pile_protocol.errors import ProtocolError  # noqa: E402
+import config as pile_config
+from pile_protocol.errors import ProtocolError
 
 CONFIG = "config.json"
 CA = "ca.pem"
@@ -75,7 +75,7 @@ def register(url: str, token: str, device_id: str, connectors: int, name: str) -
 
 
 def gather(options: argparse.Namespace, present: dict[str, Any], ask: Ask) -> dict[str, Any]:
-    """The new config.json: from the file or the options, else as present, else asked for. Raises DeployError."""
+    """The new config.json: from file or options, else as present, else asked for. Raises DeployError."""
     values = dict(present)
     if options.file:
         try:
@@ -97,14 +97,17 @@ def gather(options: argparse.Namespace, present: dict[str, Any], ask: Ask) -> di
     elif options.ssid or "wifi" not in values:
         ssid = options.ssid or input("Wi-Fi name: ")
         password = os.environ.get(PASSWORD_VARIABLE)
-        values["wifi"] = {"ssid": ssid, "password": ask(f"password of {ssid}: ") if password is None else password}
+        values["wifi"] = {
+            "ssid": ssid,
+            "password": ask(f"password of {ssid}: ") if password is None else password,
+        }
     if options.ntp:
         values["ntp"] = options.ntp
     return values
 
 
 def key_for(options: argparse.Namespace, values: dict[str, Any], ask: Ask) -> str:
-    """The device key: from the cloud, the environment, the file, the board, or the person. Raises DeployError."""
+    """The device key: from cloud, environment, file, board, or person. Raises DeployError."""
     if options.cloud:
         token = os.environ.get(TOKEN_VARIABLE) or ask("operator token: ")
         return register(options.cloud, token, values["device_id"], options.connectors, options.name)
@@ -112,7 +115,7 @@ def key_for(options: argparse.Namespace, values: dict[str, Any], ask: Ask) -> st
 
 
 def waiting(line: Line) -> list[str]:
-    """Files of the board's journal that belong to its present identity: open orders and unsent settlements."""
+    """Files of the board's journal that belong to who it is now: open orders and unsent settlements."""
     return [name for name in line.listdir("flash") if name.startswith(("order-", "out-"))]
 
 
@@ -138,7 +141,9 @@ def provision(options: argparse.Namespace, ask: Ask = getpass.getpass) -> None:
             line.write(CA, ca)
         line.write(CONFIG, json.dumps(values).encode())
         confirm(line)
-        print(f"{values['device_id']} is provisioned for {values['broker']['host']}:{values['broker']['port']}")
+        print(
+            f"{values['device_id']} is provisioned for {values['broker']['host']}:{values['broker']['port']}"
+        )
         if options.no_restart:
             return
         line.restart()
@@ -169,14 +174,16 @@ def confirm(line: Line) -> None:
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
-        prog="python -m tools.provision", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tools.provision",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("port", help="the serial port, such as /dev/ttyUSB0")
     made.add_argument("--from", dest="file", type=Path, metavar="FILE", help="a config.json to start from")
     made.add_argument("--device-id")
     made.add_argument("--broker", metavar="HOST:PORT")
-    made.add_argument("--ca", type=Path, metavar="FILE", help="the CA of the broker's certificate; makes it MQTT over TLS")
-    made.add_argument("--ssid", metavar="NAME", help=f"Wi-Fi; its password is asked for, or {PASSWORD_VARIABLE}")
+    made.add_argument("--ca", type=Path, metavar="FILE", help="the broker's CA; makes it MQTT over TLS")
+    made.add_argument("--ssid", metavar="NAME", help=f"its password is asked for, or {PASSWORD_VARIABLE}")
     made.add_argument("--no-wifi", action="store_true")
     made.add_argument("--ntp", metavar="HOST")
     made.add_argument("--cloud", metavar="URL", help="register the pile there, and take its key")

@@ -35,7 +35,9 @@ def pack(files: dict[str, bytes]) -> bytes:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("board", help="a folder of boards/, or a path")
     parser.add_argument("--output", type=Path, help="default: build/<board>.romfs")
     options = parser.parse_args()

@@ -50,7 +50,12 @@ def test_a_romfs_image_is_mounted_and_the_pile_runs_from_it(tmp_path, sim) -> No
         "print(sys.modules['pile.controller'].__file__)\n"
     )
     done = subprocess.run(
-        [*interpreter(), "-c", code], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+        [*interpreter(), "-c", code],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert "provision this pile" in done.stdout, done.stdout + done.stderr
     assert "/rom/pile/controller.mpy" in done.stdout
@@ -60,7 +65,9 @@ def esp_image(chip_id: int) -> bytes:
     return bytes([0xE9, 3, 2, 0x20]) + bytes(8) + chip_id.to_bytes(2, "little") + bytes(50)
 
 
-@pytest.mark.parametrize(("chip_id", "chip", "address"), [(0, "esp32", "0x1000"), (9, "esp32s3", "0x0"), (5, "esp32c3", "0x0")])
+@pytest.mark.parametrize(
+    ("chip_id", "chip", "address"), [(0, "esp32", "0x1000"), (9, "esp32s3", "0x0"), (5, "esp32c3", "0x0")]
+)
 def test_an_image_says_where_it_belongs(tmp_path, chip_id: int, chip: str, address: str) -> None:
     path = tmp_path / "micro python.bin"
     path.write_bytes(esp_image(chip_id))

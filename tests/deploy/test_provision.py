@@ -71,7 +71,16 @@ def test_provisioning_again_keeps_key_journal_and_what_is_not_given(pty_board) -
 
 
 def test_a_pile_that_still_owes_settlements_does_not_become_another(pty_board) -> None:
-    run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart", answers={"key": KEY})
+    run(
+        pty_board,
+        "--device-id",
+        "PILE-1",
+        "--broker",
+        "a.example:1883",
+        "--no-wifi",
+        "--no-restart",
+        answers={"key": KEY},
+    )
     (pty_board.flash / "flash").mkdir()
     (pty_board.flash / "flash" / "out-00000001").write_bytes(b"\n")
     with pytest.raises(DeployError, match="not settled"):
@@ -118,7 +127,15 @@ def test_deployed_and_provisioned_in_two_commands_it_takes_orders(
     (pty_board.flash / "sim.json").write_text(json.dumps({"speed": 600}))
     monkeypatch.setenv(provision.TOKEN_VARIABLE, system.operator_token)
     device_id = "P-from-the-box"
-    words = ("--device-id", device_id, "--broker", f"127.0.0.1:{system.broker.port}", "--no-wifi", "--cloud", system.base_url)
+    words = (
+        "--device-id",
+        device_id,
+        "--broker",
+        f"127.0.0.1:{system.broker.port}",
+        "--no-wifi",
+        "--cloud",
+        system.base_url,
+    )
     assert run(pty_board, *words) == []
     said = capsys.readouterr().out
     assert "connected to the broker" in said

@@ -1,4 +1,4 @@
-"""It fits: the heap of every module, of a whole order, of many orders; and a control loop that allocates nothing.
+"""It fits: the heap of every module, of a whole order, of many orders; and a loop that allocates nothing.
 
 On the 32-bit interpreter where it can be had, else on the 64-bit one with twice the heap.
 """
@@ -33,11 +33,12 @@ def forms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return build_forms(tmp_path_factory.mktemp("forms"))
 
 
-def run(interpreter: Interpreter, case: str, *words: str) -> dict:
+def run(interpreter: Interpreter, folder: Path, case: str, *words: str) -> dict:
     path = [RIG, ROOT / "boards" / BOARD, ROOT / "firmware"]
     done = subprocess.run(
         [*interpreter.argv, "-X", "heapsize=8M", str(CASES / case), *words],
         env={**os.environ, "MICROPYPATH": ":".join([*map(str, path), ".frozen"])},
+        cwd=folder,
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -65,8 +66,8 @@ def test_two_orders_and_a_lost_broker_fit(interpreter, forms, tmp_path, case: Ca
     assert max(result.live_bytes.values()) < ENOUGH_KIB * 1024 * factor
 
 
-def test_the_control_loop_allocates_nothing(interpreter) -> None:
-    report = run(interpreter, "loop.py")
+def test_the_control_loop_allocates_nothing(interpreter, tmp_path) -> None:
+    report = run(interpreter, tmp_path, "loop.py")
     allocated = {what: count - report["nothing"] for what, count in report.items() if "cost" not in what}
     assert allocated == dict.fromkeys(allocated, 0), report
     assert len(allocated) == 6
@@ -74,8 +75,8 @@ def test_the_control_loop_allocates_nothing(interpreter) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("what", "count", "settled"), [("orders", 1000, 1000), ("hours", 24, 1)])
-def test_the_heap_does_not_grow(interpreter, what: str, count: int, settled: int) -> None:
-    report = run(interpreter, "growth.py", what, str(count))
+def test_the_heap_does_not_grow(interpreter, tmp_path, what: str, count: int, settled: int) -> None:
+    report = run(interpreter, tmp_path, "growth.py", what, str(count))
     assert report["settled"] == settled
     live = report["live_bytes"]
     assert max(live[1:]) - live[0] <= GROWTH_BYTES, live

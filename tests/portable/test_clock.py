@@ -1,9 +1,9 @@
 """The clock: forward through the tick wrap, and told times that take effect at once."""
 
 from pile.clock import CLOUD, NTP, TICKS_MASK_MS, UNSET, Clock
+from tests.portable.kit import AT
 
 TICKS_PERIOD_MS = TICKS_MASK_MS + 1
-from tests.portable.kit import AT
 
 
 def test_it_counts_from_boot_whatever_the_ticks_say():

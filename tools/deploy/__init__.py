@@ -1,4 +1,4 @@
-"""From this folder onto a board: what a pile is made of (image.py), the line to it (line.py), the job (__main__.py)."""
+"""From this folder onto a board: what a pile is made of (image.py), the line to it (line.py), and the job."""
 
 
 class DeployError(Exception):

@@ -25,7 +25,9 @@ def check_board(about: About, board: Path) -> None:
     """Raises DeployError where the board's MicroPython, or its chip, is not the one this pile is for."""
     mcu = json.loads((board / "board.json").read_text())["mcu"]
     if about.chip != mcu:
-        raise DeployError(f"{board.name} is for {mcu}, but this board is '{about.machine}': choose its own BOARD")
+        raise DeployError(
+            f"{board.name} is for {mcu}, but this board is '{about.machine}': choose its own BOARD"
+        )
     if about.version[:3] < OLDEST:
         raise DeployError(
             f"the board has MicroPython {'.'.join(map(str, about.version[:3]))}, "
@@ -40,7 +42,7 @@ def check_board(about: About, board: Path) -> None:
 
 
 def twins(names: list[str], present: dict[str, list[str]]) -> list[str]:
-    """Sources on the board that would be imported in place of what is copied: MicroPython prefers x.py to x.mpy."""
+    """Sources on the board that would be run in place of what is copied: x.py goes before x.mpy."""
     found = []
     for name in names:
         folder, _, base = name.rpartition("/")
@@ -54,7 +56,11 @@ def progress(done: int, total: int, name: str) -> None:
     """One line that is drawn over and over on a terminal; a log gets a line for each file."""
     if sys.stdout.isatty():
         filled = BAR_WIDTH * done // total
-        print(f"\r  [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done:7} of {total} bytes  {name:34}", end="", flush=True)
+        print(
+            f"\r  [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done:7} of {total} bytes  {name:34}",
+            end="",
+            flush=True,
+        )
 
 
 def copy(line: Line, files: dict[str, bytes]) -> int:
@@ -105,7 +111,9 @@ def deploy(board: Path, port: str, restart: bool = True, quiet_s: float = QUIET_
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m tools.deploy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tools.deploy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("board", help="a folder of boards/, or a path")
     parser.add_argument("port", help="the serial port, such as /dev/ttyUSB0")

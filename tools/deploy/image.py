@@ -19,7 +19,9 @@ from tools.deploy import DeployError
 
 BOARDS = ROOT / "boards"
 STARTED_BY_NAME = ("boot.py", "main.py")  # MicroPython runs them, and only their source
-OPTIMISE = "-O2"  # leaves asserts out (there are none) and keeps line numbers: tracebacks from the field need them
+OPTIMISE = (
+    "-O2"  # leaves asserts out (there are none) and keeps line numbers: tracebacks from the field need them
+)
 
 
 def board_folder(name: str) -> Path:
@@ -28,7 +30,9 @@ def board_folder(name: str) -> Path:
         if (folder / "board.py").is_file() and (folder / "manifest.py").is_file():
             return folder
     known = ", ".join(sorted(path.parent.name for path in BOARDS.glob("*/manifest.py")))
-    raise DeployError(f"there is no board {name}; there are {known}, or a folder with board.py and manifest.py")
+    raise DeployError(
+        f"there is no board {name}; there are {known}, or a folder with board.py and manifest.py"
+    )
 
 
 def sources(manifest: Path) -> dict[str, Path]:

@@ -69,7 +69,7 @@ class Line:
 
     def __init__(self, port: str):
         self._port = port
-        self._transport: SerialTransport | None = None
+        self._transport: Any = None  # a SerialTransport while it is open; mpremote has no types
 
     def __enter__(self) -> Line:
         try:
@@ -83,7 +83,6 @@ class Line:
         return self
 
     def _enter(self) -> None:
-        assert self._transport
         for attempt in range(ENTER_TRIES):
             try:
                 with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it did not expect
@@ -113,7 +112,6 @@ class Line:
 
     def exec(self, code: str) -> str:
         """What `code` prints there. Raises DeployError."""
-        assert self._transport
         try:
             return self._transport.exec(code).decode()
         except TransportExecError as error:
@@ -123,7 +121,6 @@ class Line:
 
     def eval(self, expression: str) -> Any:
         """The value of an expression there, where it is a plain one."""
-        assert self._transport
         try:
             return self._transport.eval(expression)
         except TransportExecError as error:
@@ -196,7 +193,6 @@ class Line:
 
     def restart(self) -> None:
         """As the reset button does; on a PC, where there is none, its process ends."""
-        assert self._transport
         has_reset = self.exec("import machine\nprint(hasattr(machine, 'reset'))").strip() == "True"
         try:
             if has_reset:
@@ -213,7 +209,6 @@ class Line:
 
         A chip whose USB is its own goes away with the reset: its port is opened again when it is back.
         """
-        assert self._transport
         text = b""
         began = last = time.monotonic()
         while time.monotonic() - began < most_s and time.monotonic() - last < quiet_s:
@@ -229,7 +224,6 @@ class Line:
         return text.decode(errors="replace").splitlines()
 
     def _reopen(self) -> None:
-        assert self._transport
         time.sleep(0.2)
         try:
             self._transport.serial.close()

@@ -45,7 +45,9 @@ def _print_story(interpreter: Interpreter, forms: dict[str, Path], folder: Path)
             form = forms[case.form]
             rig_bytes = imports.rig_bytes(interpreter, form)
             result = Story(system, interpreter, form, case, rig_bytes).run(SIZES_KIB[case.form])
-            enough = f"{result.smallest_kib} KiB are enough" if result.smallest_kib else "no size tried was enough"
+            enough = (
+                f"{result.smallest_kib} KiB are enough" if result.smallest_kib else "no size tried was enough"
+            )
             print(f"{case}: {enough}; alive at most {max(result.live_bytes.values())} bytes")
             for stage, live_bytes in result.live_bytes.items():
                 print(f"    {stage:18} {live_bytes:7}")
@@ -69,13 +71,17 @@ def _write_budgets(interpreter: Interpreter, forms: dict[str, Path]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--budgets", action="store_true")
     options = parser.parse_args()
     interpreter = choose()
     if interpreter.why_not_32:
-        print(f"no 32-bit MicroPython ({interpreter.why_not_32}): the 64-bit one, at {FACTOR_64} times the heap")
+        print(
+            f"no 32-bit MicroPython ({interpreter.why_not_32}): the 64-bit one, at {FACTOR_64} times the heap"
+        )
     try:
         with tempfile.TemporaryDirectory(prefix="ratelock-heap-") as folder:
             forms = build_forms(Path(folder))

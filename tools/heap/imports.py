@@ -10,15 +10,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.deploy import image
+from tools.deploy import DeployError, image
 from tools.heap.interpreters import BOARD, FACTOR_64, Interpreter
 
 BUDGETS = Path(__file__).parent / "budgets.json"
 LARGE_HEAP_BYTES = 4_000_000
 TIMEOUT_S = 60
 # MicroPython's own, imported first, so that nobody's cost depends on who is the first to need them.
-BUILTIN = "asyncio asyncio.core asyncio.event asyncio.funcs asyncio.stream binascii errno hashlib json".split()
-BUILTIN += "os random select socket struct time tls uos".split()
+BUILTIN = [
+    "asyncio",
+    "asyncio.core",
+    "asyncio.event",
+    "asyncio.funcs",
+    "asyncio.stream",
+    "binascii",
+    "errno",
+    "hashlib",
+    "json",
+]
+BUILTIN += ["os", "random", "select", "socket", "struct", "time", "tls", "uos"]
 QSTRS = "names (qstr tables)"
 
 
@@ -69,7 +79,8 @@ def rig_bytes(interpreter: Interpreter, form: Path) -> int:
         capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
     )  # fmt: skip
     found = re.search(r"^# base (\d+)$", done.stdout, re.MULTILINE)
-    assert found
+    if not found:
+        raise DeployError(f"the rig says nothing: {done.stdout}")
     return int(found[1])
 
 
@@ -95,7 +106,8 @@ def measure(interpreter: Interpreter, form: Path) -> list[Cost]:
             grown = tables_bytes - before_tables_bytes
             costs.append(Cost(name, int(alloc) - before_bytes - grown))
         before_bytes, before_tables_bytes = int(alloc), tables_bytes
-    assert before_tables_bytes is not None and first_tables_bytes is not None
+    if before_tables_bytes is None or first_tables_bytes is None:
+        raise DeployError(f"the rig says nothing: {done.stdout}")
     costs.append(Cost(QSTRS, before_tables_bytes - first_tables_bytes))
     return costs
 
@@ -109,6 +121,8 @@ def over_budget(interpreter: Interpreter, costs: list[Cost]) -> list[str]:
         if cost.module not in budgets and cost.bytes:
             wrong.append(f"{cost.module} has no budget; it takes {cost.bytes} bytes")
         elif cost.bytes > budgets.get(cost.module, 0) * factor:
-            wrong.append(f"{cost.module} takes {cost.bytes} bytes, its budget is {budgets[cost.module] * factor}")
+            wrong.append(
+                f"{cost.module} takes {cost.bytes} bytes, its budget is {budgets[cost.module] * factor}"
+            )
     wrong += [f"{name} is no module any more" for name in budgets if name not in {c.module for c in costs}]
     return wrong

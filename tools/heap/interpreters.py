@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from tools import ROOT, micropython32, romfs
 from tools.deploy import image
 from tools.sim_pile import interpreter
 
 BOARD = "esp32-devkitc"
 RIG = ROOT / "tests" / "heap" / "rig"
-FACTOR_64 = 2  # pointers of 8 bytes and blocks of 32: what the 64-bit interpreter takes of a 32-bit one's heap
+FACTOR_64 = (
+    2  # pointers of 8 bytes and blocks of 32: what the 64-bit interpreter takes of a 32-bit one's heap
+)
 
 
 @dataclass(frozen=True)

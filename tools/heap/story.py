@@ -1,14 +1,14 @@
 """The job that has to fit: order, charge, settlement, a lost broker, order and settlement again.
 
 Piles with heaps of every size live through it side by side, against a real broker and cloud; the smallest
-that gets through is the answer. One more has heap in plenty and tells how much of it was alive, stage by stage.
+that gets through is the answer. One more has heap in plenty and tells how much was alive, stage by stage.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,13 +61,11 @@ class Result:
 class Story:
     """One case, on a system that was started with a TLS port.
 
-    rig_bytes: what the interpreter and the rig (a chip's own modules, in Python) take before the firmware comes.
-    They have heap of their own on top of each size.
+    rig_bytes: what the interpreter and the rig (a chip's own modules, in Python) take before the firmware
+    comes. They have heap of their own on top of each size.
     """
 
-    def __init__(
-        self, system: System, interpreter: Interpreter, form: Path, case: Case, rig_bytes: int
-    ):
+    def __init__(self, system: System, interpreter: Interpreter, form: Path, case: Case, rig_bytes: int):
         self._system = system
         self._interpreter = interpreter
         self._form = form
@@ -94,9 +92,7 @@ class Story:
             fit = [pile.kib for pile in piles if not pile.failed and not pile.watched]
             failed = [pile for pile in piles if pile.failed]
             why = max(failed, key=lambda pile: pile.kib) if failed else None
-            return Result(
-                min(fit, default=None), watched.live_bytes, why and f"{why.kib} KiB: {why.failed}"
-            )
+            return Result(min(fit, default=None), watched.live_bytes, why and f"{why.kib} KiB: {why.failed}")
 
     def _start(self, children: Children, kib: int, rate: dict[str, object], watched: bool = False) -> _Pile:
         identity = self._system.add_pile()
@@ -120,7 +116,7 @@ class Story:
         argv = self._interpreter.command(bytes_, self._form, "boot", *(["watch"] if watched else []))
         return _Pile(identity, kib, children.start(f"{kib} KiB", argv, cwd=flash), watched)
 
-    def _stage(self, piles: list[_Pile], name: str, do) -> None:  # type: ignore[no-untyped-def]
+    def _stage(self, piles: list[_Pile], name: str, do: Callable[[_Pile], None]) -> None:
         for pile in piles:
             if pile.failed:
                 continue
@@ -147,7 +143,8 @@ class Story:
         pile.order = self._phone.order(pile.identity.device_id, limits={"duration_s": CHARGE_S})
 
     def _settled(self, pile: _Pile) -> None:
-        assert pile.order is not None
+        if pile.order is None:
+            raise ApiError("no order was placed")
         pile.child.check_alive()
         order = pile.order.wait_for_state("Settled", timeout_s=ORDER_S)
         if order["reason"] != "TimeLimitReached":

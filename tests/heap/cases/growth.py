@@ -1,15 +1,14 @@
 """Whether the heap grows over many orders, or over a long day: one JSON line. Runs on MicroPython.
 
-growth.py orders N, or growth.py hours N. The controller as in a pile, on a littlefs in memory, its clock
-moved by hand in the shell's own cycles.
+growth.py orders N, or growth.py hours N. The controller as in a pile, over files in the working folder,
+its clock moved by hand in the shell's own cycles, or over a day in cycles of a second.
 """
 
 import gc
 import json
 import sys
 
-import vfs
-from drivers.files import FileStore
+from drivers.sim.store import SimStore
 from pile.clock import CLOUD, Clock
 from pile.controller import Controller
 from pile.readings import Readings
@@ -19,47 +18,23 @@ from pile_protocol import messages, seal, topics
 KEY = bytes(range(32))
 AT = 1_800_000_000
 CYCLE_MS = 100
-CYCLE_MWH = 200  # 7.2 kW
-
-
-class RamDisk:
-    SIZE = 4096
-
-    def __init__(self, blocks):
-        self._data = bytearray(blocks * self.SIZE)
-
-    def readblocks(self, block, into, offset=0):
-        at = block * self.SIZE + offset
-        into[:] = memoryview(self._data)[at : at + len(into)]
-
-    def writeblocks(self, block, data, offset=None):
-        at = block * self.SIZE + (offset or 0)
-        self._data[at : at + len(data)] = data
-
-    def ioctl(self, what, argument):
-        if what == 4:
-            return len(self._data) // self.SIZE
-        if what == 5:
-            return self.SIZE
-        return 0
+LONG_CYCLE_MS = 1_000  # over a day: a checkpoint in every cycle, and a tenth of the cycles between them
+CYCLE_MWH = 200
 
 
 class Pile:
     def __init__(self):
-        disk = RamDisk(64)
-        vfs.VfsLfs2.mkfs(disk)
-        vfs.mount(disk, "/ram")
         self.clock = Clock(0)
         self.readings = Readings()
         self.readings.register_mwh = 0
         self.controller = Controller(
-            "PILE-1", KEY, FileStore("/ram/flash"), self.clock, [(self.readings, Limits())], "test"
+            "PILE-1", KEY, SimStore("flash"), self.clock, [(self.readings, Limits())], "test"
         )
         self.clock.tell(AT, CLOUD)
         self.ticks_ms = 0
 
-    def cycle(self):
-        self.ticks_ms = (self.ticks_ms + CYCLE_MS) & 0x3FFFFFFF
+    def cycle(self, passed_ms=CYCLE_MS):
+        self.ticks_ms = (self.ticks_ms + passed_ms) & 0x3FFFFFFF
         now_ms = self.clock.tick(self.ticks_ms)
         connector = self.controller.connectors[0]
         readings = self.readings
@@ -144,15 +119,12 @@ def hours(count):
     """[live bytes] after each hour of one order that charges all the time."""
     pile = Pile()
     live = []
-    cycles = 0
     for hour in range(count):
         if hour % 23 == 0:
             pile.order(hour + 1, 23 * 3600 - 60)
-        for _ in range(3600 * 1000 // CYCLE_MS):
-            pile.cycle()
-            cycles += 1
-            if cycles % 10 == 0:
-                pile.drain()
+        for _ in range(3600 * 1000 // LONG_CYCLE_MS):
+            pile.cycle(LONG_CYCLE_MS)
+            pile.drain()
         live.append(pile.live_bytes())
     return {"settled": pile.controller.outbox.last_seq, "live_bytes": live}
 

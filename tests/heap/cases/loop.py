@@ -6,6 +6,7 @@ import json
 import time
 
 import board
+
 from pile.clock import CLOUD, Clock
 from pile.controller import Controller
 from pile.readings import Readings
@@ -19,7 +20,7 @@ AT = 1_800_000_000
 
 
 class Store:
-    """Keeps nothing but what a running order needs; writing into it is the flash's business, not the loop's."""
+    """In memory: what writing to flash takes is not the loop's business."""
 
     def __init__(self):
         self._files = {}

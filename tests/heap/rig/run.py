@@ -12,6 +12,7 @@ import gc
 import os
 import sys
 
+
 def _mapped(path):
     """(the bytes of a file, how many of them lie in the heap)."""
     size = os.stat(path)[6]
@@ -65,8 +66,8 @@ def main():
             _tell(name)
         return
     measure.watching = "watch" in sys.argv
-    import boot  # noqa: F401
     import app
+    import boot  # noqa: F401
 
     app.main()
 

@@ -1,0 +1,61 @@
+"""Relay, counter, flash, heap and clock of a real board, by the drivers that its board.py puts on its pins."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tools.deploy.line import Line
+
+REWRITES = 200
+
+
+def test_the_relay_opens_on_construction_and_follows(line: Line) -> None:
+    """Without a feedback contact the driver's own pin is all that can be asked."""
+    line.exec(
+        "import board, time\nboard.outputs_safe()\nequipment = board.equipment()\nrelay = equipment[0].relay"
+    )
+    assert line.eval("relay.is_closed()") in (False, None)
+    line.exec(
+        "relay.set(False)\ntime.sleep_ms(1200)\nrelay.set(True)\nrelay.set(True)\n"
+        "time.sleep_ms(300)\nwas = relay.is_closed()\nrelay.set(False)"
+    )
+    assert line.eval("was") in (True, None)
+    line.exec("time.sleep_ms(300)")
+    assert line.eval("relay.is_closed()") in (False, None)
+
+
+def test_the_meter_is_silent_while_nothing_flows(line: Line) -> None:
+    line.exec(
+        "meter = equipment[0].meter\nfirst = meter.register_mwh()\n"
+        "time.sleep_ms(1000)\nlast = meter.register_mwh()"
+    )
+    assert line.eval("first == last")
+
+
+def test_the_chip_counts_every_edge(line: Line) -> None:
+    """A pin that nothing is wired to is pulsed by the program and counted by the chip."""
+    pin = os.environ.get("RATELOCK_DEVICE_FREE_PIN")
+    if not pin or not line.eval("hasattr(__import__('machine'), 'Counter')"):
+        pytest.skip("RATELOCK_DEVICE_FREE_PIN names no free pin, or the chip has no counter")
+    line.exec(
+        f"from machine import Pin, Counter\npin = Pin({int(pin)}, Pin.OUT, value=1)\n"
+        "counter = Counter(1, pin, edge=Counter.FALLING)\n"
+        "for _ in range(1000):\n pin.value(0)\n pin.value(1)"
+    )
+    assert line.eval("counter.value()") == 1000
+
+
+def test_flash_keeps_the_last_of_many_rewrites(line: Line) -> None:
+    line.exec(
+        "from drivers.files import FileStore\nstore = FileStore('test-device')\n"
+        f"for i in range({REWRITES}):\n store.write('check', b'%d' % i)\n"
+    )
+    assert line.eval("store.read('check')") == str(REWRITES - 1).encode()
+    line.exec("import os\nstore.remove('check')\nos.rmdir('test-device')")
+
+
+def test_there_is_heap_for_the_firmware(line: Line) -> None:
+    line.exec("import gc, app\ngc.collect()")
+    assert line.eval("gc.mem_free()") > 20_000
