@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, tuple_
 
 from . import life, piles, rates
 from .problems import invalid
@@ -73,11 +73,24 @@ def _midnight(of: date, local: ZoneInfo) -> int:
 
 def _settled(conn: Connection, from_at: int, until_at: int, device_id: str | None) -> Iterator[Any]:
     query = select(
-        settlements.c.payload, settlements.c.currency, settlements.c.flagged, settlements.c.ended_at
-    ).where(settlements.c.ended_at >= from_at, settlements.c.ended_at < until_at)
+        settlements.c.id,
+        settlements.c.payload,
+        settlements.c.currency,
+        settlements.c.flagged,
+        settlements.c.ended_at,
+    ).where(settlements.c.ended_at < until_at)
     if device_id is not None:
         query = query.where(settlements.c.device_id == device_id)
-    yield from conn.execution_options(yield_per=_BATCH).execute(query)
+    query = query.order_by(settlements.c.ended_at, settlements.c.id).limit(_BATCH)
+    # In pages: a cursor that streams needs a transaction on PostgreSQL, and who reads here has none.
+    place = tuple_(settlements.c.ended_at, settlements.c.id)
+    after = (from_at, -1)
+    while True:
+        page = conn.execute(query.where(place > after)).all()
+        yield from page
+        if len(page) < _BATCH:
+            return
+        after = (page[-1].ended_at, page[-1].id)
 
 
 def _empty(said: dict[str, Any], days: list[date]) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Fixtures of the cloud's tests: a cloud on a database of its own, over a fake link or a real mosquitto."""
+"""Fixtures of the cloud's tests: a cloud on a database of its own, over a fake link or a real mosquitto.
+
+Every test here that has `settings` runs twice, on SQLite and on PostgreSQL; `-k sqlite` leaves one out.
+"""
 
 import shutil
 import threading
@@ -9,15 +12,26 @@ from typing import Any
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
+from sqlalchemy import delete, text
 
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
 from cloud_stub.settings import Settings
 from cloud_stub.store import Store
+from cloud_stub.tables import metadata
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key, open_sealed
+from tools.postgres import NoPostgres, Postgres
 
 OPERATOR = "operator-token-of-the-tests"
 AS_OPERATOR = {"Authorization": "Bearer " + OPERATOR}
+DATABASES = ("sqlite", "postgresql")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of one kind of database says so: parametrize("settings", ["sqlite"], indirect=True)."""
+    said = any("settings" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "settings" in metafunc.fixturenames and not said:
+        metafunc.parametrize("settings", DATABASES, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -30,13 +44,42 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Store]:
+    """A PostgreSQL of this run's own, with one database that has all tables."""
+    try:
+        server = Postgres()
+    except NoPostgres as error:
+        pytest.skip(str(error))
+    with server:
+        store = Store(server.url(server.new_database()))
+        store.migrate()
+        yield store
+        store.close()
+
+
 @pytest.fixture
-def settings(tmp_path: Path, migrated: Path) -> Settings:
-    """Duties never run by themselves: tests run them as of a time of their choice."""
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """On an empty database. Duties never run by themselves: tests run them as of a time of their choice."""
     data = tmp_path / "a data folder"
     data.mkdir()
-    shutil.copy(migrated, data / "cloud.db")
-    return Settings(data=data, operator_token=OPERATOR, duty_period_s=60)
+    if getattr(request, "param", "sqlite") == "postgresql":
+        url = emptied(request.getfixturevalue("postgres"))
+    else:
+        shutil.copy(request.getfixturevalue("migrated"), data / "cloud.db")
+        url = None
+    return Settings(data=data, operator_token=OPERATOR, duty_period_s=60, database_url=url)
+
+
+def emptied(store: Store) -> str:
+    """The address of the database, all of whose tables are empty."""
+    with store.writing.begin() as conn:
+        for table in reversed(metadata.sorted_tables):
+            conn.execute(delete(table))
+            for column in table.primary_key:
+                if column.name == "id":
+                    conn.execute(text(f"ALTER SEQUENCE {table.name}_id_seq RESTART"))
+    return store.writing.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def environment(settings: Settings) -> dict[str, str]:
     return os.environ | {
         "RATELOCK_DATA": str(settings.data),
+        "DATABASE_URL": settings.database,
         "RATELOCK_HTTP_PORT": "0",
         "RATELOCK_MQTT_PORT": "1",
     }
@@ -53,6 +54,7 @@ def test_what_is_wrong_is_one_sentence(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    monkeypatch.setenv("DATABASE_URL", settings.database)
     monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)  # this process logs as it did
     file = tmp_path / "rate.json"
     file.write_text(json.dumps(FLAT_RATE | {"time_zone": "Mars"}))

@@ -54,6 +54,7 @@ def ingested(data: Path, sent: list[tuple[str, bytes]], together: bool) -> tuple
     )
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)  # a file can be copied
 @pytest.mark.parametrize("seed", range(4))
 def test_one_by_one_and_all_at_once_leave_the_same_books(
     phone: Phone, add_pile: Any, cloud: Cloud, tmp_path: Path, seed: int

@@ -18,8 +18,8 @@ from cloud_stub.tables import metadata, orders, settlements
 from tests.cloud.fakes import FakeLink
 
 
-def test_the_migrations_make_the_tables(migrated: Path):
-    store = Store(f"sqlite:///{migrated}")
+def test_the_migrations_make_the_tables(settings: Settings):
+    store = Store(settings.database)
     with store.reading.connect() as conn:
         assert compare_metadata(MigrationContext.configure(conn), metadata) == []
     store.close()
@@ -32,6 +32,7 @@ def test_migrating_again_changes_nothing(settings: Settings):
     store.close()
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_sqlite_is_durable_and_does_not_make_readers_wait(settings: Settings):
     store = Store(settings.database)
     with store.reading.connect() as conn:
@@ -84,6 +85,7 @@ def test_a_wrong_setting_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, 
         Settings()
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_the_partial_indices_serve_the_queries_they_are_for(cloud: Cloud):
     """SQLite uses one only where its condition stands in the query as it does in the index."""
     cloud.start()

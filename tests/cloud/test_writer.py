@@ -2,24 +2,27 @@
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from cloud_stub.problems import Problem
+from cloud_stub.settings import Settings
 from cloud_stub.store import Store
 from cloud_stub.writer import Transaction, Writer
 from tests.cloud.fakes import WAIT_S
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'writer.db'}")
+def store(settings: Settings) -> Iterator[Store]:
+    store = Store(settings.database)
     with store.writing.begin() as conn:
         conn.execute(text("CREATE TABLE numbers (n INTEGER PRIMARY KEY)"))
     yield store
+    with store.writing.begin() as conn:
+        conn.execute(text("DROP TABLE numbers"))
     store.close()
 
 
@@ -84,7 +87,7 @@ def test_one_that_raises_spoils_none_of_its_group(writer: Writer, store: Store):
     more = writer.submit(add(3))
     held.let_go()
     assert [future.result(WAIT_S) for future in [*good, more]] == [1, 2, 3]
-    assert "UNIQUE" in str(bad.exception(WAIT_S))
+    assert isinstance(bad.exception(WAIT_S), IntegrityError)
     assert stored(store) == [1, 2, 3]
 
 
