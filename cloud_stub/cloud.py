@@ -12,7 +12,7 @@ from pile_protocol import seal
 from . import broker_auth, orders, piles
 from .dispatch import Dispatch
 from .duties import Duties
-from .events import Hub
+from .events import Hub, Rereader
 from .ingest import Ingest
 from .limits import Limit
 from .mqtt import Link
@@ -42,6 +42,7 @@ class Cloud:
             settings.mqtt_share,
         )
         self.hub = Hub()
+        self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms)
         self.dispatch = Dispatch(self.link, self.writer)
         self.orders = orders.Context(settings, self.dispatch, self.hub, piles.Keys())
         self.ingest = Ingest(self.orders, self.link, self.writer)
@@ -57,9 +58,11 @@ class Cloud:
         self.writer.start()
         self.link.start()
         self.duties.start()
+        self.rereader.start()
 
     def stop(self) -> None:
         """End every thread; what has been submitted is committed first."""
+        self.rereader.stop()
         self.duties.stop()
         self.link.stop()
         self.writer.stop()

@@ -4,7 +4,9 @@
                                           (a rate: forgotten, the broker retains it)
 
 A row stays until the pile has answered (the order's life deletes it), so a pile that greets gets it again.
-What was committed but not sent when a process ended goes out at the next connection. Nothing goes expired.
+What was committed but not sent when a process ended goes out at the next connection, or is taken over by
+another worker: whoever sends a row has it on lease for LEASE_S, and nobody else sends it meanwhile. Nothing
+goes expired.
 """
 
 from collections.abc import Iterable
@@ -19,14 +21,23 @@ from .security import now_s
 from .tables import outbox
 from .writer import Transaction, Writer
 
+LEASE_S = 5
+TAKEN_AT_ONCE = 1000
+
 _INSERT = insert(outbox).returning(outbox.c.id)
 _NOT_EXPIRED = or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > bindparam("now"))
 _UNSENT = (
     select(outbox)
-    .where(outbox.c.sent_at.is_(None), outbox.c.created_at <= bindparam("created_at"), _NOT_EXPIRED)
+    .where(
+        outbox.c.sent_at.is_(None),
+        or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= bindparam("leased_until")),
+        _NOT_EXPIRED,
+    )
     .order_by(outbox.c.id)
+    .limit(TAKEN_AT_ONCE)
     .with_for_update(skip_locked=True)
 )
+_LEASE = update(outbox).where(outbox.c.id == bindparam("row_id")).values(leased_until=bindparam("until"))
 _OF_PILE = (
     select(outbox)
     .where(outbox.c.device_id == bindparam("device_id"), outbox.c.name != bindparam("rate"), _NOT_EXPIRED)
@@ -57,7 +68,7 @@ class Dispatch:
         self._acknowledged: set[int] = set()
         self._marking = False
         link.on_puback = self._on_puback
-        link.on_connect = self.send_unsent
+        link.on_connect = self._on_connect
 
     @property
     def connected(self) -> bool:
@@ -75,7 +86,7 @@ class Dispatch:
         order_id: str | None = None,
     ) -> None:
         """Add a message to the transaction; it is published as soon as that is committed."""
-        row_id = put_row(tx, device_id, name, payload, now, expires_at, order_id)
+        row_id = put_row(tx, device_id, name, payload, now, expires_at, order_id, now + LEASE_S)
         tx.after_commit(lambda: self._send(row_id, device_id, name, payload))
 
     def publish_now(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> None:
@@ -89,16 +100,24 @@ class Dispatch:
             tx, tx.conn.execute(_OF_PILE, {"device_id": device_id, "rate": topics.RATE, "now": now}).all()
         )
 
-    def send_unsent(self, older_than_s: int = 0) -> None:
-        """Publish what has been committed `older_than_s` ago and never reached the broker."""
+    def _on_connect(self) -> None:
+        # Alone, whatever is on lease was this process's own, perhaps in an earlier life.
+        self.send_unsent(leased=not self._link.shared)
+
+    def send_unsent(self, leased: bool = False) -> None:
+        """Publish what is committed and not at the broker; `leased`: also what others may be sending."""
 
         def unit(tx: Transaction) -> None:
+            if not self._link.connected:
+                return
             now = now_s()
-            bounds = {"created_at": now - older_than_s, "now": now}
+            bounds = {"leased_until": now + LEASE_S if leased else now, "now": now}
             # Those in flight are paho's to repeat.
             in_flight = {row_id for row_id, _ in self._in_flight.values()}
-            rows = tx.conn.execute(_UNSENT, bounds).all()
-            self._send_rows(tx, (row for row in rows if row.id not in in_flight))
+            rows = [row for row in tx.conn.execute(_UNSENT, bounds) if row.id not in in_flight]
+            if rows:
+                tx.conn.execute(_LEASE, [{"row_id": row.id, "until": now + LEASE_S} for row in rows])
+            self._send_rows(tx, rows)
 
         self._writer.submit(unit)
 
@@ -144,6 +163,7 @@ def put_row(
     now: int,
     expires_at: int | None = None,
     order_id: str | None = None,
+    leased_until: int | None = None,
 ) -> int:
     """Add a message to the transaction, for whichever process sends what is left over; returns the row id."""
     values = {
@@ -153,6 +173,7 @@ def put_row(
         "payload": payload,
         "created_at": now,
         "expires_at": expires_at,
+        "leased_until": leased_until,
     }
     return tx.conn.execute(_INSERT, values).scalar_one()
 

@@ -1,6 +1,8 @@
-"""What is to be done from time to time: give up on unanswered orders, send what is left over, forget the old.
+"""What is to be done from time to time: give up on unanswered orders and silent piles, send what is left
+over, forget the old.
 
-Each duty is a transaction that finds nothing left to do if another process was first.
+Each duty is a transaction. Of several workers one does it: the others do not wait for the lock that it has,
+and find nothing left to do afterwards.
 """
 
 import threading
@@ -10,15 +12,15 @@ import structlog
 from . import orders
 from .dispatch import drop_expired
 from .ingest import Ingest
+from .piles import give_up_silent
 from .records import trim_rejects
 from .security import now_s
+from .store import only_one
 from .writer import Transaction, Writer
 
 log = structlog.get_logger()
 
-# Younger rows are on their way from whoever committed them.
-LEFT_OVER_AFTER_S = 3
-TRIM_EVERY = 60  # rounds
+SWEEP_EVERY = 10  # rounds
 
 
 class Duties:
@@ -28,6 +30,7 @@ class Duties:
         self._cx = cx
         self._ingest = ingest
         self._writer = writer
+        self._listening_since: int | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="duties", daemon=True)
 
@@ -38,23 +41,36 @@ class Duties:
         self._stopping.set()
         self._thread.join()
 
-    def run_once(self, now: int, trim: bool = False) -> None:
-        """One round as of `now`, Unix seconds; returns when it is committed."""
+    def run_once(self, now: int, sweep: bool = False) -> None:
+        """One round as of `now`, Unix seconds; returns when it is committed. sweep: also the less urgent."""
         self._ingest.retry()
-        self._writer.submit(lambda tx: self._tidy(tx, now, trim)).result()
-        self._cx.dispatch.send_unsent(LEFT_OVER_AFTER_S)
+        self._listen(now)
+        self._writer.submit(lambda tx: self._tidy(tx, now, sweep)).result()
+        self._cx.dispatch.send_unsent()
 
-    def _tidy(self, tx: Transaction, now: int, trim: bool) -> None:
+    def _listen(self, now: int) -> None:
+        """Remember since when piles could be heard: their silence counts from then."""
+        if not self._cx.dispatch.connected:
+            self._listening_since = None
+        elif self._listening_since is None:
+            self._listening_since = now
+
+    def _tidy(self, tx: Transaction, now: int, sweep: bool) -> None:
+        if not only_one(tx.conn):
+            return
         orders.expire(tx, self._cx, now)
         drop_expired(tx, now)
-        if trim:
+        if sweep:
             trim_rejects(tx.conn, self._cx.settings.rejects_kept)
+            silent_since = now - self._cx.settings.pile_silent_s
+            if self._listening_since is not None and self._listening_since <= silent_since:
+                give_up_silent(tx, silent_since, now)
 
     def _run(self) -> None:
         rounds = 0
         while not self._stopping.wait(self._cx.settings.duty_period_s):
             try:
-                self.run_once(now_s(), trim=rounds % TRIM_EVERY == 0)
+                self.run_once(now_s(), sweep=rounds % SWEEP_EVERY == 0)
             except Exception:
                 log.exception("duties_failed")
             rounds += 1

@@ -151,7 +151,9 @@ class Ingest:
 
     def _status(self, tx: Transaction, device_id: str, status: dict[str, Any]) -> None:
         self._key(tx, device_id)
-        piles.set_status(tx.conn, piles.get(tx.conn, device_id, lock=True), status, now_s())
+        now = now_s()
+        if piles.set_status(tx.conn, piles.get(tx.conn, device_id, lock=True), status, now):
+            orders.shown(tx, self._cx, device_id, status.get("connectors", []), now)
 
     def _is_sample(self, device_id: str, meter: dict[str, Any]) -> bool:
         """Show a meter value to who watches; whether it is also one of those that are stored.

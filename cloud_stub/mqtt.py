@@ -1,10 +1,20 @@
 """The cloud's one MQTT connection: paho, told to wait with acknowledgements and not to wait with bytes.
 
 A message is acknowledged by `ack` once what it says is committed; until then the broker keeps it.
+
+One process alone has a lasting session: the broker keeps what comes while it is away. Several share the
+messages of a group and have sessions that end with their connections, since a broker goes on dealing out
+messages to a lasting session whose worker is dead, where nobody would find them. What a dying worker had not
+acknowledged is lost with it: settlements come again until one is stored, and each status of a pile tells
+where its orders are.
 """
 
+import secrets
 import socket
-from collections.abc import Callable
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,13 +56,18 @@ class Link:
         share: str | None = None,
     ):
         self._address = (host, port)
+        self.shared = share is not None
         self._prefix = f"$share/{share}/" if share else ""
         self._connection = 0
+        self._followed: Counter[str] = Counter()
+        self._following = threading.Lock()
         self.on_message: Callable[[Incoming], None] = lambda incoming: None
         self.on_connect: Callable[[], None] = lambda: None
         self.on_puback: Callable[[int], None] = lambda mid: None
+        if share:  # a second client of the same id would end the first one's connection
+            client_id += "-" + secrets.token_hex(8)
         client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False, manual_ack=True
+            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=self.shared, manual_ack=True
         )
         client.username_pw_set(username, password)
         client.max_inflight_messages_set(IN_FLIGHT_MAX)
@@ -87,6 +102,25 @@ class Link:
         if incoming.qos and incoming.connection == self._connection:
             self._client.ack(incoming.mid, incoming.qos)
 
+    @contextmanager
+    def following(self, device_id: str) -> Iterator[None]:
+        """Meanwhile the pile's meter values come to this worker too, whichever else gets them."""
+        if not self.shared:
+            yield
+            return
+        topic = topics.topic(device_id, topics.METER)
+        with self._following:
+            self._followed[topic] += 1
+            self._client.subscribe(topic, 0)
+        try:
+            yield
+        finally:
+            with self._following:
+                self._followed[topic] -= 1
+                if not self._followed[topic]:
+                    del self._followed[topic]
+                    self._client.unsubscribe(topic)
+
     def _connected(self, client: paho.Client, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
         if reason.is_failure:
             log.error("mqtt_refused", reason=str(reason))
@@ -98,6 +132,9 @@ class Link:
                 for name in topics.UPWARD
             ]
         )
+        with self._following:
+            if self._followed:
+                client.subscribe([(topic, 0) for topic in self._followed])
         log.info("mqtt_connected", host=self._address[0], port=self._address[1])
         self.on_connect()
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pile_protocol import messages, pricing, seal, topics
 
-from . import life, piles, rates
+from . import estimates, life, piles, rates
 from .dispatch import Dispatch, order_was_sent, withdraw, withdraw_all
 from .events import Hub
 from .problems import Problem, invalid, unknown_order
@@ -59,6 +59,15 @@ class Context:
     keys: piles.Keys
 
 
+# What a connector's status says of its order.
+_WORD_OF_STATUS = {
+    "Preparing": "Accepted",
+    "Charging": "Charging",
+    "SuspendedEV": "Charging",
+    "SuspendedEVSE": "Charging",
+    "Finishing": "Finishing",
+}
+
 _GET = select(orders).where(orders.c.order_id == bindparam("order_id"))
 _LOCK = _GET.with_for_update()
 _LOCK_MANY = (
@@ -69,8 +78,11 @@ _LOCK_MANY = (
 )
 _BY_KEY = select(orders).where(orders.c.idempotency_key == bindparam("key"))
 _HELD = select(orders).where(orders.c.device_id == bindparam("device_id"), orders.c.holds).with_for_update()
-_OVERDUE = select(orders.c.order_id).where(
-    orders.c.state == life.PENDING, orders.c.expires_at < bindparam("before")
+_OVERDUE = (
+    select(orders)
+    .where(orders.c.state == life.PENDING, orders.c.expires_at < bindparam("before"))
+    .order_by(orders.c.order_id)
+    .with_for_update(skip_locked=True)
 )
 _INSERT = insert(orders)
 _THIS = orders.c.order_id == bindparam("this")
@@ -182,9 +194,9 @@ def _confirmable_rate(conn: Connection, cx: Context, pile: Any, body: OrderBody,
     if rate is None:
         raise rates.no_rate(pile.device_id)
     if rate["rate_id"] != body.rate_id:
-        raise Problem(
-            409, "RateChanged", "The rate has changed; confirm the new one", rate=rates.shown(rate, now)
-        )
+        latest = rates.shown(rate, now)
+        offered = latest | {"estimates": estimates.at_present_price(latest)}
+        raise Problem(409, "RateChanged", "The rate has changed; confirm the new one", rate=offered)
     if not (pile.online and cx.dispatch.connected):
         raise Problem(503, "PileOffline", "The pile is not connected")
     connector = piles.connector_views(conn, pile, now)[body.connector - 1]
@@ -297,6 +309,17 @@ def reconcile(
             tx.after_commit(lambda row=row: cx.hub.wake(row.order_id))
 
 
+def shown(tx: Transaction, cx: Context, device_id: str, connectors: list[dict[str, Any]], now: int) -> None:
+    """Compare the orders with what a status says of them: it makes up for a word that was lost on its way."""
+    for each in connectors:
+        word = _WORD_OF_STATUS.get(each["status"])
+        if each["order_id"] is None or word is None:
+            continue
+        row = locked(tx.conn, each["order_id"])
+        if row is not None and row.device_id == device_id:
+            move(tx, cx, row, life.of_pile(word), now)
+
+
 def stop(tx: Transaction, cx: Context, order_id: str, now: int) -> Any:
     """Ask the pile to end the order, once; one that the broker has not even got is cancelled."""
     row = locked(tx.conn, order_id)
@@ -341,14 +364,8 @@ def reset(tx: Transaction, cx: Context, device_id: str, connector: int, now: int
 
 def expire(tx: Transaction, cx: Context, now: int) -> int:
     """Give up on what is unanswered past its expiry and grace; returns how many."""
-    before = now - cx.settings.expiry_grace_s
-    overdue = tx.conn.execute(_OVERDUE, {"before": before}).scalars().all()
-    count = 0
-    for order_id in overdue:
-        row = locked(tx.conn, order_id)
-        if row is not None and move(tx, cx, row, life.TIME_RAN_OUT, now, "Expired"):
-            count += 1
-    return count
+    overdue = tx.conn.execute(_OVERDUE, {"before": now - cx.settings.expiry_grace_s}).all()
+    return sum(1 for row in overdue if move(tx, cx, row, life.TIME_RAN_OUT, now, "Expired"))
 
 
 def check_idempotency_key(key: str | None) -> str:

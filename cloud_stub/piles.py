@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Container, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from pile_protocol import seal
 
@@ -16,6 +16,8 @@ from .store import insert_or_ignore, to_json
 from .tables import orders, piles
 from .writer import Transaction
 
+OVERTAKEN_MAX_S = 5
+
 _BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
 
 _GET = select(piles).where(piles.c.device_id == bindparam("device_id"))
@@ -23,6 +25,12 @@ _LOCK = _GET.with_for_update()
 _KEY = select(piles.c.key_hex).where(piles.c.device_id == bindparam("device_id"))
 _HELD = select(orders.c.connector).where(
     orders.c.device_id == bindparam("device_id"), orders.c.holds, orders.c.window_end_at > bindparam("now")
+)
+_GIVE_UP_SILENT = (
+    update(piles)
+    .where(piles.c.online, or_(piles.c.last_seen_at.is_(None), piles.c.last_seen_at < bindparam("since")))
+    .values(online=False)
+    .returning(piles.c.device_id)
 )
 _SEEN = update(piles).where(piles.c.device_id == bindparam("of")).values(last_seen_at=bindparam("at"))
 _SET_STATUS = (
@@ -86,8 +94,13 @@ def seen(conn: Connection, device_id: str, now: int) -> None:
     conn.execute(_SEEN, {"of": device_id, "at": now})
 
 
-def set_status(conn: Connection, pile: Any, status: dict[str, Any], now: int) -> None:
-    """Keep what a pile says of itself; a last will tells nothing of connectors, so theirs stay."""
+def set_status(conn: Connection, pile: Any, status: dict[str, Any], now: int) -> bool:
+    """Keep what a pile says of itself; a last will tells nothing of connectors, so theirs stay.
+
+    False where a later status has overtaken this one on its way to another worker.
+    """
+    if _is_overtaken(pile, status):
+        return False
     for connector, fault, kind in _fault_changes(pile, status):
         record_event(conn, now, kind, pile.device_id, detail=f"connector {connector}: {fault}")
     if pile.online != status["online"]:
@@ -102,6 +115,20 @@ def set_status(conn: Connection, pile: Any, status: dict[str, Any], now: int) ->
         "has_fault": any(each["fault"] for each in status["connectors"]) if tells else pile.faulted,
     }
     conn.execute(_SET_STATUS, values)
+    return True
+
+
+def _is_overtaken(pile: Any, status: dict[str, Any]) -> bool:
+    before_at = json.loads(pile.status_json).get("at") if pile.status_json else None
+    at = status.get("at")
+    # Further back than that, the pile's clock has been set.
+    return at is not None and before_at is not None and at < before_at <= at + OVERTAKEN_MAX_S
+
+
+def give_up_silent(tx: Transaction, since: int, now: int) -> None:
+    """Take the piles for gone that nothing was heard of after `since`, though no last will came."""
+    for device_id in tx.conn.execute(_GIVE_UP_SILENT, {"since": since}).scalars().all():
+        record_event(tx.conn, now, "PileLost", device_id)
 
 
 def _fault_changes(pile: Any, status: dict[str, Any]) -> Iterator[tuple[int, str, str]]:

@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     command_life_s: int = Field(default=300, ge=1, le=86_400)
     meter_sample_s: int = Field(default=10, ge=1, le=3600)
     duty_period_s: int = Field(default=1, ge=1, le=60)
+    # How soon who watches an order sees what another worker changed.
+    reread_ms: int = Field(default=500, ge=10, le=60_000)
+    # A pile says something every 30 s: after so long a silence it is lost, whatever the broker thinks.
+    pile_silent_s: int = Field(default=90, ge=10, le=86_400)
     rejects_kept: int = Field(default=10_000, ge=1)
     body_max_bytes: int = Field(default=65_536, ge=1024)
     # How often one client's address may ask; 0 is without limit. Thousands of phones may share an address.

@@ -14,6 +14,8 @@ from sqlalchemy.engine import make_url
 
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _MIGRATION_LOCK = 0x726174654C6F636B  # any constant that all workers share
+_DUTIES_LOCK = _MIGRATION_LOCK + 1
+_TRY_DUTIES = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _BUSY_TIMEOUT_MS = 10_000
 
 
@@ -71,6 +73,13 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin_immediately(conn: Connection) -> None:
     conn.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def only_one(conn: Connection) -> bool:
+    """Whether this transaction may do what one worker at a time does; it may until it ends. Never waits."""
+    if conn.dialect.name == "sqlite":
+        return True  # one writer at a time as it is
+    return bool(conn.execute(_TRY_DUTIES, {"lock": _DUTIES_LOCK}).scalar_one())
 
 
 def insert_or_ignore(engine_or_conn: Engine | Connection, table: Table) -> Any:

@@ -146,6 +146,7 @@ outbox = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("sent_at", BigInteger),  # acknowledged by the broker
+    Column("leased_until", BigInteger),  # a worker is sending it; null: nobody
     Index("outbox_by_device", "device_id"),
     Index("outbox_by_order", "order_id"),
     Index(

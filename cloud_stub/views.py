@@ -8,7 +8,10 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from . import life, settlements
 from .events import Hub
+from .security import now_s
 from .tables import meter_samples, orders, payments
+
+LIVE_S = 5  # so young a meter value needs no comparing with what is stored
 
 _PAYMENT = select(payments).where(payments.c.order_id == bindparam("order_id"))
 _LATEST_SAMPLE = (
@@ -62,13 +65,16 @@ def brief(row: Any) -> dict[str, Any]:
 
 
 def meter(conn: Connection, hub: Hub, row: Any) -> dict[str, Any] | None:
-    """The latest meter value, from memory where it came through this process, else from what is stored."""
+    """The latest meter value: from memory where it came through this process, else from what is stored.
+
+    What is in memory may be old where another worker got those that came later.
+    """
     live = hub.meter(row.device_id, row.order_id)
-    if live is not None or row.state == life.PENDING:
+    if row.state == life.PENDING or (live is not None and live["at"] > now_s() - LIVE_S):
         return live
     sample = conn.execute(_LATEST_SAMPLE, {"order_id": row.order_id}).first()
-    if sample is None:
-        return None
+    if sample is None or (live is not None and live["at"] >= sample.at):
+        return live
     value = dict(sample._mapping)
     return value | {"connector": row.connector, "remaining": json.loads(value.pop("remaining_json"))}
 

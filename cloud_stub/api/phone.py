@@ -1,6 +1,5 @@
 """For whoever stands at a pile: its rate, an order, its progress, its end and its payment."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -13,9 +12,6 @@ from ..security import now_s
 from .access import OwnOrder, TheCloud, limit_orders, limit_quotes
 
 router = APIRouter(prefix="/api", tags=["phone"])
-
-# How often a watcher reads the database without being woken: what another process changed is seen then.
-REREAD_S = 2
 
 
 @router.get("/piles/{device_id}", dependencies=[Depends(limit_quotes)])
@@ -71,7 +67,7 @@ async def watch_order(cloud: TheCloud, row: OwnOrder) -> AsyncIterator[ServerSen
 async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
     order_id = row.order_id
     shown_version = shown_meter = None
-    with cloud.hub.watch(order_id) as changed:
+    with cloud.hub.watch(order_id) as changed, cloud.link.following(row.device_id):
         while True:
             changed.clear()
             row = orders.get(cloud.reader, order_id)
@@ -89,10 +85,7 @@ async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
                     yield ServerSentEvent(event="meter", data=meter)
             if row.state in life.ENDS or cloud.hub.closed:
                 return
-            try:
-                await asyncio.wait_for(changed.wait(), REREAD_S)
-            except asyncio.TimeoutError:
-                pass
+            await changed.wait()
 
 
 @router.post("/orders/{order_id}/stop", status_code=202)

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from cloud_stub.mqtt import Incoming
@@ -22,6 +23,8 @@ FLAT_RATE = {
 
 class FakeLink:
     """A broker connection that keeps what is published and acknowledges it only when told to."""
+
+    shared = False
 
     def __init__(self) -> None:
         self.connected = True
@@ -44,6 +47,9 @@ class FakeLink:
         self.published.append((device_id, name, data, retain))
         self.last_mid = next(self._mids)
         return self.last_mid
+
+    def following(self, device_id: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def ack(self, incoming: Incoming) -> None:
         self._acknowledged[incoming.mid].set()

@@ -96,9 +96,8 @@ def test_the_stream_of_an_order_that_has_ended_is_one_event(
 
 
 def test_a_change_that_another_process_made_is_seen(
-    http: httpx.Client, order: dict[str, Any], cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    http: httpx.Client, order: dict[str, Any], cloud: Cloud
 ):
-    monkeypatch.setattr("cloud_stub.api.phone.REREAD_S", 0.05)
     with watch(http, order) as response:
         events = read(response)
         assert next(events)[1]["state"] == "Pending"

@@ -98,7 +98,7 @@ def test_a_row_of_another_process_goes_out_with_the_duties(
     settle_down(cloud)
     assert link.sent("PILE-1", "command") == []  # too young: its own process may be about to send it
     with cloud.store.writing.begin() as conn:
-        conn.exec_driver_sql("UPDATE outbox SET created_at = created_at - 10")
+        conn.exec_driver_sql("UPDATE outbox SET leased_until = leased_until - 10")
     cloud.duties.run_once(now_s())
     settle_down(cloud)
     assert len(link.sent("PILE-1", "command")) == 1

@@ -85,7 +85,7 @@ def test_only_the_newest_rejects_are_kept(pile: FakePile, link: FakeLink, cloud:
     cloud.settings.rejects_kept = 3
     for n in range(10):
         link.deliver("elsewhere", b"%d" % n)
-    cloud.duties.run_once(0, trim=True)
+    cloud.duties.run_once(0, sweep=True)
     assert [each["payload"] for each in rejects(operator)] == ["9", "8", "7"]
 
 

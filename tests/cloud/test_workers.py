@@ -1,0 +1,225 @@
+"""Several workers on one database: each duty once, nothing twice, whoever got a message."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from cloud_stub.app import create_app
+from cloud_stub.cloud import Cloud
+from cloud_stub.dispatch import LEASE_S
+from cloud_stub.security import now_s
+from cloud_stub.settings import Settings
+from cloud_stub.store import only_one
+from tests.cloud.conftest import Phone
+from tests.cloud.fakes import WAIT_S, FakeLink, FakePile
+
+
+def settle_down(*clouds: Cloud) -> None:
+    for cloud in clouds:
+        cloud.writer.submit(lambda tx: None).result(WAIT_S)
+
+
+@pytest.fixture
+def other_link() -> FakeLink:
+    link = FakeLink()
+    link.shared = True
+    return link
+
+
+@pytest.fixture
+def other(client: TestClient, settings: Settings, other_link: FakeLink) -> Iterator[Cloud]:
+    """A second worker on the same database."""
+    cloud = Cloud(settings, other_link)  # type: ignore[arg-type]
+    with TestClient(create_app(cloud)):
+        yield cloud
+
+
+def events(cloud: Cloud, kind: str) -> int:
+    with cloud.store.reading.connect() as conn:
+        query = f"SELECT count(*) FROM events WHERE kind = '{kind}'"
+        return conn.exec_driver_sql(query).scalar_one()
+
+
+def state(phone: Phone) -> str:
+    return phone.get()["state"]
+
+
+def sent_everywhere(links: tuple[FakeLink, ...], name: str) -> int:
+    return sum(len(link.sent("PILE-1", name)) for link in links)
+
+
+def test_what_one_worker_is_sending_no_other_sends(
+    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud, other: Cloud, other_link: FakeLink
+):
+    phone.order()
+    other_link.on_connect()
+    other.duties.run_once(now_s())
+    settle_down(cloud, other)
+    assert other_link.sent("PILE-1", "order") == []
+    assert len(link.sent("PILE-1", "order")) == 1
+
+
+def test_what_a_dead_worker_left_is_sent_by_one_of_the_others(
+    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud, other: Cloud, other_link: FakeLink
+):
+    phone.order()
+    with cloud.store.writing.begin() as conn:
+        conn.exec_driver_sql(f"UPDATE outbox SET leased_until = leased_until - {LEASE_S + 1}")
+    cloud.dispatch._in_flight.clear()  # the dead worker's memory
+    link.published.clear()
+    for worker in (other, cloud, other):
+        worker.duties.run_once(now_s())
+        settle_down(worker)
+    assert sent_everywhere((link, other_link), "order") == 1
+
+
+def test_an_unanswered_order_expires_once_whoever_looks_first(
+    phone: Phone, pile: FakePile, cloud: Cloud, other: Cloud
+):
+    placed = phone.order()
+    later = placed["expires_at"] + 60
+    threads = [threading.Thread(target=worker.duties.run_once, args=(later,)) for worker in (cloud, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_S)
+    cloud.duties.run_once(later)  # the one that was refused the lock has left it to the other
+    shown = phone.get()
+    assert (shown["state"], shown["version"]) == ("Expired", 2)
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_duties_are_one_workers_at_a_time_and_nobody_waits(cloud: Cloud, other: Cloud):
+    with cloud.store.writing.begin() as conn, other.store.writing.begin() as other_conn:
+        assert only_one(conn)
+        assert not only_one(other_conn)
+    with other.store.writing.begin() as other_conn:
+        assert only_one(other_conn)
+
+
+def test_a_settlement_that_reaches_two_workers_is_stored_once(
+    phone: Phone, pile: FakePile, cloud: Cloud, other: Cloud, link: FakeLink, other_link: FakeLink
+):
+    phone.order()
+    pile.order_status(phone.order_id, "Charging")
+    said = pile.sealed(pile.settlement(phone.message(pile)))
+    waiting = [each.send("pile/v1/PILE-1/settlement", said) for each in (link, other_link) for _ in range(5)]
+    assert all(event.wait(WAIT_S) for event in waiting)
+    with cloud.store.reading.connect() as conn:
+        assert conn.exec_driver_sql("SELECT count(*) FROM settlements").scalar_one() == 1
+    assert state(phone) == "Settled"
+    assert sent_everywhere((link, other_link), "settlement/ack") == 10
+
+
+def connector(phone: Phone, status: str) -> dict[str, Any]:
+    return {
+        "connector": 1,
+        "status": status,
+        "fault": None,
+        "plugged": True,
+        "order_id": phone.order_id,
+    }
+
+
+@pytest.mark.parametrize(
+    "status, expected",
+    [
+        ("Preparing", "Accepted"),
+        ("Charging", "Charging"),
+        ("SuspendedEV", "Charging"),
+        ("Finishing", "Finishing"),
+    ],
+)
+def test_a_status_makes_up_for_an_order_status_that_died_with_its_worker(
+    phone: Phone, pile: FakePile, status: str, expected: str
+):
+    phone.order()
+    pile.online(**connector(phone, status))
+    assert state(phone) == expected
+
+
+def test_a_status_revives_an_order_that_was_given_up(phone: Phone, pile: FakePile, cloud: Cloud):
+    placed = phone.order()
+    cloud.duties.run_once(placed["expires_at"] + 60)
+    assert state(phone) == "Expired"
+    pile.online(**connector(phone, "Charging"))
+    assert state(phone) == "Charging"
+
+
+def test_a_status_says_nothing_of_another_piles_order(
+    phone: Phone, pile: FakePile, add_pile: Callable[..., FakePile]
+):
+    phone.order()
+    add_pile("PILE-2").online(**connector(phone, "Charging"))
+    assert state(phone) == "Pending"
+
+
+def test_a_status_that_was_overtaken_on_its_way_changes_nothing(
+    phone: Phone, pile: FakePile, link: FakeLink, client: TestClient
+):
+    def say(at: int, status: str) -> None:
+        said = {"online": True, "at": at, "connectors": [connector(phone, status) | {"order_id": None}]}
+        pile._say("status", said)
+
+    def shown() -> str:
+        return client.get("/api/piles/PILE-1").json()["connectors"][0]["status"]
+
+    now = now_s()
+    say(now, "Available")
+    say(now - 1, "Finishing")
+    assert shown() == "Available"
+    say(now - 3600, "Finishing")  # not late: its clock was set
+    assert shown() == "Finishing"
+
+
+def test_a_pile_that_says_nothing_is_lost_though_nobody_said_so(
+    pile: FakePile, cloud: Cloud, other: Cloud, client: TestClient, settings: Settings
+):
+    def online() -> bool:
+        return client.get("/api/piles/PILE-1").json()["online"]
+
+    now = now_s()
+    cloud.duties.run_once(now, sweep=True)
+    other.duties.run_once(now, sweep=True)
+    cloud.duties.run_once(now + settings.pile_silent_s - 5, sweep=True)
+    assert online()
+    later = now + settings.pile_silent_s + 5
+    cloud.duties.run_once(later, sweep=True)
+    other.duties.run_once(later, sweep=True)
+    assert not online()
+    assert events(cloud, "PileLost") == 1
+    pile.online()
+    assert online()
+
+
+def test_silence_counts_from_when_the_cloud_could_hear(
+    pile: FakePile, cloud: Cloud, link: FakeLink, client: TestClient, settings: Settings
+):
+    """After a night without the broker no pile is lost before it had the time to say something."""
+    now = now_s()
+    cloud.duties.run_once(now)
+    link.connected = False
+    cloud.duties.run_once(now + 1)
+    link.connected = True
+    back = now + 10 * settings.pile_silent_s
+    cloud.duties.run_once(back, sweep=True)
+    assert client.get("/api/piles/PILE-1").json()["online"]
+    cloud.duties.run_once(back + settings.pile_silent_s, sweep=True)
+    assert not client.get("/api/piles/PILE-1").json()["online"]
+
+
+def test_a_meter_value_of_another_worker_is_shown_from_what_is_stored(
+    phone: Phone, pile: FakePile, cloud: Cloud, other: Cloud, other_link: FakeLink
+):
+    phone.order()
+    pile.order_status(phone.order_id, "Charging")
+    now = now_s()
+    pile.meter(phone.order_id, 1_000, at=now - 60)
+    elsewhere = FakePile(
+        "PILE-1", pile.key, lambda name, data: other_link.deliver(f"pile/v1/PILE-1/{name}", data)
+    )
+    elsewhere.meter(phone.order_id, 9_000, at=now - 20)
+    assert phone.get()["meter"]["register_mwh"] == 9_000
