@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from pile_protocol import messages, topics
+from pile_protocol import messages, pricing, topics
 
 from . import expansion
 from .dispatch import withdraw_rates
@@ -21,6 +21,7 @@ from .tables import piles, rates
 from .writer import Transaction
 
 DAY_S = 86_400
+_HOUR_S = 3_600
 
 # ISO 4217 exponents; every currency that is not named here has 2.
 _WITH_0_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
@@ -180,7 +181,7 @@ def locked(rate: dict[str, Any], from_at: int, until_at: int) -> dict[str, Any]:
 
 def shown(rate: dict[str, Any], now: int) -> dict[str, Any]:
     """The rate with what holds now, and its steps of the next 24 hours."""
-    steps = expansion.steps(rate["periods"], rate["time_zone"], now, now + DAY_S)
+    steps = _day_ahead(rate, now)
     _, electricity_price, service_price, label = steps[0]
     return rate | {
         "now": {
@@ -192,6 +193,20 @@ def shown(rate: dict[str, Any], now: int) -> dict[str, Any]:
         "steps": steps,
         "until_at": now + DAY_S,
     }
+
+
+def _day_ahead(rate: dict[str, Any], now: int) -> list[list[Any]]:
+    """The steps from `now` on for 24 hours: cut out of those of whole hours, which many askers share."""
+    periods = tuple(map(tuple, rate["periods"]))
+    wide = _steps_from(periods, rate["time_zone"], now - now % _HOUR_S)
+    holding = pricing.step_index(wide, now)
+    later = (step for step in wide[holding + 1 :] if step[0] < now + DAY_S)
+    return [[now, *wide[holding][1:]], *(list(step) for step in later)]
+
+
+@lru_cache(maxsize=1024)
+def _steps_from(periods: tuple[tuple[Any, ...], ...], time_zone: str, hour_at: int) -> list[list[Any]]:
+    return expansion.steps([list(each) for each in periods], time_zone, hour_at, hour_at + DAY_S + _HOUR_S)
 
 
 def no_rate(device_id: str) -> Problem:

@@ -23,9 +23,9 @@ async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
 @router.get("/piles/{device_id}/rate", dependencies=[Depends(limit_quotes)])
 async def get_rate(cloud: TheCloud, device_id: str) -> dict[str, Any]:
     """The pile's latest rate, what holds now, the steps of the next 24 hours, what some kWh would cost."""
-    rate = rates.latest(cloud.reader, piles.get(cloud.reader, device_id).device_id)
+    rate = rates.latest(cloud.reader, device_id)
     if rate is None:
-        raise rates.no_rate(device_id)
+        raise rates.no_rate(piles.get(cloud.reader, device_id).device_id)
     shown = rates.shown(rate, now_s())
     return shown | {"estimates": estimates.at_present_price(shown)}
 
