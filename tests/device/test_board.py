@@ -1,4 +1,4 @@
-"""Relay, counter, flash, heap and clock of a real board, by the drivers that its board.py puts on its pins."""
+"""Relay, counter, flash and heap of a real board, by the drivers that its board.py puts on its pins."""
 
 from __future__ import annotations
 

@@ -132,12 +132,16 @@ class Story:
     def _online(self, pile: _Pile) -> None:
         deadline = time.monotonic() + ONLINE_S
         while not self._phone.pile(pile.identity.device_id)["online"]:
-            pile.child.check_alive()
-            if any("memory" in line for line in pile.child.lines):
-                raise ProcessError("too little memory")
-            if time.monotonic() > deadline:
-                raise ProcessError(f"not online after {ONLINE_S} s")
-            time.sleep(0.02)
+            self._check(pile, deadline)
+
+    def _check(self, pile: _Pile, deadline: float) -> None:
+        """Waits a moment. Raises ProcessError where waiting on is of no use."""
+        pile.child.check_alive()
+        if any("memory" in line for line in pile.child.lines):
+            raise ProcessError("too little memory")
+        if time.monotonic() > deadline:
+            raise ProcessError("it took too long")
+        time.sleep(0.02)
 
     def _place(self, pile: _Pile) -> None:
         pile.order = self._phone.order(pile.identity.device_id, limits={"duration_s": CHARGE_S})
@@ -145,7 +149,8 @@ class Story:
     def _settled(self, pile: _Pile) -> None:
         if pile.order is None:
             raise ApiError("no order was placed")
-        pile.child.check_alive()
-        order = pile.order.wait_for_state("Settled", timeout_s=ORDER_S)
+        deadline = time.monotonic() + ORDER_S
+        while (order := pile.order.view())["state"] != "Settled":
+            self._check(pile, deadline)
         if order["reason"] != "TimeLimitReached":
             raise ApiError(f"settled by {order['reason']}")
