@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(200)]
 class Used:
     """A system in which a whole order has just been charged, settled and paid, and every secret of it."""
 
-    def __init__(self, system: System, pile: SimPile, order: PhoneOrder):
+    def __init__(self, system: System, pile: SimPile, order: PhoneOrder, idempotency_key: str):
         self.system = system
         self.pile = pile
         self.secrets = {
@@ -34,7 +35,7 @@ class Used:
             "MQTT password of the cloud": system.broker.cloud_password,
             "operator token": system.operator_token,
             "order token": order.placed["token"],
-            "idempotency key": "an idempotency key that nobody guesses",
+            "idempotency key": idempotency_key,
         }
 
     def in_text(self, text: str) -> list[str]:
@@ -47,17 +48,18 @@ def used(tmp_path_factory: pytest.TempPathFactory):
         pile = SimPile.new(system, rate=DEMO_RATE, speed=600)
         phone = Phone(system.base_url)
         rate_id = phone.rate(pile.device_id)["rate_id"]
+        idempotency_key = secrets.token_hex(16)
         answer = phone.confirm(
             pile.device_id,
             rate_id,
             limits={"energy_mwh": 1_000_000},
-            idempotency_key="an idempotency key that nobody guesses",
+            idempotency_key=idempotency_key,
         )
         order = phone.placed(answer)
         view = order.wait_for_state("Settled")
         assert order.pay(view["total_minor"]).status == 200
         phone.client.get(f"/api/orders/{order.order_id}?token={order.placed['token']}x")
-        found = Used(system, pile, order)
+        found = Used(system, pile, order, idempotency_key)
         assert all(len(secret) > 30 for secret in found.secrets.values())
         yield found
 
