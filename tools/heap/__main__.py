@@ -2,7 +2,7 @@
 
 python -m tools.heap            the table by module, and the smallest heap in which the whole job gets done
 python -m tools.heap --check    only the budgets of tools/heap/budgets.json (`make check`)
-python -m tools.heap --budgets  writes the budgets anew: what is measured now, and a twentieth more
+python -m tools.heap --budgets  writes the budgets anew: what is measured now, and a tenth more
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tools.processes import ProcessError
 from tools.system import System
 
 STEP_BYTES = 16  # a block of a 32-bit heap
+SPARE_BYTES = 64  # a method or two
 # Around what was measured when this was written; a result at an edge says so.
 ENOUGH_KIB = 72  # for code that stays in flash, in which tests hold it
 SIZES_KIB = {"romfs": range(56, 80, 2), "mpy": range(96, 128, 4)}
@@ -66,7 +67,7 @@ def _write_budgets(interpreter: Interpreter, forms: dict[str, Path]) -> None:
     budgets = {}
     for cost in imports.measure(interpreter, forms["romfs"]):
         if cost.bytes:
-            budgets[cost.module] = -(-cost.bytes * 21 // 20 // STEP_BYTES) * STEP_BYTES + STEP_BYTES
+            budgets[cost.module] = -(-cost.bytes * 11 // 10 // STEP_BYTES) * STEP_BYTES + SPARE_BYTES
     imports.BUDGETS.write_text(json.dumps(budgets, indent=2) + "\n")
 
 
