@@ -2,17 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy import text
 
 from . import pages, problems
-from .api import labels, operator, phone, reports
-from .api.access import TheCloud
+from .api import labels, operation, operator, phone, reports
 from .cloud import Cloud
 from .guard import Guard
+from .timing import Timing
 
 log = structlog.get_logger()
 
@@ -43,12 +41,7 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.include_router(operator.router)
     app.include_router(labels.router)
     pages.install(app)
-    app.add_api_route("/healthz", healthz, tags=["operation"])
+    app.include_router(operation.router)
+    app.add_middleware(Timing, metrics=cloud.metrics)
     app.add_middleware(Guard, body_max_bytes=cloud.settings.body_max_bytes)
     return app
-
-
-async def healthz(cloud: TheCloud) -> dict[str, Any]:
-    """Whether this process works, and whether it reaches the broker."""
-    cloud.reader.execute(text("SELECT 1"))
-    return {"status": "ok", "mqtt": cloud.link.connected}

@@ -15,6 +15,7 @@ from .duties import Duties
 from .events import Hub, Rereader
 from .ingest import Ingest
 from .limits import Limit
+from .metrics import Metrics
 from .mqtt import Link
 from .settings import Settings
 from .store import Store
@@ -32,7 +33,9 @@ class Cloud:
         self.settings = settings
         self.operator_token = settings.read_operator_token()
         self.store = Store(settings.database)
+        self.metrics = Metrics(self.store)
         self.writer = Writer(self.store.writing)
+        self.writer.on_commit = self.metrics.committed
         self.link = link or Link(
             settings.mqtt_host,
             settings.mqtt_port,
@@ -44,7 +47,7 @@ class Cloud:
         self.hub = Hub()
         self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms)
         self.dispatch = Dispatch(self.link, self.writer)
-        self.orders = orders.Context(settings, self.dispatch, self.hub, piles.Keys())
+        self.orders = orders.Context(settings, self.dispatch, self.hub, piles.Keys(), self.metrics)
         self.ingest = Ingest(self.orders, self.link, self.writer)
         self.order_limit = Limit(settings.orders_per_minute)
         self.quote_limit = Limit(settings.quotes_per_minute)

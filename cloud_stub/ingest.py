@@ -6,6 +6,7 @@ taken must not be sent for ever. Only while the database fails does one wait, to
     reasons: UnknownTopic Malformed UnknownPile BadSeal UnknownOrder WrongDevice WrongConnector InternalError
 """
 
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -66,6 +67,7 @@ class Ingest:
             device_id, name = topics.parse(incoming.topic)
             if name not in topics.UPWARD:
                 raise Unusable("UnknownTopic")
+            self._cx.metrics.messages.labels(name).inc()
             message = wire.decode(name, incoming.payload)
         except TopicError:
             self._reject(incoming, Unusable("UnknownTopic"))
@@ -95,7 +97,7 @@ class Ingest:
             try:
                 handle(tx)
             except Unusable as unusable:
-                _record(tx, incoming, unusable)
+                self._record(tx, incoming, unusable)
             tx.after_commit(lambda: self._link.ack(incoming))
 
         self._writer.submit(unit).add_done_callback(lambda future: self._done(incoming, future))
@@ -108,9 +110,12 @@ class Ingest:
 
     def _done(self, incoming: Incoming, future: "Future[None]") -> None:
         error = future.exception()
+        name = incoming.topic.split("/", 3)[-1]
         if error is None:
+            if name in topics.UPWARD:
+                self._cx.metrics.ingested(name, time.monotonic_ns() - incoming.received_ns)
             return
-        log.error("ingest_failed", topic=incoming.topic, exc_info=error)
+        log.error("ingest_failed", topic=incoming.topic[:200], device_id=_device_of(incoming), exc_info=error)
         if isinstance(error, DBAPIError):
             self._to_retry.append(incoming)
         else:
@@ -131,8 +136,8 @@ class Ingest:
         self._cx.dispatch.resend(tx, device_id, now)
 
     def _tell_time(self, device_id: str, nonce: str, key: bytes) -> None:
-        time = {"kind": "time", "device_id": device_id, "nonce": nonce, "at": now_s()}
-        self._cx.dispatch.publish_now(device_id, topics.TIME, seal.seal(messages.encode(time), key))
+        said = {"kind": "time", "device_id": device_id, "nonce": nonce, "at": now_s()}
+        self._cx.dispatch.publish_now(device_id, topics.TIME, seal.seal(messages.encode(said), key))
 
     def _order_status(self, tx: Transaction, device_id: str, status: dict[str, Any]) -> None:
         self._key(tx, device_id)
@@ -195,9 +200,9 @@ class Ingest:
                 seal.check(received.payload, self._key(tx, received.device_id))
                 sealed.append(received)
             except SealError as error:
-                _record(tx, incoming, Unusable("BadSeal", str(error)))
+                self._record(tx, incoming, Unusable("BadSeal", str(error)))
             except Unusable as unusable:
-                _record(tx, incoming, unusable)
+                self._record(tx, incoming, unusable)
         if sealed:
             settlements.store(tx, self._cx, sealed, now_s())
         tx.after_commit(lambda: self._ack_all([incoming for incoming, _ in items]))
@@ -206,6 +211,15 @@ class Ingest:
         for each in incoming:
             self._link.ack(each)
 
+    def _record(self, tx: Transaction, incoming: Incoming, unusable: Unusable) -> None:
+        record_reject(tx.conn, now_s(), incoming.topic, unusable.reason, unusable.detail, incoming.payload)
+        tx.after_commit(lambda: self._rejected(incoming, unusable))
+
+    def _rejected(self, incoming: Incoming, unusable: Unusable) -> None:
+        self._cx.metrics.rejects.labels(unusable.reason).inc()
+        said = {"reason": unusable.reason, "detail": unusable.detail}
+        log.warning("message_rejected", topic=incoming.topic[:200], device_id=_device_of(incoming), **said)
+
     def _key(self, tx: Transaction, device_id: str) -> bytes:
         key = self._cx.keys.get(tx.conn, device_id)
         if key is None:
@@ -213,6 +227,8 @@ class Ingest:
         return key
 
 
-def _record(tx: Transaction, incoming: Incoming, unusable: Unusable) -> None:
-    log.warning("message_rejected", topic=incoming.topic[:200], reason=unusable.reason)
-    record_reject(tx.conn, now_s(), incoming.topic, unusable.reason, unusable.detail, incoming.payload)
+def _device_of(incoming: Incoming) -> str | None:
+    try:
+        return topics.parse(incoming.topic)[0][:40]
+    except TopicError:
+        return None

@@ -12,10 +12,11 @@ where its orders are.
 import secrets
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -41,6 +42,7 @@ class Incoming:
     mid: int
     qos: int
     connection: int
+    received_ns: int = field(default_factory=time.monotonic_ns, compare=False)
 
 
 class Link:

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -16,6 +17,7 @@ from pile_protocol import messages, pricing, seal, topics
 from . import estimates, life, piles, rates
 from .dispatch import Dispatch, order_was_sent, withdraw, withdraw_all
 from .events import Hub
+from .metrics import Metrics
 from .problems import Problem, invalid, unknown_order
 from .records import record_event
 from .security import new_id, new_token, same
@@ -23,6 +25,8 @@ from .settings import Settings
 from .store import to_json
 from .tables import orders
 from .writer import Transaction
+
+log = structlog.get_logger()
 
 # Refusals that anyone can provoke with a forged order or a copy of a real one: no word about the real one.
 _SAYS_NOTHING = frozenset({"BadSeal", "Malformed", "UsedOrder"})
@@ -57,6 +61,7 @@ class Context:
     dispatch: Dispatch
     hub: Hub
     keys: piles.Keys
+    metrics: Metrics
 
 
 # What a connector's status says of its order.
@@ -183,6 +188,7 @@ def create(tx: Transaction, cx: Context, body: OrderBody, idempotency_key: str, 
         },
     )
     _put_sealed(tx, cx, topics.ORDER, message, now, expires_at, order_id)
+    tx.after_commit(lambda: _moved(cx, order_id, body.device_id, life.PENDING, None))
     return get(tx.conn, order_id), True
 
 
@@ -237,8 +243,15 @@ def move(
         withdraw(tx, row.order_id, everything=False)
     elif state in (life.FINISHING, life.SETTLED, life.REJECTED):
         withdraw(tx, row.order_id, everything=True)
-    tx.after_commit(lambda: cx.hub.wake(row.order_id))
+    tx.after_commit(lambda: _moved(cx, row.order_id, row.device_id, state, reason))
     return state
+
+
+def _moved(cx: Context, order_id: str, device_id: str, state: str, reason: str | None) -> None:
+    """After the commit that brought an order into `state`."""
+    cx.metrics.moves.labels(state).inc()
+    log.info("order_moved", order_id=order_id, device_id=device_id, state=state, reason=reason)
+    cx.hub.wake(order_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +282,14 @@ def settle(tx: Transaction, cx: Context, settled: list[Settled]) -> None:
         order_ids = [each["this"] for each in moved]
         tx.conn.execute(_SETTLE, moved)
         withdraw_all(tx, order_ids)
-        tx.after_commit(lambda: cx.hub.wake_all(order_ids))
+        rows = {each.order.order_id: each.order for each in settled}
+        for each in moved:
+            device_id = rows[each["this"]].device_id
+            tx.after_commit(
+                lambda each=each, device_id=device_id: _moved(
+                    cx, each["this"], device_id, life.SETTLED, each["why"]
+                )
+            )
 
 
 def reported(tx: Transaction, cx: Context, row: Any, status: dict[str, Any], now: int) -> None:

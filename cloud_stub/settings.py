@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
     operator_token: str | None = Field(default=None, min_length=8)
 
+    # Another token that may read /metrics, and nothing else; the operator's always may.
+    metrics_token: str | None = Field(default=None, min_length=8)
+
     order_life_s: int = Field(default=60, ge=1, le=300)
     expiry_grace_s: int = Field(default=5, ge=0, le=300)
     duration_s: int = Field(default=12 * 3600, ge=1, le=86_400)

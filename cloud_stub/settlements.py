@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from pile_protocol import messages, pricing, seal, topics
@@ -16,6 +17,8 @@ from .store import to_json
 from .tables import piles as piles_table
 from .tables import settlements
 from .writer import Transaction
+
+log = structlog.get_logger()
 
 TIME_SLACK_S = 10  # between a reading and the word about it, on clocks that count whole seconds
 
@@ -219,6 +222,11 @@ class _Known:
         if self._closed_gaps:
             tx.conn.execute(_SET_FLAGS, self._closed_gaps)
         record_events(tx.conn, self._events)
+        flags = [
+            (row["device_id"], row["order_id"], row["flags_json"]) for row in self._rows if row["flagged"]
+        ]
+        right = len(self._rows) - len(flags)
+        tx.after_commit(lambda: _count(cx, right, flags))
         orders.settle(tx, cx, self._settles)
         followers = {gap["follower"] for gap in self._closed_gaps}
         if followers:
@@ -250,6 +258,15 @@ class _Known:
         # By its number in the chain: one of this group has no id yet.
         gap = {"of": later["device_id"], "number": later["chain_seq"], "follower": follower["order_id"]}
         self._closed_gaps.append(gap | {"flags": later["flags_json"], "any": later["flagged"]})
+
+
+def _count(cx: orders.Context, right: int, flagged: list[tuple[str, str, str]]) -> None:
+    cx.metrics.settlements.labels("right").inc(right)
+    for device_id, order_id, flags_json in flagged:
+        cx.metrics.settlements.labels("flagged").inc()
+        log.warning(
+            "settlement_flagged", order_id=order_id, device_id=device_id, flags=json.loads(flags_json)
+        )
 
 
 def _acknowledge(tx: Transaction, cx: orders.Context, one: Received) -> None:

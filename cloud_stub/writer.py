@@ -11,6 +11,7 @@ nothing of another kind is overtaken.
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -62,6 +63,13 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.commits = 0
         self.units = 0
+        # Told of each transaction: how many units, how many nanoseconds.
+        self.on_commit: Callable[[int, int], None] = lambda units, took_ns: None
+
+    @property
+    def waiting(self) -> int:
+        """Units that nobody has begun yet."""
+        return self._jobs.qsize()
 
     def start(self) -> None:
         self._thread.start()
@@ -112,6 +120,7 @@ class Writer:
     def _commit(self, conn: Connection, group: list[_Job]) -> None:
         transaction = Transaction(conn)
         results: list[tuple[Any, Problem | None]] = []
+        began_ns = time.perf_counter_ns()
         try:
             with conn.begin():
                 for run in _runs(group):
@@ -125,6 +134,7 @@ class Writer:
             return
         self.commits += 1
         self.units += len(group)
+        self.on_commit(len(group), time.perf_counter_ns() - began_ns)
         # Effects first: an order is on its way to the pile before the phone's answer is put together.
         for effect in transaction.effects:
             try:
