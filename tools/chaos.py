@@ -148,7 +148,7 @@ class Chaos:
             before = f"&before={page['next']}"
 
     def _confirm(self, pile: Pile) -> None:
-        phone = Phone(self.system.base_url)
+        phone = Phone(self.base_url())
         limits = {"energy_mwh": self.random.randint(200_000, 2_500_000)}
         try:
             rate_id = phone.rate(pile.device_id)["rate_id"]
@@ -162,6 +162,10 @@ class Chaos:
             pile.confirmed.append(answer.json()["order_id"])
         else:
             self.refused += 1
+
+    def base_url(self) -> str:
+        """Where the next confirmation goes: the cloud, or one of several workers."""
+        return self.system.base_url
 
     def _start(self, pile: Pile) -> None:
         pile.child = self.system.start_pile(
