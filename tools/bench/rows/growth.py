@@ -23,7 +23,7 @@ from tools.bench.figures import Figure
 
 TITLE = "Growth"
 SIZES = (1_000, 100_000, 1_000_000)
-PILES = 200
+PILES = 20  # so that each has a page of orders even at a thousand
 CHUNK = 20_000
 CONFIRM = "order confirmed"
 NEWEST = "console: newest orders"
