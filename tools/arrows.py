@@ -26,6 +26,15 @@ ALLOWED: dict[str, set[str]] = {
     "main": {"config", "net", "pile", "pile_protocol", "drivers", "boards"},
     "cloud_stub": {"pile_protocol"},
     "tools": {"cloud_stub", "config", "pile_protocol"},
+    "bench": {
+        "tools",
+        "cloud_stub",
+        "config",
+        "pile_protocol",
+        "pile",
+        "net",
+        "drivers",
+    },  # it measures each part
 }
 
 # The device's modules outside the packages.
@@ -87,6 +96,8 @@ def part_of(path: Path) -> str | None:
     if top == "firmware":
         name = path.parts[1].removesuffix(".py")
         return name if name in ALLOWED else TOP_MODULES.get(name, "main")
+    if path.parts[:2] == ("tools", "bench"):
+        return "bench"
     return top if top in ALLOWED else None
 
 

@@ -1,7 +1,7 @@
 """Who asks: what the endpoints of both audiences depend on.
 
-All are coroutines: FastAPI runs a plain function on a thread of a pool, which costs more than all they do, and
-would have several threads on the event loop's one connection to the database.
+All are coroutines: FastAPI runs a plain function on a thread of a pool, which costs more than all they do,
+and would have several threads on the event loop's one connection to the database.
 """
 
 import time

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from cloud_stub.cloud import Cloud
-from cloud_stub.mqtt import Incoming
 from cloud_stub.settings import Settings
 from cloud_stub.store import Store
 from pile_protocol import topics
@@ -67,7 +66,9 @@ def test_one_by_one_and_all_at_once_leave_the_same_books(
             phone.order(pile.device_id, connector)
             pile.order_status(phone.order_id, "Charging", connector=connector)
             message = phone.message(pile)
-            lies = chance.choice([{}, {"total_minor": 1}, {"order_id": "nobodys"}, {"prev_mac": "0" * 64}])
+            lies: Any = chance.choice(
+                [{}, {"total_minor": 1}, {"order_id": "nobodys"}, {"prev_mac": "0" * 64}]
+            )
             sent.append((pile.device_id, pile.sealed(pile.settlement(message, **lies))))
         if chance.random() < 0.5:  # a second one of the last order, and a number used twice
             sent.append((pile.device_id, pile.sealed(pile.settlement(message, mwh=1_000))))

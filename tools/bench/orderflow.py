@@ -9,6 +9,7 @@ import threading
 import time
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from pile_protocol import topics
 from tools.bench import http_load
@@ -35,10 +36,10 @@ class Flow:
         self.stored: list[str] = []
         self.refused: dict[str, int] = {}
         self._busy: set[str] = set()
-        client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="flow")
+        client = paho.Client(CallbackAPIVersion.VERSION2, client_id="flow")
         client.username_pw_set("cloud", system.broker.cloud_password)
         client.reconnect_delay_set(1, 1)
-        client.on_connect = lambda client, *_: client.subscribe(topics.topic("+", topics.SETTLEMENT_ACK), 0)
+        client.on_connect = self._connected
         client.on_message = self._acknowledged
         client.connect(HOST, system.broker.port)
         client.loop_start()
@@ -138,6 +139,9 @@ class Flow:
             self.refused[code] = self.refused.get(code, 0) + 1
             self._busy.discard(device_id)
             self._free.append(device_id)
+
+    def _connected(self, client: paho.Client, *_: object) -> None:
+        client.subscribe(topics.topic("+", topics.SETTLEMENT_ACK), 0)
 
     def _acknowledged(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
         ack = json.loads(message.payload)

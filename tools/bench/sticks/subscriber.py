@@ -8,8 +8,10 @@ import json
 import os
 import socket
 import sqlite3
+from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 options = argparse.ArgumentParser()
 options.add_argument("--port", type=int, required=True)
@@ -40,16 +42,20 @@ def received(client: paho.Client, _userdata: object, message: paho.MQTTMessage) 
         client.publish(given.answer, b"done", qos=1)
 
 
-def opened(_client: paho.Client, _userdata: object, sock: socket.socket) -> None:
+def opened(_client: paho.Client, _userdata: object, sock: Any) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-stick = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="stick " + given.topic, manual_ack=True)
+def connected(client: paho.Client, *_: object) -> None:
+    client.subscribe(given.topic, given.qos)
+
+
+stick = paho.Client(CallbackAPIVersion.VERSION2, client_id="stick " + given.topic, manual_ack=True)
 stick.username_pw_set("cloud", os.environ["STICK_PASSWORD"])
 stick.max_inflight_messages_set(1000)
 stick.on_socket_open = opened
 stick.on_message = received
-stick.on_connect = lambda client, *_: client.subscribe(given.topic, given.qos)
+stick.on_connect = connected
 stick.on_subscribe = lambda *_: print("ready", flush=True)
 stick.connect("127.0.0.1", given.port)
 stick.loop_forever()

@@ -12,9 +12,11 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import paho.mqtt.client as paho
 import uvicorn
+from paho.mqtt.enums import CallbackAPIVersion
 
 http_port, mqtt_port, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 jobs: "queue.SimpleQueue[tuple[str, bytes, Callable[[], object]]]" = queue.SimpleQueue()
@@ -39,7 +41,7 @@ def write() -> None:
 
 
 def received(client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
-    data = message.payload
+    data = bytes(message.payload)
 
     def then() -> None:
         client.ack(message.mid, message.qos)
@@ -49,16 +51,20 @@ def received(client: paho.Client, _userdata: object, message: paho.MQTTMessage) 
     jobs.put(("settled", data, then))
 
 
-def opened(_client: paho.Client, _userdata: object, sock: socket.socket) -> None:
+def opened(_client: paho.Client, _userdata: object, sock: Any) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-mqtt = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="stick path", manual_ack=True)
+def connected(client: paho.Client, *_: object) -> None:
+    client.subscribe("pile/v1/STICK/up", 1)
+
+
+mqtt = paho.Client(CallbackAPIVersion.VERSION2, client_id="stick path", manual_ack=True)
 mqtt.username_pw_set("cloud", os.environ["STICK_PASSWORD"])
 mqtt.max_inflight_messages_set(1000)
 mqtt.on_socket_open = opened
 mqtt.on_message = received
-mqtt.on_connect = lambda client, *_: client.subscribe("pile/v1/STICK/up", 1)
+mqtt.on_connect = connected
 mqtt.on_subscribe = lambda *_: print("ready", flush=True)
 
 
