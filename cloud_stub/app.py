@@ -7,7 +7,7 @@ import structlog
 from fastapi import FastAPI
 
 from . import pages, problems
-from .api import labels, operation, operator, phone, reports
+from .api import broker, labels, operation, operator, phone, reports
 from .cloud import Cloud
 from .guard import Guard
 from .timing import Timing
@@ -42,6 +42,7 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.include_router(labels.router)
     pages.install(app)
     app.include_router(operation.router)
+    app.include_router(broker.router)
     app.add_middleware(Timing, metrics=cloud.metrics)
     app.add_middleware(Guard, body_max_bytes=cloud.settings.body_max_bytes)
     return app

@@ -9,7 +9,7 @@ import threading
 
 import structlog
 
-from . import orders
+from . import orders, retention
 from .dispatch import drop_expired
 from .ingest import Ingest
 from .piles import give_up_silent
@@ -21,6 +21,8 @@ from .writer import Transaction, Writer
 log = structlog.get_logger()
 
 SWEEP_EVERY = 10  # rounds
+RETENTION_UNITS_MAX = 200  # in one sweep
+_DAY_S = 86_400
 
 
 class Duties:
@@ -48,6 +50,25 @@ class Duties:
         self._writer.submit(lambda tx: self._tidy(tx, now, sweep)).result()
         self._cx.dispatch.send_unsent()
 
+    def retain(self, now: int) -> None:
+        """Thin and drop what is old, in units that let others in between; some of it if there is much."""
+        settings = self._cx.settings
+        for duty, days in (
+            ("drop", settings.meter_drop_after_days),
+            ("thin", settings.meter_thin_after_days),
+        ):
+            before_at = now - days * _DAY_S
+            for _ in range(RETENTION_UNITS_MAX):
+                if (
+                    self._stopping.is_set()
+                    or not self._writer.submit(
+                        lambda tx, duty=duty, before_at=before_at: (
+                            only_one(tx.conn) and retention.advance(tx, duty, before_at)
+                        )
+                    ).result()
+                ):
+                    break
+
     def _listen(self, now: int) -> None:
         """Remember since when piles could be heard: their silence counts from then."""
         if not self._cx.dispatch.connected:
@@ -70,7 +91,10 @@ class Duties:
         rounds = 0
         while not self._stopping.wait(self._cx.settings.duty_period_s):
             try:
-                self.run_once(now_s(), sweep=rounds % SWEEP_EVERY == 0)
+                sweep = rounds % SWEEP_EVERY == 0
+                self.run_once(now_s(), sweep)
+                if sweep:
+                    self.retain(now_s())
             except Exception:
                 log.exception("duties_failed")
             rounds += 1

@@ -1,7 +1,8 @@
 """What Prometheus reads: counts and times of this process, and what the database says of all of them.
 
 Those of the database are the same at every worker: take their maximum, and the sum of all others. They are
-read at most once in FRESH_S, however often somebody asks, by queries that look at what is open, not at history.
+read at most once in FRESH_S, however often somebody asks, by queries that look at what is open and not at
+history.
 """
 
 import threading

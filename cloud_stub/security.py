@@ -35,7 +35,15 @@ _ids = _Ids()
 
 def new_id() -> str:
     """26 characters: 48 bits of milliseconds, then 80 random bits."""
-    value = _ids.next()
+    return _base32(_ids.next())
+
+
+def first_id_of(at: int) -> str:
+    """What every id made at or after `at`, Unix seconds, is equal to or sorts after."""
+    return _base32(max(0, at) * 1000 << 80)
+
+
+def _base32(value: int) -> str:
     return "".join(_BASE32[value >> shift & 31] for shift in range(125, -1, -5))
 
 

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
     operator_token: str | None = Field(default=None, min_length=8)
 
+    # A broker that asks over HTTP who may connect shows this token; without one nobody is answered.
+    broker_token: str | None = Field(default=None, min_length=8)
     # Another token that may read /metrics, and nothing else; the operator's always may.
     metrics_token: str | None = Field(default=None, min_length=8)
 
@@ -47,6 +49,9 @@ class Settings(BaseSettings):
     reread_ms: int = Field(default=500, ge=10, le=60_000)
     # A pile says something every 30 s: after so long a silence it is lost, whatever the broker thinks.
     pile_silent_s: int = Field(default=90, ge=10, le=86_400)
+    # Meter values of orders older than this are thinned, then dropped.
+    meter_thin_after_days: int = Field(default=30, ge=1, le=36_500)
+    meter_drop_after_days: int = Field(default=400, ge=1, le=36_500)
     rejects_kept: int = Field(default=10_000, ge=1)
     body_max_bytes: int = Field(default=65_536, ge=1024)
     # How often one client's address may ask; 0 is without limit. Thousands of phones may share an address.

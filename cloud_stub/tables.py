@@ -183,6 +183,13 @@ events = Table(
     Index("events_by_order", "order_id", "id"),
 )
 
+progress = Table(
+    "progress",
+    metadata,
+    Column("name", String(32), primary_key=True),  # of a duty that goes through the orders
+    Column("place", String(40), nullable=False),  # the last order it has done
+)
+
 rejects = Table(
     "rejects",
     metadata,

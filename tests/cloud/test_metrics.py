@@ -148,7 +148,8 @@ def test_rejects_messages_lag_and_commits_are_counted(pile: FakePile, link: Fake
     assert scrape("ratelock_rejects_total", reason="Malformed") == 1
     assert scrape("ratelock_messages_total", topic="status") == 2  # its greeting too
     assert scrape("ratelock_ingest_seconds_count", topic="status") == 2
-    assert scrape("ratelock_commit_units_count") == scrape("ratelock_commit_seconds_count") > 1
+    assert scrape("ratelock_commit_units_count") > 1
+    assert scrape("ratelock_commit_seconds_count") > 1
 
 
 def test_answers_are_timed_by_route_not_by_address(pile: FakePile, client: TestClient, scrape: Scrape):
