@@ -1,0 +1,24 @@
+"""Writes what the broker of compose.yaml needs into the data folder, before anything there runs.
+
+python -m tools.compose_broker
+"""
+
+from __future__ import annotations
+
+from cloud_stub import broker_auth
+from cloud_stub.settings import Settings
+from tools import broker_config
+
+
+def main() -> int:
+    settings = Settings()
+    settings.prepare()
+    folder = settings.broker_folder
+    passwords = {settings.mqtt_username: settings.read_mqtt_password()}
+    broker_auth.write(folder / "passwd", passwords, keep_others=True)
+    broker_config.write(folder, "listener 1883")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
