@@ -56,6 +56,9 @@ def build_controller(settings, equipment, store):
     """The controller, with every meter going on from its last durable reading."""
     parts = [(Readings(), Limits(**one.limits)) for one in equipment]
     clock = Clock(time.ticks_ms())
+    at = board.utc()
+    if at is not None:  # a watchdog's reset: an order that was running goes on at once
+        clock.tell(at, NTP)
     controller = Controller(settings.device_id, settings.key, store, clock, parts, FIRMWARE)
     for connector, one in zip(controller.connectors, equipment):
         one.meter.restore(controller.journal.register_mwh(connector.number))

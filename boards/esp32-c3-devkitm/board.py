@@ -72,6 +72,12 @@ def set_utc(at):
     rtc.set_utc(at)
 
 
+def utc():
+    from drivers.esp32 import rtc
+
+    return rtc.utc()
+
+
 def log(text):
     """One line for whoever watches the serial console."""
     print(text)

@@ -18,7 +18,8 @@ LED = 23
 
 IMP_PER_KWH = 1000  # printed on the meters
 MAX_POWER_W = 2_000  # of one socket
-LIMITS = {"max_temperature_c": 70, "full_power_mw": 8_000}
+# "Full" must outlast two pulses at full_power_mw (15 W unless told): 2 x 3,600,000 s / (imp x W).
+LIMITS = {"max_temperature_c": 70, "full_power_mw": 8_000, "full_after_ms": 960_000}
 
 
 def outputs_safe():
@@ -69,6 +70,12 @@ def set_utc(at):
     from drivers.esp32 import rtc
 
     rtc.set_utc(at)
+
+
+def utc():
+    from drivers.esp32 import rtc
+
+    return rtc.utc()
 
 
 def log(text):

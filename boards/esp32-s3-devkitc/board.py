@@ -19,7 +19,8 @@ PIXEL = 48  # on board: 48 on version 1.0, 38 on version 1.1
 
 IMP_PER_KWH = 1000  # printed on the meter
 MAX_POWER_W = 9_000  # a fifth above what the circuit breaker lets through for long
-LIMITS = {"max_temperature_c": 80}
+# "Full" must outlast two pulses at full_power_mw (15 W unless told): 2 x 3,600,000 s / (imp x W).
+LIMITS = {"max_temperature_c": 80, "full_after_ms": 500_000}
 
 
 def outputs_safe():
@@ -66,6 +67,12 @@ def set_utc(at):
     from drivers.esp32 import rtc
 
     rtc.set_utc(at)
+
+
+def utc():
+    from drivers.esp32 import rtc
+
+    return rtc.utc()
 
 
 def log(text):

@@ -35,7 +35,7 @@ class Inputs:
     """What else one connector can sense; each is debounced."""
 
     def plugged(self):
-        """Whether a vehicle is plugged in; True where the board cannot tell."""
+        """Whether a vehicle is plugged in; None where the board cannot tell."""
 
     def estop(self):
         """Whether the emergency stop is pressed, or its wire broken."""

@@ -46,7 +46,7 @@ class Uplink:
             try:
                 self._tell_time(await ntp.query(self._ntp_server, self.name_server))
                 told = False
-            except OSError as error:
+            except (OSError, ValueError) as error:  # no network, no answer, or no name or port at all
                 pause_s = NTP_RETRY_S
                 if not told:
                     self._log(

@@ -82,7 +82,7 @@ def reason_not_ready(connector):
     readings = connector.readings
     if connector.latch.fault or readings.estop:
         return "ConnectorFaulted"
-    if not readings.plugged:
+    if readings.plugged is False:
         return "NotPlugged"
     if readings.register_mwh is None:
         return "NoMeter"

@@ -84,7 +84,7 @@ class Connector:
             "connector": self.number,
             "status": self.status(),
             "fault": self.latch.fault,
-            "plugged": self.readings.plugged,
+            "plugged": self.readings.plugged is not False,
             "order_id": self.session.order_id if self.session else None,
         }
 

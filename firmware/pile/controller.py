@@ -23,7 +23,9 @@ from .session import Session
 
 CHECKPOINT_MS = 1_000
 RETRY_MS = 1_000  # after the flash refused a write
-HELLO_ANSWER_MS = 10_000  # a time that took longer than this to come is too old to set a clock by
+# A time that took longer than this to come is too old to set a clock by. Less than the cloud's grace for
+# expired orders (RATELOCK_EXPIRY_GRACE_S, 5 s): what the cloud has given up, a late clock must not start.
+HELLO_ANSWER_MS = 4_000
 
 _STATE_OF_PHASE = {
     phases.STARTING: "Accepted",
@@ -117,6 +119,7 @@ class Controller:
             for connector in self.connectors:
                 if connector.session is not None and not connector.latch.fault:
                     self._set_fault(connector, "InternalError")
+                    self._changed.append((connector, FAULT_CHANGED))  # durable as soon as flash takes it
         self._note_status()
 
     def _record(self, now_ms):

@@ -7,7 +7,7 @@ class Readings:
     def __init__(self):
         self.register_mwh = None  # cumulative, never backwards; None while the meter gives no valid reading
         self.power_mw = 0
-        self.plugged = True
+        self.plugged = True  # None: no switch tells, and every order is taken as plugged
         self.estop = False
         self.ground_fault = False
         self.relay_closed = None  # the feedback contact, where one is wired

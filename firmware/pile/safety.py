@@ -2,7 +2,8 @@
 
 # Commanded open, but the feedback says closed, or energy still flows; or closed, but the feedback says open.
 FEEDBACK_GRACE_MS = 1_000
-WELD_ENERGY_MWH = 3_000  # two pulses of the coarsest meter (800 imp/kWh) and some
+WELD_ENERGY_MWH = 3_000  # two pulses of the coarsest meter (800 imp/kWh) and some ...
+WELD_WINDOW_MS = 600_000  # ... within this; a stray pulse in a week is no weld
 METER_GRACE_MS = 3_000
 OVERCURRENT_MS = 2_000
 
@@ -28,6 +29,7 @@ class SafetyLatch:
         self._commanded = False
         self._mismatch_ms = 0
         self._weld_register_mwh = None  # more than this with an open relay, and it is not open
+        self._weld_ms = 0
         self._no_meter_ms = 0
         self._overcurrent_ms = 0
         self._last_ms = None
@@ -69,8 +71,10 @@ class SafetyLatch:
                 return "PowerSwitchFailure"
         register_mwh = readings.register_mwh
         if not self._commanded and register_mwh is not None:
-            if self._weld_register_mwh is None:
+            self._weld_ms += passed_ms
+            if self._weld_register_mwh is None or self._weld_ms > WELD_WINDOW_MS:
                 self._weld_register_mwh = register_mwh + WELD_ENERGY_MWH
+                self._weld_ms = 0
             elif register_mwh > self._weld_register_mwh:
                 return "PowerSwitchFailure"
         return None

@@ -19,6 +19,8 @@ OPEN_CONFIRM_MS = 1_500
 OPEN_SETTLE_MS = 300
 # After a power cut: how long to wait for the clock, the meter and the plug before settling.
 RECOVERY_WAIT_MS = 120_000
+# Where no switch tells that the same vehicle is still there: how long the power may have been gone.
+BLIND_RESUME_S = 300
 # How far the time after a power cut may seem to lie before the last checkpoint: an order's own time base may
 # run ahead of a clock of whole seconds by as much as admission.FUTURE_S.
 CLOCK_SLACK_S = 30
@@ -52,6 +54,8 @@ class Session:
         self._steps = self._rate["steps"]
         self._fee_minor = self._rate["session_fee_minor"]
         self._digits = self._rate["minor_digits"]
+        # Without a limit of the user's: the most that a settlement can tell.
+        self._cost_limit_minor = order["limits"].get("cost_minor", messages.MAX_MINOR)
         self._stop_asked = None
         self._since_ms = now_ms
         self._last_ms = now_ms
@@ -116,7 +120,7 @@ class Session:
     def bill(self):
         """(total_minor, fee_minor, periods): pricing.bill at the money limit, without steps of no energy."""
         energies = [(index, mwh) for index, mwh in self.energies() if mwh]
-        return pricing.bill(self._rate, energies, self.order["limits"].get("cost_minor"))
+        return pricing.bill(self._rate, energies, self._cost_limit_minor)
 
     def remaining(self, now_ms):
         """What is left of each limit: mWh or None, minor units or None, seconds."""
@@ -174,7 +178,7 @@ class Session:
             return "EmergencyStop"
         if fault:
             return _STOP_OF_FAULT.get(fault, "Other")
-        if not readings.plugged:
+        if readings.plugged is False:
             return "EVDisconnected"
         if self._stop_asked:
             return self._stop_asked
@@ -206,10 +210,13 @@ class Session:
             if not 0 <= readings.register_mwh - self.register_mwh <= RECOVERY_JUMP_MWH:
                 return self._give_up(now_ms)  # the meter lost its memory, or is another one
             self._read(readings)
-        if self.stop_reason or readings.estop or fault or not readings.plugged or self._stop_asked:
+        if self.stop_reason or readings.estop or fault or readings.plugged is False or self._stop_asked:
             return self._give_up(now_ms)
         if utc_at is not None:
-            if not self._checkpoint_at - CLOCK_SLACK_S <= utc_at < self._resume_until_at:
+            until_at = self._resume_until_at
+            if readings.plugged is None:
+                until_at = min(until_at, self._checkpoint_at + BLIND_RESUME_S)
+            if not self._checkpoint_at - CLOCK_SLACK_S <= utc_at < until_at:
                 return self._give_up(now_ms)
             if readings.register_mwh is not None:
                 at = max(utc_at, self._checkpoint_at)
@@ -268,11 +275,10 @@ class Session:
         limits = self.order["limits"]
         self._stop_register_mwh = self.start_register_mwh + min(limits.get("energy_mwh", MOST_MWH), MOST_MWH)
         self._stop_register_reason = "EnergyLimitReached"
-        if "cost_minor" in limits:
-            by_cost_mwh = self._cost_limit_register_mwh(limits["cost_minor"], index, begin_mwh)
-            if by_cost_mwh is not None and by_cost_mwh < self._stop_register_mwh:
-                self._stop_register_mwh = by_cost_mwh
-                self._stop_register_reason = "CostLimitReached"
+        by_cost_mwh = self._cost_limit_register_mwh(self._cost_limit_minor, index, begin_mwh)
+        if by_cost_mwh is not None and by_cost_mwh < self._stop_register_mwh:
+            self._stop_register_mwh = by_cost_mwh
+            self._stop_register_reason = "CostLimitReached"
 
     def _cost_limit_register_mwh(self, limit_minor, index, begin_mwh):
         """The register at which the exact cost would reach the money limit in this step; None: never."""

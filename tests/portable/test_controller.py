@@ -5,7 +5,7 @@ from pile.controller import HELLO_ANSWER_MS, RETRY_MS
 from pile.journal import USED_MAX
 from pile.outbox import Outbox
 from pile.records import framed, unframed
-from pile.session import RECOVERY_WAIT_MS
+from pile.session import BLIND_RESUME_S, RECOVERY_WAIT_MS
 from pile_protocol import messages, pricing, topics, wire
 from tests.portable.kit import (
     AT,
@@ -994,3 +994,38 @@ def test_the_key_never_leaves_the_pile():
         (pile.controller.status(0, 0, 0), pile.controller.hello(NONCE), pile.settlements(), pile.store.files)
     )
     assert repr(KEY)[2:20] not in text and "".join(["%02x" % b for b in KEY]) not in text
+
+
+def test_without_a_plug_switch_it_resumes_only_for_a_short_while():
+    """Hours after a power cut another vehicle may stand there: it must not charge on the first one's bill."""
+    for away_s, resumes in ((BLIND_RESUME_S - 60, True), (BLIND_RESUME_S + 60, False)):
+        pile = cut_while_charging()
+        pile.boot()
+        pile.readings().plugged = None
+        pile.controller.hello(NONCE)
+        time(pile, AT + 59 + away_s)
+        pile.cycle(2)
+        assert pile.connector().commanded is resumes, away_s
+        if not resumes:
+            assert settled(pile, "PowerLoss")["ended_at"] == AT + 59
+
+
+def test_an_order_ends_before_its_cost_leaves_the_settlements_table():
+    """A mistyped fee once made settlements that no cloud could take, and nothing behind them got out."""
+    pile = Pile()
+    fee = messages.MAX_MINOR - 10
+    pile.order("o1", rate=rate(session_fee_minor=fee, steps=[[AT - 60, 1_000_000, 0, "flat"]]))
+    pile.cycle(2_000)
+    (settlement,) = pile.settlements()
+    assert (settlement["stop_reason"], settlement["total_minor"]) == ("CostLimitReached", messages.MAX_MINOR)
+
+
+def test_a_fault_for_flash_that_refused_is_kept_once_it_writes_again():
+    pile = Pile()
+    pile.charge()
+    pile.store.refusing = True
+    pile.cycle(20)
+    pile.store.refusing = False
+    pile.cycle(30)
+    pile.boot()
+    assert pile.connector().latch.fault == "InternalError"

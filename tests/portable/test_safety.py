@@ -6,6 +6,7 @@ from pile.safety import (
     METER_GRACE_MS,
     OVERCURRENT_MS,
     WELD_ENERGY_MWH,
+    WELD_WINDOW_MS,
     Limits,
     SafetyLatch,
 )
@@ -184,3 +185,12 @@ def test_the_contact_gets_its_grace_at_every_command():
 def test_a_fault_from_before_a_restart_is_there_from_the_start():
     bench = Bench(commanded=False, fault="PowerSwitchFailure")
     assert bench.check(100) == "PowerSwitchFailure"
+
+
+def test_stray_pulses_over_weeks_are_no_weld():
+    """Four of them in 22 days had latched PowerSwitchFailure until somebody came to reset it."""
+    bench = Bench(commanded=False)
+    bench.readings.relay_closed = None
+    for _ in range(10):
+        bench.readings.register_mwh += 1_000
+        assert bench.check(WELD_WINDOW_MS + 100) is None

@@ -94,7 +94,7 @@ class Inputs:
         self._ntc = ntc
 
     def plugged(self):
-        return True if self._plug is None else self._plug.read()
+        return None if self._plug is None else self._plug.read()
 
     def estop(self):
         return False if self._estop is None else self._estop.read()

@@ -122,7 +122,7 @@ def test_ntc_follows_heat():
 
 def test_what_is_not_wired():
     nothing = Inputs()
-    assert nothing.plugged() is True
+    assert nothing.plugged() is None
     assert nothing.estop() is False
     assert nothing.ground_fault() is False
     assert nothing.temperature_c() is None

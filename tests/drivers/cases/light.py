@@ -1,8 +1,10 @@
 import gc
+import time
 
 import lab
 
 from drivers import patterns
+from drivers.esp32 import rtc
 from drivers.esp32.indicator import Led, Pixel
 from drivers.esp32.rtc import set_utc
 from drivers.esp32.watchdog import Watchdog
@@ -142,3 +144,21 @@ def test_unix_time_becomes_the_chips_calendar():
     assert lab.rtc == (2026, 11, 23, 0, 6, 3, 17, 0), lab.rtc
     set_utc(951_782_400)  # 29 February 2000
     assert lab.rtc[:3] == (2000, 2, 29)
+
+
+def test_the_calendar_is_believed_only_after_a_reset_that_it_ran_through():
+    class Calendar:
+        seconds = 1_795_413_797 - rtc._EPOCH_AT
+
+        def time(self):
+            return self.seconds
+
+    rtc.time = calendar = Calendar()
+    try:
+        for cause, believed in ((1, False), (2, False), (3, True), (4, False), (5, True)):
+            lab.reset_cause = cause
+            assert rtc.utc() == (1_795_413_797 if believed else None), cause
+        calendar.seconds = 600  # it ran on, but nobody had set it
+        assert rtc.utc() is None
+    finally:
+        rtc.time = time

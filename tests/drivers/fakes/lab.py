@@ -15,6 +15,7 @@ timers = {}
 microvolts = {}  # what an ADC pin sees
 watchdog = None
 rtc = None
+reset_cause = 1  # power-on
 bits = []  # (pin number, bytes) of every bitstream
 uses = []  # (pin number, role): what a board's code asked of its pins, in order
 dropped = 0

@@ -219,6 +219,13 @@ class WDT:
         self.feeds += 1
 
 
+PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
+
+
+def reset_cause():
+    return lab.reset_cause
+
+
 class RTC:
     def datetime(self, value):
         lab.rtc = value
