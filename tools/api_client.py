@@ -80,11 +80,15 @@ class Client:
     def put(self, path: str, body: object) -> Response:
         return self.request("PUT", path, body)
 
-    def events(self, path: str, timeout_s: float = TIMEOUT_S) -> Iterator[Event]:
+    def events(
+        self, path: str, timeout_s: float = TIMEOUT_S, lasts_s: float | None = None
+    ) -> Iterator[Event]:
         """The server-sent events of `path`, until the server ends them. Raises ApiError.
 
-        timeout_s: of silence (heartbeats are no silence).
+        timeout_s: of silence (heartbeats are no silence). lasts_s: of it all, None for as long as it takes; it
+        is looked at with every line, so heartbeats do not make it longer.
         """
+        deadline = None if lasts_s is None else time.monotonic() + lasts_s
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
         try:
             connection.request(
@@ -95,6 +99,8 @@ class Client:
                 raise ApiError(f"GET {path}: HTTP {answer.status} {answer.read()[:200]!r}")
             name, event_id, data = "message", None, []
             while line := answer.readline():
+                if deadline is not None and time.monotonic() > deadline:
+                    raise ApiError(f"GET {path}: not over, nor left, after {lasts_s:g} s")
                 text = line.decode().rstrip("\r\n")
                 field, _, value = text.partition(":")
                 value = value.removeprefix(" ")

@@ -25,9 +25,9 @@ class PhoneOrder:
         """The order as it is now. Raises ApiError."""
         return _checked(self.client.get(self._path)).json()
 
-    def events(self, timeout_s: float = 20) -> Iterator[Event]:
-        """`order` and `meter` events; the first is the present state."""
-        return self.client.events(self._path + "/events", timeout_s)
+    def events(self, timeout_s: float = 20, lasts_s: float | None = None) -> Iterator[Event]:
+        """`order` and `meter` events; the first is the present state. Raises ApiError, after lasts_s too."""
+        return self.client.events(self._path + "/events", timeout_s, lasts_s)
 
     def wait_for_event(self, matches: Callable[[Event], bool], timeout_s: float = 30) -> Event:
         """The first event that `matches`. A stream that breaks off is opened again. Raises ApiError."""
@@ -35,7 +35,7 @@ class PhoneOrder:
         last = "nothing"
         while time.monotonic() < deadline:
             try:
-                for event in self.events(timeout_s):
+                for event in self.events(timeout_s, max(deadline - time.monotonic(), 0)):
                     last = f"{event.name} {event.data}"
                     if matches(event):
                         return event

@@ -1,13 +1,19 @@
 """`make demo` holds what it tells, and would notice if it did not."""
 
+import contextlib
 import re
+import socket
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
 from pile_protocol import pricing
 from tools import ROOT
+from tools.api_client import ApiError, Client, Event
+from tools.demo import __main__ as demo
 from tools.demo import receipt, screen, story
 
 
@@ -30,6 +36,59 @@ def test_a_claim_that_does_not_hold_ends_the_story() -> None:
     story.claim(1 == 1, "sums")
     with pytest.raises(story.ClaimFailed, match="sums"):
         story.claim(1 == 2, "sums")
+
+
+class EndedOrder:
+    """An order whose car was full before the story had its meter events."""
+
+    order_id = "o-1"
+
+    def __init__(self, state: str):
+        self.state = state
+
+    def events(self, timeout_s: float = 20, lasts_s: float | None = None):
+        assert lasts_s is not None
+        yield Event("order", {"state": "Charging", "reason": None}, None)
+        yield Event("order", {"state": self.state, "reason": "EVFull"}, None)
+        pytest.fail("the story goes on reading events of an order that has ended")
+
+
+@pytest.mark.parametrize("state", ["Finishing", "Settled"])
+def test_a_charge_that_ends_early_fails_the_story(state: str) -> None:
+    told = story.Story.__new__(story.Story)
+    with pytest.raises(story.ClaimFailed, match="EVFull"):
+        told._charging(EndedOrder(state), {})
+
+
+def test_a_stream_of_heartbeats_alone_does_not_last_for_ever() -> None:
+    """Heartbeats come faster than the silence that ends a stream."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def beat() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+                while True:
+                    connection.sendall(b": ping\n\n")
+                    time.sleep(0.01)
+
+        beating = threading.Thread(target=beat)
+        beating.start()
+        client = Client(f"http://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(ApiError, match="not over"):
+            list(client.events("/events", 20, lasts_s=0.1))
+        beating.join(10)
+
+
+def test_a_mistake_of_the_demo_itself_fails_it(monkeypatch, capsys) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("reason")
+
+    monkeypatch.setattr(demo, "exit_on_signals", lambda: None)
+    monkeypatch.setattr(demo, "System", broken)
+    assert demo.main() == 1
+    assert "DEMO FAILED: KeyError" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("mwh", [0, 1, 416_666, 416_667, 5_080_000, 123_456_789])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+import traceback
 
 from tools import mosquitto
 from tools.api_client import ApiError
@@ -32,6 +33,10 @@ def main() -> int:
         return 1
     except (ApiError, ProcessError, TimeoutError, mosquitto.NoBroker) as error:
         screen.fail(f"DEMO FAILED: {error}")
+        return 1
+    except Exception as error:  # noqa: BLE001 a mistake of the demo itself is told with its place
+        traceback.print_exc()
+        screen.fail(f"DEMO FAILED: {type(error).__name__}: {error}")
         return 1
     except KeyboardInterrupt:
         screen.fail("DEMO INTERRUPTED; everything it started has ended")

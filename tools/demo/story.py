@@ -20,6 +20,8 @@ POWER_W = 7_000
 SPEED = 600  # ten minutes of charging in each second of the demo
 METERS_BEFORE_THE_NEW_RATE = 3
 METERS_AFTER_IT = 3
+CHARGING_S = 60  # by then the meter events must have come; they take a few seconds
+OVER = ("Finishing", "Settled")
 
 
 class ClaimFailed(Exception):
@@ -137,7 +139,11 @@ class Story:
         dearer: dict[str, Any] | None = None
         count = 0
         last: dict[str, Any] | None = None
-        for event in order.events():
+        for event in order.events(lasts_s=CHARGING_S):
+            if event.name == "order" and event.data["state"] in OVER:
+                raise ClaimFailed(
+                    f"the pile charges until it is stopped, and not until {event.data.get('reason')}"
+                )
             if event.name != "meter":
                 continue
             meter = event.data
