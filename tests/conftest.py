@@ -6,6 +6,7 @@ of it takes `own_system`. Whatever crosses a broker is validated when the test e
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,13 @@ from tests.tap import Tap
 from tools.broker import Broker
 from tools.phone import Phone
 from tools.processes import Child
-from tools.system import DEMO_RATE, System
+from tools.system import DEMO_RATE, System, neutral_environment
+
+# A developer's own cloud is not the tests': its settings, above all its database, must not reach them.
+TESTS_OWN = ("RATELOCK_BROKER", "RATELOCK_CHROMIUM", "RATELOCK_DEVICE_", "RATELOCK_TEST_")
+for _name in neutral_environment().keys() ^ os.environ.keys():
+    if _name == "RATELOCK_BROKER_TOKEN" or not _name.startswith(TESTS_OWN):
+        del os.environ[_name]
 
 
 @pytest.fixture(scope="session")

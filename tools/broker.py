@@ -46,14 +46,21 @@ class Broker:
 
     data: the project's data folder (RATELOCK_DATA). port: None takes a free one and keeps it over restarts.
     tls_port: a second listener, mqtts, with the certificate in the data folder's certs/ (made where it is
-    missing); 0 takes a free port, None has no such listener.
+    missing); 0 takes a free port, None has no such listener. listen: the address of that one.
     """
 
-    def __init__(self, data: str | os.PathLike[str], port: int | None = None, tls_port: int | None = None):
+    def __init__(
+        self,
+        data: str | os.PathLike[str],
+        port: int | None = None,
+        tls_port: int | None = None,
+        listen: str = HOST,
+    ):
         self.folder = Path(data).resolve() / "broker"
         self.certs = Path(data).resolve() / "certs"
         self.port = port or 0
         self.tls_port = tls_port
+        self.listen = listen
         self._way: mosquitto.Native | mosquitto.Docker | None = None
         self._children = Children()
         self._child: Child | None = None
@@ -76,7 +83,7 @@ class Broker:
     @property
     def tls_url(self) -> str:
         """Where piles connect over TLS, trusting certs/ca.pem."""
-        return f"mqtts://{mosquitto.network_address()}:{self.tls_port}"
+        return f"mqtts://{self.listen}:{self.tls_port}"
 
     @property
     def pid(self) -> int:
@@ -130,7 +137,13 @@ class Broker:
             self._child.check_alive()
 
     def _write_secrets(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ProcessError(
+                f"{self.folder.parent} cannot be the data folder ({error.strerror});"
+                " RATELOCK_DATA names another"
+            ) from error
         password_file = self.folder / "cloud.password"
         try:
             with open(password_file, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -162,7 +175,7 @@ class Broker:
         child = self._children.start(
             "broker",
             self._way.argv(self.folder, port),
-            env=self._way.environment(self.folder, port, self.tls_port),
+            env=self._way.environment(self.folder, port, self.tls_port, self.listen),
             cwd=self.folder,
             log=self.folder / "mosquitto.log",
         )
@@ -188,7 +201,8 @@ class Broker:
         for name in ("server.pem", "server.key"):
             (self.folder / name).unlink(missing_ok=True)
             shutil.copy(self.certs / name, self.folder / name)
-        return f"{listeners}\n\n{self._way.tls_listener(self.tls_port) if self._way else ''}\n{_TLS}"
+        tls = self._way.tls_listener(self.tls_port, self.listen) if self._way else ""
+        return f"{listeners}\n\n{tls}\n{_TLS}"
 
     def _passwd_mark(self) -> tuple[int, int, int] | None:
         """Changes when passwd does."""
@@ -212,27 +226,39 @@ class Broker:
             self._watcher = None
 
 
-def _tls_port() -> int | None:
-    text = os.environ.get("RATELOCK_MQTTS_PORT")
-    return int(text) if text else None
+def port_number(text: str) -> int:
+    """A TCP port. Raises argparse.ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text}")
+    return int(text)
+
+
+def port_setting(name: str, default: int | None) -> int | None:
+    """The port that a variable names. Raises ProcessError."""
+    text = os.environ.get(name)
+    try:
+        return port_number(text) if text else default
+    except argparse.ArgumentTypeError:
+        raise ProcessError(f"{name} must be a port from 1 to 65535, not {text}") from None
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.broker", description="RateLock's MQTT broker.")
     parser.add_argument("--data", default=os.environ.get("RATELOCK_DATA", ".ratelock"), help="data folder")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("RATELOCK_MQTT_PORT", "1883")))
-    parser.add_argument("--tls-port", type=int, default=_tls_port(), help="also listen with TLS (mqtts)")
+    parser.add_argument("--port", type=port_number, help="else RATELOCK_MQTT_PORT, or 1883")
+    parser.add_argument("--tls-port", type=port_number, help="also listen with TLS (mqtts)")
     options = parser.parse_args(argv)
     exit_on_signals()
-    broker = Broker(options.data, options.port, options.tls_port)
     try:
-        with broker:
+        port = options.port or port_setting("RATELOCK_MQTT_PORT", 1883)
+        tls_port = options.tls_port or port_setting("RATELOCK_MQTTS_PORT", None)
+        with Broker(options.data, port, tls_port, mosquitto.network_address()) as broker:
             say(f"{broker.url}, folder {broker.folder}")
             if broker._child:
                 broker._child.wait()
                 say("ended by itself; see mosquitto.log")
                 return 1
-    except (ProcessError, mosquitto.NoBroker) as error:
+    except (ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
         say(str(error))
         return 1
     except KeyboardInterrupt:

@@ -48,13 +48,15 @@ class Native:
     def listener(self, port: int) -> str:
         return f"listener {port} {HOST}"
 
-    def tls_listener(self, port: int) -> str:
-        return f"listener {port} {network_address()}"
+    def tls_listener(self, port: int, listen: str) -> str:
+        return f"listener {port} {listen}"
 
     def argv(self, folder: Path, port: int) -> list[str]:
         return [self.program, "-c", "mosquitto.conf"]
 
-    def environment(self, folder: Path, port: int, tls_port: int | None = None) -> dict[str, str]:
+    def environment(
+        self, folder: Path, port: int, tls_port: int | None = None, listen: str = HOST
+    ) -> dict[str, str]:
         return self.env
 
     def signal(self, folder: Path, child: Child, number: signal.Signals) -> None:
@@ -72,18 +74,20 @@ class Docker:
     def listener(self, port: int) -> str:
         return "listener 1883"  # inside the container; compose.yaml publishes it on 127.0.0.1 alone
 
-    def tls_listener(self, port: int) -> str:
-        return "listener 8883"
+    def tls_listener(self, port: int, listen: str) -> str:
+        return "listener 8883"  # compose.yaml publishes it on `listen`
 
     def argv(self, folder: Path, port: int) -> list[str]:
         return [*self._compose(folder), "up", "--no-log-prefix", "--force-recreate"]
 
-    def environment(self, folder: Path, port: int, tls_port: int | None = None) -> dict[str, str]:
+    def environment(
+        self, folder: Path, port: int, tls_port: int | None = None, listen: str = HOST
+    ) -> dict[str, str]:
         return {
             "RATELOCK_BROKER_DIR": str(folder),
             "RATELOCK_MQTT_PORT": str(port),
             "RATELOCK_MQTTS_PORT": str(tls_port or 8883),
-            "RATELOCK_LISTEN": network_address(),
+            "RATELOCK_LISTEN": listen,
             "RATELOCK_UID": str(os.getuid()),
             "RATELOCK_GID": str(os.getgid()),
         }

@@ -279,17 +279,22 @@ class Children:
         argv: Sequence[str | os.PathLike[str]],
         *,
         env: dict[str, str] | None = None,
+        base: dict[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         log: Path | None = None,
         echo: Callable[[str], None] | None = None,
         stdin: bool = False,
     ) -> Child:
-        """Starts a process. env: added to ours. log: takes the output, appended. Raises ProcessError."""
+        """Starts a process. Raises ProcessError.
+
+        base: the environment it begins with, None for ours. env: added to that. log: takes the output,
+        appended.
+        """
         self._start_watchdog()
         try:
             popen = subprocess.Popen(
                 [os.fspath(arg) for arg in argv],
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                env={**(os.environ if base is None else base), "PYTHONUNBUFFERED": "1", **(env or {})},
                 cwd=cwd,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """`make run`: broker, cloud and one simulated pile, until Ctrl-C.
 
-RATELOCK_DATA, RATELOCK_HTTP_PORT, RATELOCK_MQTT_PORT and RATELOCK_OPERATOR_TOKEN override the defaults. For
-piles and phones of the network: RATELOCK_LISTEN, where HTTP and mqtts (RATELOCK_MQTTS_PORT) listen.
+RATELOCK_DATA, RATELOCK_HTTP_PORT, RATELOCK_MQTT_PORT and RATELOCK_OPERATOR_TOKEN override the defaults; the
+cloud has its other settings from the environment too (docs/operation.md). For piles and phones of the
+network: RATELOCK_LISTEN, where HTTP and mqtts (RATELOCK_MQTTS_PORT) listen.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-from tools import mosquitto
+from tools import certs, mosquitto
 from tools.api_client import ApiError
+from tools.broker import port_setting
 from tools.processes import ProcessError, exit_on_signals
 from tools.system import DEMO_RATE, PileIdentity, System
 
@@ -24,13 +26,6 @@ WATCH_INTERVAL_S = 0.5
 
 class RunError(Exception):
     """A setting that cannot be used, told to the person at the terminal."""
-
-
-def port_setting(name: str, default: int) -> int:
-    text = os.environ.get(name) or str(default)
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise RunError(f"{name} must be a port from 1 to 65535, not {text}")
-    return int(text)
 
 
 def simulated_pile(system: System) -> PileIdentity:
@@ -84,6 +79,8 @@ def main() -> int:
             operator_token=os.environ.get("RATELOCK_OPERATOR_TOKEN") or None,
             env={"RATELOCK_HTTP_HOST": mosquitto.network_address()},
             tls_port=tls_port(),
+            listen=mosquitto.network_address(),
+            inherit=True,
         ) as system:
             pile = system.start_pile(simulated_pile(system))
             tell(system)
@@ -91,7 +88,7 @@ def main() -> int:
                 system.check_alive()
                 pile.check_alive()
                 time.sleep(WATCH_INTERVAL_S)
-    except (RunError, ApiError, ProcessError, mosquitto.NoBroker) as error:
+    except (RunError, ApiError, ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
         print(f"run: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

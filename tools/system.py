@@ -25,6 +25,7 @@ from tools.broker import Broker
 from tools.processes import HOST, Child, Children, ProcessError, free_port, is_port_taken
 
 PORT_TRIES = 5
+CLOUDS_OWN = ("RATELOCK_", "DATABASE_URL")  # how the names of its settings begin
 
 # 0.80 electricity and 0.40 service a kWh by day, half of it by night.
 DEMO_RATE: dict[str, Any] = {
@@ -40,6 +41,11 @@ DEMO_RATE: dict[str, Any] = {
 }
 
 
+def neutral_environment() -> dict[str, str]:
+    """Ours without the settings of a cloud: those of the shell we were started from are of another one."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(CLOUDS_OWN)}
+
+
 @dataclass(frozen=True)
 class PileIdentity:
     device_id: str
@@ -51,7 +57,8 @@ class System:
     """Broker and cloud on 127.0.0.1, over one data folder, and any number of simulated piles.
 
     Ports: None takes free ones and keeps them over restarts; tls_port: as Broker's. env: added to the cloud's
-    environment.
+    environment, which has no cloud's settings of our own one unless it is to inherit them. listen: where the
+    TLS listener listens.
     """
 
     def __init__(
@@ -64,12 +71,15 @@ class System:
         env: dict[str, str] | None = None,
         echo: Callable[[str], None] | None = None,
         tls_port: int | None = None,
+        listen: str = HOST,
+        inherit: bool = False,
     ):
         self.data = Path(data).resolve()
-        self.broker = Broker(self.data, mqtt_port, tls_port)
+        self.broker = Broker(self.data, mqtt_port, tls_port, listen)
         self.http_port = http_port or 0
         self._given_token = operator_token
         self._env = env or {}
+        self._inherit = inherit
         self._echo = echo
         self._children = Children()
         self.cloud: Child | None = None
@@ -90,8 +100,13 @@ class System:
 
     def start(self) -> None:
         """Broker, then cloud. Raises ProcessError, mosquitto.NoBroker."""
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock_folder()
+        try:
+            self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock_folder()
+        except OSError as error:
+            raise ProcessError(
+                f"{self.data} cannot be the data folder ({error.strerror}); RATELOCK_DATA names another"
+            ) from error
         self.broker.start()
         self.start_cloud()
 
@@ -188,6 +203,7 @@ class System:
         child = self._children.start(
             "cloud",
             [sys.executable, "-m", "cloud_stub", "serve"],
+            base=None if self._inherit else neutral_environment(),
             env={**self.cloud_environment(), "RATELOCK_HTTP_PORT": str(port)},
             cwd=ROOT,
             log=self.data / "cloud.log",
@@ -249,6 +265,7 @@ class System:
         return self._children.start(
             pile.device_id,
             argv,
+            base=neutral_environment(),
             env={"RATELOCK_DEVICE_KEY": pile.key},  # not an argument: those are for everyone to read
             cwd=ROOT,
             log=self.data / f"{pile.device_id}.log",

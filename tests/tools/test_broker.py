@@ -276,3 +276,25 @@ def test_a_docker_engine_that_answers_is_preferred(monkeypatch: pytest.MonkeyPat
     assert isinstance(mosquitto.find(print), mosquitto.Docker)
     docker.write_text("#!/bin/sh\nexit 1\n")
     assert isinstance(mosquitto.find(print), mosquitto.Native)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "port"), [(["--port", "99999"], "1883"), (["--port", "²"], "1883"), ([], "abc"), ([], "²")]
+)
+def test_a_port_that_is_none_is_one_sentence(tmp_path: Path, arguments: list[str], port: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.broker", "--data", str(tmp_path), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "RATELOCK_MQTT_PORT": port},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode
+    assert "1 to 65535" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_data_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProcessError, match="data folder"):
+        Broker(tmp_path / "file").start()

@@ -95,8 +95,17 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path, name: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "²", "9" * 5000])
 def test_a_port_that_is_none_is_one_sentence(tmp_path: Path, port: str) -> None:
     done = once(environment(tmp_path, RATELOCK_HTTP_PORT=port))
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "RATELOCK_HTTP_PORT must be a port" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "a file", "a file/under it"])
+def test_a_data_folder_that_cannot_be_is_one_sentence(tmp_path: Path, place: str) -> None:
+    (tmp_path / "a file").write_text("")
+    done = once(environment(tmp_path / place))
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "cannot be the data folder" in done.stderr
+    assert "RATELOCK_DATA" in done.stderr
