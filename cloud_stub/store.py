@@ -30,8 +30,9 @@ class Store:
         if parsed.drivername in ("postgres", "postgresql"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self.writing = create_engine(parsed)
-        self.reading = create_engine(parsed, isolation_level="AUTOCOMMIT")
+        # A failing statement is logged: without its parameters, which may be device keys and order tokens.
+        self.writing = create_engine(parsed, hide_parameters=True)
+        self.reading = create_engine(parsed, hide_parameters=True, isolation_level="AUTOCOMMIT")
         if self.is_sqlite:
             if parsed.database:
                 _create_private(parsed.database)

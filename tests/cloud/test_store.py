@@ -1,21 +1,25 @@
 """The database: migrations, modes, and what the settings say of it."""
 
 import stat
+import traceback
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
 
+from cloud_stub import piles
 from cloud_stub.cloud import Cloud
 from cloud_stub.security import new_id, read_or_create_secret
 from cloud_stub.settings import Settings
 from cloud_stub.store import Store
 from cloud_stub.tables import metadata, orders, settlements
-from tests.cloud.fakes import FakeLink
+from cloud_stub.writer import Transaction
+from tests.cloud.fakes import WAIT_S, FakeLink
 
 
 def test_the_migrations_make_the_tables(settings: Settings):
@@ -98,3 +102,22 @@ def test_the_partial_indices_serve_the_queries_they_are_for(cloud: Cloud):
         )
         assert index in str(plan.all())
     cloud.stop()
+
+
+def test_a_failing_statement_tells_no_secret(cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
+    key = bytes(range(32))
+    monkeypatch.setattr("cloud_stub.piles.secrets.token_bytes", lambda _: key)
+    cloud.start()
+    try:
+
+        def unit(tx: Transaction) -> None:
+            tx.conn.execute(text("ALTER TABLE piles RENAME TO piles_elsewhere"))
+            piles.add(tx, "PILE-1", "", 1, 1_700_000_000)
+
+        with pytest.raises(DBAPIError) as caught:
+            cloud.writer.submit(unit).result(WAIT_S)
+    finally:
+        cloud.stop()
+    said = "".join(traceback.format_exception(caught.value))
+    assert "INSERT INTO piles" in said
+    assert key.hex() not in said
