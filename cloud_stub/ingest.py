@@ -1,7 +1,9 @@
 """Messages of piles: read on paho's thread, acted on in the writer's transaction, acknowledged after commit.
 
 Whatever cannot be used is kept in `rejects` with its reason and acknowledged too: a message that can never be
-taken must not be sent for ever. Only while the database fails does one wait, to be tried again.
+taken must not be sent for ever. Only while the database fails does one wait, to be tried again. A settlement
+that is sealed rightly and says something wrong is no such message: it is stored, flagged, and acknowledged to
+its pile, which would send it for ever otherwise, and nothing after it.
 
     reasons: UnknownTopic Malformed UnknownPile BadSeal UnknownOrder WrongDevice WrongConnector InternalError
 """
@@ -16,10 +18,10 @@ import structlog
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import DBAPIError
 
-from pile_protocol import messages, seal, topics, wire
+from pile_protocol import messages, seal, topics
 from pile_protocol.errors import MessageError, SealError, TopicError
 
-from . import orders, piles, rates, settlements
+from . import decoding, life, orders, piles, rates, settlements
 from .events import METERS_KEPT
 from .mqtt import Incoming, Link
 from .records import record_reject
@@ -31,7 +33,9 @@ from .writer import Transaction, Writer
 
 log = structlog.get_logger()
 
-_DEVICE_OF = select(orders_table.c.device_id).where(orders_table.c.order_id == bindparam("order_id"))
+_ORDER = select(orders_table.c.device_id, orders_table.c.state).where(
+    orders_table.c.order_id == bindparam("order_id")
+)
 
 
 class Unusable(Exception):
@@ -68,24 +72,31 @@ class Ingest:
             if name not in topics.UPWARD:
                 raise Unusable("UnknownTopic")
             self._cx.metrics.messages.labels(name).inc()
-            message = wire.decode(name, incoming.payload)
+            message = decoding.decode(name, incoming.payload)
         except TopicError:
             self._reject(incoming, Unusable("UnknownTopic"))
         except Unusable as unusable:
             self._reject(incoming, unusable)
         except MessageError as error:
-            self._reject(incoming, Unusable("Malformed", str(error)))
+            said = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
+            if said is None:
+                self._reject(incoming, Unusable("Malformed", str(error)))
+            else:
+                received = settlements.Received(device_id, said, incoming.payload, malformed=str(error))
+                self._take_settlement(incoming, received)
         else:
             if name == topics.SETTLEMENT:
-                item = (incoming, settlements.Received(device_id, message, incoming.payload))
-                future = self._writer.submit_to(self._store_settlements, item)
-                future.add_done_callback(lambda future: self._done(incoming, future))
+                self._take_settlement(incoming, settlements.Received(device_id, message, incoming.payload))
                 return
             if name == topics.METER and not self._is_sample(device_id, message):
                 self._link.ack(incoming)
                 return
             handler = self._handlers[name]
             self._submit(incoming, lambda tx: handler(tx, device_id, message))
+
+    def _take_settlement(self, incoming: Incoming, received: settlements.Received) -> None:
+        future = self._writer.submit_to(self._store_settlements, (incoming, received))
+        future.add_done_callback(lambda future: self._done(incoming, future))
 
     def retry(self) -> None:
         """Try again what the database could not take."""
@@ -174,11 +185,13 @@ class Ingest:
 
     def _meter(self, tx: Transaction, device_id: str, meter: dict[str, Any]) -> None:
         self._key(tx, device_id)
-        row = tx.conn.execute(_DEVICE_OF, {"order_id": meter["order_id"]}).first()
+        row = tx.conn.execute(_ORDER, {"order_id": meter["order_id"]}).first()
         if row is None:
             raise Unusable("UnknownOrder", meter["order_id"])
         if row.device_id != device_id:
             raise Unusable("WrongDevice", meter["order_id"])
+        if row.state not in life.HOLDING:
+            return  # its end is told by its settlement; a pile that goes on all the same fills no disk
         names = ("order_id", "at", "register_mwh", "energy_mwh", "power_mw", "cost_minor", "elapsed_s")
         values = {name: meter[name] for name in names} | {"remaining_json": to_json(meter["remaining"])}
         tx.conn.execute(insert_or_ignore(tx.conn, meter_samples), values)
@@ -200,7 +213,10 @@ class Ingest:
                 seal.check(received.payload, self._key(tx, received.device_id))
                 sealed.append(received)
             except SealError as error:
-                self._record(tx, incoming, Unusable("BadSeal", str(error)))
+                malformed = Unusable("Malformed", received.malformed)
+                self._record(
+                    tx, incoming, malformed if received.malformed else Unusable("BadSeal", str(error))
+                )
             except Unusable as unusable:
                 self._record(tx, incoming, unusable)
         if sealed:

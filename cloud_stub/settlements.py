@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from pile_protocol import messages, pricing, seal, topics
 
-from . import orders
+from . import decoding, orders
 from .problems import Problem
 from .records import record_events
 from .store import to_json
@@ -19,6 +19,9 @@ from .tables import settlements
 from .writer import Transaction
 
 log = structlog.get_logger()
+
+_MALFORMED = "Malformed"
+_NO_CURRENCY = "XXX"  # ISO 4217
 
 TIME_SLACK_S = 10  # between a reading and the word about it, on clocks that count whole seconds
 
@@ -131,11 +134,15 @@ def _time_flags(order: Any, steps: list[list[Any]], said: dict[str, Any]) -> Ite
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A settlement whose seal is right: who sent it, what it says, its bytes as they came."""
+    """A settlement whose seal is right: who sent it, what it says, its bytes as they came.
+
+    malformed: what is wrong with one that cannot be read as a whole; `said` is then decoding.salvage's.
+    """
 
     device_id: str
     said: dict[str, Any]
     payload: bytes
+    malformed: str = ""
 
 
 def store(tx: Transaction, cx: orders.Context, received: list[Received], now: int) -> None:
@@ -180,10 +187,10 @@ class _Known:
         """Judge one that is not stored yet."""
         said, device_id = one.said, one.device_id
         order = self.orders.get(said["order_id"])
-        flags, computed_minor = check(order, device_id, said)
+        flags, computed_minor = ([_MALFORMED], None) if one.malformed else check(order, device_id, said)
         in_chain, chain_flags = self._join_chain(device_id, said)
         flags += chain_flags
-        settles = order is not None and order.device_id == device_id
+        settles = order is not None and order.device_id == device_id and not one.malformed
         if settles and said["order_id"] in self.settled:
             settles = False
             flags.append("AlreadySettled")
@@ -195,14 +202,15 @@ class _Known:
             "settles_order_id": said["order_id"] if settles else None,
             "chain_seq": said["seq"] if in_chain else None,
             "payload": one.payload.decode(),
-            "energy_mwh": said["energy_mwh"],
-            "total_minor": said["total_minor"],
+            # What a malformed one does not tell is counted nowhere: it is flagged and settles nothing.
+            "energy_mwh": said["energy_mwh"] or 0,
+            "total_minor": said["total_minor"] or 0,
             "computed_minor": computed_minor,
-            "currency": said["currency"],
+            "currency": said["currency"] or _NO_CURRENCY,
             "flagged": bool(flags),
             "flags_json": to_json(flags),
             "received_at": now,
-            "ended_at": said["ended_at"],
+            "ended_at": said["ended_at"] or now,
         }
         self._rows.append(row)
         self.macs.add((device_id, said["mac"]))
@@ -210,7 +218,7 @@ class _Known:
             self.chain[device_id, said["seq"]] = row
         if flags:
             event = {"at": now, "kind": "SettlementFlagged", "device_id": device_id}
-            self._events.append(event | {"order_id": said["order_id"], "detail": " ".join(flags)})
+            self._events.append(event | {"order_id": said["order_id"], "detail": _detail(one, flags)})
         if settles:
             self.settled.add(said["order_id"])
             total, energy = said["total_minor"], said["energy_mwh"]
@@ -252,12 +260,16 @@ class _Known:
     def _close_gap(self, later: dict[str, Any], mac: str) -> None:
         flags = [flag for flag in json.loads(later["flags_json"]) if flag != "SeqGap"]
         follower = json.loads(later["payload"])
-        if follower["prev_mac"] != mac:
+        if follower.get("prev_mac") != mac:
             flags.append("ChainBroken")
         later["flags_json"], later["flagged"] = to_json(flags), bool(flags)
         # By its number in the chain: one of this group has no id yet.
         gap = {"of": later["device_id"], "number": later["chain_seq"], "follower": follower["order_id"]}
         self._closed_gaps.append(gap | {"flags": later["flags_json"], "any": later["flagged"]})
+
+
+def _detail(one: Received, flags: list[str]) -> str:
+    return " ".join(flags) + (f" ({one.malformed[:200]})" if one.malformed else "")
 
 
 def _count(cx: orders.Context, right: int, flagged: list[tuple[str, str, str]]) -> None:
@@ -291,14 +303,24 @@ def of_order(conn: Connection, order_id: str) -> Any | None:
 
 
 def view(row: Any) -> dict[str, Any]:
-    """The settlement as the pile sealed it, with what was found of it here."""
-    return json.loads(row.payload) | {
-        "id": row.id,
-        "computed_minor": row.computed_minor,
-        "flagged": row.flagged,
-        "flags": json.loads(row.flags_json),
-        "received_at": row.received_at,
-    }
+    """The settlement as the pile sealed it, with what was found of it here.
+
+    Of a malformed one: null where a member is not what it should be, and the sealed text beside them.
+    """
+    flags = json.loads(row.flags_json)
+    said = decoding.salvage(row.payload.encode()) or {}
+    sealed = {"sealed": row.payload} if _MALFORMED in flags else {}
+    return (
+        said
+        | sealed
+        | {
+            "id": row.id,
+            "computed_minor": row.computed_minor,
+            "flagged": row.flagged,
+            "flags": flags,
+            "received_at": row.received_at,
+        }
+    )
 
 
 def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
@@ -310,7 +332,7 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
     order = orders.get(conn, row.order_id)
     if order is None:
         return shown | {"order": None, "computed": None}
-    found = compute(order, shown)
+    found = compute(order, shown) if _MALFORMED not in shown["flags"] else None
     computed = (
         dict(zip(("total_minor", "session_fee_minor", "periods"), found, strict=True)) if found else None
     )

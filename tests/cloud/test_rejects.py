@@ -113,3 +113,26 @@ def test_while_the_database_fails_nothing_is_acknowledged_and_all_is_tried_again
     assert acknowledged.wait(WAIT_S)
     assert len(link.sent("PILE-1", "time")) == 1
     assert rejects(operator) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["NaN", "-Infinity", "1e999", '"\\ud800"', '{"\\udfff":1}', "[" * 30 + "]" * 30]
+)
+def test_what_json_cannot_say_is_refused_and_spoils_no_answer(
+    phone: Phone, pile: FakePile, link: FakeLink, operator: Any, value: str
+):
+    phone.order()
+    link.deliver("pile/v1/PILE-1/status", b'{"online":true,"more":%s}' % value.encode())
+    pile.meter(phone.order_id, 1)
+    link.deliver("pile/v1/PILE-1/hello", json.dumps(HELLO)[:-1].encode() + b',"more":%s}' % value.encode())
+    assert [each["reason"] for each in rejects(operator)] == ["Malformed", "Malformed"]
+    for path in ("/api/piles", "/api/settlements", "/api/rejects"):
+        assert operator("GET", path).status_code == 200
+
+
+def test_unknown_members_are_let_through_and_not_shown(pile: FakePile, link: FakeLink, operator: Any):
+    connector = {"connector": 1, "status": "Available", "fault": None, "plugged": True, "order_id": None}
+    said = {"online": True, "more": 1, "connectors": [connector | {"more": {"and": "more"}}]}
+    link.deliver("pile/v1/PILE-1/status", json.dumps(said).encode())
+    assert rejects(operator) == []
+    assert "more" not in operator("GET", "/api/piles").text

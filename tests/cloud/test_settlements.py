@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cloud_stub.cloud import Cloud
-from pile_protocol import pricing
+from pile_protocol import messages, pricing
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, open_sealed
 
@@ -251,3 +251,63 @@ def test_stored_means_committed(phone: Phone, pile: FakePile, link: FakeLink, cl
     link.publish = watching
     pile.settle(message)
     assert seen == [1]
+
+
+@pytest.mark.parametrize(
+    "lies",
+    [
+        {"total_minor": messages.MAX_MINOR + 1},
+        {"stop_reason": "ReasonOfANewerFirmware"},
+        {"periods": None, "currency": 7, "ended_at": "now", "energy_mwh": -1},
+        {"note": float("nan")},
+        {"note": ["\ud800", float("inf")]},
+    ],
+)
+def test_a_malformed_settlement_with_a_right_seal_is_kept_and_does_not_block_the_next(
+    phone: Phone, pile: FakePile, link: FakeLink, operator: Any, lies: dict[str, Any]
+):
+    message = ordered(phone, pile)
+    data = pile.settle(message, **lies)
+    pile.say("settlement", data)
+    assert [(ack["order_id"], ack["seq"]) for ack in acks(link, pile)] == [(phone.order_id, 1)] * 2
+    (shown,) = operator("GET", "/api/settlements").json()["items"]
+    assert (shown["flags"], shown["sealed"]) == (["Malformed"], data.decode())
+    assert (shown["seq"], shown["mac"]) == (1, pile.last_mac)
+    compared = operator("GET", f"/api/settlements/{shown['id']}").json()
+    assert (compared["computed"], compared["order"]["state"]) == (None, "Charging")
+    assert phone.get()["state"] == "Charging"
+    assert phone.pay(0).json()["code"] == "NotSettled"
+    # The chain goes on from it, and the order may still be settled.
+    pile.settle(message)
+    assert phone.get()["state"] == "Settled"
+    assert phone.get()["settlement"]["flags"] == []
+    assert operator("GET", "/api/rejects").json()["items"] == []
+
+
+def test_a_malformed_settlement_fills_a_gap(phone: Phone, pile: FakePile, operator: Any):
+    message = ordered(phone, pile)
+    first = pile.sealed(pile.settlement(message, firmware=""))
+    pile.settle(ordered(phone, pile, connector=2))
+    assert flagged(operator) == [["SeqGap"]]
+    pile.say("settlement", first)
+    assert flagged(operator) == [["Malformed"]]
+
+
+@pytest.mark.parametrize("lies", [{"kind": "ack"}, {"order_id": ""}, {"seq": 0}])
+def test_what_names_no_settlement_is_none(
+    phone: Phone, pile: FakePile, link: FakeLink, operator: Any, lies: dict[str, Any]
+):
+    pile.settle(ordered(phone, pile), **lies)
+    assert acks(link, pile) == []
+    assert [each["reason"] for each in operator("GET", "/api/rejects").json()["items"]] == ["Malformed"]
+
+
+def test_a_malformed_settlement_with_a_wrong_seal_is_not_acknowledged(
+    phone: Phone, pile: FakePile, link: FakeLink, operator: Any
+):
+    message = ordered(phone, pile)
+    pile.key = bytes(32)
+    pile.settle(message, stop_reason="Whatever")
+    assert acks(link, pile) == []
+    assert operator("GET", "/api/settlements").json()["items"] == []
+    assert [each["reason"] for each in operator("GET", "/api/rejects").json()["items"]] == ["Malformed"]
