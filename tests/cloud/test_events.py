@@ -95,9 +95,7 @@ def test_the_stream_of_an_order_that_has_ended_is_one_event(
         assert [(name, shown["state"]) for name, shown in read(response)] == [("order", "Rejected")]
 
 
-def test_a_change_that_another_process_made_is_seen(
-    http: httpx.Client, order: dict[str, Any], cloud: Cloud
-):
+def test_a_change_that_another_process_made_is_seen(http: httpx.Client, order: dict[str, Any], cloud: Cloud):
     with watch(http, order) as response:
         events = read(response)
         assert next(events)[1]["state"] == "Pending"
