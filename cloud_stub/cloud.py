@@ -43,6 +43,7 @@ class Cloud:
             settings.read_mqtt_password(),
             settings.mqtt_client_id,
             settings.mqtt_share,
+            settings.mqtt_ca,
         )
         self.hub = Hub()
         self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms)

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -56,7 +57,9 @@ class Link:
         password: str,
         client_id: str,
         share: str | None = None,
+        ca: Path | None = None,
     ):
+        """ca: the certificate authority behind the broker's certificate; given, the connection is TLS."""
         self._address = (host, port)
         self.shared = share is not None
         self._prefix = f"$share/{share}/" if share else ""
@@ -72,6 +75,8 @@ class Link:
             CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=self.shared, manual_ack=True
         )
         client.username_pw_set(username, password)
+        if ca is not None:
+            client.tls_set(str(ca))
         client.max_inflight_messages_set(IN_FLIGHT_MAX)
         client.max_queued_messages_set(0)
         client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+/?$")
     mqtt_host: str = "127.0.0.1"
     mqtt_port: int = Field(default=1883, ge=1, le=65535)
+    # The CA's certificate: set, the connection to the broker is TLS, and its name is verified.
+    mqtt_ca: Path | None = None
     mqtt_username: str = CLOUD_USER
     mqtt_password: str | None = None
     mqtt_client_id: str = "cloud"

@@ -71,6 +71,17 @@ def test_plain_mqtt_on_the_tls_port_gets_nothing(tls_system, sim_pile):
     assert p.status()["online"] is False
 
 
+def test_the_cloud_reaches_its_broker_over_tls(tls_system, sim_pile):
+    """As it must where the broker is another machine: its password may write to every pile."""
+    tls_system.stop_cloud()
+    tls_system._env["RATELOCK_MQTT_PORT"] = str(tls_system.broker.tls_port)
+    tls_system._env["RATELOCK_MQTT_CA"] = str(tls_system.broker.certs / "ca.pem")
+    tls_system.start_cloud()
+    p = sim_pile(tls_system, speed=600)
+    order = Phone(tls_system.base_url).order(p.device_id, limits={"energy_mwh": 1_000_000})
+    assert order.wait_for_state("Settled")["reason"] == "EnergyLimitReached"
+
+
 def test_keys_are_for_their_owner_only(tls_system):
     for path in (
         tls_system.broker.certs / "ca.key",
