@@ -34,12 +34,22 @@ class Ca:
     """A certificate authority in a folder: ca.pem, and ca.key for its owner's eyes only."""
 
     def __init__(self, folder: Path, name: str = "RateLock CA"):
-        """Takes up the CA in `folder`, or makes one there."""
+        """Takes up the CA in `folder`, or makes one where there is nothing of any. Raises CertsError."""
         self.folder = folder
         self.certificate_path = folder / "ca.pem"
         key_path = folder / "ca.key"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if key_path.exists() and self.certificate_path.exists():
+        if self.certificate_path.exists() and not key_path.exists():
+            raise CertsError(
+                f"{key_path} is elsewhere, and without it nothing can be signed: bring it back for as long as"
+                f" this takes, or move {self.certificate_path} away for a new CA, which every pile then needs"
+            )
+        if key_path.exists() and not self.certificate_path.exists():
+            raise CertsError(
+                f"{self.certificate_path} is missing beside its key: put it back (every pile has a copy), or"
+                f" move {key_path} away for a new CA, which every pile then needs"
+            )
+        if key_path.exists():
             key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
             if not isinstance(key, ec.EllipticCurvePrivateKey):
                 raise CertsError(f"{key_path} is no elliptic key; move it away to get a new CA")
@@ -98,12 +108,13 @@ class Ca:
         )
 
 
-def ensure(folder: Path, names: tuple[str, ...] = LOCAL_NAMES) -> Ca:
-    """The CA in `folder` with a server certificate beside it; makes what is missing."""
-    ca = Ca(folder)
-    if not (folder / "server.pem").exists():
-        ca.issue("server", names)
-    return ca
+def ensure(folder: Path, names: tuple[str, ...] = LOCAL_NAMES) -> None:
+    """A CA's and a server's certificate in `folder`; makes what is missing. Raises CertsError.
+
+    Where both are there the CA's key is not asked for: it should be offline.
+    """
+    if not all((folder / name).exists() for name in ("ca.pem", "server.pem", "server.key")):
+        Ca(folder).issue("server", names)
 
 
 def _now() -> datetime:
