@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -10,7 +11,7 @@ import pytest
 from tests.deploy.board import PtyBoard
 from tests.deploy.conftest import QUIET_S
 from tools.deploy import DeployError, image
-from tools.deploy.__main__ import check_board, deploy
+from tools.deploy.__main__ import check_board, copy, deploy
 from tools.deploy.line import About, Line
 
 DEVKITC = About((1, 29, 0), "Generic ESP32 module with ESP32", 6, 3, "esp32")
@@ -74,6 +75,66 @@ def test_a_pile_at_work_is_interrupted_with_its_relays_open(pty_board, sim, caps
     deploy(sim, pty_board.port, restart=False)  # the pile runs now
     with Line(pty_board.port) as line:
         assert line.eval("1 + 1") == 2
+
+
+class FrailLine:
+    """A board as a dictionary, on a line that dies at its `lives`-th change."""
+
+    def __init__(self, files: dict[str, bytes], lives: int):
+        self.files = files
+        self.lives = lives
+
+    def _change(self) -> None:
+        self.lives -= 1
+        if self.lives < 0:
+            raise DeployError("the cable is out")
+
+    def hashes(self, names: list[str]) -> dict[str, str | None]:
+        return {n: hashlib.sha256(self.files[n]).hexdigest() if n in self.files else None for n in names}
+
+    def listdir(self, folder: str) -> list[str]:
+        at = "" if folder == "." else folder
+        return [name.rpartition("/")[2] for name in self.files if name.rpartition("/")[0] == at]
+
+    def make_folders(self, names: list[str]) -> None:
+        pass
+
+    def write(self, name: str, content: bytes, told) -> None:
+        self._change()
+        self.files[name] = content
+
+    def remove(self, name: str) -> None:
+        self._change()
+        del self.files[name]
+
+
+def test_an_interrupted_update_never_starts_a_mixture() -> None:
+    old = {"boot.py": b"b", "main.py": b"m", "app.mpy": b"1", "pile/a.mpy": b"1", "pile/b.mpy": b"1"}
+    new = {**old, "app.mpy": b"2", "pile/a.mpy": b"2", "pile/b.mpy": b"2"}
+    hidden = {**old, "pile/a.py": b"an older source"}
+    interrupted = 0
+    for lives in range(20):
+        line = FrailLine(dict(hidden), lives)
+        try:
+            assert copy(line, new) == 3
+        except DeployError:
+            interrupted += 1
+            assert line.files == hidden or "main.py" not in line.files
+            line.lives = 20
+            copy(line, new)
+        assert line.files == new
+    assert interrupted == 6  # main.py away, three files, the hidden source, main.py back
+
+
+def test_a_board_that_does_not_keep_what_is_sent_is_not_started() -> None:
+    class WornLine(FrailLine):
+        def write(self, name: str, content: bytes, told) -> None:
+            super().write(name, content[:-1], told)
+
+    line = WornLine({"main.py": b"main"}, 20)
+    with pytest.raises(DeployError, match="has not kept app"):
+        copy(line, {"main.py": b"main", "app.mpy": b"app"})
+    assert "main.py" not in line.files
 
 
 @pytest.mark.parametrize(

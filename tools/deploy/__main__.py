@@ -19,6 +19,7 @@ OLDEST = (1, 26, 0)
 QUIET_S = 4.0
 MOST_S = 20.0
 BAR_WIDTH = 24
+MAIN = "main.py"
 
 
 def check_board(about: About, board: Path) -> None:
@@ -64,32 +65,57 @@ def progress(done: int, total: int, name: str) -> None:
 
 
 def copy(line: Line, files: dict[str, bytes]) -> int:
-    """Copies what differs, compares all of it on the board. Returns how many files were copied."""
+    """Copies what differs, compares all of it on the board. Returns how many files differed.
+
+    An interrupted copy leaves no mixture to run: main.py, which starts all, is gone till the rest is right.
+    """
     names = list(files)
     wanted = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     present = line.hashes(names)
     changed = [name for name in names if present[name] != wanted[name]]
-    # boot.py first, for it opens the relays; main.py last, for nothing runs half copied without it.
-    changed.sort(key=lambda name: (name != "boot.py", name == "main.py", name))
-    line.make_folders(changed)
-    total = sum(len(files[name]) for name in changed)
+    to_copy = set(changed)
+    if to_copy - set(image.STARTED_BY_NAME) and MAIN in files:
+        if present[MAIN] is not None:
+            line.remove(MAIN)
+        to_copy.add(MAIN)
+    # boot.py first, for it opens the relays.
+    rest = sorted(to_copy - {MAIN}, key=lambda name: (name != "boot.py", name))
+    write_files(line, files, rest)
+    remove_twins(line, names)
+    compare(line, {name: wanted[name] for name in names if name != MAIN or MAIN not in to_copy})
+    if MAIN in to_copy:
+        write_files(line, files, [MAIN])
+        compare(line, {MAIN: wanted[MAIN]})
+    return len(changed)
+
+
+def write_files(line: Line, files: dict[str, bytes], names: list[str]) -> None:
+    """Copies the files of these names, and shows how far it is."""
+    line.make_folders(names)
+    total = sum(len(files[name]) for name in names)
     done = 0
-    for name in changed:
+    for name in names:
         line.write(name, files[name], lambda written, at=done, name=name: progress(at + written, total, name))
         done += len(files[name])
         if not sys.stdout.isatty():
             print(f"  {name} ({len(files[name])} bytes)", flush=True)
-    if changed and sys.stdout.isatty():
+    if names and sys.stdout.isatty():
         print()
+
+
+def remove_twins(line: Line, names: list[str]) -> None:
     folders = {name.rpartition("/")[0] for name in names}
     for name in twins(names, {folder: line.listdir(folder or ".") for folder in folders}):
         line.remove(name)
         print(f"  removed {name}: it would be run in place of its compiled twin")
-    arrived = line.hashes(names)
-    broken = [name for name in names if arrived[name] != wanted[name]]
+
+
+def compare(line: Line, wanted: dict[str, str]) -> None:
+    """wanted: sha256 by name. Raises DeployError where the board has something else."""
+    arrived = line.hashes(list(wanted))
+    broken = [name for name in wanted if arrived[name] != wanted[name]]
     if broken:
         raise DeployError(f"the board has not kept {', '.join(broken)} as sent: is its flash full or worn?")
-    return len(changed)
 
 
 def deploy(board: Path, port: str, restart: bool = True, quiet_s: float = QUIET_S) -> None:
