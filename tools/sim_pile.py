@@ -13,7 +13,9 @@ import json
 import os
 import shlex
 import shutil
+import string
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,10 +61,37 @@ def read_key(argument: str | None) -> str:
     if argument is None:
         argument = os.environ.get(KEY_VARIABLE, "")
     if argument.startswith("@"):
-        argument = Path(argument[1:]).read_text().strip()
-    if len(argument) != 64:
+        try:
+            argument = Path(argument[1:]).read_text(encoding="ascii", errors="replace").strip()
+        except OSError as error:
+            raise SystemExit(f"sim_pile: the key's file {argument[1:]}: {error.strerror}") from error
+    if len(argument) != 64 or set(argument) - set(string.hexdigits):
         raise SystemExit(f"sim_pile: --key (or {KEY_VARIABLE}) must be 64 hex digits, or @file")
     return argument
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """For argparse: a whole number from least to most."""
+
+    def read(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be from {least} to {most}, not {text}")
+        return value
+
+    read.__name__ = "whole number"  # what argparse calls it where the text is none
+    return read
+
+
+def broker_place(url: str) -> tuple[str, str, int]:
+    """(scheme, host, port) of the broker. Raises SystemExit."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("mqtt", "mqtts") and parts.hostname and parts.port:
+            return parts.scheme, parts.hostname, parts.port
+    except ValueError:  # a port that is none
+        pass
+    raise SystemExit(f"sim_pile: --mqtt must read mqtt://host:port or mqtts://host:port, not {url}")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -74,13 +103,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--mqtt", required=True, help="mqtt://host:port, or mqtts://host:port with --ca")
     parser.add_argument("--ca", type=Path, help="the CA certificate that the broker's must be signed by")
     parser.add_argument("--data", type=Path, required=True, help="the pile's flash: survives a restart")
-    parser.add_argument("--power-w", type=int, default=7000)
-    parser.add_argument("--imp-per-kwh", type=int, default=3200)
+    parser.add_argument("--power-w", type=whole(0, 1_000_000), default=7000)
+    parser.add_argument("--imp-per-kwh", type=whole(1, 100_000), default=3200)
     parser.add_argument(
-        "--speed", type=int, default=1, help="the register runs this many times faster than the clock"
+        "--speed",
+        type=whole(1, 1_000_000),
+        default=1,
+        help="the register runs this many times faster than the clock",
     )
-    parser.add_argument("--connectors", type=int, default=1)
-    parser.add_argument("--battery-wh", type=int, default=60_000)
+    parser.add_argument("--connectors", type=whole(1, 8), default=1)
+    parser.add_argument("--battery-wh", type=whole(1, 10_000_000), default=60_000)
     parser.add_argument("--full-after-s", type=int, default=180, help="low power for this long means full")
     parser.add_argument("--no-feedback", action="store_true", help="a relay without a feedback contact")
     parser.add_argument(
@@ -93,24 +125,26 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    url = urlsplit(options.mqtt)
-    if url.scheme not in ("mqtt", "mqtts") or not url.hostname or not url.port:
-        raise SystemExit("sim_pile: --mqtt must read mqtt://host:port or mqtts://host:port")
+    scheme, host, port = broker_place(options.mqtt)
+    key = read_key(options.key)
     broker: dict[str, object] = {
-        "host": url.hostname,
-        "port": url.port,
+        "host": host,
+        "port": port,
         "keepalive_s": options.keepalive_s,
         "backoff_max_ms": options.backoff_max_ms,
     }
-    if url.scheme == "mqtts":
+    if scheme == "mqtts":
         if not options.ca:
             raise SystemExit("sim_pile: mqtts needs --ca")
         options.data.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(options.ca, options.data / "ca.pem")
+        try:
+            shutil.copyfile(options.ca, options.data / "ca.pem")
+        except OSError as error:
+            raise SystemExit(f"sim_pile: --ca {options.ca}: {error.strerror}") from error
         broker["ca"] = "ca.pem"
     write_settings(
         options.data,
-        {"device_id": options.device_id, "key": read_key(options.key), "broker": broker},
+        {"device_id": options.device_id, "key": key, "broker": broker},
         {
             "connectors": options.connectors,
             "power_w": options.power_w,

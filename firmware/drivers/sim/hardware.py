@@ -9,6 +9,8 @@ import time
 from drivers import patterns
 
 REPORT_MS = 1_000
+LINE_MAX_BYTES = 1_024
+BYTES_AT_ONCE = 4_096  # then the world goes on, however much still waits
 
 
 class Bench:
@@ -24,8 +26,10 @@ class Bench:
         if world:
             self._recall()
         self._poller = select.poll()
-        self._poller.register(sys.stdin, select.POLLIN)
-        self._listening = True
+        self._poller.register(sys.stdin.buffer, select.POLLIN)
+        self._line = bytearray()  # what has come of the next one
+        self._byte = bytearray(1)
+        self.listening = True  # until stdin ends
         self._reported_ms = [time.ticks_ms()] * len(plants)
         self._reported_mwh = [0] * len(plants)
         self._remembered = None
@@ -48,11 +52,22 @@ class Bench:
                 self.report(i)
         if self._world:
             self._remember()
-        while self._listening and self._poller.poll(0):
-            line = sys.stdin.readline()
-            if not line:
-                self._listening = False
-            elif line.strip():
+        self._listen()
+
+    def _listen(self):
+        """Byte by byte, for more would wait for what has not come. Too long a line loses its end."""
+        for _ in range(BYTES_AT_ONCE):
+            if not (self.listening and self._poller.poll(0)):
+                return
+            if not sys.stdin.buffer.readinto(self._byte):
+                self.listening = False
+            elif self._byte != b"\n":
+                if len(self._line) <= LINE_MAX_BYTES:
+                    self._line.extend(self._byte)
+                continue
+            line = bytes(self._line).strip()
+            self._line = bytearray()
+            if line:
                 self._obey(line)
 
     def _recall(self):
@@ -79,31 +94,52 @@ class Bench:
         self.tell("register", connector=index + 1, delivered_mwh=plant.delivered_mwh)
 
     def _obey(self, line):
+        """Does all that the line says, or nothing of it."""
         try:
-            change = json.loads(line)
-            plant = self._plants[change.pop("connector", 1) - 1]
-        except (ValueError, AttributeError, IndexError, TypeError):
-            self.tell("not understood", line=line.strip())
+            change = json.loads(str(line, "utf-8")) if len(line) <= LINE_MAX_BYTES else None
+        except ValueError:  # a UnicodeError is one
+            change = None
+        if not isinstance(change, dict):
+            change = {"": None}  # no word of the table
+        number = change.pop("connector", 1)
+        if not _is_whole(number, 1, len(self._plants)) or not all(
+            word in _CHANGES and _CHANGES[word][1](value) for word, value in change.items()
+        ):
+            self.tell("not understood", line=str(line)[2:-1])
             return
         for word, value in change.items():
-            if word not in _CHANGES:
-                self.tell("not understood", line=line.strip())
-                continue
-            setattr(plant, _CHANGES[word], value)
+            setattr(self._plants[number - 1], _CHANGES[word][0], value)
             self.tell("changed", what=word, value=value)
 
 
+def _is_whole(value, least, most):
+    return type(value) is int and least <= value <= most
+
+
+def _whole(least, most):
+    return lambda value: _is_whole(value, least, most)
+
+
+def _or_none(is_good):
+    return lambda value: value is None or is_good(value)
+
+
+def _is_bool(value):
+    return type(value) is bool
+
+
+# word: (the plant's attribute, what it may be)
 _CHANGES = {
-    "plug": "plugged",
-    "power_w": "power_w",
-    "battery_wh": "battery_wh",
-    "estop": "estop",
-    "ground_fault": "ground_fault",
-    "weld": "welded",
-    "stuck_open": "stuck_open",
-    "meter": "meter_ok",
-    "temperature_c": "temperature_c",
-    "current_ma": "current_ma",
+    "plug": ("plugged", _is_bool),
+    "power_w": ("power_w", _whole(0, 1_000_000)),
+    "battery_wh": ("battery_wh", _whole(1, 10_000_000)),
+    "estop": ("estop", _is_bool),
+    "ground_fault": ("ground_fault", _is_bool),
+    "weld": ("welded", _is_bool),
+    "stuck_open": ("stuck_open", _is_bool),
+    "meter": ("meter_ok", _is_bool),
+    "temperature_c": ("temperature_c", _or_none(_whole(-100, 1_000))),
+    "current_ma": ("current_ma", _or_none(_whole(0, 1_000_000))),
 }
 
 
