@@ -21,7 +21,13 @@ from tools.processes import Child
 from tools.system import DEMO_RATE, System, neutral_environment
 
 # A developer's own cloud is not the tests': its settings, above all its database, must not reach them.
-TESTS_OWN = ("RATELOCK_BROKER", "RATELOCK_CHROMIUM", "RATELOCK_DEVICE_", "RATELOCK_TEST_")
+TESTS_OWN = (
+    "RATELOCK_BROKER",
+    "RATELOCK_CHROMIUM",
+    "RATELOCK_DEVICE_PORT",
+    "RATELOCK_DEVICE_FREE_PIN",
+    "RATELOCK_TEST_",
+)
 for _name in neutral_environment().keys() ^ os.environ.keys():
     if _name == "RATELOCK_BROKER_TOKEN" or not _name.startswith(TESTS_OWN):
         del os.environ[_name]

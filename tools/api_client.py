@@ -85,8 +85,8 @@ class Client:
     ) -> Iterator[Event]:
         """The server-sent events of `path`, until the server ends them. Raises ApiError.
 
-        timeout_s: of silence (heartbeats are no silence). lasts_s: of it all, None for as long as it takes; it
-        is looked at with every line, so heartbeats do not make it longer.
+        timeout_s: of silence (heartbeats are no silence). lasts_s: of it all, None for as long as it takes;
+        looked at with every line, so heartbeats do not make it longer.
         """
         deadline = None if lasts_s is None else time.monotonic() + lasts_s
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
