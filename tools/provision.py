@@ -4,9 +4,9 @@ python -m tools.provision PORT --device-id ID --broker HOST:PORT [--ca FILE] [--
 python -m tools.provision PORT --from FILE
 
 With --cloud the pile is registered there in the same step, and its key goes from the cloud to the board
-without being seen (the operator's token: RATELOCK_OPERATOR_TOKEN, or asked for). Otherwise the key is asked
-for, or taken from RATELOCK_DEVICE_KEY. What is not given stays as it is on a pile that is configured already;
-its journal and its calibration stay in any case.
+without being seen (the operator's token: RATELOCK_OPERATOR_TOKEN, or asked for; a file in RATELOCK_DATA holds
+it until the board does). Otherwise the key is asked for, or taken from RATELOCK_DEVICE_KEY. What is not given
+stays as it is on a pile that is configured already; its journal and its calibration stay in any case.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,51 @@ def key_for(options: argparse.Namespace, values: dict[str, Any], ask: Ask) -> st
     return os.environ.get(KEY_VARIABLE) or values.get("key") or ask("device key (64 hex digits): ").strip()
 
 
+def check_journal(line: Line, present: dict[str, Any], device_id: str, key: str | None) -> None:
+    """Raises DeployError where what the pile still owes would be lost: sealed with, or sent for, what it was.
+
+    key: None for one that the cloud has yet to make.
+    """
+    known = present.get("device_id")
+    if known in (None, device_id) and present.get("key") in (None, key):
+        return
+    if left := waiting(line):
+        other = "another key" if known == device_id else "another id"
+        raise DeployError(
+            f"this was {known}, with {other}, and its journal holds what is not settled yet "
+            f"({', '.join(left)}): let it reach its cloud first, or --force"
+        )
+
+
+@contextmanager
+def kept_key(values: dict[str, Any], from_cloud: bool) -> Iterator[Path | None]:
+    """A file for a key that the cloud tells only once, gone again when the board has it.
+
+    It is there, for its owner alone, before the cloud is asked: a place that cannot be written costs no key.
+    """
+    if not from_cloud:
+        yield None
+        return
+    folder = Path(os.environ.get("RATELOCK_DATA") or ".ratelock")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"provision-{values['device_id']}.json"
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        yield path
+    except BaseException:
+        if path.stat().st_size:
+            print(
+                f"provision: {values['device_id']} is registered, and its key is kept in {path}:"
+                f" when the board can be written again, give --from {path} in place of --cloud",
+                file=sys.stderr,
+            )
+        else:
+            path.unlink()
+        raise
+    path.unlink()
+
+
 def waiting(line: Line) -> list[str]:
     """Files of the board's journal that belong to who it is now: open orders and unsent settlements."""
     return [name for name in line.listdir("flash") if name.startswith(("order-", "out-"))]
@@ -127,20 +173,21 @@ def provision(options: argparse.Namespace, ask: Ask = getpass.getpass) -> None:
     with Line(options.port) as line:
         present = present_config(line)
         values = gather(options, present, ask)
-        renamed = present.get("device_id") not in (None, values["device_id"])
-        if renamed and (left := waiting(line)) and not options.force:
-            raise DeployError(
-                f"this was {present['device_id']}, and its journal holds what is not settled yet "
-                f"({', '.join(left)}): let it reach its cloud first, or --force"
-            )
+        if not options.force:
+            check_journal(line, present, values["device_id"], None if options.cloud else present.get("key"))
         # Everything else is judged before the cloud makes a key that would be lost with a mistake.
         judge({**values, "key": "0" * 64})
-        values["key"] = key_for(options, values, ask)
-        judge(values)
-        if ca is not None:
-            line.write(CA, ca)
-        line.write(CONFIG, json.dumps(values).encode())
-        confirm(line)
+        with kept_key(values, bool(options.cloud)) as kept:
+            values["key"] = key_for(options, values, ask)
+            if kept:
+                kept.write_text(json.dumps(values))
+            elif not options.force:
+                check_journal(line, present, values["device_id"], values["key"])
+            judge(values)
+            if ca is not None:
+                line.write(CA, ca)
+            line.write(CONFIG, json.dumps(values).encode())
+            confirm(line)
         print(
             f"{values['device_id']} is provisioned for {values['broker']['host']}:{values['broker']['port']}"
         )
@@ -189,7 +236,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--cloud", metavar="URL", help="register the pile there, and take its key")
     made.add_argument("--connectors", type=int, default=1, help="of the new pile at the cloud")
     made.add_argument("--name", default="", help="of the new pile at the cloud")
-    made.add_argument("--force", action="store_true", help="another pile's unsettled journal notwithstanding")
+    made.add_argument(
+        "--force", action="store_true", help="another id or key, an unsettled journal notwithstanding"
+    )
     made.add_argument("--no-restart", action="store_true")
     made.add_argument("--quiet-s", type=float, default=QUIET_S, help=argparse.SUPPRESS)
     return made

@@ -19,7 +19,8 @@ WIFI = ("--ssid", "Courtyard")
 
 
 @pytest.fixture(autouse=True)
-def no_secrets_around(monkeypatch) -> None:
+def no_secrets_around(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("RATELOCK_DATA", str(tmp_path / "data"))
     for name in (provision.KEY_VARIABLE, provision.TOKEN_VARIABLE, provision.PASSWORD_VARIABLE):
         monkeypatch.delenv(name, raising=False)
 
@@ -88,6 +89,61 @@ def test_a_pile_that_still_owes_settlements_does_not_become_another(pty_board) -
     assert on_board(pty_board)["device_id"] == "PILE-1"
 
 
+@pytest.mark.parametrize("way", [("--from",), ("--cloud", "http://127.0.0.1:1")])
+def test_a_pile_that_still_owes_settlements_keeps_the_key_they_are_sealed_with(
+    pty_board, tmp_path, monkeypatch, way
+) -> None:
+    monkeypatch.setattr(provision, "register", lambda *_: pytest.fail("the cloud was asked for a key"))
+    run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart",
+        answers={"key": KEY})  # fmt: skip
+    (pty_board.flash / "flash").mkdir()
+    (pty_board.flash / "flash" / "out-00000001").write_bytes(b"\n")
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"device_id": "PILE-1", "key": "6b" * 32}))
+    words = (*way, str(other)) if way == ("--from",) else way
+    with pytest.raises(DeployError, match="another key"):
+        run(pty_board, *words, "--no-wifi", "--no-restart", answers={"token": "operator"})
+    assert on_board(pty_board)["key"] == KEY
+    run(pty_board, "--from", str(other), "--no-wifi", "--no-restart", "--force")
+    assert on_board(pty_board)["key"] == "6b" * 32
+
+
+def test_a_key_told_once_outlives_a_board_that_cannot_be_written(
+    pty_board, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(provision, "register", lambda *_: KEY)
+    write = Line.write
+
+    def unplugged(*_: object) -> None:
+        raise DeployError("the cable is out")
+
+    monkeypatch.setattr(Line, "write", unplugged)
+    words = ("--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart")
+    with pytest.raises(DeployError, match="cable"):
+        run(pty_board, *words, "--cloud", "http://127.0.0.1:1", answers={"token": "operator"})
+    kept = tmp_path / "data" / "provision-PILE-1.json"
+    said = capsys.readouterr()
+    assert str(kept) in said.err
+    assert KEY not in said.out + said.err
+    assert kept.stat().st_mode & 0o777 == 0o600
+    monkeypatch.setattr(Line, "write", write)
+    run(pty_board, "--from", str(kept), "--no-wifi", "--no-restart")
+    assert on_board(pty_board)["key"] == KEY
+
+
+def test_no_file_stays_where_the_cloud_refuses_or_the_board_has_the_key(
+    pty_board, tmp_path, monkeypatch
+) -> None:
+    words = ("--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart")
+    words += ("--cloud", "http://127.0.0.1:1")
+    with pytest.raises(DeployError, match="the cloud at"):
+        run(pty_board, *words, answers={"token": "operator"})
+    monkeypatch.setattr(provision, "register", lambda *_: KEY)
+    run(pty_board, *words, answers={"token": "operator"})
+    assert on_board(pty_board)["key"] == KEY
+    assert list((tmp_path / "data").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -144,6 +200,6 @@ def test_deployed_and_provisioned_in_two_commands_it_takes_orders(
     order = Phone(system.base_url).order(device_id, limits={"energy_mwh": 1_000_000})
     assert order.wait_for_state("Settled")["reason"] == "EnergyLimitReached"
     with pytest.raises(DeployError, match="only once"):
-        run(pty_board, *words)
+        run(pty_board, *words, "--force")  # the acknowledgement may still be on its way to its journal
     with Line(pty_board.port) as line:  # interrupted: the journal is there, and nothing runs
         assert "flash" in line.listdir(".")
