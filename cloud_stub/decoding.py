@@ -1,7 +1,7 @@
-"""What piles say, decoded so that it can be kept and shown: strict JSON, and of it the members that are known.
+"""What piles say, decoded so that it can be kept and shown: strict JSON, and of it the members known.
 
-Python's json takes and gives NaN, Infinity and halves of characters, which no JSON may contain: one such value
-in a pile's message would spoil every answer that shows it.
+Python's json takes and gives NaN, Infinity and halves of characters, which no JSON may contain: one such
+value in a pile's message would spoil every answer that shows it.
 """
 
 import math
@@ -16,7 +16,7 @@ SALVAGE_MAX_BYTES = 4 * messages.MESSAGE_MAX_BYTES
 
 
 def decode(name: str, payload: bytes) -> dict[str, Any]:
-    """The message of topic `name`, checked field by field. Raises MessageError. A seal is not checked here."""
+    """The message of topic `name`, checked field by field, not its seal. Raises MessageError."""
     said = messages.parse_json(payload)
     _check_showable(said)
     messages.validate(wire.BY_TOPIC[name], said)
@@ -77,7 +77,7 @@ def _check_showable(message: dict[str, Any]) -> None:
         if not below:
             return
         level = below
-    raise MessageError("message", "has more than %d levels" % DEPTH_MAX)
+    raise MessageError("message", f"has more than {DEPTH_MAX} levels")
 
 
 def _check_text(text: str) -> None:

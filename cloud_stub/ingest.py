@@ -213,10 +213,8 @@ class Ingest:
                 seal.check(received.payload, self._key(tx, received.device_id))
                 sealed.append(received)
             except SealError as error:
-                malformed = Unusable("Malformed", received.malformed)
-                self._record(
-                    tx, incoming, malformed if received.malformed else Unusable("BadSeal", str(error))
-                )
+                malformed, wrong = received.malformed, Unusable("BadSeal", str(error))
+                self._record(tx, incoming, Unusable("Malformed", malformed) if malformed else wrong)
             except Unusable as unusable:
                 self._record(tx, incoming, unusable)
         if sealed:
