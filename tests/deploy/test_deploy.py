@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 
 import pytest
 
@@ -77,10 +78,11 @@ def test_a_pile_at_work_is_interrupted_with_its_relays_open(pty_board, sim, caps
         assert line.eval("1 + 1") == 2
 
 
-class FrailLine:
+class FrailLine(Line):
     """A board as a dictionary, on a line that dies at its `lives`-th change."""
 
     def __init__(self, files: dict[str, bytes], lives: int):
+        super().__init__("no port")
         self.files = files
         self.lives = lives
 
@@ -99,7 +101,7 @@ class FrailLine:
     def make_folders(self, names: list[str]) -> None:
         pass
 
-    def write(self, name: str, content: bytes, told) -> None:
+    def write(self, name: str, content: bytes, told: Callable[[int], None] = lambda _: None) -> None:
         self._change()
         self.files[name] = content
 
@@ -128,7 +130,7 @@ def test_an_interrupted_update_never_starts_a_mixture() -> None:
 
 def test_a_board_that_does_not_keep_what_is_sent_is_not_started() -> None:
     class WornLine(FrailLine):
-        def write(self, name: str, content: bytes, told) -> None:
+        def write(self, name: str, content: bytes, told: Callable[[int], None] = lambda _: None) -> None:
             super().write(name, content[:-1], told)
 
     line = WornLine({"main.py": b"main"}, 20)

@@ -15,6 +15,7 @@ from tools import ROOT
 from tools.api_client import ApiError, Client, Event
 from tools.demo import __main__ as demo
 from tools.demo import receipt, screen, story
+from tools.phone import PhoneOrder
 
 
 @pytest.mark.system
@@ -38,12 +39,11 @@ def test_a_claim_that_does_not_hold_ends_the_story() -> None:
         story.claim(1 == 2, "sums")
 
 
-class EndedOrder:
+class EndedOrder(PhoneOrder):
     """An order whose car was full before the story had its meter events."""
 
-    order_id = "o-1"
-
     def __init__(self, state: str):
+        super().__init__(Client("http://127.0.0.1:1"), {"order_id": "o-1", "token": "t"})
         self.state = state
 
     def events(self, timeout_s: float = 20, lasts_s: float | None = None):

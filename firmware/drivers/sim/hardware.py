@@ -100,15 +100,16 @@ class Bench:
         except ValueError:  # a UnicodeError is one
             change = None
         if not isinstance(change, dict):
-            change = {"": None}  # no word of the table
+            change = {"": 0}  # no word of the table
         number = change.pop("connector", 1)
-        if not _is_whole(number, 1, len(self._plants)) or not all(
+        plant = self._plants[number - 1] if _is_whole(number, 1, len(self._plants)) else None
+        if plant is None or not all(
             word in _CHANGES and _CHANGES[word][1](value) for word, value in change.items()
         ):
             self.tell("not understood", line=str(line)[2:-1])
             return
         for word, value in change.items():
-            setattr(self._plants[number - 1], _CHANGES[word][0], value)
+            setattr(plant, _CHANGES[word][0], value)
             self.tell("changed", what=word, value=value)
 
 
