@@ -53,8 +53,8 @@ _DELETE_OF_ORDER = delete(outbox).where(outbox.c.order_id == bindparam("of"))
 _DELETE_ORDER_ITSELF = delete(outbox).where(
     outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order")
 )
-_ORDER_SENT = select(outbox.c.id).where(
-    outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order"), outbox.c.sent_at.is_not(None)
+_UNSENT_ORDER = select(outbox.c.id, outbox.c.created_at, outbox.c.leased_until).where(
+    outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order"), outbox.c.sent_at.is_(None)
 )
 
 
@@ -65,6 +65,7 @@ class Dispatch:
         self._link = link
         self._writer = writer
         self._in_flight: dict[int, tuple[int, str]] = {}  # MQTT message id -> row id, topic name
+        self._held_back: set[int] = set()  # row ids that found no connection after their commit
         self._acknowledged: set[int] = set()
         self._marking = False
         link.on_puback = self._on_puback
@@ -87,7 +88,16 @@ class Dispatch:
     ) -> None:
         """Add a message to the transaction; it is published as soon as that is committed."""
         row_id = put_row(tx, device_id, name, payload, now, expires_at, order_id, now + LEASE_S)
-        tx.after_commit(lambda: self._send(row_id, device_id, name, payload))
+        tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload))
+
+    def never_sent(self, tx: Transaction, order_id: str) -> bool:
+        """Whether the order has certainly not been handed to MQTT, here or by another worker.
+
+        What was handed over may be at the pile, though no PUBACK has been marked yet.
+        """
+        row = tx.conn.execute(_UNSENT_ORDER, {"of": order_id, "order": topics.ORDER}).first()
+        # Whoever takes it over renews its lease.
+        return row is not None and row.id in self._held_back and row.leased_until == row.created_at + LEASE_S
 
     def publish_now(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> None:
         """Publish what needs no keeping, because its receiver asks again until it has it."""
@@ -96,9 +106,9 @@ class Dispatch:
 
     def resend(self, tx: Transaction, device_id: str, now: int) -> None:
         """Publish again, after the commit, the orders and commands that this pile has not answered."""
-        self._send_rows(
-            tx, tx.conn.execute(_OF_PILE, {"device_id": device_id, "rate": topics.RATE, "now": now}).all()
-        )
+        rows = tx.conn.execute(_OF_PILE, {"device_id": device_id, "rate": topics.RATE, "now": now}).all()
+        self._held_back.difference_update(row.id for row in rows)
+        self._send_rows(tx, rows)
 
     def _on_connect(self) -> None:
         # Alone, whatever is on lease was this process's own, perhaps in an earlier life.
@@ -115,6 +125,7 @@ class Dispatch:
             # Those in flight are paho's to repeat.
             in_flight = {row_id for row_id, _ in self._in_flight.values()}
             rows = [row for row in tx.conn.execute(_UNSENT, bounds) if row.id not in in_flight]
+            self._held_back.clear()
             if rows:
                 tx.conn.execute(_LEASE, [{"row_id": row.id, "until": now + LEASE_S} for row in rows])
             self._send_rows(tx, rows)
@@ -124,6 +135,12 @@ class Dispatch:
     def _send_rows(self, tx: Transaction, rows: Iterable[Row[Any]]) -> None:
         for row in rows:
             tx.after_commit(lambda row=row: self._send(row.id, row.device_id, row.name, row.payload))
+
+    def _send_first(self, row_id: int, device_id: str, name: str, payload: str) -> None:
+        if self._link.connected:
+            self._send(row_id, device_id, name, payload)
+        else:
+            self._held_back.add(row_id)
 
     def _send(self, row_id: int, device_id: str, name: str, payload: str) -> None:
         # While there is no connection the row waits here, not in paho, where it could outlive its expiry.
@@ -176,11 +193,6 @@ def put_row(
         "leased_until": leased_until,
     }
     return tx.conn.execute(_INSERT, values).scalar_one()
-
-
-def order_was_sent(tx: Transaction, order_id: str) -> bool:
-    """Whether the broker has the order, so that the pile may have it too."""
-    return tx.conn.execute(_ORDER_SENT, {"of": order_id, "order": topics.ORDER}).first() is not None
 
 
 def withdraw(tx: Transaction, order_id: str, everything: bool) -> None:

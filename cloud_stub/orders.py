@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from pile_protocol import messages, pricing, seal, topics
 
 from . import estimates, life, piles, rates
-from .dispatch import Dispatch, order_was_sent, withdraw, withdraw_all
+from .dispatch import Dispatch, withdraw, withdraw_all
 from .events import Hub
 from .metrics import Metrics
 from .problems import Problem, invalid, unknown_order
@@ -212,6 +212,9 @@ def _confirmable_rate(conn: Connection, cx: Context, pile: Any, body: OrderBody,
         raise Problem(409, "ConnectorBusy", "The connector is in use")
     if connector["status"] == "Unavailable":
         raise Problem(409, "ConnectorUnavailable", "The connector is out of service")
+    if not connector["plugged"]:
+        # The pile would refuse it, and has to write every order that it refuses into its flash.
+        raise Problem(409, "NotPlugged", "No vehicle is plugged in")
     return rate
 
 
@@ -341,7 +344,7 @@ def shown(tx: Transaction, cx: Context, device_id: str, connectors: list[dict[st
 
 
 def stop(tx: Transaction, cx: Context, order_id: str, now: int) -> Any:
-    """Ask the pile to end the order, once; one that the broker has not even got is cancelled."""
+    """Ask the pile to end the order, once; one that has certainly not left here is cancelled."""
     row = locked(tx.conn, order_id)
     if row is None:
         raise unknown_order()
@@ -358,7 +361,7 @@ def stop(tx: Transaction, cx: Context, order_id: str, now: int) -> Any:
     }
     # Also when cancelled: should the order have reached the pile after all, this ends it there.
     _put_sealed(tx, cx, topics.COMMAND, command, now, row.window_end_at, order_id)
-    if row.state == life.PENDING and not order_was_sent(tx, order_id):
+    if row.state == life.PENDING and cx.dispatch.never_sent(tx, order_id):
         move(tx, cx, row, life.USER_CANCELLED, now)
     tx.after_commit(lambda: cx.hub.wake(order_id))
     return get(tx.conn, order_id)

@@ -96,6 +96,14 @@ def test_connector_out_of_service(client: TestClient, phone: Phone, pile: FakePi
     refused(client, phone.body(), 409, "ConnectorUnavailable")
 
 
+def test_nothing_plugged_in(client: TestClient, phone: Phone, pile: FakePile, link: FakeLink):
+    pile.online(status="Available", plugged=False)
+    refused(client, phone.body(), 409, "NotPlugged")
+    assert not link.sent("PILE-1", "order")
+    pile.online(status="Preparing")
+    phone.order()
+
+
 def test_connector_with_an_open_order_is_busy_and_the_other_is_not(
     client: TestClient, phone: Phone, pile: FakePile
 ):
@@ -272,12 +280,25 @@ def test_stop_of_what_has_ended_changes_nothing(phone: Phone, pile: FakePile, li
     assert not link.sent("PILE-1", "command")
 
 
-def test_stop_of_an_order_that_the_broker_never_got_cancels_it(
-    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud
+def order_while_the_connection_breaks(phone: Phone, link: FakeLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = rates.locked
+
+    def breaking(*of: Any) -> dict[str, Any]:
+        link.connected = False
+        return locked(*of)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rates, "locked", breaking)
+        phone.order()
+
+
+def test_stop_of_an_order_that_never_left_cancels_it(
+    phone: Phone, pile: FakePile, link: FakeLink, monkeypatch: pytest.MonkeyPatch
 ):
-    phone.order()
+    order_while_the_connection_breaks(phone, link, monkeypatch)
+    assert not link.sent("PILE-1", "order")
     assert phone.stop().json()["state"] == "Cancelled"
-    link.published.clear()
+    link.connected = True
     pile.hello()
     assert not link.sent("PILE-1", "order")
     # It had arrived all the same: the pile says so, and gets the stop again.
@@ -285,6 +306,27 @@ def test_stop_of_an_order_that_the_broker_never_got_cancels_it(
     assert phone.get()["state"] == "Accepted"
     pile.hello(orders=[[phone.order_id, "Accepted"]])
     assert open_sealed("command", link.sent("PILE-1", "command")[-1], pile.key)["order_id"] == phone.order_id
+
+
+def test_stop_of_an_order_in_flight_leaves_the_word_to_the_pile(
+    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud
+):
+    """It was handed to MQTT; that no PUBACK came yet does not say that the pile has not got it."""
+    phone.order()
+    stopped = phone.stop().json()
+    assert (stopped["state"], stopped["stop_requested_at"] is not None) == ("Pending", True)
+    pile.order_status(phone.order_id, "Rejected", "Expired")
+    assert phone.get()["state"] == "Rejected"
+
+
+def test_stop_of_an_order_that_left_later_leaves_the_word_to_the_pile(
+    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    order_while_the_connection_breaks(phone, link, monkeypatch)
+    link.connected = True
+    link.on_connect()
+    assert phone.stop().json()["state"] == "Pending"
+    assert len(link.sent("PILE-1", "order")) == 1
 
 
 def test_stop_of_an_order_that_the_broker_got_leaves_the_word_to_the_pile(

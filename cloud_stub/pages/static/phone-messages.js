@@ -3,7 +3,8 @@
 import { h } from "./dom.js";
 
 /** [what went wrong, what to do] of a code. */
-export const explained = (words, code) => words.failures[code] ?? words.failures.Other;
+export const explained = (words, code) =>
+  words.failures[code] ?? words.failures.Rejected[code] ?? words.failures.Other;
 
 function page(title, ...rest) {
   const head = h("h1", { tabindex: "-1" }, title);
