@@ -21,6 +21,8 @@ from .tables import piles, rates
 from .writer import Transaction
 
 DAY_S = 86_400
+# In the database of some machines: whatever a machine is set to, and what stands for "not set".
+_NO_PLACES = frozenset({"localtime", "Factory"})
 _HOUR_S = 3_600
 
 # ISO 4217 exponents; every currency that is not named here has 2.
@@ -62,7 +64,7 @@ def _time_zones() -> set[str]:
 
 
 def is_time_zone(name: str) -> bool:
-    return name in _time_zones()
+    return name in _time_zones() and name not in _NO_PLACES
 
 
 def minor_digits(currency: str) -> int:
@@ -109,6 +111,20 @@ def _errors(body: RateBody) -> Iterator[tuple[str, str]]:
             yield f"periods[{i}].start", "must be later than the period before"
         if period.label not in messages.LABEL.words:
             yield f"periods[{i}].label", "must be one of " + " ".join(messages.LABEL.words)
+        yield from _dear(body, i, period)
+
+
+def _dear(body: RateBody, i: int, period: PeriodBody) -> Iterator[tuple[str, str]]:
+    """A bill must fit its message whatever is charged, or the pile's settlement could not be taken."""
+    digits = minor_digits(body.currency)
+    energy_pico = messages.MAX_ENERGY_MWH * (period.electricity_price + period.service_price)
+    fee_pico = body.session_fee_minor * pricing.pico_per_minor(digits)
+    if pricing.round_half_up(energy_pico + fee_pico, digits) <= messages.MAX_MINOR:
+        return
+    dearer = "electricity" if period.electricity_price >= period.service_price else "service"
+    by_itself = pricing.round_half_up(energy_pico, digits) > messages.MAX_MINOR
+    field = f"periods[{i}].{dearer}_price" if by_itself else "session_fee_minor"
+    yield field, f"the largest order would cost more than {messages.MAX_MINOR} minor units"
 
 
 def _minute(start: str) -> int:

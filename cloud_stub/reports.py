@@ -15,6 +15,7 @@ from . import life, piles, rates
 from .problems import invalid
 from .tables import meter_samples, orders, settlements
 
+YEAR_MIN, YEAR_MAX = 2000, 2100  # far from the ends of what a calendar can compute with
 DAYS_MAX = 366
 POINTS_MAX = 720  # of one curve: enough for a screen's width
 RANGE_MAX_S = 31 * rates.DAY_S
@@ -31,9 +32,12 @@ def zone(name: str) -> ZoneInfo:
 def day(text: str, field: str) -> date:
     """The day written as 2026-11-23. Raises Problem (InvalidRequest)."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         raise invalid((field, "must be a day like 2026-11-23")) from None
+    if not YEAR_MIN <= found.year <= YEAR_MAX:
+        raise invalid((field, f"must be in the years {YEAR_MIN} to {YEAR_MAX}"))
+    return found
 
 
 def daily(

@@ -54,7 +54,7 @@ def test_a_piles_key_is_told_once_and_opens_the_broker(operator: Any, cloud: Clo
 
 
 def test_a_pile_may_not_take_the_clouds_own_name_at_the_broker(operator: Any, cloud: Any):
-    """With it, the pile's password would have replaced the cloud's, and the pile would have read every topic."""
+    """With it, the pile's password would have replaced the cloud's, and the pile read every topic."""
     answer = operator("POST", "/api/piles", {"device_id": "cloud"})
     problem(answer, 422, "InvalidRequest")
     assert answer.json()["errors"][0]["field"] == "device_id"
@@ -258,3 +258,47 @@ def test_health(client: TestClient, link: FakeLink):
 def test_the_interface_describes_itself(client: TestClient):
     assert "/api/orders/{order_id}/events" in client.get("/openapi.json").json()["paths"]
     assert client.get("/docs").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "currency, fee_minor, electricity_price, service_price, field",
+    [
+        ("CNY", 10**12, 5, 0, "session_fee_minor"),
+        ("CNY", 10**12 - 1, 5, 5, None),
+        ("KWD", 0, 10**12, 10**12, "periods[0].electricity_price"),
+        ("KWD", 0, 10**12 - 2, 1, None),
+        ("CLF", 0, 1, 10**12, "periods[0].service_price"),
+    ],
+)
+def test_a_rate_whose_bill_would_not_fit_its_message_is_refused(
+    operator: Any,
+    pile: Any,
+    currency: str,
+    fee_minor: int,
+    electricity_price: int,
+    service_price: int,
+    field: Any,
+):
+    prices = {"electricity_price": electricity_price, "service_price": service_price}
+    rate = {
+        "currency": currency,
+        "time_zone": "UTC",
+        "session_fee_minor": fee_minor,
+        "periods": [{"start": "00:00", "label": "flat"} | prices],
+    }
+    answer = operator("PUT", "/api/piles/PILE-1/rate", rate)
+    if field is None:
+        assert answer.status_code == 201
+    else:
+        problem(answer, 422, "InvalidRequest")
+        assert [each["field"] for each in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("time_zone", ["localtime", "Factory"])
+def test_a_time_zone_is_a_place(operator: Any, pile: Any, time_zone: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cloud_stub.rates._time_zones", lambda: {"UTC", "localtime", "Factory"})
+    period = {"start": "00:00", "label": "flat", "electricity_price": 1, "service_price": 1}
+    rate = {"currency": "CNY", "time_zone": time_zone, "periods": [period]}
+    answer = operator("PUT", "/api/piles/PILE-1/rate", rate)
+    problem(answer, 422, "InvalidRequest")
+    assert answer.json()["errors"][0]["field"] == "time_zone"
