@@ -13,7 +13,7 @@ from . import orders, retention
 from .dispatch import drop_expired
 from .ingest import Ingest
 from .piles import give_up_silent
-from .records import trim_rejects
+from .records import trim_events, trim_rejects
 from .security import now_s
 from .store import only_one
 from .writer import Transaction, Writer
@@ -83,6 +83,7 @@ class Duties:
         drop_expired(tx, now)
         if sweep:
             trim_rejects(tx.conn, self._cx.settings.rejects_kept)
+            trim_events(tx.conn, self._cx.settings.events_kept)
             silent_since = now - self._cx.settings.pile_silent_s
             if self._listening_since is not None and self._listening_since <= silent_since:
                 give_up_silent(tx, silent_since, now)

@@ -10,8 +10,9 @@ PAYLOAD_KEPT = 2000  # characters
 
 _EVENT = insert(events)
 _REJECT = insert(rejects)
-_TRIM = delete(rejects).where(
-    rejects.c.id <= select(func.max(rejects.c.id)).scalar_subquery() - bindparam("kept")
+_TRIM_REJECTS, _TRIM_EVENTS = (
+    delete(table).where(table.c.id <= select(func.max(table.c.id)).scalar_subquery() - bindparam("kept"))
+    for table in (rejects, events)
 )
 
 
@@ -48,7 +49,12 @@ def record_reject(conn: Connection, at: int, topic: str, reason: str, detail: st
 
 def trim_rejects(conn: Connection, kept: int) -> None:
     """Forget all but the newest `kept` rejects: whoever sends rubbish must not fill the disk."""
-    conn.execute(_TRIM, {"kept": kept})
+    conn.execute(_TRIM_REJECTS, {"kept": kept})
+
+
+def trim_events(conn: Connection, kept: int) -> None:
+    """Forget all but the newest `kept` events: nor must a pile that comes and goes all day."""
+    conn.execute(_TRIM_EVENTS, {"kept": kept})
 
 
 def list_events(

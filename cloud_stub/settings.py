@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     metrics_token: str | None = Field(default=None, min_length=8)
 
     order_life_s: int = Field(default=60, ge=1, le=300)
+    # How long after an order's expiry the pile's answer is waited for. It must exceed the time for which a
+    # pile that has just greeted waits for the cloud's (the firmware's HELLO_ANSWER_MS, 4 s).
     expiry_grace_s: int = Field(default=5, ge=0, le=300)
     duration_s: int = Field(default=12 * 3600, ge=1, le=86_400)
     command_life_s: int = Field(default=300, ge=1, le=86_400)
@@ -55,6 +57,7 @@ class Settings(BaseSettings):
     meter_thin_after_days: int = Field(default=30, ge=1, le=36_500)
     meter_drop_after_days: int = Field(default=400, ge=1, le=36_500)
     rejects_kept: int = Field(default=10_000, ge=1)
+    events_kept: int = Field(default=1_000_000, ge=1)
     body_max_bytes: int = Field(default=65_536, ge=1024)
     # How often one client's address may ask; 0 is without limit. Thousands of phones may share an address.
     orders_per_minute: int = Field(default=120, ge=0)

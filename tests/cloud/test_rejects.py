@@ -89,6 +89,16 @@ def test_only_the_newest_rejects_are_kept(pile: FakePile, link: FakeLink, cloud:
     assert [each["payload"] for each in rejects(operator)] == ["9", "8", "7"]
 
 
+def test_only_the_newest_events_are_kept(pile: FakePile, cloud: Cloud, operator: Any):
+    cloud.settings.events_kept = 3
+    for _ in range(5):
+        pile.offline()
+        pile.online()
+    cloud.duties.run_once(0, sweep=True)
+    kept = operator("GET", "/api/events").json()["items"]
+    assert [each["kind"] for each in kept] == ["PileOnline", "PileOffline", "PileOnline"]
+
+
 def test_one_that_meets_a_fault_of_ours_is_parked(
     pile: FakePile, link: FakeLink, cloud: Cloud, operator: Any, monkeypatch: pytest.MonkeyPatch
 ):
@@ -136,3 +146,13 @@ def test_unknown_members_are_let_through_and_not_shown(pile: FakePile, link: Fak
     link.deliver("pile/v1/PILE-1/status", json.dumps(said).encode())
     assert rejects(operator) == []
     assert "more" not in operator("GET", "/api/piles").text
+
+
+def test_meter_values_of_an_order_that_is_over_are_not_stored(phone: Phone, pile: FakePile, cloud: Cloud):
+    phone.order()
+    pile.meter(phone.order_id, 1, at=1_700_000_000)
+    pile.settle(phone.message(pile))
+    for n in range(1, 5):
+        pile.meter(phone.order_id, 1 + n, at=1_700_000_000 + 3_600 * n)
+    with cloud.store.reading.connect() as conn:
+        assert conn.exec_driver_sql("SELECT count(*) FROM meter_samples").scalar_one() == 1
