@@ -1,13 +1,15 @@
 """How often one client may ask: a bucket of tokens for each address, filled steadily, emptied by requests.
 
 A client on this very machine (a console, a benchmark, a proxy that tells no address) is not limited. Behind a
-reverse proxy on this machine the address is the one that its X-Forwarded-For tells.
+reverse proxy on this machine the address is the one that its X-Forwarded-For tells; all of whom it tells
+something else share one bucket, or rubbish in that header would be the way around the limit.
 """
 
 import ipaddress
 from collections import OrderedDict
 
 CLIENTS_KEPT = 20_000
+_NO_ADDRESS = "no address"
 _IPV6_SITE_BITS = 64  # what one household or phone is given
 
 
@@ -24,7 +26,8 @@ class Limit:
     def wait_s(self, client: str | None, now_ms: int) -> int:
         """0: go on, and this request counts. Else the whole seconds after which to try again.
 
-        client: an IP address; None, or what is none, is not limited. now_ms: of a clock that never steps.
+        client: an IP address, or whatever a proxy told instead; None is not limited.
+        now_ms: of a clock that never steps.
         """
         name = _name(client)
         if name is None or not self._cost_ms:
@@ -41,10 +44,12 @@ class Limit:
 
 
 def _name(client: str | None) -> str | None:
-    try:
-        address = ipaddress.ip_address(client or "")
-    except ValueError:
+    if client is None:
         return None
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return _NO_ADDRESS
     mapped = getattr(address, "ipv4_mapped", None)
     address = mapped or address
     if address.is_loopback:
