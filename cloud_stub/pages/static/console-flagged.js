@@ -52,6 +52,8 @@ export function open(root) {
   load();
 }
 
+const muted = (text) => h("span", { class: "muted" }, text);
+
 function flaggedTable(items) {
   const columns = [
     { title: "Received" },
@@ -66,9 +68,9 @@ function flaggedTable(items) {
     h("a", { href: "#/flagged/" + each.id }, `no. ${each.seq}`),
     h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.device_id),
     each.flags.map((flag) => h("div", { title: flag }, flagWords(flag))),
-    here.money(each.total_minor, each.currency, each.minor_digits),
+    each.sealed ? muted("unreadable") : here.money(each.total_minor, each.currency, each.minor_digits),
     each.computed_minor === null
-      ? h("span", { class: "muted" }, "nothing")
+      ? muted("nothing")
       : here.money(each.computed_minor, each.currency, each.minor_digits),
   ]);
   return table(
@@ -91,7 +93,7 @@ export function openOne(root, _params, id) {
 }
 
 function draw(root, said) {
-  const { order, computed } = said;
+  const { order } = said;
   show(
     root,
     heading(
@@ -117,6 +119,15 @@ function draw(root, said) {
           ),
         )
       : null,
+    ...(said.sealed
+      ? [section("As the pile sealed it", h("p", { class: "mono break" }, said.sealed))]
+      : bothSides(said)),
+  );
+}
+
+function bothSides(said) {
+  const { order } = said;
+  return [
     section("Both computations", comparison(said)),
     h(
       "div",
@@ -171,7 +182,7 @@ function draw(root, said) {
           : h("p", { class: "empty" }, "There is no such order here, so there is nothing to compare with."),
       ),
     ),
-  );
+  ];
 }
 
 /** A value beside the one it should be: told where they are not the same. */

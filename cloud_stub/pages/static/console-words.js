@@ -54,6 +54,7 @@ const FLAGS = {
   LinesMismatch: "The lines are not what the locked rate gives.",
   AlreadySettled: "The order had been settled before.",
   SeqReused: "Its number was used by another settlement of this pile.",
+  Malformed: "It has a member that this cloud cannot read; its seal is right.",
   SeqGap: "A settlement of this pile is missing before it.",
   ChainBroken: "It does not follow the settlement before it.",
 };
