@@ -4,6 +4,7 @@ import asyncio
 import time
 
 PERIOD_MS = 100
+CONFIRM_MS = 10  # the period while a relay is on its way: what it confirms is acted on at once
 
 
 class Shell:
@@ -45,7 +46,11 @@ class Shell:
             self.cycle()
             self._watchdog.feed()
             resting = self._rest_ms > PERIOD_MS and not self._is_charging()
-            due_ms = time.ticks_add(due_ms, self._rest_ms if resting else PERIOD_MS)
+            if resting:
+                period_ms = self._rest_ms
+            else:
+                period_ms = CONFIRM_MS if self._is_switching() else PERIOD_MS
+            due_ms = time.ticks_add(due_ms, period_ms)
             wait_ms = time.ticks_diff(due_ms, time.ticks_ms())
             if wait_ms < 0:
                 self.late_max_ms = max(self.late_max_ms, -wait_ms)
@@ -60,6 +65,12 @@ class Shell:
     def _is_charging(self):
         for connector, _ in self._pairs:
             if connector.session is not None:
+                return True
+        return False
+
+    def _is_switching(self):
+        for connector, _ in self._pairs:
+            if connector.is_switching():
                 return True
         return False
 

@@ -1,8 +1,8 @@
 """A 32-bit MicroPython, the nearest thing to an ESP32's interpreter that runs on a PC: 31-bit small integers,
 ticks that wrap at 2^30 ms, single words of 4 bytes.
 
-Debian 13 has one for i386. Its package and libraries are unpacked into .venv/micropython32 and started through
-their own loader: no root, nothing installed.
+Debian 13 has one for i386. Its package and libraries are unpacked into .venv/micropython32 and started
+through their own loader: no root, nothing installed.
 
     python -m tools.micropython32        prints the command, or why there is none
 """

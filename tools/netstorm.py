@@ -4,8 +4,8 @@ of others loses its connections and comes back.
     python -m tools.netstorm --clients 200 --seed 7
 
 Each pile must open its relay at the order's limit while its trouble lasts. How late it opened, and by how
-much a cycle of its control loop was ever late, stands beside the same figures of a pile without trouble, on the
-same machine at the same time: what the network adds is the difference.
+much a cycle of its control loop was ever late, stands beside the same figures of a pile without trouble, on
+the same machine at the same time: what the network adds is the difference.
 """
 
 from __future__ import annotations

@@ -56,6 +56,11 @@ class Connector:
         )
         return changes
 
+    def is_switching(self):
+        """Whether the relay has yet to confirm what it was told, or the order to be settled."""
+        session = self.session
+        return session is not None and session.phase != phases.CHARGING and session.phase != phases.RECOVERING
+
     def status(self):
         """OCPP 1.6 connector status."""
         if self.session is not None:
@@ -88,9 +93,8 @@ class Connector:
             "order_id": self.session.order_id if self.session else None,
         }
 
-    def meter(self, now_ms):
-        """The meter message of the running order."""
-        session = self.session
+    def meter(self, session, now_ms):
+        """The meter message of the running order, `session`."""
         rate = session.order["rate"]
         limit_minor = session.order["limits"].get("cost_minor")
         cost_minor = pricing.round_half_up(session.cost_pico(), rate["minor_digits"])

@@ -160,7 +160,7 @@ class Controller:
         if session.register_mwh != connector.checkpoint_mwh or connector.checkpoint_ms is None:
             self._keep_reading(connector, session.at(now_ms), now_ms)
         connector.checkpoint_ms = now_ms
-        self.mailbox.meter(connector.meter(now_ms))
+        self.mailbox.meter(connector.meter(session, now_ms))
 
     def _keep_reading(self, connector, at, now_ms):
         session = connector.session

@@ -75,6 +75,13 @@ class WDT:
         sys.modules["measure"].look()
 
 
+PWRON_RESET, WDT_RESET, SOFT_RESET = 1, 3, 5
+
+
+def reset_cause():
+    return PWRON_RESET
+
+
 class RTC:
     def datetime(self, value):
         pass
