@@ -69,30 +69,34 @@ class Ingest:
         """Queue what the message asks for."""
         try:
             device_id, name = topics.parse(incoming.topic)
-            if name not in topics.UPWARD:
-                raise Unusable("UnknownTopic")
-            self._cx.metrics.messages.labels(name).inc()
-            message = decoding.decode(name, incoming.payload)
         except TopicError:
+            device_id = name = ""
+        if name not in topics.UPWARD:
             self._reject(incoming, Unusable("UnknownTopic"))
-        except Unusable as unusable:
-            self._reject(incoming, unusable)
+            return
+        self._cx.metrics.messages.labels(name).inc()
+        try:
+            message = decoding.decode(name, incoming.payload)
         except MessageError as error:
-            said = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
-            if said is None:
-                self._reject(incoming, Unusable("Malformed", str(error)))
-            else:
-                received = settlements.Received(device_id, said, incoming.payload, malformed=str(error))
-                self._take_settlement(incoming, received)
+            self._take_malformed(incoming, device_id, name, str(error))
+            return
+        if name == topics.SETTLEMENT:
+            self._take_settlement(incoming, settlements.Received(device_id, message, incoming.payload))
+        elif name == topics.METER and not self._is_sample(device_id, message):
+            self._link.ack(incoming)
         else:
-            if name == topics.SETTLEMENT:
-                self._take_settlement(incoming, settlements.Received(device_id, message, incoming.payload))
-                return
-            if name == topics.METER and not self._is_sample(device_id, message):
-                self._link.ack(incoming)
-                return
             handler = self._handlers[name]
             self._submit(incoming, lambda tx: handler(tx, device_id, message))
+
+    def _take_malformed(self, incoming: Incoming, device_id: str, name: str, why: str) -> None:
+        """A settlement may still be one, from a pile newer than this cloud; anything else is of no use."""
+        said = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
+        if said is None:
+            self._reject(incoming, Unusable("Malformed", why))
+        else:
+            self._take_settlement(
+                incoming, settlements.Received(device_id, said, incoming.payload, malformed=why)
+            )
 
     def _take_settlement(self, incoming: Incoming, received: settlements.Received) -> None:
         future = self._writer.submit_to(self._store_settlements, (incoming, received))

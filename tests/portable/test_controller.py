@@ -800,7 +800,7 @@ def goes_on(name, damage):
 
 
 def test_a_record_from_before_its_order_was_made_does_not_stop_the_pile():
-    """Its checksum was right, so it was believed; no price held at its start, and every boot ended in that error."""
+    """Its checksum was right, so it was believed; no price held at its start, and every boot ended there."""
     pile = Pile()
     pile.charge()
     content = unframed(pile.store.files["order-1"])
