@@ -174,7 +174,7 @@ class Chaos:
             imp_per_kwh=IMP_PER_KWH,
             speed=SPEED,
             flash=pile.flash,
-            extra=(*PILE_OPTIONS, "--battery-wh", "100000000"),
+            extra=(*PILE_OPTIONS, "--battery-wh", "10000000"),
         )
 
     def _kill(self, pile: Pile) -> None:

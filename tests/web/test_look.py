@@ -87,20 +87,17 @@ def test_the_longest_of_everything_fits_320_pixels(system, open_page):
 
 
 def test_a_refused_order_says_why_and_what_to_do(system, pile, open_page):
-    """The pile's own refusal, which the cloud could not foresee: the cable is pulled at the very moment."""
+    """The pile's own refusal, which the cloud could not foresee: its meter gives no reading."""
     p = pile(speed=60)
     page = open_page(address(system, p), viewport=SMALL_PHONE)
     expect(page.locator("#confirm")).to_be_enabled()
-    view = system.phone.get(f"/api/piles/{p.device_id}").json()
-    page.route(f"**/api/piles/{p.device_id}", lambda route: route.fulfill(json=view))
-    p.send(plug=False)
-    p.wait_until(lambda now: not now["connectors"][0]["plugged"])
+    p.send(meter=False)
+    p.wait_for(lambda line: line["event"] == "changed")
     page.locator("#confirm").click()
-    expect(page.get_by_role("heading", name="The pile sees no vehicle")).to_be_visible()
+    expect(page.get_by_role("heading", name="The pile's meter does not answer")).to_be_visible()
     check(page, "refused")
-    page.unroute_all()
-    p.send(plug=True)
-    p.wait_until(lambda now: now["connectors"][0]["plugged"])
+    p.send(meter=True)
+    p.wait_for(lambda line: line["event"] == "changed" and line["value"] is True)
     page.locator("#back").click()
     start(page)
 
