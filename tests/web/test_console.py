@@ -280,6 +280,7 @@ def test_orders_are_filtered_opened_and_exported(fleet: Fleet, console: Callable
     page.get_by_label("To", exact=True).fill("2020-01-01")
     expect(page.get_by_text("There are no such orders.")).to_be_visible()
     page.get_by_label("To", exact=True).fill("")
+    expect(lines).to_have_count(1)
     lines.get_by_role("link").first.click()
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Settled")
     expect(page.get_by_text("with ¥0.50 session fee")).to_be_visible()
