@@ -129,7 +129,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(json.dumps({"listening": self._address}), flush=True)
+            # One write: a log line of another thread must not come between the line and its end.
+            sys.stdout.write(json.dumps({"listening": self._address}) + "\n")
+            sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._cloud.hub.close()

@@ -15,6 +15,6 @@ def configure() -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever it is by then
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # as it is by then; a line in one write
         cache_logger_on_first_use=False,
     )
