@@ -214,6 +214,9 @@ class Chaos:
         for order_id, order in orders.items():
             if (order["state"] == "Settled") != (order_id in by_order):
                 wrong.append(f"{name}: order {order_id} is {order['state']}")
+            # The energy lost to a kill may be as much as a small order: that alone would not show a lost one.
+            if order_id not in by_order and (order["accepted_at"] or order["charging_at"]):
+                wrong.append(f"{name}: order {order_id} was accepted and is not settled")
         if pile.closings() < len(set(by_order)) - pile.kills:
             wrong.append(f"{name}: more orders settled than relays closed")
         if not settlements and pile.closings():

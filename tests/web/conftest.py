@@ -97,16 +97,6 @@ def open_page(new_context: Callable[..., BrowserContext], watch: Watch) -> Calla
     return open_one
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser on a busy machine sometimes misses a click. Once more, told as a rerun in the summary; a page
-    that is wrong is wrong twice.
-    """
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
 def axe_problems(page: Page) -> list[str]:
     """What axe-core has against the page as it stands, serious or critical; [] where nothing."""
     page.evaluate(AXE)
