@@ -23,6 +23,7 @@ class SimPile:
         self.key = bytes.fromhex(identity.key)
         self.child: Child | None = None
         self._options = options
+        self._ran = False
 
     @classmethod
     def new(
@@ -47,6 +48,10 @@ class SimPile:
         return pile
 
     def start(self, *, online: bool = True) -> None:
+        """online: returns once the cloud has seen this very start, not the end of the one before it."""
+        if online and self._ran:
+            self.wait_until(lambda view: view["online"] is False)
+        self._ran = True
         self.child = self.system.start_pile(self.identity, **self._options)
         if online:
             self.wait_until_online()

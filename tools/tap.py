@@ -64,6 +64,11 @@ class Tap:
         info = self._client.publish(topics.topic(device_id, name), payload, qos=qos, retain=retain)
         info.wait_for_publish(CONNECT_TIMEOUT_S)
 
+    @property
+    def count(self) -> int:
+        with self._changed:
+            return len(self.seen)
+
     def all(self) -> list[Seen]:
         with self._changed:
             return list(self.seen)
@@ -78,10 +83,14 @@ class Tap:
         name: str,
         matches: Callable[[Any], bool] = lambda _: True,
         timeout_s: float = 20,
+        after: int = 0,
     ) -> Any:
-        """The JSON of the first message of that pile and topic that `matches`, seen or still to come."""
+        """The JSON of the first message of that pile and topic that `matches`, seen or still to come.
+
+        after: how many of the messages seen so far do not count.
+        """
         deadline = time.monotonic() + timeout_s
-        looked_at = 0
+        looked_at = after
         with self._changed:
             while True:
                 for m in self.seen[looked_at:]:

@@ -85,11 +85,12 @@ class Forger:
             "issued_at": now,
             "expires_at": now + 300,
         }
+        before = self._tap.count
         for _ in range(100):
             self.send(topics.COMMAND, report)
             try:
                 return self._tap.wait_for(
-                    self.pile.device_id, topics.STATUS, lambda m: m["online"] and matches(m), timeout_s=0.3
+                    self.pile.device_id, topics.STATUS, lambda m: m["online"] and matches(m), 0.3, before
                 )
             except TimeoutError:
                 self.pile.check_alive()

@@ -93,6 +93,7 @@ def test_an_order_is_not_taken_twice_not_even_after_a_restart(forger):
     forger.state(order["order_id"], "Settled")
     p.kill()
     p.start()
+    forger.status(lambda m: m["clock"] == "Cloud")
     forger.send_bytes(topics.ORDER, sealed)
     assert forger.reason(order["order_id"]) == "UsedOrder"
     assert p.count(is_closing) == 0, "the replayed order closed the relay"
