@@ -3,29 +3,94 @@
 RATELOCK_DATA, RATELOCK_HTTP_PORT, RATELOCK_MQTT_PORT and RATELOCK_OPERATOR_TOKEN override the defaults; the
 cloud has its other settings from the environment too (docs/operation.md). For piles and phones of the
 network: RATELOCK_LISTEN, where HTTP and mqtts (RATELOCK_MQTTS_PORT) listen.
+
+While it is up, run.json in the data folder tells other programs where (`announced`).
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tools import certs, mosquitto
+from tools import ROOT, certs, mosquitto
 from tools.api_client import ApiError
 from tools.broker import port_setting
-from tools.processes import ProcessError, exit_on_signals
+from tools.processes import HOST, ProcessError, exit_on_signals
 from tools.system import DEMO_RATE, PileIdentity, System
 
 DEVICE_ID = "PILE-1"
 CONNECTORS = 2
 WATCH_INTERVAL_S = 0.5
+RUN_FILE = "run.json"
+# Settings that make more of a run than one person's trial on this machine.
+SERVES_OTHERS = ("DATABASE_URL", "RATELOCK_LISTEN", "RATELOCK_PUBLIC_URL")
 
 
 class RunError(Exception):
     """A setting that cannot be used, told to the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run that is up says of itself."""
+
+    pid: int
+    http_port: int  # on 127.0.0.1, as is the next
+    mqtt_port: int
+    code: str  # code_mark() of what it runs
+    serves_others: list[str]  # names of the settings by which it does
+
+
+def data_folder() -> Path:
+    return Path(os.environ.get("RATELOCK_DATA") or ".ratelock")
+
+
+def code_mark() -> str:
+    """Changes with any file of the cloud and of what it shares with the piles."""
+    digest = hashlib.sha256()
+    for folder in (ROOT / "cloud_stub", ROOT / "firmware" / "pile_protocol"):
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@contextmanager
+def announced(system: System, code: str) -> Iterator[None]:
+    """Tells in run.json where the system is, and locks it: a killed run leaves the file, but no lock."""
+    others = [name for name in SERVES_OTHERS if os.environ.get(name) not in (None, "", HOST)]
+    run = Run(os.getpid(), system.http_port, system.broker.port, code, others)
+    path = system.data / RUN_FILE
+    with open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # who looks holds it for a moment only
+        file.truncate(0)
+        json.dump(asdict(run), file)
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def running(data: Path) -> Run | None:
+    """The run that is up over a data folder; None where none is."""
+    try:
+        with open(data / RUN_FILE) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Run(**json.load(file))
+            return None
+    except (OSError, ValueError, TypeError):  # none there, one just being written, or one of other members
+        return None
 
 
 def simulated_pile(system: System) -> PileIdentity:
@@ -71,9 +136,10 @@ def tls_port() -> int | None:
 
 def main() -> int:
     exit_on_signals()
+    code = code_mark()
     try:
         with System(
-            Path(os.environ.get("RATELOCK_DATA") or ".ratelock"),
+            data_folder(),
             http_port=port_setting("RATELOCK_HTTP_PORT", 8080),
             mqtt_port=port_setting("RATELOCK_MQTT_PORT", 1883),
             operator_token=os.environ.get("RATELOCK_OPERATOR_TOKEN") or None,
@@ -83,11 +149,12 @@ def main() -> int:
             inherit=True,
         ) as system:
             pile = system.start_pile(simulated_pile(system))
-            tell(system)
-            while True:
-                system.check_alive()
-                pile.check_alive()
-                time.sleep(WATCH_INTERVAL_S)
+            with announced(system, code):
+                tell(system)
+                while True:
+                    system.check_alive()
+                    pile.check_alive()
+                    time.sleep(WATCH_INTERVAL_S)
     except (RunError, ApiError, ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
         print(f"run: {error}", file=sys.stderr)
         return 1

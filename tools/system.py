@@ -240,6 +240,10 @@ class System:
             raise ApiError(f"PUT rate: HTTP {answer.status} {answer.body[:300]!r}")
         return str(answer.json()["rate_id"])
 
+    def flash_folder(self, device_id: str) -> Path:
+        """Where a pile's flash is kept over its restarts."""
+        return self.data / "piles" / device_id
+
     def start_pile(
         self,
         pile: PileIdentity,
@@ -252,11 +256,12 @@ class System:
         extra: tuple[str, ...] = (),
         echo: Callable[[str], None] | None = None,
     ) -> Child:
-        """The real firmware on the simulated board, its flash in `flash`; does not wait until it is online.
+        """The real firmware on the simulated board; does not wait until it is online.
 
         JSON lines: in with `send_json`, out with `wait_for_json`. mqtt_url: where not straight to our broker.
+        flash: where not in flash_folder.
         """
-        flash = flash or self.data / "piles" / pile.device_id
+        flash = flash or self.flash_folder(pile.device_id)
         flash.mkdir(parents=True, exist_ok=True)
         argv = [sys.executable, str(ROOT / "tools" / "sim_pile.py"), "--device-id", pile.device_id]
         argv += ["--mqtt", mqtt_url or self.broker.url, "--data", str(flash)]

@@ -1,36 +1,210 @@
 """`make demo` holds what it tells, and would notice if it did not."""
 
 import contextlib
+import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
 
+import psutil
 import pytest
 
 from pile_protocol import pricing
-from tools import ROOT
+from tools import ROOT, run, tap
 from tools.api_client import ApiError, Client, Event
+from tools.broker import Broker
 from tools.demo import __main__ as demo
-from tools.demo import receipt, screen, story
+from tools.demo import receipt, screen, stage, story
+from tools.demo.guest import Guest
 from tools.phone import PhoneOrder
+from tools.processes import free_port
+from tools.system import System
+
+OPEN = ("Pending", "Accepted", "Charging", "Finishing")
 
 
-@pytest.mark.system
-def test_the_demo_ends_well_and_says_so_on_its_last_line() -> None:
+def environment(data: Path, **changes: str) -> dict[str, str]:
+    """For a demo that finds no `make run` but one over that folder."""
+    return {**os.environ, "RATELOCK_DATA": str(data), "RATELOCK_HTTP_PORT": str(free_port()), **changes}
+
+
+def demonstrate(env: dict[str, str]) -> list[str]:
+    """The lines of a demo that ends well."""
     done = subprocess.run(
         [sys.executable, "-m", "tools.demo"],
         cwd=ROOT,
+        env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    last = done.stdout.splitlines()[-1]
-    assert re.fullmatch(r"DEMO OK order=\S+ energy_kwh=\d+\.\d{3} total=\d+\.\d\d CNY rate=\S+", last)
-    assert "\x1b" not in done.stdout  # no colour where it is no terminal
+    lines = done.stdout.splitlines()
+    assert re.fullmatch(r"DEMO OK order=\S+ energy_kwh=\d+\.\d{3} total=\d+\.\d\d CNY rate=\S+", lines[-1])
+    return lines
+
+
+@pytest.fixture
+def up(system: System) -> Iterator[System]:
+    """The shared system, announced as `make run` announces its own."""
+    with run.announced(system, run.code_mark()):
+        yield system
+
+
+@pytest.mark.system
+def test_the_demo_ends_well_and_says_so_on_its_last_line(tmp_path: Path) -> None:
+    lines = demonstrate(environment(tmp_path / "nobody's"))
+    assert "`make run`" in lines[-2]
+    assert "\x1b" not in "".join(lines)  # no colour where it is no terminal
+    assert not (tmp_path / "nobody's").exists()
+
+
+@pytest.mark.system
+def test_a_run_whose_token_is_another_is_left_alone(up: System) -> None:
+    piles = up.operator.get("/api/piles?q=DEMO-").json()["items"]
+    lines = demonstrate(environment(up.data, RATELOCK_OPERATOR_TOKEN="the token of another system"))
+    assert "operator token" in lines[0]
+    assert "http://" not in lines[-2]
+    assert up.operator.get("/api/piles?q=DEMO-").json()["items"] == piles
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.system
+def test_an_interrupted_demo_leaves_no_process_and_in_the_end_no_open_order(up: System, number: int) -> None:
+    env = environment(up.data)
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "tools.demo"], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
+    )
+    assert demo.stdout is not None
+    told = next(line for line in demo.stdout if "confirms exactly that rate" in line)
+    order_id = told.split()[-1]
+    next(line for line in demo.stdout if "closes the relay" in line)
+    started = psutil.Process(demo.pid).children(recursive=True)
+    assert len(started) >= 2  # the pile and the watchdog
+    demo.send_signal(number)
+    demo.communicate()
+    assert demo.returncode in (130, 128 + number, -number)
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+
+    def state() -> str:
+        return up.operator.get(f"/api/orders/{order_id}").json()["state"]
+
+    if number == signal.SIGKILL:  # it had no time for that; the next one has
+        assert state() in OPEN
+        device_id = up.operator.get(f"/api/orders/{order_id}").json()["device_id"]
+        deadline = time.monotonic() + 20
+        while up.phone.get(f"/api/piles/{device_id}").json()["online"] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        lines = demonstrate(env)
+        assert any("was left in the middle of an order" in line for line in lines)
+    assert state() == "Settled"
+
+
+@pytest.fixture
+def staged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What a demo says where it tells its story on a system of its own, which is not really started."""
+
+    def one(data: Path, **changes: str) -> str:
+        for name, value in {"RATELOCK_DATA": str(data), **changes}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(stage, "_own", lambda *_, **options: options)
+        with stage.stage(screen.Screen()) as own:
+            assert isinstance(own, dict), "the story would be told on the system that is up"
+        return capsys.readouterr().out
+
+    return one
+
+
+def announcement(system: System, **changes: object) -> run.Run:
+    return replace(run.Run(1, system.http_port, system.broker.port, run.code_mark(), []), **changes)
+
+
+REASONS: dict[str, tuple[dict[str, object], str]] = {
+    "other code": ({"code": "0" * 64}, "other code"),
+    "for others": ({"serves_others": ["DATABASE_URL"]}, "DATABASE_URL may make it more than a trial"),
+    "no cloud": ({"http_port": 1}, "refused"),
+    "no broker": ({"mqtt_port": 1}, "refused"),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.system
+def test_a_run_that_is_not_for_the_demo_is_left_alone_and_told_why(
+    up: System, staged: Callable[..., str], monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    changes, words = REASONS[reason]
+    monkeypatch.setattr(stage, "running", lambda _: announcement(up, **changes))
+    last = staged(up.data).splitlines()[-1]
+    assert "not told on the `make run` that is up" in last
+    assert words in last
+
+
+@pytest.mark.system
+def test_a_broker_that_lets_nobody_in_is_left_alone(
+    up: System, staged: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Broker, "cloud_password", "of another broker")
+    monkeypatch.setattr(tap, "CONNECT_TIMEOUT_S", 0.5)
+    assert "not told on the `make run` that is up" in staged(up.data).splitlines()[-1]
+
+
+def test_a_stranger_on_the_port_is_left_alone(tmp_path: Path, staged: Callable[..., str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        (line,) = staged(tmp_path, RATELOCK_HTTP_PORT=port).splitlines()
+    assert f"what has port {port} is no `make run`" in line
+
+
+def test_what_a_killed_run_left_is_no_run(tmp_path: Path, staged: Callable[..., str]) -> None:
+    (tmp_path / run.RUN_FILE).write_text(json.dumps(asdict(run.Run(1, 8080, 1883, run.code_mark(), []))))
+    assert run.running(tmp_path) is None
+    assert staged(tmp_path, RATELOCK_HTTP_PORT=str(free_port())) == ""
+
+
+@pytest.mark.system
+def test_what_a_run_says_of_itself_is_found_while_it_is_up_and_for_its_owner_alone(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATELOCK_LISTEN", "0.0.0.0")
+    with run.announced(system, "its mark"):
+        found = run.running(system.data)
+        assert found == run.Run(
+            os.getpid(), system.http_port, system.broker.port, "its mark", ["RATELOCK_LISTEN"]
+        )
+        assert (system.data / run.RUN_FILE).stat().st_mode & 0o777 == 0o600
+    assert run.running(system.data) is None
+
+
+@pytest.mark.system
+def test_a_pile_that_is_somebody_elses_is_not_taken(up: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATELOCK_DATA", str(up.data))
+    with stage.stage(screen.Screen()) as first:
+        device_id = first.identity.device_id
+    (up.data / "demo" / device_id / "key.json").write_text("")
+    with stage.stage(screen.Screen()) as other:
+        assert other.identity.device_id != device_id
+
+
+@pytest.mark.system
+def test_a_second_demo_at_once_takes_another_pile_and_the_next_one_the_same_again(
+    up: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATELOCK_DATA", str(up.data))
+    with stage.stage(screen.Screen()) as first, stage.stage(screen.Screen()) as second:
+        ids = [first.identity.device_id, second.identity.device_id]
+        assert len(set(ids)) == 2
+        assert {type(first.system), type(second.system)} == {Guest}
+    with stage.stage(screen.Screen()) as again:
+        assert again.identity == first.identity
 
 
 def test_a_claim_that_does_not_hold_ends_the_story() -> None:
@@ -86,7 +260,7 @@ def test_a_mistake_of_the_demo_itself_fails_it(monkeypatch, capsys) -> None:
         raise KeyError("reason")
 
     monkeypatch.setattr(demo, "exit_on_signals", lambda: None)
-    monkeypatch.setattr(demo, "System", broken)
+    monkeypatch.setattr(demo, "stage", broken)
     assert demo.main() == 1
     assert "DEMO FAILED: KeyError" in capsys.readouterr().out
 

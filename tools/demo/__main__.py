@@ -1,19 +1,20 @@
-"""`python -m tools.demo`: free ports, a temporary data folder, exit code 0 only where every claim held."""
+"""`python -m tools.demo`: on the system that `make run` has up, else on one of its own, with free ports and a
+temporary folder. Exit code 0 only where every claim held.
+"""
 
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 import traceback
 
 from tools import mosquitto
 from tools.api_client import ApiError
+from tools.demo.guest import Guest
 from tools.demo.screen import Screen
+from tools.demo.stage import stage
 from tools.demo.story import ClaimFailed, Story
 from tools.processes import ProcessError, exit_on_signals
-from tools.system import System
-from tools.tap import Tap
 
 
 def main() -> int:
@@ -21,13 +22,12 @@ def main() -> int:
     screen = Screen()
     started = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="ratelock-demo-") as data, System(data) as system:
-            screen.say("system", f"mosquitto on {system.broker.url}, the cloud on {system.base_url}")
-            tap = Tap(system.broker)
-            try:
-                last_line = Story(system, screen, tap).tell()
-            finally:
-                tap.close()
+        with stage(screen) as place:
+            told = Story(place.system, screen, place.tap, place.identity).tell()
+            address = None
+            if isinstance(place.system, Guest):
+                place.system.wait_until_offline(place.identity.device_id)
+                address = place.system.base_url + told.receipt_path
     except ClaimFailed as error:
         screen.fail(f"DEMO FAILED, this does not hold: {error}")
         return 1
@@ -41,8 +41,12 @@ def main() -> int:
     except KeyboardInterrupt:
         screen.fail("DEMO INTERRUPTED; everything it started has ended")
         return 130
-    screen.say("system", f"everything has ended; {time.monotonic() - started:.0f} s")
-    screen.plain(last_line)
+    screen.say("system", f"everything the demo started has ended; {time.monotonic() - started:.0f} s")
+    if address:
+        screen.say("receipt", f"to look at: {address}")
+    elif place.hint:
+        screen.say("receipt", "with `make run` up in another terminal, the demo leaves it there to look at")
+    screen.plain(told.last_line)
     return 0
 
 

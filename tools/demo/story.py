@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from pile_protocol import seal, topics
@@ -15,7 +16,6 @@ from tools.processes import Child
 from tools.system import PileIdentity, System
 from tools.tap import Tap
 
-DEVICE_ID = "PILE-1"
 POWER_W = 7_000
 SPEED = 600  # ten minutes of charging in each second of the demo
 METERS_BEFORE_THE_NEW_RATE = 3
@@ -43,47 +43,62 @@ def flat_rate(electricity_price: int, service_price: int) -> dict[str, Any]:
     return {"currency": "CNY", "time_zone": "Asia/Shanghai", "session_fee_minor": 50, "periods": [period]}
 
 
-class Story:
-    """One pile, one phone, one operator; told in the order of the methods."""
+@dataclass(frozen=True)
+class Told:
+    """A story that held."""
 
-    def __init__(self, system: System, screen: Screen, tap: Tap):
+    last_line: str
+    receipt_path: str  # on the cloud; its fragment is the order's token
+
+
+class Story:
+    """One pile, one phone, one operator; told in the order of the methods.
+
+    identity: a registered pile that is offline and has no open order; the story starts and stops it.
+    """
+
+    def __init__(self, system: System, screen: Screen, tap: Tap, identity: PileIdentity):
         self.system = system
         self.screen = screen
         self.tap = tap
+        self.identity = identity
+        self.device_id = identity.device_id
         self.phone = Phone(system.base_url)
 
-    def tell(self) -> str:
-        """The whole story; returns its last line. Raises ClaimFailed, and what the parts below raise."""
-        identity = self.system.add_pile(DEVICE_ID, name="Demo pile")
-        self.system.set_rate(DEVICE_ID, flat_rate(700_000, 300_000))
-        with self._pile(identity) as pile:
+    def tell(self) -> Told:
+        """The whole story. Raises ClaimFailed, and what the parts below raise."""
+        self.system.set_rate(self.device_id, flat_rate(700_000, 300_000))
+        with self._pile() as pile:
             seen_rate = self._scan()
             locked = self._stale_confirmation(seen_rate, pile)
-            order = self._confirmation(locked, identity, pile)
+            order = self._confirmation(locked, pile)
             dearer = self._charging(order, locked)
-            settled = self._stop(order, identity, pile)
+            settled = self._stop(order, pile)
             self._receipt(order, settled, locked, dearer)
         settlement = settled["settlement"]
-        return (
+        return Told(
             f"DEMO OK order={order.order_id} energy_kwh={kwh(settlement['energy_mwh'])}"
             f" total={money(settlement['total_minor'], settlement['minor_digits'])}"
-            f" {settlement['currency']} rate={settlement['rate_id']}"
+            f" {settlement['currency']} rate={settlement['rate_id']}",
+            f"/p/{self.device_id}?order={order.order_id}#{order.placed['token']}",
         )
 
     @contextmanager
-    def _pile(self, identity: PileIdentity) -> Iterator[Child]:
-        child = self.system.start_pile(identity, power_w=POWER_W, speed=SPEED)
+    def _pile(self) -> Iterator[Child]:
+        child = self.system.start_pile(self.identity, power_w=POWER_W, speed=SPEED)
         try:
-            self.system.wait_until_online(DEVICE_ID, child)
-            self.tap.wait_for(DEVICE_ID, topics.TIME)  # without a clock it would refuse the order
-            hello = self.tap.wait_for(DEVICE_ID, topics.HELLO)
-            self.screen.say("pile", f"{DEVICE_ID} is online, firmware {hello['firmware']} under MicroPython")
+            self.system.wait_until_online(self.device_id, child)
+            self.tap.wait_for(self.device_id, topics.TIME)  # without a clock it would refuse the order
+            hello = self.tap.wait_for(self.device_id, topics.HELLO)
+            self.screen.say(
+                "pile", f"{self.device_id} is online, firmware {hello['firmware']} under MicroPython"
+            )
             yield child
         finally:
             self.system.stop_pile(child)
 
     def _scan(self) -> dict[str, Any]:
-        qr_content = f"{self.system.base_url}/p/{DEVICE_ID}"
+        qr_content = f"{self.system.base_url}/p/{self.device_id}"
         self.screen.say("phone", f"scans the QR code: {qr_content}")
         device_id = qr_content.rpartition("/p/")[2]
         view = self.phone.pile(device_id)
@@ -95,32 +110,35 @@ class Story:
 
     def _stale_confirmation(self, seen_rate: dict[str, Any], pile: Child) -> dict[str, Any]:
         """The operator is quicker than the user: confirming the old rate must start nothing."""
-        new_id = self.system.set_rate(DEVICE_ID, flat_rate(800_000, 400_000))
+        newest = self._newest_order()
+        new_id = self.system.set_rate(self.device_id, flat_rate(800_000, 400_000))
         self.screen.say("operator", "publishes another rate while the user still reads")
-        answer = self.phone.confirm(DEVICE_ID, seen_rate["rate_id"])
+        answer = self.phone.confirm(self.device_id, seen_rate["rate_id"])
         claim(answer.status == 409 and answer.code == "RateChanged", f"409 RateChanged, not {answer.status}")
         new_rate = answer.json()["rate"]
         claim(new_rate["rate_id"] == new_id, "the refusal brings the new rate")
-        claim(
-            self.system.operator.get("/api/orders").json()["items"] == [],
-            "a stale confirmation makes no order",
-        )
-        claim(not self.tap.of(DEVICE_ID, topics.ORDER), "a stale confirmation sends the pile nothing")
+        claim(self._newest_order() == newest, "a stale confirmation makes no order")
+        claim(not self.tap.of(self.device_id, topics.ORDER), "a stale confirmation sends the pile nothing")
         claim(not _relay_lines(pile), "the relay has not moved")
         self.screen.say("cloud", "refuses the old one with 409 RateChanged; nothing was ordered")
         self.screen.say("phone", f"sees {_in_words(new_rate)}")
         return new_rate
 
-    def _confirmation(self, rate: dict[str, Any], identity: PileIdentity, pile: Child) -> PhoneOrder:
-        answer = self.phone.confirm(DEVICE_ID, rate["rate_id"])
+    def _newest_order(self) -> str | None:
+        """The id of the pile's last order; it may have had some in earlier stories."""
+        orders = self.system.operator.get(f"/api/orders?device_id={self.device_id}&limit=1").json()["items"]
+        return orders[0]["order_id"] if orders else None
+
+    def _confirmation(self, rate: dict[str, Any], pile: Child) -> PhoneOrder:
+        answer = self.phone.confirm(self.device_id, rate["rate_id"])
         claim(answer.status == 201, f"the confirmation is accepted, not answered with {answer.status}")
         order = self.phone.placed(answer)
         self.screen.say("phone", f"confirms exactly that rate; order {order.order_id}")
 
-        message = self.tap.wait_for(DEVICE_ID, topics.ORDER)
-        payload = self.tap.of(DEVICE_ID, topics.ORDER)[0].payload
-        claim(_is_sealed(payload, identity), "the order is sealed with the pile's key")
-        claim(message["order_id"] == order.order_id, "the order that crosses the broker is the one confirmed")
+        message, payload = self._crossed(topics.ORDER, order)
+        claim(_is_sealed(payload, self.identity), "the order is sealed with the pile's key")
+        crossed = {seen.json()["order_id"] for seen in self.tap.of(self.device_id, topics.ORDER)}
+        claim(crossed == {order.order_id}, "the only order that crosses the broker is the one confirmed")
         claim(message["rate"]["rate_id"] == rate["rate_id"], "the order carries the rate that was confirmed")
         prices = {(step[1], step[2]) for step in message["rate"]["steps"]}
         claim(
@@ -128,11 +146,22 @@ class Story:
         )
         self.screen.say("broker", f"carries the sealed order, rate locked inside ({len(payload)} bytes)")
 
-        self.tap.wait_for(DEVICE_ID, topics.ORDER_STATUS, lambda status: status["state"] == "Accepted")
+        self._crossed(topics.ORDER_STATUS, order, lambda status: status["state"] == "Accepted")
         closed = pile.wait_for_json(lambda line: line.get("event") == "relay closed")
         claim(closed["connector"] == 1, "the relay of connector 1 closes")
         self.screen.say("pile", "checks seal, time and prices, writes the order to flash, closes the relay")
         return order
+
+    def _crossed(
+        self, name: str, order: PhoneOrder, matches: Callable[[Any], bool] = lambda _: True
+    ) -> tuple[Any, bytes]:
+        """The first message of that topic and order that `matches`, as JSON and as it was sent."""
+
+        def is_it(message: Any) -> bool:
+            return message["order_id"] == order.order_id and matches(message)
+
+        message = self.tap.wait_for(self.device_id, name, is_it)
+        return message, next(seen.payload for seen in self.tap.of(self.device_id, name) if is_it(seen.json()))
 
     def _charging(self, order: PhoneOrder, locked: dict[str, Any]) -> dict[str, Any]:
         """Energy and cost grow; in the middle the operator raises the price. Returns the dearer rate."""
@@ -171,15 +200,15 @@ class Story:
         return dearer
 
     def _raise_the_price(self, order: PhoneOrder, locked: dict[str, Any]) -> dict[str, Any]:
-        dearer_id = self.system.set_rate(DEVICE_ID, flat_rate(1_500_000, 700_000))
-        self.tap.wait_for(DEVICE_ID, topics.RATE, lambda rate: rate["rate_id"] == dearer_id)
-        dearer = self.phone.rate(DEVICE_ID)
+        dearer_id = self.system.set_rate(self.device_id, flat_rate(1_500_000, 700_000))
+        self.tap.wait_for(self.device_id, topics.RATE, lambda rate: rate["rate_id"] == dearer_id)
+        dearer = self.phone.rate(self.device_id)
         claim(dearer["rate_id"] == dearer_id, "the dearer rate is the latest for whoever scans now")
         claim(order.view()["rate"]["rate_id"] == locked["rate_id"], "the running order keeps its rate")
         self.screen.say("operator", f"publishes a higher rate: {_in_words(dearer)}")
         return dearer
 
-    def _stop(self, order: PhoneOrder, identity: PileIdentity, pile: Child) -> dict[str, Any]:
+    def _stop(self, order: PhoneOrder, pile: Child) -> dict[str, Any]:
         claim(order.stop().status == 202, "the stop is taken")
         self.screen.say("phone", "stops the charge")
         opened = pile.wait_for_json(lambda line: line.get("event") == "relay opened")
@@ -188,15 +217,14 @@ class Story:
         )
         self.screen.say("pile", "opens the relay, then takes the last reading")
 
-        message = self.tap.wait_for(DEVICE_ID, topics.SETTLEMENT)
-        payload = self.tap.of(DEVICE_ID, topics.SETTLEMENT)[0].payload
-        claim(_is_sealed(payload, identity), "the settlement is sealed with the pile's key")
+        message, payload = self._crossed(topics.SETTLEMENT, order)
+        claim(_is_sealed(payload, self.identity), "the settlement is sealed with the pile's key")
         claim(
             message["energy_mwh"] == message["end_register_mwh"] - message["start_register_mwh"], "registers"
         )
         claim(message["energy_mwh"] <= delivered["delivered_mwh"], "no more is billed than was delivered")
         self.screen.say("pile", f"settles {kwh(message['energy_mwh'])} kWh at the locked rate, from flash")
-        ack = self.tap.wait_for(DEVICE_ID, topics.SETTLEMENT_ACK)
+        ack, _ = self._crossed(topics.SETTLEMENT_ACK, order)
         claim(ack["settlement_mac"] == message["mac"], "the acknowledgement is for this settlement")
         settled = order.wait_for_state("Settled")
         claim(
