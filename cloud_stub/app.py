@@ -7,7 +7,7 @@ import structlog
 from fastapi import FastAPI
 
 from . import pages, problems
-from .api import broker, labels, operation, operator, phone, reports
+from .api import broker, docs, labels, operation, operator, phone, reports
 from .cloud import Cloud
 from .guard import Guard
 from .timing import Timing
@@ -33,6 +33,8 @@ def create_app(cloud: Cloud) -> FastAPI:
         summary="The price you confirm is the price you pay.",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.cloud = cloud
     problems.install(app)
@@ -43,6 +45,7 @@ def create_app(cloud: Cloud) -> FastAPI:
     pages.install(app)
     app.include_router(operation.router)
     app.include_router(broker.router)
+    docs.install(app)
     app.add_middleware(Timing, metrics=cloud.metrics)
     app.add_middleware(Guard, body_max_bytes=cloud.settings.body_max_bytes)
     return app

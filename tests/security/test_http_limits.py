@@ -102,8 +102,6 @@ OPEN = {
     "/readyz",
     "/openapi.json",
     "/docs",
-    "/docs/oauth2-redirect",
-    "/redoc",
     "/static",
 }
 OPEN_POSTS = {"/api/orders"}
