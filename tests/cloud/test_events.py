@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from cloud_stub.cloud import Cloud
@@ -15,13 +15,13 @@ from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key, op
 
 
 @pytest.fixture
-def http(served: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served, timeout=WAIT_S) as client:
+def http(served: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=served, timeout=WAIT_S) as client:
         yield client
 
 
 @pytest.fixture
-def pile(http: httpx.Client, link: FakeLink) -> FakePile:
+def pile(http: httpx2.Client, link: FakeLink) -> FakePile:
     made = http.post("/api/piles", json={"device_id": "PILE-1"}, headers=AS_OPERATOR)
     http.put("/api/piles/PILE-1/rate", json=FLAT_RATE, headers=AS_OPERATOR)
     key = bytes.fromhex(made.json()["key"])
@@ -31,13 +31,13 @@ def pile(http: httpx.Client, link: FakeLink) -> FakePile:
 
 
 @pytest.fixture
-def order(http: httpx.Client, pile: FakePile) -> dict[str, Any]:
+def order(http: httpx2.Client, pile: FakePile) -> dict[str, Any]:
     rate_id = http.get("/api/piles/PILE-1").json()["rate_id"]
     body = {"device_id": "PILE-1", "connector": 1, "rate_id": rate_id}
     return http.post("/api/orders", json=body, headers=new_key()).json()
 
 
-def read(response: httpx.Response) -> Iterator[tuple[str, Any]]:
+def read(response: httpx2.Response) -> Iterator[tuple[str, Any]]:
     """(event name, data) of each event."""
     name = ""
     for line in response.iter_lines():
@@ -48,14 +48,14 @@ def read(response: httpx.Response) -> Iterator[tuple[str, Any]]:
             yield name, json.loads(value)
 
 
-def watch(http: httpx.Client, order: dict[str, Any], **headers: str) -> Any:
+def watch(http: httpx2.Client, order: dict[str, Any], **headers: str) -> Any:
     return http.stream(
         "GET", f"/api/orders/{order['order_id']}/events", params={"token": order["token"]}, headers=headers
     )
 
 
 def test_a_watcher_sees_the_whole_order_and_the_stream_ends_with_it(
-    http: httpx.Client, pile: FakePile, order: dict[str, Any], link: FakeLink
+    http: httpx2.Client, pile: FakePile, order: dict[str, Any], link: FakeLink
 ):
     message = open_sealed("order", link.sent("PILE-1", "order")[0], pile.key)
     with watch(http, order) as response:
@@ -78,7 +78,7 @@ def test_a_watcher_sees_the_whole_order_and_the_stream_ends_with_it(
 
 
 def test_who_comes_back_starts_from_the_present_state(
-    http: httpx.Client, pile: FakePile, order: dict[str, Any]
+    http: httpx2.Client, pile: FakePile, order: dict[str, Any]
 ):
     pile.order_status(order["order_id"], "Charging")
     for last in ("1", "nonsense", "99999999999999999999"):
@@ -88,14 +88,14 @@ def test_who_comes_back_starts_from_the_present_state(
 
 
 def test_the_stream_of_an_order_that_has_ended_is_one_event(
-    http: httpx.Client, pile: FakePile, order: dict[str, Any]
+    http: httpx2.Client, pile: FakePile, order: dict[str, Any]
 ):
     pile.order_status(order["order_id"], "Rejected", "NoClock")
     with watch(http, order) as response:
         assert [(name, shown["state"]) for name, shown in read(response)] == [("order", "Rejected")]
 
 
-def test_a_change_that_another_process_made_is_seen(http: httpx.Client, order: dict[str, Any], cloud: Cloud):
+def test_a_change_that_another_process_made_is_seen(http: httpx2.Client, order: dict[str, Any], cloud: Cloud):
     with watch(http, order) as response:
         events = read(response)
         assert next(events)[1]["state"] == "Pending"
@@ -104,7 +104,7 @@ def test_a_change_that_another_process_made_is_seen(http: httpx.Client, order: d
         assert next(events)[1]["state"] == "Expired"
 
 
-def test_a_server_that_ends_lets_its_watchers_go(http: httpx.Client, order: dict[str, Any], cloud: Cloud):
+def test_a_server_that_ends_lets_its_watchers_go(http: httpx2.Client, order: dict[str, Any], cloud: Cloud):
     with watch(http, order) as response:
         events = read(response)
         next(events)
