@@ -51,7 +51,7 @@ class Guest(System):
         if self._run.serves_others:
             raise NotForUs(f"{' and '.join(self._run.serves_others)} may make it more than a trial")
         if self._run.code != code_mark():
-            raise NotForUs("it runs other code than is here now")
+            raise NotForUs("it runs other code than is here now; start it again")
         if self.phone.get("/readyz").status != 200:
             raise NotForUs("it does not reach its database or its broker")
         try:
