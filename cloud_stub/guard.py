@@ -3,7 +3,6 @@ without the headers that keep a browser from making something else of it.
 """
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,12 +15,12 @@ HEADERS_MAX_BYTES = 8_192  # names and values of a request together
 
 # Of an answer that is data, not a page; a page brings its own.
 _DATA_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
 }
-_DATA_TYPES = ("application/json", "application/problem+json", "text/event-stream", "text/csv")
+_DATA_TYPES = (b"application/json", b"application/problem+json", b"text/event-stream", b"text/csv")
 
 
 class Guard:
@@ -35,19 +34,6 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _with_headers(send)
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADERS_MAX_BYTES:
-            await from_http(HTTPException(431)).response()(scope, receive, send)
-            return
-        too_large = HTTPException(413)
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > self._body_max_bytes:
-            await from_http(too_large).response()(scope, receive, send)
-            return
-        if b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]:
-            # No name here has one, and PostgreSQL takes none in a text.
-            await from_http(HTTPException(400)).response()(scope, receive, send)
-            return
         received_bytes = 0
         started = False
 
@@ -56,33 +42,50 @@ class Guard:
             message = await receive()
             received_bytes += len(message.get("body", b""))
             if received_bytes > self._body_max_bytes:
-                raise too_large
+                raise HTTPException(413)
             return message
 
-        async def noted(message: Message) -> None:
+        async def completed(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
+            if message["type"] == "http.response.start":
+                started = True
+                message = _with_headers(message)
             await send(message)
 
+        refused = self._refused(scope)
+        if refused is not None:
+            await from_http(refused).response()(scope, receive, completed)
+            return
         try:
-            await self._app(scope, counted, noted)
+            await self._app(scope, counted, completed)
         except Exception:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
             if started:
                 raise
-            await internal_error().response()(scope, receive, send)
+            await internal_error().response()(scope, receive, completed)
+
+    def _refused(self, scope: Scope) -> HTTPException | None:
+        """What is wrong with a request by its head alone."""
+        headers_bytes = 0
+        announced = b"0"
+        for name, value in scope["headers"]:
+            headers_bytes += len(name) + len(value)
+            if name == b"content-length":
+                announced = value
+        if headers_bytes > HEADERS_MAX_BYTES:
+            return HTTPException(431)
+        if announced.isdigit() and int(announced) > self._body_max_bytes:
+            return HTTPException(413)
+        if b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]:
+            # No name here has one, and PostgreSQL takes none in a text.
+            return HTTPException(400)
+        return None
 
 
-def _with_headers(send: Send) -> Send:
-    """`send`, with the headers of data added to answers that are data and do not have them."""
-
-    async def sent(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            kind = headers.get("content-type", "").partition(";")[0]
-            if kind in _DATA_TYPES:
-                for name, value in _DATA_HEADERS.items():
-                    headers.setdefault(name, value)
-        await send(message)
-
-    return sent
+def _with_headers(start: Message) -> Message:
+    """An answer's start, with the headers of data added if it is data and does not have them."""
+    given = dict(start["headers"])
+    if given.get(b"content-type", b"").partition(b";")[0] not in _DATA_TYPES:
+        return start
+    missing = [header for header in _DATA_HEADERS.items() if header[0] not in given]
+    return {**start, "headers": [*start["headers"], *missing]}

@@ -37,15 +37,18 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_HEADERS = {
+_FOR_EVER = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+_PAGE_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": _ASK_AGAIN,
+    # The language follows these two; nothing else of a shell differs between visitors.
+    "Vary": "Accept-Language, Cookie",
 }
-_FOR_EVER = "public, max-age=31536000, immutable"
-_ASK_AGAIN = "no-cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +88,14 @@ def version() -> str:
 
 def page(name: str, language: str = "en", status: int = 200) -> HTMLResponse:
     """The shell `name` of the static folder; `$static` and `$language` in it are filled in."""
-    text = _template(name).substitute(static=f"/static/{version()}", language=language)
-    # The language follows two headers; nothing else of a shell differs between visitors.
-    headers = _HEADERS | {"Cache-Control": _ASK_AGAIN, "Vary": "Accept-Language, Cookie"}
-    return HTMLResponse(text, status, headers)
+    return HTMLResponse(_shell(name, language), status, _PAGE_HEADERS)
 
 
-@cache
-def _template(name: str) -> string.Template:
+@cache  # by the few languages a page has
+def _shell(name: str, language: str) -> bytes:
     lines = (FOLDER / name).read_text(encoding="utf-8").splitlines()
-    return string.Template("\n".join(line.strip() for line in lines))
+    template = string.Template("\n".join(line.strip() for line in lines))
+    return template.substitute(static=f"/static/{version()}", language=language).encode()
 
 
 @router.get("/static/{given}/{name}")

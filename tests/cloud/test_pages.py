@@ -51,6 +51,13 @@ def test_a_pile_has_a_page_and_what_is_none_has_one_that_says_so(client: TestCli
         assert answer.text == client.get("/").text  # a shell shows nothing of what it was asked for
 
 
+def test_a_page_is_only_read(client: TestClient, pile: FakePile):
+    for path in ("/", "/p", "/p/", "/p/PILE-1"):
+        assert (client.head(path).status_code, client.head(path).content) == (200, b"")
+        refused = client.post(path)
+        assert (refused.status_code, refused.json()["code"]) == (405, "MethodNotAllowed")
+
+
 @pytest.mark.parametrize("path", ["/", "/p/NOPE", "/console"])
 def test_a_page_runs_nothing_but_our_files(client: TestClient, path: str):
     answer = client.get(path)
