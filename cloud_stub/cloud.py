@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from pile_protocol import seal
 
-from . import broker_auth, orders, piles
+from . import broker_auth, piles
+from .context import Context
 from .dispatch import Dispatch
 from .duties import Duties
 from .events import Hub, Rereader
@@ -48,7 +49,7 @@ class Cloud:
         self.hub = Hub()
         self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms)
         self.dispatch = Dispatch(self.link, self.writer)
-        self.orders = orders.Context(settings, self.dispatch, self.hub, piles.Keys(), self.metrics)
+        self.orders = Context(settings, self.dispatch, self.hub, piles.Keys(), self.metrics)
         self.ingest = Ingest(self.orders, self.link, self.writer)
         self.order_limit = Limit(settings.orders_per_minute)
         self.quote_limit = Limit(settings.quotes_per_minute)

@@ -195,17 +195,16 @@ def put_row(
     return tx.conn.execute(_INSERT, values).scalar_one()
 
 
-def withdraw(tx: Transaction, order_id: str, everything: bool) -> None:
-    """The order needs no more sending; with `everything`, nor do the commands for it."""
-    if everything:
-        tx.conn.execute(_DELETE_OF_ORDER, {"of": order_id})
-    else:
-        tx.conn.execute(_DELETE_ORDER_ITSELF, {"of": order_id, "order": topics.ORDER})
+def withdraw_orders(tx: Transaction, order_ids: list[str]) -> None:
+    """These orders need no more sending; the commands for them may."""
+    if order_ids:
+        tx.conn.execute(_DELETE_ORDER_ITSELF, [{"of": each, "order": topics.ORDER} for each in order_ids])
 
 
 def withdraw_all(tx: Transaction, order_ids: list[str]) -> None:
     """These orders are over: nothing of them needs sending."""
-    tx.conn.execute(_DELETE_OF_ORDER, [{"of": order_id} for order_id in order_ids])
+    if order_ids:
+        tx.conn.execute(_DELETE_OF_ORDER, [{"of": each} for each in order_ids])
 
 
 def withdraw_rates(tx: Transaction, device_id: str) -> None:

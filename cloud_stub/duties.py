@@ -10,6 +10,7 @@ import threading
 import structlog
 
 from . import orders, retention
+from .context import Context
 from .dispatch import drop_expired
 from .ingest import Ingest
 from .piles import give_up_silent
@@ -28,7 +29,7 @@ _DAY_S = 86_400
 class Duties:
     """Runs on a thread of its own, once every `duty_period_s`."""
 
-    def __init__(self, cx: orders.Context, ingest: Ingest, writer: Writer):
+    def __init__(self, cx: Context, ingest: Ingest, writer: Writer):
         self._cx = cx
         self._ingest = ingest
         self._writer = writer

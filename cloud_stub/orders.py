@@ -5,28 +5,23 @@ every other order, and it raises Problem before its first write.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pile_protocol import messages, pricing, seal, topics
 
-from . import estimates, life, piles, rates
-from .dispatch import Dispatch, withdraw, withdraw_all
-from .events import Hub
-from .metrics import Metrics
+from . import estimates, given, life, piles, rates
+from .context import Context
+from .moves import Moves, tell
 from .problems import Problem, invalid, unknown_order
 from .records import record_event
 from .security import new_id, new_token, same
-from .settings import Settings
 from .store import to_json
 from .tables import orders
 from .writer import Transaction
-
-log = structlog.get_logger()
 
 # Refusals that anyone can provoke with a forged order or a copy of a real one: no word about the real one.
 _SAYS_NOTHING = frozenset({"BadSeal", "Malformed", "UsedOrder"})
@@ -53,17 +48,6 @@ class OrderBody(BaseModel):
     limits: LimitsBody = LimitsBody()
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What orders need of the rest of the cloud."""
-
-    settings: Settings
-    dispatch: Dispatch
-    hub: Hub
-    keys: piles.Keys
-    metrics: Metrics
-
-
 # What a connector's status says of its order.
 _WORD_OF_STATUS = {
     "Preparing": "Accepted",
@@ -77,7 +61,7 @@ _GET = select(orders).where(orders.c.order_id == bindparam("order_id"))
 _LOCK = _GET.with_for_update()
 _LOCK_MANY = (
     select(orders)
-    .where(orders.c.order_id.in_(bindparam("order_ids", expanding=True)))
+    .where(orders.c.order_id.in_(given.texts("order_ids")))
     .order_by(orders.c.order_id)
     .with_for_update()
 )
@@ -91,28 +75,6 @@ _OVERDUE = (
 )
 _INSERT = insert(orders)
 _THIS = orders.c.order_id == bindparam("this")
-_TIME_OF = {
-    life.ACCEPTED: "accepted_at",
-    life.CHARGING: "charging_at",
-    life.FINISHING: "finishing_at",
-    life.SETTLED: "settled_at",
-    life.PAID: "paid_at",
-}
-_MOVE = {
-    state: update(orders)
-    .where(_THIS)
-    .values(
-        {
-            "state": state,
-            "holds": state in life.HOLDING,
-            "reason": bindparam("why"),
-            "version": orders.c.version + 1,
-        }
-        | ({_TIME_OF[state]: bindparam("at")} if state in _TIME_OF else {})
-    )
-    for state in life.STATES
-}
-_SETTLE = _MOVE[life.SETTLED].values(total_minor=bindparam("total"), energy_mwh=bindparam("energy"))
 _REQUEST_STOP = (
     update(orders).where(_THIS).values(stop_requested_at=bindparam("at"), version=orders.c.version + 1)
 )
@@ -128,9 +90,9 @@ def locked(conn: Connection, order_id: str) -> Any | None:
     return conn.execute(_LOCK, {"order_id": order_id}).first()
 
 
-def locked_many(conn: Connection, order_ids: list[str]) -> dict[str, Any]:
+def locked_many(conn: Connection, order_ids: Iterable[str]) -> dict[str, Any]:
     """Those of the orders that exist, by id, held against other writers until the transaction ends."""
-    return {row.order_id: row for row in conn.execute(_LOCK_MANY, {"order_ids": order_ids})}
+    return {row.order_id: row for row in conn.execute(_LOCK_MANY, {"order_ids": to_json(list(order_ids))})}
 
 
 def authorized(row: Any | None, token: str | None, operator: bool) -> Any:
@@ -188,7 +150,7 @@ def create(tx: Transaction, cx: Context, body: OrderBody, idempotency_key: str, 
         },
     )
     _put_sealed(tx, cx, topics.ORDER, message, now, expires_at, order_id)
-    tx.after_commit(lambda: _moved(cx, order_id, body.device_id, life.PENDING, None))
+    tx.after_commit(lambda: tell(cx, order_id, body.device_id, life.PENDING, None))
     return get(tx.conn, order_id), True
 
 
@@ -230,87 +192,41 @@ def _put_sealed(
     key = cx.keys.get(tx.conn, message["device_id"])
     if key is None:
         raise unknown_order()
-    payload = seal.seal(messages.encode(message), key).decode()
+    payload = seal.seal(to_json(message), key).decode()
     cx.dispatch.put(tx, message["device_id"], name, payload, now, expires_at, order_id)
 
 
-def move(
-    tx: Transaction, cx: Context, row: Any, event: str, now: int, reason: str | None = None
-) -> str | None:
-    """Let `event` happen to the order; returns the new state, None where it changes nothing."""
-    state = life.after(row.state, event)
-    if state is None:
-        return None
-    tx.conn.execute(_MOVE[state], {"this": row.order_id, "why": reason or row.reason, "at": now})
-    if state in (life.ACCEPTED, life.CHARGING, life.CANCELLED, life.EXPIRED):
-        withdraw(tx, row.order_id, everything=False)
-    elif state in (life.FINISHING, life.SETTLED, life.REJECTED):
-        withdraw(tx, row.order_id, everything=True)
-    tx.after_commit(lambda: _moved(cx, row.order_id, row.device_id, state, reason))
-    return state
+def move(tx: Transaction, cx: Context, row: Any, event: str, now: int, reason: str | None = None) -> None:
+    """Let `event` happen to one order."""
+    moves = Moves(tx, cx, now)
+    moves.move(row, event, reason)
+    moves.write()
 
 
-def _moved(cx: Context, order_id: str, device_id: str, state: str, reason: str | None) -> None:
-    """After the commit that brought an order into `state`."""
-    cx.metrics.moves.labels(state).inc()
-    log.info("order_moved", order_id=order_id, device_id=device_id, state=state, reason=reason)
-    cx.hub.wake(order_id)
+def reported(moves: Moves, row: Any, status: dict[str, Any]) -> dict[str, Any] | None:
+    """Take in what a pile says of one of its orders (wire.ORDER_STATUS).
 
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """An order's row and what its settlement says: the end of it."""
-
-    order: Any
-    at: int
-    reason: str
-    total_minor: int
-    energy_mwh: int
-
-
-def settle(tx: Transaction, cx: Context, settled: list[Settled]) -> None:
-    """Let life.SETTLEMENT_STORED happen to orders that are not settled yet, each with its totals."""
-    moved = [
-        {
-            "this": each.order.order_id,
-            "why": each.reason,
-            "at": each.at,
-            "total": each.total_minor,
-            "energy": each.energy_mwh,
-        }
-        for each in settled
-        if life.after(each.order.state, life.SETTLEMENT_STORED)
-    ]
-    if moved:
-        order_ids = [each["this"] for each in moved]
-        tx.conn.execute(_SETTLE, moved)
-        withdraw_all(tx, order_ids)
-        rows = {each.order.order_id: each.order for each in settled}
-        for each in moved:
-            device_id = rows[each["this"]].device_id
-            tx.after_commit(
-                lambda each=each, device_id=device_id: _moved(
-                    cx, each["this"], device_id, life.SETTLED, each["why"]
-                )
-            )
-
-
-def reported(tx: Transaction, cx: Context, row: Any, status: dict[str, Any], now: int) -> None:
-    """Take in what a pile says of one of its orders (wire.ORDER_STATUS)."""
+    Returns what is to be noted instead, as an event's kind and detail, where it moves nothing.
+    """
     word, reason = status["state"], status["reason"]
     if word == "Rejected" and reason in _SAYS_NOTHING:
-        record_event(tx.conn, now, "OrderRefused", row.device_id, row.order_id, reason)
-        return
+        return {"kind": "OrderRefused", "detail": reason}
     in_time = status["at"] is not None and status["at"] <= row.expires_at
-    if row.state in life.GIVEN_UP and not in_time:
-        record_event(tx.conn, now, "LateWord", row.device_id, row.order_id, word)
-        return
-    move(tx, cx, row, life.of_pile(word), now, reason)
+    if moves.state_of(row) in life.GIVEN_UP and not in_time:
+        return {"kind": "LateWord", "detail": word}
+    moves.move(row, life.of_pile(word), reason)
+    return None
 
 
-def refused_unnamed(tx: Transaction, device_id: str, status: dict[str, Any], now: int) -> None:
-    """Note that a pile refused an order too damaged to tell which."""
-    record_event(tx.conn, now, "OrderRefused", device_id, None, status["reason"] or status["state"])
+def shown(connectors: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """(order id, word of its state) of what a status says of orders.
+
+    It makes up for a word that was lost on its way.
+    """
+    for each in connectors:
+        word = _WORD_OF_STATUS.get(each["status"])
+        if each["order_id"] is not None and word is not None:
+            yield each["order_id"], word
 
 
 def reconcile(
@@ -321,26 +237,17 @@ def reconcile(
     An order that it holds goes on, even one given up here. One that it should hold and does not, with no
     settlement waiting either, is lost there: it no longer keeps others from the connector.
     """
+    moves = Moves(tx, cx, now)
     for order_id, word in held.items():
         row = locked(tx.conn, order_id)
         if row is not None and row.device_id == device_id and word != "Rejected":
-            move(tx, cx, row, life.of_pile(word), now)
+            moves.move(row, life.of_pile(word))
+    moves.write()
     for row in tx.conn.execute(_HELD, {"device_id": device_id}).all():
         if row.state != life.PENDING and row.order_id not in held and not outbox:
             tx.conn.execute(_RELEASE, {"this": row.order_id})
             record_event(tx.conn, now, "OrderLost", device_id, row.order_id, row.state)
             tx.after_commit(lambda row=row: cx.hub.wake(row.order_id))
-
-
-def shown(tx: Transaction, cx: Context, device_id: str, connectors: list[dict[str, Any]], now: int) -> None:
-    """Compare the orders with what a status says of them: it makes up for a word that was lost on its way."""
-    for each in connectors:
-        word = _WORD_OF_STATUS.get(each["status"])
-        if each["order_id"] is None or word is None:
-            continue
-        row = locked(tx.conn, each["order_id"])
-        if row is not None and row.device_id == device_id:
-            move(tx, cx, row, life.of_pile(word), now)
 
 
 def stop(tx: Transaction, cx: Context, order_id: str, now: int) -> Any:
@@ -388,7 +295,11 @@ def reset(tx: Transaction, cx: Context, device_id: str, connector: int, now: int
 def expire(tx: Transaction, cx: Context, now: int) -> int:
     """Give up on what is unanswered past its expiry and grace; returns how many."""
     overdue = tx.conn.execute(_OVERDUE, {"before": now - cx.settings.expiry_grace_s}).all()
-    return sum(1 for row in overdue if move(tx, cx, row, life.TIME_RAN_OUT, now, "Expired"))
+    moves = Moves(tx, cx, now)
+    for row in overdue:
+        moves.move(row, life.TIME_RAN_OUT, "Expired")
+    moves.write()
+    return len(overdue)
 
 
 def check_idempotency_key(key: str | None) -> str:

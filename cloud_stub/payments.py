@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from pile_protocol import messages
 
 from . import life, orders, settlements
+from .context import Context
 from .problems import Problem, unknown_order
 from .tables import payments
 from .writer import Transaction
@@ -23,7 +24,7 @@ class PaymentBody(BaseModel):
     method: str = Field(pattern="^test$", examples=["test"])
 
 
-def pay(tx: Transaction, cx: orders.Context, order_id: str, body: PaymentBody, now: int) -> Any:
+def pay(tx: Transaction, cx: Context, order_id: str, body: PaymentBody, now: int) -> Any:
     """Pay the settled total, once; paying again changes nothing. Returns the order's row.
 
     Raises Problem: NotSettled, SettlementFlagged, AmountMismatch.

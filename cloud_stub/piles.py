@@ -1,17 +1,18 @@
 """The piles: registering them, their keys, and what is known of each."""
 
-import json
 import secrets
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, bindparam, or_, select, update
 
 from pile_protocol import seal
 
+from . import given
 from .broker_auth import CLOUD_USER
 from .problems import Problem, invalid, unknown_pile
-from .records import record_event
+from .records import record_event, record_events
 from .store import insert_or_ignore, to_json
 from .tables import orders, piles
 from .writer import Transaction
@@ -22,6 +23,12 @@ _BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishi
 
 _GET = select(piles).where(piles.c.device_id == bindparam("device_id"))
 _LOCK = _GET.with_for_update()
+_LOCK_MANY = (
+    select(piles)
+    .where(piles.c.device_id.in_(given.texts("device_ids")))
+    .order_by(piles.c.device_id)
+    .with_for_update()
+)
 _KEY = select(piles.c.key_hex).where(piles.c.device_id == bindparam("device_id"))
 _HELD = select(orders.c.connector).where(
     orders.c.device_id == bindparam("device_id"), orders.c.holds, orders.c.window_end_at > bindparam("now")
@@ -90,37 +97,67 @@ def get(conn: Connection, device_id: str, lock: bool = False) -> Any:
     return row
 
 
+def locked_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, Any]:
+    """Those of the piles that exist, by id, held against other writers until the transaction ends."""
+    rows = conn.execute(_LOCK_MANY, {"device_ids": to_json(list(device_ids))})
+    return {row.device_id: row for row in rows}
+
+
 def seen(conn: Connection, device_id: str, now: int) -> None:
     conn.execute(_SEEN, {"of": device_id, "at": now})
 
 
-def set_status(conn: Connection, pile: Any, status: dict[str, Any], now: int) -> bool:
-    """Keep what a pile says of itself; a last will tells nothing of connectors, so theirs stay.
+class Statuses:
+    """What piles say of themselves, one after the other, written together. `rows`: locked, by device id."""
 
-    False where a later status has overtaken this one on its way to another worker.
-    """
-    if _is_overtaken(pile, status):
-        return False
-    for connector, fault, kind in _fault_changes(pile, status):
-        record_event(conn, now, kind, pile.device_id, detail=f"connector {connector}: {fault}")
-    if pile.online != status["online"]:
-        record_event(conn, now, "PileOnline" if status["online"] else "PileOffline", pile.device_id)
-    tells = "connectors" in status
-    values = {
-        "of": pile.device_id,
-        "on": status["online"],
-        # A last will is the broker's word, not the pile's.
-        "at": now if tells else pile.last_seen_at,
-        "status": to_json(status) if tells else pile.status_json,
-        "has_fault": any(each["fault"] for each in status["connectors"]) if tells else pile.faulted,
-    }
-    conn.execute(_SET_STATUS, values)
-    return True
+    def __init__(self, rows: dict[str, Any], now: int):
+        self._now = now
+        self._events: list[dict[str, Any]] = []
+        self._changed: dict[str, dict[str, Any]] = {}
+        self._known = {
+            device_id: {
+                "of": device_id,
+                "on": row.online,
+                "at": row.last_seen_at,
+                "status": row.status_json,
+                "has_fault": row.faulted,
+            }
+            for device_id, row in rows.items()
+        }
+
+    def add(self, device_id: str, status: dict[str, Any]) -> bool:
+        """Keep a status; a last will tells nothing of connectors, so theirs stay.
+
+        False where a later status has overtaken this one on its way to another worker.
+        """
+        known = self._known[device_id]
+        before = orjson.loads(known["status"]) if known["status"] else {}
+        if _is_overtaken(before, status):
+            return False
+        for connector, fault, kind in _fault_changes(before, status):
+            self._note(kind, device_id, f"connector {connector}: {fault}")
+        if known["on"] != status["online"]:
+            self._note("PileOnline" if status["online"] else "PileOffline", device_id)
+        known["on"] = status["online"]
+        if "connectors" in status:  # else it is a last will: the broker's word, not the pile's
+            known["at"] = self._now
+            known["status"] = to_json(status)
+            known["has_fault"] = any(each["fault"] for each in status["connectors"])
+        self._changed[device_id] = known
+        return True
+
+    def write(self, conn: Connection) -> None:
+        record_events(conn, self._events)
+        if self._changed:
+            conn.execute(_SET_STATUS, list(self._changed.values()))
+
+    def _note(self, kind: str, device_id: str, detail: str = "") -> None:
+        event = {"at": self._now, "kind": kind, "device_id": device_id, "order_id": None}
+        self._events.append(event | {"detail": detail})
 
 
-def _is_overtaken(pile: Any, status: dict[str, Any]) -> bool:
-    before_at = json.loads(pile.status_json).get("at") if pile.status_json else None
-    at = status.get("at")
+def _is_overtaken(before: dict[str, Any], status: dict[str, Any]) -> bool:
+    before_at, at = before.get("at"), status.get("at")
     # Further back than that, the pile's clock has been set.
     return at is not None and before_at is not None and at < before_at <= at + OVERTAKEN_MAX_S
 
@@ -131,11 +168,11 @@ def give_up_silent(tx: Transaction, since: int, now: int) -> None:
         record_event(tx.conn, now, "PileLost", device_id)
 
 
-def _fault_changes(pile: Any, status: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
+def _fault_changes(before: dict[str, Any], status: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
     """(connector, fault, event) of each fault that is new, and of each that is gone."""
-    before = told(pile)
+    fault_before = {each["connector"]: each["fault"] for each in before.get("connectors", ())}
     for each in status.get("connectors", ()):
-        was = before.get(each["connector"], {}).get("fault")
+        was = fault_before.get(each["connector"])
         if was and was != each["fault"]:
             yield each["connector"], was, "FaultCleared"
         if each["fault"] and each["fault"] != was:
@@ -144,7 +181,7 @@ def _fault_changes(pile: Any, status: dict[str, Any]) -> Iterator[tuple[int, str
 
 def told(pile: Any) -> dict[int, dict[str, Any]]:
     """What the pile last said of each connector."""
-    status = json.loads(pile.status_json) if pile.status_json else {}
+    status = orjson.loads(pile.status_json) if pile.status_json else {}
     return {each["connector"]: each for each in status.get("connectors", ())}
 
 

@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import structlog
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from pile_protocol import messages, pricing, seal, topics
+from pile_protocol import pricing, seal, topics
 
-from . import decoding, orders
+from . import decoding, given, life, orders
+from .context import Context
+from .moves import Moves
 from .problems import Problem
 from .records import record_events
 from .store import to_json
-from .tables import piles as piles_table
 from .tables import settlements
 from .writer import Transaction
 
@@ -25,25 +27,21 @@ _NO_CURRENCY = "XXX"  # ISO 4217
 
 TIME_SLACK_S = 10  # between a reading and the word about it, on clocks that count whole seconds
 
-_LOCK_PILES = (
-    select(piles_table.c.device_id)
-    .where(piles_table.c.device_id.in_(bindparam("device_ids", expanding=True)))
-    .order_by(piles_table.c.device_id)
-    .with_for_update()
-)
-_MACS = select(settlements.c.device_id, settlements.c.mac).where(
-    tuple_(settlements.c.device_id, settlements.c.mac).in_(bindparam("macs", expanding=True))
-)
 _SETTLED = select(settlements.c.settles_order_id).where(
-    settlements.c.settles_order_id.in_(bindparam("order_ids", expanding=True))
+    settlements.c.settles_order_id.in_(given.texts("order_ids"))
 )
+_MAC_DEVICE, _MAC = given.rows("macs", str, str)
+_MACS = select(settlements.c.device_id, settlements.c.mac).where(
+    settlements.c.device_id == _MAC_DEVICE, settlements.c.mac == _MAC
+)
+_NEAR_DEVICE, _NEAR_NUMBER = given.rows("near", str, int)
 _NEIGHBOURS = select(
     settlements.c.device_id,
     settlements.c.chain_seq,
     settlements.c.mac,
     settlements.c.payload,
     settlements.c.flags_json,
-).where(tuple_(settlements.c.device_id, settlements.c.chain_seq).in_(bindparam("near", expanding=True)))
+).where(settlements.c.device_id == _NEAR_DEVICE, settlements.c.chain_seq == _NEAR_NUMBER)
 _OF_ORDER = select(settlements).where(settlements.c.settles_order_id == bindparam("order_id"))
 _INSERT = insert(settlements)
 _SET_FLAGS = (
@@ -71,7 +69,7 @@ def check(order: Any, device_id: str, said: dict[str, Any]) -> tuple[list[str], 
     """(flags, the total computed here) of a settlement against its order's row, which may be None."""
     if order is None:
         return ["UnknownOrder"], None
-    rate = json.loads(order.rate_json)
+    rate = orjson.loads(order.rate_json)
     flags = list(_binding_flags(order, rate, device_id, said))
     flags += _energy_flags(said)
     flags += _time_flags(order, rate["steps"], said)
@@ -88,7 +86,7 @@ def check(order: Any, device_id: str, said: dict[str, Any]) -> tuple[list[str], 
 
 def compute(order: Any, said: dict[str, Any]) -> tuple[int, int, list[list[Any]]] | None:
     """pricing.bill of the energies a settlement tells, at its order's locked rate; None: not of that rate."""
-    return _computed(order, json.loads(order.rate_json), said)
+    return _computed(order, orjson.loads(order.rate_json), said)
 
 
 def _computed(
@@ -97,7 +95,7 @@ def _computed(
     energies = energy_by_step(rate["steps"], said["periods"])
     if energies is None:
         return None
-    return pricing.bill(rate, energies, json.loads(order.limits_json).get("cost_minor"))
+    return pricing.bill(rate, energies, orjson.loads(order.limits_json).get("cost_minor"))
 
 
 def _binding_flags(order: Any, rate: dict[str, Any], device_id: str, said: dict[str, Any]) -> Iterator[str]:
@@ -145,41 +143,39 @@ class Received:
     malformed: str = ""
 
 
-def store(tx: Transaction, cx: orders.Context, received: list[Received], now: int) -> None:
+def store(tx: Transaction, cx: Context, received: list[Received], now: int) -> None:
     """Store each settlement once, in the order given, and tell its pile so after the commit.
 
     As many as there are: what is known of all is read first, each is judged against that and against those
     before it, and what came of all is written last. So a hundred cost as many statements as one.
     """
-    known = _Known(tx.conn, received)
+    known = _Known(tx, cx, received, now)
     for one in received:
         if (one.device_id, one.said["mac"]) not in known.macs:
             known.add(one, now)
     known.write(tx, cx)
-    for one in received:
-        _acknowledge(tx, cx, one)
+    acks = [ack for one in received if (ack := _ack(tx, cx, one))]
+    tx.after_commit(lambda: _publish(cx, acks))
 
 
 class _Known:
     """What the database and the settlements so far in this group say; and what is to be written of it."""
 
-    def __init__(self, conn: Connection, received: list[Received]):
-        device_ids = sorted({one.device_id for one in received})
-        order_ids = sorted({one.said["order_id"] for one in received})
-        macs = {(one.device_id, one.said["mac"]) for one in received}
+    def __init__(self, tx: Transaction, cx: Context, received: list[Received], now: int):
+        conn = tx.conn
+        order_ids = list({one.said["order_id"] for one in received})
+        macs = to_json([(one.device_id, one.said["mac"]) for one in received])
         near = {(one.device_id, one.said["seq"] + d) for one in received for d in (-1, 0, 1)}
-        # Locked: of two workers with neighbours of one chain, the second must see what the first has stored.
-        conn.execute(_LOCK_PILES, {"device_ids": device_ids})
         self.orders = orders.locked_many(conn, order_ids)
-        self.settled = set(conn.execute(_SETTLED, {"order_ids": order_ids}).scalars())
-        self.macs = {tuple(row) for row in conn.execute(_MACS, {"macs": list(macs)})}
+        self.settled = set(conn.execute(_SETTLED, {"order_ids": to_json(order_ids)}).scalars())
+        self.macs = {tuple(row) for row in conn.execute(_MACS, {"macs": macs})}
         # One's neighbours in its chain, by (device id, number): rows, or what is to become one.
         self.chain: dict[tuple[str, int], dict[str, Any]] = {
             (row["device_id"], row["chain_seq"]): dict(row)
-            for row in conn.execute(_NEIGHBOURS, {"near": list(near)}).mappings()
+            for row in conn.execute(_NEIGHBOURS, {"near": to_json(list(near))}).mappings()
         }
         self._rows: list[dict[str, Any]] = []
-        self._settles: list[orders.Settled] = []
+        self._moves = Moves(tx, cx, now)
         self._closed_gaps: list[dict[str, Any]] = []
         self._events: list[dict[str, Any]] = []
 
@@ -222,9 +218,9 @@ class _Known:
         if settles:
             self.settled.add(said["order_id"])
             total, energy = said["total_minor"], said["energy_mwh"]
-            self._settles.append(orders.Settled(order, now, said["stop_reason"], total, energy))
+            self._moves.move(order, life.SETTLEMENT_STORED, said["stop_reason"], total=total, energy=energy)
 
-    def write(self, tx: Transaction, cx: orders.Context) -> None:
+    def write(self, tx: Transaction, cx: Context) -> None:
         if self._rows:
             tx.conn.execute(_INSERT, self._rows)
         if self._closed_gaps:
@@ -235,7 +231,7 @@ class _Known:
         ]
         right = len(self._rows) - len(flags)
         tx.after_commit(lambda: _count(cx, right, flags))
-        orders.settle(tx, cx, self._settles)
+        self._moves.write()
         followers = {gap["follower"] for gap in self._closed_gaps}
         if followers:
             tx.after_commit(lambda: cx.hub.wake_all(followers))
@@ -272,7 +268,7 @@ def _detail(one: Received, flags: list[str]) -> str:
     return " ".join(flags) + (f" ({one.malformed[:200]})" if one.malformed else "")
 
 
-def _count(cx: orders.Context, right: int, flagged: list[tuple[str, str, str]]) -> None:
+def _count(cx: Context, right: int, flagged: list[tuple[str, str, str]]) -> None:
     cx.metrics.settlements.labels("right").inc(right)
     for device_id, order_id, flags_json in flagged:
         cx.metrics.settlements.labels("flagged").inc()
@@ -281,10 +277,11 @@ def _count(cx: orders.Context, right: int, flagged: list[tuple[str, str, str]]) 
         )
 
 
-def _acknowledge(tx: Transaction, cx: orders.Context, one: Received) -> None:
+def _ack(tx: Transaction, cx: Context, one: Received) -> tuple[str, bytes] | None:
+    """(device id, the sealed word that one is stored)."""
     key = cx.keys.get(tx.conn, one.device_id)
     if key is None:
-        return
+        return None
     ack = {
         "kind": "ack",
         "device_id": one.device_id,
@@ -293,8 +290,12 @@ def _acknowledge(tx: Transaction, cx: orders.Context, one: Received) -> None:
         "settlement_mac": one.said["mac"],
         "status": "Stored",
     }
-    sealed = seal.seal(messages.encode(ack), key)
-    tx.after_commit(lambda: cx.dispatch.publish_now(one.device_id, topics.SETTLEMENT_ACK, sealed))
+    return one.device_id, seal.seal(to_json(ack), key)
+
+
+def _publish(cx: Context, acks: list[tuple[str, bytes]]) -> None:
+    for device_id, sealed in acks:
+        cx.dispatch.publish_now(device_id, topics.SETTLEMENT_ACK, sealed)
 
 
 def of_order(conn: Connection, order_id: str) -> Any | None:
@@ -343,8 +344,8 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
         "created_at": order.created_at,
         "window_end_at": order.window_end_at,
         "rate_digest": order.rate_digest,
-        "limits": json.loads(order.limits_json),
-        "rate": json.loads(order.rate_json),
+        "limits": orjson.loads(order.limits_json),
+        "rate": orjson.loads(order.rate_json),
     }
     return shown | {"order": locked, "computed": computed}
 

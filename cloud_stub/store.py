@@ -1,11 +1,11 @@
 """The database behind the cloud: engines, migrations, and what the two kinds of it do differently."""
 
-import json
 import os
 import sqlite3
 from pathlib import Path
 from typing import Any
 
+import orjson
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
@@ -91,4 +91,4 @@ def insert_or_ignore(engine_or_conn: Engine | Connection, table: Table) -> Any:
 
 
 def to_json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return orjson.dumps(value).decode()

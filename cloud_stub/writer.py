@@ -5,17 +5,17 @@ at once, a busy one in groups. If one unit of a group raises, the group is rolle
 again in a transaction of its own, so that a bad one never spoils the others; units therefore change nothing
 but the database, and leave the rest to `Transaction.after_commit`.
 
-Many of one kind that stand next to each other may be done by one `Batch`, with statements that take them all;
-nothing of another kind is overtaken.
+The items of a `Batch` in one group are done together, with statements that take them all, at the place of the
+first of them.
 """
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -41,17 +41,30 @@ class Transaction:
 
 
 Unit = Callable[[Transaction], T]
-Batch = Callable[[Transaction, list[Any]], None]
+
+
+class Batch(Protocol):
+    """What takes many items at once."""
+
+    def do(self, tx: Transaction, items: list[Any]) -> None:
+        """All of them, in the order in which they were submitted. If this raises, each is done alone."""
+        ...
+
+    def failed(self, item: Any, error: Exception) -> None:
+        """`do` raised with this item alone; on the writer's thread, after the rollback."""
+        ...
 
 
 @dataclass(slots=True)
-class _Job:
-    """A unit, or an item for a batch."""
-
+class _UnitJob:
     future: "Future[Any]"
-    unit: Unit[Any] | None = None
-    batch: Batch | None = None
-    item: Any = None
+    unit: Unit[Any]
+
+
+@dataclass(slots=True)
+class _ItemJob:
+    batch: Batch
+    item: Any
 
 
 class Writer:
@@ -59,7 +72,7 @@ class Writer:
 
     def __init__(self, engine: Engine):
         self._engine = engine
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_UnitJob | _ItemJob | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.commits = 0
         self.units = 0
@@ -82,17 +95,12 @@ class Writer:
     def submit(self, unit: Unit[T]) -> "Future[T]":
         """Queue a unit; the future holds its result once it is committed, or what it raised."""
         future: Future[T] = Future()
-        self._jobs.put(_Job(future, unit))
+        self._jobs.put(_UnitJob(future, unit))
         return future
 
-    def submit_to(self, batch: Batch, item: Any) -> "Future[None]":
-        """Queue an item for `batch`, which gets it with its neighbours; the future tells of the commit.
-
-        What the batch raises sends each item to it alone, as with units. The same function is the same batch.
-        """
-        future: Future[None] = Future()
-        self._jobs.put(_Job(future, batch=batch, item=item))
-        return future
+    def submit_to(self, batch: Batch, item: Any) -> None:
+        """Queue an item for `batch`, which gets it together with others."""
+        self._jobs.put(_ItemJob(batch, item))
 
     def _run(self) -> None:
         with self._engine.connect() as conn:
@@ -103,11 +111,12 @@ class Writer:
                 if last:
                     return
 
-    def _take(self) -> tuple[list[_Job], bool]:
-        group: list[_Job] = []
+    def _take(self) -> tuple[list[_UnitJob | _ItemJob], bool]:
+        group: list[_UnitJob | _ItemJob] = []
         job = self._jobs.get()
         while job is not None:
-            if job.future.set_running_or_notify_cancel():  # else nobody waits any more, and nothing has begun
+            # A cancelled unit is left out: nobody waits for it any more, and nothing has begun.
+            if isinstance(job, _ItemJob) or job.future.set_running_or_notify_cancel():
                 group.append(job)
             if len(group) == GROUP_MAX:
                 return group, False
@@ -117,20 +126,23 @@ class Writer:
                 return group, False
         return group, True
 
-    def _commit(self, conn: Connection, group: list[_Job]) -> None:
+    def _commit(self, conn: Connection, group: list[_UnitJob | _ItemJob]) -> None:
         transaction = Transaction(conn)
-        results: list[tuple[Any, Problem | None]] = []
+        results: list[tuple[_UnitJob, Any, Problem | None]] = []
         began_ns = time.perf_counter_ns()
         try:
             with conn.begin():
-                for run in _runs(group):
-                    results += _done(transaction, run)
+                for job, items in _together(group):
+                    if isinstance(job, _ItemJob):
+                        job.batch.do(transaction, items)
+                    else:
+                        results.append((job, *_done(transaction, job.unit)))
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the unit
             if len(group) > 1:
                 for job in group:
                     self._commit(conn, [job])
             else:
-                group[0].future.set_exception(error)
+                _failed(group[0], error)
             return
         self.commits += 1
         self.units += len(group)
@@ -141,34 +153,40 @@ class Writer:
                 effect()
             except Exception:
                 log.exception("effect_failed")
-        for job, (result, problem) in zip(group, results, strict=True):
+        for job, result, problem in results:
             if problem is None:
                 job.future.set_result(result)
             else:
                 job.future.set_exception(problem)
 
 
-def _runs(group: list[_Job]) -> Iterator[list[_Job]]:
-    """The group in its order: each unit alone, neighbours of one batch together."""
-    run: list[_Job] = []
+def _together(group: list[_UnitJob | _ItemJob]) -> list[tuple[_UnitJob | _ItemJob, list[Any]]]:
+    """The group in its order, each batch once, at its first item's place, with all of its items."""
+    found: list[tuple[_UnitJob | _ItemJob, list[Any]]] = []
+    items_of: dict[int, list[Any]] = {}
     for job in group:
-        if run and (job.batch is None or job.batch != run[0].batch):
-            yield run
-            run = []
-        run.append(job)
-    if run:
-        yield run
+        if isinstance(job, _UnitJob):
+            found.append((job, []))
+        elif id(job.batch) in items_of:
+            items_of[id(job.batch)].append(job.item)
+        else:
+            items_of[id(job.batch)] = [job.item]
+            found.append((job, items_of[id(job.batch)]))
+    return found
 
 
-def _done(tx: Transaction, run: list[_Job]) -> list[tuple[Any, Problem | None]]:
-    """Does the run; what came of each job."""
-    first = run[0]
-    if first.batch is not None:
-        first.batch(tx, [job.item for job in run])
-        return [(None, None)] * len(run)
-    if first.unit is None:
-        raise TypeError("a job without work")
+def _done(tx: Transaction, unit: Unit[Any]) -> tuple[Any, Problem | None]:
     try:
-        return [(first.unit(tx), None)]
+        return unit(tx), None
     except Problem as problem:
-        return [(None, problem)]
+        return None, problem
+
+
+def _failed(job: _UnitJob | _ItemJob, error: Exception) -> None:
+    if isinstance(job, _UnitJob):
+        job.future.set_exception(error)
+        return
+    try:
+        job.batch.failed(job.item, error)
+    except Exception:
+        log.exception("failure_failed")

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from cloud_stub import curves
+from cloud_stub import curves, rates
 from cloud_stub.cloud import Cloud
+from cloud_stub.dispatch import put_row
+from cloud_stub.security import now_s
+from cloud_stub.writer import Transaction
 from tests.cloud.fakes import FLAT_RATE, FakePile
 
 
@@ -35,6 +38,29 @@ def test_estimates_are_the_exact_cost_rounded_half_up(
         kwh = Fraction(each["energy_mwh"], 1_000_000)
         cost = kwh * Fraction(electricity + service, 1_000_000) * 10**digits + fee_minor
         assert each["total_minor"] == int(cost + Fraction(1, 2))
+
+
+def test_a_new_rate_is_shown_at_once_whoever_published_it(client, add_pile, cloud: Cloud):
+    """Also where another worker did: nothing of a rate is kept here that the next one would have to clear."""
+    add_pile(rate=with_prices(1_000_000, 0, 0, "CNY"))
+    before = client.get("/api/piles/PILE-1/rate").json()
+    body = rates.parse(with_prices(2_000_000, 0, 5, "CNY"))
+    with cloud.store.writing.begin() as conn:
+        published = rates.publish(Transaction(conn), put_row, "PILE-1", body, now_s())
+    after = client.get("/api/piles/PILE-1/rate").json()
+    assert before["rate_id"] != after["rate_id"] == published["rate_id"]
+    assert after["now"]["electricity_price"] == 2_000_000
+    assert [each["total_minor"] for each in before["estimates"]] == [100, 500, 1000]
+    assert [each["total_minor"] for each in after["estimates"]] == [205, 1005, 2005]
+
+
+def test_the_rates_address_is_described_and_is_only_read_and_put(client):
+    described = client.get("/openapi.json").json()["paths"]["/api/piles/{device_id}/rate"]
+    assert set(described) == {"get", "put"}
+    (parameter,) = described["get"]["parameters"]
+    assert (parameter["name"], parameter["in"], parameter["required"]) == ("device_id", "path", True)
+    refused = client.delete("/api/piles/PILE-1/rate")
+    assert (refused.status_code, refused.json()["code"]) == (405, "MethodNotAllowed")
 
 
 def test_the_curve_of_an_order_is_its_power_over_time(client, phone, pile: FakePile, cloud: Cloud):

@@ -3,7 +3,7 @@
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,13 @@ class RemotePile(FakePile):
     def stop(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    def greet_again_after(self, action: Callable[[], object]) -> None:
+        """As a pile does at every connection: a broker that was killed may have forgotten who subscribed."""
+        self._subscribed.clear()
+        action()
+        assert self._subscribed.wait(WAIT_S)
+        self.hello()
 
     def next(self, name: str) -> dict[str, Any]:
         """The next message on that topic; others are passed over."""
@@ -204,7 +211,7 @@ def test_an_order_made_while_the_broker_is_down_goes_out_when_it_is_back(
         order(cloud)
     reset = cloud.writer.submit(lambda tx: reset_pile(tx, cloud))
     reset.result(WAIT_S)
-    broker.start()
+    pile.greet_again_after(broker.start)
     assert pile.next("command")["action"] == "reset"
 
 

@@ -152,41 +152,48 @@ def test_stopping_commits_what_was_submitted(store: Store):
 
 
 class Numbers:
-    """A batch that adds what it is given with one statement, and remembers how much that was at a time."""
+    """A batch that adds what it is given in one statement; remembers how much that was, and what failed."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
+        self.refused: list[tuple[int, type[Exception]]] = []
 
-    def __call__(self, tx: Transaction, items: list[int]) -> None:
+    def do(self, tx: Transaction, items: list[int]) -> None:
         self.sizes.append(len(items))
         tx.conn.execute(text("INSERT INTO numbers VALUES (:n)"), [{"n": n} for n in items])
 
+    def failed(self, item: int, error: Exception) -> None:
+        self.refused.append((item, type(error)))
 
-def test_neighbours_of_one_batch_are_done_together_and_overtake_nobody(writer: Writer, store: Store):
-    numbers = Numbers()
+
+def test_the_items_of_a_batch_are_done_together_at_the_place_of_the_first(writer: Writer, store: Store):
+    numbers, others = Numbers(), Numbers()
     seen: list[list[int]] = []
 
     def look(tx: Transaction) -> None:
         seen.append(list(tx.conn.execute(text("SELECT n FROM numbers ORDER BY n")).scalars()))
 
     held = Held(writer)
-    futures = [writer.submit_to(numbers, n) for n in (1, 2, 3)]
-    futures += [writer.submit(look)]
-    futures += [writer.submit_to(numbers, n) for n in (4, 5)]
+    writer.submit(look)
+    for n in (1, 2, 3):
+        writer.submit_to(numbers, n)
+    writer.submit_to(others, 7)
+    writer.submit(look)
+    for n in (4, 5):
+        writer.submit_to(numbers, n)
     held.let_go()
-    for future in futures:
-        future.result(WAIT_S)
-    assert numbers.sizes == [3, 2]
-    assert seen == [[1, 2, 3]]
-    assert stored(store) == [1, 2, 3, 4, 5]
-    assert writer.commits == 2
+    writer.submit(look).result(WAIT_S)
+    assert (numbers.sizes, others.sizes) == ([5], [1])
+    assert seen == [[], [1, 2, 3, 4, 5, 7], [1, 2, 3, 4, 5, 7]]
 
 
 def test_one_item_that_raises_spoils_none_of_its_batch(writer: Writer, store: Store):
     numbers = Numbers()
     held = Held(writer)
-    futures = [writer.submit_to(numbers, n) for n in (1, 2, 1, 3)]
+    for n in (1, 2, 1, 3):
+        writer.submit_to(numbers, n)
     held.let_go()
-    assert [future.exception(WAIT_S) is None for future in futures] == [True, True, False, True]
+    writer.submit(lambda tx: None).result(WAIT_S)
+    assert numbers.refused == [(1, IntegrityError)]
     assert stored(store) == [1, 2, 3]
     assert numbers.sizes == [4, 1, 1, 1, 1]

@@ -1,0 +1,197 @@
+"""What messages of piles change in the database: many of them in one transaction, kind by kind.
+
+Each kind is read, judged and written with a few statements, however many there are. The kinds come in the
+order in which an order's own messages do; where they still overtake each other nothing is harmed, because the
+life of an order only goes forward (`life`).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from pile_protocol import seal, topics
+from pile_protocol.errors import SealError
+
+from . import given, life, orders, piles, rates, settlements
+from .context import Context
+from .meters import Meters
+from .moves import Moves
+from .records import record_events
+from .security import now_s
+from .store import insert_or_ignore, to_json
+from .tables import meter_samples
+from .tables import orders as orders_table
+from .writer import Transaction
+
+_SAMPLED = ("order_id", "at", "register_mwh", "energy_mwh", "power_mw", "cost_minor", "elapsed_s")
+
+_OWNERS = select(orders_table.c.order_id, orders_table.c.device_id, orders_table.c.state).where(
+    orders_table.c.order_id.in_(given.texts("order_ids"))
+)
+
+
+class Unusable(Exception):
+    """A message that cannot be used: `reason` is one of metrics.REASONS."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(eq=False, slots=True)
+class Told:
+    """A message that could be read: who says it, what it is, what it says, its bytes as they came.
+
+    malformed: what is wrong with a settlement that cannot be read as a whole (decoding.salvage).
+    unusable: why it is kept as a reject instead; found out before or by `Intake.take`.
+    """
+
+    device_id: str
+    name: str
+    said: dict[str, Any]
+    payload: bytes
+    malformed: str = ""
+    unusable: Unusable | None = None
+
+
+class Intake:
+    """Acts on messages inside the writer's transaction."""
+
+    def __init__(self, cx: Context, meters: Meters):
+        self._cx = cx
+        self._meters = meters
+        self._kinds: dict[str, Callable[[Transaction, list[Told], dict[str, Any], int], None]] = {
+            topics.HELLO: self._hellos,
+            topics.ORDER_STATUS: self._order_statuses,
+            topics.STATUS: self._statuses,
+            topics.METER: self._meter_values,
+            topics.SETTLEMENT: self._settlements,
+        }
+
+    def take(self, tx: Transaction, told: list[Told], now: int) -> None:
+        """Act on each; those that prove to be of no use have `unusable` set, and have changed nothing."""
+        of_kind: defaultdict[str, list[Told]] = defaultdict(list)
+        for each in told:
+            each.unusable = None  # of an attempt that was rolled back
+            if self._cx.keys.get(tx.conn, each.device_id) is None:
+                each.unusable = Unusable("UnknownPile", each.device_id[:40])
+            else:
+                of_kind[each.name].append(each)
+        # First of all, and in order: of two workers with messages of one pile, the second sees what the
+        # first has done, and neither has what the other waits for.
+        device_ids = {
+            each.device_id for name, some in of_kind.items() if name != topics.METER for each in some
+        }
+        rows = piles.locked_many(tx.conn, device_ids) if device_ids else {}
+        for name, act in self._kinds.items():
+            if name in of_kind:
+                act(tx, of_kind[name], rows, now)
+
+    def _hellos(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
+        for each in told:
+            self._hello(tx, each.device_id, each.said, now)
+
+    def _hello(self, tx: Transaction, device_id: str, hello: dict[str, Any], now: int) -> None:
+        piles.seen(tx.conn, device_id, now)
+        key = self._key(tx, device_id)
+        tx.after_commit(lambda: self._tell_time(device_id, hello["nonce"], key))
+        orders.reconcile(tx, self._cx, device_id, dict(hello["orders"]), hello["outbox"], now)
+        rate = rates.latest(tx.conn, device_id)
+        if rate is not None:  # the broker may have lost what it retained
+            text = to_json(rate)
+            tx.after_commit(lambda: self._cx.dispatch.publish_now(device_id, topics.RATE, text, retain=True))
+        self._cx.dispatch.resend(tx, device_id, now)
+
+    def _tell_time(self, device_id: str, nonce: str, key: bytes) -> None:
+        said = {"kind": "time", "device_id": device_id, "nonce": nonce, "at": now_s()}
+        self._cx.dispatch.publish_now(device_id, topics.TIME, seal.seal(to_json(said), key))
+
+    def _order_statuses(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
+        order_ids = {each.said["order_id"] for each in told} - {None}
+        found = orders.locked_many(tx.conn, order_ids)
+        moves = Moves(tx, self._cx, now)
+        noted = []
+        for each in told:
+            said = each.said
+            row = found.get(said["order_id"])
+            if said["order_id"] is None:  # too damaged to tell which
+                note = {"kind": "OrderRefused", "detail": said["reason"] or said["state"]}
+            elif row is None:
+                each.unusable = Unusable("UnknownOrder", said["order_id"])
+                continue
+            elif row.device_id != each.device_id:
+                each.unusable = Unusable("WrongDevice", said["order_id"])
+                continue
+            elif said["connector"] not in (None, row.connector):
+                each.unusable = Unusable("WrongConnector", said["order_id"])
+                continue
+            else:
+                note = orders.reported(moves, row, said)
+            if note:
+                noted.append({"at": now, "device_id": each.device_id, "order_id": said["order_id"], **note})
+        moves.write()
+        record_events(tx.conn, noted)
+
+    def _statuses(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
+        statuses = piles.Statuses(rows, now)
+        shown: list[tuple[str, str, str]] = []
+        for each in told:
+            if statuses.add(each.device_id, each.said):
+                of_orders = orders.shown(each.said.get("connectors", []))
+                shown += [(each.device_id, order_id, word) for order_id, word in of_orders]
+        statuses.write(tx.conn)
+        if not shown:
+            return
+        found = orders.locked_many(tx.conn, {order_id for _, order_id, _ in shown})
+        moves = Moves(tx, self._cx, now)
+        for device_id, order_id, word in shown:
+            row = found.get(order_id)
+            if row is not None and row.device_id == device_id:
+                moves.move(row, life.of_pile(word))
+        moves.write()
+
+    def _meter_values(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
+        order_ids = to_json(list({each.said["order_id"] for each in told}))
+        owners = {row.order_id: row for row in tx.conn.execute(_OWNERS, {"order_ids": order_ids})}
+        samples, stored = [], []
+        for each in told:
+            row = owners.get(each.said["order_id"])
+            if row is None:
+                each.unusable = Unusable("UnknownOrder", each.said["order_id"])
+            elif row.device_id != each.device_id:
+                each.unusable = Unusable("WrongDevice", each.said["order_id"])
+            elif row.state in life.HOLDING:
+                # Its end is told by its settlement; a pile that goes on all the same fills no disk.
+                sample = {name: each.said[name] for name in _SAMPLED}
+                samples.append(sample | {"remaining_json": to_json(each.said["remaining"])})
+                stored.append(each)
+        if samples:
+            tx.conn.execute(insert_or_ignore(tx.conn, meter_samples), samples)
+            tx.after_commit(lambda: self._stored(stored))
+
+    def _stored(self, told: list[Told]) -> None:
+        for each in told:
+            self._meters.stored(each.device_id, each.said)
+
+    def _settlements(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
+        sealed = []
+        for each in told:
+            try:
+                seal.check(each.payload, self._key(tx, each.device_id))
+            except SealError as error:
+                wrong = ("Malformed", each.malformed) if each.malformed else ("BadSeal", str(error))
+                each.unusable = Unusable(*wrong)
+            else:
+                sealed.append(settlements.Received(each.device_id, each.said, each.payload, each.malformed))
+        if sealed:
+            settlements.store(tx, self._cx, sealed, now)
+
+    def _key(self, tx: Transaction, device_id: str) -> bytes:
+        key = self._cx.keys.get(tx.conn, device_id)
+        if key is None:
+            raise LookupError(device_id)
+        return key
