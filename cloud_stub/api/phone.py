@@ -3,31 +3,38 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from .. import curves, estimates, life, orders, payments, piles, rates, views
 from ..cloud import Cloud
 from ..security import now_s
-from .access import OwnOrder, TheCloud, limit_orders, limit_quotes
+from .access import OwnOrder, TheCloud, get_cloud, limit_orders, limit_quotes
+from .quick import QuickRoute, json_response
 
 router = APIRouter(prefix="/api", tags=["phone"])
+
+
+async def get_rate(request: Request, device_id: str) -> Response:
+    """The pile's latest rate, what holds now, the steps of the next 24 hours, what some kWh would cost."""
+    cloud = await get_cloud(request)
+    await limit_quotes(request, cloud)
+    rate = rates.latest(cloud.reader, device_id)
+    if rate is None:
+        raise rates.no_rate(piles.get(cloud.reader, device_id).device_id)
+    shown = rates.shown(rate, now_s())
+    return json_response(shown | {"estimates": estimates.at_present_price(shown)})
+
+
+rate_route = QuickRoute(
+    "/api/piles/{device_id}/rate", get_rate, response_model=dict[str, Any], tags=["phone"], methods=["GET"]
+)
 
 
 @router.get("/piles/{device_id}", dependencies=[Depends(limit_quotes)])
 async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
     """The pile, its connectors and the id of its latest rate."""
     return piles.view(cloud.reader, piles.get(cloud.reader, device_id), now_s())
-
-
-@router.get("/piles/{device_id}/rate", dependencies=[Depends(limit_quotes)])
-async def get_rate(cloud: TheCloud, device_id: str) -> dict[str, Any]:
-    """The pile's latest rate, what holds now, the steps of the next 24 hours, what some kWh would cost."""
-    rate = rates.latest(cloud.reader, device_id)
-    if rate is None:
-        raise rates.no_rate(piles.get(cloud.reader, device_id).device_id)
-    shown = rates.shown(rate, now_s())
-    return shown | {"estimates": estimates.at_present_price(shown)}
 
 
 @router.post("/orders", status_code=201, dependencies=[Depends(limit_orders)])

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from ..api.phone import rate_route
 from . import assets, console, phone
 
 
@@ -9,5 +10,5 @@ def install(app: FastAPI) -> None:
     """Add the pages and what they load to `app`."""
     app.include_router(assets.router)
     app.include_router(console.router)
-    # Before all others: to look through the API's routes first takes longer than the phone's page itself.
-    app.router.routes[:0] = phone.routes
+    # What a phone asks for first comes before all others: to look through those takes longer than the answer.
+    app.router.routes[:0] = [rate_route, *phone.routes]
