@@ -36,7 +36,7 @@ def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     "token", [None, "Bearer wrong", "Bearer ", "Basic operator-token-of-the-tests", "Bearer \xe9"]
 )
 def test_every_operator_call_needs_the_token(client: TestClient, method: str, path: str, token: str | None):
-    headers = {} if token is None else {"Authorization": token.encode("latin-1")}
+    headers = {} if token is None else {b"Authorization": token.encode("latin-1")}
     answer = client.request(method, path, headers=headers)
     problem(answer, 401, "Unauthorized")
     assert answer.headers["www-authenticate"] == "Bearer"

@@ -170,7 +170,7 @@ def test_a_rate_that_changes_too_often_for_the_duration_is_refused():
 def test_an_idempotency_key_is_needed_and_must_be_hard_to_guess(
     client: TestClient, phone: Phone, pile: FakePile, key: str | None
 ):
-    headers = {} if key is None else {"Idempotency-Key": key.encode("latin-1")}
+    headers = {} if key is None else {b"Idempotency-Key": key.encode("latin-1")}
     answer = client.post("/api/orders", json=phone.body(), headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "InvalidRequest")
     assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
