@@ -228,12 +228,12 @@ class SimIndicator:
     def __init__(self, bench):
         self._bench = bench
         self._pattern = None
+        self._names = {id(getattr(patterns, name)): name for name in dir(patterns)}
 
     def show(self, pattern):
         if pattern is not self._pattern:
             self._pattern = pattern
-            names = [name for name in dir(patterns) if getattr(patterns, name) is pattern]
-            self._bench.tell("light", pattern=names[0])
+            self._bench.tell("light", pattern=self._names[id(pattern)])
 
     def step(self):
         pass
