@@ -144,7 +144,7 @@ async def run(settings, context, store, equipment, watchdog, lamp):
     board.log("pile %s, firmware %s, board %s" % (settings.device_id, FIRMWARE, board.NAME))
     if context is None and settings.broker["host"] != "127.0.0.1":
         board.log("MQTT is not encrypted: provision this pile with the broker's CA")
-    tasks = [shell.run(), uplink.run(), client.run(), link.run()]
+    tasks = [shell.run(), shell.follow(), uplink.run(), client.run(), link.run()]
     if station:
         tasks.append(station.run())
     await asyncio.gather(*tasks)

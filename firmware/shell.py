@@ -14,6 +14,8 @@ class Shell:
     cycle finds can open them further; a longer rest only shows a pulled plug or a fault that much later. An
     order ends the rest at once, and its first cycle reads every input anew before a relay closes. A board
     whose light or watchdog lives on ten cycles a second leaves it at that.
+
+    run() and follow() are to run beside each other.
     """
 
     def __init__(self, controller, equipment, watchdog, rest_ms=PERIOD_MS):
@@ -23,7 +25,7 @@ class Shell:
         self._pairs = [(c, e) for c, e in zip(controller.connectors, equipment)]
         self._watchdog = watchdog
         self._rest_ms = rest_ms
-        self._began = asyncio.Event()  # an order has
+        self._switching = asyncio.Event()  # a relay is on its way
 
     def cycle(self):
         """One cycle, now."""
@@ -36,8 +38,8 @@ class Shell:
             equipment.relay.set(connector.commanded)
         controller.record(now_ms)
         self.on_cycle()
-        if self._rest_ms > PERIOD_MS and self._is_charging():
-            self._began.set()
+        if self._is_switching():
+            self._switching.set()
 
     async def run(self):
         """Cycles for ever, and feeds the watchdog after each."""
@@ -46,11 +48,7 @@ class Shell:
             self.cycle()
             self._watchdog.feed()
             resting = self._rest_ms > PERIOD_MS and not self._is_charging()
-            if resting:
-                period_ms = self._rest_ms
-            else:
-                period_ms = CONFIRM_MS if self._is_switching() else PERIOD_MS
-            due_ms = time.ticks_add(due_ms, period_ms)
+            due_ms = time.ticks_add(due_ms, self._rest_ms if resting else PERIOD_MS)
             wait_ms = time.ticks_diff(due_ms, time.ticks_ms())
             if wait_ms < 0:
                 self.late_max_ms = max(self.late_max_ms, -wait_ms)
@@ -61,6 +59,15 @@ class Shell:
                 due_ms = time.ticks_ms()
             else:
                 await asyncio.sleep_ms(wait_ms)
+
+    async def follow(self):
+        """Cycles of CONFIRM_MS while a relay is on its way, whenever that begins: run() may be asleep."""
+        while True:
+            await self._switching.wait()
+            self._switching.clear()
+            while self._is_switching():
+                await asyncio.sleep_ms(CONFIRM_MS)
+                self.cycle()
 
     def _is_charging(self):
         for connector, _ in self._pairs:
@@ -75,9 +82,8 @@ class Shell:
         return False
 
     async def _rest(self, wait_ms):
-        self._began.clear()
         try:
-            await asyncio.wait_for_ms(self._began.wait(), wait_ms)
+            await asyncio.wait_for_ms(self._switching.wait(), wait_ms)
         except asyncio.TimeoutError:
             pass
 
