@@ -20,6 +20,12 @@ class MessageError(ProtocolError):
         self.field = field
         self.reason = reason
 
+    def within(self, field):
+        """The same error in what stands around it: a field, or "" for the message itself."""
+        if field and self.field:
+            field += "."
+        return MessageError(field + self.field, self.reason)
+
 
 class SealError(ProtocolError):
     pass

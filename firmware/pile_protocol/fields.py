@@ -1,6 +1,7 @@
 """Checks for one value of a message, built once into the tables of messages.py.
 
-Each has `check(path, value)`, which returns nothing or raises MessageError naming the path.
+Each has `check(path, value)`, which returns nothing or raises MessageError naming the path. What is inside
+another names its own part of the path only; the rest is added where an error passes: nearly all is right.
 """
 
 from .errors import MessageError
@@ -83,8 +84,13 @@ class Array:
             raise MessageError(path, "must be a list")
         if not self.low <= len(value) <= self.high:
             raise MessageError(path, "must have %d to %d items" % (self.low, self.high))
-        for i, item in enumerate(value):
-            self.item.check("%s[%d]" % (path, i), item)
+        i = 0
+        try:
+            for item in value:
+                self.item.check("", item)
+                i += 1
+        except MessageError as error:
+            raise error.within("%s[%d]" % (path, i))
 
 
 class Row:
@@ -96,8 +102,11 @@ class Row:
     def check(self, path, value):
         if type(value) is not list or len(value) != len(self.fields):
             raise MessageError(path, "must be a list of %d items" % len(self.fields))
-        for (name, field), item in zip(self.fields, value):
-            field.check(path + "." + name, item)
+        try:
+            for (name, field), item in zip(self.fields, value):
+                field.check(name, item)
+        except MessageError as error:
+            raise error.within(path)
 
 
 class Table:
@@ -119,7 +128,12 @@ class Table:
     def check(self, path, value):
         if type(value) is not dict:
             raise MessageError(path or "message", "must be a JSON object")
-        prefix = path + "." if path else ""
+        try:
+            self._check_members(value)
+        except MessageError as error:
+            raise error.within(path)
+
+    def _check_members(self, value):
         known = 0
         for name, field in self._members:
             optional = name[-1] == "?"
@@ -127,11 +141,11 @@ class Table:
                 name = name[:-1]
             if name in value:
                 known += 1
-                field.check(prefix + name, value[name])
+                field.check(name, value[name])
             elif not optional:
-                raise MessageError(prefix + name, "is missing")
+                raise MessageError(name, "is missing")
         if self.closed and known != len(value):
             names = [name for name, _, _ in self.fields]
             for name in value:
                 if name not in names:
-                    raise MessageError(prefix + str(name)[:40], "is not known here")
+                    raise MessageError(str(name)[:40], "is not known here")

@@ -113,7 +113,7 @@ def parse_json(data, max_bytes=MESSAGE_MAX_BYTES):
     if len(data) > max_bytes:
         raise MessageError("message", "is larger than %d bytes" % max_bytes)
     try:
-        value = json.loads(str(bytes(data), "utf-8"))
+        value = json.loads(str(data, "utf-8"))
     except (ValueError, RuntimeError, MemoryError):  # the last two for deep nesting
         raise MessageError("message", "is not JSON in UTF-8")
     if type(value) is not dict:

@@ -18,6 +18,8 @@ from .errors import SealError
 
 KEY_BYTES = 32
 _BLOCK_BYTES = 64
+_INNER = int.from_bytes(b"\x36" * _BLOCK_BYTES, "big")
+_OUTER = int.from_bytes(b"\x5c" * _BLOCK_BYTES, "big")
 _MEMBER = b',"mac":"'
 _TAIL_BYTES = len(_MEMBER) + 64 + 2  # ,"mac":"<64 hex>"}
 
@@ -33,10 +35,10 @@ def hmac_by_hand(key, data):
     """As hmac_sha256, from the hash alone."""
     if len(key) > _BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
-    key = key + bytes(_BLOCK_BYTES - len(key))
-    inner = hashlib.sha256(bytes([b ^ 0x36 for b in key]))
+    padded = int.from_bytes(key + bytes(_BLOCK_BYTES - len(key)), "big")
+    inner = hashlib.sha256((padded ^ _INNER).to_bytes(_BLOCK_BYTES, "big"))
     inner.update(data)
-    outer = hashlib.sha256(bytes([b ^ 0x5C for b in key]))
+    outer = hashlib.sha256((padded ^ _OUTER).to_bytes(_BLOCK_BYTES, "big"))
     outer.update(inner.digest())
     return outer.digest()
 
@@ -64,14 +66,13 @@ def seal(text, key):
     if body[:1] != b"{" or body[-1:] != b"}" or len(body) < 4:
         raise SealError("only a JSON object with at least one member can be sealed")
     body = body[:-1]
-    return body + _MEMBER + mac_of(body, key) + b'"}'
+    return b"".join((body, _MEMBER, mac_of(body, key), b'"}'))
 
 
 def check(data, key):
     """Returns the mac (64 hex digits, str) of sealed bytes. Raises SealError where it is not right."""
-    data = bytes(data)
-    body = data[:-_TAIL_BYTES]
-    tail = data[len(body) :]
+    body = memoryview(data)[:-_TAIL_BYTES]  # an order of 8 KB is not to be copied
+    tail = bytes(memoryview(data)[-_TAIL_BYTES:])
     if len(tail) != _TAIL_BYTES or tail[: len(_MEMBER)] != _MEMBER or tail[-2:] != b'"}':
         raise SealError('the message does not end in "mac":"<64 hex digits>"')
     mac = tail[len(_MEMBER) : -2]
