@@ -76,6 +76,8 @@ class Controller:
                 order = admission.read_order(record["sealed"], self._key)
             except Refusal:
                 order = None
+            else:
+                self.journal.remember(order["order_id"], order["expires_at"])
             if (
                 order is None
                 or order["connector"] != connector.number
@@ -90,7 +92,6 @@ class Controller:
             self._unclosed.append(orders.pop(order_id)[0].number)
         for connector, order, record in orders.values():
             connector.start(Session.recover(order, record, self.clock.now_ms, connector.limits))
-            self.journal.remember(order["order_id"], order["expires_at"])
 
     # -- the cycle ------------------------------------------------------------------------------------------
 
@@ -123,6 +124,7 @@ class Controller:
         self._note_status()
 
     def _record(self, now_ms):
+        self.journal.keep_used()
         self._close_orders()
         while self._changed:
             connector, changes = self._changed[0]
@@ -175,7 +177,8 @@ class Controller:
         durable before that: a meter that forgets must not go on from an earlier one.
         """
         session = connector.session
-        self._keep_reading(connector, session.ended_at, now_ms)
+        if session.register_mwh != connector.checkpoint_mwh:
+            self._keep_reading(connector, session.ended_at, now_ms)
         outbox = self.outbox
         number = connector.number
         outbox.add(
@@ -247,6 +250,8 @@ class Controller:
                 return
         try:
             reason = self._refuse(order) or self._accept(order, data)
+            if reason:
+                self.journal.keep_used()  # an accepted one is in flash as an order; record() does it then
         except OSError:
             reason = "StorageFailure"
         if reason:

@@ -5,7 +5,8 @@
     check-<n>   the newest reading, and the stop reason once there is one; at most 128 bytes, so that littlefs
                 keeps it inside its metadata and the rewrite every second costs 31 block erases per 1,000. It
                 stays after the order: without it a meter that forgets would begin at 0 again
-    used        order ids seen and not yet expired, accepted or rejected: an id starts a pile once
+    used        order ids seen and not yet expired, accepted or rejected: an id starts a pile once. Until an
+                accepted one is in it, order-<n> stands for it: its relay waits for one write, not for two
     faults      latched faults by connector
 
 Every file is framed by its checksum (records.py); one that fails it, or holds something else, reads as absent
@@ -32,7 +33,8 @@ def _steps():
 
 
 def _used():
-    return Array(Row(("order_id", messages.ORDER_ID), ("expires_at", messages.AT)), 0, USED_MAX)
+    row = Row(("order_id", messages.ORDER_ID), ("expires_at", messages.AT))
+    return Array(row, 0, USED_MAX + messages.MAX_CONNECTORS)  # and those that running orders stood for
 
 
 def _faults():
@@ -48,6 +50,7 @@ class Journal:
         self.lost = []  # names of files that were there and could not be used
         self._store = store
         self._used = self._read_json("used", _used()) or []
+        self._used_kept = True  # as it is in memory
 
     # -- the running order ----------------------------------------------------------------------------------
 
@@ -55,7 +58,7 @@ class Journal:
         """Makes an order durable. When this returns the relay may close."""
         head = b"%s %d %d\n" % (order_id.encode(), started_at, start_register_mwh)
         self._store.remove("steps-%d" % connector)  # of an earlier order
-        self._store.write("order-%d" % connector, framed(head + bytes(sealed)))
+        self._store.write("order-%d" % connector, framed(head + sealed))
 
     def steps(self, connector, boundaries):
         self._store.write("steps-%d" % connector, framed(json.dumps(boundaries).encode()))
@@ -140,6 +143,7 @@ class Journal:
 
     def use(self, order_id, expires_at, at):
         """Remembers an id for as long as an order of that id could be valid; `at` is Unix seconds or None.
+        It is durable after keep_used(), or while its order is.
 
         Returns False, remembering nothing, where USED_MAX ids are still valid.
         """
@@ -147,14 +151,21 @@ class Journal:
         if len(used) >= USED_MAX:
             return False
         used.append([order_id, expires_at])
-        self._store.write("used", framed(json.dumps(used).encode()))
         self._used = used
+        self._used_kept = False
         return True
 
     def remember(self, order_id, expires_at):
-        """The id of an order found running is used, whatever the file says; the next use() writes it."""
+        """The id of an order found in flash is used, whatever the file says."""
         if not self.is_used(order_id):
             self._used.append([order_id, expires_at])
+            self._used_kept = False
+
+    def keep_used(self):
+        """Makes the used ids durable; to be called before an order leaves flash."""
+        if not self._used_kept:
+            self._store.write("used", framed(json.dumps(self._used).encode()))
+            self._used_kept = True
 
     def faults(self):
         """{connector: [fault code, latched_at]}"""

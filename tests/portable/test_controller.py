@@ -86,9 +86,33 @@ def test_a_whole_order():
 def test_an_order_is_durable_before_its_relay_closes():
     pile = Pile()
     pile.order()
-    assert ("write", "order-1") in pile.store.log and ("write", "used") in pile.store.log
+    assert ("write", "order-1") in pile.store.log
     pile.cycle()
     assert pile.connector().commanded
+
+
+def test_an_id_is_durable_by_its_order_before_it_is_by_itself():
+    for cycles in (0, 1):  # a cut before the first cycle, and after it
+        pile = Pile()
+        pile.order()
+        pile.cycle(cycles)
+        assert ("used" in pile.store.files) is (cycles == 1), "the relay waited for it"
+        pile.boot(AT + 4_000)
+        pile.cycle(10)
+        assert len(pile.settlements()) == 1 and pile.controller.journal.load(1) is None
+        pile.boot(AT + 10)
+        pile.said()
+        pile.order()
+        rejected(pile, "UsedOrder")
+
+
+def test_no_order_leaves_flash_before_its_id_is_kept():
+    pile = Pile()
+    pile.order()
+    pile.cycle()
+    pile.stop()
+    log = pile.store.log
+    assert log.index(("write", "used")) < log.index(("remove", "order-1"))
 
 
 def test_a_settlement_is_durable_before_anything_says_settled():

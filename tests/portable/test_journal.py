@@ -2,6 +2,7 @@
 
 from pile.journal import USED_MAX, Journal
 from pile.records import framed
+from pile_protocol import messages
 from tests.portable.kit import AT, REGISTER_MWH, MemoryStore, order, raises, sealed
 
 SEALED = sealed(order())
@@ -139,10 +140,12 @@ def test_ids_are_remembered_until_they_expire():
     store = MemoryStore()
     journal = Journal(store)
     assert journal.use("o1", AT + 60, AT) and journal.is_used("o1")
+    journal.keep_used()
     assert Journal(store).is_used("o1")
     assert journal.use("o2", AT + 160, AT + 59)
     assert journal.is_used("o1"), "forgotten while it could still be valid"
     assert journal.use("o3", AT + 260, AT + 60)
+    journal.keep_used()
     assert not journal.is_used("o1") and journal.is_used("o2") and Journal(store).is_used("o3")
 
 
@@ -159,16 +162,36 @@ def test_ids_beyond_the_bound_are_refused_rather_than_forgotten():
     for i in range(USED_MAX):
         assert journal.use("o%d" % i, AT + 60, AT)
     assert not journal.use("one more", AT + 60, AT)
+    journal.keep_used()
     assert not journal.is_used("one more") and Journal(store).is_used("o0")
     assert journal.use("one more", AT + 120, AT + 60)
 
 
-def test_a_refused_write_leaves_an_id_unused():
+def test_a_refused_write_of_ids_is_tried_again():
     store = MemoryStore()
     journal = Journal(store)
+    journal.use("o1", AT + 60, AT)
     store.refusing = True
-    raises(OSError, journal.use, "o1", AT + 60, AT)
-    assert not journal.is_used("o1")
+    raises(OSError, journal.keep_used)
+    assert journal.is_used("o1")
+    store.refusing = False
+    journal.keep_used()
+    assert Journal(store).is_used("o1")
+    store.log = []
+    journal.keep_used()
+    assert store.log == [], "nothing new to keep"
+
+
+def test_ids_that_running_orders_stood_for_are_no_damage():
+    store = MemoryStore()
+    journal = Journal(store)
+    for i in range(USED_MAX):
+        journal.use("o%d" % i, AT + 60, AT)
+    for i in range(messages.MAX_CONNECTORS):
+        journal.remember("running-%d" % i, AT + 60)
+    journal.keep_used()
+    journal = Journal(store)
+    assert journal.lost == [] and journal.is_used("o0") and journal.is_used("running-7")
 
 
 def test_faults_come_back():
