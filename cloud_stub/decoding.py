@@ -35,9 +35,7 @@ def salvage(payload: bytes) -> dict[str, Any] | None:
         said = messages.parse_json(payload, SALVAGE_MAX_BYTES)
     except MessageError:
         return None
-    found = {
-        name: _usable(check, said.get(name)) for name, _, check in wire.BY_TOPIC[topics.SETTLEMENT].fields
-    }
+    found = {name: _usable(check, keep, said.get(name)) for name, check, keep in _SALVAGED}
     if any(found[name] is None for name in ("kind", "order_id", "seq", "mac")):
         return None
     return found
@@ -55,12 +53,11 @@ def _parse(payload: bytes) -> dict[str, Any]:
     return said
 
 
-def _usable(check: Any, value: Any) -> Any:
+def _usable(check: Any, keep: _Keeper | None, value: Any) -> Any:
     try:
         check.check("", value)
     except MessageError:
         return None
-    keep = _keeper(check)
     return keep(value) if keep else value
 
 
@@ -94,4 +91,5 @@ def _table_keeper(table: Table) -> _Keeper:
     return keep_known
 
 
+_SALVAGED = [(name, check, _keeper(check)) for name, _, check in wire.BY_TOPIC[topics.SETTLEMENT].fields]
 _KEEPERS = {name: _table_keeper(table) for name, table in wire.BY_TOPIC.items() if isinstance(table, Table)}

@@ -35,7 +35,7 @@ def scanned(cloud: Cloud, statements: dict[str, Any]) -> list[str]:
         if not statement.startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
             continue
         with cloud.store.writing.connect() as conn:
-            plan = conn.connection.cursor().execute("EXPLAIN QUERY PLAN " + statement, parameters)  # type: ignore[arg-type]
+            plan = conn.connection.cursor().execute("EXPLAIN QUERY PLAN " + statement, parameters)
             for *_, step in plan.fetchall():
                 if step.startswith("SCAN") and step.split()[1] in GROWING and "INDEX" not in step:
                     found.append(f"{step}: {statement}")

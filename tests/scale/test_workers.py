@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.scale.workers import Workers, WorkersChaos
+from tests.scale.workers import WorkersChaos
 from tests.sim import SimPile
 from tools.phone import Phone, PhoneOrder
 from tools.postgres import Postgres
 from tools.system import DEMO_RATE
+from tools.workers import Workers
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 

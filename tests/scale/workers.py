@@ -1,83 +1,11 @@
-"""Several workers of the cloud on one PostgreSQL and one broker."""
+"""Chaos among several workers of the cloud."""
 
 from __future__ import annotations
 
 import random
-import sys
-from pathlib import Path
 
-from tools import ROOT
-from tools.api_client import Client
 from tools.chaos import Chaos
-from tools.postgres import Postgres
-from tools.processes import HOST, Child, Children, ProcessError
-from tools.system import System
-
-SHARE = "cloud"
-
-
-class Worker:
-    """One process of the cloud, at an address of its own."""
-
-    def __init__(self, number: int, child: Child, base_url: str):
-        self.number = number
-        self.child = child
-        self.base_url = base_url
-
-
-class Workers:
-    """`count` workers; the first is the system's own cloud, which outlives the others."""
-
-    def __init__(self, data: Path, postgres: Postgres, count: int):
-        self.database = postgres.new_database()
-        env = {"DATABASE_URL": postgres.url(self.database), "RATELOCK_MQTT_SHARE": SHARE}
-        self.system = System(data, env=env)
-        self._count = count
-        self._children = Children()
-        self.workers: list[Worker] = []
-
-    def __enter__(self) -> Workers:
-        try:
-            self.system.start()
-            if self.system.cloud is None:
-                raise ProcessError("the system has no cloud")
-            self.workers = [Worker(0, self.system.cloud, self.system.base_url)]
-            for number in range(1, self._count):
-                self.start(number)
-            for worker in self.workers:
-                wait_until_ready(worker)
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        try:
-            self._children.stop()
-        finally:
-            self.system.stop()
-
-    def start(self, number: int) -> Worker:
-        """One more worker, on whatever port is free."""
-        child = self._children.start(
-            f"worker {number}",
-            [sys.executable, "-m", "cloud_stub", "serve"],
-            env={**self.system.cloud_environment(), "RATELOCK_HTTP_PORT": "0"},
-            cwd=ROOT,
-            log=self.system.data / f"worker{number}.log",
-        )
-        said = child.wait_for_json(lambda line: "listening" in line, timeout_s=60)
-        worker = Worker(number, child, said["listening"].replace("0.0.0.0", HOST))
-        self.workers.append(worker)
-        return worker
-
-    def kill(self, worker: Worker) -> None:
-        """As a power cut would."""
-        self.workers.remove(worker)
-        self._children.kill_one(worker.child)
+from tools.workers import Workers
 
 
 class WorkersChaos(Chaos):
@@ -94,11 +22,3 @@ class WorkersChaos(Chaos):
     def confirm_on_all(self) -> None:
         for pile in self.piles:
             self._confirm(pile)
-
-
-def wait_until_ready(worker: Worker) -> None:
-    """Returns once the worker reaches broker and database."""
-    client = Client(worker.base_url)
-    worker.child.wait_for_line('"mqtt_connected"', timeout_s=60)
-    if client.get("/readyz").status != 200:
-        raise ProcessError(f"worker {worker.number} is connected and not ready\n{worker.child.tail()}")

@@ -15,7 +15,19 @@ from tools.bench.figures import ROUNDS, Figure
 from tools.processes import ProcessError, exit_on_signals
 
 # The quick ones first.
-ROWS = ("pricing", "control", "client", "pages", "confirm", "disk", "meters", "ingest", "orders", "growth")
+ROWS = (
+    "pricing",
+    "control",
+    "client",
+    "pages",
+    "confirm",
+    "disk",
+    "meters",
+    "ingest",
+    "workers",
+    "orders",
+    "growth",
+)
 
 
 def run(name: str, rounds: int, scale: float) -> list[Figure]:

@@ -98,11 +98,11 @@ def order_row(message: dict[str, Any], state: str) -> dict[str, Any]:
 
 
 class Chain:
-    """The settlements of one pile, each sealed and chained to the one before."""
+    """The settlements of one pile, each sealed and chained to the one before; `after` is the last number."""
 
-    def __init__(self, pile: PileIdentity):
+    def __init__(self, pile: PileIdentity, after: int = 0):
         self._key = bytes.fromhex(pile.key)
-        self._seq = 0
+        self._seq = after
         self._last_mac: str | None = None
 
     def settle(self, order: dict[str, Any], mwh: int = 2_500_000) -> bytes:

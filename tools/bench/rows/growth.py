@@ -12,12 +12,14 @@ from sqlalchemy import bindparam
 
 from cloud_stub import fleet, orders, piles, settlements, views
 from cloud_stub.cloud import Cloud
+from cloud_stub.mqtt import Incoming
 from cloud_stub.security import now_s
 from cloud_stub.settings import Settings
 from cloud_stub.store import Store
 from cloud_stub.tables import orders as orders_table
 from cloud_stub.tables import settlements as settlements_table
 from cloud_stub.writer import Transaction
+from pile_protocol import topics
 from tools.bench import bed
 from tools.bench.figures import Figure
 
@@ -28,6 +30,8 @@ CHUNK = 20_000
 CONFIRM = "order confirmed"
 NEWEST = "console: newest orders"
 FLEET = "console: piles and flags"
+SETTLE = "settlement stored"
+TIMES = 15
 
 
 _READY = {"connector": 1, "status": "Available", "fault": None, "plugged": True, "order_id": None}
@@ -43,26 +47,29 @@ class _Connected:
         self._mid += 1
         return self._mid
 
+    def ack(self, *_: object) -> None:
+        pass
+
 
 def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     sizes = [max(100, int(size * min(1, scale))) for size in SIZES]
     names = [f"GROWTH-{number:03}" for number in range(PILES)]
-    beds = []
+    beds: list[tuple[Cloud, bed.Chain]] = []
     for size in sizes:
         folder = data / str(size)
         with bed.database(folder) as store:
-            bed.register(store, names)
+            first = bed.register(store, names)[0]
             _fill(store, names, size)
         cloud = Cloud(Settings(data=folder), _Connected())  # type: ignore[arg-type]
         cloud.writer.start()
         _come_online(cloud, names)
-        beds.append(cloud)
+        beds.append((cloud, bed.Chain(first, after=(size - 1) // PILES + 1)))
     samples: dict[tuple[str, int], list[float]] = {}
     for _ in range(rounds):
-        for size, cloud in zip(sizes, beds, strict=True):
-            for label, work in _works(cloud, names).items():
+        for size, (cloud, chain) in zip(sizes, beds, strict=True):
+            for label, work in _works(cloud, names, chain).items():
                 samples.setdefault((label, size), []).append(1000 * median(_times(work)))
-    for cloud in beds:
+    for cloud, _ in beds:
         cloud.writer.stop()
         cloud.store.close()
     base = sizes[0]
@@ -75,12 +82,12 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             f"at {base:,}",
             at_most=1.5,
         )
-        for label in ("order confirmed", "console: newest orders", "console: piles and flags")
+        for label in (CONFIRM, SETTLE, NEWEST, FLEET)
         for size in sizes[1:]
     ]
 
 
-def _works(cloud: Cloud, names: list[str]) -> dict[str, Callable[[], object]]:
+def _works(cloud: Cloud, names: list[str], chain: bed.Chain) -> dict[str, Callable[[], object]]:
     rate_ids = {name: piles.get(cloud.reader, name).rate_id for name in names}
 
     def confirm() -> None:
@@ -90,6 +97,13 @@ def _works(cloud: Cloud, names: list[str]) -> dict[str, Callable[[], object]]:
             lambda tx: orders.create(tx, cloud.orders, body, secrets.token_hex(16), now_s())
         ).result()
         cloud.writer.submit(lambda tx: tx.conn.execute(_FREE, {"this": row.order_id})).result()
+
+    topic = topics.topic(names[0], topics.SETTLEMENT)
+    sealed = [chain.settle(order) for order in bed.charging_orders(cloud.store, names[:1], TIMES)]
+
+    def settle() -> None:
+        cloud.ingest.take(Incoming(topic, sealed.pop(0), 1, 1, 0))
+        cloud.writer.submit(lambda tx: None).result()
 
     def newest() -> None:
         views.list_orders(cloud.reader, views.OrderFilter(), 50)
@@ -101,9 +115,10 @@ def _works(cloud: Cloud, names: list[str]) -> dict[str, Callable[[], object]]:
         settlements.list_views(cloud.reader, True, None, 50, None)
 
     return {
-        "order confirmed": confirm,
-        "console: newest orders": newest,
-        "console: piles and flags": fleet_view,
+        CONFIRM: confirm,
+        SETTLE: settle,
+        NEWEST: newest,
+        FLEET: fleet_view,
     }
 
 
@@ -116,7 +131,7 @@ _FREE = (
 
 def _times(work: Callable[[], object]) -> list[float]:
     took = []
-    for _ in range(15):
+    for _ in range(TIMES):
         began = time.process_time()
         work()
         took.append(time.process_time() - began)
@@ -125,16 +140,16 @@ def _times(work: Callable[[], object]) -> list[float]:
 
 def _come_online(cloud: Cloud, names: list[str]) -> None:
     def unit(tx: Transaction) -> None:
+        statuses = piles.Statuses(piles.locked_many(tx.conn, names), now_s())
         for name in names:
-            piles.set_status(
-                tx.conn, piles.get(tx.conn, name), {"online": True, "connectors": [_READY]}, now_s()
-            )
+            statuses.add(name, {"online": True, "connectors": [_READY]})
+        statuses.write(tx.conn)
 
     cloud.writer.submit(unit).result()
 
 
 def _fill(store: Store, names: list[str], size: int) -> None:
-    """Paid orders with their settlements; one settlement in a thousand is flagged."""
+    """Paid orders with their settlements; a page of settlements is flagged, and one in a thousand."""
     message = bed.charging_orders(store, names[:1], 1)[0]
     for begin in range(0, size, CHUNK):
         rows, settled = [], []
@@ -161,7 +176,7 @@ def _settlement(order: dict, number: int) -> dict:
         "total_minor": 350,
         "computed_minor": 350,
         "currency": "CNY",
-        "flagged": number % 1000 == 0,
+        "flagged": number % 1000 == 0 or number < 50,  # a page of them, whatever the size
         "flags_json": "[]",
         "received_at": order["issued_at"],
         "ended_at": order["issued_at"],
