@@ -214,6 +214,47 @@ def test_a_pile_shows_todays_curve_its_order_and_stops_it(fleet: Fleet, console:
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Charging")
 
 
+def test_what_is_drawn_again_and_again_keeps_the_focus(fleet: Fleet, console: Callable[..., Page]):
+    """Every poll drew the latest orders and the events anew, and a keyboard was back at the page's top."""
+    pile = fleet.pile("PILE-1")
+    fleet.charged(pile, 1_000_000)
+    fleet.charged(pile, 1_000_000, pay=False, total_minor=9_999)
+    page = console("/piles/PILE-1")
+    orders = page.get_by_role("table", name="Latest orders").get_by_role("row")
+    expect(orders).to_have_count(3)
+    held = orders.nth(2).get_by_role("link")
+    held.focus()
+    name = held.inner_text()
+    marked = page.evaluate_handle("document.activeElement")
+    polled_again(page, "/api/orders?")
+    assert marked.evaluate("each => each === document.activeElement")  # nothing changed: nothing was drawn
+    fleet.charged(pile, 2_000_000)
+    expect(orders).to_have_count(4)
+    focused = page.locator(":focus")
+    expect(focused).to_have_text(name)
+    event = page.locator(".events").get_by_role("link").first
+    event.focus()
+    name = event.inner_text()
+    polled_again(page, "/api/events?")
+    fleet.charged(pile, 1_000_000, pay=False, total_minor=9_999)
+    expect(page.locator(".events").get_by_role("link")).to_have_count(2)
+    expect(focused).to_have_text(name)
+    fleet.order(pile)
+    stop = page.get_by_role("region", name="Connector 1").get_by_role("button", name="Stop")
+    stop.focus()
+    fleet.report(pile, said={1: {"status": "SuspendedEV", "plugged": True}})
+    expect(page.get_by_role("region", name="Connector 1")).to_contain_text("Paused by vehicle")
+    expect(stop).to_be_focused()
+
+
+def polled_again(page: Page, path: str) -> None:
+    """Wait for two whole answers: the first may have been on its way before."""
+    for _ in range(2):
+        with page.expect_response(lambda answer: path in answer.url) as found:
+            pass
+        found.value.finished()
+
+
 def test_a_label_is_looked_at_and_taken_along(fleet: Fleet, console: Callable[..., Page]):
     fleet.pile("PILE-1")
     page = console("/piles/PILE-1")

@@ -17,6 +17,7 @@ import {
   when,
   words,
 } from "./console-parts.js";
+import { renew } from "./console-keep.js";
 import { flagWords, reasonWords } from "./console-words.js";
 
 const PAGE = 50;
@@ -94,7 +95,7 @@ export function openOne(root, _params, id) {
 
 function draw(root, said) {
   const { order } = said;
-  show(
+  renew(
     root,
     heading(
       [

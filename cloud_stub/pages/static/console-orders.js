@@ -18,6 +18,7 @@ import {
   table,
   when,
 } from "./console-parts.js";
+import { renew } from "./console-keep.js";
 import { reasonWords } from "./console-words.js";
 import { ask, download, poll } from "./console-session.js";
 
@@ -203,7 +204,7 @@ function drawOrder(root, order) {
   const money = (minor) => here.money(minor, order.currency, order.minor_digits);
   const settlement = order.settlement;
   const limits = order.limits;
-  show(
+  renew(
     root,
     heading(
       ["Order ", h("span", { class: "mono" }, "…" + order.order_id.slice(-8)), " ", statePill(order.state)],

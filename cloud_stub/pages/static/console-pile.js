@@ -19,6 +19,7 @@ import {
   when,
   words,
 } from "./console-parts.js";
+import { keepingFocus, renew } from "./console-keep.js";
 import { showLabel } from "./console-label.js";
 import { eventWords } from "./console-words.js";
 import { orderTable } from "./console-orders.js";
@@ -72,7 +73,7 @@ export function open(root, _params, id) {
       `/api/orders?limit=${SHOWN}&device_id=${encodeURIComponent(id)}`,
       EVERY_MS,
       ({ items }) => {
-        show(
+        renew(
           orders,
           orderTable("Latest orders", items, { pile: false, empty: "It has no orders yet." }),
           items.length
@@ -106,7 +107,7 @@ function drawHead(root, pile, own) {
   const known = JSON.stringify([pile.device_id, pile.name, pile.online, pile.rate_id]);
   if (known === headKnown && root.childElementCount) return;
   headKnown = known;
-  show(
+  renew(
     root,
     heading(
       [pile.name, " ", pile.online ? pill("Online", "ok") : pill("Offline", "off")],
@@ -154,7 +155,7 @@ function drawConnectors(root, pile, path) {
     if (root.children[i]?.dataset.structure !== structure) {
       const card = connectorCard(pile, each, path);
       card.dataset.structure = structure;
-      if (root.children[i]) root.children[i].replaceWith(card);
+      if (root.children[i]) keepingFocus(root, () => root.children[i].replaceWith(card));
       else root.append(card);
     }
     if (!order) return;
@@ -242,7 +243,7 @@ async function stopOrder(button, order, pile) {
 function drawReported(root, pile) {
   const said = pile.reported ?? {};
   const warn = (text, bad) => (bad ? h("span", { class: "fault" }, text) : text);
-  show(
+  renew(
     root,
     facts([
       ["Id", h("span", { class: "mono" }, pile.device_id)],
@@ -282,7 +283,7 @@ function drawReported(root, pile) {
 
 function drawEvents(root, items) {
   if (!items.length) return show(root, h("p", { class: "empty" }, "Nothing has happened."));
-  show(
+  renew(
     root,
     h(
       "ol",
