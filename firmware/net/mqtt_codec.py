@@ -141,7 +141,7 @@ class Decoder:
             return self._oversize_packet(first, at, length, packets)
         if at + length > len(buffer):
             return None
-        packets.append(_parse(first, buffer[at : at + length], length))
+        packets.append(_parse(first, buffer, at, at + length, length))
         return at + length
 
     def _oversize_packet(self, first, at, length, packets):
@@ -150,7 +150,7 @@ class Decoder:
         have = len(self._buffer) - at
         if have < _HEAD_BYTES:
             return None
-        packet = _parse(first, self._buffer[at : at + _HEAD_BYTES], length, False)
+        packet = PUBLISH, _parse_publish(first, self._buffer, at, at + _HEAD_BYTES, length, False)
         taken = min(have, length)
         self._skip = length - taken
         if self._skip:
@@ -160,12 +160,14 @@ class Decoder:
         return at + taken
 
 
-def _parse(first, body, length, whole=True):
+def _parse(first, buffer, at, end, length):
+    """(type, value) of the packet whose body stands in buffer[at:end]."""
     kind = first >> 4
     if kind == PUBLISH:
-        return PUBLISH, _parse_publish(first, body, length, whole)
+        return PUBLISH, _parse_publish(first, buffer, at, end, length, True)
     if first & 0x0F:
         raise MqttError("reserved flags set in a packet of type %d" % kind)
+    body = buffer[at:end]
     if kind == CONNACK and length == 2:
         return CONNACK, body[1]
     if kind == PUBACK and length == 2:
@@ -177,21 +179,23 @@ def _parse(first, body, length, whole=True):
     raise MqttError("a packet of type %d with %d bytes" % (kind, length))
 
 
-def _parse_publish(first, body, length, whole):
+def _parse_publish(first, buffer, at, end, length, whole):
+    """Of a packet that is not `whole`, buffer[at:end] is the head alone."""
     qos = first >> 1 & 3
     if qos > 1:
         raise MqttError("a PUBLISH with QoS %d" % qos)
-    if len(body) < 2:
+    if end - at < 2:
         raise MqttError("a PUBLISH without a topic")
-    end = 2 + (body[0] << 8 | body[1])
-    begin = end + 2 if qos else end
-    if begin > len(body):
+    topic_end = at + 2 + (buffer[at] << 8 | buffer[at + 1])
+    begin = topic_end + 2 if qos else topic_end
+    if begin > end:
         raise MqttError("a PUBLISH shorter than its topic")
-    packet_id = body[end] << 8 | body[end + 1] if qos else 0
+    packet_id = buffer[topic_end] << 8 | buffer[topic_end + 1] if qos else 0
     if qos and not packet_id:
         raise MqttError("a PUBLISH with packet id 0")
     try:
-        topic = str(body[2:end], "utf-8")
+        topic = str(buffer[at + 2 : topic_end], "utf-8")
     except UnicodeError:
         raise MqttError("a topic that is not UTF-8")
-    return Publish(topic, body[begin:] if whole else None, qos, packet_id, length - begin)
+    # Cut out once: of an order of 8 KB there is no room for many copies.
+    return Publish(topic, buffer[begin:end] if whole else None, qos, packet_id, at + length - begin)
