@@ -180,7 +180,7 @@ def start(equipment, lamp):
 
 def main():
     gc.collect()  # what the imports left behind
-    gc.threshold(GC_STEP_BYTES)
+    gc.threshold(getattr(board, "GC_STEP_BYTES", GC_STEP_BYTES))
     equipment = board.equipment()
     lamp = Lamp(board.indicator())
     pattern = patterns.CRASHED
