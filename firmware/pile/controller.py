@@ -384,9 +384,10 @@ class Controller:
                 self._tell_again(connector)
 
     def _note_status(self):
-        """Asks for a fresh status message where it would read differently from the last."""
+        """Asks for a fresh status message where it would read differently from the last; not while a relay
+        is on its way: it would be out of date before it is read, and order/status tells."""
         for connector in self.connectors:
-            if connector.report_changed():
+            if not connector.is_switching() and connector.report_changed():
                 self.mailbox.status_due = True
 
     def _tell(self, connector, state, reason, at):

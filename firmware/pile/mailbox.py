@@ -20,7 +20,6 @@ class Mailbox:
         self._order_statuses.append(
             {"order_id": order_id, "connector": connector, "state": state, "reason": reason, "at": at}
         )
-        self.status_due = True
 
     def meter(self, message):
         self._meters[message["connector"]] = message

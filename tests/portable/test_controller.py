@@ -215,6 +215,26 @@ def test_a_fresh_status_is_due_whenever_it_would_read_differently():
         assert not pile.controller.mailbox.status_due, change
 
 
+def test_no_status_is_due_while_a_relay_is_on_its_way():
+    """It would be out of date before it is read."""
+    pile = Pile()
+    pile.cycle()
+    due = []
+
+    def cycle():
+        pile.controller.mailbox.status_due = False
+        pile.cycle()
+        due.append((pile.connector().status(), pile.controller.mailbox.status_due))
+
+    pile.order()
+    cycle()
+    cycle()
+    pile.controller.connectors[0].session.stop("Remote")
+    cycle()
+    cycle()
+    assert due == [("Preparing", False), ("Charging", True), ("Finishing", False), ("Available", True)]
+
+
 # -- refusals ------------------------------------------------------------------------------------------------
 
 
