@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.deploy import DeployError, image
-from tools.heap.interpreters import BOARD, FACTOR_64, Interpreter
+from tools.heap.interpreters import BOARD, FACTOR_64, RIG, RIG_LINK, Interpreter
 
 BUDGETS = Path(__file__).parent / "budgets.json"
 LARGE_HEAP_BYTES = 4_000_000
@@ -72,28 +72,32 @@ def _imports(name: str, path: Path) -> Iterator[str]:
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
+def _told(interpreter: Interpreter, form: Path, *names: str) -> str:
+    """What the rig says of importing the names. Paths are in the heap too: these are the same in any folder."""
+    argv = interpreter.command(LARGE_HEAP_BYTES, form, "import", *names)
+    at_home = {str(RIG): RIG_LINK, str(RIG / "run.py"): f"{RIG_LINK}/run.py", str(form): form.name}
+    done = subprocess.run(
+        [at_home.get(word, word) for word in argv],
+        cwd=form.parent, capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
 def rig_bytes(interpreter: Interpreter, form: Path) -> int:
     """What is in the heap before the firmware comes."""
-    done = subprocess.run(
-        interpreter.command(LARGE_HEAP_BYTES, form, "import"),
-        capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
-    )  # fmt: skip
-    found = re.search(r"^# base (\d+)$", done.stdout, re.MULTILINE)
+    said = _told(interpreter, form)
+    found = re.search(r"^# base (\d+)$", said, re.MULTILINE)
     if not found:
-        raise DeployError(f"the rig says nothing: {done.stdout}")
+        raise DeployError(f"the rig says nothing: {said}")
     return int(found[1])
 
 
 def measure(interpreter: Interpreter, form: Path) -> list[Cost]:
     """One row a module, then the tables of names. Raises subprocess.SubprocessError."""
-    names = BUILTIN + modules()
-    done = subprocess.run(
-        interpreter.command(LARGE_HEAP_BYTES, form, "import", *names),
-        capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
-    )  # fmt: skip
+    said = _told(interpreter, form, *BUILTIN, *modules())
     rows = re.findall(
         r"^# (\S+) (\d+)\n(?:# image \d+\n)?qstr pool: .*n_str_data_bytes=(\d+), n_total_bytes=(\d+)",
-        done.stdout, re.MULTILINE,
+        said, re.MULTILINE,
     )  # fmt: skip
     costs = []
     before_bytes = before_tables_bytes = first_tables_bytes = None
@@ -107,7 +111,7 @@ def measure(interpreter: Interpreter, form: Path) -> list[Cost]:
             costs.append(Cost(name, int(alloc) - before_bytes - grown))
         before_bytes, before_tables_bytes = int(alloc), tables_bytes
     if before_tables_bytes is None or first_tables_bytes is None:
-        raise DeployError(f"the rig says nothing: {done.stdout}")
+        raise DeployError(f"the rig says nothing: {said}")
     costs.append(Cost(QSTRS, before_tables_bytes - first_tables_bytes))
     return costs
 

@@ -11,6 +11,7 @@ from tools.sim_pile import interpreter
 
 BOARD = "esp32-devkitc"
 RIG = ROOT / "tests" / "heap" / "rig"
+RIG_LINK = "rig"  # beside the forms
 FACTOR_64 = (
     2  # pointers of 8 bytes and blocks of 32: what the 64-bit interpreter takes of a 32-bit one's heap
 )
@@ -39,5 +40,6 @@ def build_forms(folder: Path) -> dict[str, Path]:
     files = image.build(image.board_folder(BOARD))
     forms = {"romfs": folder / "pile.romfs", "mpy": folder / "mpy"}
     image.write(files, forms["mpy"])
+    (folder / RIG_LINK).symlink_to(RIG)
     forms["romfs"].write_bytes(romfs.pack(files))
     return forms
