@@ -1,8 +1,11 @@
 """The life of an order as a table: every state against every event."""
 
+import re
+
 import pytest
 
 from cloud_stub import life
+from tools import ROOT
 
 EVENTS = (
     "pile:Accepted",
@@ -41,3 +44,10 @@ def test_no_order_that_runs_ever_goes_back():
         for event in EVENTS:
             then = life.after(state, event)
             assert then is None or then not in rank or rank[then] > before
+
+
+def test_the_protocol_page_draws_every_step_and_no_other():
+    page = (ROOT / "docs" / "protocol.md").read_text()
+    drawing = page[page.index("stateDiagram-v2") :].partition("```")[0]
+    drawn = set(re.findall(r"^ +(\w+) --> (\w+)", drawing, re.MULTILINE))
+    assert drawn == {(state, after) for state, steps in life.TRANSITIONS.items() for after in steps.values()}

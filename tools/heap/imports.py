@@ -73,7 +73,7 @@ def _imports(name: str, path: Path) -> Iterator[str]:
 
 
 def _told(interpreter: Interpreter, form: Path, *names: str) -> str:
-    """What the rig says of importing the names. Paths are in the heap too: these are the same in any folder."""
+    """What the rig says of importing names. Paths are in the heap too: these are the same in any folder."""
     argv = interpreter.command(LARGE_HEAP_BYTES, form, "import", *names)
     at_home = {str(RIG): RIG_LINK, str(RIG / "run.py"): f"{RIG_LINK}/run.py", str(form): form.name}
     done = subprocess.run(
