@@ -38,13 +38,22 @@ class LimitsBody(BaseModel):
 
 
 class OrderBody(BaseModel):
-    """A confirmation: this pile, this connector, this rate."""
+    """A confirmation: this pile, this connector, this rate, at the price that was shown."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     device_id: str = Field(max_length=64)
     connector: int = Field(ge=1, le=messages.MAX_CONNECTORS)
     rate_id: str = Field(max_length=64)
+    price: int | None = Field(
+        default=None,
+        ge=0,
+        le=2 * messages.MAX_PRICE,
+        description="Electricity and service together, in 10^-6 currency per kWh, as they were shown for this"
+        " moment. Where another price holds by now, the order is refused with RateChanged; without this"
+        " member only another rate_id is.",
+        examples=[1_200_000],
+    )
     limits: LimitsBody = LimitsBody()
 
 
@@ -155,16 +164,20 @@ def create(tx: Transaction, cx: Context, body: OrderBody, idempotency_key: str, 
 
 
 def _confirmable_rate(conn: Connection, cx: Context, pile: Any, body: OrderBody, now: int) -> dict[str, Any]:
-    """The pile's latest rate, if it is the confirmed one and the connector is there, well and free."""
+    """The pile's latest rate, if it is the confirmed one at the confirmed price, and the connector is there,
+    well and free.
+    """
     if body.connector > pile.connectors:
         raise Problem(404, "UnknownConnector", "This pile has no such connector", connector=body.connector)
     rate = rates.latest(conn, pile.device_id)
     if rate is None:
         raise rates.no_rate(pile.device_id)
-    if rate["rate_id"] != body.rate_id:
+    # A rate has several prices: one that was shown before a period's end must not start the next one.
+    is_another_price = body.price is not None and body.price != rates.price_at(rate, now)
+    if rate["rate_id"] != body.rate_id or is_another_price:
         latest = rates.shown(rate, now)
         offered = latest | {"estimates": estimates.at_present_price(latest)}
-        raise Problem(409, "RateChanged", "The rate has changed; confirm the new one", rate=offered)
+        raise Problem(409, "RateChanged", "The price has changed; confirm the new one", rate=offered)
     if not (pile.online and cx.dispatch.connected):
         raise Problem(503, "PileOffline", "The pile is not connected")
     connector = piles.connector_views(conn, pile, now)[body.connector - 1]

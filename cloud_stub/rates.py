@@ -13,7 +13,7 @@ from pile_protocol import messages, pricing, topics
 
 from . import expansion
 from .dispatch import withdraw_rates
-from .problems import Problem, invalid, unknown_pile
+from .problems import Problem, invalid, pile_removed, unknown_pile
 from .records import record_event
 from .security import new_id
 from .store import to_json
@@ -21,6 +21,7 @@ from .tables import piles, rates
 from .writer import Transaction
 
 DAY_S = 86_400
+NO_RATE = "none"  # in the place of a rate_id
 # In the database of some machines: whatever a machine is set to, and what stands for "not set".
 _NO_PLACES = frozenset({"localtime", "Factory"})
 _HOUR_S = 3_600
@@ -131,7 +132,11 @@ def _minute(start: str) -> int:
     return 60 * int(start[:2]) + int(start[3:])
 
 
-_PILE = select(piles.c.device_id).where(piles.c.device_id == bindparam("device_id")).with_for_update()
+_PILE = (
+    select(piles.c.rate_id, piles.c.removed_at)
+    .where(piles.c.device_id == bindparam("device_id"))
+    .with_for_update()
+)
 _LATEST = (
     select(rates.c.body_json)
     .join(piles, piles.c.rate_id == rates.c.rate_id)
@@ -141,15 +146,31 @@ _SET_LATEST = update(piles).where(piles.c.device_id == bindparam("of")).values(r
 
 
 def publish(
-    tx: Transaction, put: Callable[..., object], device_id: str, body: RateBody, now: int
+    tx: Transaction,
+    put: Callable[..., object],
+    device_id: str,
+    body: RateBody,
+    now: int,
+    replaces: str | None = None,
 ) -> dict[str, Any]:
     """Make `body` the pile's latest rate, a new version also where nothing changed; returns wire.RATE.
 
-    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT.
+    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. replaces: which rate_id must
+    be the latest, NO_RATE for none; None does not ask. Raises Problem (RateReplaced and others).
     """
     rate = build(body, "r-" + new_id(), now)
-    if tx.conn.execute(_PILE, {"device_id": device_id}).first() is None:
+    pile = tx.conn.execute(_PILE, {"device_id": device_id}).first()
+    if pile is None:
         raise unknown_pile(device_id)
+    if pile.removed_at is not None:
+        raise pile_removed(device_id, pile.removed_at)
+    if replaces is not None and replaces != (pile.rate_id or NO_RATE):
+        raise Problem(
+            409,
+            "RateReplaced",
+            "Another version has been published meanwhile; look at it first",
+            rate=latest(tx.conn, device_id),
+        )
     text = to_json(rate)
     tx.conn.execute(
         insert(rates),
@@ -209,6 +230,12 @@ def shown(rate: dict[str, Any], now: int) -> dict[str, Any]:
         "steps": steps,
         "until_at": now + DAY_S,
     }
+
+
+def price_at(rate: dict[str, Any], at: int) -> int:
+    """Electricity and service together at `at`, in 10^-6 currency per kWh."""
+    _, electricity_price, service_price, _ = _day_ahead(rate, at)[0]
+    return electricity_price + service_price
 
 
 def _day_ahead(rate: dict[str, Any], now: int) -> list[list[Any]]:

@@ -74,6 +74,82 @@ def test_stale_rate_is_refused_with_the_new_one(
     assert problem["rate"].keys() == client.get("/api/piles/PILE-1/rate").json().keys()
 
 
+DAY_AND_NIGHT = FLAT_RATE | {
+    "periods": [
+        {"start": "00:00", "label": "valley", "electricity_price": 120_000, "service_price": 80_000},
+        {"start": "08:00", "label": "sharp", "electricity_price": 5_200_000, "service_price": 800_000},
+    ]
+}
+EIGHT_IN_SHANGHAI = 1_767_225_600  # 2026-01-01 08:00
+
+
+@pytest.fixture
+def as_of(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets the phone's part of the API believe that it is another time."""
+    return lambda at: monkeypatch.setattr("cloud_stub.api.phone.now_s", lambda: at)
+
+
+def test_a_price_that_holds_no_more_is_refused_with_the_one_that_does(
+    client: TestClient, phone: Phone, pile: FakePile, link: FakeLink, operator: Any, as_of: Any
+):
+    """The rate is the same, but the period in which its price was shown has passed."""
+    operator("PUT", "/api/piles/PILE-1/rate", DAY_AND_NIGHT)
+    seen = phone.body() | {"price": 200_000}
+    as_of(EIGHT_IN_SHANGHAI)
+    problem = refused(client, seen, 409, "RateChanged")
+    assert problem["rate"]["rate_id"] == seen["rate_id"]
+    assert problem["rate"]["now"]["electricity_price"] == 5_200_000
+    assert problem["rate"] == client.get("/api/piles/PILE-1/rate").json()
+    assert not link.sent("PILE-1", "order")
+    assert client.post("/api/orders", json=seen | {"price": 6_000_000}, headers=new_key()).status_code == 201
+
+
+def test_a_price_holds_until_the_last_second_of_its_period(
+    client: TestClient, phone: Phone, pile: FakePile, operator: Any, as_of: Any
+):
+    operator("PUT", "/api/piles/PILE-1/rate", DAY_AND_NIGHT)
+    as_of(EIGHT_IN_SHANGHAI - 1)
+    refused(client, phone.body() | {"price": 6_000_000}, 409, "RateChanged")
+    made = client.post("/api/orders", json=phone.body() | {"price": 200_000}, headers=new_key())
+    assert made.status_code == 201
+    assert [step[1:] for step in made.json()["rate"]["steps"][:2]] == [
+        [120_000, 80_000, "valley"],
+        [5_200_000, 800_000, "sharp"],
+    ]
+
+
+def test_the_same_confirmation_again_is_its_order_also_after_the_price_has_changed(
+    client: TestClient, phone: Phone, pile: FakePile, operator: Any, as_of: Any
+):
+    operator("PUT", "/api/piles/PILE-1/rate", DAY_AND_NIGHT)
+    as_of(EIGHT_IN_SHANGHAI - 1)
+    body, key = phone.body() | {"price": 200_000}, new_key()
+    made = client.post("/api/orders", json=body, headers=key)
+    as_of(EIGHT_IN_SHANGHAI)
+    again = client.post("/api/orders", json=body, headers=key)
+    assert (made.status_code, again.status_code) == (201, 200)
+    assert again.json()["order_id"] == made.json()["order_id"]
+
+
+@pytest.mark.parametrize("price", [-1, 1.2, "1200000", True, 2 * 10**12 + 1])
+def test_a_price_that_is_none_is_named(client: TestClient, phone: Phone, pile: FakePile, price: Any):
+    problem = refused(client, phone.body() | {"price": price}, 422, "InvalidRequest")
+    assert [each["field"] for each in problem["errors"]] == ["price"]
+
+
+def test_a_confirmation_without_a_price_goes_by_its_rate_alone(
+    client: TestClient, phone: Phone, pile: FakePile
+):
+    assert "price" not in phone.body()
+    phone.order()
+
+
+def test_the_description_of_the_api_tells_of_the_price(client: TestClient):
+    told = client.get("/openapi.json").json()["components"]["schemas"]["OrderBody"]
+    assert "RateChanged" in told["properties"]["price"]["description"]
+    assert "price" not in told["required"]
+
+
 def test_offline_pile(client: TestClient, phone: Phone, pile: FakePile):
     pile.offline()
     refused(client, phone.body(), 503, "PileOffline")
