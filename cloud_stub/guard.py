@@ -76,7 +76,10 @@ class Guard:
             return HTTPException(431)
         if announced.isdigit() and int(announced) > self._body_max_bytes:
             return HTTPException(413)
-        if b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]:
+        is_page = scope["path"].startswith(
+            "/p/"
+        )  # has words for whoever mistyped, and looks nothing like it up
+        if not is_page and (b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]):
             # No name here has one, and PostgreSQL takes none in a text.
             return HTTPException(400)
         return None

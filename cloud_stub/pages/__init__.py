@@ -12,3 +12,4 @@ def install(app: FastAPI) -> None:
     app.include_router(console.router)
     # What a phone asks for first comes before all others: to look through those takes longer than the answer.
     app.router.routes[:0] = [rate_route, *phone.routes]
+    app.router.default = phone.for_people(app.router.default)

@@ -10,6 +10,8 @@ from fastapi.testclient import TestClient
 from cloud_stub.pages import assets
 from tests.cloud.fakes import FakePile
 
+IN_BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
 
 def language(client: TestClient, **headers: str) -> str:
     found = re.search(r'<html lang="([^"]+)"', client.get("/", headers=headers).text)
@@ -44,11 +46,27 @@ def test_a_language_chosen_before_comes_first_and_nothing_else_gets_into_the_pag
 
 def test_a_pile_has_a_page_and_what_is_none_has_one_that_says_so(client: TestClient, pile: FakePile):
     assert client.get("/p/PILE-1").status_code == 200
-    for path in ("/p/PILE-2", "/p/pile-1", "/p/PILE-1/x", "/p/%3Cscript%3E", "/p/" + "x" * 5000):
-        answer = client.get(path)
-        assert answer.status_code == 404
+    nowhere = ("/nosuch", "/console/x")
+    none = ("PILE-2", "PILE-1/x", "%3Cscript%3E", "%00", "x%2F..%2F%3Cb%3E", "x" * 5000)
+    for path in (*("/p/" + each for each in none), *nowhere):
+        answer = client.get(path, headers=IN_BROWSER)
+        assert answer.status_code == 404, path
         assert "text/html" in answer.headers["content-type"]
         assert answer.text == client.get("/").text  # a shell shows nothing of what it was asked for
+
+
+@pytest.mark.parametrize("typed", ["PILE-1/", "pile-1", "Pile-1%20", "%20PILE-1//"])
+def test_an_id_as_people_type_it_leads_to_its_pile(client: TestClient, pile: FakePile, typed: str):
+    answer = client.get(f"/p/{typed}?order=x%2F%00", headers=IN_BROWSER, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/p/PILE-1?order=x%2F%00")
+    assert client.get(f"/p/{typed}").url.path == "/p/PILE-1"
+
+
+def test_programs_get_problems_where_there_is_nothing(client: TestClient):
+    for path, headers in (("/nosuch", {}), ("/api/nosuch", IN_BROWSER), ("/api/piles/%2F", IN_BROWSER)):
+        answer = client.get(path, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "NotFound"), path
+    assert client.post("/nosuch", headers=IN_BROWSER).json()["code"] == "NotFound"
 
 
 def test_a_page_is_only_read(client: TestClient, pile: FakePile):
