@@ -56,6 +56,14 @@ def write(path: Path, passwords: Mapping[str, str], keep_others: bool = False) -
             _replace(path, lines)
 
 
+def remove(path: Path, username: str) -> None:
+    """Let this user in no more."""
+    with _locked(path):
+        lines = _read(path)
+        if lines.pop(username, None) is not None:
+            _replace(path, lines)
+
+
 def _hashed(password: str, salt: bytes, iterations: int) -> str:
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, iterations, _HASH_BYTES)
     return f"$7${iterations}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"

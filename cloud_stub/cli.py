@@ -15,10 +15,10 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import labels, ledger, logs, piles, rates, slow_clients, views
+from . import labels, ledger, logs, piles, rates, removal, slow_clients, views
 from .api.operator import PileBody
 from .app import create_app
-from .cloud import Cloud, let_in
+from .cloud import Cloud, let_in, shut_out
 from .dispatch import put_row
 from .problems import Problem
 from .security import now_s
@@ -64,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--connectors", type=int, default=1)
     add.add_argument("--name", default="")
     add.set_defaults(command=_pile_add)
+    remove = pile.add_parser("remove", help="let a pile in no more; its orders and receipts stay")
+    remove.add_argument("device_id")
+    remove.add_argument(
+        "--force", action="store_true", help="also where settlements at the pile would be lost"
+    )
+    remove.set_defaults(command=_pile_remove)
     label = pile.add_parser("label", help="labels with the piles' QR codes, to print")
     label.add_argument("device_id", nargs="+")
     label.add_argument("--pdf", type=Path, metavar="FILE", help="sheets of A4, six labels each")
@@ -158,6 +164,15 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
             key = piles.add(Transaction(conn), body.device_id, name, body.connectors, now_s())
         let_in(settings, body.device_id, key)
     _print({"device_id": body.device_id, "key": key.hex(), "connectors": body.connectors})
+    return 0
+
+
+def _pile_remove(settings: Settings, options: argparse.Namespace) -> int:
+    with _database(settings) as store:
+        with store.writing.begin() as conn:
+            pile = removal.remove(Transaction(conn), put_row, options.device_id, options.force, now_s())
+        shut_out(settings, options.device_id)
+    _print({"device_id": options.device_id, "removed_at": pile.removed_at})
     return 0
 
 

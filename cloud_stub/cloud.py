@@ -94,7 +94,8 @@ class Cloud:
 def sync_broker(store: Store, settings: Settings) -> None:
     """Make the broker's password file say who may connect: the cloud and every pile."""
     with store.reading.connect() as conn:
-        rows = conn.execute(select(piles_table.c.device_id, piles_table.c.key_hex)).all()
+        query = select(piles_table.c.device_id, piles_table.c.key_hex)
+        rows = conn.execute(query.where(piles_table.c.removed_at.is_(None))).all()
     passwords = {row.device_id: seal.mqtt_password(seal.parse_key(row.key_hex)) for row in rows}
     broker_auth.write(_passwd(settings), _cloud_user(settings) | passwords)
 
@@ -103,6 +104,11 @@ def let_in(settings: Settings, device_id: str, key: bytes) -> None:
     """Add one pile to the broker's password file, which this may be the first to make."""
     passwords = _cloud_user(settings) | {device_id: seal.mqtt_password(key)}
     broker_auth.write(_passwd(settings), passwords, keep_others=True)
+
+
+def shut_out(settings: Settings, device_id: str) -> None:
+    """Take one pile out of the broker's password file; a broker that reads it ends the pile's connection."""
+    broker_auth.remove(_passwd(settings), device_id)
 
 
 def _passwd(settings: Settings) -> Path:

@@ -1,7 +1,7 @@
 """The outbox: what must reach a pile is a row of the transaction that decided it; it leaves after the commit.
 
     put -> row -> commit -> published -> PUBACK of the broker -> marked as sent
-                                          (a rate: forgotten, the broker retains it)
+                                          (what the broker retains: forgotten here)
 
 A row stays until the pile has answered (the order's life deletes it), so a pile that greets gets it again.
 What was committed but not sent when a process ended goes out at the next connection, or is taken over by
@@ -21,6 +21,8 @@ from .security import now_s
 from .tables import outbox
 from .writer import Transaction, Writer
 
+# A pile's status is its own word; the cloud only clears one whose pile was removed.
+RETAINED = frozenset({topics.RATE, topics.STATUS})
 LEASE_S = 5
 TAKEN_AT_ONCE = 1000
 
@@ -145,7 +147,7 @@ class Dispatch:
     def _send(self, row_id: int, device_id: str, name: str, payload: str) -> None:
         # While there is no connection the row waits here, not in paho, where it could outlive its expiry.
         if self._link.connected:
-            mid = self._link.publish(device_id, name, payload, retain=name == topics.RATE)
+            mid = self._link.publish(device_id, name, payload, retain=name in RETAINED)
             self._in_flight[mid] = (row_id, name)
 
     def _on_puback(self, mid: int) -> None:
@@ -158,8 +160,8 @@ class Dispatch:
         self._marking = False  # whatever is acknowledged from here on asks for a unit of its own
         taken = list(self._acknowledged)
         rows = [row for mid in taken if (row := self._in_flight.get(mid))]
-        sent = [{"row_id": row_id, "at": now_s()} for row_id, name in rows if name != topics.RATE]
-        retained = [{"row_id": row_id} for row_id, name in rows if name == topics.RATE]
+        sent = [{"row_id": row_id, "at": now_s()} for row_id, name in rows if name not in RETAINED]
+        retained = [{"row_id": row_id} for row_id, name in rows if name in RETAINED]
         if sent:
             tx.conn.execute(_MARK_SENT, sent)
         if retained:

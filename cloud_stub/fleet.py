@@ -13,18 +13,23 @@ from .events import Hub
 from .tables import orders, settlements
 from .tables import piles as piles_table
 
-STATES = ("online", "offline", "charging", "faulted")
+STATES = ("online", "offline", "charging", "faulted", "removed")
 
 
 @dataclass(frozen=True, slots=True)
 class PileFilter:
-    """Which piles to list; None does not narrow. text: part of an id or a name; state: one of STATES."""
+    """Which piles to list; None does not narrow. text: part of an id or a name; state: one of STATES.
+
+    Those that were removed are listed as such, and nowhere else.
+    """
 
     text: str | None = None
     online: bool | None = None
     state: str | None = None
 
     def narrow(self, query: Select[Any]) -> Select[Any]:
+        is_there = piles_table.c.removed_at.is_(None)
+        query = query.where(~is_there if self.state == "removed" else is_there)
         if self.text:
             query = query.where(
                 piles_table.c.device_id.icontains(self.text, autoescape=True)
@@ -57,17 +62,19 @@ def list_views(
 
 def one_view(conn: Connection, hub: Hub, now: int, device_id: str) -> dict[str, Any]:
     """As list_views, of one pile. Raises Problem (UnknownPile)."""
-    row = piles.get(conn, device_id)
+    row = piles.get(conn, device_id, removed=True)
     return _view(conn, hub, row, _held(conn, [device_id], now)[device_id]) | {"created_at": row.created_at}
 
 
 def summary(conn: Connection, wanted: PileFilter) -> dict[str, Any]:
     """How many piles are in each state, how many `wanted` lets through, and what waits for a person."""
-    total, online, faulted = conn.execute(
+    is_removed = piles_table.c.removed_at.is_not(None)
+    total, online, faulted, removed = conn.execute(
         select(
-            func.count(),
+            func.count().filter(~is_removed),
             func.count().filter(piles_table.c.online),
             func.count().filter(piles_table.c.faulted),
+            func.count().filter(is_removed),
         ).select_from(piles_table)
     ).one()
     charging = conn.execute(select(func.count()).select_from(_CHARGING.subquery())).scalar_one()
@@ -81,6 +88,7 @@ def summary(conn: Connection, wanted: PileFilter) -> dict[str, Any]:
         "offline": total - online,
         "charging": charging,
         "faulted": faulted,
+        "removed": removed,
         "flagged_settlements": flagged,
         "matching": matching,
     }
@@ -103,7 +111,11 @@ def _view(conn: Connection, hub: Hub, row: Any, held: dict[int, Any]) -> dict[st
         for each in piles.connectors_with(row, held)
     ]
     reported = json.loads(row.status_json) if row.status_json else None
-    return piles.view_with(row, connectors) | {"faulted": row.faulted, "reported": reported}
+    return piles.view_with(row, connectors) | {
+        "faulted": row.faulted,
+        "reported": reported,
+        "removed_at": row.removed_at,
+    }
 
 
 def _running(conn: Connection, hub: Hub, order: Any | None) -> dict[str, Any] | None:

@@ -62,6 +62,9 @@ class Ingest:
             self._reject(incoming, "", Unusable("UnknownTopic"))
             return
         self._cx.metrics.messages.labels(name).inc()
+        if name == topics.STATUS and not incoming.payload:  # how a retained one is cleared; says nothing
+            self._link.ack(incoming)
+            return
         try:
             told = Told(device_id, name, decoding.decode(name, incoming.payload), incoming.payload)
         except MessageError as error:

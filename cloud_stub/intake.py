@@ -88,8 +88,20 @@ class Intake:
         }
         rows = piles.locked_many(tx.conn, device_ids) if device_ids else {}
         for name, act in self._kinds.items():
-            if name in of_kind:
-                act(tx, of_kind[name], rows, now)
+            some = [each for each in of_kind[name] if not self._is_removed(tx, each, rows)]
+            if some:
+                act(tx, some, rows, now)
+
+    def _is_removed(self, tx: Transaction, told: Told, rows: dict[str, Any]) -> bool:
+        """Whether it is said by a pile that was removed, which some brokers let finish what it is saying."""
+        row = rows.get(told.device_id)
+        if row is None or row.removed_at is None:
+            return False
+        told.unusable = Unusable("UnknownPile", "it was removed")
+        if told.name == topics.STATUS:  # its last will, which the broker now keeps
+            clear = self._cx.dispatch.publish_now
+            tx.after_commit(lambda: clear(told.device_id, topics.STATUS, "", retain=True))
+        return True
 
     def _hellos(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
         for each in told:

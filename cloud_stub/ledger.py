@@ -22,7 +22,7 @@ _OF_PILE = (
 
 def lines(conn: Connection, device_id: str, now: int) -> Iterator[str]:
     """The sealed settlements by number, then a line that counts them. Raises Problem (UnknownPile)."""
-    pile = piles.get(conn, device_id)
+    pile = piles.get(conn, device_id, removed=True)
     count = last_seq = 0
     last_mac = None
     for row in conn.execute(_OF_PILE, {"device_id": device_id}):

@@ -145,7 +145,9 @@ def _piles(conn: Connection, now: int) -> Iterator[Metric]:
             func.count().filter(is_new & ~piles.c.online),
             func.count().filter(piles.c.faulted),
             func.count().filter(piles.c.online & or_(is_new, piles.c.last_seen_at < now - SILENT_S)),
-        ).select_from(piles)
+        )
+        .select_from(piles)
+        .where(piles.c.removed_at.is_(None))
     ).one()
     states = GaugeMetricFamily("ratelock_piles", "Piles: new ones were never heard of", labels=["state"])
     states.add_metric(["online"], online)

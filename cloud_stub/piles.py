@@ -11,7 +11,7 @@ from pile_protocol import seal
 
 from . import given
 from .broker_auth import CLOUD_USER
-from .problems import Problem, invalid, unknown_pile
+from .problems import Problem, invalid, pile_removed, unknown_pile
 from .records import record_event, record_events
 from .store import insert_or_ignore, to_json
 from .tables import orders, piles
@@ -30,6 +30,7 @@ _LOCK_MANY = (
     .with_for_update()
 )
 _KEY = select(piles.c.key_hex).where(piles.c.device_id == bindparam("device_id"))
+_ADMITTED_KEY = _KEY.where(piles.c.removed_at.is_(None))
 _HELD = select(orders.c.connector).where(
     orders.c.device_id == bindparam("device_id"), orders.c.holds, orders.c.window_end_at > bindparam("now")
 )
@@ -53,7 +54,7 @@ _SET_STATUS = (
 
 
 class Keys:
-    """Device keys, read from the database once each: they never change."""
+    """Device keys, read from the database once each: they never change, and prove old seals for ever."""
 
     def __init__(self) -> None:
         self._known: dict[str, bytes] = {}
@@ -83,18 +84,37 @@ def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -
     }
     statement = insert_or_ignore(tx.conn, piles).returning(piles.c.device_id)
     if tx.conn.execute(statement, values).first() is None:
-        raise Problem(409, "PileExists", "There is a pile with that id already", device_id=device_id)
+        raise _exists(get(tx.conn, device_id, removed=True))
     return key
 
 
-def get(conn: Connection, device_id: str, lock: bool = False) -> Any:
-    """The pile's row, locked against other writers if `lock`. Raises Problem (UnknownPile)."""
+def _exists(pile: Any) -> Problem:
+    if pile.removed_at is None:
+        title = "There is a pile with that id already"
+    else:
+        title = "A pile with that id was removed; its orders keep the id, so it is not given twice"
+    return Problem(409, "PileExists", title, device_id=pile.device_id, removed_at=pile.removed_at)
+
+
+def get(conn: Connection, device_id: str, lock: bool = False, removed: bool = False) -> Any:
+    """The pile's row, locked against other writers if `lock`; one that was removed only with `removed`.
+
+    Raises Problem (UnknownPile, PileRemoved).
+    """
     row = None
     if "\0" not in device_id:  # PostgreSQL takes none in a text
         row = conn.execute(_LOCK if lock else _GET, {"device_id": device_id}).first()
     if row is None:
         raise unknown_pile(device_id)
+    if row.removed_at is not None and not removed:
+        raise pile_removed(device_id, row.removed_at)
     return row
+
+
+def admitted_key(conn: Connection, device_id: str) -> bytes | None:
+    """The key with which a pile may connect now; None where there is no such pile any more."""
+    row = conn.execute(_ADMITTED_KEY, {"device_id": device_id}).first()
+    return None if row is None else seal.parse_key(row.key_hex)
 
 
 def locked_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, Any]:

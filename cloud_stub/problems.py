@@ -56,6 +56,11 @@ def unknown_pile(device_id: str) -> Problem:
     return Problem(404, "UnknownPile", "There is no pile with that id", device_id=device_id[:64])
 
 
+def pile_removed(device_id: str, removed_at: int) -> Problem:
+    title = "This pile was removed; orders made there keep their receipts"
+    return Problem(410, "PileRemoved", title, device_id=device_id, removed_at=removed_at)
+
+
 def unknown_order() -> Problem:
     """Also for a wrong token: whoever does not own an order does not learn that it exists."""
     return Problem(404, "UnknownOrder", "There is no such order, or the token is not its own")

@@ -50,7 +50,7 @@ def daily(
     if not 0 <= (last - first).days < DAYS_MAX:
         raise invalid(("to", f"must be from 0 to {DAYS_MAX - 1} days after `from`"))
     if device_id is not None:
-        piles.get(conn, device_id)
+        piles.get(conn, device_id, removed=True)
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     currencies: dict[str, dict[str, Any]] = {}
     flagged = 0
@@ -134,7 +134,7 @@ def power(conn: Connection, device_id: str, from_at: int, until_at: int) -> list
     """
     if not 0 < until_at - from_at <= RANGE_MAX_S:
         raise invalid(("until_at", f"must be from 1 to {RANGE_MAX_S} seconds after `from_at`"))
-    piles.get(conn, device_id)
+    piles.get(conn, device_id, removed=True)
     stretch_s = -(-(until_at - from_at) // POINTS_MAX)
     place = ((meter_samples.c.at - from_at) // stretch_s).label("place")
     rows = conn.execute(

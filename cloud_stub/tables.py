@@ -39,6 +39,13 @@ piles = Table(
     Column(
         "faulted", Boolean, nullable=False, server_default=false()
     ),  # one of its connectors, says that status
+    Column("removed_at", BigInteger),  # its row stays, so that its orders and its id keep their meaning
+    Index(
+        "piles_removed",
+        "device_id",
+        sqlite_where=text("removed_at IS NOT NULL"),
+        postgresql_where=text("removed_at IS NOT NULL"),
+    ),
 )
 
 rates = Table(
@@ -114,15 +121,26 @@ settlements = Table(
     Column("total_minor", BigInteger, nullable=False),
     Column("computed_minor", BigInteger),  # null where there was nothing to compute from
     Column("currency", String(3), nullable=False),
-    Column("flagged", Boolean, nullable=False),
+    Column("flagged", Boolean, nullable=False),  # and nobody has looked into it
     Column("flags_json", Text, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger, nullable=False, server_default="0"),  # as it says: the day it belongs to
+    # Of one that was flagged and looked into: what was decided, and what is billed instead of what it says.
+    Column("review", String(16)),
+    Column("reviewed_at", BigInteger),
+    Column("review_note", Text),
+    Column("billed_json", Text),
     UniqueConstraint("device_id", "mac", name="settlements_mac"),
     UniqueConstraint("settles_order_id", name="settlements_settles_order_id"),
     UniqueConstraint("device_id", "chain_seq", name="settlements_chain"),
     Index("settlements_by_end", "ended_at"),
     Index("settlements_flagged", "id", sqlite_where=text("flagged = 1"), postgresql_where=text("flagged")),
+    Index(
+        "settlements_reviewed",
+        "id",
+        sqlite_where=text("reviewed_at IS NOT NULL"),
+        postgresql_where=text("reviewed_at IS NOT NULL"),
+    ),
 )
 
 payments = Table(

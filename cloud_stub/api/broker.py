@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from pile_protocol import seal, topics
 
+from .. import piles
 from ..broker_auth import CLOUD_USER
 from ..cloud import Cloud
 from ..problems import unauthorized
@@ -67,5 +68,5 @@ def _rule(permission: str, action: str, topic: str) -> dict[str, str]:
 def _password(cloud: Cloud, username: str) -> str | None:
     if username == CLOUD_USER:
         return cloud.settings.read_mqtt_password()
-    key = cloud.orders.keys.get(cloud.reader, username)
+    key = piles.admitted_key(cloud.reader, username)
     return None if key is None else seal.mqtt_password(key)

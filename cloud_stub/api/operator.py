@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from pile_protocol import messages
 
-from .. import fleet, life, orders, piles, rates, records, reports, settlements, views
-from ..cloud import let_in
+from .. import fleet, life, orders, piles, rates, records, removal, reports, settlements, views
+from ..cloud import let_in, shut_out
 from ..security import now_s
 from .access import Limit, RowId, TheCloud, need_operator
 from .caching import if_changed
@@ -75,10 +75,34 @@ async def add_pile(cloud: TheCloud, body: PileBody) -> dict[str, Any]:
     return {"device_id": body.device_id, "name": name, "connectors": body.connectors, "key": key.hex()}
 
 
+@router.delete("/piles/{device_id}")
+async def remove_pile(
+    cloud: TheCloud,
+    device_id: str,
+    force: Annotated[bool, Query(description="Also where settlements at the pile would be lost")] = False,
+) -> dict[str, Any]:
+    """Remove a pile: it gets in nowhere any more. Its orders, settlements and receipts stay, and its id."""
+    put = cloud.dispatch.put
+    pile = await cloud.write(lambda tx: removal.remove(tx, put, device_id, force, now_s()))
+    await asyncio.to_thread(shut_out, cloud.settings, device_id)
+    return {"device_id": device_id, "removed_at": pile.removed_at}
+
+
 @router.put("/piles/{device_id}/rate", status_code=201)
-async def set_rate(cloud: TheCloud, device_id: str, body: rates.RateBody) -> dict[str, Any]:
-    """Publish a new version of the pile's rate; orders that run keep theirs."""
-    return await cloud.write(lambda tx: rates.publish(tx, cloud.dispatch.put, device_id, body, now_s()))
+async def set_rate(
+    cloud: TheCloud,
+    device_id: str,
+    body: rates.RateBody,
+    replaces: Annotated[
+        str | None, Query(max_length=64, description="The version that must be the latest, or `none`")
+    ] = None,
+) -> dict[str, Any]:
+    """Publish a new version of the pile's rate; orders that run keep theirs.
+
+    With `replaces`, no version is published over one that nobody has seen: 409 RateReplaced brings it.
+    """
+    put = cloud.dispatch.put
+    return await cloud.write(lambda tx: rates.publish(tx, put, device_id, body, now_s(), replaces))
 
 
 @router.get("/piles/{device_id}/rates")
@@ -86,7 +110,7 @@ async def list_rates(
     cloud: TheCloud, device_id: str, limit: Limit = 50, before: str | None = None
 ) -> dict[str, Any]:
     """The pile's rates, newest first, and how many orders confirmed each."""
-    piles.get(cloud.reader, device_id)
+    piles.get(cloud.reader, device_id, removed=True)
 
     def with_confirmations(conn: Connection) -> list[dict[str, Any]]:
         found = rates.history(conn, device_id, limit, before)

@@ -50,6 +50,25 @@ def test_a_pile_a_rate_and_the_orders(environment: dict[str, str], tmp_path: Pat
     assert (listed.returncode, listed.stdout) == (0, "")
 
 
+def test_a_pile_is_removed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    monkeypatch.setenv("DATABASE_URL", settings.database)
+    monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)
+    assert main(["pile", "add", "PILE-1"]) == main(["pile", "add", "PILE-2"]) == 0
+    capsys.readouterr()
+    assert main(["pile", "remove", "PILE-1"]) == 0
+    assert json.loads(capsys.readouterr().out).keys() == {"device_id", "removed_at"}
+    passwd = (settings.broker_folder / "passwd").read_text()
+    assert [line.split(":")[0] for line in passwd.splitlines()] == ["cloud", "PILE-2"]
+    for again in (["add", "PILE-1"], ["label", "PILE-1", "--svg", str(settings.data)]):
+        assert main(["pile", *again]) == 1
+        assert "was removed" in capsys.readouterr().err
+    assert main(["pile", "remove", "PILE-9"]) == 1
+    assert "There is no pile with that id" in capsys.readouterr().err
+
+
 def test_what_is_wrong_is_one_sentence(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

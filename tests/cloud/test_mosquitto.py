@@ -11,8 +11,8 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cloud_stub import orders, piles, rates
-from cloud_stub.cloud import Cloud, let_in
+from cloud_stub import orders, piles, rates, removal
+from cloud_stub.cloud import Cloud, let_in, shut_out
 from cloud_stub.problems import Problem
 from cloud_stub.security import now_s
 from cloud_stub.settings import Settings
@@ -255,3 +255,56 @@ def test_the_last_will_makes_a_pile_offline(cloud: Cloud, broker: Broker, settin
             "SELECT kind FROM events WHERE device_id = 'PILE-7' ORDER BY id"
         ).scalars()
         assert list(kinds)[-2:] == ["PileOnline", "PileOffline"]
+
+
+def test_a_removed_pile_loses_its_connection_and_leaves_nothing_at_the_broker(
+    cloud: Cloud, broker: Broker, settings: Settings
+):
+    key = registered(cloud, "PILE-8")
+    broker.restart()
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="PILE-8")
+    client.username_pw_set("PILE-8", seal.mqtt_password(key))
+    client.will_set(topics.topic("PILE-8", "status"), b'{"online":false}', qos=1, retain=True)
+    answers: queue.Queue[bool] = queue.Queue()  # whether the broker let it in, at each attempt
+    lost = threading.Event()
+    client.on_connect = lambda _c, _u, _f, reason, _p: answers.put(not reason.is_failure)
+    client.on_disconnect = lambda *_: lost.set()
+    client.reconnect_delay_set(1, 1)
+    client.connect("127.0.0.1", settings.mqtt_port)
+    client.loop_start()
+    watcher = paho.Client(CallbackAPIVersion.VERSION2)
+    try:
+        assert answers.get(timeout=WAIT_S)
+        client.publish(topics.topic("PILE-8", "status"), b'{"online":true}', 1, True).wait_for_publish(WAIT_S)
+        cleared = threading.Semaphore(0)
+        take = cloud.link.on_message
+
+        def watching(incoming: Any) -> None:
+            take(incoming)
+            if incoming.topic == topics.topic("PILE-8", "status") and not incoming.payload:
+                cleared.release()
+
+        cloud.link.on_message = watching
+        put = cloud.dispatch.put
+        cloud.writer.submit(lambda tx: removal.remove(tx, put, "PILE-8", False, now_s())).result(WAIT_S)
+        assert cleared.acquire(timeout=WAIT_S)
+        shut_out(settings, "PILE-8")
+        assert lost.wait(WAIT_S)
+        assert cleared.acquire(timeout=WAIT_S)  # its last will
+        assert not answers.get(timeout=WAIT_S)
+        # All that the broker retains of any pile comes before the answer to the second subscription.
+        kept: list[str] = []
+        told = threading.Event()
+        watcher.username_pw_set("cloud", broker.cloud_password)
+        watcher.on_message = lambda _c, _u, message: kept.append(message.topic)
+        watcher.on_subscribe = lambda *_: told.set()
+        watcher.connect("127.0.0.1", settings.mqtt_port)
+        watcher.loop_start()
+        for each in (topics.PREFIX + "#", "nothing"):
+            told.clear()
+            watcher.subscribe(each)
+            assert told.wait(WAIT_S)
+        assert [topic for topic in kept if "PILE-8" in topic] == []
+    finally:
+        client.loop_stop()
+        watcher.loop_stop()

@@ -15,6 +15,7 @@ from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile
 CALLS = [
     ("GET", "/api/piles"),
     ("POST", "/api/piles"),
+    ("DELETE", "/api/piles/PILE-1"),
     ("PUT", "/api/piles/PILE-1/rate"),
     ("GET", "/api/piles/PILE-1/rates"),
     ("POST", "/api/piles/PILE-1/reset"),
@@ -115,6 +116,23 @@ def test_every_publication_is_a_version_of_its_own(operator: Any, pile: FakePile
     assert [rate["rate_id"] for rate in history["items"]] == [made[2], made[1]]
     older = operator("GET", f"/api/piles/PILE-1/rates?before={history['next']}").json()["items"]
     assert older[0]["rate_id"] == made[0]
+
+
+def test_a_version_that_somebody_else_published_is_not_overwritten_unseen(
+    operator: Any, add_pile: Any, client: TestClient
+):
+    """Two editors were open: the second to publish undid what the first had, without a word to either."""
+    add_pile(rate=None)
+    path = "/api/piles/PILE-1/rate"
+    first = operator("PUT", path + "?replaces=none", FLAT_RATE)
+    assert first.status_code == 201
+    seen = first.json()["rate_id"]
+    second = operator("PUT", f"{path}?replaces={seen}", FLAT_RATE | {"session_fee_minor": 70}).json()
+    for stale in (seen, "none", ""):
+        refused = operator("PUT", f"{path}?replaces={stale}", FLAT_RATE)
+        assert problem(refused, 409, "RateReplaced")["rate"] == second
+    assert client.get("/api/piles/PILE-1").json()["rate_id"] == second["rate_id"]
+    assert operator("PUT", path, FLAT_RATE).status_code == 201  # who does not ask is not asked
 
 
 @pytest.mark.parametrize("currency, digits", [("JPY", 0), ("CNY", 2), ("EUR", 2), ("KWD", 3), ("CLF", 4)])
