@@ -179,6 +179,7 @@ export default {
   /** What went wrong, and what to do: of HTTP's codes, of a pile's refusals, and of ends without a receipt. */
   failures: {
     UnknownPile: ["We know no pile with this id", "Scan the code on the pile again, or type the id that stands under it."],
+    PileRemoved: ["This pile was removed", "Take another one: scan its code, or type its id. Receipts of charges here stay."],
     NoRate: ["This pile has no price yet", "Please take another pile."],
     PileOffline: ["The pile is offline", "This page notices when it is back; or take another pile."],
     PileFaulted: ["This connector is out of order", "Please take another connector or another pile."],
