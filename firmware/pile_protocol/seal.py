@@ -18,8 +18,6 @@ from .errors import SealError
 
 KEY_BYTES = 32
 _BLOCK_BYTES = 64
-_INNER = int.from_bytes(b"\x36" * _BLOCK_BYTES, "big")
-_OUTER = int.from_bytes(b"\x5c" * _BLOCK_BYTES, "big")
 _MEMBER = b',"mac":"'
 _TAIL_BYTES = len(_MEMBER) + 64 + 2  # ,"mac":"<64 hex>"}
 
@@ -35,12 +33,18 @@ def hmac_by_hand(key, data):
     """As hmac_sha256, from the hash alone."""
     if len(key) > _BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
-    padded = int.from_bytes(key + bytes(_BLOCK_BYTES - len(key)), "big")
-    inner = hashlib.sha256((padded ^ _INNER).to_bytes(_BLOCK_BYTES, "big"))
+    key = key + bytes(_BLOCK_BYTES - len(key))
+    inner = hashlib.sha256(_xored(key, b"\x36"))
     inner.update(data)
-    outer = hashlib.sha256((padded ^ _OUTER).to_bytes(_BLOCK_BYTES, "big"))
+    outer = hashlib.sha256(_xored(key, b"\x5c"))
     outer.update(inner.digest())
     return outer.digest()
+
+
+def _xored(key, byte):
+    """Every byte of `key` xor `byte`, as two numbers: a step for each byte would take the pile longer."""
+    number = int.from_bytes(key, "big") ^ int.from_bytes(byte * len(key), "big")
+    return number.to_bytes(len(key), "big")
 
 
 def equal(a, b):
