@@ -159,6 +159,12 @@ def test_a_pile_is_added_and_its_key_told_once(fleet: Fleet, console: Callable[.
     box.get_by_role("button", name="Add", exact=True).click()
     expect(box.get_by_role("alert")).to_contain_text("letters, digits")
     box.get_by_label("Device id").fill("PILE-7")
+    for wrong in ("9", "0", "1.5", ""):
+        box.get_by_label("Connectors").fill(wrong)
+        box.get_by_role("button", name="Add", exact=True).click()
+        expect(box.get_by_role("alert")).to_have_text("A pile has 1 to 8 connectors.")
+        expect(box.get_by_label("Connectors")).to_be_focused()
+    box.get_by_label("Connectors").fill("1")
     box.get_by_label("Name").fill("Yard")
     box.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("dialog")).to_contain_text("PILE-7 is registered")
@@ -267,6 +273,47 @@ def test_a_label_is_looked_at_and_taken_along(fleet: Fleet, console: Callable[..
     assert Path(started.value.path()).read_bytes().startswith(b"%PDF-")
     assert started.value.suggested_filename == "label-PILE-1.pdf"
     choose(page, "Done")
+
+
+def test_a_pile_is_removed_only_after_asking_and_its_orders_stay(
+    fleet: Fleet, console: Callable[..., Page], open_page: Callable[..., Page], watch: Watch
+):
+    pile = fleet.pile("PILE-1", "North gate")
+    receipt = fleet.charged(pile, 1_000_000)
+    running, message = fleet.order(pile)
+    watch.allow("409")
+    watch.allow("410")
+    page = console("/piles/PILE-1")
+    remove = page.get_by_role("button", name="Remove…")
+    remove.click()
+    choose(page, "Cancel")
+    remove.click()
+    choose(page, "Remove pile")
+    expect(page.get_by_text("An order holds this pile.")).to_be_visible()
+    fleet.settle(pile, running, message, 1_000_000)
+    fleet.report(pile, outbox=1)
+    remove.click()
+    page.get_by_role("button", name="Remove pile").click()
+    box = page.get_by_role("dialog", name="Give up settlements?")
+    expect(box).to_contain_text("still has 1 settlement")
+    box.get_by_role("button", name="Cancel").click()
+    assert fleet.row("PILE-1").removed_at is None
+    fleet.report(pile)
+    remove.click()
+    choose(page, "Remove pile")
+    expect(page.get_by_text("PILE-1 has been removed.")).to_be_visible()
+    expect(page.get_by_text("There are no piles yet")).to_be_visible()
+    page.get_by_role("button", name="Removed").click()
+    row(page, "North gate").get_by_role("link").click()
+    expect(page.get_by_text("It was removed on")).to_be_visible()
+    expect(page.get_by_role("table", name="Latest orders").get_by_role("row")).to_have_count(3)
+    expect(page.get_by_text("Pile removed", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Remove…")).to_have_count(0)
+    for language, words in (("en-GB", "This pile was removed"), ("zh-CN", "该充电桩已拆除")):
+        phone = open_page(f"{fleet.url}/p/PILE-1", locale=language)
+        expect(phone.get_by_role("heading", level=1)).to_have_text(words)
+        phone.goto(f"{fleet.url}/p/PILE-1?order={receipt.order_id}#{receipt.placed['token']}")
+        expect(phone.locator("#total")).to_have_text("¥1.70")
 
 
 def test_what_is_not_there_gets_its_own_words(fleet: Fleet, console: Callable[..., Page], watch: Watch):

@@ -136,6 +136,7 @@ def test_a_published_rate_is_a_new_version_and_the_old_one_stays_known(
     expect(field(page, "Electricity", 3)).to_have_value("1.05")
     expect(page.get_by_text("Ready to be published.")).to_be_visible()
     versions.last.get_by_role("link", name="1 order").click()
+    page.get_by_role("dialog").get_by_role("button", name="Leave").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody tr")).to_contain_text("Charging")
 
@@ -227,7 +228,115 @@ def test_what_the_cloud_refuses_is_told_too(fleet: Fleet, editor: Callable[..., 
     page = editor()
     watch.allow("422")
     refusal = '{"code":"InvalidRequest","errors":[{"field":"periods[0].label","reason":"is out of fashion"}]}'
-    page.route("**/api/piles/PILE-1/rate", lambda route: route.fulfill(status=422, body=refusal))
+    page.route("**/api/piles/PILE-1/rate?*", lambda route: route.fulfill(status=422, body=refusal))
     page.get_by_label("Session fee").fill("0.60")
     publish(page)
     expect(page.locator(".wrongs li")).to_have_text(["periods[0].label: is out of fashion."])
+
+
+def test_somebody_elses_version_is_not_overwritten_unseen(
+    fleet: Fleet, editor: Callable[..., Page], watch: Watch
+):
+    """The dialog compared with the version that had been opened, and undid the other without a word."""
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    watch.allow("409")
+    field(page, "Service", 3).fill("0.50")
+    other = fleet.operator.put("/api/piles/PILE-1/rate", DAY_RATE | {"session_fee_minor": 90}).json()
+    page.get_by_role("button", name="Publish…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Publish").click()
+    box = page.get_by_role("dialog", name="Somebody else has published")
+    expect(box).to_contain_text(other["rate_id"][-8:])
+    changed = box.get_by_role("listitem")
+    expect(changed).to_have_text(
+        [
+            "Session fee: 0.50 → 0.90",
+            "Session fee: 0.90 → 0.50",
+            "No longer: Peak from 17:00: ¥1.05 + ¥0.45",
+            "New: Peak from 17:00: ¥1.05 + ¥0.50",
+        ]
+    )
+    box.get_by_role("button", name="Cancel").click()
+    assert rate(fleet)["rate_id"] == other["rate_id"]
+    expect(field(page, "Service", 3)).to_have_value("0.50")
+    expect(page.locator(".versions > li").first).to_contain_text(other["rate_id"][-8:])
+    page.get_by_label("Session fee").fill("0.90")  # theirs, and mine
+    third = fleet.operator.put("/api/piles/PILE-1/rate", DAY_RATE).json()
+    publish_over(page, third["rate_id"])
+    expect(page.get_by_text("holds from now on")).to_be_visible()
+    made = rate(fleet)
+    assert (made["session_fee_minor"], made["periods"][2][2]) == (90, 500_000)
+
+
+def publish_over(page: Page, rate_id: str) -> None:
+    page.get_by_role("button", name="Publish…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Publish").click()
+    box = page.get_by_role("dialog", name="Somebody else has published")
+    expect(box).to_contain_text(rate_id[-8:])
+    box.get_by_role("button", name="Publish over it").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_what_is_not_published_is_not_lost_without_a_question(fleet: Fleet, editor: Callable[..., Page]):
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    fleet.pile("PILE-2", rate=None)
+    page = editor()
+    leave = page.get_by_role("link", name="Orders")
+    field(page, "Service", 3).fill("0.77")
+    leave.click()
+    box = page.get_by_role("dialog", name="Leave without publishing?")
+    box.get_by_role("button", name="Cancel").click()
+    expect(field(page, "Service", 3)).to_have_value("0.77")
+    assert page.url.endswith("#/piles/PILE-1/rate")
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.close(run_before_unload=True)
+    page.wait_for_timeout(0)
+    expect(field(page, "Service", 3)).to_have_value("0.77")
+    assert asked == ["beforeunload"]
+    leave.click()
+    page.get_by_role("dialog").get_by_role("button", name="Leave").click()
+    expect(page.get_by_role("heading", name="Orders", level=1)).to_be_visible()
+    page.evaluate("location.hash = '/piles/PILE-2/rate'")  # nothing written, nothing to lose
+    expect(page.get_by_role("heading", name="The day")).to_be_visible()
+    leave.click()
+    expect(page.get_by_role("heading", name="Orders", level=1)).to_be_visible()
+
+
+def test_a_wrong_end_and_a_currency_of_nowhere_are_marked_where_they_are(
+    fleet: Fleet, editor: Callable[..., Page]
+):
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    field(page, "End", 1).fill("09:00")
+    wrong = page.locator('[aria-invalid="true"]')
+    expect(wrong).to_have_count(2)
+    expect(field(page, "End", 1)).to_have_attribute("aria-invalid", "true")
+    expect(field(page, "Start", 2)).to_have_attribute("aria-invalid", "true")
+    field(page, "End", 1).fill("07:00")
+    page.get_by_label("Currency").fill("XYZ")
+    expect(page.locator(".wrongs li")).to_have_text(["Currency: there is none called XYZ."])
+    expect(page.get_by_role("button", name="Publish…")).to_be_disabled()
+
+
+def test_the_bar_of_many_periods_has_no_cut_names(fleet: Fleet, editor: Callable[..., Page]):
+    period = {"label": "flat", "service_price": 1}
+    half_hours = [
+        period | {"start": f"{n // 2:02}:{n % 2 * 30:02}", "electricity_price": 1_000_000 + n}
+        for n in range(48)
+    ]
+    fleet.pile("PILE-1", rate=DAY_RATE | {"periods": half_hours})
+    page = editor()
+    expect(page.locator(".stretch")).to_have_count(48)
+    cut = """() => [...document.querySelectorAll(".stretch span")]
+        .filter((each) => each.checkVisibility() && each.scrollWidth > each.parentNode.clientWidth).length"""
+    assert page.evaluate(cut) == 0
+    expect(page.locator(".stretch").first).to_have_attribute(
+        "title", "Period 1: Flat, 00:00 to 00:30, electricity 1.00, service 0.000001"
+    )
+    empty = (
+        page.locator("th")
+        .filter(has_text="")
+        .evaluate_all("all => all.filter((each) => !each.textContent).length")
+    )
+    assert empty == 0

@@ -101,10 +101,9 @@ export function dayBar({ moved, picked }) {
 
     const row = rows[Number(name.slice(1))];
     part.className = "stretch " + row.label;
-    part.setAttribute(
-      "aria-label",
-      `Period ${Number(name.slice(1)) + 1}: ${PERIOD_NAMES[row.label]}, ${row.start} to ${row.end}, electricity ${row.electricity}, service ${row.service}`,
-    );
+    const said = `Period ${Number(name.slice(1)) + 1}: ${PERIOD_NAMES[row.label]}, ${row.start} to ${row.end}, electricity ${row.electricity}, service ${row.service}`;
+    part.setAttribute("aria-label", said);
+    part.title = said;
     show(part.children[0], PERIOD_NAMES[row.label]);
     show(part.children[1], `${row.electricity} + ${row.service}`);
   }

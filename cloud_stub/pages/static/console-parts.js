@@ -5,6 +5,8 @@ import { formats } from "./format.js";
 
 const language = navigator.language.startsWith("en") ? navigator.language : "en-GB";
 export const here = formats(language);
+/** Where the person in front of the console is: all times here are of that zone. */
+export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 export const inZone = (zone) => formats(language, zone);
 
 /** A word with a tone ("ok", "busy", "warn", "bad", "off"), told by its text and its dot, never by colour alone. */
@@ -156,7 +158,8 @@ const PROBLEMS = {
   UnknownOrder: "There is no order with that id.",
   UnknownSettlement: "There is no settlement with that id.",
   DatabaseUnavailable: "The database does not answer at the moment. Try again in a little while.",
-  PileExists: "There is a pile with that id already.",
+  PileRemoved: "This pile was removed.",
+  PileInUse: "An order holds this pile. Stop it and wait for its settlement, then try again.",
 };
 
 export function explain(problem) {

@@ -1,9 +1,6 @@
 // One pile: its connectors now, today's power, its latest orders and events, and what it reports of itself.
 
-import { lines, sized } from "./console-charts.js";
 import {
-  busy,
-  confirm,
   crumbs,
   facts,
   failure,
@@ -11,7 +8,6 @@ import {
   heading,
   here,
   kb,
-  notice,
   pill,
   section,
   show,
@@ -23,10 +19,11 @@ import { keepingFocus, renew } from "./console-keep.js";
 import { showLabel } from "./console-label.js";
 import { eventWords } from "./console-words.js";
 import { orderTable } from "./console-orders.js";
-import { ask, poll } from "./console-session.js";
+import { removePile, reset, stopOrder } from "./console-pileactions.js";
+import { poll } from "./console-session.js";
+import { today } from "./console-today.js";
 
 const EVERY_MS = 2000;
-const CURVE_EVERY_MS = 15_000;
 const SHOWN = 10;
 
 export function open(root, _params, id) {
@@ -63,7 +60,8 @@ export function open(root, _params, id) {
       EVERY_MS,
       (pile) => {
         document.title = pile.name + " · RateLock console";
-        drawHead(head, pile, own);
+        drawHead(head, pile, own, path);
+        connectors.hidden = pile.removed_at !== null;
         drawConnectors(connectors, pile, path);
         drawReported(reported, pile);
       },
@@ -103,10 +101,22 @@ export function open(root, _params, id) {
 
 let headKnown = "";
 
-function drawHead(root, pile, own) {
-  const known = JSON.stringify([pile.device_id, pile.name, pile.online, pile.rate_id]);
+function drawHead(root, pile, own, path) {
+  const known = JSON.stringify([pile.device_id, pile.name, pile.online, pile.rate_id, pile.removed_at]);
   if (known === headKnown && root.childElementCount) return;
   headKnown = known;
+  if (pile.removed_at !== null)
+    return renew(
+      root,
+      heading([pile.name, " ", pill("Removed", "off")]),
+      h(
+        "p",
+        { class: "hint warn" },
+        "It was removed on ",
+        when(pile.removed_at),
+        ". It can connect no more; what was charged here stays, and so do the receipts.",
+      ),
+    );
   renew(
     root,
     heading(
@@ -126,6 +136,14 @@ function drawHead(root, pile, own) {
         "button",
         { class: "button small", onclick: (event) => showLabel(event.currentTarget, pile) },
         "Label…",
+      ),
+      h(
+        "button",
+        {
+          class: "button small danger",
+          onclick: (event) => removePile(event.currentTarget, pile, path, () => (location.hash = "#/piles")),
+        },
+        "Remove…",
       ),
     ),
     pile.rate_id
@@ -211,35 +229,6 @@ function connectorCard(pile, each, path) {
   );
 }
 
-async function reset(button, pile, each, path) {
-  const body = [
-    `${words(each.fault)} on connector ${each.connector} of ${pile.name}. Reset it only when its cause has been found and removed: the pile may close its relay again at the next order.`,
-  ];
-  if (!pile.online)
-    body.push("The pile is offline: it gets the command if it comes back within five minutes.");
-  if (!(await confirm("Reset this fault?", body, "Reset fault", true))) return;
-  const done = await busy(button, () =>
-    ask(path + "/reset", { method: "POST", body: { connector: each.connector } }),
-  );
-  if (done) notice("The pile has been asked to clear the fault.");
-}
-
-async function stopOrder(button, order, pile) {
-  if (
-    !(await confirm(
-      "Stop this order?",
-      `Connector in use at ${pile.name}. The pile opens the relay and settles what was delivered.`,
-      "Stop order",
-      true,
-    ))
-  )
-    return;
-  const done = await busy(button, () =>
-    ask(`/api/orders/${encodeURIComponent(order.order_id)}/stop`, { method: "POST" }),
-  );
-  if (done) notice("The pile has been asked to stop.");
-}
-
 function drawReported(root, pile) {
   const said = pile.reported ?? {};
   const warn = (text, bad) => (bad ? h("span", { class: "fault" }, text) : text);
@@ -318,72 +307,4 @@ function drawEvents(root, items) {
       }),
     ),
   );
-}
-
-/** The chart of today's power; `poll` keeps it going. */
-function today(root) {
-  const day = new Date();
-  day.setHours(0, 0, 0, 0);
-  const from = day.getTime() / 1000;
-  const until = new Date(day.getFullYear(), day.getMonth(), day.getDate() + 1).getTime() / 1000;
-  let curves = [];
-  const ticks = [0, 4, 8, 12, 16, 20, 24].map((hour) => {
-    const time = new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour).getTime() / 1000;
-    return [time, String(hour).padStart(2, "0") + ":00"];
-  });
-  const chart = sized((width) => {
-    const peak = Math.max(0, ...curves.flatMap((each) => each.points.map((point) => point[1])));
-    return lines(width, {
-      from,
-      until,
-      ticks,
-      least: 1_000_000,
-      now: Date.now() / 1000,
-      format: (mw) => here.kw(Math.round(mw), mw < 1_000_000 && mw > 0 ? 1 : 0) + " kW",
-      label: curves.length
-        ? `Power today; at most ${here.kw(peak, 1)} kW in ${curves.length} orders`
-        : "Power today: nothing was charged",
-      curves: curves.map((each) => ({
-        name: "Connector " + each.connector,
-        kind: each.connector,
-        points: widened(each),
-      })),
-    });
-  });
-  const note = h("p", { class: "muted small" });
-  show(root, chart.element, note);
-  return {
-    end: chart.end,
-    poll: (path, fail) =>
-      poll(
-        `${path}/power?from_at=${from}&until_at=${until}`,
-        CURVE_EVERY_MS,
-        (found) => {
-          curves = found.curves;
-          show(
-            note,
-            curves.length
-              ? [...new Set(curves.map((each) => each.connector))]
-                  .sort()
-                  .map((n) =>
-                    h(
-                      "span",
-                      { class: "key-" + n },
-                      h("span", { class: "swatch curve-" + n, "aria-hidden": "true" }),
-                      `Connector ${n}`,
-                    ),
-                  )
-              : "Nothing has been charged today.",
-          );
-          chart.again();
-        },
-        fail,
-      ),
-  };
-}
-
-/** A curve of a single point would be nothing to see: it gets the width of its stretch of time. */
-function widened({ points, stretch_s }) {
-  const last = points.at(-1);
-  return [...points, [last[0] + stretch_s, last[1]]];
 }

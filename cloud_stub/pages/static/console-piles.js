@@ -4,6 +4,7 @@ import {
   busy,
   cellClass,
   dialog,
+  explain,
   failure,
   h,
   heading,
@@ -27,7 +28,9 @@ const FILTERS = [
   ["charging", "Charging", "charging"],
   ["faulted", "Faulted", "faulted"],
   ["offline", "Offline", "offline"],
+  ["removed", "Removed", "removed"], // shown where there are any
 ];
+const CONNECTORS_MAX = 8;
 
 const power = (item) => item.connectors.reduce((sum, each) => sum + (each.order?.power_mw ?? 0), 0);
 
@@ -43,9 +46,9 @@ const COLUMNS = [
   },
   {
     title: "State",
-    of: (p) => [p.online, p.online ? null : p.last_seen_at],
-    cell: (online, seen) => [
-      online ? pill("Online", "ok") : pill("Offline", "off"),
+    of: (p) => [p.online, p.online ? null : p.last_seen_at, p.removed_at],
+    cell: (online, seen, removed) => [
+      removed !== null ? pill("Removed", "off") : online ? pill("Online", "ok") : pill("Offline", "off"),
       seen ? h("div", { class: "muted small" }, "seen ", when(seen)) : null,
     ],
   },
@@ -220,7 +223,10 @@ export function open(root, params) {
 
   function draw({ items, next: after, summary }) {
     next = after;
-    for (const each of tiles) show(each.number, here.count(summary[each.name]));
+    for (const each of tiles) {
+      show(each.number, here.count(summary[each.name]));
+      each.button.hidden = each.state === "removed" && !summary.removed && wanted.state !== "removed";
+    }
     const keep = new Set(items.map((each) => each.device_id));
     for (const [id, row] of rows) {
       if (keep.has(id)) continue;
@@ -284,7 +290,13 @@ async function addPile(button) {
     spellcheck: "false",
   });
   const name = h("input", { id: "new-name", maxlength: "100", autocomplete: "off" });
-  const connectors = h("input", { id: "new-connectors", type: "number", min: "1", max: "8", value: "1" });
+  const connectors = h("input", {
+    id: "new-connectors",
+    type: "number",
+    min: "1",
+    max: String(CONNECTORS_MAX),
+    value: "1",
+  });
   const wrong = h("p", { class: "error", role: "alert" });
   let made = null;
   await dialog(
@@ -313,16 +325,21 @@ async function addPile(button) {
             show(wrong, "The id needs 3 to 32 letters, digits, - or _.");
             return id.focus();
           }
+          const count = Number(connectors.value);
+          if (!Number.isInteger(count) || count < 1 || count > CONNECTORS_MAX) {
+            show(wrong, `A pile has 1 to ${CONNECTORS_MAX} connectors.`);
+            return connectors.focus();
+          }
           try {
             made = await ask("/api/piles", {
               method: "POST",
-              body: { device_id: id.value, name: name.value, connectors: Number(connectors.value) || 0 },
+              body: { device_id: id.value, name: name.value, connectors: count },
             });
             close(true);
           } catch (problem) {
             show(
               wrong,
-              problem.code === "PileExists" ? "There is a pile with that id already." : problem.message,
+              explain(problem),
             );
           }
         }),

@@ -4,14 +4,11 @@ import { Problem } from "./api.js";
 import { dayBar } from "./console-daybar.js";
 import {
   busy,
-  confirm,
   crumbs,
   failure,
   h,
   heading,
-  LABELS,
   notice,
-  PERIOD_NAMES,
   section,
   show,
 } from "./console-parts.js";
@@ -27,7 +24,9 @@ import {
   text,
   units,
 } from "./console-ratemodel.js";
-import { differences, digitsOf, plain } from "./console-ratediff.js";
+import { publishRate } from "./console-publish.js";
+import { digitsOf, isCurrency, plain } from "./console-ratediff.js";
+import { periodRow } from "./console-raterows.js";
 import { samplePanel } from "./console-sample.js";
 import { ask } from "./console-session.js";
 
@@ -42,13 +41,16 @@ const EMPTY = {
 export function open(root, _params, id) {
   const path = "/api/piles/" + encodeURIComponent(id);
   let ended = false;
+  let editor = null;
   Promise.all([ask(path), ask(path + "/rates?limit=1")]).then(
-    ([pile, { items }]) => ended || edit(root, pile, items[0] ?? null, path),
+    ([pile, { items }]) => ended || (editor = edit(root, pile, items[0] ?? null, path)),
     (problem) => ended || show(root, failure(problem, "#/piles")),
   );
-  return () => {
+  const end = () => {
     ended = true;
   };
+  end.unsaved = () => editor?.unsaved() ?? false;
+  return end;
 }
 
 function edit(root, pile, published, path) {
@@ -75,7 +77,7 @@ function edit(root, pile, published, path) {
   const body = h("tbody");
   const publish = h("button", { class: "button primary", onclick: () => publishIt() }, "Publish…");
   const undo = h("button", { class: "button", onclick: () => load(latest ?? EMPTY) }, "Discard changes");
-  const state = h("p", { class: "muted", role: "status" });
+  const state = h("p", { class: "muted", role: "status", tabindex: "-1" });
   const bar = dayBar({
     moved: (left, right, at) => {
       rows[left].end = rows[right].start = at;
@@ -123,9 +125,10 @@ function edit(root, pile, published, path) {
             h(
               "tr",
               {},
-              ["", "From", "To", "Period", "Electricity a kWh", "Service a kWh", "Together", ""].map((each) =>
+              ["No.", "From", "To", "Period", "Electricity a kWh", "Service a kWh", "Together"].map((each) =>
                 h("th", { scope: "col", class: each === "Together" ? "minor" : null }, each),
               ),
+              h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Split or remove it")),
             ),
           ),
           body,
@@ -157,68 +160,7 @@ function edit(root, pile, published, path) {
   function build() {
     show(
       body,
-      rows.map((row, i) => rowOf(row, i)),
-    );
-  }
-
-  function rowOf(row, i) {
-    const cell = (name, props) =>
-      h("input", {
-        id: `${name}-${i}`,
-        "aria-label": `${name[0].toUpperCase() + name.slice(1)} of period ${i + 1}`,
-        autocomplete: "off",
-        value: row[name],
-        ...props,
-        oninput: (event) => ((row[name] = event.target.value), changed()),
-      });
-    return h(
-      "tr",
-      {},
-      h("td", { class: "muted number" }, String(i + 1)),
-      h("td", {}, cell("start", { size: "5", maxlength: "5", inputmode: "numeric" })),
-      h("td", {}, cell("end", { size: "5", maxlength: "5", inputmode: "numeric" })),
-      h(
-        "td",
-        {},
-        h("span", { class: "swatch " + row.label, "aria-hidden": "true" }),
-        h(
-          "select",
-          {
-            id: `label-${i}`,
-            "aria-label": `Period ${i + 1} is`,
-            onchange: (event) => (
-              (row.label = event.target.value),
-              (event.target.previousSibling.className = "swatch " + row.label),
-              changed()
-            ),
-          },
-          LABELS.map((each) =>
-            h("option", { value: each, selected: each === row.label }, PERIOD_NAMES[each]),
-          ),
-        ),
-      ),
-      h("td", {}, cell("electricity", { size: "9", inputmode: "decimal" })),
-      h("td", {}, cell("service", { size: "9", inputmode: "decimal" })),
-      h("td", { class: "number together minor" }),
-      h(
-        "td",
-        { class: "row-buttons" },
-        h(
-          "button",
-          { class: "button small", onclick: () => split(i), "aria-label": `Split period ${i + 1}` },
-          "Split",
-        ),
-        h(
-          "button",
-          {
-            class: "button small",
-            onclick: () => remove(i),
-            "aria-label": `Remove period ${i + 1}`,
-            disabled: rows.length === 1,
-          },
-          "Remove",
-        ),
-      ),
+      rows.map((row, i) => periodRow(row, i, { only: rows.length === 1, changed, split, remove })),
     );
   }
 
@@ -288,8 +230,10 @@ function edit(root, pile, published, path) {
     for (const { row, field: name } of found.fields)
       body.querySelector(`#${name}-${row}`)?.setAttribute("aria-invalid", "true");
     for (const each of own) root.querySelector("#rate-" + each.field).setAttribute("aria-invalid", "true");
-    for (const [, , a, b] of found.overlaps)
-      for (const row of [a, b]) body.querySelector(`#start-${row}`)?.setAttribute("aria-invalid", "true");
+    // Either the earlier one ends too late or the later one starts too early.
+    for (const [, , earlier, later] of found.overlaps)
+      for (const id of [`#end-${earlier}`, `#start-${later}`])
+        body.querySelector(id)?.setAttribute("aria-invalid", "true");
     complain([
       ...own.map((each) => each.text),
       ...complaints(found),
@@ -329,6 +273,8 @@ function edit(root, pile, published, path) {
     const digits = digitsOf(currency.value.trim());
     if (digits === null)
       found.push({ field: "currency", text: "Currency: must be three capital letters, like CNY." });
+    else if (!isCurrency(currency.value.trim()))
+      found.push({ field: "currency", text: `Currency: there is none called ${currency.value.trim()}.` });
     if (!isZone(zone.value.trim()))
       found.push({ field: "zone", text: "Time zone: must be one of the IANA database, like Asia/Shanghai." });
     if (digits !== null && units(fee.value, digits) === null)
@@ -347,37 +293,43 @@ function edit(root, pile, published, path) {
 
   async function publishIt() {
     const rate = written();
-    const lines = latest ? differences(plain(latest), rate) : ["It is the first rate of this pile."];
-    if (
-      !(await confirm(
-        "Publish this rate?",
-        [
-          h(
-            "ul",
-            {},
-            lines.map((each) => h("li", {}, each)),
-          ),
-          "It becomes a new version and cannot be changed. Orders that run keep the rate they were confirmed with.",
-        ],
-        "Publish",
-      ))
-    )
-      return;
     let made = null;
     await busy(publish, async () => {
       try {
-        made = await ask(path + "/rate", { method: "PUT", body: rate });
+        made = await publishRate({ path, rate, latest, newer });
       } catch (problem) {
         if (!(problem instanceof Problem) || problem.code !== "InvalidRequest") throw problem;
         complain(problem.members.errors.map((each) => `${each.field}: ${each.reason}.`));
       }
     });
-    if (!made) return;
+    if (!made) return publish.focus();
     latest = made;
     load(made);
     notice(`Version …${made.rate_id.slice(-8)} holds from now on.`);
     versions.reload();
+    state.focus(); // there is nothing to publish any more, so the button cannot have it
   }
+
+  /** Somebody else has published: what is written here is compared with that from now on. */
+  function newer(version) {
+    latest = version;
+    changed();
+    versions.reload();
+  }
+
+  const fields = (of, money, place, once) => JSON.stringify([of, money, place, once]);
+  return {
+    unsaved() {
+      const kept = latest ?? EMPTY;
+      const was = fields(
+        rowsOf(kept),
+        kept.currency,
+        kept.time_zone,
+        text(kept.session_fee_minor, kept.minor_digits),
+      );
+      return fields(rows, currency.value, zone.value, fee.value) !== was;
+    },
+  };
 }
 
 function field(name, title, control) {

@@ -9,6 +9,13 @@ export function digitsOf(currency) {
   return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
 }
 
+const CURRENCIES = Intl.supportedValuesOf ? new Set(Intl.supportedValuesOf("currency")) : null;
+
+/** Whether a currency of ISO 4217 is called that, as far as the browser knows. */
+export function isCurrency(name) {
+  return CURRENCIES === null || CURRENCIES.has(name);
+}
+
 /** A published rate as it would be written. */
 export function plain(rate) {
   return {

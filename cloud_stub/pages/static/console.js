@@ -1,7 +1,7 @@
 // The console's frame: login, navigation, and which view is open. The address after # says which:
 // #/piles?q=gate&state=faulted, #/piles/PILE-1, #/piles/PILE-1/rate, #/orders/ID, #/flagged/7, #/reports
 
-import { h, noticeRegion, pill, show } from "./console-parts.js";
+import { confirm, h, noticeRegion, pill, show, ZONE } from "./console-parts.js";
 import { logIn, logOut, poll, session, token } from "./console-session.js";
 import * as flagged from "./console-flagged.js";
 import * as orders from "./console-orders.js";
@@ -28,10 +28,12 @@ const TABS = [
 ];
 
 const SUMMARY_EVERY_MS = 5000;
+const LOST = "The changes to this rate have not been published, and would be lost.";
 
 let leave = () => {}; // what ends the present view
 let quit = () => {}; // what ends the frame's own poll
 let link;
+let place = location.hash; // of the present view
 
 session.ended = showLogin;
 session.link = (connected) => {
@@ -130,6 +132,7 @@ function showFrame() {
       h("button", { class: "button small", onclick: logOut }, "Log out"),
     ),
     main,
+    h("footer", { class: "foot muted small" }, `All times are in ${ZONE}, where this browser is.`),
     noticeRegion(),
   );
   // On every view: whether the cloud can be reached, and whether something waits for a person.
@@ -151,6 +154,7 @@ function badge(count) {
 function route() {
   const main = document.getElementById("view");
   if (!token() || !main) return;
+  place = location.hash;
   leave();
   leave = () => {};
   const [path, query] = (location.hash.slice(1) || "/piles").split("?");
@@ -188,6 +192,21 @@ function plain(part) {
   }
 }
 
-addEventListener("hashchange", route);
+/** Go where the address says, unless what is written here would be lost and the person stays. */
+async function moved() {
+  const to = location.hash;
+  if (!leave.unsaved?.()) return route();
+  history.replaceState(null, "", place || "#/piles");
+  if (await confirm("Leave without publishing?", LOST, "Leave", true)) {
+    leave();
+    leave = () => {};
+    location.hash = to;
+  }
+}
+
+addEventListener("hashchange", moved);
+addEventListener("beforeunload", (event) => {
+  if (leave.unsaved?.()) event.preventDefault(); // the browser asks in its own words
+});
 if (token()) showFrame();
 else showLogin();

@@ -1,0 +1,66 @@
+// What an operator does to a pile: clear a fault, stop an order, take the pile out of service. All ask first.
+
+import { busy, confirm, notice, words } from "./console-parts.js";
+import { ask } from "./console-session.js";
+
+/** `each`: the connector; `path`: the pile's address at the API. */
+export async function reset(button, pile, each, path) {
+  const body = [
+    `${words(each.fault)} on connector ${each.connector} of ${pile.name}. Reset it only when its cause has been found and removed: the pile may close its relay again at the next order.`,
+  ];
+  if (!pile.online)
+    body.push("The pile is offline: it gets the command if it comes back within five minutes.");
+  if (!(await confirm("Reset this fault?", body, "Reset fault", true))) return;
+  const done = await busy(button, () =>
+    ask(path + "/reset", { method: "POST", body: { connector: each.connector } }),
+  );
+  if (done) notice("The pile has been asked to clear the fault.");
+}
+
+export async function stopOrder(button, order, pile) {
+  if (
+    !(await confirm(
+      "Stop this order?",
+      `Connector in use at ${pile.name}. The pile opens the relay and settles what was delivered.`,
+      "Stop order",
+      true,
+    ))
+  )
+    return;
+  const done = await busy(button, () =>
+    ask(`/api/orders/${encodeURIComponent(order.order_id)}/stop`, { method: "POST" }),
+  );
+  if (done) notice("The pile has been asked to stop.");
+}
+
+/** Take a pile out of service for ever; `removed()` once it is. */
+export async function removePile(button, pile, path, removed) {
+  const body = [
+    `${pile.name} (${pile.device_id}) loses its access: it can connect no more, and nobody can charge there. Its orders, settlements and receipts stay. Its id stays taken, so this cannot be undone.`,
+  ];
+  if (!(await confirm("Remove this pile?", body, "Remove pile", true))) return;
+  await busy(button, async () => {
+    try {
+      await ask(path, { method: "DELETE" });
+    } catch (problem) {
+      if (problem.code !== "SettlementsWaiting") throw problem;
+      if (!(await givesUp(pile, problem.members.settlements))) return;
+      await ask(path + "?force=true", { method: "DELETE" });
+    }
+    notice(`${pile.device_id} has been removed.`);
+    removed();
+  });
+}
+
+function givesUp(pile, count) {
+  const waiting = count === 1 ? "1 settlement" : `${count} settlements`;
+  return confirm(
+    "Give up settlements?",
+    [
+      `${pile.name} still has ${waiting} that it has not handed over. Removed now, it never will: what was charged there cannot be billed.`,
+      "Bring it back to the network first if you can; it hands them over by itself.",
+    ],
+    "Remove all the same",
+    true,
+  );
+}
