@@ -82,7 +82,7 @@ _OVERDUE = (
     .order_by(orders.c.order_id)
     .with_for_update(skip_locked=True)
 )
-_INSERT = insert(orders)
+_INSERT = insert(orders).returning(orders)
 _THIS = orders.c.order_id == bindparam("this")
 _REQUEST_STOP = (
     update(orders).where(_THIS).values(stop_requested_at=bindparam("at"), version=orders.c.version + 1)
@@ -137,7 +137,7 @@ def create(tx: Transaction, cx: Context, body: OrderBody, idempotency_key: str, 
         "limits": limits,
         "rate": locked_rate,
     }
-    tx.conn.execute(
+    row = tx.conn.execute(
         _INSERT,
         {
             "order_id": order_id,
@@ -157,10 +157,10 @@ def create(tx: Transaction, cx: Context, body: OrderBody, idempotency_key: str, 
             "window_end_at": window_end_at,
             "holds": True,
         },
-    )
+    ).one()
     _put_sealed(tx, cx, topics.ORDER, message, now, expires_at, order_id)
     tx.after_commit(lambda: tell(cx, order_id, body.device_id, life.PENDING, None))
-    return get(tx.conn, order_id), True
+    return row, True
 
 
 def _confirmable_rate(conn: Connection, cx: Context, pile: Any, body: OrderBody, now: int) -> dict[str, Any]:

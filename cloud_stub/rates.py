@@ -203,7 +203,7 @@ def locked(rate: dict[str, Any], from_at: int, until_at: int) -> dict[str, Any]:
 
     Raises Problem (InvalidRequest) where that takes more steps than a message may have.
     """
-    steps = expansion.steps(rate["periods"], rate["time_zone"], from_at, until_at)
+    steps = _steps(rate, from_at, until_at)
     if len(steps) > messages.MAX_STEPS:
         raise invalid(("limits.duration_s", "the rate changes too often for so long an order"))
     return {
@@ -218,7 +218,7 @@ def locked(rate: dict[str, Any], from_at: int, until_at: int) -> dict[str, Any]:
 
 def shown(rate: dict[str, Any], now: int) -> dict[str, Any]:
     """The rate with what holds now, and its steps of the next 24 hours."""
-    steps = _day_ahead(rate, now)
+    steps = _steps(rate, now, now + DAY_S)
     _, electricity_price, service_price, label = steps[0]
     return rate | {
         "now": {
@@ -234,22 +234,25 @@ def shown(rate: dict[str, Any], now: int) -> dict[str, Any]:
 
 def price_at(rate: dict[str, Any], at: int) -> int:
     """Electricity and service together at `at`, in 10^-6 currency per kWh."""
-    _, electricity_price, service_price, _ = _day_ahead(rate, at)[0]
+    _, electricity_price, service_price, _ = _steps(rate, at, at + 1)[0]
     return electricity_price + service_price
 
 
-def _day_ahead(rate: dict[str, Any], now: int) -> list[list[Any]]:
-    """The steps from `now` on for 24 hours: cut out of those of whole hours, which many askers share."""
+def _steps(rate: dict[str, Any], from_at: int, until_at: int) -> list[list[Any]]:
+    """The steps from `from_at` to `until_at`: cut out of those of whole hours, which many askers share."""
     periods = tuple(map(tuple, rate["periods"]))
-    wide = _steps_from(periods, rate["time_zone"], now - now % _HOUR_S)
-    holding = pricing.step_index(wide, now)
-    later = (step for step in wide[holding + 1 :] if step[0] < now + DAY_S)
-    return [[now, *wide[holding][1:]], *(list(step) for step in later)]
+    hour_at = from_at - from_at % _HOUR_S
+    wide = _of_hours(periods, rate["time_zone"], hour_at, -(-(until_at - hour_at) // _HOUR_S))
+    holding = pricing.step_index(wide, from_at)
+    later = (step for step in wide[holding + 1 :] if step[0] < until_at)
+    return [[from_at, *wide[holding][1:]], *(list(step) for step in later)]
 
 
 @lru_cache(maxsize=1024)
-def _steps_from(periods: tuple[tuple[Any, ...], ...], time_zone: str, hour_at: int) -> list[list[Any]]:
-    return expansion.steps([list(each) for each in periods], time_zone, hour_at, hour_at + DAY_S + _HOUR_S)
+def _of_hours(
+    periods: tuple[tuple[Any, ...], ...], time_zone: str, hour_at: int, hours: int
+) -> list[list[Any]]:
+    return expansion.steps([list(each) for each in periods], time_zone, hour_at, hour_at + hours * _HOUR_S)
 
 
 def no_rate(device_id: str) -> Problem:
