@@ -62,24 +62,27 @@ def energy_to_reach(limit_pico, spent_pico, price):
 def apportion(amounts_pico, total_minor):
     """Whole minor units for each amount, in proportion, that add up to `total_minor` exactly.
 
-    Largest remainder; equal remainders go to the earlier amount.
+    Largest remainder; equal remainders go to the earlier amount. Only remainders are ranked, not pairs of
+    remainder and place: those would cost the pile its time and heap.
     """
     whole = sum(amounts_pico)
     if not whole:
         return [0] * len(amounts_pico)
-    shares = []
-    ranks = []  # remainder and place in one number: a tuple for each would cost the pile its time and heap
-    place = count = len(amounts_pico)
-    for amount in amounts_pico:
-        share, remainder = divmod(amount * total_minor, whole)
-        shares.append(share)
-        place -= 1
-        ranks.append(remainder * count + place)
-    left = total_minor - sum(shares)
+    remainders = [amount * total_minor % whole for amount in amounts_pico]
+    left = sum(remainders) // whole
+    least = up = too_many = 0
     if left:
-        ranks.sort(reverse=True)
-        for rank in ranks[:left]:
-            shares[count - 1 - rank % count] += 1
+        remainders.sort()
+        least = remainders[-left]
+        up = whole - least  # added before the division, it rounds up from the least remainder on
+        too_many = len(remainders) - remainders.index(least) - left
+    shares = [(amount * total_minor + up) // whole for amount in amounts_pico]
+    place = len(shares)
+    while too_many:  # of those with the least remainder, the last are not rounded up after all
+        place -= 1
+        if amounts_pico[place] * total_minor % whole == least:
+            shares[place] -= 1
+            too_many -= 1
     return shares
 
 
@@ -96,9 +99,9 @@ def bill(rate, energies, limit_minor=None):
     delivered_mwh = 0
     amounts = []
     for index, mwh in energies:
-        step = steps[index]
-        amounts.append(mwh * step[1])
-        amounts.append(mwh * step[2])
+        _, electricity_price, service_price, _ = steps[index]
+        amounts.append(mwh * electricity_price)
+        amounts.append(mwh * service_price)
         delivered_mwh += mwh
     amounts.append(rate["session_fee_minor"] * pico_per_minor(digits) if delivered_mwh else 0)
     total_minor = round_half_up(sum(amounts), digits)
@@ -108,7 +111,9 @@ def bill(rate, energies, limit_minor=None):
     periods = []
     at = 0
     for index, mwh in energies:
-        periods.append(steps[index] + [mwh, shares[at], shares[at + 1]])
+        # One list a row: a step and its amounts joined would be three, and the pile's heap is small.
+        from_at, electricity_price, service_price, label = steps[index]
+        periods.append([from_at, electricity_price, service_price, label, mwh, shares[at], shares[at + 1]])
         at += 2
     return total_minor, shares[-1], periods
 
