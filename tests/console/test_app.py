@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -21,7 +22,7 @@ from tools.terminal.handoff import Handoff
 from tools.terminal.keys import Keys, none
 from tools.terminal.logview import LogView
 from tools.terminal.model import LOG_KEPT
-from tools.terminal.piletable import PileTable
+from tools.terminal.piletable import PileTable, columns_for
 
 TIMEOUT_S = 20
 KEYS = Keys(lambda: {kit.DEVICE: kit.KEY}, "test")
@@ -378,6 +379,44 @@ async def test_a_small_terminal_shows_the_detail_in_the_table_s_place(screen: Sc
     await screen.until(lambda: "Connectors" in screen.text())
 
 
+@scenario(size=(60, 24))
+async def test_nothing_is_cut_on_60_columns(screen: Screen) -> None:
+    """The top line ended after "1 charging", the energy read "5.", and half of the keys were out of sight."""
+    await screen.feed([*CHARGING, LinkChange(kit.AT_MS, False, "gone"), LinkChange(kit.AT_MS, True, "back")])
+    lines = screen.text().split("\n")
+    for words in ("1 ch", "0 f", "7.01 kW", "/s", "1 losses", "1 keys"):
+        assert words in lines[0], lines[0]
+    assert "…" not in lines[0]
+    [header] = [line for line in lines if "Connectors" in line]
+    assert header.split() == ["│", "Pile", "Connectors", "Power", "Seen", "│"]
+    [row] = [line for line in lines if "Charging" in line and "PILE-1" in line]
+    assert "7.01 kW" in row
+    for key in ("space Pause", "s Stop", "r Reset", "d Detail", "? Keys", "q Quit"):
+        assert key in "\n".join(lines[-2:]), lines[-2:]
+
+
+@scenario(size=(100, 30))
+async def test_a_table_shows_whole_columns_at_every_width(screen: Screen) -> None:
+    await screen.feed(list(CHARGING))
+    assert [key for key, _ in columns_for(50, 2)][:4] == ["online", "pile", "connectors", "power"]
+    for width in range(40, 200):
+        ends = list(itertools.accumulate(wide + 2 for _, wide in columns_for(width, 2)))
+        assert width in ends, f"a column is cut at {width}"
+    assert "7.01 kW" in next(
+        line for line in screen.text().split("\n") if "● PILE-1" in line.replace("  ", " ")
+    )
+
+
+@scenario()
+async def test_a_replays_loss_of_its_broker_is_in_the_messages_alone(screen: Screen) -> None:
+    screen.source.can_command = False
+    await screen.feed(
+        [*CHARGING, LinkChange(kit.AT_MS, False, "connection lost"), LinkChange(kit.AT_MS, True, "back")]
+    )
+    assert screen.notices() == []
+    assert "connection lost" in screen.text()
+
+
 @scenario(keys=none())
 async def test_without_keys_seals_are_shown_as_unchecked(screen: Screen) -> None:
     await screen.feed(list(CHARGING))
@@ -386,9 +425,11 @@ async def test_without_keys_seals_are_shown_as_unchecked(screen: Screen) -> None
 
 @scenario()
 async def test_question_mark_lists_the_keys(screen: Screen) -> None:
-    await screen.press("question_mark")
-    await screen.until(lambda: "Next fault" in screen.text())
-    await screen.press("question_mark")
+    for close in ("question_mark", "escape"):
+        await screen.press("question_mark")
+        await screen.until(lambda: "The next pile with a fault" in screen.text())
+        await screen.press(close)
+        await screen.until(lambda: "The next pile with a fault" not in screen.text())
 
 
 def test_everything_shown_is_recorded_and_a_full_disk_is_told(

@@ -8,8 +8,9 @@ from pile_protocol import topics
 from tests.console import kit
 from tools.terminal import detail
 from tools.terminal.capture import LinkChange, Message
-from tools.terminal.model import LOG_KEPT, PILES_MAX, Model, Pile
+from tools.terminal.model import LOG_KEPT, PILES_MAX, Model, Pile, Presence
 from tools.terminal.palette import THEME, Palette
+from tools.terminal.piletable import cells
 from tools.terminal.power import KEPT_S, PowerCurve
 from tools.terminal.reading import read
 
@@ -40,7 +41,7 @@ def page(pile: Pile) -> str:
 def test_a_charging_pile_has_power_and_a_running_order() -> None:
     pile = pile_after((topics.STATUS, {}), (topics.METER, {}))
     assert pile.online
-    assert pile.power_mw == 7_010_000
+    assert pile.power_mw(kit.AT_MS) == 7_010_000
     assert [each.order_id for each in pile.running] == ["o-1"]
     assert not pile.faults
 
@@ -76,8 +77,64 @@ def test_a_fault_and_its_connector_are_known() -> None:
 def test_a_last_will_keeps_what_was_known_and_ends_the_power() -> None:
     pile = pile_after((topics.STATUS, {}), (topics.METER, {}), (topics.STATUS, {"raw": b'{"online":false}'}))
     assert pile.online is False
-    assert pile.power_mw == 0
+    assert pile.power_mw(kit.AT_MS) == 0
     assert pile.status is not None and pile.status["firmware"] == "0.1.0"
+
+
+def at(seconds: int) -> int:
+    return kit.AT_MS + 1_000 * seconds
+
+
+def retained(name: str, at_ms: int, **options: Any) -> Message:
+    message = kit.message(name, at_ms=at_ms, **options)
+    return Message.arrived(at_ms, message.topic, message.payload, True)
+
+
+def test_a_pile_that_says_nothing_for_long_is_silent_not_online() -> None:
+    pile = pile_after((topics.STATUS, {}))
+    assert [pile.presence(at(s)) for s in (0, 90, 91)] == [
+        Presence.ONLINE,
+        Presence.ONLINE,
+        Presence.SILENT,
+    ]
+    assert "silent  heard 2 min" in detail.heading(pile, at(130), PALETTE).plain
+    assert cells(pile, at(130), PALETTE)["connectors"].plain == "silent"
+
+
+def test_what_the_broker_retains_of_a_pile_that_is_gone_does_not_make_it_online() -> None:
+    """It left without a last will a day ago: its age counted from when the console was started."""
+    day_s = 86_400
+    model = Model()
+    for name in (topics.STATUS, topics.RATE):
+        model.apply(read(retained(name, at(day_s)), lambda _: kit.KEY))
+    pile = model.piles[kit.DEVICE]
+    assert pile.presence(at(day_s)) is Presence.SILENT
+    assert cells(pile, at(day_s), PALETTE)["seen"].plain == "1 d"
+    model.apply(kit.reading(topics.STATUS, at_ms=at(day_s + 30)))
+    assert pile.presence(at(day_s + 30)) is Presence.ONLINE
+
+
+def test_a_retained_status_without_a_time_proves_nothing() -> None:
+    model = Model()
+    model.apply(read(retained(topics.STATUS, kit.AT_MS, at=None), lambda _: kit.KEY))
+    assert model.piles[kit.DEVICE].presence(kit.AT_MS) is Presence.UNKNOWN
+    assert cells(model.piles[kit.DEVICE], kit.AT_MS, PALETTE)["seen"].plain == ""
+
+
+def test_the_clouds_words_are_no_sign_of_the_pile() -> None:
+    model = told((topics.STATUS, {}))
+    model.apply(kit.reading(topics.ORDER, at_ms=at(200)))
+    assert model.piles[kit.DEVICE].presence(at(200)) is Presence.SILENT
+
+
+def test_a_meter_that_nobody_repeats_is_no_power_any_more() -> None:
+    """Its sender was gone, and the console went on to show 7 kW for ever."""
+    pile = pile_after((topics.STATUS, {}), (topics.METER, {}))
+    assert pile.power_mw(at(30)) == 7_010_000
+    assert pile.power_mw(at(31)) == 0
+    assert pile.curve.values_mw(kit.AT + 32)[-3:] == [7_010_000, 0, 0]
+    assert cells(pile, at(31), PALETTE)["energy"].plain == ""
+    assert "power       7.01 kW" in detail.page(pile, at(31), PALETTE).plain  # with its age below
 
 
 def test_power_ends_with_the_order_and_the_last_meter_stays() -> None:
@@ -86,7 +143,7 @@ def test_power_ends_with_the_order_and_the_last_meter_stays() -> None:
         (topics.METER, {}), (topics.STATUS, {"connectors": connectors(order_id=None, status="Available")})
     )
     for pile in (by_word, by_status):
-        assert pile.power_mw == 0
+        assert pile.power_mw(kit.AT_MS) == 0
         assert not pile.running
         assert "o-1 (the last)" in page(pile)
 
@@ -168,4 +225,4 @@ def test_the_power_curve_has_one_value_a_second() -> None:
         curve.put(at_s, power_mw)
     assert curve.values_mw(105) == [2, 2, 2, 6, 6, 6]
     curve.put(10**12, 7)  # years later: no more values than there are kept
-    assert curve.values_mw(10**12) == [6] * (KEPT_S - 1) + [7]
+    assert curve.values_mw(10**12) == [0] * (KEPT_S - 1) + [7]

@@ -13,13 +13,15 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.css.query import NoMatches
-from textual.widgets import DataTable, Footer, Input, Sparkline, Static
+from textual.widgets import DataTable, Input, Sparkline, Static
 
 from tools.terminal import commands, detail
+from tools.terminal.bar import Facts, bar
 from tools.terminal.capture import Event, LinkChange, Recorder
 from tools.terminal.dialogs import Choice, Confirm, MessageView
 from tools.terminal.errors import CaptureError, CommandError
 from tools.terminal.handoff import Handoff
+from tools.terminal.keybar import KeyBar
 from tools.terminal.keys import Keys
 from tools.terminal.logview import LogView
 from tools.terminal.model import Model, Pile
@@ -27,7 +29,7 @@ from tools.terminal.palette import THEME, Palette
 from tools.terminal.piletable import PileTable
 from tools.terminal.power import KEPT_S
 from tools.terminal.reading import read
-from tools.terminal.words import clean, grouped, kw
+from tools.terminal.words import clean, kw
 
 TICK_S = 0.1
 INTAKE_S = (
@@ -61,10 +63,10 @@ class ConsoleApp(App[None]):
         Binding("slash", "edit('search')", "Search", key_display="/"),
         Binding("f", "edit('topic')", "Topic"),
         Binding("p", "edit('pile')", "Piles"),
-        Binding("o", "only", "Only this pile"),
-        Binding("x", "next_fault", "Next fault"),
-        Binding("s", "stop", "Stop order"),
-        Binding("r", "reset", "Reset fault"),
+        Binding("o", "only", "Only it", tooltip="Messages of this pile only"),
+        Binding("x", "next_fault", "Fault", tooltip="The next pile with a fault"),
+        Binding("s", "stop", "Stop", tooltip="Stop an order of this pile"),
+        Binding("r", "reset", "Reset", tooltip="Reset a fault of this pile"),
         Binding("d", "detail", "Detail"),
         Binding("escape", "clear", "Clear filters", show=False),
         Binding("question_mark", "help", "Keys", key_display="?"),
@@ -96,7 +98,7 @@ class ConsoleApp(App[None]):
         with Vertical(id="filters"):
             yield Input(id="filter")
         yield LogView()
-        yield Footer(show_command_palette=False)
+        yield KeyBar(id="keys")
 
     def on_mount(self) -> None:
         self.query_one(PileTable).focus()
@@ -144,6 +146,8 @@ class ConsoleApp(App[None]):
     def _take_link(self, change: LinkChange) -> None:
         was_up = self.model.link.up
         self.model.apply_link(change)
+        if not self._source.can_command:
+            return  # a replay's news of its broker stand in the messages, where they belong
         if was_up and not change.up:
             self.notify(clean(change.text, 200), title="Broker gone", severity="error", markup=False)
         elif change.up and self.model.losses:
@@ -161,46 +165,22 @@ class ConsoleApp(App[None]):
     def _show(self) -> None:
         now_ms = self._source.now_ms()
         palette = self.palette
-        self.query_one("#bar", Static).update(self._bar(now_ms, palette))
+        line = self.query_one("#bar", Static)
+        line.update(bar(self.model, self._facts(), now_ms, line.content_size.width, palette))
         self.query_one(PileTable).show(self.model, now_ms, palette)
         self.query_one(LogView).show(self.model, palette)
         self._show_detail(now_ms, palette)
 
-    def _bar(self, now_ms: int, palette: Palette) -> Text:
-        model = self.model
-        piles = model.piles.values()
-        text = Text(no_wrap=True, overflow="ellipsis")
-        text.append("RateLock", f"bold {palette.primary}").append("  ")
-        text.append("● " if model.link.up else "○ ", palette.good if model.link.up else f"bold {palette.bad}")
-        text.append(clean(self._source.name, 80))
-        if not model.link.up and self._source.can_command:
-            text.append(f"  {clean(model.link.text, 80)}", f"bold {palette.bad}")
-        if self._handoff.ended:
-            text.append("  ended", palette.warn)
-        faults = sum(1 for pile in piles if pile.faults)
-        charging = sum(1 for pile in piles if pile.power_mw)
-        power_mw = sum(pile.power_mw for pile in piles)
-        for number, word, style in (
-            (sum(1 for pile in piles if pile.online), "online", palette.good),
-            (charging, "charging", palette.primary),
-            (faults, "faulted", palette.bad if faults else palette.dim),
-        ):
-            text.append("   ").append(grouped(number), f"bold {style}").append(f" {word}", palette.dim)
-        text.append("   ").append(kw(power_mw), f"bold {palette.accent}")
-        text.append(f"   {grouped(model.rate(now_ms))} msg/s", palette.dim)
-        for number, word in (
-            (model.bad_seal_count, "bad seals"),
-            (model.problem_count, "wrong"),
-            (self._handoff.lost, "lost here"),
-            (model.untracked_count, "of piles beyond count"),
-            (model.losses, "broker losses"),
-        ):
-            if number:
-                text.append(f"   {grouped(number)} {word}", palette.warn)
-        if self._recorder:
-            text.append("   ● ", palette.bad).append(f"rec {grouped(self._recorder.count)}", palette.dim)
-        text.append(f"   {len(self._keys)} keys ({clean(self._keys.source, 30)})", palette.dim)
-        return text
+    def _facts(self) -> Facts:
+        return Facts(
+            source=self._source.name,
+            is_live=self._source.can_command,
+            ended=self._handoff.ended,
+            lost=self._handoff.lost,
+            recorded=self._recorder.count if self._recorder else None,
+            keys=len(self._keys),
+            keys_from=self._keys.source,
+        )
 
     def _show_detail(self, now_ms: int, palette: Palette) -> None:
         pile = self.pile
@@ -220,7 +200,7 @@ class ConsoleApp(App[None]):
         curve.data = [0] * (KEPT_S - len(values)) + values
         peak = max(values, default=0)
         who.update(detail.heading(pile, now_ms, palette))
-        axis.update(f"{kw(pile.power_mw)} now, {kw(peak)} at most in {KEPT_S // 60} min")
+        axis.update(f"{kw(pile.power_mw(now_ms))} now, {kw(peak)} at most in {KEPT_S // 60} min")
         page.update(detail.page(pile, now_ms, palette))
 
     def on_data_table_row_highlighted(self, _event: DataTable.RowHighlighted) -> None:
@@ -265,7 +245,10 @@ class ConsoleApp(App[None]):
             self.action_show_help_panel()
 
     def action_clear(self) -> None:
-        """In the input: that filter alone. Else: all of them."""
+        """The list of keys first; in the input: that filter alone. Else: all of them."""
+        if self.screen.query("HelpPanel"):
+            self.action_hide_help_panel()
+            return
         if self._editing:
             self._filter("")
             self._close_input()

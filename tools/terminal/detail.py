@@ -68,13 +68,13 @@ def page(pile: Pile, now_ms: int, palette: Palette) -> Text:
 
 def heading(pile: Pile, now_ms: int, palette: Palette) -> Text:
     """The pile's name, whether it is there, and how much it says."""
-    word = {True: "online", False: "offline", None: "not heard of yet"}[pile.online]
+    presence = pile.presence(now_ms)
+    mark = palette.presence(presence)
     text = Text(overflow="ellipsis", no_wrap=True)
-    text.append(pile.device_id, "bold").append("  ").append_text(palette.online(pile.online))
-    text.append(
-        f" {word}", palette.good if pile.online else palette.bad if pile.online is False else palette.dim
-    )
-    text.append(f"  {age(now_ms - pile.seen_ms)}, {grouped(pile.message_count)} messages", palette.dim)
+    text.append(pile.device_id, "bold").append("  ").append_text(mark)
+    text.append(f" {presence.value}", mark.style)
+    heard = f"  heard {age(now_ms - pile.heard_ms)}," if pile.heard_ms else " "
+    text.append(f"{heard} {grouped(pile.message_count)} messages", palette.dim)
     if pile.problem_count:
         text.append(f", {grouped(pile.problem_count)} wrong", palette.bad)
     return text
@@ -101,10 +101,11 @@ def _connector(made: _Page, pile: Pile, state: ConnectorState, now_ms: int, pale
 
 def _meter(made: _Page, state: ConnectorState, known: Money, now_ms: int, palette: Palette) -> None:
     meter = state.meter or {}
-    style = "" if state.is_metering else palette.dim
+    is_live = state.is_live(now_ms)
+    style = "" if is_live else palette.dim
     if not (state.is_metering and state.status and state.status["order_id"] == meter["order_id"]):
         made.row("order", meter["order_id"] + ("" if state.is_metering else " (the last)"), style)
-    made.row("power", kw(meter["power_mw"]), f"bold {palette.primary}" if state.is_metering else style)
+    made.row("power", kw(meter["power_mw"]), f"bold {palette.primary}" if is_live else style)
     made.row("energy", kwh(meter["energy_mwh"]), style)
     made.row("cost", money(meter["cost_minor"], *known), style)
     made.row("elapsed", duration(meter["elapsed_s"]), style)

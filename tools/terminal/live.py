@@ -18,6 +18,7 @@ from tools.terminal.capture import LinkChange, Message
 from tools.terminal.errors import ConsoleError
 from tools.terminal.handoff import Handoff
 
+_UNSPECIFIED = 0x80
 KEEPALIVE_S = 15
 RECONNECT_MIN_S = 1
 RECONNECT_MAX_S = 5
@@ -110,7 +111,9 @@ class Live:
 
     def _disconnected(self, _c: Any, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
         if not self.refused.is_set():
-            self._say(False, f"connection lost: {reason}")
+            # Of a connection that just ended, MQTT 3.1.1 has nothing more to say.
+            why = "the broker or the network went away" if reason.value == _UNSPECIFIED else str(reason)
+            self._say(False, f"connection lost: {why}; trying again")
 
     def _received(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
         try:

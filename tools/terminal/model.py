@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from pile_protocol import topics
 from tools.terminal import reading as readings
 from tools.terminal.capture import LinkChange
-from tools.terminal.power import PowerCurve
+from tools.terminal.power import HOLD_S, PowerCurve
 from tools.terminal.reading import Reading
 from tools.terminal.summary import UNKNOWN_MONEY, Money, summary
 
 LOG_KEPT = 4_000
 PILES_MAX = 4_096  # an open broker could name any number of them
 RATE_WINDOW_S = 5
+# A pile repeats its status every 30 s, and the cloud takes it for gone after as long a silence as this.
+SILENT_MS = 90_000
+# A charging pile tells its meter every few seconds: later, nobody knows what flows.
+METER_HOLDS_MS = 1_000 * HOLD_S
+
+
+class Presence(Enum):
+    """Whether a pile is there, as far as can be heard."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"  # the broker says so
+    SILENT = "silent"  # it said that it is online, and nothing for long
+    UNKNOWN = "not heard of yet"
 
 
 @dataclass
@@ -30,9 +44,12 @@ class ConnectorState:
     order: dict[str, Any] | None = None
     order_state: tuple[str, str | None] | None = None
 
-    @property
-    def power_mw(self) -> int:
-        return self.meter["power_mw"] if self.meter and self.is_metering else 0
+    def is_live(self, now_ms: int) -> bool:
+        """Whether the meter's value is of now."""
+        return self.is_metering and now_ms - self.meter_at_ms <= METER_HOLDS_MS
+
+    def power_mw(self, now_ms: int) -> int:
+        return self.meter["power_mw"] if self.meter and self.is_live(now_ms) else 0
 
     @property
     def fault(self) -> str | None:
@@ -55,7 +72,7 @@ class Pile:
     """What is known of one pile. The dictionaries are valid messages as they came."""
 
     device_id: str
-    seen_ms: int = 0
+    heard_ms: int = 0  # when the pile itself last said something; 0: not since we listen
     message_count: int = 0
     problem_count: int = 0
     online: bool | None = None  # None: it has not said
@@ -68,9 +85,16 @@ class Pile:
     curve: PowerCurve = field(default_factory=PowerCurve)
     version: int = 0  # grows with every message
 
-    @property
-    def power_mw(self) -> int:
-        return sum(each.power_mw for each in self.connectors.values())
+    def power_mw(self, now_ms: int) -> int:
+        return sum(each.power_mw(now_ms) for each in self.connectors.values())
+
+    def presence(self, now_ms: int) -> Presence:
+        """What a broker retains was true once: a pile that left without a last will is silent, not online."""
+        if self.online is False:
+            return Presence.OFFLINE
+        if not self.online or not self.heard_ms:
+            return Presence.UNKNOWN
+        return Presence.ONLINE if now_ms - self.heard_ms <= SILENT_MS else Presence.SILENT
 
     @property
     def faults(self) -> list[ConnectorState]:
@@ -146,14 +170,14 @@ class Model:
         pile = self._pile_of(reading)
         known = UNKNOWN_MONEY
         if pile:
-            pile.seen_ms = max(pile.seen_ms, message.at_ms)
+            pile.heard_ms = max(pile.heard_ms, _said_at_ms(reading))
             pile.message_count += 1
             pile.version += 1
             self.changed.add(pile.device_id)
             if reading.is_trusted:
                 _TAKERS[reading.name or ""](pile, reading)
                 if pile.connectors:
-                    pile.curve.put(message.at_ms // 1000, pile.power_mw)
+                    pile.curve.put(message.at_ms // 1000, pile.power_mw(message.at_ms))
             elif reading.problem:
                 pile.problem_count += 1
             order_id = reading.value.get("order_id") if reading.is_trusted and reading.value else None
@@ -192,6 +216,20 @@ class Model:
                 reading.message, reading.device_id, reading.name, None, reading.problem, reading.seal
             )
         self.log.append(LogEntry(self._entry_count, at_ms, text, reading, link))
+
+
+def _said_at_ms(reading: Reading) -> int:
+    """When the pile itself said this; 0 where it did not, or nobody can tell when."""
+    message = reading.message
+    if reading.name not in topics.UPWARD:
+        return 0
+    value = reading.value or {}
+    if reading.name == topics.STATUS and value.get("online") is False:
+        return 0  # a last will is the broker's word
+    if not message.retained:
+        return message.at_ms
+    at_s = value.get("at") if reading.is_trusted else None
+    return min(1000 * at_s, message.at_ms) if at_s else 0
 
 
 def _take_status(pile: Pile, reading: Reading) -> None:

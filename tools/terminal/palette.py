@@ -10,6 +10,7 @@ from textual.theme import Theme
 
 from pile_protocol import topics
 from tools.terminal import reading as readings
+from tools.terminal.model import Presence
 
 THEME = Theme(
     name="ratelock",
@@ -78,8 +79,11 @@ class Palette:
             return self.warn
         return self.accent if name in topics.DOWNWARD else self.primary
 
-    def online(self, online: bool | None) -> Text:
-        """None: it has not said."""
-        if online is None:
-            return Text("·", self.dim)
-        return Text("●", self.good) if online else Text("○", self.bad)
+    def presence(self, presence: Presence) -> Text:
+        mark, style = {
+            Presence.ONLINE: ("●", self.good),
+            Presence.OFFLINE: ("○", self.bad),
+            Presence.SILENT: ("◐", self.warn),
+            Presence.UNKNOWN: ("·", self.dim),
+        }[presence]
+        return Text(mark, style)

@@ -7,7 +7,7 @@ import re
 from rich.text import Text
 from textual.widgets import DataTable
 
-from tools.terminal.model import Model, Pile
+from tools.terminal.model import Model, Pile, Presence
 from tools.terminal.palette import Palette
 from tools.terminal.words import age, kw, kwh, money, size
 
@@ -15,7 +15,7 @@ from tools.terminal.words import age, kw, kwh, money, size
 COLUMNS = (
     ("online", "", 1),
     ("pile", "Pile", 12),
-    ("connectors", "Connectors", 23),
+    ("connectors", "Connectors", 20),
     ("power", "Power", 9),
     ("energy", "Energy", 11),
     ("cost", "Cost", 11),
@@ -27,6 +27,12 @@ COLUMNS = (
     ("firmware", "Firmware", 16),
     ("order", "Order", 26),
 )
+# What is wanted most: as many of these as fit beside each other stand first, whole.
+WANTED = (
+    *("online", "pile", "connectors", "power", "fault", "energy", "cost", "seen", "outbox"),
+    *("clock", "heap", "firmware", "order"),
+)
+ID_MAX = 32
 WORDS_MAX = 2  # connectors told one by one; more of them are counted
 RIGHT = frozenset({"power", "energy", "cost", "outbox", "heap", "seen"})
 
@@ -38,7 +44,9 @@ def natural(device_id: str) -> list[tuple[int, str]]:
 
 def cells(pile: Pile, now_ms: int, palette: Palette) -> dict[str, Text]:
     """What a pile's row shows, by column key."""
-    running = [each for each in pile.running if each.meter and each.is_metering]
+    presence = pile.presence(now_ms)
+    power_mw = pile.power_mw(now_ms)
+    running = [each for each in pile.running if each.is_live(now_ms)]
     status = pile.status or {}
     orders = [each.order_id for each in pile.running if each.order_id]
     cost = energy = ""
@@ -50,18 +58,18 @@ def cells(pile: Pile, now_ms: int, palette: Palette) -> dict[str, Text]:
     outbox = status.get("outbox")
     outbox_style = palette.bad if status.get("outbox_full") else palette.warn if outbox else palette.dim
     clock = status.get("clock", "")
-    gone = "" if pile.online else palette.dim
+    gone = "" if presence is Presence.ONLINE else palette.dim
     faults = ", ".join(f"{each.number} {each.fault}" for each in pile.faults)
     texts = {
-        "online": palette.online(pile.online),
+        "online": palette.presence(presence),
         "pile": Text(pile.device_id, f"bold {gone}".strip()),
-        "connectors": _connectors(pile, palette),
-        "power": Text(kw(pile.power_mw) if pile.power_mw else "", palette.primary),
+        "connectors": _connectors(pile, presence, palette),
+        "power": Text(kw(power_mw) if power_mw else "", palette.primary),
         "energy": Text(energy),
         "cost": Text(cost),
         "fault": Text(faults, f"bold {palette.bad}"),
         "outbox": Text("" if outbox is None else str(outbox), outbox_style),
-        "seen": Text(age(now_ms - pile.seen_ms), palette.dim),
+        "seen": Text(age(now_ms - pile.heard_ms) if pile.heard_ms else "", palette.dim),
         "clock": Text(clock, palette.warn if clock == "Unset" else palette.dim),
         "heap": Text(size(status["heap_free_bytes"]) if "heap_free_bytes" in status else "", palette.dim),
         "firmware": Text(status.get("firmware", ""), palette.dim),
@@ -75,10 +83,10 @@ def cells(pile: Pile, now_ms: int, palette: Palette) -> dict[str, Text]:
     return texts
 
 
-def _connectors(pile: Pile, palette: Palette) -> Text:
+def _connectors(pile: Pile, presence: Presence, palette: Palette) -> Text:
     states = pile.in_order()
-    if pile.online is False:
-        return Text("offline", palette.dim)
+    if presence in (Presence.OFFLINE, Presence.SILENT):
+        return Text(presence.value, palette.dim)
     text = Text()
     if len(states) <= WORDS_MAX:
         for each in states:
@@ -88,6 +96,28 @@ def _connectors(pile: Pile, palette: Palette) -> Text:
     for word in dict.fromkeys(words):
         text.append(("  " if text else "") + f"{words.count(word)} {word}", palette.of_status(word))
     return text
+
+
+def columns_for(width: int, padding: int) -> list[tuple[str, int]]:
+    """(key, width) of all columns in their order on a screen of `width`: first those that fit, as a whole.
+
+    What is left over goes to the ids, which may be longer than their column.
+    """
+    width_of = {key: wide for key, _, wide in COLUMNS}
+    left = width
+    fitting = set()
+    for key in WANTED:
+        if width_of[key] + padding <= left:
+            fitting.add(key)
+            left -= width_of[key] + padding
+    for key, most in (("pile", ID_MAX), ("connectors", width)):
+        if key not in fitting:
+            continue
+        more = max(0, min(left, most - width_of[key]))
+        width_of[key] += more
+        left -= more
+    in_order = sorted(width_of, key=lambda key: key not in fitting)  # stable: else as in COLUMNS
+    return [(key, width_of[key]) for key in in_order]
 
 
 class PileTable(DataTable[Text]):
@@ -100,11 +130,32 @@ class PileTable(DataTable[Text]):
         self.filter = ""
         self._shown: dict[str, dict[str, Text]] = {}
         self._stale: set[str] = set()  # not looked at since the filter changed
+        self._layout: list[tuple[str, int]] = []  # (key, width) of the columns as they stand
 
     def on_mount(self) -> None:
-        for key, label, width in COLUMNS:
-            self.add_column(Text(label, justify="right" if key in RIGHT else "left"), width=width, key=key)
         self.fixed_columns = 2
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Let whole columns fill the screen; those without room follow, for whoever moves to the right."""
+        layout = columns_for(self.scrollable_content_region.width, 2 * self.cell_padding)
+        if layout == self._layout:
+            return
+        self._layout = layout
+        selected = self.selected
+        label_of = {key: label for key, label, _ in COLUMNS}
+        self.clear(columns=True)
+        for key, column_width in layout:
+            label = Text(label_of[key], justify="right" if key in RIGHT else "left")
+            self.add_column(label, width=column_width, key=key)
+        for device_id, now in self._shown.items():
+            self.add_row(*(now[key] for key, _ in layout), key=device_id)
+        self._sort(selected)
+
+    def _sort(self, selected: str | None) -> None:
+        self.sort("pile", key=lambda text: natural(text.plain))
+        if selected:
+            self.select(selected)
 
     @property
     def selected(self) -> str | None:
@@ -128,6 +179,7 @@ class PileTable(DataTable[Text]):
             self.call_after_refresh(self.select, selected)
 
     def show(self, model: Model, now_ms: int, palette: Palette) -> None:
+        self._lay_out()
         # A row that nobody sees is redrawn when it is scrolled to: with 1,000 piles most of them are.
         new = (self._stale | model.changed) - self._shown.keys()
         model.changed.clear()
@@ -139,7 +191,7 @@ class PileTable(DataTable[Text]):
             now = cells(model.piles[device_id], now_ms, palette)
             before = self._shown.get(device_id)
             if before is None:
-                self.add_row(*now.values(), key=device_id)
+                self.add_row(*(now[column] for column, _ in self._layout), key=device_id)
                 added = True
             else:
                 for key, text in now.items():
@@ -148,9 +200,7 @@ class PileTable(DataTable[Text]):
             self._shown[device_id] = now
         self._stale.clear()
         if added:
-            self.sort("pile", key=lambda text: natural(text.plain))
-            if selected:
-                self.select(selected)
+            self._sort(selected)
         total = len(model.piles)
         self.border_subtitle = f"{self.row_count} of {total}" if self.filter else str(total) if total else ""
 
