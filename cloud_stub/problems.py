@@ -66,6 +66,10 @@ def unknown_order() -> Problem:
     return Problem(404, "UnknownOrder", "There is no such order, or the token is not its own")
 
 
+def unknown_settlement() -> Problem:
+    return Problem(404, "UnknownSettlement", "There is no settlement with that id")
+
+
 def invalid(*errors: tuple[str, str]) -> Problem:
     """422 naming each field that is wrong and why."""
     listed = [{"field": field, "reason": reason} for field, reason in errors]

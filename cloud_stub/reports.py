@@ -58,8 +58,8 @@ def daily(
         if row.flagged:
             flagged += 1
             continue
-        said = json.loads(row.payload)
-        money = currencies.setdefault(row.currency, _empty(said, days))
+        said = json.loads(row.payload) | json.loads(row.billed_json or "{}")
+        money = currencies.setdefault(said["currency"], _empty(said, days))
         ended = datetime.fromtimestamp(row.ended_at, local).date()
         _count(money["days"][(ended - first).days], said)
     return {
@@ -79,7 +79,7 @@ def _settled(conn: Connection, from_at: int, until_at: int, device_id: str | Non
     query = select(
         settlements.c.id,
         settlements.c.payload,
-        settlements.c.currency,
+        settlements.c.billed_json,
         settlements.c.flagged,
         settlements.c.ended_at,
     ).where(settlements.c.ended_at < until_at)

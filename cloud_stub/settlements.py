@@ -14,7 +14,7 @@ from pile_protocol import pricing, seal, topics
 from . import decoding, given, life, orders
 from .context import Context
 from .moves import Moves
-from .problems import Problem
+from .problems import unknown_settlement
 from .records import record_events
 from .store import to_json
 from .tables import settlements
@@ -41,6 +41,7 @@ _NEIGHBOURS = select(
     settlements.c.mac,
     settlements.c.payload,
     settlements.c.flags_json,
+    settlements.c.reviewed_at,
 ).where(settlements.c.device_id == _NEAR_DEVICE, settlements.c.chain_seq == _NEAR_NUMBER)
 _OF_ORDER = select(settlements).where(settlements.c.settles_order_id == bindparam("order_id"))
 _INSERT = insert(settlements)
@@ -205,6 +206,7 @@ class _Known:
             "currency": said["currency"] or _NO_CURRENCY,
             "flagged": bool(flags),
             "flags_json": to_json(flags),
+            "reviewed_at": None,
             "received_at": now,
             "ended_at": said["ended_at"] or now,
         }
@@ -258,7 +260,8 @@ class _Known:
         follower = json.loads(later["payload"])
         if follower.get("prev_mac") != mac:
             flags.append("ChainBroken")
-        later["flags_json"], later["flagged"] = to_json(flags), bool(flags)
+        later["flags_json"] = to_json(flags)
+        later["flagged"] = bool(flags) and later["reviewed_at"] is None
         # By its number in the chain: one of this group has no id yet.
         gap = {"of": later["device_id"], "number": later["chain_seq"], "follower": follower["order_id"]}
         self._closed_gaps.append(gap | {"flags": later["flags_json"], "any": later["flagged"]})
@@ -320,15 +323,21 @@ def view(row: Any) -> dict[str, Any]:
             "flagged": row.flagged,
             "flags": flags,
             "received_at": row.received_at,
+            "review": row.review and {"decision": row.review, "at": row.reviewed_at, "note": row.review_note},
         }
     )
+
+
+def bill(row: Any) -> dict[str, Any]:
+    """The settlement as its driver is billed: as sealed, unless somebody decided otherwise (reviews)."""
+    return view(row) | json.loads(row.billed_json or "{}") | {"review": row.review}
 
 
 def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
     """A settlement as the pile sealed it, beside what its order's locked rate gives. Raises Problem."""
     row = conn.execute(select(settlements).where(settlements.c.id == settlement_id)).first()
     if row is None:
-        raise Problem(404, "UnknownSettlement", "There is no settlement with that id")
+        raise unknown_settlement()
     shown = view(row)
     order = orders.get(conn, row.order_id)
     if order is None:
@@ -351,12 +360,20 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
 
 
 def list_views(
-    conn: Connection, flagged: bool | None, device_id: str | None, limit: int, before: int | None
+    conn: Connection,
+    flagged: bool | None,
+    reviewed: bool | None,
+    device_id: str | None,
+    limit: int,
+    before: int | None,
 ) -> list[dict[str, Any]]:
     """Newest first, older than settlement `before`."""
     query = select(settlements)
     if flagged is not None:
         query = query.where(settlements.c.flagged == flagged)
+    if reviewed is not None:
+        at = settlements.c.reviewed_at
+        query = query.where(at.is_not(None) if reviewed else at.is_(None))
     if device_id is not None:
         query = query.where(settlements.c.device_id == device_id)
     if before is not None:

@@ -54,7 +54,7 @@ def order(conn: Connection, hub: Hub, row: Any) -> dict[str, Any]:
         "currency": rate["currency"],
         "minor_digits": rate["minor_digits"],
         "meter": meter(conn, hub, row),
-        "settlement": settlements.view(settlement) if settlement else None,
+        "settlement": settlements.bill(settlement) if settlement else None,
         "payment": dict(payment._mapping) if payment else None,
     }
 

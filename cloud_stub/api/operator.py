@@ -3,13 +3,13 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from pile_protocol import messages
 
-from .. import fleet, life, orders, piles, rates, records, removal, reports, settlements, views
+from .. import fleet, life, orders, piles, rates, records, removal, reports, reviews, settlements, views
 from ..cloud import let_in, shut_out
 from ..security import now_s
 from .access import Limit, RowId, TheCloud, need_operator
@@ -155,11 +155,24 @@ async def list_settlements(
     cloud: TheCloud,
     limit: Limit = 50,
     before: RowId = None,
-    flagged: bool | None = None,
+    flagged: Annotated[
+        bool | None, Query(description="Something is wrong, and nobody has decided yet")
+    ] = None,
+    reviewed: bool | None = None,
     device_id: str | None = None,
 ) -> dict[str, Any]:
     """The settlements as the piles sealed them, newest first, with what was found wrong with them."""
-    return _page(settlements.list_views(cloud.reader, flagged, device_id, limit, before), limit, "id")
+    found = settlements.list_views(cloud.reader, flagged, reviewed, device_id, limit, before)
+    return _page(found, limit, "id")
+
+
+@router.post("/settlements/{settlement_id}/review", status_code=201)
+async def review_settlement(
+    cloud: TheCloud, settlement_id: Annotated[int, Path(ge=0, le=2**53)], body: reviews.ReviewBody
+) -> dict[str, Any]:
+    """Decide about a flagged settlement, once: what the driver pays, and why."""
+    await cloud.write(lambda tx: reviews.review(tx, cloud.orders, settlement_id, body, now_s()))
+    return settlements.comparison(cloud.reader, settlement_id)
 
 
 @router.get("/events")

@@ -1,0 +1,168 @@
+"""A flagged settlement is decided about, once: released at what the locked rate gives, or waived."""
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.cloud.conftest import Phone
+from tests.cloud.fakes import FakePile
+from tests.cloud.test_operator import problem
+
+RELEASE = {"decision": "release", "note": "The meter was read on site."}
+WAIVE = {"decision": "waive", "note": "The display was broken."}
+
+
+@pytest.fixture
+def flagged(phone: Phone, pile: FakePile) -> dict[str, Any]:
+    """An order of 2.5 kWh whose pile sealed 99.99 instead of 3.50."""
+    phone.order()
+    pile.settle(phone.message(pile), total_minor=9_999)
+    return phone.get()
+
+
+def decide(operator: Any, body: dict[str, str], settlement_id: int = 1) -> Any:
+    return operator("POST", f"/api/settlements/{settlement_id}/review", body)
+
+
+def test_released_it_is_paid_at_what_the_locked_rate_gives(
+    operator: Any, phone: Phone, flagged: dict[str, Any]
+):
+    problem(phone.pay(9_999), 409, "SettlementFlagged")
+    done = decide(operator, RELEASE)
+    assert done.status_code == 201
+    assert done.json()["review"] == {
+        "decision": "Released",
+        "at": done.json()["review"]["at"],
+        "note": RELEASE["note"],
+    }
+    assert (done.json()["total_minor"], done.json()["computed"]["total_minor"]) == (9_999, 350)
+    order = phone.get()
+    bill = order["settlement"]
+    assert order["version"] > flagged["version"]  # whoever watches is told
+    assert (order["total_minor"], bill["total_minor"], bill["flagged"]) == (350, 350, False)
+    assert sum(row[5] + row[6] for row in bill["periods"]) + bill["session_fee_minor"] == 350
+    assert (bill["review"], bill["flags"]) == ("Released", ["TotalMismatch"])
+    problem(phone.pay(9_999), 409, "AmountMismatch")
+    assert phone.pay(350).json()["payment"]["amount_minor"] == 350
+
+
+def test_waived_there_is_nothing_to_pay(operator: Any, phone: Phone, flagged: dict[str, Any]):
+    assert decide(operator, WAIVE).status_code == 201
+    order = phone.get()
+    bill = order["settlement"]
+    assert (order["state"], order["total_minor"], bill["total_minor"], bill["flagged"]) == (
+        "Settled",
+        0,
+        0,
+        False,
+    )
+    assert bill["session_fee_minor"] == 0
+    assert [(row[4], row[5], row[6]) for row in bill["periods"]] == [(2_500_000, 0, 0)]
+    problem(phone.pay(350), 409, "AmountMismatch")
+    assert phone.pay(0).json()["state"] == "Paid"
+
+
+def test_a_decision_is_made_once_and_what_was_sealed_stays(
+    operator: Any, phone: Phone, flagged: dict[str, Any]
+):
+    sealed = operator("GET", "/api/settlements/1").json()
+    decide(operator, RELEASE)
+    for body in (RELEASE, WAIVE):
+        assert problem(decide(operator, body), 409, "AlreadyReviewed")["decision"] == "Released"
+    after = operator("GET", "/api/settlements/1").json()
+    changed = {name for name in sealed if sealed[name] != after[name]}
+    assert changed == {"flagged", "review"}
+    assert operator("GET", "/api/settlements?flagged=true").json()["items"] == []
+    (item,) = operator("GET", "/api/settlements?reviewed=true").json()["items"]
+    assert item["review"]["note"] == RELEASE["note"]
+    assert operator("GET", "/api/piles").json()["summary"]["flagged_settlements"] == 0
+    event = operator("GET", "/api/events").json()["items"][0]
+    assert (event["kind"], event["order_id"]) == ("SettlementReviewed", phone.order_id)
+    assert event["detail"] == "Released: The meter was read on site."
+
+
+def test_the_operators_note_is_not_for_the_driver(operator: Any, phone: Phone, flagged: dict[str, Any]):
+    decide(operator, RELEASE)
+    assert RELEASE["note"] not in str(phone.get())
+
+
+def test_where_nothing_could_be_computed_it_can_only_be_waived(operator: Any, phone: Phone, pile: FakePile):
+    phone.order()
+    message = phone.message(pile)
+    lied = [[message["issued_at"], 1, 1, "flat", 2_500_000, 0, 0]]
+    pile.settle(message, periods=lied)
+    assert phone.get()["settlement"]["computed_minor"] is None
+    problem(decide(operator, RELEASE), 409, "NothingToRelease")
+    assert decide(operator, WAIVE).status_code == 201
+    assert phone.pay(0).status_code == 200
+
+
+def test_one_that_settles_no_order_bills_nobody(operator: Any, phone: Phone, pile: FakePile):
+    phone.order()
+    message = phone.message(pile)
+    pile.settle(message)
+    pile.settle(message, 9_000_000)  # the same order once more
+    pile.settle(message | {"order_id": "nobody-s-order"})
+    for settlement_id in (2, 3):
+        problem(decide(operator, RELEASE, settlement_id), 409, "NothingToRelease")
+        assert decide(operator, WAIVE, settlement_id).status_code == 201
+    assert phone.get()["total_minor"] == 350
+    assert operator("GET", "/api/settlements?flagged=true").json()["items"] == []
+
+
+def test_what_was_decided_stands_whatever_comes_later(operator: Any, phone: Phone, pile: FakePile):
+    phone.order()
+    first = phone.message(pile)
+    pile.settlement(first | {"order_id": "lost"})  # takes number 1, and is not sent
+    data = pile.settle(first, prev_mac="0" * 64)  # number 2
+    assert data and phone.get()["settlement"]["flags"] == ["SeqGap"]
+    decide(operator, RELEASE)
+    assert phone.pay(350).status_code == 200
+    # Number 1 comes after all, and number 2 does not follow it: what was decided stands.
+    pile.seq = 0
+    pile.last_mac = None
+    pile.settle(first | {"order_id": "lost"})
+    shown = operator("GET", "/api/settlements/1").json()
+    assert (shown["flags"], shown["flagged"]) == (["ChainBroken"], False)
+
+
+def test_revenue_counts_what_is_billed(operator: Any, phone: Phone, flagged: dict[str, Any]):
+    ended_at = flagged["settlement"]["ended_at"]
+
+    def report() -> Any:
+        day = datetime.fromtimestamp(ended_at, timezone.utc).date().isoformat()
+        return operator("GET", f"/api/reports/daily?from={day}&to={day}").json()
+
+    assert (report()["flagged"], report()["currencies"]) == (1, [])
+    decide(operator, RELEASE)
+    (money,) = report()["currencies"]
+    assert (report()["flagged"], money["days"][0]["revenue_minor"]) == (0, 350)
+
+
+def test_what_is_not_flagged_needs_no_decision(operator: Any, phone: Phone, pile: FakePile):
+    phone.order()
+    pile.settle(phone.message(pile))
+    problem(decide(operator, WAIVE), 409, "NotFlagged")
+    problem(decide(operator, WAIVE, 99), 404, "UnknownSettlement")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"decision": "release"},
+        {"decision": "release", "note": ""},
+        {"decision": "release", "note": "  "},
+        {"decision": "release", "note": "a\nb"},
+        {"decision": "release", "note": "x" * 501},
+        {"decision": "pay twice", "note": "x"},
+        {"decision": "release", "note": "x", "amount_minor": 1},
+    ],
+)
+def test_a_decision_needs_its_reason(operator: Any, flagged: dict[str, Any], body: dict[str, Any]):
+    problem(decide(operator, body), 422, "InvalidRequest")
+
+
+def test_only_the_operator_decides(client: TestClient, flagged: dict[str, Any]):
+    problem(client.post("/api/settlements/1/review", json=RELEASE), 401, "Unauthorized")
