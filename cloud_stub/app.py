@@ -42,6 +42,7 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.include_router(phone.router)
     app.include_router(operator.router)
     app.include_router(labels.router)
+    app.router.routes.insert(0, phone.rate_route)
     pages.install(app)
     app.include_router(operation.router)
     app.include_router(broker.router)

@@ -4,6 +4,7 @@ Settings come from the environment.
 """
 
 import argparse
+import gc
 import json
 import socket
 import sys
@@ -135,6 +136,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            gc.collect()
+            gc.freeze()  # what is here by now stays to the end: no collection need look at it again
             # One write: a log line of another thread must not come between the line and its end.
             sys.stdout.write(json.dumps({"listening": self._address}) + "\n")
             sys.stdout.flush()

@@ -2,7 +2,6 @@
 
 from fastapi import FastAPI
 
-from ..api.phone import rate_route
 from . import assets, console, phone
 
 
@@ -10,6 +9,5 @@ def install(app: FastAPI) -> None:
     """Add the pages and what they load to `app`."""
     app.include_router(assets.router)
     app.include_router(console.router)
-    # What a phone asks for first comes before all others: to look through those takes longer than the answer.
-    app.router.routes[:0] = [rate_route, *phone.routes]
+    app.router.routes[:0] = phone.routes  # ahead of all: to look through the others takes longer than the page
     app.router.default = phone.for_people(app.router.default)
