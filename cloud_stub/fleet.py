@@ -106,8 +106,13 @@ def _held(conn: Connection, device_ids: Sequence[str], now: int) -> defaultdict[
 
 
 def _view(conn: Connection, hub: Hub, row: Any, held: dict[int, Any]) -> dict[str, Any]:
+    told = piles.told(row)
     connectors = [
-        each | {"order": _running(conn, hub, held.get(each["connector"]))}
+        each
+        | {
+            "order": _running(conn, hub, held.get(each["connector"])),
+            "emergency_stop": row.online and piles.is_stopped(told.get(each["connector"], {})),
+        }
         for each in piles.connectors_with(row, held)
     ]
     reported = json.loads(row.status_json) if row.status_json else None

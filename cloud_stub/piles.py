@@ -156,6 +156,8 @@ class Statuses:
             return False
         for connector, fault, kind in _fault_changes(before, status):
             self._note(kind, device_id, f"connector {connector}: {fault}")
+        for connector, kind in _stop_changes(before, status):
+            self._note(kind, device_id, f"connector {connector}")
         if known["on"] != status["online"]:
             self._note("PileOnline" if status["online"] else "PileOffline", device_id)
         known["on"] = status["online"]
@@ -197,6 +199,20 @@ def _fault_changes(before: dict[str, Any], status: dict[str, Any]) -> Iterator[t
             yield each["connector"], was, "FaultCleared"
         if each["fault"] and each["fault"] != was:
             yield each["connector"], each["fault"], "FaultReported"
+
+
+def _stop_changes(before: dict[str, Any], status: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """(connector, event) of each emergency stop that was pressed, and of each that was released."""
+    stopped_before = {each["connector"]: is_stopped(each) for each in before.get("connectors", ())}
+    for each in status.get("connectors", ()):
+        now, was = is_stopped(each), stopped_before.get(each["connector"], False)
+        if now != was:
+            yield each["connector"], "EmergencyStopPressed" if now else "EmergencyStopReleased"
+
+
+def is_stopped(connector: dict[str, Any]) -> bool:
+    """Whether the emergency stop is pressed: what a pile itself calls Unavailable is nothing else."""
+    return connector.get("status") == "Unavailable"
 
 
 def told(pile: Any) -> dict[int, dict[str, Any]]:

@@ -319,6 +319,7 @@ def view(row: Any) -> dict[str, Any]:
         | sealed
         | {
             "id": row.id,
+            "settles": row.settles_order_id is not None,
             "computed_minor": row.computed_minor,
             "flagged": row.flagged,
             "flags": flags,

@@ -112,6 +112,21 @@ def test_a_fault_that_goes_is_an_event_too(operator: Any, pile: FakePile):
     assert told.count("FaultReported") == told.count("FaultCleared") == 1
 
 
+def test_an_emergency_stop_is_told_apart_and_is_an_event(operator: Any, pile: FakePile):
+    def stopped() -> list[bool]:
+        (item,) = operator("GET", "/api/piles").json()["items"]
+        return [each["emergency_stop"] for each in item["connectors"]]
+
+    pile.online(connector=1, status="Unavailable")
+    pile.online(connector=1, status="Unavailable")
+    assert stopped() == [True, False]
+    pile.offline()  # nobody knows any more
+    assert stopped() == [False, False]
+    pile.online(connector=1, status="Available")
+    told = [each["kind"] for each in operator("GET", "/api/events?device_id=PILE-1").json()["items"]]
+    assert told.count("EmergencyStopPressed") == told.count("EmergencyStopReleased") == 1
+
+
 # -- reports
 
 

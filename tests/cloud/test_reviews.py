@@ -108,6 +108,11 @@ def test_one_that_settles_no_order_bills_nobody(operator: Any, phone: Phone, pil
     for settlement_id in (2, 3):
         problem(decide(operator, RELEASE, settlement_id), 409, "NothingToRelease")
         assert decide(operator, WAIVE, settlement_id).status_code == 201
+    assert [operator("GET", f"/api/settlements/{n}").json()["settles"] for n in (1, 2, 3)] == [
+        True,
+        False,
+        False,
+    ]
     assert phone.get()["total_minor"] == 350
     assert operator("GET", "/api/settlements?flagged=true").json()["items"] == []
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.conftest import DESKTOP, Watch, axe_problems, overflow
+from tests.web.conftest import AXE, DESKTOP, Watch, axe_problems, overflow
 from tests.web.fleet import DAY_RATE, TOKEN, Fleet, serving
 
 TABLET = {"width": 768, "height": 1024}
@@ -367,11 +367,22 @@ def test_orders_are_filtered_opened_and_exported(fleet: Fleet, console: Callable
     expect(lines).to_contain_text("Settled")
     page.get_by_label("To", exact=True).fill("2020-01-01")
     expect(page.get_by_text("There are no such orders.")).to_be_visible()
+    page.get_by_label("From", exact=True).fill("2020-02-01")
+    expect(page.get_by_role("alert")).to_have_text("The last day is before the first one.")
+    expect(page.get_by_label("To", exact=True)).to_have_attribute("aria-invalid", "true")
     page.get_by_label("To", exact=True).fill("")
+    expect(lines).to_have_count(1)
+    page.get_by_label("From", exact=True).fill("")
+    page.get_by_label("Pile id").fill("pile")
+    expect(page.get_by_text("No pile has the id pile.")).to_be_visible()
+    page.get_by_role("button", name="PILE-2").click()
     expect(lines).to_have_count(1)
     lines.get_by_role("link").first.click()
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Settled")
-    expect(page.get_by_text("with ¥0.50 session fee")).to_be_visible()
+    expect(row(page, "Session fee")).to_contain_text("¥0.50")
+    header = page.get_by_role("table", name="Lines of the settlement").get_by_role("columnheader")
+    expect(header.last).to_have_text("Together")
+    expect(row(page, "Total").get_by_role("cell").last).to_have_text("¥1.70")
 
 
 def test_ten_thousand_orders_come_a_page_at_a_time(fleet: Fleet, console: Callable[..., Page]):
@@ -409,6 +420,57 @@ def test_a_flagged_settlement_shows_both_computations(fleet: Fleet, console: Cal
     expect(page.get_by_text("It was flagged.")).to_be_visible()
 
 
+def test_a_flagged_settlement_is_released_and_then_paid(
+    fleet: Fleet, console: Callable[..., Page], open_page: Callable[..., Page]
+):
+    pile = fleet.pile("PILE-1")
+    order = fleet.charged(pile, 2_500_000, pay=False, total_minor=9_999)
+    phone = open_page(f"{fleet.url}/p/PILE-1?order={order.order_id}#{order.placed['token']}")
+    expect(phone.get_by_role("alert")).to_contain_text("This bill is being checked")
+    page = console("/flagged/1")
+    page.get_by_role("button", name="Release at ¥3.50").click()
+    box = page.get_by_role("dialog", name="Release at ¥3.50?")
+    box.get_by_role("button", name="Release").click()
+    expect(box.get_by_role("alert")).to_have_text("Write down why.")
+    assert order.view()["settlement"]["flagged"]
+    box.get_by_label("Why").fill("<b>Read</b> on site")
+    box.get_by_role("button", name="Release").click()
+    panel = page.get_by_role("heading", name="What became of it").locator("..")
+    expect(panel).to_contain_text("Released at what the locked rate gives")
+    expect(panel).to_contain_text("<b>Read</b> on site")
+    expect(page.get_by_role("button", name="Waive")).to_have_count(0)
+    expect(page.locator('[data-tab="flagged"]')).to_have_text("Flagged")  # nothing waits any more
+    expect(phone.locator("#pay")).to_contain_text("¥3.50")  # told at once, without a reload
+    phone.locator("#pay").click()
+    expect(phone.get_by_text("Paid on")).to_be_visible()
+    page.get_by_role("link", name="Its order").click()
+    expect(page.get_by_text("these lines are what the locked rate gives")).to_be_visible()
+    cells = page.get_by_role("row").filter(has_text="Total").get_by_role("cell")
+    expect(cells.last).to_have_text("¥3.50")
+    page.locator('[data-tab="flagged"]').click()
+    page.get_by_role("link", name="Those decided about").click()
+    expect(row(page, "¥99.99")).to_contain_text("Released")
+
+
+def test_a_flagged_settlement_is_waived(
+    fleet: Fleet, console: Callable[..., Page], open_page: Callable[..., Page]
+):
+    pile = fleet.pile("PILE-1")
+    order = fleet.charged(
+        pile, 2_500_000, pay=False, periods=[[1_700_000_000, 1, 1, "flat", 2_500_000, 0, 0]]
+    )
+    page = console("/flagged/1")
+    expect(page.get_by_text("it can only be waived")).to_be_visible()
+    expect(page.get_by_role("button", name="Release")).to_have_count(0)
+    page.get_by_role("button", name="Waive…").click()
+    page.get_by_label("Why").fill("No way to tell")
+    choose(page, "Waive")
+    expect(page.get_by_text("Waived: nothing is to be paid")).to_be_visible()
+    phone = open_page(f"{fleet.url}/p/PILE-1?order={order.order_id}#{order.placed['token']}")
+    expect(phone.locator("#total")).to_have_text("¥0.00")
+    expect(phone.get_by_text("being checked")).to_have_count(0)
+
+
 def test_without_an_order_there_is_nothing_to_compare_with(fleet: Fleet, console: Callable[..., Page]):
     pile = fleet.pile("PILE-1")
     _, message = fleet.order(pile)
@@ -418,6 +480,10 @@ def test_without_an_order_there_is_nothing_to_compare_with(fleet: Fleet, console
     expect(line).to_contain_text("nothing")
     line.get_by_role("link", name="no. 1").click()
     expect(page.get_by_text("it knows no such order")).to_be_visible()
+    page.get_by_role("button", name="Close…").click()
+    page.get_by_label("Why").fill("A test of the pile's maker")
+    choose(page, "Close it")
+    expect(page.get_by_text("Closed: it bills nobody")).to_be_visible()
 
 
 # -- energy and revenue
@@ -444,6 +510,36 @@ def test_energy_and_revenue_are_drawn_and_told(fleet: Fleet, console: Callable[.
     page.get_by_role("button", name="7 days").click()
     page.get_by_text("The days as a table").click()
     expect(page.get_by_role("table", name="Energy and revenue by day").get_by_role("row")).to_have_count(8)
+
+
+def test_two_currencies_are_told_apart(fleet: Fleet, console: Callable[..., Page]):
+    """Both yuan and yen are written with the same sign."""
+    fleet.charged(fleet.pile("PILE-1"), 1_000_000)
+    yen = DAY_RATE | {"currency": "JPY", "time_zone": "Asia/Tokyo"}
+    fleet.charged(fleet.pile("PILE-2", rate=yen), 50_000_000)
+    fleet.counted_today()
+    page = console("/reports")
+    expect(page.get_by_text("¥1.70 CNY", exact=True).first).to_be_visible()
+    for name in ("By period, CNY", "By period, JPY", "Revenue by day, CNY", "Revenue by day, JPY"):
+        expect(page.get_by_role("heading", name=name)).to_be_visible()
+    page.evaluate(AXE)
+    rules = page.evaluate(
+        "axe.run(document, {runOnly: ['landmark-unique']}).then((found) => found.violations)"
+    )
+    assert rules == []
+
+
+def test_a_pressed_emergency_stop_is_told_as_what_it_is(fleet: Fleet, console: Callable[..., Page]):
+    pile = fleet.pile("PILE-1", "North gate")
+    fleet.report(pile, said={2: {"status": "Unavailable"}})
+    page = console()
+    expect(row(page, "North gate")).to_contain_text("Emergency stop")
+    row(page, "North gate").get_by_role("link").click()
+    expect(page.get_by_role("region", name="Connector 2")).to_contain_text("It is released at the pile")
+    expect(page.get_by_text("Emergency stop pressed: connector 2")).to_be_visible()
+    fleet.report(pile)
+    expect(page.get_by_text("Emergency stop released: connector 2")).to_be_visible()
+    expect(page.get_by_role("region", name="Connector 2")).to_contain_text("Available")
 
 
 # -- for everyone

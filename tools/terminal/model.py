@@ -64,7 +64,9 @@ class ConnectorState:
 
     @property
     def word(self) -> str:
-        return self.status["status"] if self.status else "?"
+        """Its status; what a pile calls Unavailable is its emergency stop, pressed or its wire broken."""
+        said = self.status["status"] if self.status else "?"
+        return "Emergency stop" if said == "Unavailable" else said
 
 
 @dataclass

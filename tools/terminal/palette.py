@@ -65,6 +65,7 @@ class Palette:
             "SuspendedEVSE": self.warn,
             "Finishing": self.secondary,
             "Faulted": f"bold {self.bad}",
+            "Emergency stop": f"bold {self.bad}",
         }.get(word, self.dim)
 
     def of_seal(self, state: str) -> str:

@@ -18,20 +18,29 @@ import {
   words,
 } from "./console-parts.js";
 import { renew } from "./console-keep.js";
+import { reviewPanel } from "./console-review.js";
 import { flagWords, reasonWords } from "./console-words.js";
 
 const PAGE = 50;
 
-export function open(root) {
+export function open(root, params) {
+  const reviewed = params.get("reviewed") === "true";
   const list = h("div", { class: "card" });
   const more = h("button", { class: "button small", hidden: true }, "Older");
   show(
     root,
-    heading("Flagged settlements"),
+    heading(
+      reviewed ? "Settlements decided about" : "Flagged settlements",
+      reviewed
+        ? h("a", { class: "button small", href: "#/flagged" }, "Those that wait")
+        : h("a", { class: "button small", href: "#/flagged?reviewed=true" }, "Those decided about"),
+    ),
     h(
       "p",
       { class: "lead" },
-      "What a pile sealed and this cloud cannot confirm. Each is kept as it came, acknowledged, and not to be paid until somebody has looked into it.",
+      reviewed
+        ? "What was flagged, and what became of it. What the piles sealed stays as it came."
+        : "What a pile sealed and this cloud cannot confirm. Each is kept as it came, acknowledged, and not to be paid until somebody has looked into it.",
     ),
     list,
     h("div", { class: "pager" }, more),
@@ -40,11 +49,12 @@ export function open(root) {
   let next = null;
   async function load() {
     try {
-      const page = await ask(`/api/settlements?flagged=true&limit=${PAGE}` + (next ? "&before=" + next : ""));
+      const which = reviewed ? "reviewed=true" : "flagged=true";
+      const page = await ask(`/api/settlements?${which}&limit=${PAGE}` + (next ? "&before=" + next : ""));
       items.push(...page.items);
       next = page.next;
       more.hidden = !next;
-      show(list, flaggedTable(items));
+      show(list, flaggedTable(items, reviewed));
     } catch (problem) {
       show(list, h("p", { class: "empty", role: "alert" }, explain(problem)));
     }
@@ -55,7 +65,7 @@ export function open(root) {
 
 const muted = (text) => h("span", { class: "muted" }, text);
 
-function flaggedTable(items) {
+function flaggedTable(items, reviewed) {
   const columns = [
     { title: "Received" },
     { title: "Settlement" },
@@ -63,6 +73,7 @@ function flaggedTable(items) {
     { title: "What is wrong" },
     { title: "Pile says", number: true },
     { title: "Cloud computes", number: true },
+    ...(reviewed ? [{ title: "Decision" }] : []),
   ];
   const rows = items.map((each) => [
     when(each.received_at),
@@ -73,12 +84,17 @@ function flaggedTable(items) {
     each.computed_minor === null
       ? muted("nothing")
       : here.money(each.computed_minor, each.currency, each.minor_digits),
+    ...(reviewed
+      ? [[each.review.decision, h("div", { class: "muted small" }, each.review.note)]]
+      : []),
   ]);
   return table(
-    "Flagged settlements",
+    reviewed ? "Settlements decided about" : "Flagged settlements",
     columns,
     rows,
-    "No settlement is flagged: everything the piles sealed could be confirmed.",
+    reviewed
+      ? "Nobody has decided about any yet."
+      : "No settlement is flagged: everything the piles sealed could be confirmed.",
   );
 }
 
@@ -100,7 +116,11 @@ function draw(root, said) {
     heading(
       [
         `Settlement no. ${said.seq} of ${said.device_id} `,
-        said.flagged ? pill("Flagged", "bad") : pill("Confirmed", "ok"),
+        said.flagged
+          ? pill("Flagged", "bad")
+          : said.review
+            ? pill(said.settles ? said.review.decision : "Closed", "ok")
+            : pill("Confirmed", "ok"),
       ],
       order
         ? h(
@@ -112,7 +132,7 @@ function draw(root, said) {
     ),
     said.flags.length
       ? section(
-          "What is wrong",
+          said.flagged ? "What is wrong" : "What was wrong",
           h(
             "ul",
             { class: "flags" },
@@ -120,6 +140,7 @@ function draw(root, said) {
           ),
         )
       : null,
+    reviewPanel(said, (now) => draw(root, now)),
     ...(said.sealed
       ? [section("As the pile sealed it", h("p", { class: "mono break" }, said.sealed))]
       : bothSides(said)),

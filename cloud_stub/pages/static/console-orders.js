@@ -112,7 +112,7 @@ export function open(root, params) {
           type: "search",
           autocomplete: "off",
           spellcheck: "false",
-          placeholder: "The whole id",
+          placeholder: "All",
         }),
       ),
       field(
@@ -155,9 +155,50 @@ export function open(root, params) {
     return found;
   }
 
+  /** Nothing was found: perhaps the pile's id is not whole. */
+  async function explainNothing(mine) {
+    if (!wanted.device_id) return;
+    const path = "/api/piles?limit=5&q=" + encodeURIComponent(wanted.device_id);
+    const [there, removed] = await Promise.all([ask(path), ask(path + "&state=removed")]);
+    const items = [...there.items, ...removed.items];
+    if (mine !== turn || items.some((each) => each.device_id === wanted.device_id)) return;
+    const names = items.map((each) =>
+      h(
+        "button",
+        {
+          class: "button small",
+          onclick: () => {
+            document.getElementById("filter-device_id").value = each.device_id;
+            choose({ device_id: each.device_id });
+          },
+        },
+        each.name === each.device_id ? each.name : `${each.name} (${each.device_id})`,
+      ),
+    );
+    show(
+      list,
+      h(
+        "div",
+        { class: "empty" },
+        h("p", {}, `No pile has the id ${wanted.device_id}.` + (names.length ? " Do you mean one of these?" : "")),
+        h("div", { class: "group suggestions" }, names),
+      ),
+    );
+  }
+
   let turn = 0;
   async function load(to) {
     const mine = ++turn;
+    const reversed = wanted.from && wanted.until && wanted.from > wanted.until;
+    const last = document.getElementById("filter-until");
+    if (reversed) last.setAttribute("aria-invalid", "true");
+    else last.removeAttribute("aria-invalid");
+    if (reversed) {
+      [next, before] = [null, [null]];
+      back.disabled = forth.disabled = true;
+      show(count);
+      return show(list, h("p", { class: "empty", role: "alert" }, "The last day is before the first one."));
+    }
     try {
       const page = await ask(
         "/api/orders?" + query(to.at(-1) ? { limit: PAGE, before: to.at(-1) } : { limit: PAGE }),
@@ -166,6 +207,7 @@ export function open(root, params) {
       before = to;
       next = page.next;
       show(list, orderTable("Orders", page.items));
+      if (!page.items.length) await explainNothing(mine);
       const first = (before.length - 1) * PAGE;
       show(
         count,
@@ -258,10 +300,19 @@ function drawOrder(root, order) {
                 h("a", { href: "#/flagged/" + settlement.id }, "Compare both computations"),
               )
             : null,
+          settlement.review ? h("p", { class: "hint" }, reviewed(settlement)) : null,
           lineTable(settlement, order),
         )
       : section("Locked rate", stepTable(order)),
   );
+}
+
+function reviewed({ id, review }) {
+  const said =
+    review === "Waived"
+      ? "It was flagged, and waived: nothing is to be paid. "
+      : "It was flagged, and released: these lines are what the locked rate gives. ";
+  return [said, h("a", { href: "#/flagged/" + id }, "What the pile sealed")];
 }
 
 function lineTable(settlement, { currency, minor_digits }) {
@@ -273,6 +324,7 @@ function lineTable(settlement, { currency, minor_digits }) {
     { title: "Price a kWh", number: true },
     { title: "Electricity", number: true },
     { title: "Service", number: true },
+    { title: "Together", number: true },
   ];
   const rows = settlement.periods.map(
     ([at, electricity, service, label, mwh, electricityMinor, serviceMinor]) => [
@@ -282,14 +334,19 @@ function lineTable(settlement, { currency, minor_digits }) {
       `${here.price(electricity, currency)} + ${here.price(service, currency)}`,
       money(electricityMinor),
       money(serviceMinor),
+      money(electricityMinor + serviceMinor),
     ],
   );
+  const sum = (place) => settlement.periods.reduce((all, row) => all + row[place], 0);
+  if (settlement.session_fee_minor)
+    rows.push(["Session fee", "", "", "", "", "", money(settlement.session_fee_minor)]);
   rows.push([
     h("strong", {}, "Total"),
-    settlement.session_fee_minor ? `with ${money(settlement.session_fee_minor)} session fee` : "",
+    "",
     `${here.kwh(settlement.energy_mwh)} kWh`,
     "",
-    "",
+    money(sum(5)),
+    money(sum(6)),
     h("strong", {}, money(settlement.total_minor)),
   ]);
   return table("Lines of the settlement", columns, rows);

@@ -30,8 +30,9 @@ const STATUS = {
   Faulted: ["Faulted", "bad"],
 };
 
-export function statusPill(status) {
-  const [text, tone] = STATUS[status] ?? [status, "off"];
+/** `stopped`: whether the pile says so because its emergency stop is pressed. */
+export function statusPill(status, stopped = false) {
+  const [text, tone] = stopped ? ["Emergency stop", "bad"] : (STATUS[status] ?? [status, "off"]);
   return pill(text, tone, status);
 }
 
@@ -157,6 +158,7 @@ const PROBLEMS = {
   UnknownPile: "There is no pile with that id. It may have been removed, or the address mistyped.",
   UnknownOrder: "There is no order with that id.",
   UnknownSettlement: "There is no settlement with that id.",
+  AlreadyReviewed: "Somebody has decided about it already.",
   DatabaseUnavailable: "The database does not answer at the moment. Try again in a little while.",
   PileRemoved: "This pile was removed.",
   PileInUse: "An order holds this pile. Stop it and wait for its settlement, then try again.",

@@ -165,6 +165,7 @@ function drawConnectors(root, pile, path) {
       pile.name,
       pile.online,
       each.status,
+      each.emergency_stop,
       each.fault,
       each.plugged,
       order?.order_id,
@@ -191,10 +192,10 @@ function connectorCard(pile, each, path) {
   return h(
     "section",
     {
-      class: "card connector" + (each.fault ? " has-fault" : ""),
+      class: "card connector" + (each.fault || each.emergency_stop ? " has-fault" : ""),
       "aria-label": "Connector " + each.connector,
     },
-    h("div", { class: "connector-top" }, h("h2", {}, "Connector " + each.connector), statusPill(each.status)),
+    h("div", { class: "connector-top" }, h("h2", {}, "Connector " + each.connector), statusPill(each.status, each.emergency_stop)),
     order
       ? [
           h("p", { class: "power big number" }),
@@ -211,6 +212,13 @@ function connectorCard(pile, each, path) {
           ),
         ]
       : h("p", { class: "muted" }, pile.online ? idle : "Not known while the pile is offline."),
+    each.emergency_stop
+      ? h(
+          "p",
+          { class: "fault-box" },
+          "The emergency stop is pressed, or its wire is broken. It is released at the pile, by hand.",
+        )
+      : null,
     each.fault
       ? h(
           "div",

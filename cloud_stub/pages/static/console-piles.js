@@ -54,13 +54,13 @@ const COLUMNS = [
   },
   {
     title: "Connectors",
-    of: (p) => [p.online, ...p.connectors.map((each) => each.status)],
+    of: (p) => [p.online, ...p.connectors.map((each) => [each.status, each.emergency_stop])],
     cell: (online, ...all) =>
       online
         ? h(
             "ol",
             { class: "connectors" },
-            all.map((status) => h("li", {}, statusPill(status))),
+            all.map(([status, stopped]) => h("li", {}, statusPill(status, stopped))),
           )
         : h("span", { class: "muted" }, String(all.length)),
   },

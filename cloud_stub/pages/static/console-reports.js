@@ -106,7 +106,7 @@ export function open(root, params) {
     show(
       body,
       flagged,
-      found.currencies.map((each) => currency(each, ends)),
+      found.currencies.map((each) => currency(each, ends, found.currencies.length > 1)),
       h(
         "p",
         { class: "muted small" },
@@ -127,9 +127,11 @@ function dayOf(date) {
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const minor = (sums) => (sums ? sums.electricity_minor + sums.service_minor : 0);
 
-/** Tiles, charts and tables of one currency. */
-function currency({ currency: name, minor_digits: digits, days }, ends) {
-  const money = (value) => here.money(value, name, digits);
+/** Tiles, charts and tables of one currency. `several`: it is not the only one, and some share their sign. */
+function currency({ currency: name, minor_digits: digits, days }, ends, several) {
+  const own = several ? " " + name : "";
+  const of = several ? ", " + name : "";
+  const money = (value) => here.money(value, name, digits) + own;
   const energy = sum(days.map((each) => each.energy_mwh));
   const revenue = sum(days.map((each) => each.revenue_minor));
   const orders = sum(days.map((each) => each.orders));
@@ -154,7 +156,7 @@ function currency({ currency: name, minor_digits: digits, days }, ends) {
       tile("Orders", here.count(orders)),
       tile("An order, on average", orders ? money(Math.round(revenue / orders)) : "–"),
     ),
-    chart("Revenue by day", [...labels, ...(hasFees ? [["fee", "Session fees"]] : [])], {
+    chart("Revenue by day" + of, [...labels, ...(hasFees ? [["fee", "Session fees"]] : [])], {
       label: `Revenue by day, ${money(revenue)} in all`,
       format: (value) => here.money(Math.round(value), name, digits),
       bars: days.map((each) => ({
@@ -163,8 +165,8 @@ function currency({ currency: name, minor_digits: digits, days }, ends) {
         parts: [...used.map((label) => [label, minor(each.labels[label])]), ["fee", each.fees_minor]],
       })),
     }),
-    chart("Energy by day", labels, {
-      label: `Energy by day, ${here.kwh(energy, 1)} kWh in all`,
+    chart("Energy by day" + of, labels, {
+      label: `Energy by day${of}, ${here.kwh(energy, 1)} kWh in all`,
       format: (value) => here.kwh(Math.round(value), value % 1_000_000 ? 1 : 0) + " kWh",
       bars: days.map((each) => ({
         name: short(each.day),
@@ -172,8 +174,8 @@ function currency({ currency: name, minor_digits: digits, days }, ends) {
         parts: used.map((label) => [label, each.labels[label]?.energy_mwh ?? 0]),
       })),
     }),
-    section("By period", byPeriod(days, used, money, energy)),
-    h("details", { class: "card panel" }, h("summary", {}, "The days as a table"), byDay(days, money)),
+    section("By period" + of, byPeriod(days, used, money, energy, of)),
+    h("details", { class: "card panel" }, h("summary", {}, "The days as a table" + of), byDay(days, money, of)),
   );
 }
 
@@ -186,7 +188,7 @@ function short(day) {
   );
 }
 
-function byPeriod(days, used, money, energy) {
+function byPeriod(days, used, money, energy, of) {
   const columns = [
     { title: "Period" },
     { title: "Energy", number: true },
@@ -196,23 +198,23 @@ function byPeriod(days, used, money, energy) {
     { title: "Together", number: true },
   ];
   const rows = used.map((label) => {
-    const of = (name) => sum(days.map((each) => each.labels[label]?.[name] ?? 0));
-    const mwh = of("energy_mwh");
+    const sumOf = (name) => sum(days.map((each) => each.labels[label]?.[name] ?? 0));
+    const mwh = sumOf("energy_mwh");
     return [
       [h("span", { class: "swatch " + label, "aria-hidden": "true" }), PERIOD_NAMES[label]],
       `${here.kwh(mwh, 1)} kWh`,
       `${energy ? Math.round((100 * mwh) / energy) : 0} %`,
-      money(of("electricity_minor")),
-      money(of("service_minor")),
-      money(of("electricity_minor") + of("service_minor")),
+      money(sumOf("electricity_minor")),
+      money(sumOf("service_minor")),
+      money(sumOf("electricity_minor") + sumOf("service_minor")),
     ];
   });
   const fees = sum(days.map((each) => each.fees_minor));
   if (fees) rows.push(["Session fees", "", "", "", "", money(fees)]);
-  return table("Energy and revenue by period", columns, rows);
+  return table("Energy and revenue by period" + of, columns, rows);
 }
 
-function byDay(days, money) {
+function byDay(days, money, of) {
   const columns = [
     { title: "Day" },
     { title: "Orders", number: true },
@@ -220,7 +222,7 @@ function byDay(days, money) {
     { title: "Revenue", number: true },
   ];
   return table(
-    "Energy and revenue by day",
+    "Energy and revenue by day" + of,
     columns,
     days.map((each) => [
       each.day,

@@ -7,6 +7,8 @@ const EVENTS = {
   PileOffline: ["Went offline", "off"],
   FaultReported: ["Fault", "bad"],
   FaultCleared: ["Fault cleared", "ok"],
+  EmergencyStopPressed: ["Emergency stop pressed", "bad"],
+  EmergencyStopReleased: ["Emergency stop released", "ok"],
   ResetRequested: ["Reset was asked for", "warn"],
   RatePublished: ["New rate published", "busy"],
   PileLost: ["Not heard of any more", "off"],
@@ -22,7 +24,9 @@ const EVENTS = {
 export function eventWords({ kind, detail }) {
   const [text, tone] = EVENTS[kind] ?? [words(kind), "off"];
   const more =
-    kind === "RatePublished"
+    kind === "SettlementReviewed" || kind === "PileRemoved"
+      ? detail
+      : kind === "RatePublished"
       ? "…" + detail.slice(-8)
       : detail.replace(/\b[A-Z][a-z]+[A-Z]\w+/g, (word) => words(word).toLowerCase());
   return [more ? `${text}: ${more}` : text, tone];
