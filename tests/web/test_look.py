@@ -1,6 +1,11 @@
 """Every state of the phone's page: nothing serious for axe-core, nothing wider than the window, and small."""
 
+import io
+import secrets
+
+import pypdfium2
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import DESKTOP, SMALL_PHONE, axe_problems, overflow
@@ -9,7 +14,7 @@ from tools.system import DEMO_RATE
 
 pytestmark = pytest.mark.system
 
-PAGE_MAX_BYTES = 60_000  # everything that the page loads but the API's answers, before compression
+PAGE_MAX_BYTES = 60_000  # all that the page loads, the API's answers of the first look too, uncompressed
 
 
 def _half_hour(place: int) -> dict:
@@ -78,12 +83,94 @@ def test_every_state_is_accessible_and_fits(system, pile, open_page, watch, view
     check(page, "which pile")
 
 
-def test_the_longest_of_everything_fits_320_pixels(system, open_page):
-    identity = system.add_pile("P" * 32, connectors=8, name="Extraordinarily-long-name-without-a-blank-" * 2)
-    system.set_rate(identity.device_id, LONG_RATE)
+def broken_numbers(page: Page) -> list[str]:
+    """The numbers of the page that stand in more than one line, or out of their box."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll(".number")].filter((each) => {
+            const range = document.createRange();
+            range.selectNodeContents(each);
+            const boxes = [...range.getClientRects()].filter((box) => box.width);
+            const frame = each.closest(".offer, .side, .card").getBoundingClientRect();
+            return new Set(boxes.map((box) => Math.round(box.bottom))).size > 1
+                || boxes.some((box) => box.right > frame.right || box.left < frame.left);
+        }).map((each) => each.textContent)"""
+    )
+
+
+DEAR_RATE = {
+    **DEMO_RATE,
+    "periods": [
+        {**each, "electricity_price": 999_999_123_456, "service_price": 403_690}
+        for each in DEMO_RATE["periods"]
+    ],
+}
+
+
+@pytest.mark.parametrize("rate", [DEMO_RATE, LONG_RATE, DEAR_RATE], ids=["usual", "48 prices", "dear"])
+def test_the_longest_of_everything_fits_320_pixels(system, open_page, rate):
+    name = "Extraordinarily-long-name-without-a-blank-" * 2
+    identity = system.add_pile("P" * 24 + secrets.token_hex(4), connectors=8, name=name)
+    system.set_rate(identity.device_id, rate)
     page = open_page(f"{system.base_url}/p/{identity.device_id}", viewport=SMALL_PHONE)
     expect(page.locator("#confirm")).to_be_visible()
     check(page, "long")
+    assert page.locator(".prices .number").count() > 3
+    assert broken_numbers(page) == []
+
+
+TWICE_AS_LARGE = """() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync("html { font-size: 200% !important }");
+    document.adoptedStyleSheets = [sheet];
+}"""
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_text_of_twice_the_size_fits_320_pixels(system, pile, open_page, locale):
+    p = pile(speed=60, rate=DEMO_RATE)
+    page = open_page(address(system, p), viewport=SMALL_PHONE, locale=locale)
+    expect(page.locator("#confirm")).to_be_enabled()
+    page.evaluate(TWICE_AS_LARGE)
+    language = page.locator(".language")
+    assert language.evaluate("e => e.getBoundingClientRect().height") < 100  # in one line
+    for state, go_on in (("choose", start), ("charging", stop), ("receipt", None)):
+        assert overflow(page) <= 0, state
+        assert broken_numbers(page) == [], state
+        if go_on:
+            go_on(page)
+
+
+def colours(picture: bytes) -> int:
+    """How many colours take at least a hundredth of the picture each."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    counted = image.getcolors(image.width * image.height) or []
+    return sum(count * 100 > image.width * image.height for count, _ in counted)
+
+
+def test_the_days_bar_keeps_its_colours_where_all_others_are_the_systems(system, open_page):
+    identity = system.add_pile()
+    system.set_rate(identity.device_id, DEMO_RATE)
+    page = open_page(f"{system.base_url}/p/{identity.device_id}", forced_colors="active")
+    expect(page.locator(".columns")).to_be_visible()
+    assert colours(page.locator(".columns").screenshot()) > len(DEMO_RATE["periods"])
+
+
+def test_a_printed_receipt_names_who_made_it_and_its_periods(system, pile, open_page):
+    p = pile(speed=60, rate=DEMO_RATE)
+    page = open_page(address(system, p), color_scheme="dark")
+    start(page)
+    stop(page)
+    document = pypdfium2.PdfDocument(page.pdf())
+    text = document[0].get_textpage().get_text_range()
+    picture = document[0].render(scale=2).to_pil().convert("L")
+    document.close()
+    assert "RateLock" in text and system.base_url.partition("//")[2] in text
+    assert p.device_id in text and "Print" not in text and "中文" not in text
+    assert picture.getextrema()[0] < 60
+    page.emulate_media(media="print")
+    chip = page.locator(".chip").first
+    look = chip.evaluate("e => [getComputedStyle(e).color, getComputedStyle(e.parentElement).color]")
+    assert look[0] == look[1]  # ink, not the white that stands on a coloured ground
 
 
 def test_a_refused_order_says_why_and_what_to_do(system, pile, open_page):
@@ -102,19 +189,23 @@ def test_a_refused_order_says_why_and_what_to_do(system, pile, open_page):
     start(page)
 
 
-def test_the_page_is_small_and_kept_by_the_browser(system, pile, open_page):
+LOADED = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+    .map((each) => [each.name, each.decodedBodySize])"""
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+def test_the_page_is_small_and_kept_by_the_browser(system, pile, open_page, locale):
     p = pile(speed=60)
-    page = open_page(address(system, p))
-    expect(page.locator("#confirm")).to_be_visible()
+    page = open_page(address(system, p), locale=locale)
+    expect(page.locator("#confirm")).to_be_enabled()
+    loaded = dict(page.evaluate(LOADED))
+    asked = [name for name in loaded if "/api/" in name]
+    assert len(asked) >= 2 and all(loaded[name] > 100 for name in asked)
     start(page)
     stop(page)
-    loaded = page.evaluate(
-        """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
-            .filter((each) => !new URL(each.name).pathname.startsWith("/api/"))
-            .map((each) => [each.name, each.decodedBodySize])"""
-    )
-    assert len(loaded) > 5
-    assert sum(dict(loaded).values()) < PAGE_MAX_BYTES, sorted(loaded, key=lambda each: -each[1])
+    loaded |= {name: size for name, size in page.evaluate(LOADED) if "/api/" not in name}
+    assert len(loaded) > 15
+    assert sum(loaded.values()) < PAGE_MAX_BYTES, sorted(loaded.items(), key=lambda each: -each[1])
     page.reload()
     expect(page.locator("#total")).to_be_visible()
     sent = page.evaluate(

@@ -37,6 +37,9 @@ def test_a_flagged_bill_is_told_and_not_to_be_paid_yet(system, pile, tap, open_p
     expect(note).to_contain_text(said(page, "This bill is being checked", "账单正在核对"))
     expect(note).to_contain_text(said(page, "You need not pay until", "核对完成之前无需支付"))
     expect(page.locator("#total")).to_have_text("¥99.99")
+    expect(page.locator(".pill")).to_have_text(said(page, "Being checked", "正在核对"))
+    for place in (".now-price", ".bill .total"):  # a sum that is not ours is called so
+        expect(page.locator(place)).to_contain_text(said(page, "The pile's sum", "充电桩的金额"))
     expect(page.locator("#pay")).to_have_count(0)
     check(page, "flagged")
     page.reload()
@@ -56,11 +59,13 @@ def test_a_charge_of_nothing_costs_nothing_and_is_closed_with_one_tap(system, pi
     page.locator("#stop").click()
     expect(page.locator("#total")).to_have_text("¥0.00")
     expect(page.locator("main")).to_contain_text(said(page, "nothing is to be paid", "无需支付"))
-    expect(page.locator(".bill tr:not(.total) .amount")).to_have_count(0)
-    expect(page.locator("#pay")).not_to_contain_text("¥")
+    expect(page.locator(".pill")).to_have_text(said(page, "Nothing to pay", "无需支付"))
+    expect(page.locator(".bill tr:not(.total)")).to_have_count(0)
+    expect(page.locator("#pay")).to_have_count(0)
     check(page, "nothing to pay")
-    page.locator("#pay").click()
-    expect(page.locator("#done")).to_be_visible()
-    assert [(o["state"], o["energy_mwh"], o["total_minor"]) for o in orders_of(system, p)] == [("Paid", 0, 0)]
     page.locator("#done").click()
     expect(page.locator("#confirm")).to_be_visible()
+    assert [(o["state"], o["energy_mwh"], o["total_minor"]) for o in orders_of(system, p)] == [("Paid", 0, 0)]
+    page.get_by_text(said(page, "Your last charge here", "上次在此充电")).click()
+    expect(page.locator(".pill")).to_have_text(said(page, "Nothing to pay", "无需支付"))
+    expect(page.locator("main")).not_to_contain_text(said(page, "Paid on", "支付时间"))

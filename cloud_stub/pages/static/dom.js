@@ -2,25 +2,30 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** h("button", {class: "big", onclick: stop, disabled: busy}, "Stop"); null, false and undefined are left out. */
-export function h(tag, props, ...children) {
-  return build(document.createElement(tag), props, children);
-}
+/**
+ * h("button.big", {onclick: stop, disabled: busy}, "Stop"); classes stand behind the tag or in {class}.
+ * Properties may be left out; null, false and undefined are.
+ */
+export const h = (tag, ...rest) => build(name => document.createElement(name), tag, rest);
 
 /** The same for SVG elements. */
-export function s(tag, props, ...children) {
-  return build(document.createElementNS(SVG, tag), props, children);
-}
+export const s = (tag, ...rest) => build(name => document.createElementNS(SVG, name), tag, rest);
 
-function build(element, props, children) {
-  for (const [name, value] of Object.entries(props ?? {})) {
-    if (value === null || value === undefined || value === false) continue;
+const given = value => value != null && value !== false;
+
+function build(make, tag, rest) {
+  const [name, ...classes] = tag.split(".");
+  const element = make(name);
+  if (classes.length) element.setAttribute("class", classes.join(" "));
+  const props = rest[0]?.constructor === Object ? rest.shift() : {};
+  for (const [name, value] of Object.entries(props)) {
+    if (!given(value)) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "style") Object.assign(element.style, value);
     else if (name === "value") element.value = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...rest.flat(Infinity).filter(given));
   return element;
 }
 

@@ -12,48 +12,32 @@ export function decimal(value, digits) {
 
 const kept = new Map();
 
-function numbers(locale, options) {
-  const name = locale + JSON.stringify(options);
-  if (!kept.has(name)) kept.set(name, new Intl.NumberFormat(locale, options));
-  return kept.get(name);
-}
-
-function dates(locale, options) {
-  const name = "at" + locale + JSON.stringify(options);
-  if (!kept.has(name)) kept.set(name, new Intl.DateTimeFormat(locale, options));
+/** Intl's format of this kind; making one takes longer than using it. */
+function intl(kind, locale, options) {
+  const name = kind + locale + JSON.stringify(options);
+  if (!kept.has(name)) kept.set(name, new Intl[kind](locale, options));
   return kept.get(name);
 }
 
 /** Formats for one locale ("en", "zh-CN"). `zone`: an IANA time zone; none: the device's own. */
 export function formats(locale, zone) {
   const timeZone = zone || undefined;
-  const unit = (value, digits, options) => numbers(locale, options).format(decimal(value, digits));
+  const number = (value, digits, minimumFractionDigits, maximumFractionDigits, options) =>
+    intl("NumberFormat", locale, { minimumFractionDigits, maximumFractionDigits, ...options }).format(decimal(value, digits));
+  const sum = (value, digits, least, most, currency) =>
+    number(value, digits, least, most, { style: "currency", currency, currencyDisplay: "narrowSymbol" });
+  const date = (at, options) => intl("DateTimeFormat", locale, { ...options, timeZone }).format(at * 1000);
   return {
     /** Minor units of a currency: money(320, "CNY", 2) -> ¥3.20 */
-    money: (minor, currency, digits) =>
-      unit(minor, digits, {
-        style: "currency",
-        currency,
-        currencyDisplay: "narrowSymbol",
-        minimumFractionDigits: digits,
-        maximumFractionDigits: digits,
-      }),
+    money: (minor, currency, digits) => sum(minor, digits, digits, digits, currency),
     /** Millionths of a currency (per kWh), at least two and at most six digits: 800000 -> ¥0.80 */
-    price: (millionths, currency) =>
-      unit(millionths, 6, {
-        style: "currency",
-        currency,
-        currencyDisplay: "narrowSymbol",
-        minimumFractionDigits: 2,
-        maximumFractionDigits: 6,
-      }),
+    price: (millionths, currency) => sum(millionths, 6, 2, 6, currency),
     /** Milliwatt-hours as kWh without the unit's name, `least` to `digits` decimals: 1234567 -> 1.235 */
-    kwh: (mwh, digits = 3, least = digits) =>
-      unit(mwh, 6, { minimumFractionDigits: least, maximumFractionDigits: digits }),
+    kwh: (mwh, digits = 3, least = digits) => number(mwh, 6, least, digits),
     /** Milliwatts as kW without the unit's name: 6900000 -> 6.90 */
-    kw: (mw, digits = 2) => unit(mw, 6, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+    kw: (mw, digits = 2) => number(mw, 6, digits, digits),
     /** A count: 12,345 */
-    count: (value) => unit(value, 0, {}),
+    count: (value) => number(value, 0, 0, 0),
     /** Seconds as h:mm:ss or m:ss */
     clock: (seconds) => {
       const two = (value) => String(value).padStart(2, "0");
@@ -62,10 +46,10 @@ export function formats(locale, zone) {
       return (hours ? `${hours}:${two(minutes)}` : String(minutes)) + ":" + two(Math.floor(seconds) % 60);
     },
     /** Unix seconds as a time of day: 18:00 */
-    time: (at) => dates(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone }).format(at * 1000),
+    time: (at) => date(at, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
     /** Unix seconds as date and time of day */
-    dateTime: (at) => dates(locale, { dateStyle: "medium", timeStyle: "short", timeZone }).format(at * 1000),
+    dateTime: (at) => date(at, { dateStyle: "medium", timeStyle: "short" }),
     /** Unix seconds as date and time of day with its seconds */
-    instant: (at) => dates(locale, { dateStyle: "medium", timeStyle: "medium", timeZone }).format(at * 1000),
+    instant: (at) => date(at, { dateStyle: "medium", timeStyle: "medium" }),
   };
 }

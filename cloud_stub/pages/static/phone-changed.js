@@ -1,44 +1,46 @@
-// The rate changed between the look and the confirmation: both side by side, and the question again.
+// The price changed between the look and the confirmation: both side by side, and the question again.
 
 import { h } from "./dom.js";
-import { priceNow } from "./phone-choose.js";
+import { priceNow } from "./phone-rate.js";
+import { kwh, money, price, t } from "./phone-say.js";
 
 const LOOK_FIRST_MS = 800; // a new price must have been on the screen before it can be confirmed
 
-/** Shows the dialog; accept() is called where the new rate is confirmed. */
-export function askAgain({ words, format, old, rate, accept }) {
-  document.querySelector("dialog")?.remove();
-  const price = (of) => format.price(priceNow(of), of.currency);
-  const money = (minor, of) => format.money(minor, of.currency, of.minor_digits);
+/** Shows the dialog; accept() is called where the new rate is confirmed, closed() where it is put away. */
+export function askAgain({ old, rate, accept, closed }) {
   const side = (name, of) =>
     h(
-      "div",
-      { class: "side" },
-      h("h3", {}, name),
-      h("p", { class: "now-price" }, h("strong", { class: "number" }, price(of)), h("span", { class: "per" }, words.perKwh)),
-      h("p", { class: "small" }, `${words.price.electricity} ${format.price(of.now.electricity_price, of.currency)}`),
-      h("p", { class: "small" }, `${words.price.service} ${format.price(of.now.service_price, of.currency)}`),
-      h("p", { class: "small" }, words.price.fee(money(of.session_fee_minor, of))),
+      "div.side",
+      h("h3", name),
+      h("p.now-price", h("strong.number", price(priceNow(of), of)), h("span.per", t.perKwh)),
+      h("p.small", `${t.price.electricity} ${price(of.now.electricity_price, of)}`),
+      h("p.small", `${t.price.service} ${price(of.now.service_price, of)}`),
+      h("p.small", t.price.fee(money(of.session_fee_minor, of))),
       of.estimates
         .slice(-1)
-        .map((each) =>
-          h("p", { class: "small muted" }, `${format.kwh(each.energy_mwh, 0)} ${words.kwh} ≈ ${money(each.total_minor, of)}`),
-        ),
+        .filter(each => each.total_minor !== null)
+        .map(each => h("p.small.muted", `${kwh(each.energy_mwh, 0)} ≈ ${money(each.total_minor, of)}`))
     );
   const confirm = () => {
     dialog.close();
     accept();
   };
-  const button = h("button", { class: "button primary", id: "accept", disabled: true, onclick: confirm }, words.changed.accept(price(rate)));
+  const button = h("button.button.primary", { id: "accept", disabled: true, onclick: confirm }, t.confirm.button(price(priceNow(rate), rate)));
+  const put = () => {
+    dialog.remove();
+    closed();
+  };
   const dialog = h(
-    "dialog",
-    { class: "card", "aria-labelledby": "changed-title", onclose: () => dialog.remove() },
-    h("h2", { id: "changed-title" }, words.changed.title),
-    h("p", {}, words.changed.text),
-    h("div", { class: "sides" }, side(words.changed.old, old), side(words.changed.new, rate)),
-    h("div", { class: "row" }, h("button", { class: "button", id: "look", onclick: () => dialog.close() }, words.changed.look), button),
+    "dialog.card",
+    { "aria-labelledby": "changed-title", onclose: put },
+    h("h2", { id: "changed-title" }, t.changed.title),
+    h("p", t.changed.text),
+    h("div.sides", side(t.changed.old, old), side(t.changed.new, rate)),
+    h("div.row", h("button.button", { id: "look", onclick: () => dialog.close() }, t.changed.look), button)
   );
+  const before = document.querySelector("dialog");
   document.body.append(dialog);
   dialog.showModal();
+  before?.remove();
   setTimeout(() => button.removeAttribute("disabled"), LOOK_FIRST_MS);
 }

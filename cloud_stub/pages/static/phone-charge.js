@@ -1,7 +1,8 @@
 // While the order runs: what has flowed, what it costs, how far to the limits, the power's curve, a stop button.
 
 import { h, s, show } from "./dom.js";
-import { nextChange } from "./phone-price.js";
+import { chip, inOneLine, largePrice, nextChange } from "./phone-price.js";
+import { format, kwh, money, price, t } from "./phone-say.js";
 
 const POINTS_MAX = 400;
 
@@ -15,134 +16,125 @@ export function addPoint(points, at, powerMw) {
 const WIDTH = 320;
 const HEIGHT = 96;
 
-function curve(points, format, words) {
+function curve(points) {
   const first = points[0][0];
   const span = Math.max(1, points[points.length - 1][0] - first);
-  const most = Math.max(...points.map((point) => point[1]));
+  const most = Math.max(...points.map(point => point[1]));
   const top = Math.max(1, most) * 1.1;
   const place = ([at, mw]) => `${((WIDTH * (at - first)) / span).toFixed(1)},${(HEIGHT - (HEIGHT * mw) / top).toFixed(1)}`;
   const line = "M" + points.map(place).join("L");
   const now = points[points.length - 1][1];
   return h(
     "figure",
-    {},
-    h("figcaption", {}, words.order.curve, h("span", { class: "muted number" }, words.order.most(format.kw(most, 1)))),
+    h("figcaption", t.order.curve, h("span.muted.number", `${format.kw(most, 1)} ${t.kw}`)),
     s(
       "svg",
-      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": words.order.curveSpoken(format.kw(now, 1), format.kw(most, 1)) },
-      s("path", { class: "area", d: `${line}L${WIDTH},${HEIGHT}L0,${HEIGHT}Z` }),
-      s("path", { class: "line", d: line }),
+      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": t.order.curveSpoken(format.kw(now, 1), format.kw(most, 1)) },
+      s("path.area", { d: `${line}L${WIDTH},${HEIGHT}L0,${HEIGHT}Z` }),
+      s("path.line", { d: line })
     ),
-    h("div", { class: "hours muted number" }, h("span", {}, format.time(first)), h("span", {}, format.time(first + span))),
+    h("div.hours.muted.number", h("span", format.time(first)), h("span", format.time(first + span)))
   );
 }
 
-/** The view; update({order, points, pile, stopping, lost}) draws it, stop() is called by its button. */
-export function chargeView({ words, format, stop }) {
+/**
+ * The view; update({order, own, points, pile, stopping, lost}) draws it, stop() is called by its button.
+ * own: the limits that were asked for, where this phone knows them.
+ */
+export function chargeView(stop) {
   const title = h("h1", { tabindex: "-1" });
-  const where = h("p", { class: "muted" });
-  const hint = h("p", { class: "hint" });
-  const number = (name) => ({ name: words.order[name], value: h("span", { class: "value number" }), unit: h("span", { class: "unit" }) });
-  const numbers = { cost: number("cost"), energy: number("energy"), power: number("power"), elapsed: number("elapsed") };
-  const limits = h("div", {});
-  const graph = h("div", {});
-  const locked = h("section", { class: "card" });
-  const button = h("button", { class: "button danger stop", id: "stop", onclick: stop });
+  const where = h("p.muted");
+  const hint = h("p.hint");
+  const numbers = {};
+  const number = (name, unit) => {
+    numbers[name] = h("span.value.number");
+    return h("div." + name, h("dt", t.order[name]), h("dd", numbers[name], unit && h("span.unit", unit)));
+  };
+  const limits = h("div");
+  const graph = h("div");
+  const locked = h("section.card");
+  const button = h("button.button.danger.stop", { id: "stop", onclick: stop });
   const element = h(
     "main",
-    {},
     h(
-      "section",
-      { class: "card" },
-      h("div", { class: "head live" }, h("span", { class: "pulse", "aria-hidden": "true" }), title),
+      "section.card",
+      h("div.head.live", h("span.pulse", { "aria-hidden": "true" }), title),
       where,
       hint,
-      h(
-        "dl",
-        { class: "numbers" },
-        Object.entries(numbers).map(([name, each]) => h("div", { class: name }, h("dt", {}, each.name), h("dd", {}, each.value, each.unit))),
-      ),
+      h("dl.numbers", number("cost"), number("energy", t.kwh), number("power", t.kw), number("elapsed")),
       limits,
-      graph,
+      graph
     ),
     locked,
-    h("div", { class: "bottom" }, button),
+    h("div.bottom", button)
   );
 
-  function drawLimits(order) {
+  function drawLimits(order, own) {
     const { limits: set, meter } = order;
-    const money = (minor) => format.money(minor, order.currency, order.minor_digits);
     const rows = [
-      ["energy_mwh", meter?.energy_mwh ?? 0, (mwh) => `${format.kwh(mwh, 2)} ${words.kwh}`],
-      ["cost_minor", meter?.cost_minor ?? 0, money],
-      ["duration_s", meter?.elapsed_s ?? 0, (seconds) => format.clock(seconds)],
-    ].filter(([name]) => set[name]);
+      ["energy_mwh", "energy", meter?.energy_mwh ?? 0, mwh => kwh(mwh, 2)],
+      ["cost_minor", "cost", meter?.cost_minor ?? 0, minor => money(minor, order)],
+      ["duration_s", "elapsed", meter?.elapsed_s ?? 0, seconds => t.minutes(format.count(Math.floor(seconds / 60)))]
+    ].filter(([name]) => (name === "duration_s" ? own?.[name] : set[name])); // every order has a longest time
     show(
       limits,
-      h("h2", { class: "visually-hidden" }, words.order.limits),
-      rows.map(([name, value, text]) => {
+      rows.length && h("h2.visually-hidden", t.order.limits),
+      rows.map(([name, label, value, text]) => {
         const percent = Math.min(100, Math.floor((100 * value) / set[name]));
-        const told = words.order.of(text(value), text(set[name]));
+        const told = t.order.of(text(value), text(set[name]));
         return h(
-          "div",
-          { class: "limit-bar" },
-          h("span", {}, words.order.limit[name]),
-          h("span", { class: "number" }, told),
+          "div.limit-bar",
+          h("span", t.order[label]),
+          h("span.number", told),
           h(
-            "div",
-            { class: "track", role: "progressbar", "aria-label": words.order.limit[name], "aria-valuenow": percent, "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuetext": told },
-            h("div", { style: { width: percent + "%" } }),
-          ),
+            "div.track",
+            { role: "progressbar", "aria-label": t.order[label], "aria-valuenow": percent, "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuetext": told },
+            h("div", { style: { width: percent + "%" } })
+          )
         );
-      }),
+      })
     );
   }
 
   function drawLocked(order) {
     const at = order.meter?.at ?? order.created_at;
     const { steps } = order.rate;
-    const step = steps.filter((each) => each[0] <= at).pop() ?? steps[0];
-    const money = (value) => format.price(value, order.currency);
+    const step = steps.filter(each => each[0] <= at).pop() ?? steps[0];
     show(
       locked,
-      h("h2", {}, words.order.locked),
-      h(
-        "p",
-        { class: "now-price" },
-        h("strong", { class: "number" }, money(step[1] + step[2])),
-        h("span", { class: "per" }, words.perKwh),
-        h("span", { class: `chip ${step[3]}` }, words.periods[step[3]]),
-      ),
-      h("p", { class: "parts" }, nextChange(steps, at, format, order.currency, words).map((text) => h("span", {}, text))),
-      h("p", { class: "muted small" }, words.order.lockedAt(format.time(order.created_at))),
+      h("h2", t.order.locked),
+      largePrice(price(step[1] + step[2], order), chip(step[3])),
+      h("p.parts", nextChange(steps, at, order).map(text => h("span", text))),
+      h("p.muted.small", t.order.lockedAt(format.time(order.created_at)))
     );
   }
 
   return {
     element,
     title,
-    update({ order, points, pile, stopping, lost }) {
+    update({ order, own, points, pile, stopping, lost }) {
       const { meter, state } = order;
       const asked = stopping || order.stop_requested_at !== null;
-      const connector = pile?.connectors.find((each) => each.connector === order.connector);
-      const suspended = pile?.online && state === "Charging" && connector?.status === "SuspendedEV";
-      title.textContent = asked && state !== "Finishing" ? words.order.stopping : words.order[state];
+      const offline = pile && !pile.online;
+      const connector = pile?.connectors.find(each => each.connector === order.connector);
+      const suspended = !offline && state === "Charging" && connector?.status === "SuspendedEV";
+      title.textContent = asked && state !== "Finishing" ? t.order.stopping : t.order[state];
       element.dataset.state = state;
-      element.classList.toggle("lost", lost);
-      where.textContent = words.order.pile(pile?.name ?? order.device_id, order.connector);
-      const told = { Pending: words.order.pending, Accepted: words.order.starting, Finishing: words.order.finishing };
-      hint.textContent = suspended ? words.order.suspended : (told[state] ?? "");
-      numbers.cost.value.textContent = format.money(meter?.cost_minor ?? 0, order.currency, order.minor_digits);
-      numbers.energy.value.textContent = format.kwh(meter?.energy_mwh ?? 0, 2);
-      numbers.energy.unit.textContent = words.kwh;
-      numbers.power.value.textContent = format.kw(state === "Charging" ? (meter?.power_mw ?? 0) : 0, 1);
-      numbers.power.unit.textContent = words.kw;
-      numbers.elapsed.value.textContent = format.clock(meter?.elapsed_s ?? 0);
-      drawLimits(order);
-      show(graph, points.length > 1 ? curve(points, format, words) : null);
+      element.classList.toggle("old", lost || offline);
+      where.textContent = t.order.pile(pile?.name ?? order.device_id, order.connector);
+      const told = { Pending: t.order.pending, Accepted: t.order.starting, Finishing: t.order.finishing };
+      hint.textContent = suspended ? t.order.suspended : (told[state] ?? "");
+      const cost = money(meter?.cost_minor ?? 0, order);
+      Object.assign(numbers.cost.style, inOneLine(cost, 2.7));
+      numbers.cost.textContent = cost;
+      numbers.energy.textContent = format.kwh(meter?.energy_mwh ?? 0, 2);
+      numbers.power.textContent = format.kw(state === "Charging" ? (meter?.power_mw ?? 0) : 0, 1);
+      numbers.elapsed.textContent = format.clock(meter?.elapsed_s ?? 0);
+      drawLimits(order, own);
+      show(graph, points.length > 1 && curve(points));
       drawLocked(order);
-      button.textContent = asked ? words.order.stopping : words.order.stop;
+      button.textContent = asked ? t.order.stopping : t.order.stop;
       button.disabled = asked || state === "Finishing";
-    },
+    }
   };
 }

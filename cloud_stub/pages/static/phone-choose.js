@@ -2,13 +2,14 @@
 
 import { h, show } from "./dom.js";
 import { decimal } from "./format.js";
-import { explained } from "./phone-messages.js";
 import { readLimits } from "./phone-limits.js";
-import { dayBar, dayTable, nextChange } from "./phone-price.js";
+import { chip, dayBar, dayList, largePrice, nextChange } from "./phone-price.js";
+import { priceNow } from "./phone-rate.js";
+import { explained, format, kwh, money, price, t } from "./phone-say.js";
 
-/** What keeps this connector from being started now: a code of words.failures, "plug", or null. */
-export function obstacle(pile, connector) {
-  const one = pile.connectors.find((each) => each.connector === connector);
+/** What keeps this connector from being started now: a code of t.failures, "plug", or null. */
+function obstacle(pile, connector) {
+  const one = pile.connectors.find(each => each.connector === connector);
   if (!pile.online) return "PileOffline";
   if (!one) return "UnknownConnector";
   if (one.fault || one.status === "Faulted") return "PileFaulted";
@@ -17,52 +18,83 @@ export function obstacle(pile, connector) {
   return one.plugged ? null : "plug";
 }
 
-/** The price that holds now, of electricity and service together. */
-export const priceNow = (rate) => rate.now.electricity_price + rate.now.service_price;
-
 /**
  * The view. choice: {connector, energy, cost, time (texts)} kept over redraws; confirm({connector, rate, limits})
- * is called with the rate that the button showed.
+ * is called with the rate that the button showed, chosen() where something else was chosen.
  */
-export function chooseView({ words, format, choice, confirm, receipt, openReceipt }) {
+export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
   let pile;
   let rate;
   let sending = false;
   let failure = null;
   const title = h("h1", { tabindex: "-1" });
-  const id = h("span", { class: "mono" });
-  const online = h("span", { class: "pill" });
-  const connectors = h("fieldset", { class: "connectors" });
-  const price = h("section", { class: "card", "aria-labelledby": "price-title" });
-  const amount = h("section", { class: "card" });
-  const day = h("section", { class: "card", "aria-labelledby": "day-title" });
-  const note = h("div", { class: "note", role: "status" });
-  const label = h("span", { class: "big" });
-  const sub = h("span", { class: "sub" });
-  const button = h("button", { class: "button primary start", id: "confirm", onclick: press }, label, sub);
+  const id = h("span.mono");
+  const online = h("span");
+  const connectors = h("fieldset.connectors");
+  const prices = h("section.card", { "aria-labelledby": "price-title" });
+  const offers = h("div.offers");
+  const costLabel = h("label", { for: "limit-cost" });
+  const day = h("section.card", { "aria-labelledby": "day-title" });
+  const note = h("div.note", { role: "status" });
+  const label = h("span.big");
+  const sub = h("span.sub");
+  const button = h("button.button.primary.start", { id: "confirm", onclick: press }, label, sub);
+
+  const changed = () => {
+    chosen();
+    failure = null;
+    check();
+    drawButton();
+  };
+  const input = (name, mode, labelled) =>
+    h(
+      "div.limit",
+      labelled,
+      h("input", {
+        id: "limit-" + name,
+        inputmode: mode,
+        autocomplete: "off",
+        maxlength: "12",
+        "aria-describedby": "wrong-" + name,
+        value: choice[name],
+        oninput: event => {
+          choice[name] = event.target.value;
+          for (const each of offers.querySelectorAll("input")) each.checked = each.value === choice.energy.trim();
+          changed();
+        }
+      }),
+      h("p.wrong", { id: "wrong-" + name, role: "alert" })
+    );
+  const own = h(
+    "details",
+    { open: Boolean(choice.cost || choice.time) },
+    h("summary", t.amount.more),
+    h("p.muted.small", t.amount.hint),
+    input("energy", "decimal", h("label", { for: "limit-energy" }, t.amount.energy)),
+    input("cost", "decimal", costLabel),
+    input("time", "numeric", h("label", { for: "limit-time" }, t.amount.time))
+  );
 
   const element = h(
     "main",
-    {},
     h(
-      "section",
-      { class: "card" },
-      h("div", { class: "head" }, title, online),
-      h("p", { class: "muted" }, id),
+      "section.card",
+      h("div.head", title, online),
+      h("p.muted", id),
       connectors,
-      receipt && h("p", {}, h("a", { href: "#", onclick: (event) => (event.preventDefault(), openReceipt()) }, receipt)),
+      receipt && h("p", h("a", { href: "#", onclick: event => (event.preventDefault(), openReceipt()) }, receipt))
     ),
-    price,
-    amount,
+    prices,
+    h("section.card", h("fieldset", h("legend", h("h2", t.amount.title)), offers, h("p.muted.small", t.amount.estimate)), own),
     day,
-    h("div", { class: "bottom" }, note, button, h("p", { class: "muted locked" }, words.confirm.locked)),
+    h("div.bottom", note, button, h("p.muted.locked", t.confirm.locked))
   );
 
   function press() {
     const { limits, wrong } = readLimits(choice, rate.minor_digits);
     if (wrong.length) {
-      element.querySelector("details").open = true;
-      element.querySelector("#limit-" + wrong[0]).focus();
+      own.open = true;
+      own.querySelector("#limit-" + wrong[0]).focus();
     } else if (!obstacle(pile, choice.connector)) {
       confirm({ connector: choice.connector, rate, limits });
     }
@@ -72,19 +104,18 @@ export function chooseView({ words, format, choice, confirm, receipt, openReceip
     title.textContent = pile.name;
     id.textContent = pile.device_id;
     id.hidden = pile.name === pile.device_id;
-    online.textContent = pile.online ? words.pile.online : words.pile.offline;
+    online.textContent = pile.online ? t.pile.online : t.pile.offline;
     online.className = `pill ${pile.online ? "good" : "bad"}`;
     const single = pile.connectors.length === 1;
-    const chosen = connectors.contains(document.activeElement);
+    const held = connectors.contains(document.activeElement);
     show(
       connectors,
-      h("legend", { class: "visually-hidden" }, words.pile.connectors),
-      pile.connectors.map((each) => {
+      h("legend.visually-hidden", t.pile.connectors),
+      pile.connectors.map(each => {
         const state = each.fault || each.status === "Faulted" ? "Faulted" : each.busy ? "busy" : each.status;
         const good = state === "Available" || state === "Preparing";
         return h(
-          "label",
-          { class: `connector ${single ? "single" : ""}` },
+          "label.connector" + (single ? ".single" : ""),
           h("input", {
             type: "radio",
             name: "connector",
@@ -92,118 +123,70 @@ export function chooseView({ words, format, choice, confirm, receipt, openReceip
             checked: each.connector === choice.connector,
             onchange: () => {
               choice.connector = each.connector;
-              failure = null;
-              drawButton();
-            },
+              changed();
+            }
           }),
-          h("span", { class: "name" }, words.pile.connector(each.connector)),
-          h("span", { class: `state ${good ? "good" : state === "Faulted" ? "bad" : "muted"}` }, words.statuses[state]),
+          h("span", t.pile.connector(each.connector)),
+          h("span.state." + (good ? "good" : state === "Faulted" ? "bad" : "muted"), t.statuses[state])
         );
-      }),
+      })
     );
-    if (chosen) connectors.querySelector("input:checked")?.focus();
+    if (held) connectors.querySelector("input:checked")?.focus();
   }
 
   function drawPrice() {
-    const { currency } = rate;
-    const money = (value) => format.price(value, currency);
-    const [until, then] = nextChange(rate.steps, rate.steps[0][0], format, currency, words);
+    const { now } = rate;
+    const [until, then] = nextChange(rate.steps, rate.steps[0][0], rate);
     const elsewhere = rate.time_zone !== Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const part = (name, value) => h("span", h("span.key." + name), `${t.price[name]} `, h("span.number", price(value, rate)));
     show(
-      price,
-      h("h2", { id: "price-title" }, words.price.title),
+      prices,
+      h("h2", { id: "price-title" }, t.price.title),
+      largePrice(price(priceNow(rate), rate), chip(now.label)),
       h(
-        "p",
-        { class: "now-price" },
-        h("strong", { class: "number" }, money(priceNow(rate))),
-        h("span", { class: "per" }, words.perKwh),
-        h("span", { class: `chip ${rate.now.label}` }, words.periods[rate.now.label]),
+        "p.parts",
+        part("electricity", now.electricity_price),
+        part("service", now.service_price),
+        rate.session_fee_minor > 0 && h("span", t.price.fee(money(rate.session_fee_minor, rate)))
       ),
-      h(
-        "p",
-        { class: "parts" },
-        h("span", {}, h("span", { class: "key electricity" }), `${words.price.electricity} ${money(rate.now.electricity_price)}`),
-        h("span", {}, h("span", { class: "key service" }), `${words.price.service} ${money(rate.now.service_price)}`),
-        rate.session_fee_minor > 0 && h("span", {}, words.price.fee(format.money(rate.session_fee_minor, currency, rate.minor_digits))),
-      ),
-      h("p", { class: "parts" }, h("strong", {}, until), then && h("span", { class: "muted" }, then)),
-      dayBar(rate, words),
+      h("p.parts", h("strong", until), then && h("span.muted", then)),
+      dayBar(rate)
     );
     show(
       day,
-      h("h2", { id: "day-title" }, words.price.day),
-      dayTable(rate, format, words),
-      elsewhere && h("p", { class: "muted small" }, words.price.zone(rate.time_zone)),
+      h("h2", { id: "day-title" }, t.price.day),
+      dayList(rate),
+      elsewhere && h("p.muted.small", t.price.zone(rate.time_zone))
     );
   }
 
-  function drawAmount() {
-    const open = amount.querySelector("details")?.open ?? Boolean(choice.cost || choice.time);
-    const pick = (text) => {
+  function drawOffers() {
+    const pick = text => {
       choice.energy = text;
-      amount.querySelector("#limit-energy").value = text;
-      check();
-      drawButton();
+      own.querySelector("#limit-energy").value = text;
+      changed();
     };
     const offer = (text, first, second) =>
       h(
-        "label",
-        { class: "offer" },
+        "label.offer",
         h("input", { type: "radio", name: "amount", value: text, checked: choice.energy === text, onchange: () => pick(text) }),
-        h("span", { class: "first" }, first),
-        h("span", { class: "second number" }, second),
+        h("span.first", first),
+        h("span.second", second)
       );
-    const input = (name, text, mode) =>
-      h(
-        "div",
-        { class: "limit" },
-        h("label", { for: "limit-" + name }, text),
-        h("input", {
-          id: "limit-" + name,
-          inputmode: mode,
-          autocomplete: "off",
-          maxlength: "12",
-          "aria-describedby": "wrong-" + name,
-          value: choice[name],
-          oninput: (event) => {
-            choice[name] = event.target.value;
-            for (const each of amount.querySelectorAll("[name=amount]")) each.checked = each.value === choice.energy.trim();
-            check();
-            drawButton();
-          },
-        }),
-        h("p", { id: "wrong-" + name, class: "wrong", role: "alert" }),
-      );
+    const held = offers.contains(document.activeElement);
+    costLabel.textContent = t.amount.cost(rate.currency);
     show(
-      amount,
-      h(
-        "fieldset",
-        {},
-        h("legend", {}, h("h2", {}, words.amount.title)),
-        h(
-          "div",
-          { class: "offers" },
-          offer("", words.amount.unlimited, words.amount.unlimitedHint),
-          rate.estimates.map((each) =>
-            offer(
-              decimal(each.energy_mwh, 6).replace(/\.?0+$/, ""),
-              `${format.kwh(each.energy_mwh, 0)} ${words.kwh}`,
-              `≈ ${format.money(each.total_minor, rate.currency, rate.minor_digits)}`,
-            ),
-          ),
-        ),
-        h("p", { class: "muted small" }, words.amount.estimate),
-      ),
-      h(
-        "details",
-        { open },
-        h("summary", {}, words.amount.more),
-        h("p", { class: "muted small" }, words.amount.hint),
-        input("energy", words.amount.energy, "decimal"),
-        input("cost", words.amount.cost(rate.currency), "decimal"),
-        input("time", words.amount.time, "numeric"),
-      ),
+      offers,
+      offer("", t.amount.unlimited, t.amount.unlimitedHint),
+      rate.estimates.map(({ energy_mwh, total_minor }) =>
+        offer(
+          decimal(energy_mwh, 6).replace(/\.?0+$/, ""),
+          kwh(energy_mwh, 0),
+          h("span.number", `≈ ${total_minor === null ? "…" : money(total_minor, rate)}`)
+        )
+      )
     );
+    if (held) offers.querySelector(":checked")?.focus();
     check();
   }
 
@@ -211,30 +194,29 @@ export function chooseView({ words, format, choice, confirm, receipt, openReceip
     const { wrong } = readLimits(choice, rate.minor_digits);
     for (const name of ["energy", "cost", "time"]) {
       const isWrong = wrong.includes(name);
-      amount.querySelector("#wrong-" + name).textContent = isWrong ? words.amount.wrong[name] : "";
-      amount.querySelector("#limit-" + name).toggleAttribute("aria-invalid", isWrong);
+      own.querySelector("#wrong-" + name).textContent = isWrong ? t.amount.wrong[name] : "";
+      own.querySelector("#limit-" + name).toggleAttribute("aria-invalid", isWrong);
     }
   }
 
   function drawButton() {
     const { limits } = readLimits(choice, rate.minor_digits);
     const why = obstacle(pile, choice.connector);
-    const money = (minor) => format.money(minor, rate.currency, rate.minor_digits);
-    label.textContent = sending ? words.confirm.sending : words.confirm.button(format.price(priceNow(rate), rate.currency));
-    const parts = [words.periods[rate.now.label]];
-    if (rate.session_fee_minor) parts.push(words.confirm.fee(money(rate.session_fee_minor)));
-    if (limits.energy_mwh) parts.push(words.confirm.limit(`${format.kwh(limits.energy_mwh, 6, 0)} ${words.kwh}`));
-    if (limits.cost_minor) parts.push(words.confirm.limit(money(limits.cost_minor)));
-    if (limits.duration_s) parts.push(words.confirm.limit(format.clock(limits.duration_s)));
+    label.textContent = sending ? t.confirm.sending : t.confirm.button(price(priceNow(rate), rate));
+    const parts = [t.periods[rate.now.label]];
+    if (rate.session_fee_minor) parts.push(t.confirm.fee(money(rate.session_fee_minor, rate)));
+    if (limits.energy_mwh) parts.push(t.confirm.limit(kwh(limits.energy_mwh, 6, 0)));
+    if (limits.cost_minor) parts.push(t.confirm.limit(money(limits.cost_minor, rate)));
+    if (limits.duration_s) parts.push(t.confirm.limit(t.minutes(format.count(limits.duration_s / 60))));
     sub.textContent = parts.join(" · ");
     button.disabled = sending || why !== null;
     const shown = failure ?? (why === "plug" ? null : why);
     if (shown) {
-      const [what, todo] = explained(words, shown);
-      show(note, h("strong", {}, what), h("span", {}, todo));
+      const [what, todo] = explained(shown);
+      show(note, h("strong", what), h("span", todo));
       note.className = "note bad";
     } else {
-      show(note, why === "plug" ? h("span", {}, words.confirm.plug) : null);
+      show(note, why && h("span", t.confirm.plug));
       note.className = "note info";
     }
   }
@@ -242,16 +224,18 @@ export function chooseView({ words, format, choice, confirm, receipt, openReceip
   return {
     element,
     title,
-    /** Draw what has changed. fresh: {pile, rate, sending, failure (a code)}. */
+    /** Draw what has changed. fresh: {pile, rate, sending, failure ({code} or null)}. */
     update(fresh) {
       const told = JSON.stringify(fresh.pile) !== JSON.stringify(pile);
       const priced = fresh.rate !== rate;
-      const estimated = JSON.stringify(fresh.rate.estimates) !== JSON.stringify(rate?.estimates);
-      ({ pile, rate, sending, failure } = fresh);
+      ({ pile, rate, sending } = fresh);
+      failure = fresh.failure?.code;
       if (told) drawPile();
-      if (priced) drawPrice();
-      if (estimated) drawAmount(); // only then: somebody may be typing there
+      if (priced) {
+        drawPrice();
+        drawOffers();
+      }
       drawButton();
-    },
+    }
   };
 }

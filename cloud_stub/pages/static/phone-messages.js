@@ -1,61 +1,69 @@
-// Pages with one thing to say: which pile?, what went wrong and what to do, why an order ended without a receipt.
+// What is said in words: what went wrong and what to do, and the pages with one thing to say.
 
 import { h } from "./dom.js";
+import { explained, format, t } from "./phone-say.js";
 
-/** [what went wrong, what to do] of a code. */
-export const explained = (words, code) =>
-  words.failures[code] ?? words.failures.Rejected[code] ?? words.failures.Other;
+const WITH_FORM = ["UnknownPile", "PileRemoved", "NotFound"];
+
+/** What stands above a running order that is not what it seems; "" where nothing is to be said. */
+export function bannerText({ order, pile, lost, heardAt, stopping, failure }, running) {
+  const { banner, failures } = t;
+  const parts = [];
+  if (lost) {
+    parts.push(running && heardAt ? banner.lostAt(format.time(heardAt)) : banner.lost);
+    if (running) parts.push(banner.lostCharging);
+  } else if (running && pile && !pile.online) {
+    parts.push(order.meter ? banner.pileOfflineAt(format.time(order.meter.at)) : banner.pileOffline, banner.pileOfflineCharging);
+    if (stopping || order.stop_requested_at !== null) parts.push(banner.stopLater);
+  }
+  if (running && failure) parts.push(...failures.stop);
+  return parts.join(" ");
+}
 
 function page(title, ...rest) {
   const head = h("h1", { tabindex: "-1" }, title);
-  return { title: head, element: h("main", {}, h("section", { class: "card message" }, head, rest)) };
+  return { title: head, element: h("main", h("section.card.message", head, rest)) };
 }
 
-function idForm(words) {
-  const input = h("input", {
-    id: "device",
-    required: true,
-    autocomplete: "off",
-    autocapitalize: "characters",
-    spellcheck: "false",
-    maxlength: "32",
-  });
-  const go = (event) => {
+function idForm() {
+  const input = h("input", { id: "device", required: true, autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: "32" });
+  const go = event => {
     event.preventDefault();
     const id = input.value.trim();
     if (id) location.assign("/p/" + encodeURIComponent(id));
   };
-  return h(
-    "form",
-    { onsubmit: go },
-    h("label", { for: "device" }, words.ask.label),
-    h("div", { class: "row" }, input, h("button", { class: "button primary" }, words.ask.go)),
+  return h("form", { onsubmit: go }, h("label", { for: "device" }, t.ask.label), h("div.row", input, h("button.button.primary", t.ask.go)));
+}
+
+export function askView() {
+  return page(t.ask.title, h("p", t.ask.text), idForm(), h("p.muted", t.promise));
+}
+
+export function loadingView() {
+  return { title: null, element: h("main", h("section.card.message", { "aria-busy": "true" }, h("p.muted", t.loading))) };
+}
+
+/** The page of a failure at `device` ("" for none); again() is called by its button. */
+export function failureView(code, { device, pile, again }) {
+  const [what, todo] = explained(code);
+  const which = new Set([pile?.name ?? device, device]);
+  return page(
+    what,
+    device && h("p.mono", [...which].join(" · ").slice(0, 120)),
+    h("p", todo),
+    WITH_FORM.includes(code)
+      ? idForm()
+      : /Order|Link/.test(code)
+        ? h("a.button", { href: location.pathname }, t.back)
+        : h("button.button.primary", { id: "again", onclick: again }, t.again)
   );
 }
 
-export function askView(words) {
-  return page(words.ask.title, h("p", {}, words.ask.text), idForm(words), h("p", { class: "muted" }, words.promise));
-}
-
-export function loadingView(words) {
-  const text = h("p", { class: "muted" }, words.loading);
-  return { title: null, element: h("main", {}, h("section", { class: "card message", "aria-busy": "true" }, text)) };
-}
-
-/** The page of a failure; again() is called by its button. */
-export function failureView(words, code, device, again) {
-  const [what, todo] = explained(words, code);
-  const text = h("p", {}, todo);
-  if (code === "UnknownPile") return page(what, h("p", { class: "mono" }, device.slice(0, 64)), text, idForm(words));
-  if (code === "UnknownOrder") return page(what, text, h("a", { class: "button", href: location.pathname }, words.back));
-  return page(what, text, h("button", { class: "button primary", id: "again", onclick: again }, words.again));
-}
-
 /** An order that ended before anything flowed; leave() is called by its button. */
-export function endedView(words, order, leave) {
-  const { failures } = words;
+export function endedView(order, leave) {
+  const { failures } = t;
   const refused = failures.Rejected[order.reason] ?? failures[order.reason] ?? failures.Rejected.Other;
   const [what, todo] = order.state === "Rejected" ? refused : failures[order.state];
-  const nothing = order.state !== "Expired" && h("p", {}, failures.nothing);
-  return page(what, nothing, h("p", {}, todo), h("button", { class: "button primary", id: "back", onclick: leave }, words.back));
+  const nothing = order.state !== "Expired" && h("p", failures.nothing);
+  return page(what, nothing, h("p", todo), h("button.button.primary", { id: "back", onclick: leave }, t.back));
 }

@@ -1,23 +1,30 @@
-// A rate for the eye: the day as a bar, and the same as a table. Colour never stands alone.
+// A rate for the eye: the day as a bar, and the same in words and numbers. Colour never stands alone.
 
 import { h } from "./dom.js";
+import { format, price, t } from "./phone-say.js";
 
 const DAY_MIN = 1440;
 
-/** The stretches of the local day: {from, until (minutes), electricity, service, label}. */
-function stretches(rate) {
-  return rate.periods.map(([from, electricity, service, label], i) => ({
-    from,
-    until: rate.periods[i + 1]?.[0] ?? DAY_MIN,
-    electricity,
-    service,
-    label,
-  }));
+/** As large as `rem`, but in one line: half a number reads like another one. */
+export const inOneLine = (text, rem) => ({ fontSize: `min(${rem}rem, ${Math.floor(140 / text.length)}cqi)` });
+
+/** "¥1.20 /kWh", the price in large. */
+export const largePrice = (text, ...rest) =>
+  h("p.now-price", h("strong.number", { style: inOneLine(text, 2.3) }, text), h("span.per", t.perKwh), rest);
+
+export const chip = label => h("span.chip." + label, t.periods[label]);
+
+/** The stretches of the local day: {from, until (minutes), electricity, service, label, current}. */
+function stretches(rate, now) {
+  return rate.periods.map(([from, electricity, service, label], i) => {
+    const until = rate.periods[i + 1]?.[0] ?? DAY_MIN;
+    return { from, until, electricity, service, label, current: from <= now && now < until };
+  });
 }
 
-function minuteOfDay(at, zone) {
-  const parts = new Intl.DateTimeFormat("en-GB", { hour: "numeric", minute: "numeric", hourCycle: "h23", timeZone: zone });
-  const [hour, minute] = parts.format(at).split(":").map(Number);
+function minuteOfDay({ steps, time_zone: timeZone }) {
+  const parts = new Intl.DateTimeFormat("en-GB", { hour: "numeric", minute: "numeric", hourCycle: "h23", timeZone });
+  const [hour, minute] = parts.format(steps[0][0] * 1000).split(":").map(Number);
   return 60 * hour + minute;
 }
 
@@ -28,93 +35,68 @@ function hours(minute) {
 }
 
 /** The bar: as wide as each period is long, as high as its price, service on top of electricity. */
-export function dayBar(rate, words) {
-  const all = stretches(rate);
-  const most = Math.max(1, ...all.map((each) => each.electricity + each.service));
-  const now = minuteOfDay(rate.steps[0][0] * 1000, rate.time_zone);
-  const columns = all.map((each) =>
-    h(
-      "div",
-      { class: `stretch ${each.label}${each.from <= now && now < each.until ? " current" : ""}`, style: { flexGrow: each.until - each.from } },
-      h("div", { class: "service", style: { height: percent(each.service, most) } }),
-      h("div", { class: "electricity", style: { height: percent(each.electricity, most) } }),
-    ),
-  );
-  const names = all.map((each) =>
-    h("span", { style: { flexGrow: each.until - each.from } }, each.until - each.from >= 150 ? words.periods[each.label] : ""),
-  );
+export function dayBar(rate) {
+  const now = minuteOfDay(rate);
+  const all = stretches(rate, now);
+  const most = Math.max(1, ...all.map(each => each.electricity + each.service));
+  const wide = each => ({ flexGrow: each.until - each.from });
+  const part = (name, value) => h("div." + name, { style: { height: percent(value, most) } });
   return h(
-    "div",
-    { class: "day", "aria-hidden": "true" }, // the table says the same in words
+    "div.day",
+    { "aria-hidden": "true" }, // the list says the same in words
     h(
-      "div",
-      { class: "plot" },
-      h("div", { class: "columns" }, columns),
-      h("div", { class: "now", style: { left: percent(now, DAY_MIN) } }, h("span", { class: now > DAY_MIN / 2 ? "left" : "" }, words.price.now)),
+      "div.plot",
+      h(
+        "div.columns",
+        all.map(each =>
+          h(
+            `div.stretch.${each.label}${each.current ? ".current" : ""}`,
+            { style: wide(each) },
+            part("service", each.service),
+            part("electricity", each.electricity)
+          )
+        )
+      ),
+      h("div.now", { style: { left: percent(now, DAY_MIN) } }, h("span", { class: now > DAY_MIN / 2 && "left" }, t.price.now))
     ),
-    h("div", { class: "names" }, names),
-    h("div", { class: "hours" }, [0, 6, 12, 18, 24].map((hour) => h("span", {}, String(hour)))),
+    h("div.names", all.map(each => h("span", { style: wide(each) }, each.until - each.from >= 150 && t.periods[each.label]))),
+    h("div.hours", [0, 6, 12, 18, 24].map(hour => h("span", String(hour))))
   );
 }
 
-/** One row for each price of the day: its hours, electricity, service, together. */
-export function dayTable(rate, format, words) {
+/** Each price of the day once: its hours, electricity, service, together. */
+export function dayList(rate) {
+  const { price: w } = t;
   const rows = new Map();
-  const now = minuteOfDay(rate.steps[0][0] * 1000, rate.time_zone);
-  for (const each of stretches(rate)) {
+  for (const each of stretches(rate, minuteOfDay(rate))) {
     const key = [each.label, each.electricity, each.service].join();
-    if (!rows.has(key)) rows.set(key, { ...each, spans: [], current: false });
+    if (!rows.has(key)) rows.set(key, { ...each, spans: [] });
     const row = rows.get(key);
     row.spans.push(`${hours(each.from)}–${hours(each.until)}`);
-    row.current ||= each.from <= now && now < each.until;
+    row.current ||= each.current;
   }
-  const price = (value) => h("td", { class: "number" }, format.price(value, rate.currency));
+  const part = (name, value) => h("div", h("dt", name), h("dd.number", price(value, rate)));
   return h(
-    "table",
-    { class: "prices", "aria-labelledby": "day-title" },
-    h(
-      "thead",
-      {},
+    "ul.prices",
+    { "aria-labelledby": "day-title" },
+    [...rows.values()].map(row =>
       h(
-        "tr",
-        {},
-        h("th", { scope: "col" }, words.price.hours),
-        h("th", { scope: "col" }, words.price.electricity),
-        h("th", { scope: "col" }, words.price.service),
-        h("th", { scope: "col" }, words.price.together),
-      ),
-    ),
-    h(
-      "tbody",
-      {},
-      [...rows.values()].map((row) =>
-        h(
-          "tr",
-          { class: row.current ? "current" : "" },
-          h(
-            "th",
-            { scope: "row" },
-            h("span", { class: `chip ${row.label}` }, words.periods[row.label]),
-            row.current && h("span", { class: "now-mark" }, words.price.now),
-            row.spans.map((span) => h("span", { class: "span number" }, span)),
-          ),
-          price(row.electricity),
-          price(row.service),
-          price(row.electricity + row.service),
-        ),
-      ),
-    ),
+        "li",
+        h("div.spans", chip(row.label), row.current && h("em", w.now), row.spans.map(span => h("span.number", span))),
+        h("dl", part(w.electricity, row.electricity), part(w.service, row.service), part(w.together, row.electricity + row.service))
+      )
+    )
   );
 }
 
-/** "Flat until 18:00" and what comes then, of the absolute steps of a rate or an order. */
-export function nextChange(steps, at, format, currency, words) {
-  const next = steps.find((step) => step[0] > at);
-  const label = (steps.filter((step) => step[0] <= at).pop() ?? steps[0])[3];
-  if (!next) return [words.price.always];
+/** "Flat until 18:00" and what comes then, of the absolute steps of a rate or an order `of`. */
+export function nextChange(steps, at, of) {
+  const next = steps.find(step => step[0] > at);
+  const label = (steps.filter(step => step[0] <= at).pop() ?? steps[0])[3];
+  if (!next) return [t.price.always];
   const time = format.time(next[0]);
   return [
-    words.price.until(words.periods[label], time),
-    words.price.then(time, format.price(next[1] + next[2], currency), words.periods[next[3]]),
+    t.price.until(t.periods[label], time),
+    t.price.then(time, price(next[1] + next[2], of), t.periods[next[3]])
   ];
 }

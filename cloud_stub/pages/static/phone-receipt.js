@@ -1,14 +1,15 @@
 // After the charge: the receipt, to pay, to print, to keep as a file. Every line comes from the settlement.
 
 import { h, show } from "./dom.js";
-import { explained } from "./phone-messages.js";
+import { chip, inOneLine } from "./phone-price.js";
+import { explained, format, kwh, money, price, t } from "./phone-say.js";
 
 /** [name, value] rows about the charge. */
-function facts(order, pile, format, words) {
-  const { receipt: w } = words;
+function facts(order, pile) {
+  const { receipt: w } = t;
   const bill = order.settlement;
   return [
-    [w.stopped, words.stops[bill.stop_reason] ?? bill.stop_reason],
+    [w.stopped, t.stops[bill.stop_reason] ?? bill.stop_reason],
     [w.pile, pile?.name && pile.name !== bill.device_id ? `${pile.name} (${bill.device_id})` : bill.device_id],
     [w.connector, String(bill.connector)],
     [w.started, format.instant(bill.started_at)],
@@ -16,84 +17,54 @@ function facts(order, pile, format, words) {
     [w.duration, format.clock(bill.ended_at - bill.started_at)],
     [w.registers, `${format.kwh(bill.start_register_mwh)} – ${format.kwh(bill.end_register_mwh)}`],
     [w.rate, bill.rate_id],
-    [w.order, bill.order_id],
+    [w.order, bill.order_id]
   ];
 }
 
-/** The bill's lines: {label, from, energy, prices (two), amounts (two)}, then sums. */
-function lines(order, format) {
-  const bill = order.settlement;
-  const money = (minor) => format.money(minor, bill.currency, bill.minor_digits);
-  const price = (value) => format.price(value, bill.currency);
-  const sum = (place) => bill.periods.reduce((total, row) => total + row[place], 0);
-  return {
-    rows: bill.periods.map(([from, electricity, service, label, mwh, electricityMinor, serviceMinor]) => ({
-      label,
-      from: format.time(Math.max(from, bill.started_at)),
-      energy: format.kwh(mwh),
-      parts: [
-        ["electricity", price(electricity), money(electricityMinor)],
-        ["service", price(service), money(serviceMinor)],
+/** The bill's lines, and sums where there are several periods. */
+function table(bill) {
+  const { receipt: w } = t;
+  const sum = place => money(bill.periods.reduce((total, row) => total + row[place], 0), bill);
+  const row = (kind, value, ...name) => h("tr" + kind, h("th", { scope: "row" }, name), h("td.number", value));
+  const line = (name, value, minor) => row("", money(minor, bill), name, " ", h("span.muted.number", price(value, bill) + t.perKwh));
+  return h(
+    "table.bill",
+    h("caption.visually-hidden", w.title),
+    bill.periods.map(([from, electricity, service, label, mwh, electricityMinor, serviceMinor]) =>
+      h(
+        "tbody",
+        row(".period", kwh(mwh), chip(label), ` ${w.from} ${format.time(Math.max(from, bill.started_at))}`),
+        line(t.price.electricity, electricity, electricityMinor),
+        line(t.price.service, service, serviceMinor)
+      )
+    ),
+    h(
+      "tbody.sums",
+      bill.periods.length > 1 && [
+        row("", kwh(bill.energy_mwh), `${w.sum}: ${t.order.energy}`),
+        row("", sum(5), `${w.sum}: ${t.price.electricity}`),
+        row("", sum(6), `${w.sum}: ${t.price.service}`)
       ],
-    })),
-    energy: format.kwh(bill.energy_mwh),
-    electricity: money(sum(5)),
-    service: money(sum(6)),
-    fee: bill.session_fee_minor ? money(bill.session_fee_minor) : null,
-    total: money(bill.total_minor),
-  };
+      bill.session_fee_minor > 0 && row("", money(bill.session_fee_minor, bill), w.fee),
+      row(".total", money(bill.total_minor, bill), bill.flagged ? w.claimed : w.total)
+    )
+  );
 }
 
-/** The view; update({order, pile, paying, failure}) draws it. */
-export function receiptView({ words, format, pay, done }) {
-  const { receipt: w } = words;
+/** The view; update({order, pile, paying, failure}) draws it. done() also closes a bill of nothing. */
+export function receiptView(pay, done) {
+  const { receipt: w } = t;
   const title = h("h1", { tabindex: "-1" }, w.title);
-  const element = h("main", {});
+  const element = h("main");
   let shown = "";
 
   /** What the page shows, as a text file. */
   function save(orderId) {
-    const text = [...element.querySelectorAll(".card")].map((card) => card.innerText).join("\n\n");
-    const url = URL.createObjectURL(new Blob([`\ufeffRateLock\n${text}\n`], { type: "text/plain;charset=utf-8" }));
+    const lines = [...element.querySelectorAll("h1,.now-price,.told,.note,tr,dl div")].map(each => each.innerText.replace(/\s*\n\s*/g, "\t"));
+    const text = `\ufeffRateLock · ${location.host}\n\n${lines.join("\n")}\n`;
+    const url = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
     h("a", { href: url, download: `${w.filename}-${orderId}.txt` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  }
-
-  function table(order) {
-    const bill = lines(order, format);
-    const amount = (text) => h("td", { class: "number amount" }, text);
-    const group = (row) =>
-      h(
-        "tbody",
-        {},
-        h(
-          "tr",
-          { class: "period" },
-          h("th", { scope: "rowgroup" }, h("span", { class: `chip ${row.label}` }, words.periods[row.label]), ` ${w.from} ${row.from}`),
-          h("td", { class: "number amount" }, `${row.energy} ${words.kwh}`),
-        ),
-        row.parts.map(([name, price, minor]) =>
-          h("tr", {}, h("th", { scope: "row" }, w[name], h("span", { class: "muted number" }, ` ${price}${words.perKwh}`)), amount(minor)),
-        ),
-      );
-    const sum = (name, value, extra) => h("tr", { class: extra ?? "" }, h("th", { scope: "row" }, name), amount(value));
-    return h(
-      "table",
-      { class: "bill" },
-      h("caption", { class: "visually-hidden" }, w.title),
-      bill.rows.map(group),
-      h(
-        "tbody",
-        { class: "sums" },
-        bill.rows.length > 1 && [
-          sum(`${w.sum}: ${w.energy}`, `${bill.energy} ${words.kwh}`),
-          sum(`${w.sum}: ${w.electricity}`, bill.electricity),
-          sum(`${w.sum}: ${w.service}`, bill.service),
-        ],
-        bill.fee && sum(w.fee, bill.fee),
-        sum(w.total, bill.total, "total"),
-      ),
-    );
   }
 
   return {
@@ -104,46 +75,44 @@ export function receiptView({ words, format, pay, done }) {
       if (now === shown) return; // somebody may be reading it aloud, or copying from it
       shown = now;
       const bill = order.settlement;
-      const total = format.money(bill.total_minor, bill.currency, bill.minor_digits);
-      const paid = order.state === "Paid";
-      const free = bill.total_minor === 0;
-      const problem = failure && explained(words, failure);
+      const total = money(bill.total_minor, bill);
+      const free = bill.total_minor === 0 && !bill.flagged;
+      const paid = order.state === "Paid" && !free;
+      const over = paid || free || bill.flagged;
+      const problem = failure && explained(failure.code);
+      const alert = (what, todo) => h("div.note.bad", { role: "alert" }, h("strong", what), h("span", todo));
+      const [state, tone] = bill.flagged ? [w.checking, "bad"] : free ? [w.free, "good"] : paid ? [w.paid, "good"] : [w.toPay, "muted"];
       const held = document.activeElement?.id;
       show(
         element,
         h(
-          "section",
-          { class: "card" },
-          h("div", { class: "head" }, title, h("span", { class: `pill ${paid ? "good" : "muted"}` }, paid ? w.paid : w.toPay)),
-          h("p", { class: "now-price" }, h("strong", { class: "number", id: "total" }, total), h("span", { class: "per" }, `${format.kwh(bill.energy_mwh)} ${words.kwh}`)),
-          paid && h("p", { class: "good" }, `${w.paidAt(format.dateTime(order.payment.paid_at))} · ${w.thanks}`),
-          free && !paid && h("p", {}, w.nothing),
-          bill.flagged && h("div", { class: "note bad", role: "alert" }, h("strong", {}, w.flagged), h("span", {}, w.flaggedText)),
-          bill.recovered && h("p", { class: "note info" }, w.recovered),
-          table(order),
-        ),
-        h(
-          "section",
-          { class: "card" },
-          h("dl", { class: "facts" }, facts(order, pile, format, words).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-        ),
-        h(
-          "div",
-          { class: "bottom no-print" },
-          problem && h("div", { class: "note bad", role: "alert" }, h("strong", {}, problem[0]), h("span", {}, problem[1])),
-          !paid &&
-            !bill.flagged &&
-            h("button", { class: "button primary start", id: "pay", disabled: paying, onclick: pay }, h("span", { class: "big" }, paying ? w.paying : free ? w.close : w.pay(total))),
+          "section.card",
+          h("div.head", title, h("span.pill." + tone, state)),
           h(
-            "div",
-            { class: "row" },
-            h("button", { class: "button", id: "print", onclick: () => window.print() }, w.print),
-            h("button", { class: "button", id: "save", onclick: () => save(order.order_id) }, w.save),
-            (paid || bill.flagged) && h("button", { class: "button", id: "done", onclick: done }, w.done),
+            "p.now-price" + (bill.flagged ? ".old" : ""),
+            h("strong.number", { id: "total", style: inOneLine(total, 2.3) }, total),
+            h("span.per", bill.flagged ? w.claimed : kwh(bill.energy_mwh))
           ),
+          paid && h("p.good.told", `${w.paidAt(format.dateTime(order.payment.paid_at))} · ${w.thanks}`),
+          free && h("p.told", w.nothing),
+          bill.flagged && alert(w.flagged, w.flaggedText),
+          bill.recovered && h("p.note.info", w.recovered),
+          table(bill)
         ),
+        h("section.card", h("dl.facts", facts(order, pile).map(([name, value]) => h("div", h("dt", name), h("dd", value))))),
+        h(
+          "div.bottom.no-print",
+          problem && alert(...problem),
+          !over && h("button.button.primary.start", { id: "pay", disabled: paying, onclick: pay }, h("span.big", paying ? w.paying : w.pay(total))),
+          h(
+            "div.row",
+            h("button.button", { id: "print", onclick: () => window.print() }, w.print),
+            h("button.button", { id: "save", onclick: () => save(order.order_id) }, w.save),
+            over && h("button.button", { id: "done", disabled: paying, onclick: done }, w.done)
+          )
+        )
       );
       if (held) document.getElementById(held)?.focus({ preventScroll: true });
-    },
+    }
   };
 }

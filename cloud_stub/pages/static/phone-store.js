@@ -26,15 +26,16 @@ function write(name, value) {
   }
 }
 
-/** The order that runs (or waits to be paid) at this pile: {order_id, token}, or null. */
+/** The order that runs (or waits to be paid) at this pile: {order_id, token, limits}, or null. */
 export function currentOrder(device) {
   return read("current:" + device);
 }
 
-export function keepOrder(device, { order_id, token }) {
-  write("current:" + device, { order_id, token });
-  const others = (read("orders") ?? []).filter((each) => each.order_id !== order_id);
-  write("orders", [{ order_id, token, device }, ...others].slice(0, ORDERS_KEPT));
+/** limits: those that were asked for. */
+export function keepOrder(device, { order_id, token }, limits) {
+  write("current:" + device, { order_id, token, limits });
+  const others = (read("orders") ?? []).filter(each => each.order_id !== order_id);
+  write("orders", [{ order_id, token, limits, device }, ...others].slice(0, ORDERS_KEPT));
 }
 
 /** The order is over: the pile's page begins anew. Its token stays, for its receipt. */
@@ -42,9 +43,9 @@ export function leaveOrder(device) {
   write("current:" + device, null);
 }
 
-/** {order_id, token, device} of an order of this phone, or null. */
+/** {order_id, token, limits, device} of an order of this phone, or null. */
 export function knownOrder(orderId) {
-  return (read("orders") ?? []).find((each) => each.order_id === orderId) ?? null;
+  return (read("orders") ?? []).find(each => each.order_id === orderId) ?? null;
 }
 
 export function lastReceipt(device) {

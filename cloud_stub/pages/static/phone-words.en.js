@@ -1,5 +1,8 @@
 // The phone page in English. A function takes what stands in its sentence.
 
+const anotherPile = "Please take another pile.";
+const elsewhere = "Please take another connector or pile.";
+
 export default {
   locale: "en-GB",
   other: { language: "zh-CN", name: "中文" },
@@ -11,6 +14,7 @@ export default {
   perKwh: "/kWh",
   kwh: "kWh",
   kw: "kW",
+  minutes: c => `${c} min`,
 
   periods: { flat: "Flat", sharp: "Sharp peak", peak: "Peak", valley: "Off-peak" },
   statuses: {
@@ -18,22 +22,22 @@ export default {
     Preparing: "Plugged in, ready",
     Unavailable: "Not available",
     Faulted: "Out of order",
-    busy: "In use",
+    busy: "In use"
   },
 
   ask: {
     title: "Which pile?",
     text: "Type the letters and digits that stand under the QR code.",
     label: "Pile id",
-    go: "Show the price",
+    go: "Show the price"
   },
 
   pile: {
     online: "Online",
     offline: "Offline",
-    connector: (number) => `Connector ${number}`,
+    connector: n => `Connector ${n}`,
     connectors: "Connector",
-    lastReceipt: (total) => `Your last charge here: ${total}`,
+    lastReceipt: t => `Your last charge here: ${t}`
   },
 
   price: {
@@ -41,14 +45,13 @@ export default {
     electricity: "Electricity",
     service: "Service",
     together: "Together",
-    fee: (fee) => `plus ${fee} once per charge`,
-    until: (period, time) => `${period} until ${time}`,
-    then: (time, price, period) => `From ${time}: ${price}/kWh (${period})`,
+    fee: f => `plus ${f} once per charge`,
+    until: (p, t) => `${p} until ${t}`,
+    then: (t, p, e) => `From ${t}: ${p}/kWh (${e})`,
     always: "The same price all day",
     now: "now",
     day: "Prices of the day",
-    hours: "Hours",
-    zone: (zone) => `Times at the pile (${zone})`,
+    zone: z => `Times at the pile (${z})`
   },
 
   amount: {
@@ -58,23 +61,23 @@ export default {
     unlimitedHint: "or the battery is full",
     more: "Limits of your own",
     energy: "At most, in kWh",
-    cost: (currency) => `At most, in ${currency}`,
+    cost: c => `At most, in ${c}`,
     time: "At most, in minutes",
     wrong: {
       energy: "A number from 0.001 to 1000, please",
       cost: "An amount above zero, please",
-      time: "Whole minutes from 1 to 1440, please",
+      time: "Whole minutes from 1 to 1440, please"
     },
-    hint: "The pile itself stops at the first limit reached, also without a network.",
+    hint: "The pile itself stops at the first limit reached, also without a network."
   },
 
   confirm: {
-    button: (price) => `Start at ${price}/kWh`,
-    fee: (fee) => `+ ${fee} once`,
-    limit: (limit) => `at most ${limit}`,
+    button: p => `Start at ${p}/kWh`,
+    fee: f => `+ ${f} once`,
+    limit: l => `at most ${l}`,
     locked: "This price list is locked for your whole charge.",
     sending: "Confirming…",
-    plug: "Plug in your vehicle, then you can start.",
+    plug: "Plug in your vehicle, then you can start."
   },
 
   changed: {
@@ -82,8 +85,7 @@ export default {
     text: "Nothing has started. Please look at the new price and decide again.",
     old: "You saw",
     new: "New price",
-    accept: (price) => `Start at ${price}/kWh`,
-    look: "Look at it first",
+    look: "Look at it first"
   },
 
   order: {
@@ -102,49 +104,43 @@ export default {
     power: "Power",
     elapsed: "Time",
     limits: "Until your limits",
-    limit: {
-      energy_mwh: "Energy",
-      cost_minor: "Money",
-      duration_s: "Time",
-    },
-    of: (value, limit) => `${value} of ${limit}`,
+    of: (v, l) => `${v} of ${l}`,
     curve: "Power over time",
-    curveSpoken: (now, most) => `Power over time: now ${now} kW, at most ${most} kW`,
-    most: (kw) => `${kw} kW`,
+    curveSpoken: (n, m) => `Power over time: now ${n} kW, at most ${m} kW`,
     locked: "Your locked price",
-    lockedAt: (time) => `Confirmed at ${time}; a new price changes nothing here.`,
-    pile: (name, number) => `${name} · connector ${number}`,
+    lockedAt: t => `Confirmed at ${t}; a new price changes nothing here.`,
+    pile: (n, u) => `${n} · connector ${u}`
   },
 
   banner: {
     lost: "Connection lost. Trying again…",
-    lostAt: (time) => `Connection lost; the values are from ${time}. Trying again…`,
+    lostAt: t => `Connection lost; the values are from ${t}. Trying again…`,
     lostCharging: "The pile goes on by itself and keeps to your limits.",
     pileOffline: "The pile has no network at the moment.",
-    pileOfflineCharging: "It goes on by itself, keeps to your limits, and sends the receipt when it is back.",
-    stopLater: "It will stop as soon as it is back, or press the stop button at the pile.",
+    pileOfflineAt: t => `The pile has no network; the values are from ${t}.`,
+    pileOfflineCharging: "It keeps to your limits; the receipt comes when it is back.",
+    stopLater: "It stops as soon as it is back, or with its own stop button."
   },
 
   receipt: {
     title: "Receipt",
     toPay: "To pay",
     paid: "Paid",
-    paidAt: (time) => `Paid on ${time}`,
+    free: "Nothing to pay",
+    checking: "Being checked",
+    paidAt: t => `Paid on ${t}`,
     thanks: "Thank you. You can unplug now.",
-    pay: (total) => `Pay ${total}`,
+    pay: t => `Pay ${t}`,
     paying: "Paying…",
     print: "Print",
     save: "Save",
     done: "Done",
-    energy: "Energy",
-    electricity: "Electricity",
-    service: "Service",
     fee: "Fee per charge",
     total: "Total",
+    claimed: "The pile's sum",
     sum: "Sum",
     from: "from",
     nothing: "Nothing was charged, so nothing is to be paid.",
-    close: "Close",
     stopped: "Ended because",
     pile: "Pile",
     connector: "Connector",
@@ -155,9 +151,9 @@ export default {
     registers: "Meter, kWh",
     order: "Order",
     flagged: "This bill is being checked",
-    flaggedText: "The pile's sum is not the one we get. You need not pay until that has been looked into.",
+    flaggedText: "The pile's sum is not ours. You need not pay until that has been looked into.",
     recovered: "There was a power cut during this charge; only what was safely noted is billed.",
-    filename: "receipt",
+    filename: "receipt"
   },
 
   stops: {
@@ -173,40 +169,43 @@ export default {
     PowerLoss: "the power failed",
     Reboot: "the pile had to restart",
     StoppedByEV: "the vehicle was full or stopped drawing power",
-    Other: "the pile stopped for another reason",
+    Other: "the pile stopped for another reason"
   },
 
   /** What went wrong, and what to do: of HTTP's codes, of a pile's refusals, and of ends without a receipt. */
   failures: {
     UnknownPile: ["We know no pile with this id", "Scan the code on the pile again, or type the id that stands under it."],
     PileRemoved: ["This pile was removed", "Take another one: scan its code, or type its id. Receipts of charges here stay."],
-    NoRate: ["This pile has no price yet", "Please take another pile."],
-    PileOffline: ["The pile is offline", "This page notices when it is back; or take another pile."],
-    PileFaulted: ["This connector is out of order", "Please take another connector or another pile."],
-    ConnectorBusy: ["This connector is in use", "Please take another connector, or wait until it is free; this page notices."],
-    ConnectorUnavailable: ["This connector is out of service", "Please take another connector or another pile."],
-    UnknownConnector: ["This pile has no such connector", "Please choose one that is listed."],
+    NoRate: ["This pile has no price yet", anotherPile],
+    NotFound: ["There is no such page", "Scan the code on the pile, or type the id that stands under it."],
+    PileOffline: ["The pile is offline", "This page notices when it is back."],
+    PileFaulted: ["This connector is out of order", elsewhere],
+    ConnectorBusy: ["This connector is in use", "Please take another one, or wait until it is free; this page notices."],
+    ConnectorUnavailable: ["This connector is switched off", "Its emergency stop may be pressed. " + elsewhere],
     InvalidRequest: ["A limit cannot be used", "Please look at the limits again."],
+    DeadLink: ["This link opens no receipt any more", "It is too old or not complete. Please open it on the phone that started the charge."],
     UnknownOrder: ["This receipt cannot be opened here", "Please open it on the phone that started the charge."],
-    NotSettled: ["There is nothing to pay yet", "The receipt is still on its way. Please wait a moment."],
-    SettlementFlagged: ["This bill is being checked", "You need not pay now."],
-    AmountMismatch: ["The amount has changed", "Please look at the receipt again."],
+    RateChanged: ["The price has changed", "Nothing has started. Please look at the new price."],
+    TooManyRequests: ["Too many tries at once", "Please wait a minute, then try again."],
     DatabaseUnavailable: ["The service is busy", "Please try again in a moment."],
     Network: ["No answer from the network", "Check your connection and try again. It cannot start or pay twice."],
-    Other: ["Something went wrong", "Please try again; if it stays so, take another pile."],
+    Other: ["Something went wrong", "Please try again, or take another pile."],
+
+    /** Whatever kept a stop from going out. */
+    stop: ["Your stop did not go out.", "Press stop again, or the stop button at the pile."],
 
     /** Below each refusal and a cancelled order. */
     nothing: "Nothing was started, nothing is to be paid.",
     Rejected: {
       NotPlugged: ["The pile sees no vehicle", "Plug the cable in firmly and start again."],
-      ConnectorFaulted: ["This connector is out of order", "Please take another connector or another pile."],
-      NoMeter: ["The pile's meter does not answer", "Please take another pile."],
+      ConnectorFaulted: ["This connector is out of order", elsewhere],
+      NoMeter: ["The pile's meter does not answer", anotherPile],
       NoClock: ["The pile has just restarted", "It still waits for the time. Please try again in a minute."],
-      OutboxFull: ["The pile has to send older receipts first", "Please take another pile."],
+      OutboxFull: ["The pile has to send older receipts first", anotherPile],
       Expired: ["The confirmation reached the pile too late", "Please try again."],
-      Other: ["The pile refused to start", "Please try again or take another pile."],
+      Other: ["The pile refused to start", "Please try again or take another pile."]
     },
-    Expired: ["The pile did not answer in time", "Nothing has started, as far as known; if it does after all, this page shows it."],
-    Cancelled: ["You cancelled before the start", ""],
-  },
+    Expired: ["The pile did not answer in time", "Nothing has started, as far as known; if it does, this page shows it."],
+    Cancelled: ["You cancelled before the start", ""]
+  }
 };

@@ -11,6 +11,7 @@ export default {
   perKwh: "/度",
   kwh: "度",
   kw: "千瓦",
+  minutes: c => `${c} 分钟`,
 
   periods: { flat: "平段", sharp: "尖段", peak: "峰段", valley: "谷段" },
   statuses: {
@@ -18,22 +19,22 @@ export default {
     Preparing: "已插枪，可以充电",
     Unavailable: "暂不可用",
     Faulted: "故障",
-    busy: "使用中",
+    busy: "使用中"
   },
 
   ask: {
     title: "请输入充电桩编号",
     text: "编号印在二维码下方，由字母和数字组成。",
     label: "充电桩编号",
-    go: "查看价格",
+    go: "查看价格"
   },
 
   pile: {
     online: "在线",
     offline: "离线",
-    connector: (number) => `${number} 号枪`,
+    connector: n => `${n} 号枪`,
     connectors: "充电枪",
-    lastReceipt: (total) => `上次在此充电：${total}`,
+    lastReceipt: t => `上次在此充电：${t}`
   },
 
   price: {
@@ -41,14 +42,13 @@ export default {
     electricity: "电费",
     service: "服务费",
     together: "合计",
-    fee: (fee) => `另收每次充电费 ${fee}`,
-    until: (period, time) => `${period}，至 ${time}`,
-    then: (time, price, period) => `${time} 起：${price}/度（${period}）`,
+    fee: f => `另收每次充电费 ${f}`,
+    until: (p, t) => `${p}，至 ${t}`,
+    then: (t, p, e) => `${t} 起：${p}/度（${e}）`,
     always: "全天同一价格",
     now: "现在",
     day: "全天价格",
-    hours: "时段",
-    zone: (zone) => `充电桩当地时间（${zone}）`,
+    zone: z => `充电桩当地时间（${z}）`
   },
 
   amount: {
@@ -58,23 +58,23 @@ export default {
     unlimitedHint: "或充满为止",
     more: "自定义上限",
     energy: "最多电量（度）",
-    cost: (currency) => `最多金额（${currency}）`,
+    cost: c => `最多金额（${c}）`,
     time: "最长时间（分钟）",
     wrong: {
       energy: "请输入 0.001 到 1000 之间的数",
       cost: "请输入大于零的金额",
-      time: "请输入 1 到 1440 的整数分钟",
+      time: "请输入 1 到 1440 的整数分钟"
     },
-    hint: "达到任一上限时，充电桩会自动停止，断网时也一样。",
+    hint: "达到任一上限时，充电桩会自动停止，断网时也一样。"
   },
 
   confirm: {
-    button: (price) => `以 ${price}/度 开始充电`,
-    fee: (fee) => `另加 ${fee}/次`,
-    limit: (limit) => `最多 ${limit}`,
+    button: p => `以 ${p}/度 开始充电`,
+    fee: f => `另加 ${f}/次`,
+    limit: l => `最多 ${l}`,
     locked: "本次充电全程按此价目计费，不会变动。",
     sending: "正在确认…",
-    plug: "请先插好充电枪，然后即可开始。",
+    plug: "请先插好充电枪，然后即可开始。"
   },
 
   changed: {
@@ -82,8 +82,7 @@ export default {
     text: "尚未开始充电。请查看新价格后重新决定。",
     old: "刚才的价格",
     new: "新价格",
-    accept: (price) => `以 ${price}/度 开始充电`,
-    look: "先看看价目",
+    look: "先看看价目"
   },
 
   order: {
@@ -102,49 +101,43 @@ export default {
     power: "功率",
     elapsed: "时长",
     limits: "距离上限",
-    limit: {
-      energy_mwh: "电量",
-      cost_minor: "金额",
-      duration_s: "时间",
-    },
-    of: (value, limit) => `${value} / ${limit}`,
+    of: (v, l) => `${v} / ${l}`,
     curve: "功率曲线",
-    curveSpoken: (now, most) => `功率曲线：当前 ${now} 千瓦，最高 ${most} 千瓦`,
-    most: (kw) => `${kw} 千瓦`,
+    curveSpoken: (n, m) => `功率曲线：当前 ${n} 千瓦，最高 ${m} 千瓦`,
     locked: "已锁定的价格",
-    lockedAt: (time) => `${time} 确认；之后调价不影响本次充电。`,
-    pile: (name, number) => `${name} · ${number} 号枪`,
+    lockedAt: t => `${t} 确认；之后调价不影响本次充电。`,
+    pile: (n, u) => `${n} · ${u} 号枪`
   },
 
   banner: {
     lost: "网络连接已断开，正在重试…",
-    lostAt: (time) => `网络连接已断开，以下数据截至 ${time}，正在重试…`,
+    lostAt: t => `网络连接已断开，以下数据截至 ${t}，正在重试…`,
     lostCharging: "充电桩会继续工作，并遵守您设定的上限。",
     pileOffline: "充电桩暂时没有网络。",
-    pileOfflineCharging: "充电会继续，上限照常有效；恢复联网后会发送账单。",
-    stopLater: "恢复联网后会立即停止；也可以按充电桩上的停止按钮。",
+    pileOfflineAt: t => `充电桩暂时没有网络，以下数据截至 ${t}。`,
+    pileOfflineCharging: "上限照常有效；恢复联网后会发送账单。",
+    stopLater: "恢复联网后会立即停止；也可以按充电桩上的停止按钮。"
   },
 
   receipt: {
     title: "账单",
     toPay: "待支付",
     paid: "已支付",
-    paidAt: (time) => `支付时间：${time}`,
+    free: "无需支付",
+    checking: "正在核对",
+    paidAt: t => `支付时间：${t}`,
     thanks: "谢谢！现在可以拔枪了。",
-    pay: (total) => `支付 ${total}`,
+    pay: t => `支付 ${t}`,
     paying: "正在支付…",
     print: "打印",
     save: "保存",
     done: "完成",
-    energy: "电量",
-    electricity: "电费",
-    service: "服务费",
     fee: "每次充电费",
     total: "总计",
+    claimed: "充电桩的金额",
     sum: "小计",
     from: "自",
     nothing: "没有充入电量，无需支付。",
-    close: "关闭",
     stopped: "结束原因",
     pile: "充电桩",
     connector: "充电枪",
@@ -157,7 +150,7 @@ export default {
     flagged: "账单正在核对",
     flaggedText: "充电桩的金额与我们的计算不一致。核对完成之前无需支付。",
     recovered: "充电期间曾经停电；只按充电桩已可靠记录的电量计费。",
-    filename: "账单",
+    filename: "账单"
   },
 
   stops: {
@@ -173,26 +166,28 @@ export default {
     PowerLoss: "停电",
     Reboot: "充电桩重新启动",
     StoppedByEV: "车辆已充满或停止取电",
-    Other: "充电桩因其他原因停止",
+    Other: "充电桩因其他原因停止"
   },
 
   failures: {
     UnknownPile: ["没有找到这个充电桩", "请重新扫描桩上的二维码，或输入二维码下方的编号。"],
     PileRemoved: ["该充电桩已拆除", "请换一个充电桩：扫描其二维码，或输入编号。在此充电的账单仍然保留。"],
     NoRate: ["这个充电桩还没有价格", "请换一个充电桩。"],
+    NotFound: ["没有这个页面", "请扫描桩上的二维码，或输入二维码下方的编号。"],
     PileOffline: ["充电桩已离线", "恢复后本页会自动更新；也可以换一个充电桩。"],
     PileFaulted: ["这把充电枪有故障", "请换一把充电枪，或换一个充电桩。"],
     ConnectorBusy: ["这把充电枪正在使用", "请换一把，或等待空闲，本页会自动更新。"],
-    ConnectorUnavailable: ["这把充电枪暂停服务", "请换一把充电枪，或换一个充电桩。"],
-    UnknownConnector: ["没有这把充电枪", "请从列表中选择。"],
+    ConnectorUnavailable: ["这把充电枪已断开", "可能按下了急停按钮。请换一把充电枪，或换一个充电桩。"],
     InvalidRequest: ["上限无法使用", "请重新检查设定的上限。"],
+    DeadLink: ["这个链接已失效", "链接过旧或不完整。请在开始充电的手机上打开账单。"],
     UnknownOrder: ["无法在这里打开账单", "请在开始充电的手机上打开。"],
-    NotSettled: ["暂时没有需要支付的金额", "账单还在路上，请稍候。"],
-    SettlementFlagged: ["账单正在核对", "现在无需支付。"],
-    AmountMismatch: ["金额已变动", "请重新查看账单。"],
+    RateChanged: ["价格已变动", "尚未开始充电。请查看新价格。"],
+    TooManyRequests: ["操作太频繁", "请等一分钟后再试。"],
     DatabaseUnavailable: ["服务繁忙", "请稍后重试。"],
     Network: ["网络没有响应", "请检查网络后重试。不会重复启动，也不会重复付款。"],
     Other: ["出了点问题", "请重试；如果仍然不行，请换一个充电桩。"],
+
+    stop: ["停止请求没有发出。", "请再按一次停止，或按充电桩上的停止按钮。"],
 
     nothing: "尚未启动，无需支付。",
     Rejected: {
@@ -202,9 +197,9 @@ export default {
       NoClock: ["充电桩刚刚重启", "正在校准时间，请一分钟后重试。"],
       OutboxFull: ["充电桩需要先发送以前的账单", "请换一个充电桩。"],
       Expired: ["确认到达充电桩时已过期", "请重试。"],
-      Other: ["充电桩拒绝启动", "请重试，或换一个充电桩。"],
+      Other: ["充电桩拒绝启动", "请重试，或换一个充电桩。"]
     },
     Expired: ["充电桩没有及时响应", "目前看来尚未启动；如果稍后启动，本页会显示。"],
-    Cancelled: ["您在启动前取消了", ""],
-  },
+    Cancelled: ["您在启动前取消了", ""]
+  }
 };

@@ -1,0 +1,82 @@
+// What the page knows: where it stands, whom it asks, and what went wrong.
+
+import { Problem, request } from "./api.js";
+
+const READ_MS = 8_000; // a failure that is over stays for as long as it takes to read it
+export const RUNNING = ["Pending", "Accepted", "Charging", "Finishing"];
+// What does not go away by itself.
+export const LASTING = ["UnknownPile", "PileRemoved", "NotFound", "UnknownOrder", "DeadLink", "InvalidRequest", "RateChanged"];
+
+function deviceOfAddress() {
+  const part = /^\/p\/(.*)/.exec(location.pathname)?.[1] ?? "";
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+function wrongAddress() {
+  if (!/^\/(p\/?)?$/.test(location.pathname) && !device) return "NotFound";
+  return device && !/^[\w-]{3,32}$/.test(device) ? "UnknownPile" : null;
+}
+
+export const device = deviceOfAddress();
+export const my = {
+  pile: null,
+  rate: null,
+  rateAt: 0, // when it was asked for, in ms of this phone's clock
+  aheadMs: 0, // the cloud's clock less this phone's
+  order: null,
+  token: null,
+  own: null, // the order's limits that were asked for, where this phone knows them
+  points: [],
+  choice: { connector: 1, energy: "", cost: "", time: "" },
+  key: null, // {key, body} of a confirmation without an answer
+  sending: false,
+  stopping: false,
+  paying: false,
+  failure: null, // {code, stage, at}: of t.failures, shown in the view where it happened
+  message: wrongAddress(), // a code of t.failures that has the page to itself
+  lost: false,
+  heardAt: null // Unix seconds
+};
+
+/** The cloud has answered. */
+export function heard() {
+  my.heardAt = Math.floor(Date.now() / 1000);
+  my.lost = false;
+}
+
+export const api = path => "/api/" + path;
+export const pilePath = () => api("piles/" + device);
+export const orderPath = (rest = "") => api(`orders/${my.order.order_id}${rest}`);
+
+export async function ask(path, options) {
+  try {
+    const answer = await request(path, options);
+    heard();
+    return answer;
+  } catch (error) {
+    if (error.code === "Network") my.lost = true;
+    else heard();
+    throw error;
+  }
+}
+
+/** What is being done now, so what can fail. */
+export const stage = () => (!my.order ? "start" : RUNNING.includes(my.order.state) ? "stop" : "pay");
+
+export function say(error) {
+  if (!(error instanceof Problem)) throw error;
+  my.failure = { code: error.code, stage: stage(), at: Date.now() };
+}
+
+/** A failure is over with its stage, with a stop that arrived after all, or once the cloud is heard again. */
+export function forgetFailure() {
+  const { failure, order, lost, heardAt } = my;
+  if (!failure) return;
+  const stopped = failure.stage === "stop" && order?.stop_requested_at != null;
+  const passed = !LASTING.includes(failure.code) && !lost && heardAt * 1000 > failure.at + READ_MS;
+  if (failure.stage !== stage() || stopped || passed) my.failure = null;
+}
