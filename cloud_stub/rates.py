@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pile_protocol import messages, pricing, topics
 
-from . import expansion
+from . import currencies, expansion
 from .dispatch import withdraw_rates
 from .problems import Problem, invalid, pile_removed, unknown_pile
 from .records import record_event
@@ -25,16 +25,6 @@ NO_RATE = "none"  # in the place of a rate_id
 # In the database of some machines: whatever a machine is set to, and what stands for "not set".
 _NO_PLACES = frozenset({"localtime", "Factory"})
 _HOUR_S = 3_600
-
-# ISO 4217 exponents; every currency that is not named here has 2.
-_WITH_0_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_WITH_3_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
-_WITH_4_DIGITS = "CLF UYW"
-_MINOR_DIGITS = {
-    currency: digits
-    for digits, currencies in ((0, _WITH_0_DIGITS), (3, _WITH_3_DIGITS), (4, _WITH_4_DIGITS))
-    for currency in currencies.split()
-}
 
 
 class PeriodBody(BaseModel):
@@ -68,11 +58,6 @@ def is_time_zone(name: str) -> bool:
     return name in _time_zones() and name not in _NO_PLACES
 
 
-def minor_digits(currency: str) -> int:
-    """How many decimals the currency's minor unit has (ISO 4217)."""
-    return _MINOR_DIGITS.get(currency, 2)
-
-
 def parse(data: Any) -> RateBody:
     """A rate from plain JSON data. Raises Problem (InvalidRequest)."""
     try:
@@ -91,7 +76,7 @@ def build(body: RateBody, rate_id: str, published_at: int) -> dict[str, Any]:
     return {
         "rate_id": rate_id,
         "currency": body.currency,
-        "minor_digits": minor_digits(body.currency),
+        "minor_digits": currencies.minor_digits(body.currency),
         "session_fee_minor": body.session_fee_minor,
         "time_zone": body.time_zone,
         "periods": [
@@ -103,6 +88,8 @@ def build(body: RateBody, rate_id: str, published_at: int) -> dict[str, Any]:
 
 
 def _errors(body: RateBody) -> Iterator[tuple[str, str]]:
+    if not currencies.is_currency(body.currency):
+        yield "currency", "is not a currency of ISO 4217"
     if not is_time_zone(body.time_zone):
         yield "time_zone", "is not a time zone of the IANA database"
     if body.periods[0].start != "00:00":
@@ -117,7 +104,7 @@ def _errors(body: RateBody) -> Iterator[tuple[str, str]]:
 
 def _dear(body: RateBody, i: int, period: PeriodBody) -> Iterator[tuple[str, str]]:
     """A bill must fit its message whatever is charged, or the pile's settlement could not be taken."""
-    digits = minor_digits(body.currency)
+    digits = currencies.minor_digits(body.currency)
     energy_pico = messages.MAX_ENERGY_MWH * (period.electricity_price + period.service_price)
     fee_pico = body.session_fee_minor * pricing.pico_per_minor(digits)
     if pricing.round_half_up(energy_pico + fee_pico, digits) <= messages.MAX_MINOR:

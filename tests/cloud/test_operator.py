@@ -150,6 +150,7 @@ PERIOD = FLAT_RATE["periods"][0]
     [
         ({"currency": "cny"}, "currency"),
         ({"currency": "CNYX"}, "currency"),
+        ({"currency": "XYZ"}, "currency"),
         ({"time_zone": "Mars/Olympus"}, "time_zone"),
         ({"time_zone": "../../etc/passwd"}, "time_zone"),
         ({"session_fee_minor": -1}, "session_fee_minor"),

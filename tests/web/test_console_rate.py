@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, expect
 
 from tests.web.conftest import DESKTOP, Watch
 from tests.web.fleet import DAY_RATE, TOKEN, Fleet, serving
@@ -289,7 +289,12 @@ def test_what_is_not_published_is_not_lost_without_a_question(fleet: Fleet, edit
     expect(field(page, "Service", 3)).to_have_value("0.77")
     assert page.url.endswith("#/piles/PILE-1/rate")
     asked = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.once("dialog", answer)
     page.close(run_before_unload=True)
     page.wait_for_timeout(0)
     expect(field(page, "Service", 3)).to_have_value("0.77")

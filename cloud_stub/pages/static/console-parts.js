@@ -73,7 +73,7 @@ export function when(at) {
 
 /** The end of an id: ids begin with their time, so the ends tell them apart. */
 export function shortId(id) {
-  return h("span", { class: "mono", title: id }, id.length > 12 ? "…" + id.slice(-8) : id);
+  return h("span", { class: "mono nowrap", title: id }, id.length > 12 ? "…" + id.slice(-8) : id);
 }
 
 export function kb(bytes) {
