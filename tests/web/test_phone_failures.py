@@ -251,3 +251,25 @@ def test_an_emergency_stop_is_a_reason_that_a_driver_reads(
     expect(page.get_by_role("status")).to_contain_text("Its emergency stop may be pressed")
     expect(page.locator("#confirm")).to_be_disabled()
     assert orders(fleet) == []
+
+
+def test_a_bill_that_somebody_looked_into_is_what_they_decided(
+    fleet: Fleet, pile: FakePile, open_page: Callable[..., Page]
+):
+    decided = {"release": "it is what your locked price gives", "waive": "you need not pay it"}
+    for decision, told in decided.items():
+        order = fleet.charged(pile, 2_000_000, pay=False, total_minor=9_999)
+        page = open_page(link(fleet, order))
+        expect(page.locator(".pill")).to_have_text("Being checked")
+        (found,) = fleet.operator.get("/api/settlements?flagged=true").json()["items"]
+        body = {"decision": decision, "note": "the pile's clock was wrong"}
+        assert fleet.operator.post(f"/api/settlements/{found['id']}/review", body).status == 201
+        expect(page.locator("main")).to_contain_text(told)
+        expect(page.locator("main")).not_to_contain_text("¥99.99")
+        if decision == "release":
+            page.locator("#pay").click()
+            expect(page.locator(".pill")).to_have_text("Paid")
+        else:
+            expect(page.locator(".pill")).to_have_text("Nothing to pay")
+            page.locator("#done").click()
+            expect(page.locator("#confirm")).to_be_visible()

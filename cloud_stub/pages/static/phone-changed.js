@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { priceNow } from "./phone-rate.js";
-import { kwh, money, price, t } from "./phone-say.js";
+import { explained, kwh, money, price, t } from "./phone-say.js";
 
 const LOOK_FIRST_MS = 800; // a new price must have been on the screen before it can be confirmed
 
@@ -21,6 +21,7 @@ export function askAgain({ old, rate, accept, closed }) {
         .filter(each => each.total_minor !== null)
         .map(each => h("p.small.muted", `${kwh(each.energy_mwh, 0)} ≈ ${money(each.total_minor, of)}`))
     );
+  const [what, todo] = explained("RateChanged");
   const confirm = () => {
     dialog.close();
     accept();
@@ -33,8 +34,8 @@ export function askAgain({ old, rate, accept, closed }) {
   const dialog = h(
     "dialog.card",
     { "aria-labelledby": "changed-title", onclose: put },
-    h("h2", { id: "changed-title" }, t.changed.title),
-    h("p", t.changed.text),
+    h("h2", { id: "changed-title" }, what),
+    h("p", todo),
     h("div.sides", side(t.changed.old, old), side(t.changed.new, rate)),
     h("div.row", h("button.button", { id: "look", onclick: () => dialog.close() }, t.changed.look), button)
   );

@@ -88,7 +88,7 @@ export function chargeView(stop) {
           h("span.number", told),
           h(
             "div.track",
-            { role: "progressbar", "aria-label": t.order[label], "aria-valuenow": percent, "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuetext": told },
+            { role: "progressbar", "aria-label": t.order[label], "aria-valuenow": percent, "aria-valuetext": told },
             h("div", { style: { width: percent + "%" } })
           )
         );

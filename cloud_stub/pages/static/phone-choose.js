@@ -5,13 +5,12 @@ import { decimal } from "./format.js";
 import { readLimits } from "./phone-limits.js";
 import { chip, dayBar, dayList, largePrice, nextChange } from "./phone-price.js";
 import { priceNow } from "./phone-rate.js";
-import { explained, format, kwh, money, price, t } from "./phone-say.js";
+import { explained, format, inBrief, kwh, money, price, t } from "./phone-say.js";
 
 /** What keeps this connector from being started now: a code of t.failures, "plug", or null. */
 function obstacle(pile, connector) {
   const one = pile.connectors.find(each => each.connector === connector);
-  if (!pile.online) return "PileOffline";
-  if (!one) return "UnknownConnector";
+  if (!pile.online || !one) return "PileOffline";
   if (one.fault || one.status === "Faulted") return "PileFaulted";
   if (one.busy) return "ConnectorBusy";
   if (one.status === "Unavailable") return "ConnectorUnavailable";
@@ -212,8 +211,7 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     button.disabled = sending || why !== null;
     const shown = failure ?? (why === "plug" ? null : why);
     if (shown) {
-      const [what, todo] = explained(shown);
-      show(note, h("strong", what), h("span", todo));
+      show(note, inBrief(explained(shown)));
       note.className = "note bad";
     } else {
       show(note, why && h("span", t.confirm.plug));

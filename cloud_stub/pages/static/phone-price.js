@@ -22,21 +22,19 @@ function stretches(rate, now) {
   });
 }
 
-function minuteOfDay({ steps, time_zone: timeZone }) {
-  const parts = new Intl.DateTimeFormat("en-GB", { hour: "numeric", minute: "numeric", hourCycle: "h23", timeZone });
-  const [hour, minute] = parts.format(steps[0][0] * 1000).split(":").map(Number);
+function minuteOfDay(at) {
+  const [hour, minute] = format.time(at).split(":").map(Number);
   return 60 * hour + minute;
 }
 
 const percent = (part, whole) => `${(100 * part) / whole}%`;
 
-function hours(minute) {
-  return `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
-}
+const two = number => String(number).padStart(2, "0");
+const hours = minute => `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;
 
 /** The bar: as wide as each period is long, as high as its price, service on top of electricity. */
 export function dayBar(rate) {
-  const now = minuteOfDay(rate);
+  const now = minuteOfDay(rate.steps[0][0]);
   const all = stretches(rate, now);
   const most = Math.max(1, ...all.map(each => each.electricity + each.service));
   const wide = each => ({ flexGrow: each.until - each.from });
@@ -68,7 +66,7 @@ export function dayBar(rate) {
 export function dayList(rate) {
   const { price: w } = t;
   const rows = new Map();
-  for (const each of stretches(rate, minuteOfDay(rate))) {
+  for (const each of stretches(rate, minuteOfDay(rate.steps[0][0]))) {
     const key = [each.label, each.electricity, each.service].join();
     if (!rows.has(key)) rows.set(key, { ...each, spans: [] });
     const row = rows.get(key);

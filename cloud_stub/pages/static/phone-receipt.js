@@ -2,15 +2,15 @@
 
 import { h, show } from "./dom.js";
 import { chip, inOneLine } from "./phone-price.js";
-import { explained, format, kwh, money, price, t } from "./phone-say.js";
+import { explained, format, inBrief, kwh, money, price, t } from "./phone-say.js";
 
 /** [name, value] rows about the charge. */
-function facts(order, pile) {
+function facts(bill, pile) {
   const { receipt: w } = t;
-  const bill = order.settlement;
+  const { device_id: id } = bill;
   return [
     [w.stopped, t.stops[bill.stop_reason] ?? bill.stop_reason],
-    [w.pile, pile?.name && pile.name !== bill.device_id ? `${pile.name} (${bill.device_id})` : bill.device_id],
+    [w.pile, pile?.name && pile.name !== id ? `${pile.name} (${id})` : id],
     [w.connector, String(bill.connector)],
     [w.started, format.instant(bill.started_at)],
     [w.ended, format.instant(bill.ended_at)],
@@ -80,7 +80,7 @@ export function receiptView(pay, done) {
       const paid = order.state === "Paid" && !free;
       const over = paid || free || bill.flagged;
       const problem = failure && explained(failure.code);
-      const alert = (what, todo) => h("div.note.bad", { role: "alert" }, h("strong", what), h("span", todo));
+      const alert = (...said) => h("div.note.bad", { role: "alert" }, inBrief(said));
       const [state, tone] = bill.flagged ? [w.checking, "bad"] : free ? [w.free, "good"] : paid ? [w.paid, "good"] : [w.toPay, "muted"];
       const held = document.activeElement?.id;
       show(
@@ -94,12 +94,12 @@ export function receiptView(pay, done) {
             h("span.per", bill.flagged ? w.claimed : kwh(bill.energy_mwh))
           ),
           paid && h("p.good.told", `${w.paidAt(format.dateTime(order.payment.paid_at))} · ${w.thanks}`),
-          free && h("p.told", w.nothing),
+          (bill.review || free) && h("p.told", w.reviews[bill.review] ?? w.nothing),
           bill.flagged && alert(w.flagged, w.flaggedText),
           bill.recovered && h("p.note.info", w.recovered),
           table(bill)
         ),
-        h("section.card", h("dl.facts", facts(order, pile).map(([name, value]) => h("div", h("dt", name), h("dd", value))))),
+        h("section.card", h("dl.facts", facts(bill, pile).map(([name, value]) => h("div", h("dt", name), h("dd", value))))),
         h(
           "div.bottom.no-print",
           problem && alert(...problem),

@@ -1,6 +1,7 @@
 // The page's language: `t` are its words, `format` its numbers and times, at the pile's own time zone.
 // Both are live bindings: who imports them always has the present ones.
 
+import { h } from "./dom.js";
 import { formats } from "./format.js";
 
 export let t;
@@ -24,6 +25,8 @@ export const price = (millionths, of) => format.price(millionths, of.currency);
 
 /** "1.234 kWh" */
 export const kwh = (mwh, ...digits) => `${format.kwh(mwh, ...digits)} ${t.kwh}`;
+
+export const inBrief = ([what, todo]) => [h("strong", what), h("span", todo)];
 
 /** [what went wrong, what to do] of a code. */
 export const explained = code => t.failures[code] ?? t.failures.Rejected[code] ?? t.failures.Other;

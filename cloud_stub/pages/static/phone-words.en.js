@@ -1,6 +1,9 @@
 // The phone page in English. A function takes what stands in its sentence.
 
 const anotherPile = "Please take another pile.";
+const scan = "Scan the code on the pile, or type the id that stands under it.";
+const onThePhone = "Please open it on the phone that started the charge.";
+const outOfOrder = "This connector is out of order";
 const elsewhere = "Please take another connector or pile.";
 
 export default {
@@ -56,7 +59,7 @@ export default {
 
   amount: {
     title: "How much?",
-    estimate: "Estimated at the price now, with the fee",
+    estimate: "At the price now, with the fee",
     unlimited: "Until I stop",
     unlimitedHint: "or the battery is full",
     more: "Limits of your own",
@@ -68,7 +71,7 @@ export default {
       cost: "An amount above zero, please",
       time: "Whole minutes from 1 to 1440, please"
     },
-    hint: "The pile itself stops at the first limit reached, also without a network."
+    hint: "The pile stops at the first limit reached, also without a network."
   },
 
   confirm: {
@@ -81,8 +84,6 @@ export default {
   },
 
   changed: {
-    title: "The price has changed",
-    text: "Nothing has started. Please look at the new price and decide again.",
     old: "You saw",
     new: "New price",
     look: "Look at it first"
@@ -93,9 +94,9 @@ export default {
     Accepted: "Starting…",
     Charging: "Charging",
     Finishing: "Finishing…",
-    starting: "The pile has your order; it switches on in a moment.",
+    starting: "The pile switches on in a moment.",
     pending: "Your confirmation is on its way to the pile.",
-    finishing: "The pile has switched off and is writing your receipt.",
+    finishing: "The pile writes your receipt.",
     suspended: "The vehicle draws no power at the moment.",
     stopping: "Stopping…",
     stop: "Stop charging",
@@ -152,7 +153,11 @@ export default {
     order: "Order",
     flagged: "This bill is being checked",
     flaggedText: "The pile's sum is not ours. You need not pay until that has been looked into.",
-    recovered: "There was a power cut during this charge; only what was safely noted is billed.",
+    recovered: "There was a power cut during this charge; only what is certain is billed.",
+    reviews: {
+      Released: "This bill was checked: it is what your locked price gives.",
+      Waived: "This bill was checked: you need not pay it."
+    },
     filename: "receipt"
   },
 
@@ -164,8 +169,8 @@ export default {
     TimeLimitReached: "the time limit was reached",
     CostLimitReached: "your money limit was reached",
     EmergencyStop: "the emergency stop was pressed",
-    GroundFault: "the pile found a ground fault and switched off",
-    OvercurrentFault: "the current was too high and the pile switched off",
+    GroundFault: "the pile found a ground fault",
+    OvercurrentFault: "the current was too high",
     PowerLoss: "the power failed",
     Reboot: "the pile had to restart",
     StoppedByEV: "the vehicle was full or stopped drawing power",
@@ -174,18 +179,18 @@ export default {
 
   /** What went wrong, and what to do: of HTTP's codes, of a pile's refusals, and of ends without a receipt. */
   failures: {
-    UnknownPile: ["We know no pile with this id", "Scan the code on the pile again, or type the id that stands under it."],
+    UnknownPile: ["We know no pile with this id", scan],
     PileRemoved: ["This pile was removed", "Take another one: scan its code, or type its id. Receipts of charges here stay."],
     NoRate: ["This pile has no price yet", anotherPile],
-    NotFound: ["There is no such page", "Scan the code on the pile, or type the id that stands under it."],
+    NotFound: ["There is no such page", scan],
     PileOffline: ["The pile is offline", "This page notices when it is back."],
-    PileFaulted: ["This connector is out of order", elsewhere],
+    PileFaulted: [outOfOrder, elsewhere],
     ConnectorBusy: ["This connector is in use", "Please take another one, or wait until it is free; this page notices."],
     ConnectorUnavailable: ["This connector is switched off", "Its emergency stop may be pressed. " + elsewhere],
     InvalidRequest: ["A limit cannot be used", "Please look at the limits again."],
-    DeadLink: ["This link opens no receipt any more", "It is too old or not complete. Please open it on the phone that started the charge."],
-    UnknownOrder: ["This receipt cannot be opened here", "Please open it on the phone that started the charge."],
-    RateChanged: ["The price has changed", "Nothing has started. Please look at the new price."],
+    DeadLink: ["This link opens no receipt any more", "It is too old or not complete. " + onThePhone],
+    UnknownOrder: ["This receipt cannot be opened here", onThePhone],
+    RateChanged: ["The price has changed", "Nothing has started. Please look at the new price and decide again."],
     TooManyRequests: ["Too many tries at once", "Please wait a minute, then try again."],
     DatabaseUnavailable: ["The service is busy", "Please try again in a moment."],
     Network: ["No answer from the network", "Check your connection and try again. It cannot start or pay twice."],
@@ -198,7 +203,7 @@ export default {
     nothing: "Nothing was started, nothing is to be paid.",
     Rejected: {
       NotPlugged: ["The pile sees no vehicle", "Plug the cable in firmly and start again."],
-      ConnectorFaulted: ["This connector is out of order", elsewhere],
+      ConnectorFaulted: [outOfOrder, elsewhere],
       NoMeter: ["The pile's meter does not answer", anotherPile],
       NoClock: ["The pile has just restarted", "It still waits for the time. Please try again in a minute."],
       OutboxFull: ["The pile has to send older receipts first", anotherPile],

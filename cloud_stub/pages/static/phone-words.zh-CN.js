@@ -78,8 +78,6 @@ export default {
   },
 
   changed: {
-    title: "价格已变动",
-    text: "尚未开始充电。请查看新价格后重新决定。",
     old: "刚才的价格",
     new: "新价格",
     look: "先看看价目"
@@ -150,6 +148,10 @@ export default {
     flagged: "账单正在核对",
     flaggedText: "充电桩的金额与我们的计算不一致。核对完成之前无需支付。",
     recovered: "充电期间曾经停电；只按充电桩已可靠记录的电量计费。",
+    reviews: {
+      Released: "账单已核对：金额按您锁定的价格计算。",
+      Waived: "账单已核对：您无需支付。"
+    },
     filename: "账单"
   },
 
@@ -181,7 +183,7 @@ export default {
     InvalidRequest: ["上限无法使用", "请重新检查设定的上限。"],
     DeadLink: ["这个链接已失效", "链接过旧或不完整。请在开始充电的手机上打开账单。"],
     UnknownOrder: ["无法在这里打开账单", "请在开始充电的手机上打开。"],
-    RateChanged: ["价格已变动", "尚未开始充电。请查看新价格。"],
+    RateChanged: ["价格已变动", "尚未开始充电。请查看新价格后重新决定。"],
     TooManyRequests: ["操作太频繁", "请等一分钟后再试。"],
     DatabaseUnavailable: ["服务繁忙", "请稍后重试。"],
     Network: ["网络没有响应", "请检查网络后重试。不会重复启动，也不会重复付款。"],

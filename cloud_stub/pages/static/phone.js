@@ -258,10 +258,8 @@ async function send(confirmation) {
   poll();
 }
 
-function randomKey() {
-  // crypto.randomUUID is not there on a page without TLS
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, "0")).join("");
-}
+// 128 bits; crypto.randomUUID is not there on a page without TLS
+const randomKey = () => "phone-order-" + crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 async function stop() {
   my.stopping = true;
