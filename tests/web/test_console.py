@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.conftest import AXE, DESKTOP, Watch, axe_problems, overflow
+from tests.web.conftest import AXE, DESKTOP, PHONE, Watch, axe_problems, overflow
 from tests.web.fleet import DAY_RATE, TOKEN, Fleet, serving
 
 TABLET = {"width": 768, "height": 1024}
@@ -563,6 +564,11 @@ def test_every_view_can_be_used_by_everyone(
     fleet.charge(other, order)
     fleet.report(pile, said={2: {"status": "Faulted", "fault": "GroundFailure"}}, clock="Unset")
     fleet.pile("PILE-3", rate=None, online=False)
+    old = fleet.pile("PILE-4", "Old yard")
+    fleet.charged(old, 2_000_000, pay=False, total_minor=5)
+    decision = {"decision": "release", "note": "The meter was read on site."}
+    assert fleet.operator.post("/api/settlements/3/review", decision).status == 201
+    assert fleet.operator.request("DELETE", "/api/piles/PILE-4").status == 200
     login = open_page(fleet.url + "/console", viewport=viewport, color_scheme=scheme)
     expect(login.get_by_label("Operator token")).to_be_visible()
     assert axe_problems(login) == []
@@ -576,6 +582,9 @@ def test_every_view_can_be_used_by_everyone(
         f"/orders/{order.order_id}": "Locked rate",
         "/flagged": "The total is not what",
         "/flagged/2": "As the pile sealed it",
+        "/flagged/3": "What became of it",
+        "/flagged?reviewed=true": "The meter was read on site.",
+        "/piles/PILE-4": "It was removed on",
         "/reports": "Revenue by day",
     }
     for view, words in views.items():
@@ -583,6 +592,18 @@ def test_every_view_can_be_used_by_everyone(
         expect(page.get_by_text(words).first).to_be_visible()
         assert axe_problems(page) == [], view
         assert overflow(page) == 0, view
+
+
+def test_the_hours_of_a_chart_do_not_overlap_on_a_phone(fleet: Fleet, console: Callable[..., Page]):
+    fleet.pile("PILE-1")
+    page = console("/piles/PILE-1", viewport=PHONE)
+    ticks = page.get_by_role("img", name="Power today").locator("text", has_text=":00")
+    expect(ticks).to_have_text(["00:00", "06:00", "12:00", "18:00", "24:00"])
+    boxes = [box for box in (tick.bounding_box() for tick in ticks.all()) if box]
+    for one, two in itertools.pairwise(boxes):
+        assert one["x"] + one["width"] < two["x"]
+    expect(page.get_by_text("The day as it is in")).to_be_visible()
+    expect(page.get_by_role("contentinfo")).to_contain_text("All times are in")
 
 
 def test_the_console_can_be_worked_with_the_keyboard_alone(fleet: Fleet, open_page: Callable[..., Page]):
