@@ -39,6 +39,8 @@ def start(page: Page) -> None:
 
 
 def stop(page: Page) -> None:
+    """Ends a charge of something: one of nothing would have nothing to pay."""
+    expect(page.locator(".energy .value")).not_to_have_text("0.00")
     page.locator("#stop").click()
     expect(page.locator("#pay")).to_be_visible()
 
@@ -218,7 +220,7 @@ def test_a_pile_that_loses_its_network_is_said_and_goes_on_after_it(system, pile
     page.locator("#stop").click()
     expect(banner).to_contain_text("It stops as soon as it is back")
     p.start()
-    expect(page.locator("#pay")).to_be_visible()
+    expect(page.locator("#total")).to_be_visible()
     expect(page.locator("main")).to_contain_text("There was a power cut during this charge")
 
 
