@@ -58,7 +58,7 @@ export function words(name) {
   return spaced.charAt(0) + spaced.slice(1).replace(/\b[A-Z][a-z]+/g, (word) => word.toLowerCase());
 }
 
-export const PERIOD_NAMES = { valley: "Valley", flat: "Flat", peak: "Peak", sharp: "Sharp" };
+export const PERIOD_NAMES = { valley: "Off-peak", flat: "Flat", peak: "Peak", sharp: "Sharp peak" }; // as drivers read them
 export const LABELS = ["valley", "flat", "peak", "sharp"];
 
 /** An instant, with its full form to hover over. */
