@@ -439,6 +439,7 @@ def test_a_flagged_settlement_is_released_and_then_paid(
     panel = page.get_by_role("heading", name="What became of it").locator("..")
     expect(panel).to_contain_text("Released at what the locked rate gives")
     expect(panel).to_contain_text("<b>Read</b> on site")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()  # the button is gone
     expect(page.get_by_role("button", name="Waive")).to_have_count(0)
     expect(page.locator('[data-tab="flagged"]')).to_have_text("Flagged")  # nothing waits any more
     expect(phone.locator("#pay")).to_contain_text("¥3.50")  # told at once, without a reload

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Dialog, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.web.conftest import DESKTOP, Watch
 from tests.web.fleet import DAY_RATE, TOKEN, Fleet, serving
@@ -257,6 +257,7 @@ def test_somebody_elses_version_is_not_overwritten_unseen(
         ]
     )
     box.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Publish…")).to_be_focused()
     assert rate(fleet)["rate_id"] == other["rate_id"]
     expect(field(page, "Service", 3)).to_have_value("0.50")
     expect(page.locator(".versions > li").first).to_contain_text(other["rate_id"][-8:])
@@ -288,17 +289,11 @@ def test_what_is_not_published_is_not_lost_without_a_question(fleet: Fleet, edit
     box.get_by_role("button", name="Cancel").click()
     expect(field(page, "Service", 3)).to_have_value("0.77")
     assert page.url.endswith("#/piles/PILE-1/rate")
-    asked = []
-
-    def answer(dialog: Dialog) -> None:
-        asked.append(dialog.type)
-        dialog.dismiss()
-
-    page.once("dialog", answer)
-    page.close(run_before_unload=True)
-    page.wait_for_timeout(0)
+    with page.expect_event("dialog") as asked:
+        page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
     expect(field(page, "Service", 3)).to_have_value("0.77")
-    assert asked == ["beforeunload"]
     leave.click()
     page.get_by_role("dialog").get_by_role("button", name="Leave").click()
     expect(page.get_by_role("heading", name="Orders", level=1)).to_be_visible()

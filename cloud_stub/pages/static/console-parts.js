@@ -250,6 +250,9 @@ export async function busy(button, work) {
     return false;
   } finally {
     button.disabled = false;
+    // What is disabled loses the focus, and what has been drawn anew cannot have it back.
+    if (document.activeElement === document.body)
+      (button.isConnected ? button : document.querySelector("main h1"))?.focus();
   }
 }
 

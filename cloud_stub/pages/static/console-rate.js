@@ -302,7 +302,7 @@ function edit(root, pile, published, path) {
         complain(problem.members.errors.map((each) => `${each.field}: ${each.reason}.`));
       }
     });
-    if (!made) return publish.focus();
+    if (!made) return;
     latest = made;
     load(made);
     notice(`Version …${made.rate_id.slice(-8)} holds from now on.`);
