@@ -88,7 +88,7 @@ def confirmations(page: Page) -> list[dict]:
 
     def on_request(request: Request) -> None:
         if request.method == "POST":
-            sent.append(request.post_data_json)
+            sent.append(request.post_data_json or {})
 
     page.on("request", on_request)
     return sent
