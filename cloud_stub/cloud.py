@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from pile_protocol import seal
 
@@ -19,7 +19,7 @@ from .limits import Limit
 from .metrics import Metrics
 from .mqtt import Link
 from .settings import Settings
-from .store import Store
+from .store import Store, is_deadlock
 from .tables import piles as piles_table
 from .writer import Unit, Writer
 
@@ -84,11 +84,17 @@ class Cloud:
 
     async def write(self, unit: Unit[T]) -> T:
         """Run a unit on the writer and wait for its commit. Raises Problem."""
-        try:
-            return await asyncio.wrap_future(self.writer.submit(unit))
-        except IntegrityError:
-            # Another process was first; what it did is to be seen now.
-            return await asyncio.wrap_future(self.writer.submit(unit))
+        return await write(self.writer, unit)
+
+
+async def write(writer: Writer, unit: Unit[T]) -> T:
+    """As Cloud.write. A unit that met another process is done once more, and sees what that one did."""
+    try:
+        return await asyncio.wrap_future(writer.submit(unit))
+    except DBAPIError as error:
+        if not (isinstance(error, IntegrityError) or is_deadlock(error)):
+            raise
+        return await asyncio.wrap_future(writer.submit(unit))
 
 
 def sync_broker(store: Store, settings: Settings) -> None:

@@ -118,6 +118,7 @@ class Dispatch:
 
     def send_unsent(self, leased: bool = False) -> None:
         """Publish what is committed and not at the broker; `leased`: also what others may be sending."""
+        self._ask_to_mark()  # what the database did not take when it was acknowledged
 
         def unit(tx: Transaction) -> None:
             if not self._link.connected:
@@ -152,7 +153,10 @@ class Dispatch:
 
     def _on_puback(self, mid: int) -> None:
         self._acknowledged.add(mid)
-        if not self._marking:
+        self._ask_to_mark()
+
+    def _ask_to_mark(self) -> None:
+        if self._acknowledged and not self._marking:
             self._marking = True
             self._writer.submit(self._mark)
 

@@ -126,10 +126,10 @@ class Ingest:
         """As writer.Batch."""
         incoming = item.incoming
         log.error("ingest_failed", topic=incoming.topic[:200], device_id=_device_of(incoming), exc_info=error)
-        if isinstance(error, DBAPIError):
-            self._to_retry.append(incoming)
-        else:
+        if not isinstance(error, DBAPIError):
             self._reject(incoming, item.name, Unusable("InternalError", type(error).__name__))
+        elif incoming.qos:  # a meter value is made up for by the next one
+            self._to_retry.append(incoming)
 
 
 def _device_of(incoming: Incoming) -> str | None:

@@ -81,8 +81,8 @@ class Intake:
                 each.unusable = Unusable("UnknownPile", each.device_id[:40])
             else:
                 of_kind[each.name].append(each)
-        # First of all, and in order: of two workers with messages of one pile, the second sees what the
-        # first has done, and neither has what the other waits for.
+        # First of all, and in order: of two workers with messages of one pile, the second waits here and then
+        # sees what the first has done. (All locks are FOR NO KEY UPDATE, which a foreign key's check passes.)
         device_ids = {
             each.device_id for name, some in of_kind.items() if name != topics.METER for each in some
         }

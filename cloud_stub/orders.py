@@ -67,20 +67,24 @@ _WORD_OF_STATUS = {
 }
 
 _GET = select(orders).where(orders.c.order_id == bindparam("order_id"))
-_LOCK = _GET.with_for_update()
+_LOCK = _GET.with_for_update(key_share=True)
 _LOCK_MANY = (
     select(orders)
     .where(orders.c.order_id.in_(given.texts("order_ids")))
     .order_by(orders.c.order_id)
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _BY_KEY = select(orders).where(orders.c.idempotency_key == bindparam("key"))
-_HELD = select(orders).where(orders.c.device_id == bindparam("device_id"), orders.c.holds).with_for_update()
+_HELD = (
+    select(orders)
+    .where(orders.c.device_id == bindparam("device_id"), orders.c.holds)
+    .with_for_update(key_share=True)
+)
 _OVERDUE = (
     select(orders)
     .where(orders.c.state == life.PENDING, orders.c.expires_at < bindparam("before"))
     .order_by(orders.c.order_id)
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, key_share=True)
 )
 _INSERT = insert(orders).returning(orders)
 _THIS = orders.c.order_id == bindparam("this")

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, or_, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, func, or_, select, update
 
 from pile_protocol import seal
 
@@ -22,12 +22,12 @@ OVERTAKEN_MAX_S = 5
 _BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
 
 _GET = select(piles).where(piles.c.device_id == bindparam("device_id"))
-_LOCK = _GET.with_for_update()
+_LOCK = _GET.with_for_update(key_share=True)
 _LOCK_MANY = (
     select(piles)
     .where(piles.c.device_id.in_(given.texts("device_ids")))
     .order_by(piles.c.device_id)
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _KEY = select(piles.c.key_hex).where(piles.c.device_id == bindparam("device_id"))
 _ADMITTED_KEY = _KEY.where(piles.c.removed_at.is_(None))
@@ -46,7 +46,7 @@ _SET_STATUS = (
     .where(piles.c.device_id == bindparam("of"))
     .values(
         online=bindparam("on"),
-        last_seen_at=bindparam("at"),
+        last_seen_at=func.coalesce(bindparam("at", type_=BigInteger), piles.c.last_seen_at),
         status_json=bindparam("status"),
         faulted=bindparam("has_fault"),
     )
@@ -138,7 +138,7 @@ class Statuses:
             device_id: {
                 "of": device_id,
                 "on": row.online,
-                "at": row.last_seen_at,
+                "at": None,  # as it is
                 "status": row.status_json,
                 "has_fault": row.faulted,
             }

@@ -122,7 +122,7 @@ def _minute(start: str) -> int:
 _PILE = (
     select(piles.c.rate_id, piles.c.removed_at)
     .where(piles.c.device_id == bindparam("device_id"))
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _LATEST = (
     select(rates.c.body_json)

@@ -30,7 +30,7 @@ NOTE_MAX = 500
 _DECISIONS = {"release": "Released", "waive": "Waived"}
 
 _GET = select(settlements).where(settlements.c.id == bindparam("id"))
-_LOCK = _GET.with_for_update()
+_LOCK = _GET.with_for_update(key_share=True)
 _REVIEW = (
     update(settlements)
     .where(settlements.c.id == bindparam("this"))

@@ -11,11 +11,13 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _MIGRATION_LOCK = 0x726174654C6F636B  # any constant that all workers share
 _DUTIES_LOCK = _MIGRATION_LOCK + 1
 _TRY_DUTIES = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_DEADLOCK = "40P01"  # PostgreSQL, appendix A
 _BUSY_TIMEOUT_MS = 10_000
 
 
@@ -81,6 +83,11 @@ def only_one(conn: Connection) -> bool:
     if conn.dialect.name == "sqlite":
         return True  # one writer at a time as it is
     return bool(conn.execute(_TRY_DUTIES, {"lock": _DUTIES_LOCK}).scalar_one())
+
+
+def is_deadlock(error: DBAPIError) -> bool:
+    """Whether two transactions waited for each other, and this one was ended: done again, it succeeds."""
+    return getattr(error.orig, "sqlstate", None) == _DEADLOCK
 
 
 def insert_or_ignore(engine_or_conn: Engine | Connection, table: Table) -> Any:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
@@ -40,6 +42,21 @@ def test_a_row_is_marked_when_the_broker_has_it_and_deleted_when_the_pile_answer
     assert rows(cloud) == [("order", True)]  # the broker retains the rate
     pile.order_status(phone.order_id, "Accepted")
     assert rows(cloud) == []
+
+
+def test_what_the_database_could_not_mark_is_marked_later(
+    phone: Phone, link: FakeLink, pile: FakePile, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: Any) -> None:
+        raise OperationalError("UPDATE", {}, Exception("disk I/O error"))
+
+    phone.order()
+    with monkeypatch.context() as broken:
+        broken.setattr("cloud_stub.dispatch.now_s", fail)
+        acknowledge_all(cloud, link)
+    assert ("order", False) in rows(cloud)
+    cloud.duties.run_once(now_s())
+    assert rows(cloud) == [("order", True)]
 
 
 def test_without_a_connection_it_waits_and_goes_out_at_the_next(

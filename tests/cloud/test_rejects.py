@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from cloud_stub.cloud import Cloud
+from cloud_stub.mqtt import Incoming
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import WAIT_S, FakeLink, FakePile
 
@@ -123,6 +124,27 @@ def test_while_the_database_fails_nothing_is_acknowledged_and_all_is_tried_again
     assert acknowledged.wait(WAIT_S)
     assert len(link.sent("PILE-1", "time")) == 1
     assert rejects(operator) == []
+
+
+def test_while_the_database_fails_meter_values_do_not_pile_up(
+    phone: Phone, pile: FakePile, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: Any) -> None:
+        raise OperationalError("INSERT", {}, Exception("disk I/O error"))
+
+    phone.order()
+    said: list[bytes] = []
+    pile.say = lambda _, data: said.append(data)
+    pile.meter(phone.order_id, 1)
+    with monkeypatch.context() as broken:
+        broken.setattr("cloud_stub.intake.insert_or_ignore", fail)
+        for _ in range(3):
+            cloud.ingest.take(Incoming("pile/v1/PILE-1/meter", said[0], 0, 0, 1))
+        cloud.writer.submit(lambda tx: None).result(WAIT_S)
+    units = cloud.writer.units
+    cloud.ingest.retry()
+    cloud.writer.submit(lambda tx: None).result(WAIT_S)
+    assert cloud.writer.units == units + 1  # that one, and no value
 
 
 @pytest.mark.parametrize(

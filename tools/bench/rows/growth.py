@@ -112,7 +112,7 @@ def _works(cloud: Cloud, names: list[str], chain: bed.Chain) -> dict[str, Callab
     def fleet_view() -> None:
         fleet.list_views(cloud.reader, cloud.hub, now_s(), fleet.PileFilter(), 50, None)
         fleet.summary(cloud.reader, fleet.PileFilter())
-        settlements.list_views(cloud.reader, True, None, 50, None)
+        settlements.list_views(cloud.reader, True, None, None, 50, None)
 
     return {
         CONFIRM: confirm,

@@ -20,7 +20,7 @@ PILES = 1000
 
 def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     piles = max(50, int(PILES * min(1, scale)))
-    turns = max(2, int(6 * scale))
+    turns = max(2, int(10 * scale))  # as many seconds as lie between two values that are stored
     names = [f"METERS-{number:04}" for number in range(piles)]
     with bed.database(data) as store:
         bed.register(store, names)

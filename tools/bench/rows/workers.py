@@ -15,7 +15,7 @@ from tools.postgres import NoPostgres, Postgres
 from tools.processes import ProcessError
 from tools.workers import Workers
 
-TITLE = "Several workers"
+TITLE = "Several workers on PostgreSQL, durable"
 COUNTS = (1, 2, 3)
 PILES = 50
 
@@ -24,7 +24,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     count = max(PILES, int(3000 * scale))
     samples: dict[int, list[float]] = {workers: [] for workers in COUNTS}
     try:
-        postgres = Postgres()
+        postgres = Postgres(durable=True)
     except NoPostgres as error:
         raise ProcessError(str(error)) from error
     with postgres, ExitStack() as running:

@@ -1,0 +1,97 @@
+"""Several workers on one PostgreSQL: work on one pile waits for other work on it only where it must."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, insert, text
+from sqlalchemy.exc import OperationalError
+
+from cloud_stub import orders, piles
+from cloud_stub.cloud import Cloud, write
+from cloud_stub.tables import meter_samples
+from cloud_stub.writer import Transaction, Writer
+from tests.cloud.conftest import Phone
+from tests.cloud.fakes import WAIT_S, FakePile
+
+pytestmark = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+
+
+def impatient(cloud: Cloud) -> Connection:
+    """In a transaction in which whatever waits for a lock raises instead."""
+    conn = cloud.store.writing.connect()
+    conn.begin()
+    conn.execute(text("SET LOCAL lock_timeout = '1ms'"))
+    return conn
+
+
+def sample(order_id: str) -> dict[str, Any]:
+    numbers = ("at", "register_mwh", "energy_mwh", "power_mw", "cost_minor", "elapsed_s")
+    return dict.fromkeys(numbers, 1) | {"order_id": order_id, "remaining_json": "{}"}
+
+
+def two_orders(phone: Phone, add_pile: Any) -> tuple[str, str]:
+    ids = []
+    for number in (1, 2):
+        pile: FakePile = add_pile(f"PILE-{number}")
+        phone.order(pile.device_id)
+        ids.append(phone.order_id)
+    return ids[0], ids[1]
+
+
+def test_a_meter_value_does_not_wait_for_who_moves_its_order(phone: Phone, add_pile: Any, cloud: Cloud):
+    first, second = two_orders(phone, add_pile)
+    with impatient(cloud) as one, impatient(cloud) as other:
+        assert orders.locked(one, first)
+        assert orders.locked(other, second)
+        one.execute(insert(meter_samples), sample(second))
+        other.execute(insert(meter_samples), sample(first))
+        one.commit()
+        other.commit()
+
+
+def test_a_stop_does_not_wait_for_who_has_its_pile(phone: Phone, pile: FakePile, cloud: Cloud):
+    phone.order()
+    with impatient(cloud) as one, impatient(cloud) as other:
+        assert piles.locked_many(one, [pile.device_id])
+        tx = Transaction(other)
+        orders.stop(tx, cloud.orders, phone.order_id, 1_800_000_000)
+        other.commit()
+
+
+def test_two_who_move_one_order_come_one_after_the_other(phone: Phone, pile: FakePile, cloud: Cloud):
+    phone.order()
+    with impatient(cloud) as one, impatient(cloud) as other:
+        assert orders.locked(one, phone.order_id)
+        with pytest.raises(OperationalError, match="lock timeout"):
+            orders.locked(other, phone.order_id)
+
+
+def test_of_two_who_wait_for_each_other_one_is_told_so_and_succeeds_the_second_time(
+    phone: Phone, add_pile: Any, cloud: Cloud
+):
+    first, second = two_orders(phone, add_pile)
+    both_have_one = Barrier(2)
+    tries = {first: 0, second: 0}
+
+    def lock_both(mine: str, others: str) -> None:
+        def unit(tx: Transaction) -> None:
+            tries[mine] += 1
+            assert orders.locked(tx.conn, mine)
+            if tries[mine] == 1:
+                both_have_one.wait(WAIT_S)
+            assert orders.locked(tx.conn, others)
+
+        writer = Writer(cloud.store.writing)
+        writer.start()
+        try:
+            asyncio.run(write(writer, unit))
+        finally:
+            writer.stop()
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(lock_both, first, second), pool.submit(lock_both, second, first)]:
+            done.result(2 * WAIT_S)
+    assert sorted(tries.values()) == [1, 2]
