@@ -21,4 +21,10 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             mine = [run[ours] for run in runs]
             bare = [run[stick] for run in runs]
             figures.append(Figure(f"{label}, {interpreter.name}", "µs", mine, bare, stick_name, at_most=3))
+        bills, sums = [run["bill"] for run in runs], [run["bare_total"] for run in runs]
+        figures.append(
+            Figure(
+                f"bill with its 192 lines, {interpreter.name}", "µs", bills, sums, "the sum without any line"
+            )
+        )
     return figures
