@@ -69,7 +69,7 @@ class Postgres:
         self._durable = durable
         self._connections = connections
         self._bin, self._env = find()
-        self._user = _unprivileged()
+        self._user = unprivileged()
         self._folder: Path | None = None
         self._children = Children()
         self._child = None
@@ -146,10 +146,7 @@ class Postgres:
             conn.execute(statement)
 
     def _argv(self, *argv: str) -> list[str]:
-        if self._user is None:
-            return list(argv)
-        uid, gid = self._user
-        return [sys.executable, "-I", "-S", "-c", _AS_USER, str(uid), str(gid), *argv]
+        return as_user(self._user, *argv)
 
     def _make_cluster(self, folder: Path) -> None:
         word = folder / "password"
@@ -239,6 +236,14 @@ def _obtained(say: Callable[[str], None]) -> tuple[Path, dict[str, str]] | None:
     return _fetched()
 
 
+def as_user(user: tuple[int, int] | None, *argv: str) -> list[str]:
+    """The command that runs `argv` as what `unprivileged` said."""
+    if user is None:
+        return list(argv)
+    uid, gid = user
+    return [sys.executable, "-I", "-S", "-c", _AS_USER, str(uid), str(gid), *argv]
+
+
 def _is_server(folder: Path) -> bool:
     return os.access(folder / "initdb", os.X_OK) and os.access(folder / "postgres", os.X_OK)
 
@@ -248,7 +253,7 @@ def _version(folder: Path) -> int:
     return int(numbers[0]) if numbers else 0
 
 
-def _unprivileged() -> tuple[int, int] | None:
+def unprivileged() -> tuple[int, int] | None:
     """(uid, gid) to run the server as; None: as who we are. Raises NoPostgres."""
     if os.geteuid() != 0:
         return None

@@ -1,10 +1,13 @@
 #!/bin/bash
-# The first time: a copy of the primary. From then on: follows it. To promote: pg_ctl promote.
+# The first time: a copy of the primary ($PRIMARY), under a name of its own until it is whole. From then on: follows
+# it. To promote: pg_ctl promote.
 set -euo pipefail
-if [ ! -s "$PGDATA/PG_VERSION" ]; then
-    pg_basebackup --host=postgres --username=replicator --pgdata="$PGDATA" --slot=replica --wal-method=stream -R
-    chmod 700 "$PGDATA"
-    # The name that synchronous_standby_names waits for.
-    sed -i "s/primary_conninfo = '/&application_name=replica /" "$PGDATA/postgresql.auto.conf"
+if [ ! -e "$PGDATA" ]; then
+    rm -rf "$PGDATA.part"
+    # Commits wait for this replica, so the copy does not wait for a checkpoint that takes its time.
+    pg_basebackup --dbname="$PRIMARY" --pgdata="$PGDATA.part" --slot=replica --wal-method=stream --checkpoint=fast -R
+    # Nobody follows this one: once promoted, it must not wait for a replica.
+    sed -i '/^synchronous_standby_names/d' "$PGDATA.part/postgresql.auto.conf"
+    mv "$PGDATA.part" "$PGDATA"
 fi
-exec postgres -c hot_standby=on
+exec postgres
