@@ -1,4 +1,4 @@
-"""compose.scale.yaml's primary and replica without containers: its scripts, in its environment, on own clusters.
+"""compose.scale.yaml's primary and replica without containers: its scripts and environment, on own clusters.
 
 The primary's cluster is made as the postgres image's entrypoint makes it: by a server that gets the service's
 arguments, listens on a socket alone, and runs the scripts of docker-entrypoint-initdb.d.

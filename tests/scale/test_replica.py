@@ -28,7 +28,7 @@ def wait_until(cluster: Cluster, service: str, query: str) -> None:
     pause = threading.Event()
     with cluster.connect(service) as conn:
         for _ in range(BOUND_S * 20):
-            row = conn.execute(query).fetchone()
+            row = conn.execute(query.encode()).fetchone()
             if row and row[0]:
                 return
             pause.wait(0.05)
