@@ -1,11 +1,12 @@
 """The one place where the cloud is put together, started and stopped."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from pile_protocol import seal
 
@@ -19,11 +20,13 @@ from .limits import Limit
 from .metrics import Metrics
 from .mqtt import Link
 from .settings import Settings
-from .store import Store, is_deadlock
+from .store import QUICK_S, Store, is_deadlock
 from .tables import piles as piles_table
 from .writer import Unit, Writer
 
 T = TypeVar("T")
+
+RECONNECT_S = 3 * QUICK_S
 
 
 class Cloud:
@@ -34,7 +37,7 @@ class Cloud:
         self.settings = settings
         self.operator_token = settings.read_operator_token()
         self.store = Store(settings.database)
-        self.metrics = Metrics(self.store)
+        self.metrics = Metrics(self.store, settings.pile_silent_s // 2)
         self.writer = Writer(self.store.writing)
         self.writer.on_commit = self.metrics.committed
         self.link = link or Link(
@@ -55,6 +58,7 @@ class Cloud:
         self.quote_limit = Limit(settings.quotes_per_minute)
         self.duties = Duties(self.orders, self.ingest, self.writer)
         self._reader: Connection | None = None
+        self._reader_not_before_ns = 0
 
     def start(self) -> None:
         """Migrate, let the piles in at the broker, connect. Raises SQLAlchemyError without a database."""
@@ -77,9 +81,17 @@ class Cloud:
 
     @property
     def reader(self) -> Connection:
-        """The event loop's own connection, without transactions: for quick reads by key."""
+        """The event loop's own connection, without transactions: for quick reads by key.
+
+        Raises sqlalchemy.exc.SQLAlchemyError; at once if a connection was tried just now, so that the loop
+        does not wait again and again for a database that hangs.
+        """
         if self._reader is None or self._reader.invalidated:
-            self._reader = self.store.reading.connect()
+            now_ns = time.monotonic_ns()
+            if now_ns < self._reader_not_before_ns:
+                raise OperationalError("connect", {}, TimeoutError("the database did not answer just now"))
+            self._reader_not_before_ns = now_ns + RECONNECT_S * 1_000_000_000
+            self._reader = self.store.quick.connect()
         return self._reader
 
     async def write(self, unit: Unit[T]) -> T:

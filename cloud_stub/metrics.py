@@ -26,7 +26,6 @@ from .tables import orders, outbox, piles, settlements
 log = structlog.get_logger()
 
 FRESH_S = 5
-SILENT_S = 45  # a pile says something every 30 s
 OVERDUE_S = 3600  # after the latest moment at which an order can be charging
 
 REASONS = (
@@ -46,10 +45,11 @@ _UNITS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 class Metrics:
     """One registry a Cloud; its counters may be counted up from any thread."""
 
-    def __init__(self, store: Store):
+    def __init__(self, store: Store, silent_s: int):
+        """silent_s: a pile that is online and has said nothing for so long is counted as silent."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.registry.register(_OfDatabase(store))
+        self.registry.register(_OfDatabase(store, silent_s))
         self.messages = self._counter("messages", "Messages of piles that arrived", "topic", topics.UPWARD)
         self.rejects = self._counter("rejects", "Messages that could not be used", "reason", REASONS)
         self.moves = self._counter("order_moves", "Orders that came into a state", "state", life.STATES)
@@ -102,8 +102,9 @@ class Metrics:
 class _OfDatabase(Collector):
     """Gauges read from the database when somebody asks."""
 
-    def __init__(self, store: Store):
+    def __init__(self, store: Store, silent_s: int):
         self._store = store
+        self._silent_s = silent_s
         self._lock = threading.Lock()
         self._read_ns: int | None = None
         self._found: list[Metric] = []
@@ -123,9 +124,14 @@ class _OfDatabase(Collector):
         up = 1
         found: list[Metric] = []
         try:
-            with self._store.reading.connect() as conn:
+            with self._store.quick.connect() as conn:
                 now = now_s()
-                found = [*_piles(conn, now), *_orders(conn, now), *_outbox(conn, now), *_flagged(conn)]
+                found = [
+                    *_piles(conn, now, self._silent_s),
+                    *_orders(conn, now),
+                    *_outbox(conn, now),
+                    *_flagged(conn),
+                ]
         except SQLAlchemyError as error:
             log.error("metrics_without_database", reason=str(error)[:200])
             up = 0
@@ -136,7 +142,7 @@ def _gauge(name: str, what: str, value: int) -> Metric:
     return GaugeMetricFamily("ratelock_" + name, what, value)
 
 
-def _piles(conn: Connection, now: int) -> Iterator[Metric]:
+def _piles(conn: Connection, now: int, silent_s: int) -> Iterator[Metric]:
     is_new = piles.c.last_seen_at.is_(None)
     total, online, new, faulted, silent = conn.execute(
         select(
@@ -144,7 +150,7 @@ def _piles(conn: Connection, now: int) -> Iterator[Metric]:
             func.count().filter(piles.c.online),
             func.count().filter(is_new & ~piles.c.online),
             func.count().filter(piles.c.faulted),
-            func.count().filter(piles.c.online & or_(is_new, piles.c.last_seen_at < now - SILENT_S)),
+            func.count().filter(piles.c.online & or_(is_new, piles.c.last_seen_at < now - silent_s)),
         )
         .select_from(piles)
         .where(piles.c.removed_at.is_(None))
@@ -155,7 +161,7 @@ def _piles(conn: Connection, now: int) -> Iterator[Metric]:
     states.add_metric(["new"], new)
     yield states
     yield _gauge("piles_faulted", "Piles with a fault on a connector", faulted)
-    yield _gauge("piles_silent", f"Piles that are online and have said nothing for {SILENT_S} s", silent)
+    yield _gauge("piles_silent", f"Piles that are online and have said nothing for {silent_s} s", silent)
 
 
 def _orders(conn: Connection, now: int) -> Iterator[Metric]:
@@ -189,4 +195,8 @@ def _outbox(conn: Connection, now: int) -> Iterator[Metric]:
 
 def _flagged(conn: Connection) -> Iterator[Metric]:
     flagged = conn.execute(select(func.count()).select_from(settlements).where(settlements.c.flagged))
-    yield _gauge("settlements_flagged", "Settlements in which something is wrong", flagged.scalar_one())
+    yield _gauge(
+        "settlements_flagged",
+        "Settlements in which something is wrong, and that wait for a decision",
+        flagged.scalar_one(),
+    )

@@ -2,12 +2,15 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
+import psycopg
 from alembic import command
 from alembic.config import Config
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -20,10 +23,24 @@ _TRY_DUTIES = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _DEADLOCK = "40P01"  # PostgreSQL, appendix A
 _BUSY_TIMEOUT_MS = 10_000
 
+# How long a PostgreSQL that neither answers nor goes away is waited for. Writing has no such limit: a commit
+# may rightly wait, for a replica's disk, and what has become of one that was given up is not known.
+QUICK_S = 3
+READING_S = 60
+# A machine that is gone: its connections end after some 20 s, those of the writer too.
+_POSTGRESQL = {
+    "connect_timeout": QUICK_S,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,  # ms
+}
+
 
 class Store:
     """One database. `writing` is for the writer's thread; `reading` reads without transactions.
 
+    `quick` reads too; it gives up after QUICK_S, `reading` after READING_S, both with an OperationalError.
     Raises sqlalchemy.exc.SQLAlchemyError where the database cannot be reached.
     """
 
@@ -33,9 +50,19 @@ class Store:
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         # A failing statement is logged: without its parameters, which may be device keys and order tokens.
-        self.writing = create_engine(parsed, hide_parameters=True)
-        self.reading = create_engine(parsed, hide_parameters=True, isolation_level="AUTOCOMMIT")
-        if self.is_sqlite:
+        connect_args = {} if self.is_sqlite else _POSTGRESQL
+
+        def new(**options: Any) -> Engine:
+            return create_engine(parsed, hide_parameters=True, connect_args=connect_args, **options)
+
+        self.writing = new()
+        self.reading = self.quick = new(isolation_level="AUTOCOMMIT")
+        if not self.is_sqlite:
+            # As many as there are threads that read.
+            self.quick = new(isolation_level="AUTOCOMMIT", pool_size=0, max_overflow=-1)
+            event.listen(self.reading, "do_connect", _bounded(READING_S))
+            event.listen(self.quick, "do_connect", _bounded(QUICK_S))
+        else:
             if parsed.database:
                 _create_private(parsed.database)
             for engine in (self.writing, self.reading):
@@ -55,6 +82,32 @@ class Store:
     def close(self) -> None:
         self.writing.dispose()
         self.reading.dispose()
+        self.quick.dispose()
+
+
+class _Bounded(psycopg.Connection[Any]):
+    """One whose server must go on answering: for `limit_s` at most it is waited for."""
+
+    limit_s: float
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Raises psycopg.OperationalError after `limit_s`; the connection is of no use then, and closed."""
+        try:
+            return super().wait(gen, interval, self.limit_s if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.info.transaction_status == TransactionStatus.ACTIVE:
+                self.close()
+            raise
+
+
+def _bounded(limit_s: float) -> Callable[..., _Bounded]:
+    """How an engine connects."""
+    kind = type("_Bounded", (_Bounded,), {"limit_s": limit_s})
+
+    def connect(_dialect: object, _record: object, args: list[Any], options: dict[str, Any]) -> _Bounded:
+        return kind.connect(*args, **options)
+
+    return connect
 
 
 def _create_private(path: str) -> None:

@@ -14,6 +14,7 @@ from ..cloud import Cloud
 from ..limits import Limit as RateLimit
 from ..problems import too_many, unauthorized
 from ..security import bearer, same
+from .reading import quick
 
 
 async def get_cloud(request: Request) -> Cloud:
@@ -44,7 +45,7 @@ async def own_order(
 ) -> Any:
     """The row of an order that whoever asks may see. Raises Problem (UnknownOrder)."""
     given = token or bearer(request.headers.get("authorization"))
-    return orders.authorized(orders.get(cloud.reader, order_id), given, operator)
+    return orders.authorized(await quick(cloud, lambda conn: orders.get(conn, order_id)), given, operator)
 
 
 async def limit_orders(request: Request, cloud: TheCloud) -> None:

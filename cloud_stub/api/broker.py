@@ -18,6 +18,7 @@ from ..cloud import Cloud
 from ..problems import unauthorized
 from ..security import bearer, same
 from .access import TheCloud
+from .reading import quick
 
 router = APIRouter(prefix="/broker", tags=["broker"], include_in_schema=False)
 
@@ -43,7 +44,7 @@ async def authenticate(request: Request, cloud: TheCloud, body: ClientBody) -> d
         raise unauthorized()
     if not body.username or not body.password or "\0" in body.username:
         return _DENY
-    right = _password(cloud, body.username)
+    right = await _password(cloud, body.username)
     if right is None or not same(body.password, right):
         return _DENY
     return {"result": "allow", "is_superuser": False, "acl": access_list(body.username)}
@@ -65,8 +66,8 @@ def _rule(permission: str, action: str, topic: str) -> dict[str, str]:
     return {"permission": permission, "action": action, "topic": topic}
 
 
-def _password(cloud: Cloud, username: str) -> str | None:
+async def _password(cloud: Cloud, username: str) -> str | None:
     if username == CLOUD_USER:
         return cloud.settings.read_mqtt_password()
-    key = piles.admitted_key(cloud.reader, username)
+    key = await quick(cloud, lambda conn: piles.admitted_key(conn, username))
     return None if key is None else seal.mqtt_password(key)

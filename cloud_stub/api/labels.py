@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from .. import labels, piles
 from .access import TheCloud, need_operator
+from .reading import quick
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
@@ -15,7 +16,7 @@ router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_
 @router.get("/piles/{device_id}/label", response_class=Response)
 async def get_label(cloud: TheCloud, device_id: str, kind: Literal["svg", "png", "pdf"] = "svg") -> Response:
     """The label with the code that opens the pile's page: a drawing, a picture, or a sheet to print."""
-    known = piles.get(cloud.reader, device_id).device_id
+    known = (await quick(cloud, lambda conn: piles.get(conn, device_id))).device_id
     base_url = cloud.settings.base_url
     headers = {"Content-Disposition": f'inline; filename="{known}.{kind}"'}
     if kind == "pdf":

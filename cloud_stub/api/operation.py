@@ -9,9 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..cloud import Cloud
-from ..problems import unauthorized
+from ..problems import Problem, unauthorized
 from ..security import bearer, same
 from .access import TheCloud
+from .reading import bounded
 
 router = APIRouter(tags=["operation"])
 
@@ -25,7 +26,7 @@ async def healthz(cloud: TheCloud) -> dict[str, Any]:
 @router.get("/readyz")
 async def readyz(cloud: TheCloud, response: Response) -> dict[str, Any]:
     """Whether requests are well sent here: it reaches both database and broker; 503 if not."""
-    database, mqtt = await asyncio.to_thread(_database_answers, cloud), cloud.link.connected
+    database, mqtt = await _database_answers(cloud), cloud.link.connected
     if not (database and mqtt):
         response.status_code = 503
     return {"status": "ready" if database and mqtt else "not ready", "database": database, "mqtt": mqtt}
@@ -43,10 +44,9 @@ async def metrics(request: Request, cloud: TheCloud) -> Response:
     return Response(await asyncio.to_thread(cloud.metrics.text), media_type=CONTENT_TYPE_LATEST)
 
 
-def _database_answers(cloud: Cloud) -> bool:
+async def _database_answers(cloud: Cloud) -> bool:
     try:
-        with cloud.store.reading.connect() as conn:
-            conn.execute(text("SELECT 1"))
-    except SQLAlchemyError:
+        await bounded(cloud, lambda conn: conn.execute(text("SELECT 1")))
+    except (SQLAlchemyError, Problem):
         return False
     return True

@@ -14,7 +14,7 @@ from ..cloud import let_in, shut_out
 from ..security import now_s
 from .access import Limit, RowId, TheCloud, need_operator
 from .caching import if_changed
-from .reading import read
+from .reading import quick, read
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
@@ -55,15 +55,20 @@ async def list_piles(
     Made to be asked every few seconds: If-None-Match gets a 304 where nothing has changed.
     """
     wanted = fleet.PileFilter(q, online, state)
-    items = fleet.list_views(cloud.reader, cloud.hub, now_s(), wanted, limit, after)
-    page = _page(items, limit, "device_id") | {"summary": fleet.summary(cloud.reader, wanted)}
-    return if_changed(request, page)
+
+    def look(conn: Connection) -> dict[str, Any]:
+        items = fleet.list_views(conn, cloud.hub, now_s(), wanted, limit, after)
+        return _page(items, limit, "device_id") | {"summary": fleet.summary(conn, wanted)}
+
+    return if_changed(request, await quick(cloud, look))
 
 
 @router.get("/piles/{device_id}/report")
 async def report_pile(request: Request, cloud: TheCloud, device_id: str) -> Response:
     """One pile, as the list has it."""
-    return if_changed(request, fleet.one_view(cloud.reader, cloud.hub, now_s(), device_id))
+    return if_changed(
+        request, await quick(cloud, lambda conn: fleet.one_view(conn, cloud.hub, now_s(), device_id))
+    )
 
 
 @router.post("/piles", status_code=201)
@@ -110,9 +115,9 @@ async def list_rates(
     cloud: TheCloud, device_id: str, limit: Limit = 50, before: str | None = None
 ) -> dict[str, Any]:
     """The pile's rates, newest first, and how many orders confirmed each."""
-    piles.get(cloud.reader, device_id, removed=True)
 
     def with_confirmations(conn: Connection) -> list[dict[str, Any]]:
+        piles.get(conn, device_id, removed=True)
         found = rates.history(conn, device_id, limit, before)
         confirmed = reports.confirmations(conn, [rate["rate_id"] for rate in found])
         return [rate | {"confirmed": confirmed[rate["rate_id"]]} for rate in found]
@@ -162,7 +167,9 @@ async def list_settlements(
     device_id: str | None = None,
 ) -> dict[str, Any]:
     """The settlements as the piles sealed them, newest first, with what was found wrong with them."""
-    found = settlements.list_views(cloud.reader, flagged, reviewed, device_id, limit, before)
+    found = await quick(
+        cloud, lambda conn: settlements.list_views(conn, flagged, reviewed, device_id, limit, before)
+    )
     return _page(found, limit, "id")
 
 
@@ -172,7 +179,7 @@ async def review_settlement(
 ) -> dict[str, Any]:
     """Decide about a flagged settlement, once: what the driver pays, and why."""
     await cloud.write(lambda tx: reviews.review(tx, cloud.orders, settlement_id, body, now_s()))
-    return settlements.comparison(cloud.reader, settlement_id)
+    return await quick(cloud, lambda conn: settlements.comparison(conn, settlement_id))
 
 
 @router.get("/events")
@@ -184,7 +191,8 @@ async def list_events(
     order_id: str | None = None,
 ) -> dict[str, Any]:
     """What happened out of the ordinary course of orders, newest first."""
-    return _page(records.list_events(cloud.reader, device_id, order_id, limit, before), limit, "id")
+    found = await quick(cloud, lambda conn: records.list_events(conn, device_id, order_id, limit, before))
+    return _page(found, limit, "id")
 
 
 @router.get("/rejects")
@@ -192,4 +200,5 @@ async def list_rejects(
     cloud: TheCloud, limit: Limit = 50, before: RowId = None, reason: str | None = None
 ) -> dict[str, Any]:
     """The messages that could not be used, newest first."""
-    return _page(records.list_rejects(cloud.reader, reason, limit, before), limit, "id")
+    found = await quick(cloud, lambda conn: records.list_rejects(conn, reason, limit, before))
+    return _page(found, limit, "id")

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy import Connection
 
 from .. import curves, estimates, life, orders, payments, piles, rates, views
 from ..cloud import Cloud
 from ..security import now_s
 from .access import OwnOrder, TheCloud, get_cloud, limit_orders, limit_quotes
 from .quick import QuickRoute, json_response
+from .reading import quick
 
 router = APIRouter(prefix="/api", tags=["phone"])
 
@@ -19,11 +21,17 @@ async def get_rate(request: Request, device_id: str) -> Response:
     """The pile's latest rate, what holds now, the steps of the next 24 hours, what some kWh would cost."""
     cloud = await get_cloud(request)
     await limit_quotes(request, cloud)
-    rate = rates.latest(cloud.reader, device_id)
-    if rate is None:
-        raise rates.no_rate(piles.get(cloud.reader, device_id).device_id)
+    rate = await quick(cloud, lambda conn: _latest_rate(conn, device_id))
     shown = rates.shown(rate, now_s())
     return json_response(shown | {"estimates": estimates.at_present_price(shown)})
+
+
+def _latest_rate(conn: Connection, device_id: str) -> dict[str, Any]:
+    """Raises Problem (NoRate, UnknownPile, PileRemoved)."""
+    rate = rates.latest(conn, device_id)
+    if rate is None:
+        raise rates.no_rate(piles.get(conn, device_id).device_id)
+    return rate
 
 
 rate_route = QuickRoute(
@@ -34,7 +42,7 @@ rate_route = QuickRoute(
 @router.get("/piles/{device_id}", dependencies=[Depends(limit_quotes)])
 async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
     """The pile, its connectors and the id of its latest rate."""
-    return piles.view(cloud.reader, piles.get(cloud.reader, device_id), now_s())
+    return await quick(cloud, lambda conn: piles.view(conn, piles.get(conn, device_id), now_s()))
 
 
 @router.post("/orders", status_code=201, dependencies=[Depends(limit_orders)])
@@ -49,19 +57,19 @@ async def make_order(
     row, made = await cloud.write(lambda tx: orders.create(tx, cloud.orders, body, key, now_s()))
     if not made:
         response.status_code = 200
-    return views.order(cloud.reader, cloud.hub, row) | {"token": row.token}
+    return await _shown(cloud, row) | {"token": row.token}
 
 
 @router.get("/orders/{order_id}")
 async def get_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
     """The order as it stands."""
-    return views.order(cloud.reader, cloud.hub, row)
+    return await _shown(cloud, row)
 
 
 @router.get("/orders/{order_id}/curve")
 async def get_curve(cloud: TheCloud, row: OwnOrder) -> list[list[int]]:
     """The order's power so far: [at, power_mw] points, a few hundred at most."""
-    return curves.of_order(cloud.reader, row.order_id)
+    return await quick(cloud, lambda conn: curves.of_order(conn, row.order_id))
 
 
 @router.get("/orders/{order_id}/events", response_class=EventSourceResponse)
@@ -74,36 +82,47 @@ async def watch_order(cloud: TheCloud, row: OwnOrder) -> AsyncIterator[ServerSen
 async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
     order_id = row.order_id
     shown_version = shown_meter = None
+
+    def look(conn: Connection) -> tuple[Any, dict[str, Any] | None, dict[str, Any] | None] | None:
+        """The order's row, and its view where that is another than the last; else its meter value."""
+        row = orders.get(conn, order_id)
+        if row is None:
+            return None
+        if row.version != shown_version:
+            return row, views.order(conn, cloud.hub, row), None
+        return row, None, views.meter(conn, cloud.hub, row)
+
     with cloud.hub.watch(order_id) as changed, cloud.link.following(row.device_id):
         while True:
             changed.clear()
-            row = orders.get(cloud.reader, order_id)
-            if row is None:
+            found = await quick(cloud, look)
+            if found is None:
                 return
-            if row.version != shown_version:
-                shown_version = row.version
-                view = views.order(cloud.reader, cloud.hub, row)
-                shown_meter = view["meter"]
+            row, view, meter = found
+            if view is not None:
+                shown_version, shown_meter = row.version, view["meter"]
                 yield ServerSentEvent(event="order", id=str(row.version), data=view)
-            else:
-                meter = views.meter(cloud.reader, cloud.hub, row)
-                if meter is not None and meter != shown_meter:
-                    shown_meter = meter
-                    yield ServerSentEvent(event="meter", data=meter)
+            elif meter is not None and meter != shown_meter:
+                shown_meter = meter
+                yield ServerSentEvent(event="meter", data=meter)
             if row.state in life.ENDS or cloud.hub.closed:
                 return
             await changed.wait()
+
+
+async def _shown(cloud: Cloud, row: Any) -> dict[str, Any]:
+    return await quick(cloud, lambda conn: views.order(conn, cloud.hub, row))
 
 
 @router.post("/orders/{order_id}/stop", status_code=202)
 async def stop_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
     """Ask the pile to end the order. Asking again changes nothing."""
     stopped = await cloud.write(lambda tx: orders.stop(tx, cloud.orders, row.order_id, now_s()))
-    return views.order(cloud.reader, cloud.hub, stopped)
+    return await _shown(cloud, stopped)
 
 
 @router.post("/orders/{order_id}/payment")
 async def pay_order(cloud: TheCloud, row: OwnOrder, body: payments.PaymentBody) -> dict[str, Any]:
     """Pay the settlement's total. Paying again changes nothing."""
     paid = await cloud.write(lambda tx: payments.pay(tx, cloud.orders, row.order_id, body, now_s()))
-    return views.order(cloud.reader, cloud.hub, paid)
+    return await _shown(cloud, paid)

@@ -1,21 +1,42 @@
-"""Reads that may take a while: the event loop, where phones confirm their orders, does not wait for them."""
+"""Reads for HTTP. None of them has the event loop, where phones confirm their orders, wait for a server."""
 
 import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from ..cloud import Cloud
+from ..problems import database_unavailable
+from ..store import QUICK_S
 
 T = TypeVar("T")
 
 
 async def read(cloud: Cloud, what: Callable[[Connection], T]) -> T:
-    """What `what` returns, run on a thread and a connection of its own. Raises what it raises."""
+    """A read that may take a while: on a thread, with a connection of its own. Raises what `what` raises."""
+    return await asyncio.to_thread(_on, cloud.store.reading, what)
 
-    def run() -> T:
-        with cloud.store.reading.connect() as conn:
-            return what(conn)
 
-    return await asyncio.to_thread(run)
+async def quick(cloud: Cloud, what: Callable[[Connection], T]) -> T:
+    """A read by key. SQLite has it done before a thread would have begun; PostgreSQL may not answer at all.
+
+    Raises what `what` raises; Problem (DatabaseUnavailable).
+    """
+    if cloud.store.is_sqlite:
+        return what(cloud.reader)
+    return await bounded(cloud, what)
+
+
+async def bounded(cloud: Cloud, what: Callable[[Connection], T]) -> T:
+    """On a thread, and given up after QUICK_S. Raises what `what` raises; Problem (DatabaseUnavailable)."""
+    try:
+        # The limit is also of those whose thread has not come yet, so that they do not pile up.
+        return await asyncio.wait_for(asyncio.to_thread(_on, cloud.store.quick, what), QUICK_S)
+    except asyncio.TimeoutError:
+        raise database_unavailable() from None
+
+
+def _on(engine: Engine, what: Callable[[Connection], T]) -> T:
+    with engine.connect() as conn:
+        return what(conn)

@@ -9,7 +9,7 @@ from .. import export, previews, reports, settlements
 from ..security import now_s
 from .access import TheCloud, need_operator
 from .operator import WantedOrders
-from .reading import read
+from .reading import quick, read
 
 router = APIRouter(prefix="/api", tags=["reports"], dependencies=[Depends(need_operator)])
 
@@ -43,7 +43,7 @@ async def compare_settlement(
     cloud: TheCloud, settlement_id: Annotated[int, Path(ge=0, le=2**53)]
 ) -> dict[str, Any]:
     """A settlement as the pile sealed it, beside what the order's locked rate gives here."""
-    return settlements.comparison(cloud.reader, settlement_id)
+    return await quick(cloud, lambda conn: settlements.comparison(conn, settlement_id))
 
 
 @router.post("/rates/preview")

@@ -72,7 +72,7 @@ def test_without_a_database_it_is_alive_and_not_ready_and_says_so(
         raise OperationalError("SELECT 1", {}, Exception("gone"))
 
     assert scrape("ratelock_database_up") == 1
-    monkeypatch.setattr(cloud.store.reading, "connect", fails)
+    monkeypatch.setattr(cloud.store.quick, "connect", fails)
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503
     assert scrape("ratelock_database_up") == 0
@@ -106,11 +106,25 @@ def test_a_lost_pile_shows(pile: FakePile, scrape: Scrape, cloud: Cloud, setting
 
 
 def test_a_silent_pile_shows_before_it_is_given_up(pile: FakePile, scrape: Scrape, cloud: Cloud):
-    assert scrape("ratelock_piles_silent") == 0
-    with cloud.store.writing.begin() as conn:
-        conn.exec_driver_sql(f"UPDATE piles SET last_seen_at = {now_s() - metrics.SILENT_S - 2}")
-    assert scrape("ratelock_piles_silent") == 1
-    assert metrics.SILENT_S < 60
+    """In half the time, and so within a minute by default."""
+    assert Settings().pile_silent_s // 2 < 60
+    for ago_s, silent in (
+        (cloud.settings.pile_silent_s // 2 - 10, 0),
+        (cloud.settings.pile_silent_s // 2 + 2, 1),
+    ):
+        with cloud.store.writing.begin() as conn:
+            conn.exec_driver_sql(f"UPDATE piles SET last_seen_at = {now_s() - ago_s}")
+        assert scrape("ratelock_piles_silent") == silent
+
+
+def test_how_soon_a_silent_pile_shows_follows_the_setting(settings: Settings, link: FakeLink):
+    settings.pile_silent_s = 900
+    cloud = Cloud(settings, link)  # type: ignore[arg-type]
+    cloud.start()
+    try:
+        assert b"said nothing for 450 s" in cloud.metrics.text()
+    finally:
+        cloud.stop()
 
 
 def test_a_new_pile_is_not_a_lost_one(add_pile: Callable[..., FakePile], scrape: Scrape):
