@@ -107,6 +107,7 @@ class Postgres:
     def stop(self) -> None:
         """End the server and remove its folder. Nothing where it does not run."""
         if self._child and self._child.returncode is None:
+            self.thaw()
             self._child.signal(signal.SIGINT)  # "fast": it does not wait for those who are still connected
             try:
                 self._child.wait(20)
@@ -117,6 +118,27 @@ class Postgres:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+    def freeze(self) -> None:
+        """Stop the server and all its sessions where they are: it takes connections and answers nothing."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: int) -> None:
+        if self._child is None:
+            return
+        # Each session leads a process group of its own.
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+        pairs = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+        self._child.signal(number)
+        for pid, parent in pairs:
+            if parent == self._child.pid:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:  # it has just ended
+                    pass
 
     def url(self, database: str = "postgres") -> str:
         """A DATABASE_URL."""
