@@ -22,7 +22,7 @@ from .writer import Transaction, Writer
 log = structlog.get_logger()
 
 SWEEP_EVERY = 10  # rounds
-RETENTION_UNITS_MAX = 200  # in one sweep
+RETENTION_UNITS = 5  # of each of its two duties, in one round: what else is to be done waits for them
 _DAY_S = 86_400
 
 
@@ -51,24 +51,20 @@ class Duties:
         self._writer.submit(lambda tx: self._tidy(tx, now, sweep)).result()
         self._cx.dispatch.send_unsent()
 
-    def retain(self, now: int) -> None:
-        """Thin and drop what is old, in units that let others in between; some of it if there is much."""
+    def retain(self, now: int) -> bool:
+        """Thin and drop what is old, RETENTION_UNITS of each; whether there may be more."""
         settings = self._cx.settings
-        for duty, days in (
-            ("drop", settings.meter_drop_after_days),
-            ("thin", settings.meter_thin_after_days),
-        ):
-            before_at = now - days * _DAY_S
-            for _ in range(RETENTION_UNITS_MAX):
-                if (
-                    self._stopping.is_set()
-                    or not self._writer.submit(
-                        lambda tx, duty=duty, before_at=before_at: (
-                            only_one(tx.conn) and retention.advance(tx, duty, before_at)
-                        )
-                    ).result()
-                ):
-                    break
+        dropping = self._some("drop", now - settings.meter_drop_after_days * _DAY_S)
+        thinning = self._some("thin", now - settings.meter_thin_after_days * _DAY_S)
+        return dropping or thinning
+
+    def _some(self, duty: str, before_at: int) -> bool:
+        def unit(tx: Transaction) -> bool:
+            return only_one(tx.conn) and retention.advance(tx, duty, before_at)
+
+        return all(
+            not self._stopping.is_set() and self._writer.submit(unit).result() for _ in range(RETENTION_UNITS)
+        )
 
     def _listen(self, now: int) -> None:
         """Remember since when piles could be heard: their silence counts from then."""
@@ -91,12 +87,13 @@ class Duties:
 
     def _run(self) -> None:
         rounds = 0
+        more = False
         while not self._stopping.wait(self._cx.settings.duty_period_s):
             try:
                 sweep = rounds % SWEEP_EVERY == 0
                 self.run_once(now_s(), sweep)
-                if sweep:
-                    self.retain(now_s())
+                if sweep or more:
+                    more = self.retain(now_s())
             except Exception:
                 log.exception("duties_failed")
             rounds += 1

@@ -15,7 +15,7 @@ from cloud_stub.cloud import Cloud
 from cloud_stub.security import now_s
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import AS_OPERATOR, Phone
-from tests.cloud.fakes import WAIT_S, FakeLink, FakePile
+from tests.cloud.fakes import WAIT_S, FakeLink, FakePile, new_key
 
 OPERATION = Path(__file__).resolve().parents[2] / "docs" / "operation"
 
@@ -97,6 +97,33 @@ def test_a_flagged_settlement_shows(phone: Phone, pile: FakePile, scrape: Scrape
     pile.settle(phone.message(pile), total_minor=99_999)
     assert scrape("ratelock_settlements_flagged") == 1
     assert scrape("ratelock_settlements_total", verdict="flagged") == 1
+
+
+def test_a_flagged_settlement_waits_for_its_decision_and_no_longer(
+    phone: Phone, pile: FakePile, scrape: Scrape, operator: Callable[..., Any]
+):
+    phone.order()
+    pile.settle(phone.message(pile), total_minor=99_999)
+    assert scrape("ratelock_settlements_flagged") == 1
+    (flagged,) = operator("GET", "/api/settlements?flagged=true").json()["items"]
+    decision = {"decision": "waive", "note": "the meter was broken"}
+    assert operator("POST", f"/api/settlements/{flagged['id']}/review", decision).status_code == 201
+    assert scrape("ratelock_settlements_flagged") == 0
+
+
+def test_a_pile_that_is_away_is_no_error_of_the_cloud(
+    pile: FakePile, phone: Phone, client: TestClient, scrape: Scrape
+):
+    """The answer that the alert leaves out is that one, by its labels."""
+    pile.offline()
+    answer = client.post("/api/orders", json=phone.body(), headers=new_key())
+    assert (answer.status_code, answer.json()["code"]) == (503, "PileOffline")
+    rules = yaml.safe_load((OPERATION / "alerts.yml").read_text())["groups"][0]["rules"]
+    (expression,) = (rule["expr"] for rule in rules if rule["alert"] == "HttpErrors")
+    left_out = re.search(r"unless (\w+)\{([^}]*)\}", expression)
+    assert left_out is not None
+    labels = dict(re.findall(r'(\w+)="([^"]*)"', left_out[2]))
+    assert scrape(left_out[1], **labels) == 1
 
 
 def test_a_lost_pile_shows(pile: FakePile, scrape: Scrape, cloud: Cloud, settings: Settings):

@@ -11,6 +11,7 @@ from sqlalchemy import insert, text
 
 from cloud_stub import retention
 from cloud_stub.cloud import Cloud
+from cloud_stub.duties import RETENTION_UNITS
 from cloud_stub.security import first_id_of, new_id, now_s
 from cloud_stub.tables import orders
 from tests.cloud.conftest import Phone
@@ -62,6 +63,12 @@ def samples_of(cloud: Cloud, order_id: str) -> list[int]:
         return list(conn.execute(query, {"id": order_id}).scalars())
 
 
+def finish(cloud: Cloud) -> None:
+    """As many rounds as it takes."""
+    while cloud.duties.retain(now_s()):
+        pass
+
+
 @pytest.fixture
 def settled(phone: Phone, pile: FakePile, cloud: Cloud) -> Any:
     """The row of a settled order of today."""
@@ -101,12 +108,28 @@ def test_many_rows_go_in_units_that_let_others_in_between(settled: Any, cloud: C
     fill(cloud, settled, [aged_id(40, n) for n in range(ORDERS)], SAMPLES)
     assert counted(cloud, "meter_samples") == ORDERS * SAMPLES
     units = cloud.writer.units
-    cloud.duties.retain(now_s())
+    finish(cloud)
     assert cloud.writer.units - units >= ORDERS // retention.BATCH
     # 400 samples of 10 s, from the beginning of a stretch of 300 s on: 14 stretches.
     assert counted(cloud, "meter_samples") == ORDERS * 14
     assert counted(cloud, "orders") == ORDERS + 1
     assert counted(cloud, "settlements") == 1
+
+
+def test_one_round_does_a_few_units_and_says_that_there_is_more(
+    settled: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing expires, and nothing is sent again, while a round lasts."""
+    monkeypatch.setattr(retention, "BATCH", 1)
+    monkeypatch.setattr(retention, "_NEXT", retention._NEXT.limit(1))
+    old = [aged_id(40, n) for n in range(RETENTION_UNITS + 2)]
+    fill(cloud, settled, old, 40)
+    units = cloud.writer.units
+    assert cloud.duties.retain(now_s())
+    assert cloud.writer.units - units <= 2 * RETENTION_UNITS
+    assert [len(samples_of(cloud, each)) for each in old[-3:]] == [2, 40, 40]
+    assert not cloud.duties.retain(now_s())
+    assert [len(samples_of(cloud, each)) for each in old] == [2] * len(old)
 
 
 def test_ids_are_bounded_by_the_first_of_their_second():
