@@ -68,7 +68,8 @@ def test_a_stop_that_did_not_go_out_is_said_until_the_network_is_back(
     expect(banner).to_be_hidden()
     assert fleet.commands(pile) == []
 
-    page.locator("#stop").click()
+    with page.expect_response("**/stop"):
+        page.locator("#stop").click()
     expect(page.get_by_role("heading", name="Stopping")).to_be_visible()
     assert [each["action"] for each in fleet.commands(pile)] == ["stop"]
     fleet.settle(pile, order, message, 2_000_000)
