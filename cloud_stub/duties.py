@@ -6,6 +6,7 @@ and find nothing left to do afterwards.
 """
 
 import threading
+import time
 
 import structlog
 
@@ -22,7 +23,8 @@ from .writer import Transaction, Writer
 log = structlog.get_logger()
 
 SWEEP_EVERY = 10  # rounds
-RETENTION_UNITS = 5  # of each of its two duties, in one round: what else is to be done waits for them
+RETENTION_UNITS = 5  # of each of its two duties, in one round
+RETENTION_MS = 500  # and no further one after that: what else is to be done waits for them
 _DAY_S = 86_400
 
 
@@ -52,19 +54,24 @@ class Duties:
         self._cx.dispatch.send_unsent()
 
     def retain(self, now: int) -> bool:
-        """Thin and drop what is old, RETENTION_UNITS of each; whether there may be more."""
+        """Thin and drop what is old, a few units of each; whether there may be more."""
         settings = self._cx.settings
-        dropping = self._some("drop", now - settings.meter_drop_after_days * _DAY_S)
-        thinning = self._some("thin", now - settings.meter_thin_after_days * _DAY_S)
-        return dropping or thinning
+        left = [
+            ("drop", now - settings.meter_drop_after_days * _DAY_S),
+            ("thin", now - settings.meter_thin_after_days * _DAY_S),
+        ]
+        until_ns = time.monotonic_ns() + RETENTION_MS * 1_000_000
+        for _ in range(RETENTION_UNITS):
+            left = [each for each in left if self._advance(*each)]
+            if not left or time.monotonic_ns() > until_ns or self._stopping.is_set():
+                break
+        return bool(left)
 
-    def _some(self, duty: str, before_at: int) -> bool:
+    def _advance(self, duty: str, before_at: int) -> bool:
         def unit(tx: Transaction) -> bool:
             return only_one(tx.conn) and retention.advance(tx, duty, before_at)
 
-        return all(
-            not self._stopping.is_set() and self._writer.submit(unit).result() for _ in range(RETENTION_UNITS)
-        )
+        return self._writer.submit(unit).result()
 
     def _listen(self, now: int) -> None:
         """Remember since when piles could be heard: their silence counts from then."""

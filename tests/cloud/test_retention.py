@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
-from cloud_stub import retention
+from cloud_stub import duties, retention
 from cloud_stub.cloud import Cloud
-from cloud_stub.duties import RETENTION_UNITS
 from cloud_stub.security import first_id_of, new_id, now_s
 from cloud_stub.tables import orders
 from tests.cloud.conftest import Phone
@@ -120,15 +119,17 @@ def test_one_round_does_a_few_units_and_says_that_there_is_more(
     settled: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ):
     """Nothing expires, and nothing is sent again, while a round lasts."""
+    monkeypatch.setattr(duties, "RETENTION_MS", 60_000)
     monkeypatch.setattr(retention, "BATCH", 1)
     monkeypatch.setattr(retention, "_NEXT", retention._NEXT.limit(1))
-    old = [aged_id(40, n) for n in range(RETENTION_UNITS + 2)]
+    old = [aged_id(40, n) for n in range(duties.RETENTION_UNITS + 3)]
     fill(cloud, settled, old, 40)
-    units = cloud.writer.units
     assert cloud.duties.retain(now_s())
-    assert cloud.writer.units - units <= 2 * RETENTION_UNITS
-    assert [len(samples_of(cloud, each)) for each in old[-3:]] == [2, 40, 40]
-    assert not cloud.duties.retain(now_s())
+    assert [len(samples_of(cloud, each)) for each in old[-4:]] == [2, 40, 40, 40]
+    monkeypatch.setattr(duties, "RETENTION_MS", 0)
+    assert cloud.duties.retain(now_s())
+    assert [len(samples_of(cloud, each)) for each in old[-4:]] == [2, 2, 40, 40]
+    finish(cloud)
     assert [len(samples_of(cloud, each)) for each in old] == [2] * len(old)
 
 
