@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from pile_protocol import seal
 
-from . import broker_auth, piles
+from . import broker_auth, piles, rates
 from .context import Context
 from .dispatch import Dispatch
 from .duties import Duties
@@ -52,7 +52,7 @@ class Cloud:
         self.hub = Hub()
         self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms)
         self.dispatch = Dispatch(self.link, self.writer)
-        self.orders = Context(settings, self.dispatch, self.hub, piles.Keys(), self.metrics)
+        self.orders = Context(settings, self.dispatch, self.hub, piles.Keys(), rates.Versions(), self.metrics)
         self.ingest = Ingest(self.orders, self.link, self.writer)
         self.order_limit = Limit(settings.orders_per_minute)
         self.quote_limit = Limit(settings.quotes_per_minute)

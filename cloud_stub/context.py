@@ -6,6 +6,7 @@ from .dispatch import Dispatch
 from .events import Hub
 from .metrics import Metrics
 from .piles import Keys
+from .rates import Versions
 from .settings import Settings
 
 
@@ -17,4 +18,5 @@ class Context:
     dispatch: Dispatch
     hub: Hub
     keys: Keys
+    rates: Versions
     metrics: Metrics

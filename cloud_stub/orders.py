@@ -173,9 +173,9 @@ def _confirmable_rate(conn: Connection, cx: Context, pile: Any, body: OrderBody,
     """
     if body.connector > pile.connectors:
         raise Problem(404, "UnknownConnector", "This pile has no such connector", connector=body.connector)
-    rate = rates.latest(conn, pile.device_id)
-    if rate is None:
+    if pile.rate_id is None:
         raise rates.no_rate(pile.device_id)
+    rate = cx.rates.get(conn, pile.rate_id)
     # A rate has several prices: one that was shown before a period's end must not start the next one.
     is_another_price = body.price is not None and body.price != rates.price_at(rate, now)
     if rate["rate_id"] != body.rate_id or is_another_price:

@@ -1,6 +1,7 @@
 """Rates: what an operator writes, checked; immutable versions of it; and what a phone is shown."""
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ from .tables import piles, rates
 from .writer import Transaction
 
 DAY_S = 86_400
+VERSIONS_KEPT = 10_000
 NO_RATE = "none"  # in the place of a rate_id
 # In the database of some machines: whatever a machine is set to, and what stands for "not set".
 _NO_PLACES = frozenset({"localtime", "Factory"})
@@ -129,6 +131,7 @@ _LATEST = (
     .join(piles, piles.c.rate_id == rates.c.rate_id)
     .where(piles.c.device_id == bindparam("device_id"))
 )
+_VERSION = select(rates.c.body_json).where(rates.c.rate_id == bindparam("rate_id"))
 _SET_LATEST = update(piles).where(piles.c.device_id == bindparam("of")).values(rate_id=bindparam("rate"))
 
 
@@ -174,6 +177,23 @@ def latest(conn: Connection, device_id: str) -> dict[str, Any] | None:
     """The pile's latest rate as wire.RATE."""
     row = conn.execute(_LATEST, {"device_id": device_id}).first()
     return json.loads(row.body_json) if row else None
+
+
+class Versions:
+    """Published rates, read from the database once each: a version never changes."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def get(self, conn: Connection, rate_id: str) -> dict[str, Any]:
+        """That version as wire.RATE, to be looked at only: others have the same one."""
+        rate = self._known.get(rate_id)
+        if rate is None:
+            row = conn.execute(_VERSION, {"rate_id": rate_id}).one()
+            rate = self._known[rate_id] = json.loads(row.body_json)
+            if len(self._known) > VERSIONS_KEPT:
+                self._known.popitem(last=False)
+        return rate
 
 
 def history(conn: Connection, device_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from tools.bench import machine, report
 from tools.bench.figures import ROUNDS, Figure
@@ -52,6 +55,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="a folder for the figures instead of docs/")
     options = parser.parse_args(argv)
     exit_on_signals()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR)
+    )  # of clouds in here
     folder = options.out or report.PAGE.parent
     json_file, page = folder / report.JSON_FILE.name, folder / report.PAGE.name
     found = report.load(json_file)

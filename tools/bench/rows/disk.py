@@ -38,6 +38,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     names = [f"DISK-{number:02}" for number in range(PILES)]
     with bed.database(data) as store:
         chains = {pile.device_id: bed.Chain(pile) for pile in bed.register(store, names)}
+        metered = bed.charging_orders(store, names, max(1, count // 200))  # they go on running
         empty = _size(store)
         orders = bed.charging_orders(store, names, count)
         acks = _Acks()
@@ -48,12 +49,13 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             _take(cloud, order["device_id"], topics.SETTLEMENT, sealed)
         _wait(acks, count)
         settled = _size(store)
-        metered = orders[: max(1, count // 200)]
         for order in metered:
             for turn in range(SAMPLES_AN_HOUR):
                 _take(cloud, order["device_id"], topics.METER, meter(order, order["issued_at"], 10 * turn))
         _wait(acks, count + len(metered) * SAMPLES_AN_HOUR)
         sampled = _size(store)
+        if sampled == settled:
+            raise ProcessError("no meter value was stored")
         cloud.writer.stop()
         cloud.store.close()
     wear = device_run.run(machine.interpreters()[0], "wear", max(0.05, 0.5 * min(1, scale)))
