@@ -49,10 +49,10 @@ class Store:
         if parsed.drivername in ("postgres", "postgresql"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        # A failing statement is logged: without its parameters, which may be device keys and order tokens.
         connect_args = {} if self.is_sqlite else _POSTGRESQL
 
         def new(**options: Any) -> Engine:
+            # A failing statement is logged: without its parameters, which may be device keys and order tokens.
             return create_engine(parsed, hide_parameters=True, connect_args=connect_args, **options)
 
         self.writing = new()
