@@ -52,7 +52,7 @@ class Store:
         connect_args = {} if self.is_sqlite else _POSTGRESQL
 
         def new(**options: Any) -> Engine:
-            # A failing statement is logged: without its parameters, which may be device keys and order tokens.
+            # A failing statement is logged, without its parameters: they may be device keys or order tokens.
             return create_engine(parsed, hide_parameters=True, connect_args=connect_args, **options)
 
         self.writing = new()
