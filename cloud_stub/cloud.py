@@ -26,6 +26,7 @@ from .writer import Unit, Writer
 
 T = TypeVar("T")
 
+MEETINGS_MAX = 4  # who was ended for another may be faster than it, and meet it once more
 RECONNECT_S = 3 * QUICK_S
 
 
@@ -100,13 +101,14 @@ class Cloud:
 
 
 async def write(writer: Writer, unit: Unit[T]) -> T:
-    """As Cloud.write. A unit that met another process is done once more, and sees what that one did."""
-    try:
-        return await asyncio.wrap_future(writer.submit(unit))
-    except DBAPIError as error:
-        if not (isinstance(error, IntegrityError) or is_deadlock(error)):
-            raise
-        return await asyncio.wrap_future(writer.submit(unit))
+    """As Cloud.write. A unit that met another process is done again, and sees what that one did."""
+    for _ in range(MEETINGS_MAX):
+        try:
+            return await asyncio.wrap_future(writer.submit(unit))
+        except DBAPIError as error:
+            if not (isinstance(error, IntegrityError) or is_deadlock(error)):
+                raise
+    return await asyncio.wrap_future(writer.submit(unit))
 
 
 def sync_broker(store: Store, settings: Settings) -> None:

@@ -69,9 +69,7 @@ def test_two_who_move_one_order_come_one_after_the_other(phone: Phone, pile: Fak
             orders.locked(other, phone.order_id)
 
 
-def test_of_two_who_wait_for_each_other_one_is_told_so_and_succeeds_the_second_time(
-    phone: Phone, add_pile: Any, cloud: Cloud
-):
+def test_of_two_who_wait_for_each_other_both_succeed_in_the_end(phone: Phone, add_pile: Any, cloud: Cloud):
     first, second = two_orders(phone, add_pile)
     both_have_one = Barrier(2)
     tries = {first: 0, second: 0}
@@ -94,4 +92,4 @@ def test_of_two_who_wait_for_each_other_one_is_told_so_and_succeeds_the_second_t
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(lock_both, first, second), pool.submit(lock_both, second, first)]:
             done.result(2 * WAIT_S)
-    assert sorted(tries.values()) == [1, 2]
+    assert sum(tries.values()) > 2
