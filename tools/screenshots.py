@@ -43,6 +43,7 @@ SMALL: ViewportSize = {"width": 320, "height": 568}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 TIMEOUT_MS = 30_000
 
+POWER = re.compile(r"[1-9]\.\d+ kW(?!h)")
 ENOUGH = re.compile(r"\D[1-4]\.\d\d .*5\.00")  # of the 5 kWh
 SPEED = 80  # times the clock's
 
@@ -171,7 +172,7 @@ def console_story(studio: Studio, system: System, device_id: str, suffix: str, *
         studio.take(page, f"console-login{suffix}")
         page.locator("#token").fill(system.operator_token)
         page.locator("#token").press("Enter")
-        wait_for(page, "#view tbody tr")
+        page.locator("#view tbody tr").filter(has_text=POWER).nth(1).wait_for()  # of both that charge
         studio.take(page, f"console-piles{suffix}")
         for name, view in (
             ("pile", own),
