@@ -47,6 +47,7 @@ def test_a_whole_order_is_settled_at_the_locked_rate_and_paid(pile, phone, tap):
     assert settlement["rate_digest"] == pricing.digest(view["rate"])
     assert order.pay(view["total_minor"]).status == 200
     assert order.view()["state"] == "Paid"
+    tap.wait_for(p.device_id, "order/status", lambda m: m["state"] == "Settled")
     states = [m.json()["state"] for m in tap.of(p.device_id, "order/status")]
     assert states == ["Accepted", "Charging", "Finishing", "Settled"]
 
