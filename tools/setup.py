@@ -1,4 +1,4 @@
-"""Makes or renews .venv from the pinned requirements; does nothing when nothing changed.
+"""Makes .venv from the pinned requirements, anew where they changed; does nothing when nothing changed.
 
     python3 tools/setup.py run     what the programs need
     python3 tools/setup.py flash   and what writes an image onto a board
@@ -50,9 +50,17 @@ def fingerprint(level: str) -> str:
     return digest.hexdigest()
 
 
+def stamp(level: str) -> Path:
+    return VENV / f"stamp-{level}"
+
+
 def is_current(level: str) -> bool:
-    stamp = VENV / f"stamp-{level}"
-    return PYTHON.exists() and stamp.exists() and stamp.read_text() == fingerprint(level)
+    return PYTHON.exists() and stamp(level).exists() and stamp(level).read_text() == fingerprint(level)
+
+
+def is_outdated() -> bool:
+    """Whether .venv was filled from other requirements: pip would leave in it what is asked for no longer."""
+    return any(stamp(level).exists() and not is_current(level) for level in LEVELS)
 
 
 def call(argv: list[str], why: str) -> None:
@@ -122,7 +130,7 @@ def install_python3_venv() -> None:
 
 
 def install(level: str) -> None:
-    if not has_pip():
+    if is_outdated() or not has_pip():
         make_venv()
     say(f"installing {', '.join(LEVELS[level])} into .venv (once; about a minute)")
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
@@ -139,7 +147,7 @@ def install(level: str) -> None:
             "pip could not install the MicroPython type stubs (its words are above)",
         )
     for done in ("run", level):
-        (VENV / f"stamp-{done}").write_text(fingerprint(done))
+        stamp(done).write_text(fingerprint(done))
 
 
 def main(argv: list[str]) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from cloud_stub.settings import Settings
@@ -34,7 +34,7 @@ def settings(request: pytest.FixtureRequest, server: Postgres, tmp_path: Path) -
 
 
 def test_a_worker_whose_database_hangs_lives_and_is_not_ready(server: Postgres, served: str):
-    with httpx.Client(base_url=served, timeout=BOUND_S, headers=AS_OPERATOR) as client:
+    with httpx2.Client(base_url=served, timeout=BOUND_S, headers=AS_OPERATOR) as client:
 
         def get(path: str) -> int:
             return client.get(path).status_code
