@@ -6,12 +6,13 @@ from pile.clock import CLOUD, Clock
 from pile.controller import Controller
 from pile.readings import Readings
 from pile.safety import Limits
-from pile_protocol import messages, seal, topics
+from pile_protocol import messages, pricing, seal, topics, wire
 from pile_protocol.errors import SealError
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
 DEVICE_ID = "pile-0001"
+NONCE = "0123456789abcdef"
 AT = 1_800_000_000  # Unix seconds: the now of the tests
 REGISTER_MWH = 5_000_000  # on the meter before anything flows
 CYCLE_MS = 100
@@ -222,6 +223,13 @@ class Pile:
         }
         self.receive(topics.COMMAND, with_changes(message, changes))
 
+    def tell_time(self, at, nonce=NONCE, **changes):
+        """The cloud's answer to a hello; returns what the clock says then."""
+        message = {"kind": "time", "device_id": DEVICE_ID, "nonce": nonce, "at": at}
+        message.update(changes)
+        self.receive(topics.TIME, message)
+        return self.clock.at()
+
     def acknowledge(self, settlement):
         self.receive(
             topics.SETTLEMENT_ACK,
@@ -270,3 +278,28 @@ class Pile:
                         continue  # damaged on purpose
                     found.append(messages.parse_json(data))
         return found
+
+
+def rejected(pile, reason, order_id="o1"):
+    """The one thing the pile said, and that no relay moved for it."""
+    pile.cycle()
+    said = pile.said()
+    assert said == [(order_id, "Rejected", reason)], (reason, said)
+    assert not pile.connector().commanded
+
+
+def totals_agree(settlement, locked=None):
+    """A settlement keeps its table, and prices like the cloud would."""
+    messages.validate(wire.SETTLEMENT, settlement)
+    locked = locked or rate()
+    begins = [step[0] for step in locked["steps"]]
+    energies = [(begins.index(row[0]), row[4]) for row in settlement["periods"]]
+    total, fee, periods = pricing.bill(locked, energies)
+    assert (settlement["total_minor"], settlement["session_fee_minor"], settlement["periods"]) == (
+        total,
+        fee,
+        periods,
+    ), settlement
+    delivered_mwh = settlement["end_register_mwh"] - settlement["start_register_mwh"]
+    assert sum([row[4] for row in periods]) == delivered_mwh == settlement["energy_mwh"], settlement
+    assert settlement["rate_digest"] == pricing.digest(locked), settlement

@@ -1,0 +1,106 @@
+"""The whole pile with flash that refuses to write, and with relays that do not move."""
+
+from pile.controller import RETRY_MS
+from tests.portable.kit import AT, REGISTER_MWH, Pile, totals_agree
+
+# -- flash that refuses --------------------------------------------------------------------------------------
+
+
+def test_flash_that_refuses_stops_the_order_and_settles_it_once_it_writes_again():
+    pile = Pile()
+    pile.charge(cycles=25)
+    pile.said()
+    pile.store.refusing = True
+    pile.cycle(30)
+    assert not pile.connector().commanded
+    assert pile.connector().latch.fault == "InternalError" and pile.settlements() == []
+    assert ("o1", "Settled", "Other") not in pile.said(), "settled without a durable settlement"
+    pile.store.refusing = False
+    pile.cycle(RETRY_MS // 100 + 5)
+    (settlement,) = pile.settlements()
+    totals_agree(settlement)
+    assert settlement["stop_reason"] == "Other"
+    assert ("o1", "Settled", "Other") in pile.said()
+    pile.cycle(50)
+    assert len(pile.settlements()) == 1
+    assert pile.connector().status() == "Faulted"
+
+
+def test_flash_that_refuses_at_the_very_end_doubles_nothing():
+    """Each write of the settling is refused in turn, and tried again; the power fails after it as well."""
+    for refused in range(8):
+        for cut in (False, True):
+            pile = Pile()
+            pile.charge(cycles=25)
+            pile.command("stop", order_id="o1")
+            pile.store.refuse_after = refused
+            pile.cycle(15)
+            pile.store.refuse_after = None
+            if cut:
+                pile.boot(AT + 30)
+            pile.cycle(30)
+            pile.stop()
+            (settlement,) = pile.settlements()
+            totals_agree(settlement)
+            assert pile.connector().session is None and pile.controller.journal.load(1) is None, (
+                refused,
+                cut,
+            )
+
+
+def test_one_connectors_trouble_with_flash_stops_both():
+    pile = Pile(connectors=2)
+    pile.charge("o1", 15)
+    pile.charge("o2", 15, connector=2)
+    pile.store.refusing = True
+    pile.cycle(30)
+    assert not pile.connector(1).commanded and not pile.connector(2).commanded
+    pile.store.refusing = False
+    pile.cycle(30)
+    assert sorted([s["order_id"] for s in pile.settlements()]) == ["o1", "o2"]
+
+
+def test_a_relay_opens_at_its_limit_though_the_flash_refuses():
+    pile = Pile()
+    pile.charge(cycles=11, limits={"duration_s": 3_600, "energy_mwh": 2_600})
+    pile.store.refusing = True
+    pile.cycle(3)
+    assert not pile.connector().commanded
+    assert pile._registers[1] - REGISTER_MWH <= 2_600 + 200
+
+
+def test_a_fault_for_flash_that_refused_is_kept_once_it_writes_again():
+    pile = Pile()
+    pile.charge()
+    pile.store.refusing = True
+    pile.cycle(20)
+    pile.store.refusing = False
+    pile.cycle(30)
+    pile.boot()
+    assert pile.connector().latch.fault == "InternalError"
+
+
+# -- relays --------------------------------------------------------------------------------------------------
+
+
+def test_a_welded_relay_is_told_and_its_energy_not_billed():
+    for feedback in (True, False):
+        pile = Pile(feedback=feedback)
+        pile.charge(cycles=30)
+        pile.welded.add(1)
+        pile.command("stop", order_id="o1")
+        pile.cycle(40)
+        (settlement,) = pile.settlements()
+        most = (30 + 1) * 200 if feedback else (30 + 1 + 4) * 200
+        assert settlement["energy_mwh"] <= most, (feedback, settlement["energy_mwh"])
+        assert pile.connector().latch.fault == "PowerSwitchFailure", feedback
+        assert pile.connector().status() == "Faulted"
+
+
+def test_a_relay_that_does_not_close_is_a_fault_and_the_order_is_settled():
+    pile = Pile()
+    pile.stuck_open.add(1)
+    pile.charge(cycles=30)
+    (settlement,) = pile.settlements()
+    assert (settlement["stop_reason"], settlement["energy_mwh"]) == ("Other", 0)
+    assert pile.connector().status() == "Faulted"

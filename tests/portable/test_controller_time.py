@@ -1,0 +1,57 @@
+"""The whole pile's time: which it believes, and that no change of it reaches a running order."""
+
+from pile.controller import HELLO_ANSWER_MS
+from tests.portable.kit import AT, NONCE, Pile, rate, totals_agree
+
+
+def test_time_is_believed_as_the_answer_to_a_hello():
+    pile = Pile(told_at=None)
+    assert not pile.controller.knows_time
+    pile.controller.hello(NONCE)
+    assert pile.tell_time(AT) == AT and pile.controller.knows_time
+
+
+def test_time_with_another_nonce_or_a_second_time_is_not():
+    pile = Pile(told_at=None)
+    assert pile.tell_time(AT) is None, "nobody asked"
+    pile.controller.hello(NONCE)
+    assert pile.tell_time(AT, "f" * 16) is None
+    assert pile.tell_time(AT, device_id="pile-0002") is None
+    assert pile.tell_time(AT) == AT
+    assert pile.tell_time(AT + 500) == AT, "a replay set the clock"
+    pile.controller.hello("f" * 16)
+    assert pile.tell_time(AT + 500) == AT, "the nonce of an earlier hello was believed"
+    assert pile.controller.dropped == 5
+
+
+def test_time_that_took_too_long_is_asked_for_again():
+    pile = Pile(told_at=None)
+    pile.controller.hello(NONCE)
+    pile.cycle(1, HELLO_ANSWER_MS + 1)
+    assert pile.tell_time(AT) is None
+    pile.controller.hello("f" * 16)
+    pile.cycle(1, HELLO_ANSWER_MS)
+    assert pile.tell_time(AT, "f" * 16) == AT
+
+
+def test_hours_of_clock_change_in_a_running_order_change_neither_its_price_nor_its_end():
+    locked = rate(steps=[[AT - 7_200, 1_000_000, 0, "valley"], [AT + 3_600, 9_000_000, 0, "peak"]])
+    for jump_s in (7_200, -7_200, 86_400 * 400):
+        pile = Pile()
+        pile.charge(cycles=10, rate=locked, limits={"duration_s": 60})
+        pile.controller.hello(NONCE)
+        assert pile.tell_time(AT + jump_s) == AT + jump_s
+        pile.cycle(700)
+        (settlement,) = pile.settlements()
+        totals_agree(settlement, locked)
+        assert settlement["stop_reason"] == "TimeLimitReached"
+        assert settlement["ended_at"] - settlement["started_at"] == 60, jump_s
+        assert [row[1] for row in settlement["periods"]] == [1_000_000], jump_s
+
+
+def test_a_tick_wrap_within_a_running_order():
+    pile = Pile(ticks_ms=(1 << 30) - 30_000)
+    pile.charge(cycles=610, limits={"duration_s": 60})
+    (settlement,) = pile.settlements()
+    assert settlement["ended_at"] == AT + 60 and settlement["energy_mwh"] == 599 * 200
+    totals_agree(settlement)
