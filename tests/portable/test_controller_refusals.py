@@ -4,16 +4,7 @@ from pile.admission import FREE_BYTES_MIN
 from pile.journal import USED_MAX
 from pile.outbox import Outbox
 from pile_protocol import topics
-from tests.portable.kit import (
-    AT,
-    OTHER_KEY,
-    MemoryStore,
-    Pile,
-    order,
-    rate,
-    rejected,
-    sealed,
-)
+from tests.portable.kit import AT, OTHER_KEY, MemoryStore, Pile, order, rate, rejected, sealed
 
 # -- refusals ------------------------------------------------------------------------------------------------
 
