@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from sqlalchemy import insert, select, update
 
-from cloud_stub import piles
+from cloud_stub import orders, piles
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
 from cloud_stub.settings import Settings
@@ -120,6 +120,11 @@ class Fleet:
             "remaining": {"energy_mwh": None, "cost_minor": None, "duration_s": 100},
         }
         pile._say("meter", said | meter)
+
+    def give_up(self, order: PhoneOrder) -> None:
+        """The time to answer it has run out."""
+        late = order.placed["expires_at"] + 60
+        self.cloud.writer.submit(lambda tx: orders.expire(tx, self.cloud.orders, late)).result(WAIT_S)
 
     def settle(
         self, pile: FakePile, order: PhoneOrder, message: dict[str, Any], mwh: int, **lies: Any

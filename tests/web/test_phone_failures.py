@@ -13,6 +13,7 @@ from tests.web.test_phone_price import orders
 from tools.phone import PhoneOrder
 
 READ_MS = 9_000  # as long as a failure that is over may stay
+POLL_MS = 5_000  # until the page has asked again
 PLUGGED = {1: {"status": "Preparing", "plugged": True}}
 
 
@@ -274,3 +275,36 @@ def test_a_bill_that_somebody_looked_into_is_what_they_decided(
             expect(page.locator(".pill")).to_have_text("Nothing to pay")
             page.locator("#done").click()
             expect(page.locator("#confirm")).to_be_visible()
+
+
+def test_an_order_given_up_that_runs_after_all_is_followed_again(
+    fleet: Fleet, pile: FakePile, context: BrowserContext, open_page: Callable[..., Page]
+):
+    """Its stream had ended with it: the page showed one look at the charge, and no more."""
+    fleet.report(pile, connectors=1, said=PLUGGED)
+    order = fleet.phone.order(pile.device_id)
+    page = open_page(link(fleet, order), context)
+    expect(page.get_by_role("heading", name="Starting")).to_be_visible()
+    fleet.give_up(order)
+    expect(page.get_by_role("heading", name="The pile did not answer in time")).to_be_visible()
+    pile.order_status(order.order_id, "Charging")  # in time, but only now on its way
+    fleet.charge(pile, order)
+    page.clock.fast_forward(POLL_MS)
+    expect(page.locator(".energy .value")).to_have_text("2.35")
+    fleet.charge(pile, order, energy_mwh=3_000_000)
+    expect(page.locator(".energy .value")).to_have_text("3.00")
+
+
+def test_a_message_gives_way_to_the_next_one(
+    fleet: Fleet, context: BrowserContext, open_page: Callable[..., Page], watch
+):
+    """The page of the first failure stayed, whatever had become of it."""
+    watch.allow("503 (Service Unavailable)")
+    watch.allow("409 (Conflict)")
+    fleet.pile("NEW-1", rate=None)
+    context.route("**/api/piles/*", problem(503, "DatabaseUnavailable"))
+    page = open_page(f"{fleet.url}/p/NEW-1", context)
+    expect(page.get_by_role("heading", name="The service is busy")).to_be_visible()
+    context.unroute_all()
+    page.clock.fast_forward(POLL_MS)
+    expect(page.get_by_role("heading", name="This pile has no price yet")).to_be_visible()

@@ -21,7 +21,7 @@ const POLL_MS = 4_000;
 const REOPEN_MS = 2_000;
 const RATE_FRESH_MS = 60_000;
 const ENDS = ["Paid", "Rejected", "Expired", "Cancelled"];
-let view = null; // {name, element, title, update}
+let view = null; // {name, message, element, title, update}
 let stream = null;
 let polling = false;
 
@@ -88,7 +88,7 @@ function offer(rate) {
   my.rate = rate;
   tellTime();
   if (!old || !rate || my.order || view?.name !== "choose" || !differs(old, rate)) return false;
-  const accept = () => document.getElementById("confirm").click();
+  const accept = () => document.getElementById("confirm")?.click();
   askAgain({ old, rate, accept, closed: refocus });
   return true;
 }
@@ -125,7 +125,12 @@ async function poll() {
       if (isRateStale()) await fetchRate();
       if (my.key) await resume(my.key);
     } else if (my.order.state === "Expired" || my.order.state === "Cancelled") {
-      takeOrder(await ask(orderPath(), { token: my.token })); // it may turn out to run after all
+      const { order } = my;
+      const now = await ask(orderPath(), { token: my.token });
+      if (my.order === order) {
+        takeOrder(now);
+        watch(); // it may turn out to run after all
+      }
     }
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -333,9 +338,9 @@ function draw() {
   if (!t) return;
   forgetFailure();
   const name = wanted();
-  if (view?.name !== name) {
+  if (view?.name !== name || view.message !== my.message) {
     const before = view;
-    view = { name, ...VIEWS[name]() };
+    view = { name, message: my.message, ...VIEWS[name]() };
     view.update?.(my);
     show(outlet, view.element);
     document.title = [view.title?.textContent, t.brand].filter(Boolean).join(" · ");
@@ -364,14 +369,13 @@ function choose() {
   if (!connectors.some(each => each.connector === my.choice.connector)) my.choice.connector = 1;
   const free = connectors.find(each => !each.busy && !each.fault && each.status !== "Unavailable");
   if (free && connectors[my.choice.connector - 1].busy) my.choice.connector = free.connector;
-  const made = chooseView({
+  return chooseView({
     choice: my.choice,
     confirm,
     chosen: () => (my.failure = null),
     receipt: last && t.pile.lastReceipt(format.dateTime(last.at)),
     openReceipt: () => location.assign(`${location.pathname}?order=${encodeURIComponent(last.order_id)}`)
   });
-  return { ...made, update: () => made.update(my) };
 }
 
 // -- begin
