@@ -1,12 +1,11 @@
 """The one place where the cloud is put together, started and stopped."""
 
 import asyncio
-import time
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from pile_protocol import seal
 
@@ -20,14 +19,13 @@ from .limits import Limit
 from .metrics import Metrics
 from .mqtt import Link
 from .settings import Settings
-from .store import QUICK_S, Store, is_deadlock
+from .store import Store, is_deadlock
 from .tables import piles as piles_table
 from .writer import Unit, Writer
 
 T = TypeVar("T")
 
 MEETINGS_MAX = 4  # who was ended for another may be faster than it, and meet it once more
-RECONNECT_S = 3 * QUICK_S
 
 
 class Cloud:
@@ -59,7 +57,6 @@ class Cloud:
         self.quote_limit = Limit(settings.quotes_per_minute)
         self.duties = Duties(self.orders, self.ingest, self.writer)
         self._reader: Connection | None = None
-        self._reader_not_before_ns = 0
 
     def start(self) -> None:
         """Migrate, let the piles in at the broker, connect. Raises SQLAlchemyError without a database."""
@@ -82,17 +79,12 @@ class Cloud:
 
     @property
     def reader(self) -> Connection:
-        """The event loop's own connection, without transactions: for quick reads by key.
+        """The event loop's own connection to SQLite, without transactions: for quick reads by key.
 
-        Raises sqlalchemy.exc.SQLAlchemyError; at once if a connection was tried just now, so that the loop
-        does not wait again and again for a database that hangs.
+        Not to PostgreSQL, which may hang, and all of the loop with it.
         """
-        if self._reader is None or self._reader.invalidated:
-            now_ns = time.monotonic_ns()
-            if now_ns < self._reader_not_before_ns:
-                raise OperationalError("connect", {}, TimeoutError("the database did not answer just now"))
-            self._reader_not_before_ns = now_ns + RECONNECT_S * 1_000_000_000
-            self._reader = self.store.quick.connect()
+        if self._reader is None:
+            self._reader = self.store.reading.connect()
         return self._reader
 
     async def write(self, unit: Unit[T]) -> T:

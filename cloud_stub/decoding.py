@@ -20,7 +20,7 @@ _Keeper = Callable[[Any], Any]
 
 def decode(name: str, payload: bytes) -> dict[str, Any]:
     """The message of topic `name`, checked field by field, not its seal. Raises MessageError."""
-    said = _parse(payload)
+    said = messages.parse_json(payload, loads=orjson.loads)
     messages.validate(wire.BY_TOPIC[name], said)
     return _KEEPERS[name](said)
 
@@ -39,18 +39,6 @@ def salvage(payload: bytes) -> dict[str, Any] | None:
     if any(found[name] is None for name in ("kind", "order_id", "seq", "mac")):
         return None
     return found
-
-
-def _parse(payload: bytes) -> dict[str, Any]:
-    if len(payload) > messages.MESSAGE_MAX_BYTES:
-        raise MessageError("message", f"is larger than {messages.MESSAGE_MAX_BYTES} bytes")
-    try:
-        said = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        raise MessageError("message", "is not JSON in UTF-8") from None
-    if type(said) is not dict:
-        raise MessageError("message", "must be a JSON object")
-    return said
 
 
 def _usable(check: Any, keep: _Keeper | None, value: Any) -> Any:

@@ -48,7 +48,6 @@ class Ingest:
         self._link = link
         self._writer = writer
         self._meters = Meters(cx.hub, cx.settings.meter_sample_s)
-        self._intake = Intake(cx, self._meters)
         self._to_retry: deque[Incoming] = deque()
         link.on_message = self.take
 
@@ -97,7 +96,7 @@ class Ingest:
         now = now_s()
         told = [item.told for item in items if item.told]
         if told:
-            self._intake.take(tx, told, now)
+            Intake(self._cx, self._meters, tx, now).take(told)
         rejected = []
         for item in items:
             unusable = item.unusable or (item.told and item.told.unusable)

@@ -59,12 +59,15 @@ class Told:
 
 
 class Intake:
-    """Acts on messages inside the writer's transaction."""
+    """Acts on messages inside one transaction of the writer's, at `now`."""
 
-    def __init__(self, cx: Context, meters: Meters):
+    def __init__(self, cx: Context, meters: Meters, tx: Transaction, now: int):
         self._cx = cx
         self._meters = meters
-        self._kinds: dict[str, Callable[[Transaction, list[Told], dict[str, Any], int], None]] = {
+        self._tx = tx
+        self._now = now
+        self._rows: dict[str, Any] = {}  # the piles that say more than meter values, locked
+        self._kinds: dict[str, Callable[[list[Told]], None]] = {
             topics.HELLO: self._hellos,
             topics.ORDER_STATUS: self._order_statuses,
             topics.STATUS: self._statuses,
@@ -72,12 +75,12 @@ class Intake:
             topics.SETTLEMENT: self._settlements,
         }
 
-    def take(self, tx: Transaction, told: list[Told], now: int) -> None:
+    def take(self, told: list[Told]) -> None:
         """Act on each; those that prove to be of no use have `unusable` set, and have changed nothing."""
         of_kind: defaultdict[str, list[Told]] = defaultdict(list)
         for each in told:
             each.unusable = None  # of an attempt that was rolled back
-            if self._cx.keys.get(tx.conn, each.device_id) is None:
+            if self._cx.keys.get(self._tx.conn, each.device_id) is None:
                 each.unusable = Unusable("UnknownPile", each.device_id[:40])
             else:
                 of_kind[each.name].append(each)
@@ -86,49 +89,52 @@ class Intake:
         device_ids = {
             each.device_id for name, some in of_kind.items() if name != topics.METER for each in some
         }
-        rows = piles.locked_many(tx.conn, device_ids) if device_ids else {}
+        if device_ids:
+            self._rows = piles.locked_many(self._tx.conn, device_ids)
         for name, act in self._kinds.items():
-            some = [each for each in of_kind[name] if not self._is_removed(tx, each, rows)]
+            some = [each for each in of_kind[name] if not self._is_removed(each)]
             if some:
-                act(tx, some, rows, now)
+                act(some)
 
-    def _is_removed(self, tx: Transaction, told: Told, rows: dict[str, Any]) -> bool:
+    def _is_removed(self, told: Told) -> bool:
         """Whether it is said by a pile that was removed, which some brokers let finish what it is saying."""
-        row = rows.get(told.device_id)
+        row = self._rows.get(told.device_id)
         if row is None or row.removed_at is None:
             return False
         told.unusable = Unusable("UnknownPile", "it was removed")
         if told.name == topics.STATUS:  # its last will, which the broker now keeps
             clear = self._cx.dispatch.publish_now
-            tx.after_commit(lambda: clear(told.device_id, topics.STATUS, "", retain=True))
+            self._tx.after_commit(lambda: clear(told.device_id, topics.STATUS, "", retain=True))
         return True
 
-    def _hellos(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
+    def _hellos(self, told: list[Told]) -> None:
         for each in told:
-            self._hello(tx, each.device_id, each.said, now)
+            self._hello(each.device_id, each.said)
 
-    def _hello(self, tx: Transaction, device_id: str, hello: dict[str, Any], now: int) -> None:
-        piles.seen(tx.conn, device_id, now)
-        key = self._key(tx, device_id)
-        tx.after_commit(lambda: self._tell_time(device_id, hello["nonce"], key))
-        orders.reconcile(tx, self._cx, device_id, dict(hello["orders"]), hello["outbox"], now)
-        rate = rates.latest(tx.conn, device_id)
+    def _hello(self, device_id: str, hello: dict[str, Any]) -> None:
+        piles.seen(self._tx.conn, device_id, self._now)
+        key = self._key(device_id)
+        self._tx.after_commit(lambda: self._tell_time(device_id, hello["nonce"], key))
+        orders.reconcile(self._tx, self._cx, device_id, dict(hello["orders"]), hello["outbox"], self._now)
+        rate = rates.latest(self._tx.conn, device_id)
         if rate is not None:  # the broker may have lost what it retained
             text = to_json(rate)
-            tx.after_commit(lambda: self._cx.dispatch.publish_now(device_id, topics.RATE, text, retain=True))
-        self._cx.dispatch.resend(tx, device_id, now)
+            publish = self._cx.dispatch.publish_now
+            self._tx.after_commit(lambda: publish(device_id, topics.RATE, text, retain=True))
+        self._cx.dispatch.resend(self._tx, device_id, self._now)
 
     def _tell_time(self, device_id: str, nonce: str, key: bytes) -> None:
         said = {"kind": "time", "device_id": device_id, "nonce": nonce, "at": now_s()}
         self._cx.dispatch.publish_now(device_id, topics.TIME, seal.seal(to_json(said), key))
 
-    def _order_statuses(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
+    def _order_statuses(self, told: list[Told]) -> None:
         order_ids = {each.said["order_id"] for each in told} - {None}
-        found = orders.locked_many(tx.conn, order_ids)
-        moves = Moves(tx, self._cx, now)
+        found = orders.locked_many(self._tx.conn, order_ids)
+        moves = Moves(self._tx, self._cx, self._now)
         noted = []
         for each in told:
             said = each.said
+            of = {"device_id": each.device_id, "order_id": said["order_id"]}
             row = found.get(said["order_id"])
             if said["order_id"] is None:  # too damaged to tell which
                 note = {"kind": "OrderRefused", "detail": said["reason"] or said["state"]}
@@ -144,31 +150,31 @@ class Intake:
             else:
                 note = orders.reported(moves, row, said)
             if note:
-                noted.append({"at": now, "device_id": each.device_id, "order_id": said["order_id"], **note})
+                noted.append({"at": self._now, **of, **note})
         moves.write()
-        record_events(tx.conn, noted)
+        record_events(self._tx.conn, noted)
 
-    def _statuses(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
-        statuses = piles.Statuses(rows, now)
+    def _statuses(self, told: list[Told]) -> None:
+        statuses = piles.Statuses(self._rows, self._now)
         shown: list[tuple[str, str, str]] = []
         for each in told:
             if statuses.add(each.device_id, each.said):
                 of_orders = orders.shown(each.said.get("connectors", []))
                 shown += [(each.device_id, order_id, word) for order_id, word in of_orders]
-        statuses.write(tx.conn)
+        statuses.write(self._tx.conn)
         if not shown:
             return
-        found = orders.locked_many(tx.conn, {order_id for _, order_id, _ in shown})
-        moves = Moves(tx, self._cx, now)
+        found = orders.locked_many(self._tx.conn, {order_id for _, order_id, _ in shown})
+        moves = Moves(self._tx, self._cx, self._now)
         for device_id, order_id, word in shown:
             row = found.get(order_id)
             if row is not None and row.device_id == device_id:
                 moves.move(row, life.of_pile(word))
         moves.write()
 
-    def _meter_values(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
+    def _meter_values(self, told: list[Told]) -> None:
         order_ids = to_json(list({each.said["order_id"] for each in told}))
-        owners = {row.order_id: row for row in tx.conn.execute(_OWNERS, {"order_ids": order_ids})}
+        owners = {row.order_id: row for row in self._tx.conn.execute(_OWNERS, {"order_ids": order_ids})}
         samples, stored = [], []
         for each in told:
             row = owners.get(each.said["order_id"])
@@ -182,28 +188,28 @@ class Intake:
                 samples.append(sample | {"remaining_json": to_json(each.said["remaining"])})
                 stored.append(each)
         if samples:
-            tx.conn.execute(insert_or_ignore(tx.conn, meter_samples), samples)
-            tx.after_commit(lambda: self._stored(stored))
+            self._tx.conn.execute(insert_or_ignore(self._tx.conn, meter_samples), samples)
+            self._tx.after_commit(lambda: self._stored(stored))
 
     def _stored(self, told: list[Told]) -> None:
         for each in told:
             self._meters.stored(each.device_id, each.said)
 
-    def _settlements(self, tx: Transaction, told: list[Told], rows: dict[str, Any], now: int) -> None:
+    def _settlements(self, told: list[Told]) -> None:
         sealed = []
         for each in told:
             try:
-                seal.check(each.payload, self._key(tx, each.device_id))
+                seal.check(each.payload, self._key(each.device_id))
             except SealError as error:
                 wrong = ("Malformed", each.malformed) if each.malformed else ("BadSeal", str(error))
                 each.unusable = Unusable(*wrong)
             else:
                 sealed.append(settlements.Received(each.device_id, each.said, each.payload, each.malformed))
         if sealed:
-            settlements.store(tx, self._cx, sealed, now)
+            settlements.store(self._tx, self._cx, sealed, self._now)
 
-    def _key(self, tx: Transaction, device_id: str) -> bytes:
-        key = self._cx.keys.get(tx.conn, device_id)
+    def _key(self, device_id: str) -> bytes:
+        key = self._cx.keys.get(self._tx.conn, device_id)
         if key is None:
             raise LookupError(device_id)
         return key

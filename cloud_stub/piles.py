@@ -59,6 +59,10 @@ class Keys:
     def __init__(self) -> None:
         self._known: dict[str, bytes] = {}
 
+    def __contains__(self, device_id: str) -> bool:
+        """Whether its key has been read already; a pile that has not may be there all the same."""
+        return device_id in self._known
+
     def get(self, conn: Connection, device_id: str) -> bytes | None:
         """The pile's 32 key bytes; None where there is no such pile."""
         key = self._known.get(device_id)

@@ -1,7 +1,6 @@
 """Rates: what an operator writes, checked; immutable versions of it; and what a phone is shown."""
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from typing import Any
@@ -183,7 +182,7 @@ class Versions:
     """Published rates, read from the database once each: a version never changes."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._known: dict[str, dict[str, Any]] = {}  # the oldest first
 
     def get(self, conn: Connection, rate_id: str) -> dict[str, Any]:
         """That version as wire.RATE, to be looked at only: others have the same one."""
@@ -192,7 +191,7 @@ class Versions:
             row = conn.execute(_VERSION, {"rate_id": rate_id}).one()
             rate = self._known[rate_id] = json.loads(row.body_json)
             if len(self._known) > VERSIONS_KEPT:
-                self._known.popitem(last=False)
+                del self._known[next(iter(self._known))]
         return rate
 
 

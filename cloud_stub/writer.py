@@ -67,12 +67,15 @@ class _ItemJob:
     item: Any
 
 
+_Job = _UnitJob | _ItemJob
+
+
 class Writer:
     """Runs units of work on one thread. `commits` and `units` count what has been done."""
 
     def __init__(self, engine: Engine):
         self._engine = engine
-        self._jobs: queue.SimpleQueue[_UnitJob | _ItemJob | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self.commits = 0
         self.units = 0
@@ -111,8 +114,8 @@ class Writer:
                 if last:
                     return
 
-    def _take(self) -> tuple[list[_UnitJob | _ItemJob], bool]:
-        group: list[_UnitJob | _ItemJob] = []
+    def _take(self) -> tuple[list[_Job], bool]:
+        group: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
             # A cancelled unit is left out: nobody waits for it any more, and nothing has begun.
@@ -126,7 +129,7 @@ class Writer:
                 return group, False
         return group, True
 
-    def _commit(self, conn: Connection, group: list[_UnitJob | _ItemJob]) -> None:
+    def _commit(self, conn: Connection, group: list[_Job]) -> None:
         transaction = Transaction(conn)
         results: list[tuple[_UnitJob, Any, Problem | None]] = []
         began_ns = time.perf_counter_ns()
@@ -160,9 +163,9 @@ class Writer:
                 job.future.set_exception(problem)
 
 
-def _together(group: list[_UnitJob | _ItemJob]) -> list[tuple[_UnitJob | _ItemJob, list[Any]]]:
+def _together(group: list[_Job]) -> list[tuple[_Job, list[Any]]]:
     """The group in its order, each batch once, at its first item's place, with all of its items."""
-    found: list[tuple[_UnitJob | _ItemJob, list[Any]]] = []
+    found: list[tuple[_Job, list[Any]]] = []
     items_of: dict[int, list[Any]] = {}
     for job in group:
         if isinstance(job, _UnitJob):
@@ -182,7 +185,7 @@ def _done(tx: Transaction, unit: Unit[Any]) -> tuple[Any, Problem | None]:
         return None, problem
 
 
-def _failed(job: _UnitJob | _ItemJob, error: Exception) -> None:
+def _failed(job: _Job, error: Exception) -> None:
     if isinstance(job, _UnitJob):
         job.future.set_exception(error)
         return

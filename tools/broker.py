@@ -16,7 +16,6 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from types import TracebackType
 
 from cloud_stub import broker_auth
 from tools import broker_config, certs, mosquitto
@@ -25,6 +24,7 @@ from tools.processes import (
     Child,
     Children,
     ProcessError,
+    Started,
     exit_on_signals,
     free_port,
     is_port_taken,
@@ -41,7 +41,7 @@ def say(text: str) -> None:
     print("broker: " + text, file=sys.stderr, flush=True)
 
 
-class Broker:
+class Broker(Started):
     """One mosquitto on 127.0.0.1, for as long as the `with` block (or from `start` to `stop`).
 
     data: the project's data folder (RATELOCK_DATA). port: None takes a free one and keeps it over restarts.
@@ -66,15 +66,6 @@ class Broker:
         self._child: Child | None = None
         self._ending = threading.Event()
         self._watcher: threading.Thread | None = None
-
-    def __enter__(self) -> Broker:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:

@@ -21,13 +21,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 import psycopg
 from psycopg import sql
 
 from tools import ROOT, debian
-from tools.processes import HOST, Children, ProcessError, free_port, wait_for_port
+from tools.processes import HOST, Children, ProcessError, Started, free_port, wait_for_port
 
 FETCHED = ROOT / ".venv" / "postgresql"
 PLACES = (
@@ -59,7 +58,7 @@ class NoPostgres(Exception):
     """There is no way to run PostgreSQL here; the text says why."""
 
 
-class Postgres:
+class Postgres(Started):
     """One server. durable: commits reach the disk, which a measurement wants and a test does not need.
 
     Raises NoPostgres where it cannot be had, ProcessError where it does not start.
@@ -75,19 +74,6 @@ class Postgres:
         self._child = None
         self._password = secrets.token_urlsafe(24)
         self.port = 0
-
-    def __enter__(self) -> Postgres:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Returns once the server answers."""

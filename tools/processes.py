@@ -21,12 +21,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import IO, Any
+from types import FrameType
+from typing import IO, Any, TypeVar
 
 HOST = "127.0.0.1"
 STOP_TIMEOUT_S = 10
 KEPT_LINES = 10_000
+StartedT = TypeVar("StartedT", bound="Started")
 FREE_PORTS = range(20_000, 32_768)  # below what Linux (32768) and macOS (49152) give to outgoing connections
 
 # Reads "+pid" and "-pid" lines. At end of file its parent is gone: it ends the process groups still listed.
@@ -258,6 +259,28 @@ class Child:
             pass
 
 
+class Started:
+    """What is up for as long as its `with` block lasts."""
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Also after a start that failed midway."""
+        raise NotImplementedError
+
+    def __enter__(self: StartedT) -> StartedT:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
 class Children:
     """The processes of one run. Leaving the `with` block stops them all, newest first."""
 
@@ -268,9 +291,7 @@ class Children:
     def __enter__(self) -> Children:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(

@@ -16,13 +16,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from tools import ROOT
 from tools.api_client import ApiError, Client
 from tools.broker import Broker
-from tools.processes import HOST, Child, Children, ProcessError, free_port, is_port_taken
+from tools.processes import HOST, Child, Children, ProcessError, Started, free_port, is_port_taken
 
 PORT_TRIES = 5
 CLOUDS_OWN = ("RATELOCK_", "DATABASE_URL")  # how the names of its settings begin
@@ -53,7 +52,7 @@ class PileIdentity:
     connectors: int
 
 
-class System:
+class System(Started):
     """Broker and cloud on 127.0.0.1, over one data folder, and any number of simulated piles.
 
     Ports: None takes free ones and keeps them over restarts; tls_port: as Broker's. env: added to the cloud's
@@ -84,19 +83,6 @@ class System:
         self._children = Children()
         self.cloud: Child | None = None
         self._lock: IO[str] | None = None
-
-    def __enter__(self) -> System:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Broker, then cloud. Raises ProcessError, mosquitto.NoBroker."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from tools import ROOT
 from tools.api_client import Client
 from tools.postgres import Postgres
-from tools.processes import HOST, Child, Children, ProcessError
+from tools.processes import HOST, Child, Children, ProcessError, Started
 from tools.system import System
 
 SHARE = "cloud"
@@ -23,7 +23,7 @@ class Worker:
         self.base_url = base_url
 
 
-class Workers:
+class Workers(Started):
     """`count` workers; the first is the system's own cloud, which outlives the others."""
 
     def __init__(self, data: Path, postgres: Postgres, count: int):
@@ -35,23 +35,16 @@ class Workers:
         self._children = Children()
         self.workers: list[Worker] = []
 
-    def __enter__(self) -> Workers:
-        try:
-            self.system.start()
-            if self.system.cloud is None:
-                raise ProcessError("the system has no cloud")
-            self.workers = [Worker(0, self.system.cloud, self.system.base_url)]
-            for number in range(1, self._count):
-                self.start(number)
-            for worker in self.workers:
-                wait_until_ready(worker)
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def start(self) -> None:
+        """Returns once all of them are ready."""
+        self.system.start()
+        if self.system.cloud is None:
+            raise ProcessError("the system has no cloud")
+        self.workers = [Worker(0, self.system.cloud, self.system.base_url)]
+        for number in range(1, self._count):
+            self.add(number)
+        for worker in self.workers:
+            wait_until_ready(worker)
 
     def stop(self) -> None:
         try:
@@ -59,7 +52,7 @@ class Workers:
         finally:
             self.system.stop()
 
-    def start(self, number: int) -> Worker:
+    def add(self, number: int) -> Worker:
         """One more worker, on whatever port is free."""
         child = self._children.start(
             f"worker {number}",

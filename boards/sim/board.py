@@ -44,9 +44,8 @@ _plants = [
     for _ in range(_settings["connectors"])
 ]
 _bench = Bench(_plants, _settings["world"])
-GC_STEP_BYTES = (
-    65_536  # a PC's heap need not stay in one piece: collecting every 8 KB was half of an order's CPU
-)
+# A PC's heap need not stay in one piece: collecting every 8 KB was half of an order's CPU.
+GC_STEP_BYTES = 65_536
 REST_MS = _settings["rest_ms"]  # the control cycle's period while no order runs
 
 

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pile_protocol import messages
 from pile_protocol.errors import MessageError
 
+from ..api.reading import quick
 from ..cloud import Cloud
 from . import assets
 
@@ -28,23 +29,25 @@ async def phone_page(request: Request) -> Response:
     """What a pile's QR code opens; an id that is none gets the page that says so."""
     cloud: Cloud = request.app.state.cloud
     asked = request.path_params["device_id"]
-    if _is_known(cloud, asked):
+    if await _is_known(cloud, asked):
         return _shell(request, 200)
     # As people type and paste it: with a blank or a slash at its end, in small letters.
     bare = asked.strip(" /")
     for meant in (bare, bare.upper()):
-        if meant != asked and _is_known(cloud, meant):
+        if meant != asked and await _is_known(cloud, meant):
             query = request.url.query
             return RedirectResponse(f"/p/{meant}" + (f"?{query}" if query else ""))
     return _shell(request, 404)
 
 
-def _is_known(cloud: Cloud, device_id: str) -> bool:
+async def _is_known(cloud: Cloud, device_id: str) -> bool:
+    """Raises Problem (DatabaseUnavailable)."""
     try:
         messages.DEVICE_ID.check("device_id", device_id)
     except MessageError:
         return False  # whatever stands in an address goes no further
-    return cloud.orders.keys.get(cloud.reader, device_id) is not None
+    keys = cloud.orders.keys
+    return device_id in keys or await quick(cloud, lambda conn: keys.get(conn, device_id)) is not None
 
 
 def for_people(otherwise: ASGIApp) -> ASGIApp:

@@ -108,12 +108,15 @@ BY_TOPIC = {
 }
 
 
-def parse_json(data, max_bytes=MESSAGE_MAX_BYTES):
-    """The JSON object in `data` (bytes). Raises MessageError: too large, not JSON in UTF-8, not an object."""
+def parse_json(data, max_bytes=MESSAGE_MAX_BYTES, loads=json.loads):
+    """The JSON object in `data` (bytes). Raises MessageError: too large, not JSON in UTF-8, not an object.
+
+    loads: reads the text; raises ValueError where it is no JSON.
+    """
     if len(data) > max_bytes:
         raise MessageError("message", "is larger than %d bytes" % max_bytes)
     try:
-        value = json.loads(str(data, "utf-8"))
+        value = loads(str(data, "utf-8"))
     except (ValueError, RuntimeError, MemoryError):  # the last two for deep nesting
         raise MessageError("message", "is not JSON in UTF-8")
     if type(value) is not dict:

@@ -100,7 +100,8 @@ def test_an_order_that_was_never_settled_counts_as_one_too(
     """Its window is over, so it keeps nobody from the connector; but the pile may hold its settlement."""
     phone.order()
     pile.order_status(phone.order_id, "Charging")
-    row = orders.get(cloud.reader, phone.order_id)
+    with cloud.store.reading.connect() as conn:
+        row = orders.get(conn, phone.order_id)
     assert row is not None
     later = row.window_end_at
 

@@ -390,7 +390,8 @@ def test_no_name_becomes_a_formula(operator: Any, pile: FakePile, phone: Phone, 
 
 def test_every_page_of_an_export_comes(operator: Any, phone: Phone, pile: FakePile, cloud: Any):
     phone.order()
-    row = dict(cloud.reader.execute(orders.select()).one()._mapping)
+    with cloud.store.reading.connect() as conn:
+        row = dict(conn.execute(orders.select()).one()._mapping)
     count = 2 * PAGE + 1
     copies = [
         row | {"order_id": f"copy-{n:06}", "token": f"t{n}", "idempotency_key": f"k{n}", "holds": False}

@@ -34,7 +34,7 @@ def test_two_of_three_workers_die_in_the_middle_and_the_books_balance(workers: W
             # Its orders run, and some of their messages are with it and acknowledged by nobody.
             workers.kill(workers.workers[-1])
         if number == 4:
-            workers.start(3)
+            workers.add(3)
         if number % 2:
             chaos.settle_down()
     chaos.settle_down()

@@ -195,6 +195,18 @@ def test_a_pile_that_is_somebody_elses_is_not_taken(up: System, monkeypatch: pyt
 
 
 @pytest.mark.system
+def test_a_pile_that_was_removed_is_left_removed(up: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATELOCK_DATA", str(up.data))
+    with stage.stage(screen.Screen()) as first:
+        device_id = first.identity.device_id
+    removed = up.operator.request("DELETE", f"/api/piles/{device_id}?force=true")
+    assert removed.status == 200
+    with stage.stage(screen.Screen()) as other:
+        assert type(other.system) is Guest
+        assert other.identity.device_id != device_id
+
+
+@pytest.mark.system
 def test_a_second_demo_at_once_takes_another_pile_and_the_next_one_the_same_again(
     up: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:

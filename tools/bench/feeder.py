@@ -12,6 +12,7 @@ import time
 from types import TracebackType
 
 from net import mqtt_codec as codec
+from pile_protocol import topics
 from tools.broker import Broker
 from tools.processes import HOST, ProcessError
 
@@ -25,7 +26,7 @@ class Feeder:
         self._socket = socket.create_connection((HOST, broker.port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._decoder = codec.Decoder()
-        will = ("pile/v1/FEEDER/none", b"-")
+        will = (topics.topic("FEEDER", "none"), b"-")
         self._socket.sendall(codec.connect(client_id, "cloud", broker.cloud_password, 600, *will))
         self._expect(codec.CONNACK)
         if subscriptions:

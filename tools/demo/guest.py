@@ -105,8 +105,11 @@ class Guest(System):
         return self.data / "demo" / device_id
 
     def _registered(self, device_id: str, kept: IO[str]) -> PileIdentity | None:
-        """The pile, registered where it is new; None where the cloud knows it and we have no key of it."""
-        if self.phone.get(f"/api/piles/{device_id}").status == 404:
+        """The pile, registered where it is new; None where it was removed, or we have no key of it."""
+        status = self.phone.get(f"/api/piles/{device_id}").status
+        if status == 410:
+            return None
+        if status == 404:
             identity = self.add_pile(device_id, name=NAME)
             # What a pile of another database has in its flash would not go with a new one's numbers.
             shutil.rmtree(self.flash_folder(device_id), ignore_errors=True)

@@ -15,6 +15,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.css.query import NoMatches
 from textual.widgets import DataTable, Input, Sparkline, Static
 
+from pile_protocol import topics
 from tools.terminal import commands, detail
 from tools.terminal.bar import Facts, bar
 from tools.terminal.capture import Event, LinkChange, Recorder
@@ -263,7 +264,7 @@ class ConsoleApp(App[None]):
         words, value = {
             "search": ("Search in messages", log.search),
             "topic": (
-                "Topic: any part of it, or a filter such as pile/v1/+/order",
+                f"Topic: any part of it, or a filter such as {topics.topic('+', topics.ORDER)}",
                 log.topic_filter,
             ),
             "pile": ("Piles whose id contains", table.filter),

@@ -7,12 +7,15 @@ import socket
 import sys
 
 from net import mqtt_codec as codec
+from pile_protocol import topics
+
+UP = topics.topic("STICK", "up")
 
 sock = socket.socket()
 sock.connect(socket.getaddrinfo("127.0.0.1", int(sys.argv[1]))[0][-1])
 sock.setsockopt(6, 1, 1)
-sock.write(codec.connect("stick echo", "cloud", sys.argv[2], 600, "pile/v1/STICK/will", b"-"))
-sock.write(codec.subscribe(1, ["pile/v1/STICK/down"]))
+sock.write(codec.connect("stick echo", "cloud", sys.argv[2], 600, topics.topic("STICK", "will"), b"-"))
+sock.write(codec.subscribe(1, [topics.topic("STICK", "down")]))
 decoder = codec.Decoder()
 packet_id = 0
 while True:
@@ -26,6 +29,6 @@ while True:
         if kind == codec.PUBLISH:
             packet_id = packet_id % 65_535 + 1
             out += codec.puback(value.packet_id)
-            out += codec.publish("pile/v1/STICK/up", value.payload, 1, False, packet_id)
+            out += codec.publish(UP, value.payload, 1, False, packet_id)
     if out:
         sock.write(out)

@@ -13,10 +13,11 @@ import time
 
 from net.mqtt import Client, Options
 from net.transport import open_stream
+from pile_protocol import topics
 
 CLIENT = "BENCH-1"
-TOPIC = "pile/v1/BENCH-1/status"
-BACK = "pile/v1/BENCH-1/bench"
+TOPIC = topics.topic(CLIENT, topics.STATUS)
+BACK = topics.topic(CLIENT, "bench")
 PAYLOAD = b"x" * 200
 
 kind, port, password, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
@@ -33,7 +34,7 @@ async def ours():
     async def connect():
         return await open_stream("127.0.0.1", port)
 
-    options = Options(CLIENT, "cloud", password, ("pile/v1/BENCH-1/will", b"-"))
+    options = Options(CLIENT, "cloud", password, (topics.topic(CLIENT, "will"), b"-"))
     client = Client(options, connect, lambda publish: came.set(), lambda error: None)
     asyncio.create_task(client.run())
     await client.up.wait()

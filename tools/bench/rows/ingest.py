@@ -17,8 +17,8 @@ from tools.system import System
 TITLE = "Settlement ingestion"
 STICK = "a paho subscriber that parses and stores nothing"
 PILES = 50
-STICK_TOPIC = "pile/v1/{}/stick"
-DONE = "pile/v1/STICK/done"
+STICK_TOPIC = topics.topic("{}", "stick")
+DONE = topics.topic("STICK", "done")
 
 
 def measure(data: Path, rounds: int, scale: float) -> list[Figure]:

@@ -18,6 +18,10 @@ import paho.mqtt.client as paho
 import uvicorn
 from paho.mqtt.enums import CallbackAPIVersion
 
+from pile_protocol import topics
+
+DOWN = topics.topic("STICK", "down")
+
 http_port, mqtt_port, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 jobs: "queue.SimpleQueue[tuple[str, bytes, Callable[[], object]]]" = queue.SimpleQueue()
 waiting: dict[bytes, tuple[asyncio.AbstractEventLoop, asyncio.Event]] = {}
@@ -56,7 +60,7 @@ def opened(_client: paho.Client, _userdata: object, sock: Any) -> None:
 
 
 def connected(client: paho.Client, *_: object) -> None:
-    client.subscribe("pile/v1/STICK/up", 1)
+    client.subscribe(topics.topic("STICK", "up"), 1)
 
 
 mqtt = paho.Client(CallbackAPIVersion.VERSION2, client_id="stick path", manual_ack=True)
@@ -76,7 +80,7 @@ async def app(scope: dict, receive: Callable, send: Callable) -> None:
     event = asyncio.Event()
     waiting[name] = (asyncio.get_running_loop(), event)
     data = name + body
-    jobs.put(("confirmed", data, lambda: mqtt.publish("pile/v1/STICK/down", data, 1)))
+    jobs.put(("confirmed", data, lambda: mqtt.publish(DOWN, data, 1)))
     await event.wait()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"2")]
     await send({"type": "http.response.start", "status": 201, "headers": headers})
