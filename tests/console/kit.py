@@ -6,7 +6,7 @@ import unicodedata
 from typing import Any
 
 from pile_protocol import messages, pricing, seal, topics
-from tools.terminal.capture import Message
+from tools.terminal.capture import LinkChange, Message
 from tools.terminal.reading import Reading, read
 
 DEVICE = "PILE-1"
@@ -122,6 +122,7 @@ VALID: dict[str, dict[str, Any]] = {
         "recovered": False,
     },
 }
+FAULT = {"connector": 2, "status": "Faulted", "fault": "GroundFailure", "plugged": False, "order_id": None}
 SEALED = (topics.ORDER, topics.COMMAND, topics.TIME, topics.SETTLEMENT_ACK, topics.SETTLEMENT)
 
 
@@ -154,3 +155,8 @@ def message(
 def reading(name: str, **options: Any) -> Reading:
     """As the console reads it, with the key at hand."""
     return read(message(name, **options), lambda _device_id: KEY)
+
+
+CHARGING = [LinkChange(AT_MS, True, "connected")] + [
+    message(name) for name in (topics.RATE, topics.STATUS, topics.ORDER, topics.METER)
+]
