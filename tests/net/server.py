@@ -46,9 +46,14 @@ def packet(first: int, body: bytes) -> bytes:
             return bytes([first]) + encoded + body
 
 
+def text(value: str) -> bytes:
+    """ASCII text as it stands in a packet: its length first."""
+    return struct.pack(">H", len(value)) + value.encode()
+
+
 def publish(topic: str, payload: bytes, packet_id: int = 0, *, dup: bool = False) -> bytes:
     """At QoS 1 where a packet id is given."""
-    head = struct.pack(">H", len(topic)) + topic.encode()
+    head = text(topic)
     if packet_id:
         head += struct.pack(">H", packet_id)
     return packet(0x30 | (2 if packet_id else 0) | (8 if dup else 0), head + payload)
