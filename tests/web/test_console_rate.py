@@ -223,6 +223,17 @@ def test_the_first_rate_of_a_pile_starts_from_a_flat_day(fleet: Fleet, editor: C
     assert made["periods"] == [[0, 45_500_000, 400_000, "flat"]]
 
 
+def test_a_fee_is_counted_in_the_decimals_of_its_own_currency(fleet: Fleet, editor: Callable[..., Page]):
+    fleet.pile("PILE-1", rate=DAY_RATE | {"currency": "IDR", "session_fee_minor": 50_000})
+    page = editor()
+    expect(page.get_by_label("Session fee")).to_have_value("500.00")
+    expect(page.get_by_text("This is what holds now.")).to_be_visible()
+    page.get_by_label("Currency").fill("JPY")
+    page.get_by_label("Session fee").fill("50")
+    page.get_by_role("button", name="Publish…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Session fee: 500.00 → 50")
+
+
 def test_what_the_cloud_refuses_is_told_too(fleet: Fleet, editor: Callable[..., Page], watch: Watch):
     fleet.pile("PILE-1", rate=DAY_RATE)
     page = editor()

@@ -1,6 +1,7 @@
 // The rate editor of one pile: its 24 hours, checked as they are written, a sample session, publishing, history.
 
 import { Problem } from "./api.js";
+import { digitsOf, isCurrency } from "./console-currency.js";
 import { dayBar } from "./console-daybar.js";
 import {
   busy,
@@ -25,7 +26,7 @@ import {
   units,
 } from "./console-ratemodel.js";
 import { publishRate } from "./console-publish.js";
-import { digitsOf, isCurrency, plain } from "./console-ratediff.js";
+import { plain } from "./console-ratediff.js";
 import { periodRow } from "./console-raterows.js";
 import { samplePanel } from "./console-sample.js";
 import { ask } from "./console-session.js";
