@@ -1,6 +1,5 @@
-"""Confirming a rate over HTTP: every refusal, idempotency, races, and what goes out to the pile."""
+"""Confirming a rate over HTTP: what goes out to the pile, every refusal, and whose the order is."""
 
-import threading
 import time
 from typing import Any
 
@@ -12,7 +11,7 @@ from cloud_stub.cloud import Cloud
 from cloud_stub.problems import Problem
 from pile_protocol import pricing
 from tests.cloud.conftest import Phone
-from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key, open_sealed
+from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key
 
 
 def refused(client: TestClient, body: Any, status: int, code: str) -> dict[str, Any]:
@@ -137,9 +136,7 @@ def test_a_price_that_is_none_is_named(client: TestClient, phone: Phone, pile: F
     assert [each["field"] for each in problem["errors"]] == ["price"]
 
 
-def test_a_confirmation_without_a_price_goes_by_its_rate_alone(
-    client: TestClient, phone: Phone, pile: FakePile
-):
+def test_a_confirmation_without_a_price_goes_by_its_rate_alone(phone: Phone, pile: FakePile):
     assert "price" not in phone.body()
     phone.order()
 
@@ -242,71 +239,6 @@ def test_a_rate_that_changes_too_often_for_the_duration_is_refused():
     assert len(rates.locked(rate, half_past_midnight, half_past_midnight + 3600)["steps"]) == 60
 
 
-@pytest.mark.parametrize("key", [None, "short", "x" * 129, "with-a-cöntrol-char-"])
-def test_an_idempotency_key_is_needed_and_must_be_hard_to_guess(
-    client: TestClient, phone: Phone, pile: FakePile, key: str | None
-):
-    headers = {} if key is None else {b"Idempotency-Key": key.encode("latin-1")}
-    answer = client.post("/api/orders", json=phone.body(), headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (422, "InvalidRequest")
-    assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
-
-
-def test_the_same_request_again_is_the_same_order_and_token(
-    client: TestClient, phone: Phone, pile: FakePile, link: FakeLink
-):
-    headers, body = new_key(), phone.body(energy_mwh=1)
-    first = client.post("/api/orders", json=body, headers=headers)
-    pile.offline()  # whatever has changed meanwhile
-    again = client.post("/api/orders", json=body, headers=headers)
-    assert (first.status_code, again.status_code) == (201, 200)
-    assert first.json()["order_id"] == again.json()["order_id"]
-    assert first.json()["token"] == again.json()["token"]
-    assert len(link.sent("PILE-1", "order")) == 1
-
-
-def test_the_same_key_with_another_body_is_refused(client: TestClient, phone: Phone, pile: FakePile):
-    headers = new_key()
-    assert client.post("/api/orders", json=phone.body(energy_mwh=1), headers=headers).status_code == 201
-    answer = client.post("/api/orders", json=phone.body(energy_mwh=2), headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (422, "IdempotencyKeyReused")
-
-
-def together(count: int, call: Any) -> list[Any]:
-    """The results of `count` calls that start at the same moment, each on a thread."""
-    barrier, results = threading.Barrier(count), []
-
-    def run(i: int) -> None:
-        barrier.wait()
-        results.append(call(i))
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
-def test_of_many_phones_at_one_connector_one_gets_it(
-    client: TestClient, phone: Phone, pile: FakePile, link: FakeLink
-):
-    body = phone.body()
-    answers = together(8, lambda i: client.post("/api/orders", json=body, headers=new_key()))
-    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
-    assert len(link.sent("PILE-1", "order")) == 1
-
-
-def test_one_request_sent_many_times_at_once_makes_one_order(
-    client: TestClient, phone: Phone, pile: FakePile, link: FakeLink
-):
-    body, headers = phone.body(), new_key()
-    answers = together(8, lambda i: client.post("/api/orders", json=body, headers=headers))
-    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
-    assert len({answer.json()["token"] for answer in answers}) == 1
-    assert len(link.sent("PILE-1", "order")) == 1
-
-
 def test_an_order_is_its_owners(
     client: TestClient, phone: Phone, pile: FakePile, as_operator: dict[str, str]
 ):
@@ -336,111 +268,3 @@ def test_a_rate_published_while_an_order_runs_changes_nothing_in_it(
     settled = phone.get()
     assert settled["rate"] == locked
     assert settled["total_minor"] == 350  # 2.5 kWh at 1.20, and the fee of 0.50
-
-
-def test_stop_goes_out_sealed_and_once(phone: Phone, pile: FakePile, link: FakeLink):
-    phone.order()
-    pile.order_status(phone.order_id, "Accepted")
-    first, again = phone.stop(), phone.stop()
-    assert (first.status_code, again.status_code) == (202, 202)
-    (data,) = link.sent("PILE-1", "command")
-    command = open_sealed("command", data, pile.key)
-    assert (command["action"], command["order_id"]) == ("stop", phone.order_id)
-    assert first.json()["stop_requested_at"] == again.json()["stop_requested_at"] is not None
-
-
-def test_stop_of_what_has_ended_changes_nothing(phone: Phone, pile: FakePile, link: FakeLink):
-    phone.order()
-    pile.order_status(phone.order_id, "Rejected", "NotPlugged")
-    assert phone.stop().json()["state"] == "Rejected"
-    assert not link.sent("PILE-1", "command")
-
-
-def order_while_the_connection_breaks(phone: Phone, link: FakeLink, monkeypatch: pytest.MonkeyPatch) -> None:
-    locked = rates.locked
-
-    def breaking(*of: Any) -> dict[str, Any]:
-        link.connected = False
-        return locked(*of)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(rates, "locked", breaking)
-        phone.order()
-
-
-def test_stop_of_an_order_that_never_left_cancels_it(
-    phone: Phone, pile: FakePile, link: FakeLink, monkeypatch: pytest.MonkeyPatch
-):
-    order_while_the_connection_breaks(phone, link, monkeypatch)
-    assert not link.sent("PILE-1", "order")
-    assert phone.stop().json()["state"] == "Cancelled"
-    link.connected = True
-    pile.hello()
-    assert not link.sent("PILE-1", "order")
-    # It had arrived all the same: the pile says so, and gets the stop again.
-    pile.order_status(phone.order_id, "Accepted")
-    assert phone.get()["state"] == "Accepted"
-    pile.hello(orders=[[phone.order_id, "Accepted"]])
-    assert open_sealed("command", link.sent("PILE-1", "command")[-1], pile.key)["order_id"] == phone.order_id
-
-
-def test_stop_of_an_order_in_flight_leaves_the_word_to_the_pile(
-    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud
-):
-    """It was handed to MQTT; that no PUBACK came yet does not say that the pile has not got it."""
-    phone.order()
-    stopped = phone.stop().json()
-    assert (stopped["state"], stopped["stop_requested_at"] is not None) == ("Pending", True)
-    pile.order_status(phone.order_id, "Rejected", "Expired")
-    assert phone.get()["state"] == "Rejected"
-
-
-def test_stop_of_an_order_that_left_later_leaves_the_word_to_the_pile(
-    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-):
-    order_while_the_connection_breaks(phone, link, monkeypatch)
-    link.connected = True
-    link.on_connect()
-    assert phone.stop().json()["state"] == "Pending"
-    assert len(link.sent("PILE-1", "order")) == 1
-
-
-def test_stop_of_an_order_that_the_broker_got_leaves_the_word_to_the_pile(
-    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud
-):
-    phone.order()
-    link.on_puback(link.last_mid)
-    cloud.writer.submit(lambda tx: None).result()
-    assert phone.stop().json()["state"] == "Pending"
-    pile.order_status(phone.order_id, "Finishing", "Remote")
-    assert (phone.get()["state"], phone.get()["reason"]) == ("Finishing", "Remote")
-
-
-def test_payment(client: TestClient, phone: Phone, pile: FakePile):
-    phone.order()
-    assert phone.pay(0).json()["code"] == "NotSettled"
-    pile.order_status(phone.order_id, "Charging")
-    assert phone.pay(350).json()["code"] == "NotSettled"
-    pile.settle(phone.message(pile))
-    wrong = phone.pay(349)
-    assert (wrong.status_code, wrong.json()["code"], wrong.json()["total_minor"]) == (
-        409,
-        "AmountMismatch",
-        350,
-    )
-    first, again = phone.pay(350), phone.pay(350)
-    assert (first.status_code, again.status_code) == (200, 200)
-    assert first.json() == again.json()
-    assert first.json()["state"] == "Paid"
-    assert first.json()["payment"]["amount_minor"] == 350
-    assert phone.pay(351).json()["code"] == "AmountMismatch"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [{"amount_minor": 1}, {"amount_minor": -1, "method": "test"}, {"amount_minor": 1, "method": "card"}],
-)
-def test_a_payment_must_be_one(client: TestClient, phone: Phone, pile: FakePile, body: dict[str, Any]):
-    phone.order()
-    answer = client.post(f"/api/orders/{phone.order_id}/payment", params={"token": phone.token}, json=body)
-    assert (answer.status_code, answer.json()["code"]) == (422, "InvalidRequest")

@@ -1,0 +1,86 @@
+"""Stopping an order over HTTP: what goes out, and when the cloud may cancel it by itself."""
+
+from typing import Any
+
+import pytest
+
+from cloud_stub import rates
+from cloud_stub.cloud import Cloud
+from tests.cloud.conftest import Phone
+from tests.cloud.fakes import FakeLink, FakePile, open_sealed
+
+
+def test_stop_goes_out_sealed_and_once(phone: Phone, pile: FakePile, link: FakeLink):
+    phone.order()
+    pile.order_status(phone.order_id, "Accepted")
+    first, again = phone.stop(), phone.stop()
+    assert (first.status_code, again.status_code) == (202, 202)
+    (data,) = link.sent("PILE-1", "command")
+    command = open_sealed("command", data, pile.key)
+    assert (command["action"], command["order_id"]) == ("stop", phone.order_id)
+    assert first.json()["stop_requested_at"] == again.json()["stop_requested_at"] is not None
+
+
+def test_stop_of_what_has_ended_changes_nothing(phone: Phone, pile: FakePile, link: FakeLink):
+    phone.order()
+    pile.order_status(phone.order_id, "Rejected", "NotPlugged")
+    assert phone.stop().json()["state"] == "Rejected"
+    assert not link.sent("PILE-1", "command")
+
+
+def order_while_the_connection_breaks(phone: Phone, link: FakeLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = rates.locked
+
+    def breaking(*of: Any) -> dict[str, Any]:
+        link.connected = False
+        return locked(*of)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rates, "locked", breaking)
+        phone.order()
+
+
+def test_stop_of_an_order_that_never_left_cancels_it(
+    phone: Phone, pile: FakePile, link: FakeLink, monkeypatch: pytest.MonkeyPatch
+):
+    order_while_the_connection_breaks(phone, link, monkeypatch)
+    assert not link.sent("PILE-1", "order")
+    assert phone.stop().json()["state"] == "Cancelled"
+    link.connected = True
+    pile.hello()
+    assert not link.sent("PILE-1", "order")
+    # It had arrived all the same: the pile says so, and gets the stop again.
+    pile.order_status(phone.order_id, "Accepted")
+    assert phone.get()["state"] == "Accepted"
+    pile.hello(orders=[[phone.order_id, "Accepted"]])
+    assert open_sealed("command", link.sent("PILE-1", "command")[-1], pile.key)["order_id"] == phone.order_id
+
+
+def test_stop_of_an_order_in_flight_leaves_the_word_to_the_pile(phone: Phone, pile: FakePile):
+    """It was handed to MQTT; that no PUBACK came yet does not say that the pile has not got it."""
+    phone.order()
+    stopped = phone.stop().json()
+    assert (stopped["state"], stopped["stop_requested_at"] is not None) == ("Pending", True)
+    pile.order_status(phone.order_id, "Rejected", "Expired")
+    assert phone.get()["state"] == "Rejected"
+
+
+def test_stop_of_an_order_that_left_later_leaves_the_word_to_the_pile(
+    phone: Phone, pile: FakePile, link: FakeLink, monkeypatch: pytest.MonkeyPatch
+):
+    order_while_the_connection_breaks(phone, link, monkeypatch)
+    link.connected = True
+    link.on_connect()
+    assert phone.stop().json()["state"] == "Pending"
+    assert len(link.sent("PILE-1", "order")) == 1
+
+
+def test_stop_of_an_order_that_the_broker_got_leaves_the_word_to_the_pile(
+    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud
+):
+    phone.order()
+    link.on_puback(link.last_mid)
+    cloud.writer.submit(lambda tx: None).result()
+    assert phone.stop().json()["state"] == "Pending"
+    pile.order_status(phone.order_id, "Finishing", "Remote")
+    assert (phone.get()["state"], phone.get()["reason"]) == ("Finishing", "Remote")
