@@ -174,6 +174,13 @@ class Phone:
         return self.client.request(method, f"/api/orders/{self.order_id}{path}", json=json, headers=headers)
 
 
+def settled(phone: Phone, pile: FakePile, mwh: int, **lies: Any) -> None:
+    """A whole order, from its confirmation to its settlement."""
+    phone.order()
+    pile.order_status(phone.order_id, "Accepted")
+    pile.settle(phone.message(pile), mwh, **lies)
+
+
 @pytest.fixture
 def phone(client: TestClient, link: FakeLink) -> Phone:
     return Phone(client, link)

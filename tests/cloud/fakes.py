@@ -1,7 +1,6 @@
 """Stand-ins for the cloud's tests: a broker connection that is a list, and a pile with the real seal."""
 
 import itertools
-import json
 import threading
 import time
 import uuid
@@ -9,7 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from cloud_stub.mqtt import Incoming
-from pile_protocol import messages, pricing, seal, topics, wire
+from pile_protocol import messages, seal, topics, wire
+from tools.chain import Chain
 
 WAIT_S = 20  # far beyond what anything here takes; only a hang gets there
 
@@ -18,6 +18,13 @@ FLAT_RATE = {
     "time_zone": "Asia/Shanghai",
     "session_fee_minor": 50,
     "periods": [{"start": "00:00", "label": "flat", "electricity_price": 800_000, "service_price": 400_000}],
+}
+TWO_PRICES = FLAT_RATE | {
+    "time_zone": "UTC",
+    "periods": [
+        {"start": "00:00", "label": "valley", "electricity_price": 300_000, "service_price": 100_000},
+        {"start": "12:00", "label": "peak", "electricity_price": 900_000, "service_price": 300_000},
+    ],
 }
 
 
@@ -71,15 +78,12 @@ class FakeLink:
         ]
 
 
-class FakePile:
+class FakePile(Chain):
     """Says what a pile says. `say(name, payload)` is whatever carries it to the cloud."""
 
     def __init__(self, device_id: str, key: bytes, say: Any):
-        self.device_id = device_id
-        self.key = key
+        super().__init__(device_id, key)
         self.say = say
-        self.seq = 0
-        self.last_mac: str | None = None
 
     def online(self, **connector: Any) -> None:
         said = {
@@ -132,41 +136,6 @@ class FakePile:
             "remaining": {"energy_mwh": None, "cost_minor": None, "duration_s": 100},
         }
         self._say(topics.METER, said)
-
-    def settlement(self, order: dict[str, Any], mwh: int = 2_500_000, **lies: Any) -> dict[str, Any]:
-        """The settlement of an order message, all delivered in its first step; `lies` replace members."""
-        rate = order["rate"]
-        energies = [(0, mwh)] if mwh else []
-        total, fee, periods = pricing.bill(rate, energies, order["limits"].get("cost_minor"))
-        self.seq += 1
-        return {
-            "kind": "settlement",
-            "device_id": self.device_id,
-            "connector": order["connector"],
-            "order_id": order["order_id"],
-            "seq": self.seq,
-            "prev_mac": self.last_mac,
-            "rate_id": rate["rate_id"],
-            "rate_digest": pricing.digest(rate),
-            "start_register_mwh": 1000,
-            "end_register_mwh": 1000 + mwh,
-            "energy_mwh": mwh,
-            "started_at": order["issued_at"] + 1,
-            "ended_at": order["issued_at"] + 600,
-            "periods": periods,
-            "session_fee_minor": fee,
-            "currency": rate["currency"],
-            "minor_digits": rate["minor_digits"],
-            "total_minor": total,
-            "stop_reason": "Remote",
-            "firmware": "test",
-            "recovered": False,
-        } | lies
-
-    def sealed(self, said: dict[str, Any]) -> bytes:
-        data = seal.seal(messages.encode(said), self.key)
-        self.last_mac = json.loads(data)["mac"]
-        return data
 
     def settle(self, order: dict[str, Any], mwh: int = 2_500_000, **lies: Any) -> bytes:
         """Send a settlement; returns its bytes."""
