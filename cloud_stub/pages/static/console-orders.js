@@ -87,13 +87,12 @@ export function open(root, params) {
   };
   const field = (name, text, control) =>
     h("div", { class: "field" }, h("label", { for: "filter-" + name }, text), control);
-  const input = (name, props) =>
-    h("input", {
-      id: "filter-" + name,
-      value: wanted[name],
-      ...props,
-      oninput: later(250, (event) => choose({ [name]: event.target.value.trim() })),
-    });
+  const ends = [];
+  const input = (name, props) => {
+    const typed = later(250, (event) => choose({ [name]: event.target.value.trim() }));
+    ends.push(typed.cancel);
+    return h("input", { id: "filter-" + name, value: wanted[name], ...props, oninput: typed });
+  };
   const csv = h(
     "button",
     { class: "button", onclick: () => busy(csv, () => download("/api/orders.csv?" + query(), "orders.csv")) },
@@ -223,6 +222,7 @@ export function open(root, params) {
   }
 
   load([null]);
+  return () => ends.forEach((end) => end());
 }
 
 /** Unix seconds of the local midnight at which the day "2026-11-23" begins, or `more` days later. */

@@ -3,11 +3,11 @@
 import { h, show } from "./dom.js";
 import { formats } from "./format.js";
 
-const language = navigator.language.startsWith("en") ? navigator.language : "en-GB";
-export const here = formats(language);
+export const LANGUAGE = navigator.language.startsWith("en") ? navigator.language : "en-GB";
+export const here = formats(LANGUAGE);
 /** Where the person in front of the console is: all times here are of that zone. */
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
-export const inZone = (zone) => formats(language, zone);
+export const inZone = (zone) => formats(LANGUAGE, zone);
 
 /** A word with a tone ("ok", "busy", "warn", "bad", "off"), told by its text and its dot, never by colour alone. */
 export function pill(text, tone, title) {
@@ -79,6 +79,9 @@ export function shortId(id) {
 export function kb(bytes) {
   return `${Math.round(bytes / 1024)} KB`;
 }
+
+/** Whether a pile whose heap was once this small is worth a look. */
+export const isTight = (bytes) => bytes < 8 * 1024;
 
 /** A table that scrolls within itself. columns: [{title, number, wide}]; rows: arrays of cells. */
 export function table(caption, columns, rows, empty) {
@@ -256,12 +259,15 @@ export async function busy(button, work) {
   }
 }
 
+/** Does `work` once it has not been called for `ms`. A view that ends cancels what it still has to do. */
 export function later(ms, work) {
   let timer;
-  return (...values) => {
+  const soon = (...values) => {
     clearTimeout(timer);
     timer = setTimeout(() => work(...values), ms);
   };
+  soon.cancel = () => clearTimeout(timer);
+  return soon;
 }
 
 export { h, show };

@@ -7,6 +7,7 @@ import {
   h,
   heading,
   here,
+  isTight,
   kb,
   pill,
   section,
@@ -52,9 +53,8 @@ export function open(root, _params, id) {
     end();
     show(root, failure(problem, "#/piles"));
   };
-  const chart = today(curve);
   const ends = [
-    chart.end,
+    today(curve, path, fail),
     poll(
       path + "/report",
       EVERY_MS,
@@ -91,7 +91,6 @@ export function open(root, _params, id) {
       ({ items }) => drawEvents(events, items),
       fail,
     ),
-    chart.poll(path, fail),
   ];
   function end() {
     for (const each of ends) each();
@@ -99,12 +98,7 @@ export function open(root, _params, id) {
   return end;
 }
 
-let headKnown = "";
-
 function drawHead(root, pile, own, path) {
-  const known = JSON.stringify([pile.device_id, pile.name, pile.online, pile.rate_id, pile.removed_at]);
-  if (known === headKnown && root.childElementCount) return;
-  headKnown = known;
   if (pile.removed_at !== null)
     return renew(
       root,
@@ -206,7 +200,7 @@ function connectorCard(pile, each, path) {
             h("a", { href: "#/orders/" + order.order_id }, "Order " + order.state.toLowerCase()),
             h(
               "button",
-              { class: "button small", onclick: (event) => stopOrder(event.currentTarget, order, pile) },
+              { class: "button small", onclick: (event) => stopOrder(event.currentTarget, each, pile) },
               "Stop…",
             ),
           ),
@@ -252,7 +246,7 @@ function drawReported(root, pile) {
         "Least heap free",
         said.heap_min_free_bytes === undefined
           ? null
-          : warn(kb(said.heap_min_free_bytes), said.heap_min_free_bytes < 8192),
+          : warn(kb(said.heap_min_free_bytes), isTight(said.heap_min_free_bytes)),
       ],
       [
         "Outbox",

@@ -17,18 +17,12 @@ export async function reset(button, pile, each, path) {
   if (done) notice("The pile has been asked to clear the fault.");
 }
 
-export async function stopOrder(button, order, pile) {
-  if (
-    !(await confirm(
-      "Stop this order?",
-      `Connector in use at ${pile.name}. The pile opens the relay and settles what was delivered.`,
-      "Stop order",
-      true,
-    ))
-  )
-    return;
+/** `each`: the connector whose order is to end. */
+export async function stopOrder(button, each, pile) {
+  const body = `The order on connector ${each.connector} of ${pile.name} ends: the pile opens the relay, and settles what was delivered.`;
+  if (!(await confirm("Stop this order?", body, "Stop order", true))) return;
   const done = await busy(button, () =>
-    ask(`/api/orders/${encodeURIComponent(order.order_id)}/stop`, { method: "POST" }),
+    ask(`/api/orders/${encodeURIComponent(each.order.order_id)}/stop`, { method: "POST" }),
   );
   if (done) notice("The pile has been asked to stop.");
 }

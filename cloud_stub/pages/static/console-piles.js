@@ -9,6 +9,7 @@ import {
   h,
   heading,
   here,
+  isTight,
   kb,
   later,
   notice,
@@ -97,7 +98,7 @@ const COLUMNS = [
     cell: (bytes) =>
       bytes === undefined
         ? dash()
-        : h("span", { class: bytes < 8192 ? "fault" : null, title: "The least it ever had" }, kb(bytes)),
+        : h("span", { class: isTight(bytes) ? "fault" : null, title: "The least it ever had" }, kb(bytes)),
   },
   {
     title: "Clock",
@@ -144,12 +145,13 @@ export function open(root, params) {
   let stop = () => {};
 
   const filters = h("div", { class: "tiles", role: "group", "aria-label": "Filter by state" });
+  const typed = later(250, () => choose({ q: search.value.trim() }));
   const search = h("input", {
     type: "search",
     id: "search",
     placeholder: "Id or name",
     value: wanted.q,
-    oninput: later(250, () => choose({ q: search.value.trim() })),
+    oninput: typed,
   });
   const body = h("tbody");
   const count = h("p", { class: "muted number", role: "status" });
@@ -279,7 +281,10 @@ export function open(root, params) {
   }
 
   turn([null]);
-  return () => stop();
+  return () => {
+    typed.cancel();
+    stop();
+  };
 }
 
 async function addPile(button) {
@@ -337,10 +342,7 @@ async function addPile(button) {
             });
             close(true);
           } catch (problem) {
-            show(
-              wrong,
-              explain(problem),
-            );
+            show(wrong, explain(problem));
           }
         }),
       );

@@ -7,11 +7,13 @@ import {
   heading,
   here,
   LABELS,
+  LANGUAGE,
   later,
   PERIOD_NAMES,
   section,
   show,
   table,
+  ZONE,
 } from "./console-parts.js";
 import { ask } from "./console-session.js";
 
@@ -20,7 +22,6 @@ const RANGES = [
   [30, "30 days"],
   [90, "90 days"],
 ];
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 export function open(root, params) {
   const wanted = { days: Number(params.get("days")) || 30, device_id: params.get("device_id") ?? "" };
@@ -31,6 +32,7 @@ export function open(root, params) {
     days,
     h("button", { class: "button small", onclick: () => choose({ days }) }, text),
   ]);
+  const typed = later(300, (event) => choose({ device_id: event.target.value.trim() }));
   const pile = h("input", {
     id: "report-pile",
     type: "search",
@@ -38,7 +40,7 @@ export function open(root, params) {
     value: wanted.device_id,
     autocomplete: "off",
     spellcheck: "false",
-    oninput: later(300, (event) => choose({ device_id: event.target.value.trim() })),
+    oninput: typed,
   });
   show(
     root,
@@ -116,7 +118,10 @@ export function open(root, params) {
   }
 
   load();
-  return () => ends.forEach((end) => end());
+  return () => {
+    typed.cancel();
+    for (const end of ends) end();
+  };
 }
 
 function dayOf(date) {
@@ -182,10 +187,7 @@ function currency({ currency: name, minor_digits: digits, days }, ends, several)
 /** "2026-11-23" -> "23 Nov" as the locale writes it */
 function short(day) {
   const [year, month, date] = day.split("-").map(Number);
-  return new Date(year, month - 1, date).toLocaleDateString(
-    navigator.language.startsWith("en") ? navigator.language : "en-GB",
-    { day: "numeric", month: "short" },
-  );
+  return new Date(year, month - 1, date).toLocaleDateString(LANGUAGE, { day: "numeric", month: "short" });
 }
 
 function byPeriod(days, used, money, energy, of) {

@@ -8,23 +8,20 @@ import { poll } from "./console-session.js";
 const CURVE_EVERY_MS = 15_000;
 const NARROW = 520; // pixels: a tick every four hours has no room
 
-/** The chart of today's power; `poll` keeps it going. */
-export function today(root) {
-  const day = new Date();
-  day.setHours(0, 0, 0, 0);
-  const from = day.getTime() / 1000;
-  const until = new Date(day.getFullYear(), day.getMonth(), day.getDate() + 1).getTime() / 1000;
+/** The chart of today's power, polled from the pile's address at the API; a new one each midnight. Returns how to end it. */
+export function today(root, path, fail) {
+  let day = new Date();
   let curves = [];
-  const ticks = (hours) =>
-    hours.map((hour) => {
-      const time = new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour).getTime() / 1000;
-      return [time, String(hour).padStart(2, "0") + ":00"];
-    });
+  let stop = () => {};
+  let midnight;
+  /** Unix seconds; hour 24 is the next midnight, however long the day is. */
+  const at = (hour) => new Date(day.getFullYear(), day.getMonth(), day.getDate(), hour).getTime() / 1000;
+  const ticks = (hours) => hours.map((hour) => [at(hour), String(hour).padStart(2, "0") + ":00"]);
   const chart = sized((width) => {
     const peak = Math.max(0, ...curves.flatMap((each) => each.points.map((point) => point[1])));
     return lines(width, {
-      from,
-      until,
+      from: at(0),
+      until: at(24),
       ticks: ticks(width < NARROW ? [0, 6, 12, 18, 24] : [0, 4, 8, 12, 16, 20, 24]),
       least: 1_000_000,
       now: Date.now() / 1000,
@@ -42,35 +39,36 @@ export function today(root) {
   const note = h("p", { class: "muted small" });
   const zone = h("p", { class: "muted small" }, `The day as it is in ${ZONE}.`);
   root.append(chart.element, note, zone);
-  return {
-    end: chart.end,
-    poll: (path, fail) =>
-      poll(
-        `${path}/power?from_at=${from}&until_at=${until}`,
-        CURVE_EVERY_MS,
-        (found) => {
-          curves = found.curves;
-          renew(
-            note,
-            curves.length
-              ? [...new Set(curves.map((each) => each.connector))]
-                  .sort()
-                  .map((n) =>
-                    h(
-                      "span",
-                      { class: "key-" + n },
-                      h("span", { class: "swatch curve-" + n, "aria-hidden": "true" }),
-                      `Connector ${n}`,
-                    ),
-                  )
-              : "Nothing has been charged today.",
-          );
-          chart.again();
-        },
-        fail,
-      ),
+
+  function take(found) {
+    curves = found.curves;
+    const connectors = [...new Set(curves.map((each) => each.connector))].sort();
+    renew(note, connectors.length ? connectors.map(key) : "Nothing has been charged today.");
+    chart.again();
+  }
+
+  function begin() {
+    stop();
+    day = new Date();
+    stop = poll(`${path}/power?from_at=${at(0)}&until_at=${at(24)}`, CURVE_EVERY_MS, take, fail);
+    midnight = setTimeout(begin, at(24) * 1000 - Date.now());
+  }
+
+  begin();
+  return () => {
+    clearTimeout(midnight);
+    stop();
+    chart.end();
   };
 }
+
+const key = (connector) =>
+  h(
+    "span",
+    { class: "key-" + connector },
+    h("span", { class: "swatch curve-" + connector, "aria-hidden": "true" }),
+    `Connector ${connector}`,
+  );
 
 /** A curve of a single point would be nothing to see: it gets the width of its stretch of time. */
 function widened({ points, stretch_s }) {
