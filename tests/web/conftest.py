@@ -13,6 +13,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
+from tests.web.fleet import TOKEN, Fleet, serving
 from tools import browser as chromium
 
 TIMEOUT_MS = 20_000
@@ -95,6 +96,41 @@ def open_page(new_context: Callable[..., BrowserContext], watch: Watch) -> Calla
         return page
 
     return open_one
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """A cloud of the test's own, without any pile yet."""
+    with serving(tmp_path / "a console") as running:
+        yield running
+
+
+@pytest.fixture
+def console(fleet: Fleet, open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """`console("/orders")`: that view, logged in; options as those of open_page."""
+
+    def open_view(view: str = "/piles", **options: Any) -> Page:
+        page = open_page(f"{fleet.url}/console#{view}", **{"viewport": DESKTOP, **options})
+        log_in(page)
+        return page
+
+    return open_view
+
+
+def log_in(page: Page) -> None:
+    page.get_by_label("Operator token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+
+
+def choose(page: Page, action: str) -> None:
+    """Answer the dialog that is open."""
+    page.get_by_role("dialog").get_by_role("button", name=action).click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def row(page: Page, text: str) -> Any:
+    return page.get_by_role("row").filter(has_text=text)
 
 
 def axe_problems(page: Page) -> list[str]:
