@@ -1,7 +1,5 @@
 // The cloud's HTTP API. Whatever goes wrong is a Problem with a stable `code`; "Network" is ours: no answer came.
 
-export const TIMEOUT_MS = 10_000;
-
 export class Problem extends Error {
   /** `members`: the problem document of the answer (RFC 9457), {} where there was none. */
   constructor(code, status, members) {
@@ -12,13 +10,17 @@ export class Problem extends Error {
   }
 }
 
-/** One request; returns the answer's JSON. options: method, body (sent as JSON), token, headers. */
-export async function request(path, { method = "GET", body, token, headers = {} } = {}) {
+/**
+ * One request; returns the answer's JSON, or what `read` makes of the answer: a good one, or one that nothing has changed.
+ * options: method, body (sent as JSON), token, headers, timeoutMs.
+ */
+export async function request(path, options = {}, read = answer => answer.json()) {
+  const { method = "GET", body, token, headers, timeoutMs = 10_000 } = options;
   const all = { Accept: "application/json", ...headers };
   if (body !== undefined) all["Content-Type"] = "application/json";
   if (token) all.Authorization = "Bearer " + token;
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
+  const timer = setTimeout(() => abort.abort(), timeoutMs);
   try {
     const answer = await fetch(path, {
       method,
@@ -27,9 +29,9 @@ export async function request(path, { method = "GET", body, token, headers = {} 
       cache: "no-store",
       signal: abort.signal,
     });
-    const value = await answer.json();
-    if (answer.ok) return value;
-    throw new Problem(value.code ?? "HttpError", answer.status, value);
+    if (answer.ok || answer.status === 304) return await read(answer);
+    const problem = await answer.json();
+    throw new Problem(problem.code ?? "HttpError", answer.status, problem);
   } catch (error) {
     throw error instanceof Problem ? error : new Problem("Network", 0, {});
   } finally {

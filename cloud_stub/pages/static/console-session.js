@@ -1,9 +1,11 @@
 // The operator's session: the token (kept for this tab only), requests with it, and what is polled.
 
-import { Problem, request, TIMEOUT_MS } from "./api.js";
+import { Problem, request } from "./api.js";
+import { keepFile } from "./dom.js";
 
 const PLACE = "ratelock.operator";
 const RETRY_MS = 3000;
+const FILE_MS = 600_000; // a table of every order takes its time
 
 /** `session.ended()` is called when the token is refused; `session.link(connected)` after each poll. */
 export const session = { ended: () => {}, link: () => {} };
@@ -24,10 +26,10 @@ export function logOut() {
   session.ended();
 }
 
-/** One request as the operator; returns the answer's JSON. Throws Problem. */
-export async function ask(path, options = {}) {
+/** One request as the operator; returns the answer's JSON, or what `read` makes of the answer. Throws Problem. */
+export async function ask(path, options, read) {
   try {
-    return await request(path, { ...options, token: token() });
+    return await request(path, { ...options, token: token() }, read);
   } catch (problem) {
     if (problem.status === 401) logOut();
     throw problem;
@@ -81,46 +83,17 @@ export function poll(path, everyMs, show, failed) {
 }
 
 /** {value, tag} of a resource, null where it still has `tag`. */
-async function changed(path, tag) {
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
-  try {
-    const headers = { Accept: "application/json", Authorization: "Bearer " + token() };
-    if (tag) headers["If-None-Match"] = tag;
-    const answer = await fetch(path, { headers, cache: "no-store", signal: abort.signal });
-    if (answer.status === 304) return null;
-    const value = await answer.json();
-    if (!answer.ok) throw new Problem(value.code ?? "HttpError", answer.status, value);
-    return { value, tag: answer.headers.get("ETag") };
-  } catch (error) {
-    throw error instanceof Problem ? error : new Problem("Network", 0, {});
-  } finally {
-    clearTimeout(timer);
-  }
+function changed(path, tag) {
+  const headers = tag ? { "If-None-Match": tag } : {};
+  return request(path, { token: token(), headers }, async (answer) =>
+    answer.status === 304 ? null : { value: await answer.json(), tag: answer.headers.get("ETag") },
+  );
 }
 
 /** A file of the API as a Blob; the token travels in a header, never in an address. Throws Problem. */
-export async function fetched(path) {
-  let answer;
-  try {
-    answer = await fetch(path, { headers: { Authorization: "Bearer " + token() }, cache: "no-store" });
-  } catch {
-    throw new Problem("Network", 0, {});
-  }
-  if (answer.status === 401) logOut();
-  if (!answer.ok) {
-    const value = await answer.json();
-    throw new Problem(value.code ?? "HttpError", answer.status, value);
-  }
-  return answer.blob();
-}
+export const fetched = (path) => ask(path, { timeoutMs: FILE_MS }, (answer) => answer.blob());
 
 /** Hand a file of the API to the browser's downloads. Throws Problem. */
 export async function download(path, name) {
-  const address = URL.createObjectURL(await fetched(path));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(address);
+  keepFile(await fetched(path), name);
 }

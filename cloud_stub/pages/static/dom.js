@@ -29,6 +29,13 @@ function build(make, tag, rest) {
   return element;
 }
 
+/** Hand a file to the browser's downloads. */
+export function keepFile(blob, name) {
+  const url = URL.createObjectURL(blob);
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000); // not every browser has read it by the next line
+}
+
 /** Let `parent` have these children and no others. */
 export function show(parent, ...children) {
   parent.replaceChildren(...children.flat(Infinity).filter(Boolean));

@@ -1,6 +1,6 @@
 // After the charge: the receipt, to pay, to print, to keep as a file. Every line comes from the settlement.
 
-import { h, show } from "./dom.js";
+import { h, keepFile, show } from "./dom.js";
 import { chip, inOneLine } from "./phone-price.js";
 import { explained, format, inBrief, kwh, money, price, t } from "./phone-say.js";
 
@@ -62,9 +62,7 @@ export function receiptView(pay, done) {
   function save(orderId) {
     const lines = [...element.querySelectorAll("h1,.now-price,.told,.note,tr,dl div")].map(each => each.innerText.replace(/\s*\n\s*/g, "\t"));
     const text = `\ufeffRateLock · ${location.host}\n\n${lines.join("\n")}\n`;
-    const url = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
-    h("a", { href: url, download: `${w.filename}-${orderId}.txt` }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    keepFile(new Blob([text], { type: "text/plain;charset=utf-8" }), `${w.filename}-${orderId}.txt`);
   }
 
   return {
