@@ -130,6 +130,7 @@ class PileTable(DataTable[Text]):
         self.filter = ""
         self._shown: dict[str, dict[str, Text]] = {}
         self._stale: set[str] = set()  # not looked at since the filter changed
+        self._wanted: str | None = None  # the selected one, while there are no rows
         self._layout: list[tuple[str, int]] = []  # (key, width) of the columns as they stand
 
     def on_mount(self) -> None:
@@ -171,19 +172,17 @@ class PileTable(DataTable[Text]):
     def set_filter(self, text: str, model: Model) -> None:
         """Shows only the piles whose id contains `text`."""
         self.filter = text.casefold()
-        selected = self.selected
+        self._wanted = self.selected or self._wanted
         self.clear()
         self._shown.clear()
         self._stale = set(model.piles)
-        if selected:
-            self.call_after_refresh(self.select, selected)
 
     def show(self, model: Model, now_ms: int, palette: Palette) -> None:
         self._lay_out()
         # A row that nobody sees is redrawn when it is scrolled to: with 1,000 piles most of them are.
         new = (self._stale | model.changed) - self._shown.keys()
         model.changed.clear()
-        selected = self.selected
+        selected = self.selected or self._wanted
         added = False
         for device_id in sorted(new | self._visible_ids(), key=natural):
             if self.filter not in device_id.casefold():
