@@ -33,9 +33,8 @@ from tools.terminal.reading import read
 from tools.terminal.words import clean, kw
 
 TICK_S = 0.1
-INTAKE_S = (
-    0.3  # at most, between two looks at the keys: a busy machine draws less often rather than lose messages
-)
+# At most, between two looks at the keys: a busy machine draws less often rather than lose messages.
+INTAKE_S = 0.3
 BATCH = 200
 # From how many columns on; a narrow screen shows the detail in the table's place.
 BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
