@@ -28,13 +28,13 @@ from tools.processes import (
     exit_on_signals,
     free_port,
     is_port_taken,
+    on_a_free_port,
     wait_for_port,
 )
 
 _TLS = "certfile server.pem\nkeyfile server.key\ntls_version tlsv1.2"
 
 WATCH_INTERVAL_S = 0.05
-PORT_TRIES = 5
 
 
 def say(text: str) -> None:
@@ -95,7 +95,7 @@ class Broker(Started):
         if self.port:
             self._start_on(self.port)
         else:
-            self._start_on_a_free_port()
+            self.port = on_a_free_port(self._start_on)
         self._ending.clear()
         self._watcher = threading.Thread(
             target=self._watch, args=(self._passwd_mark(),), name="passwd watcher", daemon=True
@@ -144,18 +144,6 @@ class Broker(Started):
         passwd = self.folder / "passwd"
         if not passwd.exists():
             broker_auth.write(passwd, {broker_config.CLOUD_USER: self.cloud_password})
-
-    def _start_on_a_free_port(self) -> None:
-        for attempt in range(PORT_TRIES):
-            port = free_port()
-            try:
-                self._start_on(port)
-            except ProcessError:  # most likely: somebody else took the port meanwhile
-                if attempt == PORT_TRIES - 1:
-                    raise
-            else:
-                self.port = port
-                return
 
     def _start_on(self, port: int) -> None:
         if self._way is None:

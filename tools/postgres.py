@@ -26,7 +26,7 @@ import psycopg
 from psycopg import sql
 
 from tools import ROOT, debian
-from tools.processes import HOST, Children, ProcessError, Started, free_port, wait_for_port
+from tools.processes import HOST, Children, ProcessError, Started, on_a_free_port, wait_for_port
 
 FETCHED = ROOT / ".venv" / "postgresql"
 PLACES = (
@@ -37,7 +37,6 @@ PLACES = (
 )
 USER = "ratelock"
 START_TIMEOUT_S = 60
-PORT_TRIES = 5
 _ADVICE = (
     "Install PostgreSQL's server (Debian, Ubuntu: apt-get install postgresql; macOS: brew install postgresql)"
 )
@@ -77,18 +76,11 @@ class Postgres(Started):
 
     def start(self) -> None:
         """Returns once the server answers."""
-        self._folder = Path(tempfile.mkdtemp(prefix="ratelock-postgres-"))
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="ratelock-postgres-"))
         if self._user:
-            os.chown(self._folder, *self._user)
-        self._make_cluster(self._folder)
-        for attempt in range(PORT_TRIES):
-            self.port = free_port()
-            try:
-                self._start_on(self._folder, self.port)
-                return
-            except ProcessError:  # most likely: somebody else took the port meanwhile
-                if attempt == PORT_TRIES - 1:
-                    raise
+            os.chown(folder, *self._user)
+        self._make_cluster(folder)
+        self.port = on_a_free_port(lambda port: self._start_on(folder, port))
 
     def stop(self) -> None:
         """End the server and remove its folder. Nothing where it does not run."""

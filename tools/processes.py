@@ -27,6 +27,7 @@ from typing import IO, Any, TypeVar
 HOST = "127.0.0.1"
 STOP_TIMEOUT_S = 10
 KEPT_LINES = 10_000
+PORT_TRIES = 5
 StartedT = TypeVar("StartedT", bound="Started")
 FREE_PORTS = range(20_000, 32_768)  # below what Linux (32768) and macOS (49152) give to outgoing connections
 
@@ -77,6 +78,20 @@ def is_port_taken(port: int, host: str = HOST) -> bool:
         except OSError:
             return True
     return False
+
+
+def on_a_free_port(start_on: Callable[[int], None]) -> int:
+    """Calls `start_on` with free ports until it succeeds; returns the port. Raises its last ProcessError."""
+    for _ in range(PORT_TRIES - 1):
+        port = free_port()
+        try:
+            start_on(port)
+            return port
+        except ProcessError:  # most likely: somebody else took the port meanwhile
+            pass
+    port = free_port()
+    start_on(port)
+    return port
 
 
 def wait_for_port(port: int, child: Child, timeout_s: float, host: str = HOST) -> None:

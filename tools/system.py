@@ -21,9 +21,8 @@ from typing import IO, Any
 from tools import ROOT
 from tools.api_client import ApiError, Client
 from tools.broker import Broker
-from tools.processes import HOST, Child, Children, ProcessError, Started, free_port, is_port_taken
+from tools.processes import HOST, Child, Children, ProcessError, Started, is_port_taken, on_a_free_port
 
-PORT_TRIES = 5
 CLOUDS_OWN = ("RATELOCK_", "DATABASE_URL")  # how the names of its settings begin
 
 # 0.80 electricity and 0.40 service a kWh by day, half of it by night.
@@ -147,17 +146,8 @@ class System(Started):
         """Returns once the cloud answers. Raises ProcessError."""
         if self.http_port:
             self._start_cloud_on(self.http_port)
-            return
-        for attempt in range(PORT_TRIES):
-            port = free_port()
-            try:
-                self._start_cloud_on(port)
-            except ProcessError:  # most likely: somebody else took the port meanwhile
-                if attempt == PORT_TRIES - 1:
-                    raise
-            else:
-                self.http_port = port
-                return
+        else:
+            self.http_port = on_a_free_port(self._start_cloud_on)
 
     def stop_cloud(self) -> None:
         if self.cloud:

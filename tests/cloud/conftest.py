@@ -4,13 +4,11 @@ Every test here that has `settings` runs twice, on SQLite and on PostgreSQL; `-k
 """
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, text
 
@@ -19,8 +17,9 @@ from cloud_stub.cloud import Cloud
 from cloud_stub.settings import Settings
 from cloud_stub.store import Store
 from cloud_stub.tables import metadata
-from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key, open_sealed
-from tools.postgres import NoPostgres, Postgres
+from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key, open_sealed
+from tests.servers import postgres_or_skip, serving
+from tools.postgres import Postgres
 
 OPERATOR = "operator-token-of-the-tests"
 AS_OPERATOR = {"Authorization": "Bearer " + OPERATOR}
@@ -47,11 +46,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Store]:
     """A PostgreSQL of this run's own, with one database that has all tables."""
-    try:
-        server = Postgres()
-    except NoPostgres as error:
-        pytest.skip(str(error))
-    with server:
+    with postgres_or_skip(Postgres) as server:
         store = Store(server.url(server.new_database()))
         store.migrate()
         yield store
@@ -194,24 +189,5 @@ def as_operator() -> dict[str, str]:
 @pytest.fixture
 def served(cloud: Cloud) -> Iterator[str]:
     """The address of a real HTTP server, for what streams."""
-    ready = threading.Event()
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            ready.set()
-
-        async def shutdown(self, sockets: Any = None) -> None:
-            cloud.hub.close()
-            await super().shutdown(sockets)
-
-    server = Server(uvicorn.Config(create_app(cloud), port=0, log_level="warning", access_log=False))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        assert ready.wait(WAIT_S)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(WAIT_S)
+    with serving(cloud) as base_url:
+        yield base_url

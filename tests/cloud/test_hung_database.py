@@ -9,7 +9,8 @@ import pytest
 
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import AS_OPERATOR, OPERATOR
-from tools.postgres import NoPostgres, Postgres
+from tests.servers import postgres_or_skip
+from tools.postgres import Postgres
 
 BOUND_S = 60  # only where something is wrong
 MANY = 30  # more than there are threads
@@ -19,11 +20,7 @@ pytestmark = [pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 
 @pytest.fixture
 def server() -> Iterator[Postgres]:
-    try:
-        made = Postgres()
-    except NoPostgres as error:
-        pytest.skip(str(error))
-    with made:
+    with postgres_or_skip(Postgres) as made:
         yield made
 
 

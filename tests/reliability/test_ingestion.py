@@ -11,7 +11,8 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from pile_protocol import messages, pricing, seal, topics
+from pile_protocol import seal, topics
+from tools.chain import Chain
 from tools.system import DEMO_RATE
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -23,13 +24,12 @@ class Backlog:
     """A pile that was offline for a thousand orders: sends all settlements until each is stored."""
 
     def __init__(self, system, identity):
-        self.key = bytes.fromhex(identity.key)
-        self.device_id = identity.device_id
+        self.chain = Chain(identity.device_id, bytes.fromhex(identity.key))
         self.waiting: dict[str, bytes] = {}  # by mac
         self._lock = threading.Lock()
         self.acknowledged = threading.Semaphore(0)
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=identity.device_id)
-        self._client.username_pw_set(identity.device_id, seal.mqtt_password(self.key))
+        self._client.username_pw_set(identity.device_id, seal.mqtt_password(self.chain.key))
         self._client.max_inflight_messages_set(200)
         self._client.max_queued_messages_set(0)
         self._client.on_connect = self._subscribe
@@ -38,17 +38,16 @@ class Backlog:
         self._client.loop_start()
 
     def _subscribe(self, client, *_):
-        client.subscribe(topics.topic(self.device_id, topics.SETTLEMENT_ACK), qos=1)
+        client.subscribe(topics.topic(self.chain.device_id, topics.SETTLEMENT_ACK), qos=1)
 
     def _take(self, _client, _userdata, message):
-        seal.check(message.payload, self.key)
+        seal.check(message.payload, self.chain.key)
         ack = json.loads(message.payload)
         with self._lock:
             if self.waiting.pop(ack["settlement_mac"], None):
                 self.acknowledged.release()
 
     def make(self, count):
-        previous = None
         at = int(time.time()) - 1_000
         rate = {
             "rate_id": "r-x",
@@ -58,39 +57,16 @@ class Backlog:
             "steps": [[at, 1, 1, "flat"]],
             "until_at": at + 100,
         }
-        for seq in range(1, count + 1):
-            message = {
-                "kind": "settlement",
-                "device_id": self.device_id,
-                "connector": 1,
-                "order_id": f"o-{secrets.token_hex(6)}",
-                "seq": seq,
-                "prev_mac": previous,
-                "rate_id": rate["rate_id"],
-                "rate_digest": pricing.digest(rate),
-                "start_register_mwh": seq * 10,
-                "end_register_mwh": seq * 10,
-                "energy_mwh": 0,
-                "started_at": at,
-                "ended_at": at,
-                "periods": [],
-                "session_fee_minor": 0,
-                "currency": rate["currency"],
-                "minor_digits": 2,
-                "total_minor": 0,
-                "stop_reason": "Local",
-                "firmware": "test",
-                "recovered": False,
-            }
-            sealed = seal.seal(messages.encode(message), self.key)
-            previous = seal.check(sealed, self.key)
-            self.waiting[previous] = sealed
+        for _ in range(count):
+            order = {"order_id": f"o-{secrets.token_hex(6)}", "connector": 1, "issued_at": at}
+            sealed = self.chain.settled(order | {"limits": {}, "rate": rate}, mwh=0)
+            self.waiting[seal.check(sealed, self.chain.key)] = sealed
 
     def send(self):
         with self._lock:
             waiting = list(self.waiting.values())
         for sealed in waiting:
-            self._client.publish(topics.topic(self.device_id, topics.SETTLEMENT), sealed, qos=1)
+            self._client.publish(topics.topic(self.chain.device_id, topics.SETTLEMENT), sealed, qos=1)
 
     def close(self):
         self._client.disconnect()

@@ -4,14 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.postgres import NoPostgres, Postgres
+from tests.servers import postgres_or_skip
+from tools.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    try:
-        server = Postgres()
-    except NoPostgres as error:
-        pytest.skip(str(error))
-    with server:
+    with postgres_or_skip(Postgres) as server:
         yield server

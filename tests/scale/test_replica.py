@@ -8,18 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.scale.images import BOUND_S, Cluster
-from tools.postgres import NoPostgres
+from tests.servers import postgres_or_skip
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    try:
-        made = Cluster()
-    except NoPostgres as error:
-        pytest.skip(str(error))
-    with made:
+    with postgres_or_skip(Cluster) as made:
         yield made
 
 

@@ -25,8 +25,9 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(enc
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium_browser() -> Iterator[Browser]:
+    """One a file: while it is open its event loop is this thread's, where other tests want one of their own."""
     try:
         with chromium.launched() as browser:
             expect.set_options(timeout=TIMEOUT_MS)

@@ -5,24 +5,22 @@ Piles are registered, greet, charge and settle through the same messages that re
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from sqlalchemy import insert, select, update
 
 from cloud_stub import orders, piles
-from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
 from cloud_stub.settings import Settings
 from cloud_stub.store import to_json
 from cloud_stub.tables import orders as orders_table
 from cloud_stub.tables import piles as piles_table
 from cloud_stub.tables import settlements
+from tests import servers
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, open_sealed
 from tools.api_client import Client
 from tools.phone import Phone, PhoneOrder
@@ -210,24 +208,5 @@ def serving(data: Path) -> Iterator[Fleet]:
     data.mkdir(parents=True, exist_ok=True)
     link = FakeLink()
     cloud = Cloud(Settings(data=data, operator_token=TOKEN, duty_period_s=60), link)  # type: ignore[arg-type]
-    ready = threading.Event()
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            ready.set()
-
-        async def shutdown(self, sockets: Any = None) -> None:
-            cloud.hub.close()
-            await super().shutdown(sockets)
-
-    server = Server(uvicorn.Config(create_app(cloud), port=0, log_level="warning", access_log=False))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        assert ready.wait(WAIT_S)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Fleet(f"http://127.0.0.1:{port}", cloud, link)
-    finally:
-        server.should_exit = True
-        thread.join(WAIT_S)
+    with servers.serving(cloud) as base_url:
+        yield Fleet(base_url, cloud, link)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from cloud_stub.settings import Settings
 from cloud_stub.store import Store, to_json
 from cloud_stub.tables import orders as orders_table
 from cloud_stub.writer import Transaction
-from pile_protocol import messages, pricing, seal
+from pile_protocol import pricing
+from tools.chain import Chain
 from tools.system import DEMO_RATE, PileIdentity
 
 DURATION_S = 3_600
@@ -97,42 +97,6 @@ def order_row(message: dict[str, Any], state: str) -> dict[str, Any]:
     }
 
 
-class Chain:
-    """The settlements of one pile, each sealed and chained to the one before; `after` is the last number."""
-
-    def __init__(self, pile: PileIdentity, after: int = 0):
-        self._key = bytes.fromhex(pile.key)
-        self._seq = after
-        self._last_mac: str | None = None
-
-    def settle(self, order: dict[str, Any], mwh: int = 2_500_000) -> bytes:
-        """The settlement of an order, all of it delivered in its first step."""
-        rate = order["rate"]
-        total, fee, periods = pricing.bill(rate, [(0, mwh)])
-        self._seq += 1
-        message = {
-            "kind": "settlement",
-            "device_id": order["device_id"],
-            "connector": order["connector"],
-            "order_id": order["order_id"],
-            "seq": self._seq,
-            "prev_mac": self._last_mac,
-            "rate_id": rate["rate_id"],
-            "rate_digest": pricing.digest(rate),
-            "start_register_mwh": 1000,
-            "end_register_mwh": 1000 + mwh,
-            "energy_mwh": mwh,
-            "started_at": order["issued_at"] + 1,
-            "ended_at": order["issued_at"] + 60,
-            "periods": periods,
-            "session_fee_minor": fee,
-            "currency": rate["currency"],
-            "minor_digits": rate["minor_digits"],
-            "total_minor": total,
-            "stop_reason": "Remote",
-            "firmware": "bench",
-            "recovered": False,
-        }
-        sealed = seal.seal(messages.encode(message), self._key)
-        self._last_mac = json.loads(sealed)["mac"]
-        return sealed
+def chain(pile: PileIdentity, seq: int = 0) -> Chain:
+    """The settlements of a pile that has no process; `seq` of them are there already."""
+    return Chain(pile.device_id, bytes.fromhex(pile.key), seq)

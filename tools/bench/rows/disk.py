@@ -37,7 +37,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     count = max(PILES, int(2000 * scale))
     names = [f"DISK-{number:02}" for number in range(PILES)]
     with bed.database(data) as store:
-        chains = {pile.device_id: bed.Chain(pile) for pile in bed.register(store, names)}
+        chains = {pile.device_id: bed.chain(pile) for pile in bed.register(store, names)}
         metered = bed.charging_orders(store, names, max(1, count // 200))  # they go on running
         empty = _size(store)
         orders = bed.charging_orders(store, names, count)
@@ -45,7 +45,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         cloud = Cloud(Settings(data=data), acks)  # type: ignore[arg-type]
         cloud.writer.start()
         for order in orders:
-            sealed = chains[order["device_id"]].settle(order)
+            sealed = chains[order["device_id"]].settled(order)
             _take(cloud, order["device_id"], topics.SETTLEMENT, sealed)
         _wait(acks, count)
         settled = _size(store)

@@ -22,6 +22,7 @@ from cloud_stub.writer import Transaction
 from pile_protocol import topics
 from tools.bench import bed
 from tools.bench.figures import Figure
+from tools.chain import Chain
 
 TITLE = "Growth"
 SIZES = (1_000, 100_000, 1_000_000)
@@ -54,7 +55,7 @@ class _Connected:
 def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     sizes = [max(100, int(size * min(1, scale))) for size in SIZES]
     names = [f"GROWTH-{number:03}" for number in range(PILES)]
-    beds: list[tuple[Cloud, bed.Chain]] = []
+    beds: list[tuple[Cloud, Chain]] = []
     for size in sizes:
         folder = data / str(size)
         with bed.database(folder) as store:
@@ -63,7 +64,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         cloud = Cloud(Settings(data=folder), _Connected())  # type: ignore[arg-type]
         cloud.writer.start()
         _come_online(cloud, names)
-        beds.append((cloud, bed.Chain(first, after=(size - 1) // PILES + 1)))
+        beds.append((cloud, bed.chain(first, seq=(size - 1) // PILES + 1)))
     samples: dict[tuple[str, int], list[float]] = {}
     for _ in range(rounds):
         for size, (cloud, chain) in zip(sizes, beds, strict=True):
@@ -87,7 +88,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     ]
 
 
-def _works(cloud: Cloud, names: list[str], chain: bed.Chain) -> dict[str, Callable[[], object]]:
+def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[], object]]:
     rate_ids = {name: piles.get(cloud.reader, name).rate_id for name in names}
 
     def confirm() -> None:
@@ -99,7 +100,7 @@ def _works(cloud: Cloud, names: list[str], chain: bed.Chain) -> dict[str, Callab
         cloud.writer.submit(lambda tx: tx.conn.execute(_FREE, {"this": row.order_id})).result()
 
     topic = topics.topic(names[0], topics.SETTLEMENT)
-    sealed = [chain.settle(order) for order in bed.charging_orders(cloud.store, names[:1], TIMES)]
+    sealed = [chain.settled(order) for order in bed.charging_orders(cloud.store, names[:1], TIMES)]
 
     def settle() -> None:
         cloud.ingest.take(Incoming(topic, sealed.pop(0), 1, 1, 0))

@@ -26,11 +26,11 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     names = [f"INGEST-{number:03}" for number in range(PILES)]
     with bed.database(data) as store:
         piles = bed.register(store, names)
-        chains = {pile.device_id: bed.Chain(pile) for pile in piles}
+        chains = {pile.device_id: bed.chain(pile) for pile in piles}
 
         def prepared() -> list[tuple[str, bytes]]:
             orders = bed.charging_orders(store, names, count)
-            return [(order["device_id"], chains[order["device_id"]].settle(order)) for order in orders]
+            return [(order["device_id"], chains[order["device_id"]].settled(order)) for order in orders]
 
         with System(data) as system, stick(system, data, count, False), stick(system, data, count, True):
             answers = [topics.topic("+", topics.SETTLEMENT_ACK)]

@@ -52,12 +52,12 @@ def _fed(
     running.callback(store.close)
     store.migrate()
     names = [f"WORKERS-{number:03}" for number in range(PILES)]
-    chains = {pile.device_id: bed.Chain(pile) for pile in bed.register(store, names)}
+    chains = {pile.device_id: bed.chain(pile) for pile in bed.register(store, names)}
     system = running.enter_context(workers).system
 
     def feed() -> float:
         sent = [
-            (topics.topic(order["device_id"], topics.SETTLEMENT), chains[order["device_id"]].settle(order))
+            (topics.topic(order["device_id"], topics.SETTLEMENT), chains[order["device_id"]].settled(order))
             for order in bed.charging_orders(store, names, settlements)
         ]
         with Feeder(system.broker, "feeder", [topics.topic("+", topics.SETTLEMENT_ACK)]) as feeder:
