@@ -27,7 +27,7 @@ AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pract
 
 @pytest.fixture(scope="module")
 def chromium_browser() -> Iterator[Browser]:
-    """One a file: while it is open its event loop is this thread's, where other tests want one of their own."""
+    """One a file: while it is open its event loop is this thread's, where others want one of their own."""
     try:
         with chromium.launched() as browser:
             expect.set_options(timeout=TIMEOUT_MS)
