@@ -1,4 +1,4 @@
-"""What the console still has to do when its view is left, and when its day ends; the browser's clock is the test's."""
+"""What the console still has to do when its view is left, and when its day ends."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def console(
 def test_what_was_typed_last_does_not_follow_into_the_next_view(
     console: Callable[[str], Page], view: str, box: str
 ):
-    """The search began after its view had been left: its address replaced the other's, and its poll never ended."""
+    """The search began after its view had been left: its address replaced the other's, its poll went on."""
     page = console(f"/{view}")
     expect(page.locator(box)).to_be_visible()
     page.clock.pause_at(page.evaluate("Date.now()") + TYPED_MS)
