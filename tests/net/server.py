@@ -6,7 +6,6 @@ import socket
 import struct
 import time
 from dataclasses import dataclass
-from types import TracebackType
 
 HOST = "127.0.0.1"
 TIMEOUT_S = 20
@@ -143,9 +142,10 @@ class Server:
     def __enter__(self) -> Server:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
         self._listener.close()
         for peer in self._peers:
             peer.close()

@@ -84,7 +84,7 @@ def test_a_lost_puback_fails_the_publication_and_the_connection(server, client):
 
 
 def test_whoever_waits_hears_of_the_end_at_once(server, client):
-    c = client()
+    c = client(answer_ms=600_000)
     peer = server.welcome()
     c.wait_for("up")
     numbers = [c.publish(), c.publish(), c.subscribe("x")]
@@ -143,7 +143,7 @@ def test_nobody_listens(server, client):
     c = client()
     server.welcome()
     c.wait_for("up")
-    server.__exit__(None, None, None)
+    server.stop()
     c.wait_for("down")
     for _ in range(3):
         assert c.wait_for("down")["error"].startswith("no connection to the broker: ")
@@ -154,12 +154,12 @@ def test_nobody_listens(server, client):
 
 def waits_ms(server, count: int) -> list[float]:
     """How long the client waits between the ends of connections that are closed at once."""
-    waits = []
+    ends = []
     for _ in range(count):
-        server.accept().close()
-        closed = time.monotonic()
-        waits.append(closed)
-    return [(later - earlier) * 1000 for earlier, later in pairwise(waits)]
+        peer = server.accept()
+        ends.append(time.monotonic())
+        peer.close()
+    return [(later - earlier) * 1000 for earlier, later in pairwise(ends)]
 
 
 def test_the_wait_doubles_up_to_its_bound(server, client):
@@ -187,4 +187,4 @@ def test_a_connection_that_lasted_starts_the_back_off_anew(server, client):
     peer.close()
     closed = time.monotonic()
     server.accept()
-    assert time.monotonic() - closed < 0.64, "the wait went on doubling"
+    assert time.monotonic() - closed < 1.28, "the wait went on doubling"
