@@ -163,6 +163,20 @@ def test_the_cloud_refuses_a_price_that_holds_no_more_and_brings_the_new_one(
     assert [each["price"] for each in sent] == [CHEAP, DEAR]
 
 
+def test_a_rate_whose_later_price_is_another_says_which(fleet: Fleet, page: Page):
+    """Both sides showed the same price of the moment, and nothing that had changed."""
+    rate = rate_of_today() | {"session_fee_minor": 0}
+    rate["periods"][1]["service_price"] = 1_800_000
+    assert fleet.operator.put("/api/piles/RIVER-1/rate", rate).status == 201
+    page.locator("#confirm").click()
+    sides = page.get_by_role("dialog", name="The price has changed").locator(".side")
+    for side, later, fee in ((sides.first, "¥6.00", "¥0.50"), (sides.last, "¥7.00", "¥0.00")):
+        expect(side).to_contain_text("¥0.20")
+        expect(side).to_contain_text(f"{later}/kWh (Sharp peak)")
+        expect(side).to_contain_text(f"plus {fee} once")
+    assert orders(fleet) == []
+
+
 def test_a_confirmation_refused_after_a_reload_says_that_nothing_started(
     fleet: Fleet, page: Page, clock: Clock, watch
 ):

@@ -1,6 +1,7 @@
 // The price changed between the look and the confirmation: both side by side, and the question again.
 
 import { h } from "./dom.js";
+import { nextChange } from "./phone-price.js";
 import { priceNow } from "./phone-rate.js";
 import { explained, kwh, money, price, t } from "./phone-say.js";
 
@@ -8,6 +9,8 @@ const LOOK_FIRST_MS = 800; // a new price must have been on the screen before it
 
 /** Shows the dialog; accept() is called where the new rate is confirmed, closed() where it is put away. */
 export function askAgain({ old, rate, accept, closed }) {
+  const isLater = priceNow(old) === priceNow(rate); // what changed is not the price of this moment
+  const hasFee = old.session_fee_minor || rate.session_fee_minor;
   const side = (name, of) =>
     h(
       "div.side",
@@ -15,7 +18,8 @@ export function askAgain({ old, rate, accept, closed }) {
       h("p.now-price", h("strong.number", price(priceNow(of), of)), h("span.per", t.perKwh)),
       h("p.small", `${t.price.electricity} ${price(of.now.electricity_price, of)}`),
       h("p.small", `${t.price.service} ${price(of.now.service_price, of)}`),
-      h("p.small", t.price.fee(money(of.session_fee_minor, of))),
+      hasFee && h("p.small", t.price.fee(money(of.session_fee_minor, of))),
+      isLater && nextChange(of.steps, of.steps[0][0], of).map(text => h("p.small", text)),
       of.estimates
         .slice(-1)
         .filter(each => each.total_minor !== null)

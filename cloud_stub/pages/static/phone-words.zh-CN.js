@@ -1,5 +1,10 @@
 // 手机页面的简体中文；与 phone-words.en.js 一一对应。
 
+const anotherPile = "请换一个充电桩。";
+const scan = "请扫描桩上的二维码，或输入二维码下方的编号。";
+const outOfOrder = "这把充电枪有故障";
+const elsewhere = "请换一把充电枪，或换一个充电桩。";
+
 export default {
   locale: "zh-CN",
   other: { language: "en", name: "English" },
@@ -172,14 +177,14 @@ export default {
   },
 
   failures: {
-    UnknownPile: ["没有找到这个充电桩", "请重新扫描桩上的二维码，或输入二维码下方的编号。"],
+    UnknownPile: ["没有找到这个充电桩", scan],
     PileRemoved: ["该充电桩已拆除", "请换一个充电桩：扫描其二维码，或输入编号。在此充电的账单仍然保留。"],
-    NoRate: ["这个充电桩还没有价格", "请换一个充电桩。"],
-    NotFound: ["没有这个页面", "请扫描桩上的二维码，或输入二维码下方的编号。"],
+    NoRate: ["这个充电桩还没有价格", anotherPile],
+    NotFound: ["没有这个页面", scan],
     PileOffline: ["充电桩已离线", "恢复后本页会自动更新；也可以换一个充电桩。"],
-    PileFaulted: ["这把充电枪有故障", "请换一把充电枪，或换一个充电桩。"],
+    PileFaulted: [outOfOrder, elsewhere],
     ConnectorBusy: ["这把充电枪正在使用", "请换一把，或等待空闲，本页会自动更新。"],
-    ConnectorUnavailable: ["这把充电枪已断开", "可能按下了急停按钮。请换一把充电枪，或换一个充电桩。"],
+    ConnectorUnavailable: ["这把充电枪已断开", "可能按下了急停按钮。" + elsewhere],
     InvalidRequest: ["上限无法使用", "请重新检查设定的上限。"],
     DeadLink: ["这个链接已失效", "链接过旧或不完整。请在开始充电的手机上打开账单。"],
     UnknownOrder: ["无法在这里打开账单", "请在开始充电的手机上打开。"],
@@ -194,10 +199,10 @@ export default {
     nothing: "尚未启动，无需支付。",
     Rejected: {
       NotPlugged: ["充电桩没有检测到车辆", "请插紧充电枪后重新开始。"],
-      ConnectorFaulted: ["这把充电枪有故障", "请换一把充电枪，或换一个充电桩。"],
-      NoMeter: ["充电桩的电表没有响应", "请换一个充电桩。"],
+      ConnectorFaulted: [outOfOrder, elsewhere],
+      NoMeter: ["充电桩的电表没有响应", anotherPile],
       NoClock: ["充电桩刚刚重启", "正在校准时间，请一分钟后重试。"],
-      OutboxFull: ["充电桩需要先发送以前的账单", "请换一个充电桩。"],
+      OutboxFull: ["充电桩需要先发送以前的账单", anotherPile],
       Expired: ["确认到达充电桩时已过期", "请重试。"],
       Other: ["充电桩拒绝启动", "请重试，或换一个充电桩。"]
     },
