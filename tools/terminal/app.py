@@ -56,7 +56,6 @@ class ConsoleApp(App[None]):
 
     TITLE = "RateLock"
     CSS_PATH = Path(__file__).with_name("app.tcss")
-    ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = BREAKPOINTS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pause", "Pause"),

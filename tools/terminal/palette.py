@@ -25,7 +25,7 @@ THEME = Theme(
     warning="#f2b544",
     error="#ff6b6b",
     dark=True,
-    variables={"footer-key-foreground": "#3fb8af", "block-cursor-text-style": "none", "border": "#3fb8af"},
+    variables={"block-cursor-text-style": "none", "border": "#3fb8af"},
 )
 
 SEAL_MARKS = {readings.GOOD: "✓", readings.BAD: "✗", readings.UNCHECKED: "?", readings.UNSEALED: " "}
