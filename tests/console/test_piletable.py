@@ -9,7 +9,7 @@ from tests.console.screen import Screen, scenario
 
 @scenario()
 async def test_the_chosen_pile_stays_chosen_while_a_filter_is_typed_and_cleared(screen: Screen) -> None:
-    """Its rows are made anew each time; the cursor fell back to the first, of which a stop would then have been."""
+    """Its rows are made anew each time, and the cursor fell back to the first of them."""
     await screen.feed([kit.message(topics.METER, device_id=f"PILE-{n}") for n in range(1, 13)])
     screen.table.select("PILE-11")
     await screen.edit("p", "1")

@@ -165,7 +165,7 @@ def test_the_cloud_refuses_a_price_that_holds_no_more_and_brings_the_new_one(
 
 def test_a_rate_whose_later_price_is_another_says_which(fleet: Fleet, page: Page):
     """Both sides showed the same price of the moment, and nothing that had changed."""
-    rate = rate_of_today() | {"session_fee_minor": 0}
+    rate = {**rate_of_today(), "session_fee_minor": 0}
     rate["periods"][1]["service_price"] = 1_800_000
     assert fleet.operator.put("/api/piles/RIVER-1/rate", rate).status == 201
     page.locator("#confirm").click()
