@@ -1,6 +1,7 @@
 """Energy and revenue by day and by price period, a pile's power over time, and who confirmed which rate.
 
 A settlement counts on the day its charging ended. A flagged one is not counted as revenue: it is told apart.
+One that settles no order bills nobody, so it is never revenue, whatever it says and whatever was decided.
 """
 
 import json
@@ -9,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, func, or_, select, tuple_
 
 from . import life, piles, rates
 from .problems import invalid
@@ -82,7 +83,10 @@ def _settled(conn: Connection, from_at: int, until_at: int, device_id: str | Non
         settlements.c.billed_json,
         settlements.c.flagged,
         settlements.c.ended_at,
-    ).where(settlements.c.ended_at < until_at)
+    ).where(
+        settlements.c.ended_at < until_at,
+        or_(settlements.c.flagged, settlements.c.settles_order_id.is_not(None)),
+    )
     if device_id is not None:
         query = query.where(settlements.c.device_id == device_id)
     query = query.order_by(settlements.c.ended_at, settlements.c.id).limit(_BATCH)

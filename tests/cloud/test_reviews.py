@@ -133,17 +133,44 @@ def test_what_was_decided_stands_whatever_comes_later(operator: Any, phone: Phon
     assert (shown["flags"], shown["flagged"]) == (["ChainBroken"], False)
 
 
+def report_of_the_day(operator: Any, ended_at: int) -> Any:
+    day = datetime.fromtimestamp(ended_at, timezone.utc).date().isoformat()
+    found = operator("GET", f"/api/reports/daily?from={day}&to={day}")
+    assert found.status_code == 200, found.text
+    return found.json()
+
+
 def test_revenue_counts_what_is_billed(operator: Any, phone: Phone, flagged: dict[str, Any]):
     ended_at = flagged["settlement"]["ended_at"]
-
-    def report() -> Any:
-        day = datetime.fromtimestamp(ended_at, timezone.utc).date().isoformat()
-        return operator("GET", f"/api/reports/daily?from={day}&to={day}").json()
-
-    assert (report()["flagged"], report()["currencies"]) == (1, [])
+    report = report_of_the_day(operator, ended_at)
+    assert (report["flagged"], report["currencies"]) == (1, [])
     decide(operator, RELEASE)
-    (money,) = report()["currencies"]
-    assert (report()["flagged"], money["days"][0]["revenue_minor"]) == (0, 350)
+    report = report_of_the_day(operator, ended_at)
+    (money,) = report["currencies"]
+    assert (report["flagged"], money["days"][0]["revenue_minor"]) == (0, 350)
+
+
+def test_what_settles_no_order_is_never_revenue(operator: Any, phone: Phone, pile: FakePile):
+    """Waived, it was counted at what the pile had said; a malformed one ended the report with an error."""
+    phone.order()
+    message = phone.message(pile)
+    ended_at = message["issued_at"] + 600
+    pile.settle(message, ended_at=ended_at)
+    pile.settle(message, 9_000_000, ended_at=ended_at)  # the same order once more
+    pile.settle(message | {"order_id": "nobody-s-order"}, ended_at=ended_at)
+    pile.settle(message | {"order_id": "another"}, ended_at=ended_at, currency=5, periods=None)
+    assert report_of_the_day(operator, ended_at)["flagged"] == 3
+    for settlement_id in (2, 3, 4):
+        assert decide(operator, WAIVE, settlement_id).status_code == 201
+    report = report_of_the_day(operator, ended_at)
+    (money,) = report["currencies"]
+    (day,) = money["days"]
+    assert (report["flagged"], day["orders"], day["energy_mwh"], day["revenue_minor"]) == (
+        0,
+        1,
+        2_500_000,
+        350,
+    )
 
 
 def test_what_is_not_flagged_needs_no_decision(operator: Any, phone: Phone, pile: FakePile):
