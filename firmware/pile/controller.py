@@ -192,9 +192,10 @@ class Controller:
                 outbox.last_mac,
             )
         )
-        self._tell(connector, "Settled", session.stop_reason, session.ended_at)
+        # It is settled from here on, and never again: even where the heap has no room for a word about it.
         connector.session = None
         self._unclosed.append(number)
+        self.mailbox.order_status(session.order_id, number, "Settled", session.stop_reason, session.ended_at)
         self._close_orders()
 
     def _close_orders(self):
@@ -287,12 +288,14 @@ class Controller:
         register_mwh = connector.readings.register_mwh
         # The order itself proves that it is issued_at by now; a clock of whole seconds may lag behind that.
         at = max(self.clock.at(), order["issued_at"])
+        # Made first: an order that is in flash must not lack the heap to run, or it would after the next boot.
+        session = Session(order, at, register_mwh, self.clock.now_ms, connector.limits)
         try:
             self.journal.open_order(connector.number, order["order_id"], data, at, register_mwh)
         except OSError:
             self._unclosed.append(connector.number)  # it may be in flash even so, and run after the next boot
             raise
-        connector.start(Session(order, at, register_mwh, self.clock.now_ms, connector.limits))
+        connector.start(session)
         self._tell(connector, "Accepted", None, at)
 
     def _receive_command(self, command):

@@ -98,16 +98,19 @@ class Outbox:
         """Makes the settlement of sequence number last_seq + 1 durable. Raises OSError."""
         line = b"\n" + _line(sealed)  # the blank line ends what a cut may have left half written
         seq = self.last_seq + 1
-        is_head = not self.depth
+        # What takes heap comes first: once the line is durable, nothing may keep it from being counted.
+        mac = _mac(sealed)
+        head = self._head
+        if not self.depth:
+            head = seq, sealed  # it is sent next: looking it up would read the segment byte by byte
         if self._segment_bytes >= SEGMENT_BYTES and self._segments[-1:] != [seq]:
             self._segments.append(seq)
             self._segment_bytes = 0
         self._store.append(self._name(self._segments[-1]), line)
         self._segment_bytes += len(line)
         self.last_seq = seq
-        self.last_mac = _mac(sealed)
-        if is_head:
-            self._head = seq, sealed  # it is sent next: looking it up would read the segment byte by byte
+        self.last_mac = mac
+        self._head = head
 
     def head(self):
         """(seq, sealed bytes) of the settlement to send next, or None."""

@@ -1,7 +1,9 @@
 """The whole pile with flash that refuses to write, and with relays that do not move."""
 
+from pile import controller
 from pile.controller import RETRY_MS
-from tests.portable.kit import AT, REGISTER_MWH, Pile, totals_agree
+from pile_protocol import topics
+from tests.portable.kit import AT, REGISTER_MWH, Pile, order, raises, sealed, totals_agree
 
 # -- flash that refuses --------------------------------------------------------------------------------------
 
@@ -78,6 +80,53 @@ def test_a_fault_for_flash_that_refused_is_kept_once_it_writes_again():
     pile.cycle(30)
     pile.boot()
     assert pile.connector().latch.fault == "InternalError"
+
+
+# -- a heap that is full -------------------------------------------------------------------------------------
+#
+# The task that reads from the broker outlives a MemoryError of the cycle that its message began.
+
+
+def exhausted(*_):
+    raise MemoryError
+
+
+def test_a_settlement_is_made_once_though_the_heap_has_no_room_to_tell_it():
+    pile = Pile()
+    pile.charge(cycles=25)
+    mailbox = pile.controller.mailbox
+    tell = mailbox.order_status
+
+    def tell_all_but_the_end(order_id, connector, state, reason, at):
+        if state == "Settled":
+            raise MemoryError
+        tell(order_id, connector, state, reason, at)
+
+    mailbox.order_status = tell_all_but_the_end
+    pile.command("stop", order_id="o1")
+    raises(MemoryError, pile.cycle, 15)
+    mailbox.order_status = tell
+    pile.cycle(15)
+    (settlement,) = pile.settlements()
+    totals_agree(settlement)
+    assert pile.controller.outbox.depth == 1 and pile.connector().session is None
+    assert pile.controller.journal.load(1) is None
+    pile.charge("o2")
+    assert pile.closed()
+
+
+def test_an_order_that_the_heap_has_no_room_for_is_not_left_in_flash():
+    pile = Pile()
+    session = controller.Session
+    controller.Session = exhausted
+    try:
+        raises(MemoryError, pile.controller.receive, topics.ORDER, sealed(order()))
+    finally:
+        controller.Session = session
+    pile.cycle(5)
+    pile.boot(AT + 5)
+    pile.cycle(5)
+    assert not pile.closed() and pile.connector().session is None
 
 
 # -- relays --------------------------------------------------------------------------------------------------

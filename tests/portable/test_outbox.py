@@ -1,5 +1,6 @@
 """Settlements in flash: in order, none lost, none twice, whatever a power cut leaves behind."""
 
+from pile import outbox as module
 from pile.outbox import SEGMENT_BYTES, Outbox
 from pile_protocol import seal
 from tests.portable.kit import KEY, MemoryStore, raises
@@ -189,6 +190,25 @@ def test_a_refused_append_can_be_tried_again():
         store.files[name] += (b"\n00000000 " + settlement(12))[:torn]
         outbox.add(settlement(12))
         assert drain(boot(store)[0]) == list(range(1, 13)), torn
+
+
+def test_what_is_durable_is_counted_though_the_heap_is_full_by_then():
+    class Full(MemoryStore):
+        def append(self, name, data):
+            super().append(name, data)
+            module._mac = exhausted
+
+    def exhausted(_):
+        raise MemoryError
+
+    whole = module._mac
+    outbox, _ = boot(Full())
+    try:
+        outbox.add(settlement(1))
+    finally:
+        module._mac = whole
+    assert (outbox.last_seq, outbox.last_mac) == (1, mac(settlement(1)))
+    assert outbox.head() == (1, settlement(1))
 
 
 def test_a_damaged_line_is_counted_once_and_passed_over():
