@@ -10,7 +10,7 @@ PARALLEL = -n auto --maxprocesses 4 --dist worksteal
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
-		printf '%-14s %s\n' "$$name" "$$what"; done
+		printf '%-18s %s\n' "$$name" "$$what"; done
 
 demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay (under a minute after set-up)
 	$(SETUP) run

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Boolean, Connection, and_, bindparam, insert, select, update
 
 from pile_protocol import pricing, seal, topics
 
@@ -17,6 +17,7 @@ from .moves import Moves
 from .problems import unknown_settlement
 from .records import record_events
 from .store import to_json
+from .tables import orders as orders_table
 from .tables import settlements
 from .writer import Transaction
 
@@ -41,14 +42,23 @@ _NEIGHBOURS = select(
     settlements.c.mac,
     settlements.c.payload,
     settlements.c.flags_json,
-    settlements.c.reviewed_at,
+    settlements.c.settles_order_id,
 ).where(settlements.c.device_id == _NEAR_DEVICE, settlements.c.chain_seq == _NEAR_NUMBER)
 _OF_ORDER = select(settlements).where(settlements.c.settles_order_id == bindparam("order_id"))
 _INSERT = insert(settlements)
 _SET_FLAGS = (
     update(settlements)
     .where(settlements.c.device_id == bindparam("of"), settlements.c.chain_seq == bindparam("number"))
-    .values(flags_json=bindparam("flags"), flagged=bindparam("any"))
+    .values(
+        flags_json=bindparam("flags"),
+        # What somebody decided stands, also if that was a moment ago, by another worker.
+        flagged=and_(bindparam("any", type_=Boolean), settlements.c.reviewed_at.is_(None)),
+    )
+)
+_SHOW_AGAIN = (
+    update(orders_table)
+    .where(orders_table.c.order_id == bindparam("of"))
+    .values(version=orders_table.c.version + 1)
 )
 
 
@@ -178,6 +188,7 @@ class _Known:
         self._rows: list[dict[str, Any]] = []
         self._moves = Moves(tx, cx, now)
         self._closed_gaps: list[dict[str, Any]] = []
+        self._followers: list[str] = []  # orders whose settlement has other flags now
         self._events: list[dict[str, Any]] = []
 
     def add(self, one: Received, now: int) -> None:
@@ -206,7 +217,6 @@ class _Known:
             "currency": said["currency"] or _NO_CURRENCY,
             "flagged": bool(flags),
             "flags_json": to_json(flags),
-            "reviewed_at": None,
             "received_at": now,
             "ended_at": said["ended_at"] or now,
         }
@@ -225,6 +235,9 @@ class _Known:
     def write(self, tx: Transaction, cx: Context) -> None:
         if self._rows:
             tx.conn.execute(_INSERT, self._rows)
+        if self._followers:  # before their settlements, as whoever reviews one locks them
+            tx.conn.execute(_SHOW_AGAIN, [{"of": order_id} for order_id in self._followers])
+            tx.after_commit(lambda: cx.hub.wake_all(self._followers))
         if self._closed_gaps:
             tx.conn.execute(_SET_FLAGS, self._closed_gaps)
         record_events(tx.conn, self._events)
@@ -234,9 +247,6 @@ class _Known:
         right = len(self._rows) - len(flags)
         tx.after_commit(lambda: _count(cx, right, flags))
         self._moves.write()
-        followers = {gap["follower"] for gap in self._closed_gaps}
-        if followers:
-            tx.after_commit(lambda: cx.hub.wake_all(followers))
 
     def _join_chain(self, device_id: str, said: dict[str, Any]) -> tuple[bool, list[str]]:
         """(whether the settlement's number was free, its flags) in the device's chain of macs.
@@ -257,14 +267,15 @@ class _Known:
 
     def _close_gap(self, later: dict[str, Any], mac: str) -> None:
         flags = [flag for flag in json.loads(later["flags_json"]) if flag != "SeqGap"]
-        follower = json.loads(later["payload"])
-        if follower.get("prev_mac") != mac:
+        if json.loads(later["payload"]).get("prev_mac") != mac:
             flags.append("ChainBroken")
         later["flags_json"] = to_json(flags)
-        later["flagged"] = bool(flags) and later["reviewed_at"] is None
+        later["flagged"] = bool(flags)
         # By its number in the chain: one of this group has no id yet.
-        gap = {"of": later["device_id"], "number": later["chain_seq"], "follower": follower["order_id"]}
+        gap = {"of": later["device_id"], "number": later["chain_seq"]}
         self._closed_gaps.append(gap | {"flags": later["flags_json"], "any": later["flagged"]})
+        if later["settles_order_id"] is not None:
+            self._followers.append(later["settles_order_id"])
 
 
 def _detail(one: Received, flags: list[str]) -> str:

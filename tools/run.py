@@ -114,7 +114,8 @@ def simulated_pile(system: System) -> PileIdentity:
 
 def tell(system: System) -> None:
     """Where everything is."""
-    token_place = "RATELOCK_OPERATOR_TOKEN" if os.environ.get("RATELOCK_OPERATOR_TOKEN") else "operator.token"
+    given = os.environ.get("RATELOCK_OPERATOR_TOKEN")
+    token_place = "RATELOCK_OPERATOR_TOKEN" if given else "operator.token in the data folder"
     rows = (
         ("phone page", f"{system.base_url}/p/{DEVICE_ID}"),
         ("console", f"{system.base_url}/console    (token: {token_place})"),

@@ -8,7 +8,7 @@ import time
 from pile_protocol import messages, topics
 from pile_protocol.errors import TopicError
 
-from .errors import LinkError, LinkRefused
+from .errors import LinkDown, LinkError, LinkRefused
 
 TICK_MS = 1_000  # while something waits for an answer ...
 CALM_TICK_MS = 5_000  # ... and while nothing does: a thousand idle piles share a test machine
@@ -66,6 +66,9 @@ class Link:
                     await self._pause()
             except LinkRefused as error:
                 self._client.drop(error)
+            except MemoryError:  # no reason to end a charge; the connection gives back what it holds
+                self._client.drop(LinkDown("too little memory for a message"))
+                await asyncio.sleep_ms(0)
             except LinkError:
                 await asyncio.sleep_ms(0)  # the client brings up the next connection
 

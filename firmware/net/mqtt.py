@@ -263,7 +263,11 @@ class Client:
                 await self._ready.wait()
                 backoff_ms = options.backoff_min_ms
             began_ms = time.ticks_ms()
-            self._on_change(await self._one_connection())
+            try:
+                error = await self._one_connection()
+            except MemoryError:
+                error = LinkDown("too little memory for the connection")
+            self._on_change(error)
             if time.ticks_diff(time.ticks_ms(), began_ms) >= options.steady_ms:
                 backoff_ms = options.backoff_min_ms
             await asyncio.sleep_ms(backoff_ms // 2 + _random_below(backoff_ms // 2 + 1))

@@ -288,7 +288,7 @@ class Controller:
         register_mwh = connector.readings.register_mwh
         # The order itself proves that it is issued_at by now; a clock of whole seconds may lag behind that.
         at = max(self.clock.at(), order["issued_at"])
-        # Made first: an order that is in flash must not lack the heap to run, or it would after the next boot.
+        # Made first: an order in flash must not lack the heap to run, or it would run after the next boot.
         session = Session(order, at, register_mwh, self.clock.now_ms, connector.limits)
         try:
             self.journal.open_order(connector.number, order["order_id"], data, at, register_mwh)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import OperationalError
 
-from cloud_stub import orders, piles
+from cloud_stub import orders, piles, reviews, settlements
 from cloud_stub.cloud import Cloud, write
 from cloud_stub.tables import meter_samples
 from cloud_stub.writer import Transaction, Writer
@@ -93,3 +93,30 @@ def test_of_two_who_wait_for_each_other_both_succeed_in_the_end(phone: Phone, ad
         for done in [pool.submit(lock_both, first, second), pool.submit(lock_both, second, first)]:
             done.result(2 * WAIT_S)
     assert sum(tries.values()) > 2
+
+
+def test_what_is_decided_while_a_gap_closes_stands(
+    operator: Any, phone: Phone, pile: FakePile, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    """Flagged again, it could neither be paid nor be decided about once more."""
+    phone.order()
+    message = phone.message(pile)
+    missing = pile.sealed(pile.settlement(message | {"order_id": "lost"}))
+    pile.settle(message, prev_mac="0" * 64)  # does not follow the missing one
+    body = reviews.ReviewBody(decision="release", note="The meter was read on site.")
+    write_known = settlements._Known.write
+
+    def decided_meanwhile(*arguments: Any) -> None:
+        with cloud.store.writing.begin() as conn:
+            reviews.review(Transaction(conn), cloud.orders, 1, body, 1_800_000_000)
+        write_known(*arguments)
+
+    monkeypatch.setattr(settlements._Known, "write", decided_meanwhile)
+    pile.say("settlement", missing)
+    shown = operator("GET", "/api/settlements/1").json()
+    assert (shown["flags"], shown["flagged"], shown["review"]["decision"]) == (
+        ["ChainBroken"],
+        False,
+        "Released",
+    )
+    assert phone.pay(350).status_code == 200

@@ -201,8 +201,10 @@ def test_a_gap_flags_the_later_one_until_it_is_filled(
     missing_phone = (phone.order_id, phone.token)
     pile.settle(ordered(phone, pile, connector=2))
     assert flagged(operator) == [["SeqGap"]]
+    version = phone.get()["version"]
     pile.say("settlement", missing)
     assert flagged(operator) == []
+    assert phone.get()["version"] > version  # whoever watches is told that it can be paid
     assert phone.pay(350).status_code == 200
     phone.order_id, phone.token = missing_phone
     assert phone.pay(350).status_code == 200

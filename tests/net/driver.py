@@ -2,7 +2,8 @@
 
     micropython driver.py '{"port": 1883, "keepalive_s": 1, ...}'
 
-Options: port, packet_id (the last one used), and any of mqtt.Options. JSON lines on stdin are what to do:
+Options: port, packet_id (the last one used), full_heaps (how many connections the heap has no room for), and
+any of mqtt.Options. JSON lines on stdin are what to do:
 {"publish": topic, "payload": text, "qos": 0 or 1} and {"subscribe": [topics]}; each is answered by
 {"event": "done"} or {"event": "failed"} with its number, in the order they end. Everything else that happens
 is a JSON line on stdout too.
@@ -75,9 +76,14 @@ async def obey(client):
 async def main(settings):
     port = settings.pop("port")
     packet_id = settings.pop("packet_id", 0)
+    full_heaps = settings.pop("full_heaps", 0)
     options = mqtt.Options("driver", "driver", "secret", ("will/topic", "gone"), **settings)
 
     async def connect():
+        nonlocal full_heaps
+        if full_heaps:
+            full_heaps -= 1
+            raise MemoryError
         return await open_stream("127.0.0.1", port)
 
     client = mqtt.Client(options, connect, on_message, on_change)

@@ -188,3 +188,14 @@ def test_a_connection_that_lasted_starts_the_back_off_anew(server, client):
     closed = time.monotonic()
     server.accept()
     assert time.monotonic() - closed < 1.28, "the wait went on doubling"
+
+
+# -- a heap that is full -------------------------------------------------------------------------------------
+
+
+def test_a_heap_without_room_for_a_connection_is_tried_again(server, client):
+    c = client(full_heaps=2)
+    for _ in range(2):
+        down = c.wait_for("down")
+        assert (down["kind"], down["error"]) == ("LinkDown", "too little memory for the connection")
+    works(c, server.welcome())

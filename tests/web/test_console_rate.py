@@ -300,6 +300,9 @@ def test_what_is_not_published_is_not_lost_without_a_question(fleet: Fleet, edit
     box.get_by_role("button", name="Cancel").click()
     expect(field(page, "Service", 3)).to_have_value("0.77")
     assert page.url.endswith("#/piles/PILE-1/rate")
+    page.get_by_role("button", name="Log out").click()
+    box.get_by_role("button", name="Cancel").click()
+    expect(field(page, "Service", 3)).to_have_value("0.77")
     with page.expect_event("dialog") as asked:
         page.close(run_before_unload=True)
     assert asked.value.type == "beforeunload"

@@ -129,7 +129,7 @@ function showFrame() {
         TABS.map(([name, text]) => h("a", { href: "#/" + name, "data-tab": name }, text)),
       ),
       link,
-      h("button", { class: "button small", onclick: logOut }, "Log out"),
+      h("button", { class: "button small", onclick: async () => (await mayLeave()) && logOut() }, "Log out"),
     ),
     main,
     h("footer", { class: "foot muted small" }, `All times are in ${ZONE}, where this browser is.`),
@@ -192,12 +192,17 @@ function plain(part) {
   }
 }
 
-/** Go where the address says, unless what is written here would be lost and the person stays. */
+/** Whether nothing that is written here would be lost, or the person lets it go. */
+async function mayLeave() {
+  return !leave.unsaved?.() || (await confirm("Leave without publishing?", LOST, "Leave", true));
+}
+
+/** Go where the address says, unless the person stays. */
 async function moved() {
   const to = location.hash;
   if (!leave.unsaved?.()) return route();
   history.replaceState(null, "", place || "#/piles");
-  if (await confirm("Leave without publishing?", LOST, "Leave", true)) {
+  if (await mayLeave()) {
     leave();
     leave = () => {};
     location.hash = to;
