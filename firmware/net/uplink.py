@@ -46,7 +46,8 @@ class Uplink:
             try:
                 self._tell_time(await ntp.query(self._ntp_server, self.name_server))
                 told = False
-            except (OSError, ValueError) as error:  # no network, no answer, or no name or port at all
+            # No network, no answer, no name or port at all; or no room to ask, which must not end a charge.
+            except (OSError, ValueError, MemoryError) as error:
                 pause_s = NTP_RETRY_S
                 if not told:
                     self._log(
