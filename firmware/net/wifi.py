@@ -9,8 +9,9 @@ WATCH_MS = 500
 _POLL_MS = 100
 
 # network.STAT_* of the ESP32, and the IEEE 802.11 reasons that it passes on as they are.
-_IDLE = 1000
-_CONNECTING = 1001
+# No end of an attempt: idle, connecting, or connected since the last look; or the chip's word on the leaving
+# that the attempt began with (ASSOC_LEAVE), which may come after it.
+_UNDER_WAY = (1000, 1001, 1010, 8)
 _NO_NETWORK = (200, 201, 212)  # beacon timeout, no access point found, none above the signal threshold
 _WRONG_SECURITY = (210, 211)
 _WRONG_PASSWORD = (2, 15, 202, 204)  # expired authentication, handshake timeouts, authentication failed
@@ -18,24 +19,27 @@ _WRONG_PASSWORD = (2, 15, 202, 204)  # expired authentication, handshake timeout
 
 class Station:
     """wlan: network.WLAN(network.STA_IF). on_change: called with None when the network is there, and with one
-    line of text when it is lost or, once per reason, cannot be had. `name_server` is the one DHCP gave.
+    line of text when it is lost or, once per reason, cannot be had.
     """
 
     def __init__(self, wlan, ssid, password, on_change):
         self.up = asyncio.Event()
-        self.name_server = None
         self._wlan = wlan
         self._ssid = ssid
         self._password = password
         self._on_change = on_change
         self._told = None
 
+    @property
+    def name_server(self):
+        """The one that DHCP gave: asked for each time, since a renewed lease may name another."""
+        return self._wlan.ifconfig()[3]
+
     async def run(self):
         """Never returns."""
         while True:
             problem = await self._connect()
             if problem is None:
-                self.name_server = self._wlan.ifconfig()[3]
                 self.up.set()
                 self._tell(None)
                 while self._wlan.isconnected():
@@ -61,12 +65,12 @@ class Station:
             wlan.config(reconnects=0)
             wlan.disconnect()
             wlan.connect(self._ssid, self._password)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # the latter is "unknown", such as too little memory
             return "Wi-Fi: the radio refuses (%r); it is tried again" % error
         began_ms = time.ticks_ms()
         while not wlan.isconnected():
             status = wlan.status()
-            if status not in (_IDLE, _CONNECTING):
+            if status not in _UNDER_WAY:
                 return _reason(status, self._ssid)
             if time.ticks_diff(time.ticks_ms(), began_ms) >= CONNECT_MS:
                 return self._silence()
