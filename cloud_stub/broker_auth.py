@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,15 +45,15 @@ def write(path: Path, passwords: Mapping[str, str], keep_others: bool = False) -
     Lines that are right already stay as they are; an unchanged file is not touched.
     """
     with _locked(path):
-        old = _read(path)
-        lines = dict(old) if keep_others else {}
-        for username, password in passwords.items():
-            line = old.get(username)
-            lines[username] = (
-                line if line and matches(line, username, password) else password_line(username, password)
-            )
-        if lines != old:
-            _replace(path, lines)
+        _update(path, passwords, keep_others)
+
+
+def sync(path: Path, read: Callable[[], Mapping[str, str]]) -> None:
+    """Let the users of `read` in, and nobody else; it is asked once it is this writer's turn, so that what
+    writers before it did is in its answer.
+    """
+    with _locked(path):
+        _update(path, read(), keep_others=False)
 
 
 def remove(path: Path, username: str) -> None:
@@ -62,6 +62,18 @@ def remove(path: Path, username: str) -> None:
         lines = _read(path)
         if lines.pop(username, None) is not None:
             _replace(path, lines)
+
+
+def _update(path: Path, passwords: Mapping[str, str], keep_others: bool) -> None:
+    old = _read(path)
+    lines = dict(old) if keep_others else {}
+    for username, password in passwords.items():
+        line = old.get(username)
+        lines[username] = (
+            line if line and matches(line, username, password) else password_line(username, password)
+        )
+    if lines != old:
+        _replace(path, lines)
 
 
 def _hashed(password: str, salt: bytes, iterations: int) -> str:

@@ -105,11 +105,15 @@ async def write(writer: Writer, unit: Unit[T]) -> T:
 
 def sync_broker(store: Store, settings: Settings) -> None:
     """Make the broker's password file say who may connect: the cloud and every pile."""
-    with store.reading.connect() as conn:
-        query = select(piles_table.c.device_id, piles_table.c.key_hex)
-        rows = conn.execute(query.where(piles_table.c.removed_at.is_(None))).all()
-    passwords = {row.device_id: seal.mqtt_password(seal.parse_key(row.key_hex)) for row in rows}
-    broker_auth.write(_passwd(settings), _cloud_user(settings) | passwords)
+    query = select(piles_table.c.device_id, piles_table.c.key_hex).where(piles_table.c.removed_at.is_(None))
+
+    def passwords() -> dict[str, str]:
+        with store.reading.connect() as conn:
+            rows = conn.execute(query).all()
+        of_piles = {row.device_id: seal.mqtt_password(seal.parse_key(row.key_hex)) for row in rows}
+        return _cloud_user(settings) | of_piles
+
+    broker_auth.sync(_passwd(settings), passwords)
 
 
 def let_in(settings: Settings, device_id: str, key: bytes) -> None:

@@ -3,8 +3,12 @@
 import stat
 import threading
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from cloud_stub import broker_auth
+from cloud_stub.cloud import Cloud, sync_broker
 
 
 def users(path: Path) -> list[str]:
@@ -70,3 +74,28 @@ def test_writers_at_the_same_time_lose_nobody(tmp_path: Path):
         thread.join()
     assert sorted(users(path)) == sorted(f"PILE-{n}" for n in range(20))
     assert sorted(each.name for each in tmp_path.iterdir()) == ["passwd", "passwd.lock"]
+
+
+@pytest.mark.parametrize(
+    "call, allowed",
+    [
+        (("POST", "/api/piles", {"device_id": "PILE-2"}), ["cloud", "PILE-1", "PILE-2"]),
+        (("DELETE", "/api/piles/PILE-1"), ["cloud"]),
+    ],
+)
+def test_a_cloud_that_starts_undoes_nothing_done_meanwhile(
+    operator: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, call: tuple[Any, ...], allowed: list[str]
+):
+    """A pile added while another worker started was kept out; one removed meanwhile was let in again."""
+    path = cloud.settings.broker_folder / "passwd"
+    assert operator("POST", "/api/piles", {"device_id": "PILE-1"}).status_code == 201
+    take_turn = broker_auth._locked
+
+    def after_another(path: Path) -> Any:
+        monkeypatch.undo()
+        assert operator(*call).is_success
+        return take_turn(path)
+
+    monkeypatch.setattr(broker_auth, "_locked", after_another)
+    sync_broker(cloud.store, cloud.settings)
+    assert users(path) == allowed
