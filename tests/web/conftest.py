@@ -118,8 +118,8 @@ def console(fleet: Fleet, open_page: Callable[..., Page]) -> Callable[..., Page]
     return open_view
 
 
-def log_in(page: Page) -> None:
-    page.get_by_label("Operator token").fill(TOKEN)
+def log_in(page: Page, token: str = TOKEN) -> None:
+    page.get_by_label("Operator token").fill(token)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("button", name="Log out")).to_be_visible()
 

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.web.conftest import DESKTOP, Watch
-from tests.web.fleet import DAY_RATE, TOKEN, Fleet, serving
+from tests.web.conftest import Watch
+from tests.web.fleet import DAY_RATE, Fleet
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with serving(tmp_path / "a console") as running:
-        yield running
-
-
-@pytest.fixture
-def editor(fleet: Fleet, open_page: Callable[..., Page]) -> Callable[..., Page]:
+def editor(console: Callable[..., Page]) -> Callable[..., Page]:
     """`editor()`: the rate of PILE-1, as it is published, in the editor."""
 
     def open_editor(device_id: str = "PILE-1") -> Page:
-        page = open_page(f"{fleet.url}/console#/piles/{device_id}/rate", viewport=DESKTOP)
-        page.get_by_label("Operator token").fill(TOKEN)
-        page.get_by_role("button", name="Log in").click()
+        page = console(f"/piles/{device_id}/rate")
         expect(page.get_by_role("heading", name="The day")).to_be_visible()
         return page
 

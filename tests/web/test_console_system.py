@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.conftest import DESKTOP
+from tests.web.conftest import DESKTOP, log_in
 
 pytestmark = pytest.mark.system
 
@@ -17,8 +17,7 @@ pytestmark = pytest.mark.system
 def console(system: Any, open_page: Callable[..., Page]) -> Callable[..., Page]:
     def open_view(view: str) -> Page:
         page = open_page(f"{system.base_url}/console#{view}", viewport=DESKTOP)
-        page.get_by_label("Operator token").fill(system.operator_token)
-        page.get_by_role("button", name="Log in").click()
+        log_in(page, system.operator_token)
         return page
 
     return open_view

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
-from tests.web.conftest import DESKTOP
-from tests.web.fleet import TOKEN, Fleet, serving
+from tests.web.conftest import DESKTOP, log_in
+from tests.web.fleet import Fleet
 
 TYPED_MS = 1_000  # longer than a search waits for the next letter
 DAY_S = 86_400
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with serving(tmp_path / "a console") as running:
-        running.pile("PILE-1")
-        yield running
-
-
-@pytest.fixture
 def console(
     fleet: Fleet, open_page: Callable[..., Page], new_context: Callable[..., BrowserContext]
 ) -> Callable[[str], Page]:
+    fleet.pile("PILE-1")
+
     def open_view(view: str) -> Page:
         context = new_context(viewport=DESKTOP, timezone_id="UTC")
         context.clock.install()
         page = open_page(f"{fleet.url}/console#{view}", context)
-        page.get_by_label("Operator token").fill(TOKEN)
-        page.get_by_role("button", name="Log in").click()
+        log_in(page)
         return page
 
     return open_view
