@@ -66,15 +66,18 @@ def build_controller(settings, equipment, store):
     return controller
 
 
-def build_uplink(settings, controller, lamp):
-    """(uplink, station); station is None where no Wi-Fi is configured."""
+def build_uplink(settings, controller, lamp, is_connected):
+    """(uplink, station); station is None where no Wi-Fi is configured. is_connected: to the broker."""
 
     def tell_time(at):
         controller.clock.tell(at, NTP)
         board.set_utc(at)
 
     def on_wifi(problem):
-        lamp.trouble = patterns.NO_WIFI if problem else patterns.NO_BROKER
+        if problem:
+            lamp.trouble = patterns.NO_WIFI
+        else:  # the chip keeps its address for a while: a connection may have outlived the gap
+            lamp.trouble = None if is_connected() else patterns.NO_BROKER
         board.log(problem or "Wi-Fi: connected to '%s'" % settings.wifi["ssid"])
         uplink.wifi_changed()
 
@@ -133,7 +136,7 @@ async def run(settings, context, store, equipment, watchdog, lamp):
     """The pile at work; returns only by an error."""
     controller = build_controller(settings, equipment, store)
     shell = Shell(controller, equipment, watchdog, getattr(board, "REST_MS", PERIOD_MS))
-    uplink, station = build_uplink(settings, controller, lamp)
+    uplink, station = build_uplink(settings, controller, lamp, lambda: client.up.is_set())
     client, link = build_link(settings, context, controller, shell, uplink, lamp)
 
     def after_cycle():

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.net.server import Server
 from tools.processes import Child, Children, free_port
 from tools.sim_pile import command, environment, interpreter
 
@@ -234,6 +235,24 @@ def test_wifi_lost_and_found(boot) -> None:
     seen = pile.line_count
     air(boot)
     pile.wait_for_line("Wi-Fi: connected", after=seen)
+
+
+def test_a_connection_that_outlives_a_gap_in_the_wifi(boot) -> None:
+    """The chip keeps its address for two minutes; the broker is still there, and the light must say so."""
+    air(boot)
+    fast = "import net.wifi as w; w.CONNECT_MS = 600; w.RETRY_MS = 50; w.WATCH_MS = 50"
+    with Server() as server:
+        pile = boot(config(server.port, wifi=WIFI), fast)
+        server.welcome()
+        expect(pile, "connected to the broker", "READY")
+        air(boot, ssid="Elsewhere")
+        expect(pile, "lost the network 'Courtyard'", "NO_WIFI")
+        seen = pile.line_count
+        air(boot)
+        pile.wait_for_json(
+            lambda event: event.get("event") == "light" and event["pattern"] == "READY", after=seen
+        )
+        assert not any("NO_BROKER" in said for said in pile.lines[seen:])
 
 
 # -- time ---------------------------------------------------------------------------------------------------
