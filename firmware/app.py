@@ -132,9 +132,8 @@ def build_link(settings, context, controller, shell, uplink, lamp):
     return client, link
 
 
-async def run(settings, context, store, equipment, watchdog, lamp):
+async def run(settings, context, controller, equipment, watchdog, lamp):
     """The pile at work; returns only by an error."""
-    controller = build_controller(settings, equipment, store)
     shell = Shell(controller, equipment, watchdog, getattr(board, "REST_MS", PERIOD_MS))
     uplink, station = build_uplink(settings, controller, lamp, lambda: client.up.is_set())
     client, link = build_link(settings, context, controller, shell, uplink, lamp)
@@ -164,9 +163,13 @@ def start(equipment, lamp):
         except OSError as error:
             board.log("the flash cannot be used (%r): remove the file that is in its way" % error)
             return patterns.NO_FLASH
-        # Not before: a pile that waits for its configuration must not be reset while somebody writes it.
-        watchdog = board.watchdog()
-        asyncio.run(run(settings, context, store, equipment, watchdog, lamp))
+        # Not before: a pile that waits for its configuration must not be reset while somebody writes it, nor
+        # one that reads hundreds of settlements. Where that fails, the watchdog is what begins anew.
+        try:
+            controller = build_controller(settings, equipment, store)
+        finally:
+            watchdog = board.watchdog()
+        asyncio.run(run(settings, context, controller, equipment, watchdog, lamp))
     except config.ConfigError as error:
         board.log(str(error))
         return patterns.NO_CONFIG

@@ -45,7 +45,7 @@ made = []
 equipment = board.equipment
 board.equipment = lambda: made.append(equipment()) or made[0]
 
-async def run(settings, context, store, equipment, watchdog, lamp):
+async def run(settings, context, controller, equipment, watchdog, lamp):
     lab.advance(2000)
     equipment[0].relay.set(True)
     assert lab.pins[26].value() == 1
@@ -69,6 +69,38 @@ for _ in range(200):
     light.append(lab.pins[23].value())
 flashes = sum([now > was for was, now in zip(light, light[1:])])
 print("fed", lab.watchdog.feeds > feeds, "flashing", flashes > 3)
+"""
+
+# An outbox so full that to read it takes longer than the watchdog waits.
+SLOW_BOOT = """
+import lab, app, board
+store = board.store
+def slow():
+    made = store()
+    names = made.names
+    def read_for_long():
+        lab.advance(10_000)
+        print("watched while it reads:", lab.watchdog is not None)
+        {failure}
+        return names()
+    made.names = read_for_long
+    return made
+board.store = slow
+
+async def run(settings, context, controller, equipment, watchdog, lamp):
+    raise KeyError(controller.device_id)
+
+class Loop:
+    def run(self, work):
+        work.send(None)
+
+app.run = run
+app.asyncio = Loop()
+try:
+    app.main()
+except BaseException as error:
+    print("ended by", repr(error))
+print("watched:", lab.watchdog is not None, "fed:", lab.watchdog.feeds)
 """
 
 
@@ -108,3 +140,15 @@ def test_the_console_opens_the_relay_and_is_not_reset(tmp_path: Path) -> None:
     assert "stopped from the console; the relays are open" in said
     assert "ended by" not in said
     assert "fed True flashing True" in said
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"), [("pass", "KeyError('PILE-1',)"), ("raise MemoryError", "MemoryError()")]
+)
+def test_the_watchdog_waits_until_the_flash_is_read_and_no_longer(
+    failure: str, error: str, tmp_path: Path
+) -> None:
+    """Begun before, it would reset a pile with a full outbox again and again: that one would never boot."""
+    said = run(BOARDS / "esp32-devkitc", SLOW_BOOT.format(failure=failure), tmp_path)
+    assert said.splitlines()[:2] == ["watched while it reads: False", f"ended by {error}"]
+    assert said.splitlines()[-1] == "watched: True fed: 0"
