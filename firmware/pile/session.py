@@ -59,7 +59,7 @@ class Session:
         self._stop_asked = None
         self._since_ms = now_ms
         self._last_ms = now_ms
-        self._checkpoint_at = started_at  # of the newest durable reading before a power cut
+        self._checkpoint_at = started_at  # of what is durable from before a power cut
         self._resume_until_at = started_at + order["limits"]["duration_s"]
         self._start_base(started_at, now_ms)
         self._enter_step(pricing.step_index(self._steps, started_at))
@@ -71,8 +71,6 @@ class Session:
         session.phase = RECOVERING
         session.recovered = True
         session.stop_reason = record["stop_reason"]
-        session._checkpoint_at = record["at"]
-        session._start_base(record["at"], now_ms)
         session.register_mwh = record["register_mwh"]
         if not record["ran"]:
             session._resume_until_at = order["expires_at"]  # it never began: it must not begin later
@@ -81,7 +79,11 @@ class Session:
             boundaries = [[session._cheapest_step(record["at"]), record["start_register_mwh"]]]
         if boundaries:
             session.boundaries = boundaries
-            session._plan_step()
+        # A price step that was begun may be newer than the checkpoint; no order goes back to the one before.
+        begun_at = session._steps[session.boundaries[-1][0]][0]
+        session._checkpoint_at = max(record["at"], begun_at)
+        session._start_base(session._checkpoint_at, now_ms)
+        session._plan_step()
         return session
 
     # -- what others may know ------------------------------------------------------------------------------

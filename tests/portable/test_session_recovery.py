@@ -143,6 +143,20 @@ def test_steps_begun_before_the_cut_keep_their_energy():
     assert run.session.energies() == [(0, 400), (1, 700)]
 
 
+def test_it_does_not_go_back_to_a_price_step_that_was_over():
+    """The checkpoint is a second older than the step; the clock lags behind the order's own time base."""
+    run = recovering(
+        locked=rate(steps=TWO_STEPS), boundaries=[[0, REGISTER_MWH], [1, REGISTER_MWH + 900]], at=AT + 99
+    )
+    run.utc_at = AT + 100 - CLOCK_SLACK_S
+    run.step()
+    assert run.session.phase == STARTING
+    run.relay = None
+    run.charging()
+    run.step(energy_mwh=100)
+    assert run.session.energies() == [(0, 900), (1, 200)]
+
+
 def test_lost_price_steps_are_charged_at_the_lowest_price_that_can_have_held():
     """Nobody may pay more than the energy cost when it was drawn, whatever the flash forgot."""
     steps = [
