@@ -1,6 +1,7 @@
 """The one place where the cloud is put together, started and stopped."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from .writer import Unit, Writer
 
 T = TypeVar("T")
 
+SLOW_READS = 4  # at once; further ones wait for their turn
 MEETINGS_MAX = 4  # who was ended for another may be faster than it, and meet it once more
 
 
@@ -56,6 +58,8 @@ class Cloud:
         self.order_limit = Limit(settings.orders_per_minute)
         self.quote_limit = Limit(settings.quotes_per_minute)
         self.duties = Duties(self.orders, self.ingest, self.writer)
+        # Apart from the threads of quick reads: a few long reports must not have phones wait for a price.
+        self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
         self._reader: Connection | None = None
 
     def start(self) -> None:
@@ -73,6 +77,7 @@ class Cloud:
         self.duties.stop()
         self.link.stop()
         self.writer.stop()
+        self.slow_reads.shutdown(wait=False, cancel_futures=True)
         if self._reader is not None:
             self._reader.close()
         self.store.close()

@@ -60,7 +60,9 @@ def daily(
             flagged += 1
             continue
         said = json.loads(row.payload) | json.loads(row.billed_json or "{}")
-        money = currencies.setdefault(said["currency"], _empty(said, days))
+        money = currencies.get(said["currency"])
+        if money is None:
+            money = currencies[said["currency"]] = _empty(said, days)
         ended = datetime.fromtimestamp(row.ended_at, local).date()
         _count(money["days"][(ended - first).days], said)
     return {

@@ -15,7 +15,8 @@ T = TypeVar("T")
 
 async def read(cloud: Cloud, what: Callable[[Connection], T]) -> T:
     """A read that may take a while: on a thread, with a connection of its own. Raises what `what` raises."""
-    return await asyncio.to_thread(_on, cloud.store.reading, what)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(cloud.slow_reads, _on, cloud.store.reading, what)
 
 
 async def quick(cloud: Cloud, what: Callable[[Connection], T]) -> T:

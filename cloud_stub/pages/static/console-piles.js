@@ -227,6 +227,7 @@ export function open(root, params) {
     next = after;
     for (const each of tiles) {
       show(each.number, here.count(summary[each.name]));
+      each.button.classList.toggle("none", !summary[each.name]);
       each.button.hidden = each.state === "removed" && !summary.removed && wanted.state !== "removed";
     }
     const keep = new Set(items.map((each) => each.device_id));
