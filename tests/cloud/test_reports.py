@@ -1,16 +1,21 @@
 """Reports of energy and revenue by day, a pile's power, and the token that every report needs."""
 
+import asyncio
+import threading
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
+from cloud_stub import reports
+from cloud_stub.api.reading import quick, read
+from cloud_stub.cloud import Cloud
 from cloud_stub.store import Store
 from cloud_stub.tables import settlements
 from tests.cloud.conftest import Phone, settled
-from tests.cloud.fakes import TWO_PRICES, FakePile
+from tests.cloud.fakes import TWO_PRICES, WAIT_S, FakePile
 
 CALLS = [
     ("GET", "/api/piles/PILE-1/report"),
@@ -26,6 +31,25 @@ CALLS = [
 def test_every_call_needs_the_token(client: TestClient, method: str, path: str):
     answer = client.request(method, path)
     assert (answer.status_code, answer.json()["code"]) == (401, "Unauthorized")
+
+
+def test_reports_that_take_long_keep_no_phone_waiting(cloud: Cloud):
+    """On PostgreSQL they took every thread, and phones were told that the database does not answer."""
+    done = threading.Event()
+
+    def report(_conn: Connection) -> bool:
+        return done.wait(WAIT_S)
+
+    async def ask() -> None:
+        many = [asyncio.create_task(read(cloud, report)) for _ in range(40)]
+        await asyncio.sleep(0)  # all of them have been asked for
+        try:
+            assert await quick(cloud, lambda _conn: "a price") == "a price"
+        finally:
+            done.set()
+        assert all(await asyncio.gather(*many))
+
+    asyncio.run(ask())
 
 
 # -- reports
@@ -100,6 +124,21 @@ def test_what_is_flagged_is_told_apart_and_not_counted(
     put_on(cloud.store, phone.order_id, at("2026-03-01"))
     found = daily(operator, "2026-03-01", "2026-03-01")
     assert (found["flagged"], found["currencies"][0]["days"][0]["orders"]) == (1, 1)
+
+
+def test_the_days_of_a_report_are_laid_out_once(
+    operator: Any, phone: Phone, pile: FakePile, cloud: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Made for each settlement, the days of a year took longer than all the rest of the report."""
+    for _ in range(2):
+        settled(phone, pile, 1_000_000)
+        put_on(cloud.store, phone.order_id, at("2026-03-01"))
+    made = []
+    lay_out = reports._empty
+    monkeypatch.setattr(reports, "_empty", lambda *said: made.append(said) or lay_out(*said))
+    found = daily(operator, "2026-01-01", "2026-12-31")
+    assert sum(day["orders"] for day in found["currencies"][0]["days"]) == 2
+    assert len(made) == 1
 
 
 def test_a_report_of_one_pile_leaves_out_the_others(operator: Any, phone: Phone, add_pile: Any, cloud: Any):
