@@ -260,7 +260,7 @@ class Controller:
 
     def _refuse(self, order):
         """The first reason against an order, or None. Its id is used up in either case."""
-        at = self.clock.at()
+        at = self._cloud_at()
         if self.journal.is_used(order["order_id"]):
             return "UsedOrder"
         reason = admission.reason_to_refuse(order, self.device_id, len(self.connectors), at)
@@ -277,6 +277,12 @@ class Controller:
         ):
             return reason or "StorageFailure"
         return reason
+
+    def _cloud_at(self):
+        """Unix seconds to judge by what has expired, or None. Only the cloud's word counts: whoever forges an
+        answer of NTP could else revive an order that ran long ago.
+        """
+        return self.clock.at() if self.knows_time else None
 
     def _may_be_used(self, order, at):
         """Where the used ids are lost: whether the order was made before this boot, and so may have run."""
@@ -299,7 +305,7 @@ class Controller:
         self._tell(connector, "Accepted", None, at)
 
     def _receive_command(self, command):
-        at = self.clock.at()
+        at = self._cloud_at()
         action = command["action"]
         if action == "stop":
             for connector in self.connectors:
@@ -307,7 +313,7 @@ class Controller:
                     connector.session.stop("Remote")
             return
         if at is None or at >= command["expires_at"]:
-            raise ProtocolError("the command has expired, or the pile has no clock")
+            raise ProtocolError("the command has expired, or the cloud has not told the time")
         if action == "report":
             self.report()
         elif action == "reset":

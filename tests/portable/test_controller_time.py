@@ -1,7 +1,9 @@
 """The whole pile's time: which it believes, and that no change of it reaches a running order."""
 
+from pile.clock import NTP
 from pile.controller import HELLO_ANSWER_MS
-from tests.portable.kit import AT, NONCE, Pile, rate, totals_agree
+from pile_protocol import topics
+from tests.portable.kit import AT, NONCE, Pile, order, rate, rejected, sealed, totals_agree
 
 
 def test_time_is_believed_as_the_answer_to_a_hello():
@@ -32,6 +34,35 @@ def test_time_that_took_too_long_is_asked_for_again():
     pile.controller.hello("f" * 16)
     pile.cycle(1, HELLO_ANSWER_MS)
     assert pile.tell_time(AT, "f" * 16) == AT
+
+
+def test_an_order_of_long_ago_is_not_revived_by_a_forged_answer_of_ntp():
+    pile = Pile()
+    old = sealed(order("old"))
+    pile.controller.receive(topics.ORDER, old)
+    pile.cycle(20)
+    pile.stop("old")
+    pile.cycle(1, 600_000)
+    pile.charge("new", issued_at=AT + 600, expires_at=AT + 660)  # its id takes the place of the old one's
+    pile.stop("new")
+    pile.boot()
+    pile.clock.tell(AT + 1, NTP)
+    pile.controller.receive(topics.ORDER, old)
+    rejected(pile, "NoClock", "old")
+    pile.controller.hello(NONCE)
+    pile.tell_time(AT + 700)
+    pile.charge("next", issued_at=AT + 700, expires_at=AT + 760)
+    assert pile.closed()
+
+
+def test_a_reset_of_long_ago_is_not_revived_by_a_forged_answer_of_ntp():
+    pile = Pile(told_at=None)
+    pile.readings().ground_fault = True
+    pile.cycle()
+    pile.readings().ground_fault = False
+    pile.clock.tell(AT, NTP)
+    pile.command("reset", connector=1)
+    assert pile.connector().latch.fault and pile.controller.dropped == 1
 
 
 def test_hours_of_clock_change_in_a_running_order_change_neither_its_price_nor_its_end():
