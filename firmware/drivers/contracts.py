@@ -53,7 +53,7 @@ class Store:
     """
 
     def read(self, name):
-        """The bytes of a file, or None."""
+        """The bytes of a file, or None where there is none. Raises OSError where it cannot be read."""
 
     def write(self, name, data):
         """Replaces a file: after a power cut it is old or new."""

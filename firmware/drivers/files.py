@@ -24,7 +24,9 @@ class FileStore:
         try:
             with open(self._path(name), "rb") as file:
                 return file.read()
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
             return None
 
     def write(self, name, data):

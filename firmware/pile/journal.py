@@ -9,9 +9,9 @@
                 accepted one is in it, order-<n> stands for it: its relay waits for one write, not for two
     faults      latched faults by connector
 
-Every file is framed by its checksum (records.py); one that fails it, or holds something else, reads as absent
-and is named in `lost`. The store replaces a file as a whole: old or new, never half. An empty file is no
-damage: littlefs makes a file before it fills it, and the power may go in between.
+Every file is framed by its checksum (records.py); one that fails it, cannot be read, or holds something else,
+reads as absent and is named in `lost`. The store replaces a file as a whole: old or new, never half. An empty
+file is no damage: littlefs makes a file before it fills it, and the power may go in between.
 """
 
 import json
@@ -179,7 +179,11 @@ class Journal:
     # -- files ----------------------------------------------------------------------------------------------
 
     def _read(self, name):
-        data = self._store.read(name)
+        try:
+            data = self._store.read(name)
+        except OSError:
+            self._lose(name)
+            return None
         if not data:
             return None
         content = unframed(data)

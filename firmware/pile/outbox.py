@@ -52,14 +52,14 @@ class Outbox:
         self._segment_bytes = SEGMENT_BYTES  # of the newest; SEGMENT_BYTES: begin another
         self._head = None  # (seq, sealed) of the oldest that is not acknowledged
         self._acked = 0
-        data = store.read("acked")
-        if data:  # an empty file: the power went before the first acknowledgement was in it
-            try:
+        try:
+            data = store.read("acked")
+            if data:  # an empty file: the power went before the first acknowledgement was in it
                 seq, mac = (unframed(data) or b"").split()
                 self._acked = self.last_seq = int(seq)
                 self.last_mac = mac.decode()
-            except ValueError:
-                self.damaged += 1
+        except (ValueError, OSError):
+            self.damaged += 1
 
     def load(self, open_order_ids):
         """Reads the chain's end. Returns those of `open_order_ids` that are settled already."""

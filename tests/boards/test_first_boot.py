@@ -94,6 +94,12 @@ def test_a_file_where_the_store_belongs(boot) -> None:
     expect(boot(config()), "the flash cannot be used", "NO_FLASH")
 
 
+def test_a_file_of_the_pile_that_cannot_be_read(boot) -> None:
+    """There may have been a latched fault in it, and nobody knows which."""
+    (boot.flash / "flash" / "faults").mkdir(parents=True)
+    boot(config()).wait_for_json(lambda event: event.get("event") == "light" and event["pattern"] == "FAULT")
+
+
 def test_a_file_that_hides_a_module(boot) -> None:
     (boot.flash / "asyncio.py").write_text("raise ImportError('from another project')\n")
     expect(boot(config()), "asyncio.py is in the way of MicroPython's own: remove it", "NO_FLASH")

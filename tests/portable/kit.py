@@ -88,6 +88,8 @@ class MemoryStore:
         self.free = 1_000_000
 
     def read(self, name):
+        if name in self.unreadable:
+            raise OSError(errno.EIO)
         return self.files.get(name)
 
     def write(self, name, data):

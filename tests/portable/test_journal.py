@@ -209,6 +209,18 @@ def test_damaged_ids_and_faults_do_not_stop_the_pile():
         assert sorted(journal.lost) == ["faults", "used"], damage
 
 
+def test_files_that_cannot_be_read_are_no_absent_ones():
+    """Read as absent and named by nobody, a latched weld was forgotten, and ids that were used were not."""
+    journal, store = opened()
+    journal.save_faults({1: ["PowerSwitchFailure", AT]})
+    journal.use("o1", AT + 60, AT)
+    journal.keep_used()
+    store.unreadable.update(("faults", "used", "order-1", "check-1"))
+    journal, _ = opened(store)
+    assert journal.faults() == {} and journal.load(1) is None and journal.register_mwh(1) == 0
+    assert sorted(journal.lost) == ["check-1", "faults", "order-1", "used"]
+
+
 def test_an_empty_file_is_what_a_cut_leaves_of_a_new_one_and_no_damage():
     """littlefs makes a file before it fills it: each cut in between was counted as damage."""
     journal, store = opened()

@@ -230,13 +230,15 @@ def test_a_damaged_head_is_passed_over():
 
 def test_a_lost_or_damaged_acked_sends_again_and_loses_nothing():
     """The cloud knows a settlement that it stored: sending it again is safe, forgetting one is not."""
-    for damage in (None, b"", b"foreign", b"\x00" * 90):
+    for damage in (None, b"", b"foreign", b"\x00" * 90, OSError):
         outbox, store = filled(6)
         for _ in range(4):
             seq, sealed = outbox.head()
             outbox.acknowledge(seq, mac(sealed))
         if damage is None:
             del store.files["acked"]
+        elif damage is OSError:
+            store.unreadable.add("acked")
         else:
             store.files["acked"] = damage
         outbox, _ = boot(store)
