@@ -12,7 +12,12 @@ _NAMES = (
 
 def found():
     """The names of such files and folders in the current folder."""
-    return [name for name in uos.listdir() if name.partition(".")[0] in _NAMES]
+    names = []
+    for name in uos.listdir():
+        module, _, kind = name.partition(".")
+        if module in _NAMES and kind in ("", "py", "mpy"):  # of a network.json there is nothing to import
+            names.append(name)
+    return names
 
 
 def tell(board):
