@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from pile_protocol import topics
 from pile_protocol.errors import MessageError, TopicError
@@ -125,7 +125,7 @@ class Ingest:
         """As writer.Batch."""
         incoming = item.incoming
         log.error("ingest_failed", topic=incoming.topic[:200], device_id=_device_of(incoming), exc_info=error)
-        if not isinstance(error, DBAPIError):
+        if isinstance(error, DataError) or not isinstance(error, DBAPIError):  # it would be so every time
             self._reject(incoming, item.name, Unusable("InternalError", type(error).__name__))
         elif incoming.qos:  # a meter value is made up for by the next one
             self._to_retry.append(incoming)

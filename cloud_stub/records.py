@@ -38,7 +38,7 @@ def record_reject(conn: Connection, at: int, topic: str, reason: str, detail: st
         _REJECT,
         {
             "at": at,
-            "topic": topic[:200].replace("\0", "\\x00"),
+            "topic": topic.replace("\0", "\\x00")[:200],
             "reason": reason,
             "detail": detail[:200],
             "size_bytes": len(payload),

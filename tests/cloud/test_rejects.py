@@ -108,6 +108,14 @@ def test_one_that_meets_a_fault_of_ours_is_parked(
     assert [each["reason"] for each in rejects(operator)] == ["InternalError"]
 
 
+def test_what_the_database_cannot_store_is_parked_and_not_tried_for_ever(link: FakeLink, operator: Any):
+    """PostgreSQL refused it every second, and the broker kept it unacknowledged."""
+    link.deliver("pile/v1/" + "\0" * 200 + "/hello", json.dumps(HELLO).encode())
+    (reject,) = rejects(operator)
+    assert reject["reason"] in ("InternalError", "UnknownPile")  # SQLite can look for such a name
+    assert reject["topic"].startswith("pile/v1/\\x00")
+
+
 def test_while_the_database_fails_nothing_is_acknowledged_and_all_is_tried_again(
     pile: FakePile, link: FakeLink, cloud: Cloud, operator: Any, monkeypatch: pytest.MonkeyPatch
 ):
