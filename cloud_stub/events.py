@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine, bindparam, select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from . import given
+from .store import to_json
 from .tables import orders
 
 log = structlog.get_logger()
@@ -91,9 +93,7 @@ class Hub:
         return self._meters.get((device_id, order_id))
 
 
-_VERSIONS = select(orders.c.order_id, orders.c.version).where(
-    orders.c.order_id.in_(bindparam("order_ids", expanding=True))
-)
+_VERSIONS = select(orders.c.order_id, orders.c.version).where(orders.c.order_id.in_(given.texts("order_ids")))
 
 
 class Rereader:
@@ -125,9 +125,8 @@ class Rereader:
 
     def _reread(self, order_ids: list[str]) -> None:
         with self._engine.connect() as conn:
-            versions = {
-                row.order_id: row.version for row in conn.execute(_VERSIONS, {"order_ids": order_ids})
-            }
+            rows = conn.execute(_VERSIONS, {"order_ids": to_json(order_ids)})
+            versions = {row.order_id: row.version for row in rows}
         # The first time it is not known what its watchers have seen: they look again.
         self._hub.wake_all(each for each in order_ids if versions.get(each) != self._versions.get(each))
         self._versions = versions

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from cloud_stub.cloud import Cloud
-from cloud_stub.events import Hub
+from cloud_stub.events import Hub, Rereader
 from tests.cloud.conftest import AS_OPERATOR
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key, open_sealed
 
@@ -102,6 +102,15 @@ def test_a_change_that_another_process_made_is_seen(http: httpx2.Client, order: 
         with cloud.store.writing.begin() as conn:
             conn.exec_driver_sql("UPDATE orders SET state = 'Expired', version = version + 1")
         assert next(events)[1]["state"] == "Expired"
+
+
+def test_any_number_of_orders_can_be_watched(cloud: Cloud, order: dict[str, Any]):
+    """A statement may have 65,535 parameters at PostgreSQL: with more, no other process's change was seen."""
+    woken: list[str] = []
+    cloud.hub.wake_all = woken.extend  # type: ignore[method-assign]
+    watched = [order["order_id"], *(f"watched-{n}" for n in range(70_000))]
+    Rereader(cloud.hub, cloud.store.reading, 500)._reread(watched)
+    assert woken == [order["order_id"]]
 
 
 def test_a_server_that_ends_lets_its_watchers_go(http: httpx2.Client, order: dict[str, Any], cloud: Cloud):
