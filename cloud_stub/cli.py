@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(wrong)
     except Problem as error:
         return _fail(str(error))
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, CommandError) as error:
         return _fail(f"the database cannot be used: {error}")
     except OSError as error:
         return _fail(str(error))
@@ -99,6 +100,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     with listening(settings.http_host, settings.http_port) as listener:
         host, port = listener.getsockname()[:2]
         cloud = Cloud(settings)
+        cloud.store.migrate()  # where it fails from here, that is one sentence
         config = uvicorn.Config(
             create_app(cloud),
             log_level="warning",

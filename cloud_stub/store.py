@@ -70,7 +70,10 @@ class Store:
             event.listen(self.writing, "begin", _begin_immediately)
 
     def migrate(self) -> None:
-        """Bring the tables up to date; of several workers that start together, one does it."""
+        """Bring the tables up to date; of several workers that start together, one does it.
+
+        Raises alembic.util.CommandError where they are those of a newer version than this.
+        """
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         with self.writing.begin() as conn:

@@ -14,6 +14,7 @@ import pytest
 
 from cloud_stub.cli import listening, main
 from cloud_stub.settings import Settings
+from cloud_stub.store import Store
 from tests.cloud.fakes import FLAT_RATE, WAIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,6 +94,24 @@ def test_what_is_wrong_is_one_sentence(
         said = capsys.readouterr().err
         assert expected in said and "Traceback" not in said
         assert len(said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["orders", "serve"])
+def test_a_database_of_a_newer_version_is_one_sentence(
+    environment: dict[str, str], settings: Settings, command: str
+):
+    store = Store(settings.database)
+    with store.writing.begin() as conn:
+        (known,) = conn.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
+        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    done = run(environment, command)
+    with store.writing.begin() as conn:
+        conn.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{known}'")
+    store.close()
+    assert done.returncode == 1
+    assert "the database cannot be used" in done.stderr and "9999" in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("cloud_stub: ")]) == 1
+    assert "Traceback" not in done.stderr
 
 
 def test_settings_that_are_wrong_are_named(environment: dict[str, str]):
