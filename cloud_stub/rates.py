@@ -71,7 +71,7 @@ def parse(data: Any) -> RateBody:
 
 def build(body: RateBody, rate_id: str, published_at: int) -> dict[str, Any]:
     """The rate as wire.RATE. Raises Problem (InvalidRequest) naming each field that is wrong."""
-    errors = list(_errors(body))
+    errors = list(dict.fromkeys(_errors(body)))  # a fee that is too high is so in every period
     if errors:
         raise invalid(*errors)
     return {

@@ -312,6 +312,15 @@ def test_a_rate_whose_bill_would_not_fit_its_message_is_refused(
         assert [each["field"] for each in answer.json()["errors"]] == [field]
 
 
+def test_a_fee_that_is_too_high_is_named_once(operator: Any, pile: Any):
+    period = {"label": "flat", "electricity_price": 5, "service_price": 0}
+    periods = [{"start": start} | period for start in ("00:00", "06:00", "18:00")]
+    rate = {"currency": "CNY", "time_zone": "UTC", "session_fee_minor": 10**12, "periods": periods}
+    answer = operator("PUT", "/api/piles/PILE-1/rate", rate)
+    problem(answer, 422, "InvalidRequest")
+    assert [each["field"] for each in answer.json()["errors"]] == ["session_fee_minor"]
+
+
 @pytest.mark.parametrize("time_zone", ["localtime", "Factory"])
 def test_a_time_zone_is_a_place(operator: Any, pile: Any, time_zone: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("cloud_stub.rates._time_zones", lambda: {"UTC", "localtime", "Factory"})
