@@ -32,20 +32,32 @@ async def resolve(host, server=None):
 
 async def _ask(host, server):
     query_id = os.urandom(2)
+
+    def read(answer):
+        return first_address(answer) or "" if answer[:2] == query_id else None
+
+    address = socket.getaddrinfo(server, _PORT)[0][-1]
+    return await ask(address, query(host, query_id), read, TRY_MS)
+
+
+async def ask(address, question, read, wait_ms):
+    """One question over UDP: the first of its answers that `read` does not take for None; None after wait_ms.
+    Raises OSError.
+    """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
-        sock.sendto(query(host, query_id), socket.getaddrinfo(server, _PORT)[0][-1])
-        for _ in range(TRY_MS // _POLL_MS):
+        sock.sendto(question, address)
+        for _ in range(wait_ms // _POLL_MS):
             await asyncio.sleep_ms(_POLL_MS)
             try:
-                answer = sock.recv(512)
+                answer = read(sock.recv(512))
             except OSError as error:
                 if error.errno != errno.EAGAIN:
                     raise
                 continue
-            if answer[:2] == query_id:
-                return first_address(answer)
+            if answer is not None:
+                return answer
         return None
     finally:
         sock.close()

@@ -1,16 +1,14 @@
 """The time from the network: SNTP (RFC 4330), one question over UDP. Nothing here blocks the loop."""
 
-import asyncio
 import errno
 import os
 import socket
 
-from .dns import resolve
+from .dns import ask, resolve
 
 PORT = 123
 TRIES = 3
 TRY_MS = 2_000
-_POLL_MS = 20
 _PACKET_BYTES = 48
 _CLIENT = 0x23  # no leap warning, version 4, mode 3
 _EPOCH_AT = 2_208_988_800  # from 1900 to 1970
@@ -48,21 +46,4 @@ async def query(server, name_server=None):
 
 async def _ask(address):
     nonce = os.urandom(8)
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        sock.sendto(request(nonce), address)
-        for _ in range(TRY_MS // _POLL_MS):
-            await asyncio.sleep_ms(_POLL_MS)
-            try:
-                packet = sock.recv(128)
-            except OSError as error:
-                if error.errno != errno.EAGAIN:
-                    raise
-                continue
-            at = parse(packet, nonce)
-            if at is not None:
-                return at
-        return None
-    finally:
-        sock.close()
+    return await ask(address, request(nonce), lambda packet: parse(packet, nonce), TRY_MS)
