@@ -24,6 +24,7 @@ from .writer import Transaction, Writer
 # A pile's status is its own word; the cloud only clears one whose pile was removed.
 RETAINED = frozenset({topics.RATE, topics.STATUS})
 LEASE_S = 5
+CLOCKS_APART_S = 60  # workers' clocks at most; a lease that ends later was made before the clock was set back
 TAKEN_AT_ONCE = 1000
 
 _INSERT = insert(outbox).returning(outbox.c.id)
@@ -32,7 +33,11 @@ _UNSENT = (
     select(outbox)
     .where(
         outbox.c.sent_at.is_(None),
-        or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= bindparam("leased_until")),
+        or_(
+            outbox.c.leased_until.is_(None),
+            outbox.c.leased_until <= bindparam("leased_until"),
+            outbox.c.leased_until > bindparam("no_lease"),
+        ),
         _NOT_EXPIRED,
     )
     .order_by(outbox.c.id)
@@ -124,7 +129,11 @@ class Dispatch:
             if not self._link.connected:
                 return
             now = now_s()
-            bounds = {"leased_until": now + LEASE_S if leased else now, "now": now}
+            bounds = {
+                "leased_until": now + LEASE_S if leased else now,
+                "no_lease": now + LEASE_S + CLOCKS_APART_S,
+                "now": now,
+            }
             # Those in flight are paho's to repeat.
             in_flight = {row_id for row_id, _ in self._in_flight.values()}
             rows = [row for row in tx.conn.execute(_UNSENT, bounds) if row.id not in in_flight]

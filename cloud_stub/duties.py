@@ -77,7 +77,7 @@ class Duties:
         """Remember since when piles could be heard: their silence counts from then."""
         if not self._cx.dispatch.connected:
             self._listening_since = None
-        elif self._listening_since is None:
+        elif self._listening_since is None or self._listening_since > now:  # or the clock was set back
             self._listening_since = now
 
     def _tidy(self, tx: Transaction, now: int, sweep: bool) -> None:

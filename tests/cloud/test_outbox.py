@@ -59,6 +59,26 @@ def test_what_the_database_could_not_mark_is_marked_later(
     assert rows(cloud) == [("order", True)]
 
 
+@pytest.mark.parametrize("at", ["the next connection", "the next round of duties"])
+def test_a_clock_that_is_set_back_keeps_nothing_from_leaving(
+    pile: FakePile, link: FakeLink, cloud: Cloud, operator: Any, monkeypatch: pytest.MonkeyPatch, at: str
+):
+    """It stayed on lease until the clock came past there again."""
+    acknowledge_all(cloud, link)
+    link.connected = False
+    operator("POST", "/api/piles/PILE-1/reset", {"connector": 1})
+    settle_down(cloud)
+    before = now_s() - 3600
+    monkeypatch.setattr("cloud_stub.dispatch.now_s", lambda: before)
+    link.connected = True
+    if at == "the next connection":
+        link.on_connect()
+    else:
+        cloud.duties.run_once(before)
+    settle_down(cloud)
+    assert len(link.sent("PILE-1", "command")) == 1
+
+
 def test_without_a_connection_it_waits_and_goes_out_at_the_next(
     pile: FakePile, link: FakeLink, cloud: Cloud, operator: Any
 ):

@@ -211,6 +211,17 @@ def test_silence_counts_from_when_the_cloud_could_hear(
     assert not client.get("/api/piles/PILE-1").json()["online"]
 
 
+def test_silence_counts_also_once_the_clock_was_set_back(
+    pile: FakePile, cloud: Cloud, client: TestClient, settings: Settings
+):
+    """A pile that had gone was online until the clock came past there again."""
+    now = now_s()
+    cloud.duties.run_once(now + 3600)
+    cloud.duties.run_once(now)
+    cloud.duties.run_once(now + settings.pile_silent_s + 5, sweep=True)
+    assert not client.get("/api/piles/PILE-1").json()["online"]
+
+
 def test_a_meter_value_of_another_worker_is_shown_from_what_is_stored(
     phone: Phone, pile: FakePile, cloud: Cloud, other: Cloud, other_link: FakeLink
 ):
