@@ -16,7 +16,7 @@ from pile_protocol import messages, pricing, seal, topics
 from . import estimates, given, life, piles, rates
 from .context import Context
 from .moves import Moves, tell
-from .problems import Problem, invalid, unknown_order
+from .problems import Problem, invalid, pile_removed, unknown_order
 from .records import record_event
 from .security import new_id, new_token, same
 from .store import to_json
@@ -118,12 +118,14 @@ def authorized(row: Any | None, token: str | None, operator: bool) -> Any:
 def create(tx: Transaction, cx: Context, body: OrderBody, idempotency_key: str, now: int) -> tuple[Any, bool]:
     """(the order's row, whether it is new). Raises Problem for each reason not to."""
     request_digest = hashlib.sha256(body.model_dump_json(exclude_none=True).encode()).hexdigest()
-    pile = piles.get(tx.conn, body.device_id, lock=True)
+    pile = piles.get(tx.conn, body.device_id, lock=True, removed=True)
     known = tx.conn.execute(_BY_KEY, {"key": idempotency_key}).first()
     if known is not None:
         if known.request_digest != request_digest:
             raise Problem(422, "IdempotencyKeyReused", "That Idempotency-Key belongs to another order")
         return known, False
+    if pile.removed_at is not None:
+        raise pile_removed(pile.device_id, pile.removed_at)
     rate = _confirmable_rate(tx.conn, cx, pile, body, now)
     order_id = new_id()
     expires_at = now + cx.settings.order_life_s

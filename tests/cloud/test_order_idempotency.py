@@ -33,6 +33,19 @@ def test_the_same_request_again_is_the_same_order_and_token(
     assert len(link.sent("PILE-1", "order")) == 1
 
 
+def test_the_same_request_again_is_its_order_also_once_the_pile_was_removed(
+    client: TestClient, phone: Phone, pile: FakePile, operator: Any
+):
+    headers, body = new_key(), phone.body()
+    first = client.post("/api/orders", json=body, headers=headers).json()
+    pile.order_status(first["order_id"], "Rejected", "NoMeter")
+    assert operator("DELETE", "/api/piles/PILE-1").status_code == 200
+    again = client.post("/api/orders", json=body, headers=headers)
+    assert (again.status_code, again.json()["order_id"]) == (200, first["order_id"])
+    another = client.post("/api/orders", json=body, headers=new_key())
+    assert (another.status_code, another.json()["code"]) == (410, "PileRemoved")
+
+
 def test_the_same_key_with_another_body_is_refused(client: TestClient, phone: Phone, pile: FakePile):
     headers = new_key()
     assert client.post("/api/orders", json=phone.body(energy_mwh=1), headers=headers).status_code == 201
