@@ -91,9 +91,16 @@ def _parser() -> argparse.ArgumentParser:
     export.set_defaults(command=_ledger_export)
 
     orders = commands.add_parser("orders", help="list the newest orders, one JSON object a line")
-    orders.add_argument("--limit", type=int, default=50)
+    orders.add_argument("--limit", type=_how_many, default=50)
     orders.set_defaults(command=_orders)
     return parser
+
+
+def _how_many(text: str) -> int:
+    number = int(text)
+    if not 1 <= number < 2**31:  # less is all to one database and wrong to the other; neither takes more
+        raise argparse.ArgumentTypeError("must be a number from 1 on")
+    return number
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> int:

@@ -96,6 +96,19 @@ def test_what_is_wrong_is_one_sentence(
         assert len(said.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("limit", ["-1", "0", str(2**63), "many"])
+def test_a_limit_that_is_none_is_told_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], limit: str
+):
+    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    monkeypatch.setenv("DATABASE_URL", settings.database)
+    monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)  # this process logs as it did
+    with pytest.raises(SystemExit) as ended:
+        main(["orders", "--limit", limit])
+    assert ended.value.code == 2
+    assert "argument --limit" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["orders", "serve"])
 def test_a_database_of_a_newer_version_is_one_sentence(
     environment: dict[str, str], settings: Settings, command: str
