@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _how_many(text: str) -> int:
     number = int(text)
-    if not 1 <= number < 2**31:  # less is all to one database and wrong to the other; neither takes more
+    if not 1 <= number < 2**31:  # 0 and less, and what is too large, means something else to each database
         raise argparse.ArgumentTypeError("must be a number from 1 on")
     return number
 
@@ -171,10 +171,9 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
     # The same checks as over HTTP, from the same model.
     body = PileBody(device_id=options.device_id, name=options.name, connectors=options.connectors)
     name = body.name or body.device_id
-    with _database(settings) as store:
-        with store.writing.begin() as conn:
-            key = piles.add(Transaction(conn), body.device_id, name, body.connectors, now_s())
-        let_in(settings, body.device_id, key)
+    with _database(settings) as store, store.writing.begin() as conn:
+        key = piles.add(Transaction(conn), body.device_id, name, body.connectors, now_s())
+        let_in(settings, body.device_id, key)  # where that fails, the id is not taken by a key nobody knows
     _print({"device_id": body.device_id, "key": key.hex(), "connectors": body.connectors})
     return 0
 

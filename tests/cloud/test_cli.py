@@ -70,6 +70,21 @@ def test_a_pile_is_removed(
     assert "There is no pile with that id" in capsys.readouterr().err
 
 
+def test_a_pile_that_cannot_be_let_in_is_not_added(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Its id was taken for good, with a key that nobody had been told."""
+    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    monkeypatch.setenv("DATABASE_URL", settings.database)
+    monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)  # this process logs as it did
+    settings.broker_folder.write_text("in the way")
+    assert main(["pile", "add", "PILE-1"]) == 1
+    assert str(settings.broker_folder) in capsys.readouterr().err
+    settings.broker_folder.unlink()
+    assert main(["pile", "add", "PILE-1"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["key"]) == 64
+
+
 def test_what_is_wrong_is_one_sentence(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
