@@ -15,6 +15,7 @@ from pile_protocol import messages, pricing, seal, topics
 
 from . import estimates, given, life, piles, rates
 from .context import Context
+from .dispatch import withdraw_orders
 from .moves import Moves, tell
 from .problems import Problem, invalid, pile_removed, unknown_order
 from .records import record_event
@@ -287,8 +288,12 @@ def stop(tx: Transaction, cx: Context, order_id: str, now: int) -> Any:
     }
     # Also when cancelled: should the order have reached the pile after all, this ends it there.
     _put_sealed(tx, cx, topics.COMMAND, command, now, row.window_end_at, order_id)
-    if row.state == life.PENDING and cx.dispatch.never_sent(tx, order_id):
-        move(tx, cx, row, life.USER_CANCELLED, now)
+    if row.state == life.PENDING:
+        never_sent = cx.dispatch.never_sent(tx, order_id)
+        # Sent from here on, it would begin what is to end, and after a stop that the pile had no order for.
+        withdraw_orders(tx, [order_id])
+        if never_sent:
+            move(tx, cx, row, life.USER_CANCELLED, now)
     tx.after_commit(lambda: cx.hub.wake(order_id))
     return get(tx.conn, order_id)
 

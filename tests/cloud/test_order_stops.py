@@ -84,3 +84,13 @@ def test_stop_of_an_order_that_the_broker_got_leaves_the_word_to_the_pile(
     assert phone.stop().json()["state"] == "Pending"
     pile.order_status(phone.order_id, "Finishing", "Remote")
     assert (phone.get()["state"], phone.get()["reason"]) == ("Finishing", "Remote")
+
+
+def test_an_order_that_is_to_stop_does_not_go_out_again(phone: Phone, pile: FakePile, link: FakeLink):
+    """A pile that was away began it, and ended it a moment later, with a session fee to pay."""
+    phone.order()
+    phone.stop()
+    link.published.clear()
+    pile.hello()
+    assert link.sent("PILE-1", "order") == []
+    assert len(link.sent("PILE-1", "command")) == 1

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from cloud_stub import orders
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
 from cloud_stub.dispatch import LEASE_S
@@ -74,6 +75,23 @@ def test_what_a_dead_worker_left_is_sent_by_one_of_the_others(
         worker.duties.run_once(now_s())
         settle_down(worker)
     assert sent_everywhere((link, other_link), "order") == 1
+
+
+def test_what_a_dead_worker_left_does_not_go_out_once_it_is_to_stop(
+    phone: Phone, pile: FakePile, cloud: Cloud, other: Cloud, link: FakeLink, other_link: FakeLink
+):
+    """It went out after its stop, of which the pile could make nothing: nothing stopped it any more."""
+    phone.order()
+    with cloud.store.writing.begin() as conn:
+        conn.exec_driver_sql(f"UPDATE outbox SET leased_until = leased_until - {LEASE_S + 1}")
+    other.writer.submit(lambda tx: orders.stop(tx, other.orders, phone.order_id, now_s())).result(WAIT_S)
+    other.duties.run_once(now_s())
+    settle_down(other)
+    assert len(other_link.sent("PILE-1", "command")) == 1
+    assert other_link.sent("PILE-1", "order") == []
+    assert state(phone) == "Pending"  # until it expires, or the pile has it after all
+    pile.order_status(phone.order_id, "Accepted")
+    assert state(phone) == "Accepted"
 
 
 def test_an_unanswered_order_expires_once_whoever_looks_first(
