@@ -43,18 +43,34 @@ Ask = Callable[[str], str]
 def broker_of(text: str) -> dict[str, Any]:
     """{"host", "port"} of "host:port". Raises DeployError."""
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit()):
         raise DeployError(f"the broker must read HOST:PORT, not {text}")
     return {"host": host, "port": int(port)}
 
 
 def present_config(line: Line) -> dict[str, Any]:
-    """What the board has; {} where that is nothing usable."""
+    """What the board has; {} where that is nothing usable: config.json is a name that others use too."""
     try:
         values = json.loads(line.read(CONFIG) or b"{}")
     except ValueError:
         return {}
-    return values if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        return {}
+    for name in ("broker", "wifi"):
+        if not isinstance(values.get(name, {}), dict):
+            del values[name]
+    return values
+
+
+def given_config(path: Path) -> dict[str, Any]:
+    """What a file gives. Raises DeployError, OSError."""
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DeployError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict) or not isinstance(values.get("broker", {}), dict):
+        raise DeployError(f"{path} is no config.json: what one holds stands in firmware/config.py")
+    return values
 
 
 def register(url: str, token: str, device_id: str, connectors: int, name: str) -> str:
@@ -79,10 +95,7 @@ def gather(options: argparse.Namespace, present: dict[str, Any], ask: Ask) -> di
     """The new config.json: from file or options, else as present, else asked for. Raises DeployError."""
     values = dict(present)
     if options.file:
-        try:
-            values.update(json.loads(options.file.read_text()))
-        except ValueError as error:
-            raise DeployError(f"{options.file} is not JSON: {error}") from error
+        values.update(given_config(options.file))
     device_id = options.device_id or values.get("device_id") or input("device id: ")
     if device_id != values.get("device_id"):
         values.pop("key", None)  # it is the other pile's
@@ -136,6 +149,7 @@ def kept_key(values: dict[str, Any], from_cloud: bool) -> Iterator[Path | None]:
     """A file for a key that the cloud tells only once, gone again when the board has it.
 
     It is there, for its owner alone, before the cloud is asked: a place that cannot be written costs no key.
+    Raises DeployError where an earlier run has left one: the cloud would not tell that key again.
     """
     if not from_cloud:
         yield None
@@ -143,6 +157,11 @@ def kept_key(values: dict[str, Any], from_cloud: bool) -> Iterator[Path | None]:
     folder = Path(os.environ.get("RATELOCK_DATA") or ".ratelock")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"provision-{values['device_id']}.json"
+    if path.exists() and path.stat().st_size:
+        raise DeployError(
+            f"{values['device_id']} is registered already, and its key is kept in {path}:"
+            " give --from that file in place of --cloud (or delete it, if no pile needs it)"
+        )
     path.unlink(missing_ok=True)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:

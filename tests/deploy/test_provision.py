@@ -150,6 +150,7 @@ def test_no_file_stays_where_the_cloud_refuses_or_the_board_has_the_key(
         (("--device-id", "a b", "--broker", "x:1"), "device_id"),
         (("--device-id", "PILE-1", "--broker", "x:99999"), "broker.port"),
         (("--device-id", "PILE-1", "--broker", "x"), "HOST:PORT"),
+        (("--device-id", "PILE-1", "--broker", "x:\u00b2"), "HOST:PORT"),
     ],
 )
 def test_what_the_pile_would_refuse_is_not_written(pty_board, words, says: str) -> None:
@@ -172,6 +173,37 @@ def test_from_a_file_with_a_ca(pty_board, tmp_path) -> None:
     run(pty_board, "--from", str(tmp_path / "pile.json"), "--ca", str(ca), "--no-wifi", "--no-restart")
     assert on_board(pty_board)["broker"] == {"host": "b.example", "port": 8883, "ca": "ca.pem"}
     assert (pty_board.flash / "ca.pem").read_text() == ca.read_text()
+
+
+def test_a_key_kept_for_a_board_that_failed_is_not_thrown_away_by_the_same_command_again(
+    pty_board, tmp_path, monkeypatch
+) -> None:
+    """The cloud tells it only once: asked again it answers 409, and the file is all there is."""
+    kept = tmp_path / "data" / "provision-PILE-1.json"
+    kept.parent.mkdir()
+    kept.write_text(json.dumps({"device_id": "PILE-1", "key": KEY}))
+    monkeypatch.setattr(provision, "register", lambda *_: pytest.fail("the cloud was asked again"))
+    words = ("--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart")
+    with pytest.raises(DeployError, match="--from"):
+        run(pty_board, *words, "--cloud", "http://127.0.0.1:1", answers={"token": "operator"})
+    assert json.loads(kept.read_text())["key"] == KEY
+
+
+@pytest.mark.parametrize("foreign", ['{"broker": "a.example", "wifi": "Courtyard"}', '{"broker": []}', "[1]"])
+def test_a_config_of_some_other_program_is_replaced_by_what_is_asked_for(pty_board, foreign: str) -> None:
+    (pty_board.flash / "config.json").write_text(foreign)
+    words = ("--device-id", "PILE-1", "--broker", "b.example:8883", *WIFI, "--no-restart")
+    run(pty_board, *words, answers={"password": "correct horse", "key": KEY})
+    assert on_board(pty_board)["broker"] == {"host": "b.example", "port": 8883}
+
+
+@pytest.mark.parametrize("text", ["7", "[1]", "null", '{"broker": 7}'])
+def test_a_file_that_holds_no_configuration_is_refused_in_a_sentence(pty_board, tmp_path, text: str) -> None:
+    (tmp_path / "pile.json").write_text(text)
+    with pytest.raises(DeployError):
+        run(pty_board, "--from", str(tmp_path / "pile.json"), "--device-id", "PILE-1", "--no-wifi",
+            "--broker", "b.example:1", "--no-restart", answers={"key": KEY})  # fmt: skip
+    assert not (pty_board.flash / "config.json").exists()
 
 
 @pytest.mark.system
