@@ -46,10 +46,11 @@ class Client:
     """Speaks to one server. token: sent as the bearer token of every request unless one is given there."""
 
     def __init__(self, base_url: str, token: str | None = None, timeout_s: float = TIMEOUT_S):
-        parts = urlsplit(base_url)
+        """base_url: http(s)://host[:port]. Raises ApiError where it is none: tokens go nowhere else."""
         self.base_url = base_url.rstrip("/")
-        self._host = parts.hostname or "127.0.0.1"
-        self._port = parts.port or 80
+        self._scheme, self._host, self._port = _server_of(self.base_url)
+        if token and not (token.isascii() and token.isprintable()):
+            raise ApiError("the token has characters that no token has")
         self._token = token
         self._timeout_s = timeout_s
 
@@ -60,7 +61,7 @@ class Client:
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> Response:
         """One request. body: sent as JSON, or as it is where it is bytes. Raises ApiError: nobody answers."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        connection = self._connection(self._timeout_s)
         try:
             data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
             connection.request(method, path, data, self._headers(data is not None, headers))
@@ -89,7 +90,7 @@ class Client:
         looked at with every line, so heartbeats do not make it longer.
         """
         deadline = None if lasts_s is None else time.monotonic() + lasts_s
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
+        connection = self._connection(timeout_s)
         try:
             connection.request(
                 "GET", path, headers={**self._headers(False, None), "Accept": "text/event-stream"}
@@ -134,6 +135,11 @@ class Client:
                 raise ApiError(f"the cloud is not up after {timeout_s:g} s: {problem}")
             time.sleep(0.02)
 
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
+        if self._scheme == "https":  # with the server's certificate verified, as Python does by default
+            return http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s)
+        return http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
+
     def _headers(self, has_body: bool, more: dict[str, str] | None) -> dict[str, str]:
         headers = {"Accept": "application/json"}
         if has_body:
@@ -141,3 +147,19 @@ class Client:
         if self._token:
             headers["Authorization"] = "Bearer " + self._token
         return {**headers, **(more or {})}
+
+
+def _server_of(url: str) -> tuple[str, str, int | None]:
+    """(scheme, host, port) of an address; port: None for the scheme's own. Raises ApiError."""
+    try:
+        parts = urlsplit(url)
+        if (
+            parts.scheme in ("http", "https")
+            and parts.hostname
+            and not parts.path
+            and "@" not in parts.netloc
+        ):
+            return parts.scheme, parts.hostname, parts.port
+    except ValueError:  # a port that is none
+        pass
+    raise ApiError("an address reads http://host:port or https://host")
