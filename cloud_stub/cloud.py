@@ -44,7 +44,7 @@ class Cloud:
         self.link = link or Link(
             settings.mqtt_host,
             settings.mqtt_port,
-            settings.mqtt_username,
+            broker_auth.CLOUD_USER,
             settings.read_mqtt_password(),
             settings.mqtt_client_id,
             settings.mqtt_share,
@@ -137,4 +137,4 @@ def _passwd(settings: Settings) -> Path:
 
 
 def _cloud_user(settings: Settings) -> dict[str, str]:
-    return {settings.mqtt_username: settings.read_mqtt_password()}
+    return {broker_auth.CLOUD_USER: settings.read_mqtt_password()}

@@ -5,7 +5,6 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .broker_auth import CLOUD_USER
 from .security import read_or_create_secret
 
 
@@ -28,7 +27,6 @@ class Settings(BaseSettings):
     mqtt_port: int = Field(default=1883, ge=1, le=65535)
     # The CA's certificate: set, the connection to the broker is TLS, and its name is verified.
     mqtt_ca: Path | None = None
-    mqtt_username: str = CLOUD_USER
     mqtt_password: str | None = None
     mqtt_client_id: str = "cloud"
     # A shared subscription's group: set, the workers of that group share the incoming messages.

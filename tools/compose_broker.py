@@ -14,7 +14,7 @@ def main() -> int:
     settings = Settings()
     settings.prepare()
     folder = settings.broker_folder
-    passwords = {settings.mqtt_username: settings.read_mqtt_password()}
+    passwords = {broker_auth.CLOUD_USER: settings.read_mqtt_password()}
     broker_auth.write(folder / "passwd", passwords, keep_others=True)
     broker_config.write(folder, "listener 1883")
     return 0
