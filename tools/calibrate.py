@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-import tempfile
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+from tools.deploy import DeployError
+from tools.deploy.line import SILENT_S, Line
+from tools.processes import exit_on_signals
 
 FILE = "calibration.json"
 PULSES_MIN = 200  # fewer cannot tell half a percent
@@ -69,7 +70,7 @@ def milli(text: str) -> int:
     """Thousandths in a decimal number: "8.74" -> 8740. Raises CalibrationError where it is none above 0."""
     try:
         value = int(Decimal(text) * 1000)
-    except (InvalidOperation, ValueError):
+    except (ArithmeticError, ValueError):
         raise CalibrationError(f"{text} is not a number") from None
     if value <= 0:
         raise CalibrationError(f"{text} must be more than 0")
@@ -104,28 +105,21 @@ def solve(counts: dict[str, Any], power_mw: int, current_ma: int, voltage_mv: in
         raise CalibrationError(f"these are not the counts that `count` prints: {error!r}") from None
 
 
-def mpremote(port: str, *arguments: str) -> str:
-    """What mpremote prints. `resume`: the pile is not reset, so its relay and files stay as they are."""
-    argv = [sys.executable, "-m", "mpremote", "connect", port, "resume", *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True)
-    if done.returncode:
-        raise CalibrationError(f"mpremote: {(done.stdout + done.stderr).strip()}")
-    return done.stdout
+def count(port: str, program: str, seconds: int) -> str:
+    """What the program prints. Where this ends early (Ctrl-C), so does the program, and opens the relay."""
+    with Line(port) as line:
+        return line.exec(program, silent_s=seconds + 2 * SETTLE_MS // 1000 + SILENT_S).strip()
 
 
 def store(port: str, connector: int, values: dict[str, list[int]]) -> None:
     """Puts one connector's calibration beside those that the pile already has."""
-    present: dict[str, Any] = {}
-    if FILE in mpremote(port, "exec", "import os; print(os.listdir())"):
+    with Line(port) as line:
         try:
-            present = json.loads(mpremote(port, "fs", "cat", f":{FILE}"))
-        except ValueError:
+            present = json.loads(line.read(FILE) or b"{}")
+            present[str(connector)] = values
+        except (ValueError, TypeError):
             raise CalibrationError(f"the pile's {FILE} is damaged: remove it first") from None
-    present[str(connector)] = values
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / FILE
-        path.write_text(json.dumps(present))
-        mpremote(port, "fs", "cp", str(path), f":{FILE}")
+        line.write(FILE, json.dumps(present).encode())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,13 +127,13 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    count = commands.add_parser("count", help="close the relay, count, open it, print the counts as JSON")
-    count.add_argument("--port", required=True)
+    counter = commands.add_parser("count", help="close the relay, count, open it, print the counts as JSON")
+    counter.add_argument("--port", required=True)
     for pin in ("--relay", "--cf", "--cf1", "--sel"):
-        count.add_argument(pin, type=int, required=True)
-    count.add_argument("--seconds", type=int, default=60)
-    count.add_argument("--relay-closed-level", type=int, choices=(0, 1), default=1)
-    count.add_argument("--current-level", type=int, choices=(0, 1), default=0)
+        counter.add_argument(pin, type=int, required=True)
+    counter.add_argument("--seconds", type=int, default=60)
+    counter.add_argument("--relay-closed-level", type=int, choices=(0, 1), default=1)
+    counter.add_argument("--current-level", type=int, choices=(0, 1), default=0)
     solver = commands.add_parser(
         "solve", help="work out what a pulse means; with --port, store it on the pile"
     )
@@ -153,21 +147,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     options = _parser().parse_args()
+    exit_on_signals()
     try:
         if options.command == "count":
             program = script(
                 options.relay, options.cf, options.cf1, options.sel, seconds=options.seconds,
                 closed_level=options.relay_closed_level, current_level=options.current_level,
             )  # fmt: skip
-            print(mpremote(options.port, "exec", program).strip())
+            print(count(options.port, program, options.seconds))
             return
         counts = json.loads(options.counts.read_text())
         values = solve(counts, milli(options.power_w), milli(options.current_a), milli(options.voltage_v))
         print(json.dumps({str(options.connector): values}))
         if options.port:
             store(options.port, options.connector, values)
-    except (CalibrationError, OSError, ValueError) as error:
+    except (CalibrationError, DeployError, OSError, ValueError) as error:
         raise SystemExit(f"calibrate: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -24,15 +24,17 @@ MAIN = "main.py"
 
 def check_board(about: About, board: Path) -> None:
     """Raises DeployError where the board's MicroPython, or its chip, is not the one this pile is for."""
+    if about.name != "micropython":
+        raise DeployError(f"the board runs {about.name}, not MicroPython: see `make flash`")
+    if about.version[:3] < OLDEST:  # an old one does not tell its chip either
+        raise DeployError(
+            f"the board has MicroPython {'.'.join(map(str, about.version[:3]))}, "
+            f"{'.'.join(map(str, OLDEST))} or newer is needed: see `make flash`"
+        )
     mcu = json.loads((board / "board.json").read_text())["mcu"]
     if about.chip != mcu:
         raise DeployError(
             f"{board.name} is for {mcu}, but this board is '{about.machine}': choose its own BOARD"
-        )
-    if about.version[:3] < OLDEST:
-        raise DeployError(
-            f"the board has MicroPython {'.'.join(map(str, about.version[:3]))}, "
-            f"{'.'.join(map(str, OLDEST))} or newer is needed: see `make flash`"
         )
     version, sub_version = image.emitted_version()
     if (about.mpy_version, about.mpy_sub_version) != (version, sub_version):
@@ -70,6 +72,7 @@ def copy(line: Line, files: dict[str, bytes]) -> int:
     An interrupted copy leaves no mixture to run: main.py, which starts all, is gone till the rest is right.
     """
     names = list(files)
+    refuse_hidden(line, names)
     wanted = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     present = line.hashes(names)
     changed = [name for name in names if present[name] != wanted[name]]
@@ -108,6 +111,19 @@ def remove_twins(line: Line, names: list[str]) -> None:
     for name in twins(names, {folder: line.listdir(folder or ".") for folder in folders}):
         line.remove(name)
         print(f"  removed {name}: it would be run in place of its compiled twin")
+
+
+def refuse_hidden(line: Line, names: list[str]) -> None:
+    """Raises DeployError where a folder on the board has a module's name: it would be imported instead."""
+    present = {folder: line.listdir(folder or ".") for folder in {name.rpartition("/")[0] for name in names}}
+    for name in names:
+        module = name.removesuffix(".mpy")
+        folder, _, base = module.rpartition("/")
+        if module != name and base in present[folder]:
+            raise DeployError(
+                f"the board has something called {module}, which hides {name}: remove it"
+                f" (mpremote rm -r :{module})"
+            )
 
 
 def compare(line: Line, wanted: dict[str, str]) -> None:
@@ -151,6 +167,9 @@ def main() -> int:
     except (DeployError, OSError) as error:
         print(f"deploy: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\ndeploy: interrupted; run it again", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -7,16 +7,18 @@ is interrupted, and its relay opens on the way out.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
+import os
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-import serial
-from mpremote.transport import TransportError, TransportExecError
+from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 from tools.deploy import DeployError
@@ -25,6 +27,10 @@ CHUNK_BYTES = 256
 READ_S = 2  # a line that says nothing for so long in the middle of an answer is dead
 ENTER_TRIES = 5
 ENTER_S = 3  # a pile takes up to a cycle to end
+SILENT_S = 10  # how long the board may work without a word
+# What a line can end with: cut off, gone, or noise in place of an answer.
+_BROKEN = (TransportError, OSError, ValueError, SyntaxError, struct.error)
+_FULL = ("OSError: 28", "ENOSPC")  # MicroPython does not always know the name
 _FOLDER = 0x4000
 
 # Runs on the board: the sha256 of each file of a list, None for one that is not there.
@@ -55,6 +61,7 @@ class About:
     mpy_version: int
     mpy_sub_version: int
     platform: str
+    name: str = "micropython"
 
     @property
     def chip(self) -> str:
@@ -74,13 +81,31 @@ class Line:
     def __enter__(self) -> Line:
         try:
             self._transport = SerialTransport(self._port, timeout=READ_S)
+        except _BROKEN as error:
+            raise DeployError(self._why_closed(error)) from error
+        try:
             self._enter()
-        except (TransportError, serial.SerialException, OSError) as error:
+        except _BROKEN as error:
             self.close()
             raise DeployError(
-                f"{self._port}: {error}; is the board there, and does no other program use the port?"
+                f"{self._port}: {error}: is it the board's port, and is there MicroPython on the board"
+                " (`make flash`)?"
             ) from error
+        except BaseException:  # Ctrl-C
+            self.close()
+            raise
         return self
+
+    def _why_closed(self, error: Exception) -> str:
+        """Why the port cannot be opened, as far as the system tells."""
+        if not self._port:
+            return "no PORT is given, such as /dev/ttyUSB0"
+        if os.path.exists(self._port) and not os.access(self._port, os.R_OK | os.W_OK):
+            return (
+                f"{self._port}: you may not use this port; its group may (Debian, Ubuntu:"
+                " sudo adduser $USER dialout, then log in again)"
+            )
+        return f"{self._port}: {error}; is the board there, and does no other program use the port?"
 
     def _enter(self) -> None:
         for attempt in range(ENTER_TRIES):
@@ -95,6 +120,9 @@ class Line:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and self._transport is not None and self._transport.in_raw_repl:
+            with contextlib.suppress(*_BROKEN):
+                self._transport.serial.write(b"\r\x03")  # Ctrl-C: what still runs there ends, as it does here
         self.close()
 
     def close(self) -> None:
@@ -110,32 +138,33 @@ class Line:
 
     # -- what runs on the board
 
-    def exec(self, code: str) -> str:
-        """What `code` prints there. Raises DeployError."""
+    def exec(self, code: str, silent_s: float = SILENT_S) -> str:
+        """What `code` prints there. silent_s: how long it may take without a word. Raises DeployError."""
         try:
-            return self._transport.exec(code).decode()
-        except TransportExecError as error:
-            raise DeployError(f"on the board: {error.error_output.strip().splitlines()[-1]}") from error
-        except (TransportError, serial.SerialException, OSError) as error:
+            said, failed = self._transport.exec_raw(code, timeout=silent_s)
+            text, why = said.decode(), failed.decode().strip()
+        except _BROKEN as error:
             raise DeployError(f"{self._port}: {error}") from error
+        if why:
+            raise DeployError(f"on the board: {why.splitlines()[-1]}")
+        return text
 
     def eval(self, expression: str) -> Any:
         """The value of an expression there, where it is a plain one."""
+        said = self.exec(f"print(repr({expression}))")
         try:
-            return self._transport.eval(expression)
-        except TransportExecError as error:
-            raise DeployError(f"on the board: {error.error_output.strip().splitlines()[-1]}") from error
-        except (TransportError, serial.SerialException, OSError, SyntaxError, ValueError) as error:
+            return ast.literal_eval(said.strip())
+        except _BROKEN as error:
             raise DeployError(f"{self._port}: {error}") from error
 
     def about(self) -> About:
         self.exec("import sys")
-        version, machine, mpy, platform = self.eval(
-            "(tuple(sys.implementation[1]), getattr(sys.implementation, '_machine', ''),"
-            " getattr(sys.implementation, '_mpy', 0), sys.platform)"
+        name, version, platform, machine, mpy = self.eval(
+            "(sys.implementation[0], tuple(sys.implementation[1]), sys.platform,"
+            " getattr(sys.implementation, '_machine', ''), getattr(sys.implementation, '_mpy', 0))"
         )
         numbers = tuple(part for part in version if isinstance(part, int))
-        return About(numbers, machine, mpy & 0xFF, mpy >> 8 & 3, platform)
+        return About(numbers, machine, mpy & 0xFF, mpy >> 8 & 3, platform, name)
 
     # -- files; paths are relative to the board's working folder, which is its root
 
@@ -179,12 +208,22 @@ class Line:
     def write(self, name: str, content: bytes, told: Callable[[int], None] = lambda _: None) -> None:
         """Replaces a file as a whole: beside it first, then renamed over it. told: bytes written so far."""
         part = name + ".new"
-        self.exec(f"import os\n_file = open({part!r}, 'wb')")
-        for start in range(0, len(content), CHUNK_BYTES):
-            chunk = content[start : start + CHUNK_BYTES]
-            self.exec(f"_file.write({chunk!r})")
-            told(start + len(chunk))
-        self.exec(f"_file.close()\nos.rename({part!r}, {name!r})")
+        try:
+            self.exec(f"import os\n_file = open({part!r}, 'wb')")
+            for start in range(0, len(content), CHUNK_BYTES):
+                chunk = content[start : start + CHUNK_BYTES]
+                self.exec(f"_file.write({chunk!r})")
+                told(start + len(chunk))
+            self.exec(f"_file.close()\nos.rename({part!r}, {name!r})")
+        except DeployError as error:
+            with contextlib.suppress(DeployError):  # the board may be gone
+                self.exec(f"_file.close()\nos.remove({part!r})")
+            if any(word in str(error) for word in _FULL):
+                raise DeployError(
+                    f"the board's flash has no room for {name}: remove files of yours from it,"
+                    " or begin with an empty one (`make flash`, ARGS=--erase)"
+                ) from error
+            raise DeployError(f"{name}: {error}") from error
 
     def remove(self, name: str) -> None:
         self.exec(f"import os\nos.remove({name!r})")
@@ -200,7 +239,7 @@ class Line:
             else:
                 self._transport.exit_raw_repl()
                 self._transport.serial.write(b"\x04")
-        except (TransportError, serial.SerialException, OSError) as error:
+        except _BROKEN as error:
             raise DeployError(f"{self._port}: {error}") from error
         self._transport.in_raw_repl = False
 
@@ -219,7 +258,7 @@ class Line:
                     last = time.monotonic()
                 else:
                     time.sleep(0.02)
-            except (serial.SerialException, OSError):
+            except OSError:  # pyserial's own is one
                 self._reopen()
         return text.decode(errors="replace").splitlines()
 
@@ -228,5 +267,5 @@ class Line:
         try:
             self._transport.serial.close()
             self._transport.serial.open()
-        except (serial.SerialException, OSError):
+        except OSError:  # pyserial's own is one
             pass  # not back yet
