@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.deploy.board import PtyBoard
 from tests.deploy.conftest import QUIET_S
 from tools.deploy import DeployError, image
-from tools.deploy.__main__ import check_board, copy, deploy
+from tools.deploy.__main__ import check_board, copy, deploy, progress
 from tools.deploy.line import About, Line
 
 DEVKITC = About((1, 29, 0), "Generic ESP32 module with ESP32", 6, 3, "esp32")
@@ -164,6 +165,15 @@ def test_a_board_that_cannot_run_it_is_refused(about: About, board: str, says: s
 )
 def test_the_chip_is_read_from_what_the_board_says(machine: str, chip: str) -> None:
     assert About((1, 29, 0), machine, 6, 3, "esp32").chip == chip
+
+
+def test_the_progress_bar_stays_on_one_line_of_the_terminal(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    for done in (1_000, 234_567):
+        progress(done, 234_567, "drivers/esp32/modbus_meter.mpy")
+    drawn = capsys.readouterr().out.split("\r")[1:]
+    assert [len(text) for text in drawn] == [79, 79]
 
 
 def test_a_port_that_is_not_there(sim, tmp_path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -59,11 +60,9 @@ def progress(done: int, total: int, name: str) -> None:
     """One line that is drawn over and over on a terminal; a log gets a line for each file."""
     if sys.stdout.isatty():
         filled = BAR_WIDTH * done // total
-        print(
-            f"\r  [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done:7} of {total} bytes  {name:34}",
-            end="",
-            flush=True,
-        )
+        text = f"  [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done:7} of {total} bytes  {name:34}"
+        # What is wider than the terminal cannot be drawn over: each step would leave a line behind.
+        print("\r" + text[: shutil.get_terminal_size().columns - 1], end="", flush=True)
 
 
 def copy(line: Line, files: dict[str, bytes]) -> int:
