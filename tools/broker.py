@@ -223,7 +223,7 @@ def port_setting(name: str, default: int | None) -> int | None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.broker", description="RateLock's MQTT broker.")
-    parser.add_argument("--data", default=os.environ.get("RATELOCK_DATA", ".ratelock"), help="data folder")
+    parser.add_argument("--data", default=os.environ.get("RATELOCK_DATA") or ".ratelock", help="data folder")
     parser.add_argument("--port", type=port_number, help="else RATELOCK_MQTT_PORT, or 1883")
     parser.add_argument("--tls-port", type=port_number, help="also listen with TLS (mqtts)")
     options = parser.parse_args(argv)

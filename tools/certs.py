@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import re
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -24,6 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 CA_DAYS = 3_650
 SERVER_DAYS = 825
 LOCAL_NAMES = ("localhost", "127.0.0.1")
+COMMON_NAME_MAX = 64  # X.509's; what a pile compares are the alternative names, which may be longer
 
 
 class CertsError(Exception):
@@ -50,11 +52,17 @@ class Ca:
                 f" move {key_path} away for a new CA, which every pile then needs"
             )
         if key_path.exists():
-            key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
+            try:
+                key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
+                self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
+            except (ValueError, TypeError) as error:  # the latter of a key that has a password
+                raise CertsError(
+                    f"{key_path} or {self.certificate_path} cannot be read: put back what was there, or move"
+                    " both away for a new CA, which every pile then needs"
+                ) from error
             if not isinstance(key, ec.EllipticCurvePrivateKey):
                 raise CertsError(f"{key_path} is no elliptic key; move it away to get a new CA")
             self._key = key
-            self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
         else:
             self._key = ec.generate_private_key(ec.SECP256R1())
             self._certificate = self._self_signed(name)
@@ -122,13 +130,18 @@ def _now() -> datetime:
 
 
 def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:COMMON_NAME_MAX])])
 
 
 def _general_name(name: str) -> x509.GeneralName:
+    """Raises CertsError for what no pile could call its broker, such as an address with a port."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
+        if not re.fullmatch(r"[A-Za-z0-9*._-]{1,253}", name):
+            raise CertsError(
+                f"{name!r} is no host name or address (no port; letters beyond ASCII as xn--...)"
+            ) from None
         return x509.DNSName(name)
 
 
@@ -148,12 +161,12 @@ def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="A CA and the broker's certificate, for mqtts")
     parser.add_argument("names", nargs="*", default=list(LOCAL_NAMES), help="how piles know the broker")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("RATELOCK_DATA", ".ratelock")))
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("RATELOCK_DATA") or ".ratelock"))
     options = parser.parse_args()
     folder = options.data / "certs"
     try:
         certificate, _ = Ca(folder).issue("server", tuple(options.names))
-    except CertsError as error:
+    except (CertsError, OSError) as error:
         print(f"certs: {error}", file=sys.stderr)
         return 1
     print(f"{folder / 'ca.pem'}: onto every pile")
