@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -157,22 +158,29 @@ def main(argv: list[str]) -> int:
         return 2
     if is_current(level):
         return 0
-    with open(ROOT / ".setup.lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another set-up of this folder")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
+    try:
+        with open(ROOT / ".setup.lock", "w") as lock:
+            wait_for_turn(lock)
             if not is_current(level):
                 install(level)
-        except SetupError as error:
-            say(str(error))
-            return 1
-        except KeyboardInterrupt:
-            say("interrupted; the next run begins again")
-            return 130
+    except SetupError as error:
+        say(str(error))
+        return 1
+    except OSError as error:
+        say(f"{error}; what is needed is kept in {ROOT}, which must be yours to write, with room on its disk")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; the next run begins again")
+        return 130
     return 0
+
+
+def wait_for_turn(lock: IO[str]) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("waiting for another set-up of this folder")
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 if __name__ == "__main__":
