@@ -17,6 +17,7 @@ import string
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,10 +25,13 @@ KEY_VARIABLE = "RATELOCK_DEVICE_KEY"
 
 
 def interpreter() -> list[str]:
-    """The MicroPython to run: $MICROPYTHON, else the one beside this Python, else the one on the PATH."""
+    """The MicroPython to run: $MICROPYTHON, else the one beside this Python, else the one on the PATH.
+
+    The variable is a program's path, or a command with arguments as a shell would read it.
+    """
     named = os.environ.get("MICROPYTHON")
     if named:
-        return shlex.split(named)
+        return [os.path.abspath(named)] if os.path.isfile(named) else shlex.split(named)
     beside = Path(sys.executable).with_name("micropython")
     found = str(beside) if beside.exists() else shutil.which("micropython")
     if not found:
@@ -123,8 +127,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main() -> None:
-    options = parse()
+def start(options: argparse.Namespace) -> NoReturn:
+    """Becomes the pile. Raises OSError."""
     scheme, host, port = broker_place(options.mqtt)
     key = read_key(options.key)
     broker: dict[str, object] = {
@@ -161,6 +165,13 @@ def main() -> None:
     argv = command()
     os.chdir(options.data)
     os.execvpe(argv[0], argv, environ)  # this very process becomes the pile: one pid, one pair of pipes
+
+
+def main() -> None:
+    try:
+        start(parse())
+    except OSError as error:
+        raise SystemExit(f"sim_pile: {error}") from error
 
 
 if __name__ == "__main__":
