@@ -100,7 +100,10 @@ def read_keys(path: Path | None) -> dict[str, bytes]:
     """{device_id: key} of a JSON file {device_id: 64 hex digits}. Raises OSError, ValueError."""
     if path is None:
         return {}
-    return {device_id: seal.parse_key(key) for device_id, key in json.loads(path.read_text()).items()}
+    keys = json.loads(path.read_bytes())
+    if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
+        raise ValueError(f'{path} must hold one JSON object, {{"<device id>": "<64 hex digits>", ...}}')
+    return {device_id: seal.parse_key(key) for device_id, key in keys.items()}
 
 
 def only_key(lines: list[bytes], key: str) -> dict[str, bytes]:
