@@ -12,6 +12,10 @@ from pathlib import Path
 
 MAGIC = 0xE9  # ESP-IDF, "Firmware Image Format": the first byte
 CHIP_ID_AT = 12  # and two bytes that name the chip
+APP_AT, APP_MAGIC = (
+    32,
+    bytes.fromhex("3254cdab"),
+)  # "Application Description": only an app has it, no bootloader
 # Chip id: esptool's name of it, and where its ROM looks for the bootloader.
 CHIPS = {0: ("esp32", 0x1000), 5: ("esp32c3", 0x0), 9: ("esp32s3", 0x0)}
 BAUD = 460_800
@@ -27,6 +31,11 @@ def chip_of(image: bytes) -> tuple[str, int]:
         raise FlashError(
             "this is no ESP32 image: take the .bin file of the board's MicroPython download page"
         )
+    if image[APP_AT:].startswith(APP_MAGIC):
+        raise FlashError(
+            "this is an update without a bootloader (.app-bin), and a board would not start from it: take the"
+            " .bin file of the same page"
+        )
     chip_id = int.from_bytes(image[CHIP_ID_AT : CHIP_ID_AT + 2], "little")
     if chip_id not in CHIPS:
         raise FlashError(f"this image is for a chip that no board here has (chip id {chip_id})")
@@ -35,6 +44,10 @@ def chip_of(image: bytes) -> tuple[str, int]:
 
 def commands(image: Path, port: str, erase: bool) -> list[list[str]]:
     """What esptool is to do. Raises FlashError, OSError."""
+    if not image.is_file():
+        raise FlashError(f"IMAGE must name the .bin file to write, not '{image}'")
+    if not port:
+        raise FlashError("no PORT is given, such as /dev/ttyUSB0")
     chip, address = chip_of(image.read_bytes()[:64])
     esptool = [sys.executable, "-m", "esptool", "--chip", chip, "--port", port]
     todo = [[*esptool, "erase-flash"]] if erase else []
@@ -57,6 +70,9 @@ def main() -> int:
     except (FlashError, OSError) as error:
         print(f"flash: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nflash: interrupted; the board starts again once it is written whole", file=sys.stderr)
+        return 130
     return 0
 
 

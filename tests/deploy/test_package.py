@@ -78,7 +78,10 @@ def test_an_image_says_where_it_belongs(tmp_path, chip_id: int, chip: str, addre
     assert erase[-1] == "erase-flash"
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", esp_image(13)])
+APP_ONLY = esp_image(0)[:32] + bytes.fromhex("3254cdab") + bytes(28)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", esp_image(13), APP_ONLY])
 def test_what_is_no_image_for_a_board_of_ours_is_not_written(tmp_path, content: bytes) -> None:
     path = tmp_path / "image.bin"
     path.write_bytes(content)
@@ -89,3 +92,12 @@ def test_what_is_no_image_for_a_board_of_ours_is_not_written(tmp_path, content: 
 def test_the_package_names_every_file_once() -> None:
     names = [name for name, _ in json.loads(package.FILE.read_text())["urls"]]
     assert len(names) == len(set(names)) > 40
+
+
+@pytest.mark.parametrize(
+    ("image_name", "port", "says"), [("", "/dev/x", "IMAGE"), ("micropython.bin", "", "PORT")]
+)
+def test_what_was_not_given_is_named(tmp_path, image_name: str, port: str, says: str) -> None:
+    (tmp_path / "micropython.bin").write_bytes(esp_image(0))
+    with pytest.raises(flash.FlashError, match=says):
+        flash.commands(tmp_path / image_name, port, erase=False)
