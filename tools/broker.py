@@ -9,6 +9,7 @@ rewrites passwd whenever a pile is added; the runner watches the file and has th
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import IO
 
 from cloud_stub import broker_auth
 from tools import broker_config, certs, mosquitto
@@ -66,6 +68,7 @@ class Broker(Started):
         self._child: Child | None = None
         self._ending = threading.Event()
         self._watcher: threading.Thread | None = None
+        self._lock: IO[str] | None = None
 
     @property
     def url(self) -> str:
@@ -109,6 +112,7 @@ class Broker(Started):
         if self._child and self._way:
             self._way.clean_up(self.folder)
         self._child = None
+        self._unlock_folder()
 
     def kill(self) -> None:
         """Ends the broker as a power cut would; `start` brings it back on the same port."""
@@ -117,6 +121,7 @@ class Broker(Started):
             self._way.signal(self.folder, self._child, signal.SIGKILL)
             self._children.kill_one(self._child)
         self._child = None
+        self._unlock_folder()
 
     def restart(self) -> None:
         self.stop()
@@ -145,11 +150,31 @@ class Broker(Started):
         if not passwd.exists():
             broker_auth.write(passwd, {broker_config.CLOUD_USER: self.cloud_password})
 
+    def _lock_folder(self) -> None:
+        """While it runs: another one here would write over configuration and state, or end our container."""
+        if self._lock:
+            return
+        lock = open(self.folder / "lock", "w")  # noqa: SIM115 held while it runs
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise ProcessError(
+                f"{self.folder} is in use by another broker; RATELOCK_DATA names another folder"
+            ) from None
+        self._lock = lock
+
+    def _unlock_folder(self) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
     def _start_on(self, port: int) -> None:
         if self._way is None:
             raise ProcessError("no way to run mosquitto was chosen")
         if is_port_taken(port):
             raise ProcessError(f"port {port} is taken; RATELOCK_MQTT_PORT names another one for MQTT")
+        self._lock_folder()
         broker_config.write(self.folder, self._listeners(port))
         child = self._children.start(
             "broker",

@@ -298,3 +298,15 @@ def test_a_data_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ProcessError, match="data folder"):
         Broker(tmp_path / "file").start()
+
+
+def test_two_brokers_over_one_folder_would_write_over_each_other(tmp_path: Path) -> None:
+    with Broker(tmp_path) as broker:
+        config = (broker.folder / "mosquitto.conf").read_text()
+        with pytest.raises(ProcessError, match="in use by another broker"), Broker(tmp_path, free_port()):
+            pass
+        assert (broker.folder / "mosquitto.conf").read_text() == config
+        broker.kill()
+        broker.start()  # its own folder still
+    with Broker(tmp_path):
+        pass
