@@ -96,7 +96,12 @@ def running(data: Path) -> Run | None:
 def simulated_pile(system: System) -> PileIdentity:
     """PILE-1 and its key, kept in the data folder over restarts; registered, with a rate, where it is new."""
     kept = system.data / "piles" / f"{DEVICE_ID}.json"
-    if system.phone.get(f"/api/piles/{DEVICE_ID}").status == 404:
+    known = system.phone.get(f"/api/piles/{DEVICE_ID}")
+    if known.code == "PileRemoved":
+        raise RunError(
+            f"{DEVICE_ID} was removed, and its id is never used again: choose another RATELOCK_DATA"
+        )
+    if known.status == 404:
         identity = system.add_pile(DEVICE_ID, CONNECTORS, "Simulated pile")
         kept.parent.mkdir(parents=True, exist_ok=True)
         with open(kept, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:

@@ -71,6 +71,19 @@ def test_it_runs_until_ctrl_c_and_starts_again_with_the_same_pile(tmp_path: Path
     assert len(rate_ids) == 1
 
 
+@pytest.mark.system
+def test_a_pile_that_was_removed_for_ever_is_not_run_again(tmp_path: Path) -> None:
+    """It would knock at the broker without end, beside the address of a page that says it is gone."""
+    token = "operator of the test"
+    env = environment(tmp_path, RATELOCK_OPERATOR_TOKEN=token)
+    with running(env):
+        operator = Client(f"http://127.0.0.1:{env['RATELOCK_HTTP_PORT']}", token)
+        assert operator.request("DELETE", "/api/piles/PILE-1?force=true").status < 300
+    with running(env) as (run, lines):
+        assert run.wait(timeout=30) == 1
+    assert "PILE-1 was removed" in lines[-1], "".join(lines)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a second loopback address by itself")
 @pytest.mark.system
 def test_the_network_reaches_http_and_mqtts_and_never_plain_mqtt(tmp_path: Path) -> None:
