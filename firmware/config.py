@@ -8,7 +8,7 @@
 import json
 
 from pile_protocol import messages, seal
-from pile_protocol.errors import ProtocolError
+from pile_protocol.errors import MessageError, ProtocolError
 from pile_protocol.fields import Int, Table, Text
 
 
@@ -27,6 +27,18 @@ class Config:
         self.ntp = values.get("ntp")
 
 
+class _NetworkName:
+    """The name of a Wi-Fi: text of any script, 1 to 32 bytes as UTF-8 (IEEE 802.11, SSID)."""
+
+    def check(self, path, value):
+        try:
+            fits = type(value) is str and 1 <= len(value.encode()) <= 32 and min(value) >= " "
+        except ValueError:  # half a character
+            fits = False
+        if not fits:
+            raise MessageError(path, "must be text of 1 to 32 bytes in UTF-8")
+
+
 def _table():
     """Made when asked: it is needed once, and is a kilobyte of heap."""
     return Table(
@@ -42,7 +54,7 @@ def _table():
                 ("backoff_max_ms?", Int(500, 600_000)),
             ),
         ),
-        ("wifi?", Table(("ssid", Text(1, 32)), ("password", Text(0, 63)))),
+        ("wifi?", Table(("ssid", _NetworkName()), ("password", Text(0, 63)))),
         ("ntp?", Text(1, 253)),
     )
 

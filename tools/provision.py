@@ -205,7 +205,7 @@ def provision(options: argparse.Namespace, ask: Ask = getpass.getpass) -> None:
             judge(values)
             if ca is not None:
                 line.write(CA, ca)
-            line.write(CONFIG, json.dumps(values).encode())
+            line.write(CONFIG, json.dumps(values, ensure_ascii=False).encode())
             confirm(line)
         print(
             f"{values['device_id']} is provisioned for {values['broker']['host']}:{values['broker']['port']}"

@@ -199,7 +199,7 @@ def test_a_broker_that_is_trusted(boot, certificates: Path, tls_server) -> None:
 
 def air(boot, **conditions: Any) -> None:
     new = boot.flash / "air.new"
-    new.write_text(json.dumps({**WIFI, **conditions}))
+    new.write_text(json.dumps({**WIFI, **conditions}, ensure_ascii=False))
     new.replace(boot.flash / "air.json")
 
 
@@ -223,6 +223,20 @@ def test_no_wifi(boot, conditions: dict[str, Any], line: str) -> None:
     pile.wait_for_line("Wi-Fi: connected to 'Courtyard'")
     assert sum(line in said for said in pile.lines) == 1
     expect(pile, "no connection to the broker", "NO_BROKER")
+
+
+@pytest.mark.parametrize("name", ["充电桩 2 号院", "Hof 🔌", "é" * 16])
+def test_a_wifi_has_a_name_of_any_script(boot, name: str) -> None:
+    wifi = WIFI | {"ssid": name}
+    air(boot, **wifi)
+    pile = boot(json.dumps(config(wifi=wifi), ensure_ascii=False))
+    pile.wait_for_line(f"Wi-Fi: connected to '{name}'")
+
+
+@pytest.mark.parametrize("name", ["", "é" * 17, "Court\nyard", 7])
+def test_what_no_wifi_can_be_called_is_refused(boot, name: object) -> None:
+    pile = boot(config(wifi=WIFI | {"ssid": name}))
+    pile.wait_for_line("wifi.ssid: must be text of 1 to 32 bytes in UTF-8: provision this pile again")
 
 
 def test_without_wifi_the_broker_is_not_even_tried(boot) -> None:

@@ -58,6 +58,14 @@ def test_a_new_pile_is_asked_for_its_secrets_and_shows_none(pty_board, sim, caps
     assert "correct horse" not in shown.out + shown.err
 
 
+def test_a_wifi_has_a_name_of_any_script(pty_board) -> None:
+    """As characters: MicroPython's JSON does not join the two halves that an escaped one may have."""
+    run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", "--ssid", "院子 🔌", "--no-restart",
+        answers={"password": "correct horse", "key": KEY})  # fmt: skip
+    assert on_board(pty_board)["wifi"]["ssid"] == "院子 🔌"
+    assert "院子 🔌".encode() in (pty_board.flash / "config.json").read_bytes()
+
+
 def test_provisioning_again_keeps_key_journal_and_what_is_not_given(pty_board) -> None:
     run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", *WIFI, "--no-restart",
         answers={"password": "old", "key": KEY})  # fmt: skip
