@@ -6,6 +6,7 @@ Settings come from the environment.
 import argparse
 import gc
 import json
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -97,10 +98,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _how_many(text: str) -> int:
-    number = int(text)
-    if not 1 <= number < 2**31:  # 0 and less, and what is too large, means something else to each database
-        raise argparse.ArgumentTypeError("must be a number from 1 on")
-    return number
+    # 0 and less, and what is too large, means something else to each database.
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
+        raise argparse.ArgumentTypeError("must be a number from 1 to 999999999")
+    return int(text)
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> int:

@@ -71,7 +71,7 @@ def parse(data: Any) -> RateBody:
 
 def build(body: RateBody, rate_id: str, published_at: int) -> dict[str, Any]:
     """The rate as wire.RATE. Raises Problem (InvalidRequest) naming each field that is wrong."""
-    errors = list(dict.fromkeys(_errors(body)))  # a fee that is too high is so in every period
+    errors = list(_errors(body))
     if errors:
         raise invalid(*errors)
     return {
@@ -100,20 +100,24 @@ def _errors(body: RateBody) -> Iterator[tuple[str, str]]:
             yield f"periods[{i}].start", "must be later than the period before"
         if period.label not in messages.LABEL.words:
             yield f"periods[{i}].label", "must be one of " + " ".join(messages.LABEL.words)
-        yield from _dear(body, i, period)
+    yield from _dear(body)
 
 
-def _dear(body: RateBody, i: int, period: PeriodBody) -> Iterator[tuple[str, str]]:
+def _dear(body: RateBody) -> Iterator[tuple[str, str]]:
     """A bill must fit its message whatever is charged, or the pile's settlement could not be taken."""
+    wrong = f"the largest order would cost more than {messages.MAX_MINOR} minor units"
     digits = currencies.minor_digits(body.currency)
-    energy_pico = messages.MAX_ENERGY_MWH * (period.electricity_price + period.service_price)
     fee_pico = body.session_fee_minor * pricing.pico_per_minor(digits)
-    if pricing.round_half_up(energy_pico + fee_pico, digits) <= messages.MAX_MINOR:
-        return
-    dearer = "electricity" if period.electricity_price >= period.service_price else "service"
-    by_itself = pricing.round_half_up(energy_pico, digits) > messages.MAX_MINOR
-    field = f"periods[{i}].{dearer}_price" if by_itself else "session_fee_minor"
-    yield field, f"the largest order would cost more than {messages.MAX_MINOR} minor units"
+    is_fee_too_high = False
+    for i, period in enumerate(body.periods):
+        energy_pico = messages.MAX_ENERGY_MWH * (period.electricity_price + period.service_price)
+        if pricing.round_half_up(energy_pico, digits) > messages.MAX_MINOR:
+            dearer = "electricity" if period.electricity_price >= period.service_price else "service"
+            yield f"periods[{i}].{dearer}_price", wrong
+        elif pricing.round_half_up(energy_pico + fee_pico, digits) > messages.MAX_MINOR:
+            is_fee_too_high = True
+    if is_fee_too_high:
+        yield "session_fee_minor", wrong
 
 
 def _minute(start: str) -> int:

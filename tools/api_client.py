@@ -43,10 +43,12 @@ class Event:
 
 
 class Client:
-    """Speaks to one server. token: sent as the bearer token of every request unless one is given there."""
+    """Speaks to one server. base_url: http(s)://host[:port]. token: the bearer token of every request.
+
+    Raises ApiError where base_url is no such address: tokens go nowhere else.
+    """
 
     def __init__(self, base_url: str, token: str | None = None, timeout_s: float = TIMEOUT_S):
-        """base_url: http(s)://host[:port]. Raises ApiError where it is none: tokens go nowhere else."""
         self.base_url = base_url.rstrip("/")
         self._scheme, self._host, self._port = _server_of(self.base_url)
         if token and not (token.isascii() and token.isprintable()):

@@ -9,7 +9,6 @@ rewrites passwd whenever a pile is added; the runner watches the file and has th
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import secrets
 import shutil
@@ -27,6 +26,7 @@ from tools.processes import (
     Children,
     ProcessError,
     Started,
+    alone_in,
     exit_on_signals,
     free_port,
     is_port_taken,
@@ -95,6 +95,8 @@ class Broker(Started):
         """Returns once the broker accepts connections. Raises ProcessError, or mosquitto.NoBroker."""
         self._way = self._way or mosquitto.find(say)
         self._write_secrets()
+        # Another broker here would write over configuration and state, or end our container.
+        self._lock = self._lock or alone_in(self.folder, "broker")
         if self.port:
             self._start_on(self.port)
         else:
@@ -150,20 +152,6 @@ class Broker(Started):
         if not passwd.exists():
             broker_auth.write(passwd, {broker_config.CLOUD_USER: self.cloud_password})
 
-    def _lock_folder(self) -> None:
-        """While it runs: another one here would write over configuration and state, or end our container."""
-        if self._lock:
-            return
-        lock = open(self.folder / "lock", "w")  # noqa: SIM115 held while it runs
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise ProcessError(
-                f"{self.folder} is in use by another broker; RATELOCK_DATA names another folder"
-            ) from None
-        self._lock = lock
-
     def _unlock_folder(self) -> None:
         if self._lock:
             self._lock.close()
@@ -174,7 +162,6 @@ class Broker(Started):
             raise ProcessError("no way to run mosquitto was chosen")
         if is_port_taken(port):
             raise ProcessError(f"port {port} is taken; RATELOCK_MQTT_PORT names another one for MQTT")
-        self._lock_folder()
         broker_config.write(self.folder, self._listeners(port))
         child = self._children.start(
             "broker",

@@ -12,10 +12,8 @@ from pathlib import Path
 
 MAGIC = 0xE9  # ESP-IDF, "Firmware Image Format": the first byte
 CHIP_ID_AT = 12  # and two bytes that name the chip
-APP_AT, APP_MAGIC = (
-    32,
-    bytes.fromhex("3254cdab"),
-)  # "Application Description": only an app has it, no bootloader
+APP_AT = 32  # "Application Description", of which an app has one here, and a bootloader none: how it begins
+APP_MAGIC = bytes.fromhex("3254cdab")
 # Chip id: esptool's name of it, and where its ROM looks for the bootloader.
 CHIPS = {0: ("esp32", 0x1000), 5: ("esp32c3", 0x0), 9: ("esp32s3", 0x0)}
 BAUD = 460_800

@@ -10,6 +10,7 @@ order, newest first. Against `kill -9` of ourselves stands a watchdog process wi
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -78,6 +79,22 @@ def is_port_taken(port: int, host: str = HOST) -> bool:
         except OSError:
             return True
     return False
+
+
+def alone_in(folder: Path, whose: str) -> IO[str]:
+    """The folder's lock, held until it is closed or this process ends.
+
+    Raises ProcessError where another process holds it, OSError where it cannot be made.
+    """
+    lock = open(folder / "lock", "w")  # noqa: SIM115 held by the caller
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise ProcessError(
+            f"{folder} is in use by another {whose}; RATELOCK_DATA names another folder"
+        ) from None
+    return lock
 
 
 def on_a_free_port(start_on: Callable[[int], None]) -> int:

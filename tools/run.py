@@ -101,7 +101,7 @@ def simulated_pile(system: System) -> PileIdentity:
         raise RunError(
             f"{DEVICE_ID} was removed, and its id is never used again: choose another RATELOCK_DATA"
         )
-    if known.status == 404:
+    if known.code == "UnknownPile":
         identity = system.add_pile(DEVICE_ID, CONNECTORS, "Simulated pile")
         kept.parent.mkdir(parents=True, exist_ok=True)
         with open(kept, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:

@@ -8,7 +8,6 @@ with System(data) as system:
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import sys
@@ -21,7 +20,16 @@ from typing import IO, Any
 from tools import ROOT
 from tools.api_client import ApiError, Client
 from tools.broker import Broker
-from tools.processes import HOST, Child, Children, ProcessError, Started, is_port_taken, on_a_free_port
+from tools.processes import (
+    HOST,
+    Child,
+    Children,
+    ProcessError,
+    Started,
+    alone_in,
+    is_port_taken,
+    on_a_free_port,
+)
 
 CLOUDS_OWN = ("RATELOCK_", "DATABASE_URL")  # how the names of its settings begin
 
@@ -87,7 +95,7 @@ class System(Started):
         """Broker, then cloud. Raises ProcessError, mosquitto.NoBroker."""
         try:
             self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock_folder()
+            self._lock = alone_in(self.data, "run")  # two brokers and clouds would write over each other
         except OSError as error:
             raise ProcessError(
                 f"{self.data} cannot be the data folder ({error.strerror}); RATELOCK_DATA names another"
@@ -105,18 +113,6 @@ class System(Started):
             if self._lock:
                 self._lock.close()
                 self._lock = None
-
-    def _lock_folder(self) -> None:
-        """Two brokers and clouds over one folder would write over each other."""
-        lock = open(self.data / "lock", "w")  # noqa: SIM115 held until stop
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise ProcessError(
-                f"{self.data} is in use by another run; RATELOCK_DATA names another folder"
-            ) from None
-        self._lock = lock
 
     # -- the cloud
 

@@ -34,6 +34,12 @@ class Clock:
             return None
         return self._base_at + (self.now_ms - self._base_ms) // 1000
 
+    def cloud_at(self):
+        """What to judge by what has expired: `at()` by the cloud's word alone, else None. Whoever forges an
+        answer of NTP could revive an order that ran long ago.
+        """
+        return self.at() if self.source == CLOUD else None
+
     def tell(self, at, source):
         """UTC is `at` now, says NTP or CLOUD. NTP does not overrule the cloud, which judges expires_at."""
         if source == NTP and self.source == CLOUD:

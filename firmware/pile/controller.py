@@ -260,11 +260,11 @@ class Controller:
 
     def _refuse(self, order):
         """The first reason against an order, or None. Its id is used up in either case."""
-        at = self._cloud_at()
+        at = self.clock.cloud_at()
         if self.journal.is_used(order["order_id"]):
             return "UsedOrder"
         reason = admission.reason_to_refuse(order, self.device_id, len(self.connectors), at)
-        if reason is None and self._may_be_used(order, at):
+        if reason is None and self.journal.may_be_used(order["issued_at"], at - self.clock.now_ms // 1000):
             return "UsedOrder"
         if reason is None:
             reason = admission.reason_not_ready(self.connectors[order["connector"] - 1])
@@ -277,16 +277,6 @@ class Controller:
         ):
             return reason or "StorageFailure"
         return reason
-
-    def _cloud_at(self):
-        """Unix seconds to judge by what has expired, or None. Only the cloud's word counts: whoever forges an
-        answer of NTP could else revive an order that ran long ago.
-        """
-        return self.clock.at() if self.knows_time else None
-
-    def _may_be_used(self, order, at):
-        """Where the used ids are lost: whether the order was made before this boot, and so may have run."""
-        return "used" in self.journal.lost and order["issued_at"] < at - self.clock.now_ms // 1000
 
     def _accept(self, order, data):
         """Makes the order durable and gives it to its connector, whose next step closes the relay."""
@@ -305,7 +295,7 @@ class Controller:
         self._tell(connector, "Accepted", None, at)
 
     def _receive_command(self, command):
-        at = self._cloud_at()
+        at = self.clock.cloud_at()
         action = command["action"]
         if action == "stop":
             for connector in self.connectors:

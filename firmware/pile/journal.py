@@ -141,6 +141,10 @@ class Journal:
                 return True
         return False
 
+    def may_be_used(self, made_at, booted_at):
+        """Where the used ids are lost: whether an order was made before this boot, and so may have run."""
+        return "used" in self.lost and made_at < booted_at
+
     def use(self, order_id, expires_at, at):
         """Remembers an id for as long as an order of that id could be valid; `at` is Unix seconds or None.
         It is durable after keep_used(), or while its order is.

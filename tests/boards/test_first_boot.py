@@ -14,53 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.net.server import Server
-from tools.processes import Child, Children, free_port
-from tools.sim_pile import command, environment, interpreter
+from tests.boards.kit import config, expect
+from tools.processes import free_port
 
-KEY = "5a" * 32
-FAKES = Path(__file__).parent / "fakes"
-WIFI = {"ssid": "Courtyard", "password": "correct horse"}
 NTP_EPOCH_AT = 2_208_988_800
-
-
-@pytest.fixture
-def boot(tmp_path: Path) -> Iterator[Callable[..., Child]]:
-    """Boots a pile in `flash`, a folder prepared by the test."""
-    flash = tmp_path / "flash memory"
-    flash.mkdir()
-    with Children() as children:
-
-        def start(config: object = None, prepare: str = "") -> Child:
-            if config is not None:
-                text = config if isinstance(config, str) else json.dumps(config)
-                (flash / "config.json").write_text(text)
-            env = environment()
-            env["MICROPYPATH"] = f"{FAKES}:{env['MICROPYPATH']}"
-            argv = (
-                command()
-                if not prepare
-                else [*interpreter(), "-c", f"{prepare}; import boot, main; main.main()"]
-            )
-            return children.start("pile", argv, cwd=flash, env=env)
-
-        start.flash = flash  # type: ignore[attr-defined]
-        yield start
-
-
-def config(port: int = 1, **more: Any) -> dict[str, Any]:
-    broker = {"host": "127.0.0.1", "port": port, "backoff_max_ms": 500, **more.pop("broker", {})}
-    return {"device_id": "PILE-1", "key": KEY, "broker": broker, **more}
-
-
-def expect(pile: Child, line: str, light: str) -> None:
-    pile.wait_for_json(lambda event: event.get("event") == "log" and line in event["text"])
-    pile.wait_for_json(lambda event: event.get("event") == "light" and event["pattern"] == light)
-    assert not any("relay closed" in said for said in pile.lines)
 
 
 def test_no_configuration(boot) -> None:
@@ -192,95 +152,6 @@ def test_a_broker_that_is_trusted(boot, certificates: Path, tls_server) -> None:
     pile = boot(config(port, broker={"host": "localhost", "ca": "ca.pem"}))
     pile.wait_for_line("the broker closed the connection")
     assert greetings[0][:1] == b"\x10"  # CONNECT
-
-
-# -- Wi-Fi --------------------------------------------------------------------------------------------------
-
-
-def air(boot, **conditions: Any) -> None:
-    new = boot.flash / "air.new"
-    new.write_text(json.dumps({**WIFI, **conditions}, ensure_ascii=False))
-    new.replace(boot.flash / "air.json")
-
-
-@pytest.mark.parametrize(
-    ("conditions", "line"),
-    [
-        ({"ssid": "Elsewhere"}, "no network 'Courtyard' in reach"),
-        ({"password": "wrong"}, "'Courtyard' refuses the password: provision this pile again"),
-        ({"dhcp": False}, "'Courtyard' gives no address: look at the DHCP server"),
-        ({"refuses": 202}, "refuses the password"),
-        ({"refuses": 211}, "set its router to WPA2"),
-        ({"refuses": 203}, "refuses (reason 203)"),
-    ],
-)
-def test_no_wifi(boot, conditions: dict[str, Any], line: str) -> None:
-    air(boot, **conditions)
-    pile = boot(config(wifi=WIFI), "import net.wifi as w; w.CONNECT_MS = 600; w.RETRY_MS = 50")
-    expect(pile, line, "NO_WIFI")
-    # It goes on trying, says the same thing once, and is there as soon as the network is.
-    air(boot)
-    pile.wait_for_line("Wi-Fi: connected to 'Courtyard'")
-    assert sum(line in said for said in pile.lines) == 1
-    expect(pile, "no connection to the broker", "NO_BROKER")
-
-
-@pytest.mark.parametrize("name", ["充电桩 2 号院", "Hof 🔌", "é" * 16])
-def test_a_wifi_has_a_name_of_any_script(boot, name: str) -> None:
-    wifi = WIFI | {"ssid": name}
-    air(boot, **wifi)
-    pile = boot(json.dumps(config(wifi=wifi), ensure_ascii=False))
-    pile.wait_for_line(f"Wi-Fi: connected to '{name}'")
-
-
-@pytest.mark.parametrize("name", ["", "é" * 17, "Court\nyard", 7])
-def test_what_no_wifi_can_be_called_is_refused(boot, name: object) -> None:
-    pile = boot(config(wifi=WIFI | {"ssid": name}))
-    pile.wait_for_line("wifi.ssid: must be text of 1 to 32 bytes in UTF-8: provision this pile again")
-
-
-def test_without_wifi_the_broker_is_not_even_tried(boot) -> None:
-    air(boot, ssid="Elsewhere")
-    listener = socket.create_server(("127.0.0.1", 0))
-    try:
-        pile = boot(config(listener.getsockname()[1], wifi=WIFI), "import net.wifi as w; w.RETRY_MS = 50")
-        expect(pile, "no network 'Courtyard'", "NO_WIFI")
-        assert not any("broker" in said for said in pile.lines)
-        air(boot)
-        listener.settimeout(20)
-        listener.accept()[0].close()
-    finally:
-        listener.close()
-
-
-def test_wifi_lost_and_found(boot) -> None:
-    air(boot)
-    fast = "import net.wifi as w; w.CONNECT_MS = 600; w.RETRY_MS = 50; w.WATCH_MS = 50"
-    pile = boot(config(free_port(), wifi=WIFI), fast)
-    pile.wait_for_line("Wi-Fi: connected")
-    air(boot, ssid="Elsewhere")
-    expect(pile, "lost the network 'Courtyard'", "NO_WIFI")
-    seen = pile.line_count
-    air(boot)
-    pile.wait_for_line("Wi-Fi: connected", after=seen)
-
-
-def test_a_connection_that_outlives_a_gap_in_the_wifi(boot) -> None:
-    """The chip keeps its address for two minutes; the broker is still there, and the light must say so."""
-    air(boot)
-    fast = "import net.wifi as w; w.CONNECT_MS = 600; w.RETRY_MS = 50; w.WATCH_MS = 50"
-    with Server() as server:
-        pile = boot(config(server.port, wifi=WIFI), fast)
-        server.welcome()
-        expect(pile, "connected to the broker", "READY")
-        air(boot, ssid="Elsewhere")
-        expect(pile, "lost the network 'Courtyard'", "NO_WIFI")
-        seen = pile.line_count
-        air(boot)
-        pile.wait_for_json(
-            lambda event: event.get("event") == "light" and event["pattern"] == "READY", after=seen
-        )
-        assert not any("NO_BROKER" in said for said in pile.lines[seen:])
 
 
 # -- time ---------------------------------------------------------------------------------------------------

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.boards.kit import printed_by
 from tools import ROOT
 from tools.boards_check import BOARDS, FAKES, Chip, boards
-from tools.sim_pile import interpreter
 
 ALL = boards()
 CONFIG = '{"device_id": "PILE-1", "key": "%s", "broker": {"host": "127.0.0.1", "port": 1}}' % ("5a" * 32)
@@ -38,8 +36,23 @@ assert lab.rtc[0] == 2026, lab.rtc
 print("fits", len(controller.connectors))
 """
 
+# `run` in place of the application's.
+START = """
+class Loop:  # asyncio has a clock of its own, which nobody moves here
+    def run(self, work):
+        work.send(None)
+
+app.run = run
+app.asyncio = Loop()
+try:
+    app.main()
+except BaseException as error:
+    print("ended by", repr(error))
+"""
+
 # The relay is closed, then the program ends in some way.
-WAY_OUT = """
+WAY_OUT = (
+    """
 import lab, app, board
 made = []
 equipment = board.equipment
@@ -51,17 +64,9 @@ async def run(settings, context, controller, equipment, watchdog, lamp):
     assert lab.pins[26].value() == 1
     raise {error}
 
-class Loop:  # asyncio has a clock of its own, which nobody moves here
-    def run(self, work):
-        work.send(None)
-
-app.run = run
-app.asyncio = Loop()
-try:
-    app.main()
-except BaseException as error:
-    print("ended by", type(error).__name__)
-assert lab.pins[26].value() == 0
+"""
+    + START
+    + """assert lab.pins[26].value() == 0
 feeds = lab.watchdog.feeds
 light = []
 for _ in range(200):
@@ -70,9 +75,11 @@ for _ in range(200):
 flashes = sum([now > was for was, now in zip(light, light[1:])])
 print("fed", lab.watchdog.feeds > feeds, "flashing", flashes > 3)
 """
+)
 
 # An outbox so full that to read it takes longer than the watchdog waits.
-SLOW_BOOT = """
+SLOW_BOOT = (
+    """
 import lab, app, board
 store = board.store
 def slow():
@@ -90,34 +97,17 @@ board.store = slow
 async def run(settings, context, controller, equipment, watchdog, lamp):
     raise KeyError(controller.device_id)
 
-class Loop:
-    def run(self, work):
-        work.send(None)
-
-app.run = run
-app.asyncio = Loop()
-try:
-    app.main()
-except BaseException as error:
-    print("ended by", repr(error))
-print("watched:", lab.watchdog is not None, "fed:", lab.watchdog.feeds)
 """
+    + START
+    + """print("watched:", lab.watchdog is not None, "fed:", lab.watchdog.feeds)
+"""
+)
 
 
 def run(board: Path, script: str, folder: Path) -> str:
     (folder / "config.json").write_text(CONFIG)
     path = [board, FAKES / "hand_clock", FAKES / "fakes", ROOT / "firmware"]
-    done = subprocess.run(
-        [*interpreter(), "-c", script],
-        cwd=folder,
-        env={**os.environ, "MICROPYPATH": ":".join([*map(str, path), ".frozen"])},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return printed_by(script, path, folder)
 
 
 @pytest.mark.parametrize(("board", "chip"), ALL, ids=[board.name for board, _ in ALL])

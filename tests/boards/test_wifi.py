@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-
 import pytest
 
+from tests.boards.kit import printed_by
 from tools import ROOT
-from tools.sim_pile import interpreter
 
 # The ESP32's WLAN: `associated` and the events of its other task, which need UP_MS for a connection.
 RIG = """
@@ -54,16 +51,7 @@ async def until_up():
 
 
 def run(script: str) -> str:
-    done = subprocess.run(
-        [*interpreter(), "-c", RIG + script],
-        env={**os.environ, "MICROPYPATH": f"{ROOT / 'firmware'}:.frozen"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return printed_by(RIG + script, [ROOT / "firmware"])
 
 
 def test_it_connects() -> None:

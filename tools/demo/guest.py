@@ -106,10 +106,10 @@ class Guest(System):
 
     def _registered(self, device_id: str, kept: IO[str]) -> PileIdentity | None:
         """The pile, registered where it is new; None where it was removed, or we have no key of it."""
-        status = self.phone.get(f"/api/piles/{device_id}").status
-        if status == 410:
+        known = self.phone.get(f"/api/piles/{device_id}")
+        if known.code == "PileRemoved":
             return None
-        if status == 404:
+        if known.code == "UnknownPile":
             identity = self.add_pile(device_id, name=NAME)
             # What a pile of another database has in its flash would not go with a new one's numbers.
             shutil.rmtree(self.flash_folder(device_id), ignore_errors=True)
