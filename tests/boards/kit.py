@@ -26,7 +26,7 @@ def expect(pile: Child, line: str, light: str) -> None:
 
 
 def printed_by(script: str, path: list[Path], folder: Path | None = None) -> str:
-    """What MicroPython prints that runs the script in `folder`, with modules from `path`; it must end well."""
+    """What MicroPython prints that runs `script` in `folder`, with modules from `path`; it must end well."""
     done = subprocess.run(
         [*interpreter(), "-c", script],
         cwd=folder,
