@@ -1,6 +1,6 @@
 """The messages that a pile reads, as tables of fields with bounds, and the one validator.
 
-The others stand in wire.py: a pile writes them but never reads them, and saves the heap of their tables.
+The messages that a pile only writes stand in wire.py, because their tables would take heap in a pile.
 The suffix of a name is its unit: _mwh milliwatt-hours, _mw milliwatts, _at Unix seconds UTC, _s seconds,
 _minor minor units of the currency, _price 10^-6 currency per kWh, _bytes bytes.
 docs/asyncapi.yaml is generated from these tables.
@@ -67,6 +67,8 @@ ORDER = Table(
     ("issued_at", AT),
     ("expires_at", AT),
     ("limits", LIMITS),
+    ("begin_within_s?", Int(1, MAX_DURATION_S)),  # how long the vehicle may take to begin; the board bounds it
+    ("full_after_s?", Int(1, MAX_DURATION_S)),  # how long next to no power means full; the board bounds it
     ("rate", LOCKED_RATE),
     ("mac", MAC),
 )
@@ -111,7 +113,7 @@ BY_TOPIC = {
 def parse_json(data, max_bytes=MESSAGE_MAX_BYTES, loads=json.loads):
     """The JSON object in `data` (bytes). Raises MessageError: too large, not JSON in UTF-8, not an object.
 
-    loads: reads the text; raises ValueError where it is no JSON.
+    loads: parses the text; raises ValueError if it is not JSON.
     """
     if len(data) > max_bytes:
         raise MessageError("message", "is larger than %d bytes" % max_bytes)
@@ -130,10 +132,8 @@ def validate(table, value):
 
 
 def decode(name, data):
-    """The message of topic `name`, one that a pile reads, in `data` (bytes), checked field by field.
-    Raises MessageError.
-
-    A seal is not checked here: see seal.check.
+    """The message of topic `name` (one that a pile reads) in `data` (bytes), checked field by field.
+    Raises MessageError. Does not check the seal: see seal.check.
     """
     value = parse_json(data)
     validate(BY_TOPIC[name], value)
