@@ -36,7 +36,7 @@ def _named(value):
     """The order_id that a message claims, if it is one at all."""
     order_id = value.get("order_id")
     try:
-        messages.ORDER_ID.check("order_id", order_id)
+        messages.validate("O", order_id)
     except MessageError:
         return None
     return order_id

@@ -17,30 +17,18 @@ file is no damage: littlefs makes a file before it fills it, and the power may g
 import json
 
 from pile_protocol import messages, words
-from pile_protocol.fields import Array, Int, Nullable, OneOf, Row
 
 from .records import framed, unframed
 
 USED_MAX = 64
 _GOING_ON = "-"
 
-# The tables of the files that only a boot reads: made when asked, to spare the heap.
-
-
-def _steps():
-    step = Row(("index", Int(0, messages.MAX_STEPS - 1)), ("register_mwh", Int(0, 1 << 53)))
-    return Array(step, 1, messages.MAX_STEPS)
-
-
-def _used():
-    row = Row(("order_id", messages.ORDER_ID), ("expires_at", messages.AT))
-    return Array(row, 0, USED_MAX + messages.MAX_CONNECTORS)  # and those that running orders stood for
-
-
-def _faults():
-    fault = OneOf(words.FAULT_CODES)
-    row = Row(("connector", messages.CONNECTOR), ("fault", fault), ("at", Nullable(messages.AT)))
-    return Array(row, 0, messages.MAX_CONNECTORS)
+# The tables of the files (pile_protocol/checks.py); a register has at most 2^53 mWh.
+_STEPS = "[1..100 ( index n0..99 register_mwh n0..9007199254740992 )"
+_USED = "[0..%d ( order_id O expires_at A )" % (
+    USED_MAX + messages.MAX_CONNECTORS
+)  # with those of running orders
+_FAULTS = "[0..8 ( connector C fault =%s at ? A )" % "|".join(words.FAULT_CODES)
 
 
 class Journal:
@@ -49,7 +37,7 @@ class Journal:
     def __init__(self, store):
         self.lost = []  # names of files that were there and could not be used
         self._store = store
-        self._used = self._read_json("used", _used()) or []
+        self._used = self._read_json("used", _USED) or []
         self._used_kept = True  # as it is in memory
 
     # -- the running order ----------------------------------------------------------------------------------
@@ -90,7 +78,7 @@ class Journal:
             self._lose("order-%d" % connector)
             return None
         steps = "steps-%d" % connector
-        boundaries = self._read_json(steps, _steps()) or []
+        boundaries = self._read_json(steps, _STEPS) or []
         check = self._check(connector)
         record = {
             "sealed": sealed,
@@ -173,7 +161,7 @@ class Journal:
 
     def faults(self):
         """{connector: [fault code, latched_at]}"""
-        rows = self._read_json("faults", _faults()) or []
+        rows = self._read_json("faults", _FAULTS) or []
         return {row[0]: [row[1], row[2]] for row in rows}
 
     def save_faults(self, faults):
@@ -195,13 +183,13 @@ class Journal:
             self._lose(name)
         return content
 
-    def _read_json(self, name, check):
+    def _read_json(self, name, table):
         content = self._read(name)
         if content is None:
             return None
         try:
             value = json.loads(content)
-            check.check(name, value)
+            messages.validate(table, value)
             return value
         except ValueError:  # a MessageError is one too
             self._lose(name)
