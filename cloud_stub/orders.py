@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from pile_protocol import messages, pricing, seal, topics
+from pile_protocol import messages, pricing, seal, topics, wire
 
 from . import estimates, given, life, piles, rates
 from .context import Context
@@ -35,7 +35,7 @@ class LimitsBody(BaseModel):
 
     energy_mwh: int | None = Field(default=None, ge=1, le=messages.MAX_ENERGY_MWH)
     cost_minor: int | None = Field(default=None, ge=1, le=messages.MAX_MINOR)
-    duration_s: int | None = Field(default=None, ge=1, le=messages.MAX_DURATION_S)
+    duration_s: int | None = Field(default=None, ge=1, le=wire.MAX_DURATION_S)
 
 
 class OrderBody(BaseModel):
@@ -49,7 +49,7 @@ class OrderBody(BaseModel):
     price: int | None = Field(
         default=None,
         ge=0,
-        le=2 * messages.MAX_PRICE,
+        le=2 * wire.MAX_PRICE,
         description="Electricity and service together, in 10^-6 currency per kWh, as they were shown for this"
         " moment. Where another price holds by now, the order is refused with RateChanged; without this"
         " member only another rate_id is.",

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from pile_protocol import messages, pricing, topics
+from pile_protocol import messages, pricing, topics, wire
 
 from . import currencies, expansion
 from .dispatch import withdraw_rates
@@ -35,8 +35,8 @@ class PeriodBody(BaseModel):
 
     start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["00:00"])
     label: str = Field(examples=["flat"])
-    electricity_price: int = Field(ge=0, le=messages.MAX_PRICE)
-    service_price: int = Field(ge=0, le=messages.MAX_PRICE)
+    electricity_price: int = Field(ge=0, le=wire.MAX_PRICE)
+    service_price: int = Field(ge=0, le=wire.MAX_PRICE)
 
 
 class RateBody(BaseModel):
@@ -98,8 +98,8 @@ def _errors(body: RateBody) -> Iterator[tuple[str, str]]:
     for i, period in enumerate(body.periods):
         if i and _minute(period.start) <= _minute(body.periods[i - 1].start):
             yield f"periods[{i}].start", "must be later than the period before"
-        if period.label not in messages.LABEL.words:
-            yield f"periods[{i}].label", "must be one of " + " ".join(messages.LABEL.words)
+        if period.label not in messages.PERIOD_LABELS:
+            yield f"periods[{i}].label", "must be one of " + " ".join(messages.PERIOD_LABELS)
     yield from _dear(body)
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from pile_protocol import messages
+from pile_protocol import messages, wire
 
 from .. import fleet, life, orders, piles, rates, records, removal, reports, reviews, settlements, views
 from ..cloud import let_in, shut_out
@@ -18,7 +18,7 @@ from .reading import quick, read
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
-_DEVICE_ID = rf"^[A-Za-z0-9_-]{{{messages.DEVICE_ID.low},{messages.DEVICE_ID.high}}}$"
+_DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
 
 
 class PileBody(BaseModel):

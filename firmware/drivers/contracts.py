@@ -28,14 +28,15 @@ class Relay:
 class Meter:
     """One energy meter: a register of delivered energy (OCPP Energy.Active.Import.Register).
 
-    The newest sample is `register_mwh`, taken at `sampled_ms`. It includes all energy that was delivered up to
-    sampled_ms - refresh_ms, rounded down to step_mwh(), and none that was delivered after sampled_ms.
+    The newest sample is `register_mwh`, taken at `sampled_ms`. It includes all energy that was delivered up
+    to sampled_ms - refresh_ms, rounded down to step_mwh(), and none that was delivered after sampled_ms.
 
     refresh_ms    how long the meter may show an old register after energy has flowed; 0 for pulses
     interval_ms   while the meter answers, two samples are at most this far apart (a bus with other meters)
-    settle_ms     after a disturbance (noise on the wire, lost answers) a working meter is valid again in this time
+    settle_ms     in this time after a disturbance (noise, lost answers) a working meter is valid again
     remembers     its register survives a power cut
     measures_current   current_ma() can give a value
+    current_interval_ms   while the meter answers, two samples of current are at most this far apart
     """
 
     refresh_ms = 0
@@ -43,6 +44,7 @@ class Meter:
     settle_ms = 0
     remembers = False
     measures_current = False
+    current_interval_ms = 0
     register_mwh = 0
     sampled_ms = 0
     current_sampled_ms = 0
@@ -62,8 +64,8 @@ class Meter:
         """The highest phase current in mA at current_sampled_ms; None while unknown."""
 
     def restore(self, register_mwh):
-        """Called once, at boot, with the last durable register in mWh. A meter that forgets goes on from there;
-        one that remembers ignores it.
+        """Called once, at boot, with the last durable register in mWh. A meter that forgets goes on from
+        there; one that remembers takes from it at most how often its own register has begun again at 0.
         """
 
 
@@ -75,8 +77,12 @@ class Contact:
 
 
 class Thermometer:
+    """A temperature sensor at the terminals or in the enclosure."""
+
     def read(self):
-        """Whole degrees Celsius; None for a broken wire, a short, or a chip that cannot measure. Once per cycle."""
+        """Whole degrees Celsius; None for a broken wire, a short, or a chip that cannot measure. Once per
+        cycle.
+        """
 
 
 class Store:
@@ -113,8 +119,8 @@ class Watchdog:
         """Called by a healthy control loop, about ten times a second."""
 
     def hand_over(self):
-        """The relays are open and a person may have the console: keeps itself fed for a bounded time, then stops,
-        so that the chip restarts and charges again.
+        """The relays are open and a person may have the console: keeps itself fed for a bounded time, then
+        stops, so that the chip restarts and charges again.
         """
 
 
@@ -132,20 +138,24 @@ class Indicator:
 
 
 class Board:
-    """The module `board` that boot.py imports. A board of an ESP32 takes everything but the first four names
-    from drivers/esp32/board.py.
+    """The module `board` that boot.py imports. A board of an ESP32 has the first five names of its own and
+    takes the others from drivers/esp32/board.py.
 
     NAME              the board's name
-    outputs_safe()    opens every relay; imports nothing more than it needs
+    outputs_safe()    opens every relay; called before board.py imports any driver
     equipment()       one Equipment per connector, from connector 1 on
-    FEED              the shared supply as safety limits name it, or None: each connector has its own
+    FEED              the supply that all connectors share: {"limit_ma": what it may carry for long}; None
+                      where each connector has its own
     indicator()       an Indicator
     store()           a Store; raises OSError where there is no usable flash
     watchdog()        a Watchdog, running from here on
     set_utc(at)       sets the chip's calendar, Unix seconds, as sealed by the cloud
+    set_calendar(at)  sets it from a time that nobody has sealed (NTP), for the judging of certificates only;
+                      does nothing where set_utc() has set it since power-on
     utc()             Unix seconds where the calendar has run on since set_utc(), else None
     reset_cause()     a word: PowerOn, Hard, Watchdog, DeepSleep, Soft, Unknown
-    memory()          (heap free, chip RAM free, its lowest since boot) in bytes; None for what a chip cannot tell
+    memory()          (heap free, chip RAM free, its lowest since boot) in bytes; None for what a chip cannot
+                      tell
     log(text)         one line for whoever watches the serial console
     GC_STEP_BYTES     how much may be allocated between two collections
     REST_MS           the control cycle's period while no order runs, ms

@@ -44,7 +44,7 @@ def _claimed_id(value):
     """The order_id of an unchecked message, or None if it is no order id."""
     order_id = value.get("order_id")
     try:
-        messages.ORDER_ID.check("order_id", order_id)
+        messages.validate("O", order_id)
     except MessageError:
         return None
     return order_id

@@ -19,7 +19,6 @@ file is not damage: littlefs creates a file before it fills it, and the power ma
 import json
 
 from pile_protocol import messages, words
-from pile_protocol.fields import Array, Int, Nullable, OneOf, Row
 
 from .checksum import framed, unframed
 from .metering import MOST_MWH
@@ -31,23 +30,10 @@ USED_KEPT_S = 86_400
 MAX_REGISTER_MWH = 10**12
 _GOING_ON = b"-"
 
-# The tables of files that only a boot reads: made when needed, so that they take no heap afterwards.
-
-
-def _steps():
-    step = Row(("index", Int(0, messages.MAX_STEPS - 1)), ("register_mwh", Int(0, MAX_REGISTER_MWH)))
-    return Array(step, 1, messages.MAX_STEPS)
-
-
-def _used():
-    row = Row(("order_id", messages.ORDER_ID), ("expires_at", messages.AT))
-    return Array(row, 0, USED_MAX + messages.MAX_CONNECTORS)  # and those of running orders
-
-
-def _faults():
-    fault = OneOf(words.FAULT_CODES)
-    row = Row(("connector", messages.CONNECTOR), ("fault", fault), ("at", Nullable(messages.AT)))
-    return Array(row, 0, messages.MAX_CONNECTORS)
+# The tables of the files (pile_protocol/checks.py).
+_STEPS = "[1..100 ( index n0..99 register_mwh n0..1000000000000 )"
+_USED = "[0..%d ( order_id O expires_at A )" % (USED_MAX + messages.MAX_CONNECTORS)  # also of running orders
+_FAULTS = "[0..8 ( connector C fault =%s at ? A )" % "|".join(words.FAULT_CODES)
 
 
 def _whole(text, most):
@@ -96,12 +82,12 @@ class Journal:
         self.lost = []  # names of files that were there and could not be used
         self.boots = self.recoveries = 0  # in the life of this flash
         self._store = store
-        self._used = self._read_json("used", _used()) or []
+        self._used = self._read_json("used", _USED) or []
         self._is_used_kept = True  # the file is as the list in memory
         counts = self._read_words("boots", 2)
         try:
             if counts:
-                self.boots, self.recoveries = [_whole(count, messages.COUNT.high) for count in counts]
+                self.boots, self.recoveries = [_whole(count, 0x7FFFFFFF) for count in counts]
         except ValueError:
             self._lose("boots")
 
@@ -140,14 +126,14 @@ class Journal:
             order_id, started_at, start_register_mwh = head.split()
             kept = KeptOrder(
                 sealed,
-                _whole(started_at, messages.AT.high),
+                _whole(started_at, messages.AT_MAX),
                 _whole(start_register_mwh, MAX_REGISTER_MWH),
             )
         except ValueError:
             self._lose(name)
             return None
         name = "steps-%d" % connector
-        boundaries = self._read_json(name, _steps()) or []
+        boundaries = self._read_json(name, _STEPS) or []
         if boundaries and not _can_be_of(kept, boundaries):
             self._lose(name)
         if name in self.lost:
@@ -192,7 +178,7 @@ class Journal:
                 raise ValueError
             return (
                 order_id,
-                _whole(at, messages.AT.high),
+                _whole(at, messages.AT_MAX),
                 _whole(register_mwh, MAX_REGISTER_MWH),
                 reason,
                 recoveries,
@@ -241,7 +227,7 @@ class Journal:
 
     def faults(self):
         """{connector: [fault code, latched_at]}"""
-        rows = self._read_json("faults", _faults()) or []
+        rows = self._read_json("faults", _FAULTS) or []
         return {row[0]: [row[1], row[2]] for row in rows}
 
     def save_faults(self, faults):
@@ -283,13 +269,13 @@ class Journal:
         self._lose(name)
         return None
 
-    def _read_json(self, name, check):
+    def _read_json(self, name, table):
         content = self._read(name)
         if content is None:
             return None
         try:
             value = json.loads(content)
-            check.check(name, value)
+            messages.validate(table, value)
             return value
         except (ValueError, RuntimeError):  # a MessageError is a ValueError; RuntimeError: nested too deep
             self._lose(name)

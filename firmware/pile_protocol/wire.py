@@ -1,27 +1,33 @@
 """Every message of the wire: those of messages.py, which a pile reads, and those that a pile only writes."""
 
 from . import messages, topics, words
-from .fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text
-from .messages import (
-    ALNUM,
-    AT,
-    CONNECTOR,
-    COUNT,
-    CURRENCY,
-    DEVICE_ID,
-    LABEL,
-    MAC,
-    MAX_CONNECTORS,
-    MAX_DURATION_S,
-    MAX_ENERGY_MWH,
-    MAX_STEPS,
-    MINOR,
-    MINOR_DIGITS,
-    NONCE,
-    ORDER_ID,
-    PRICE,
-    RATE_ID,
-)
+from .fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text, read
+from .messages import MAX_CONNECTORS, MAX_ENERGY_MWH, MAX_MINOR, MAX_STEPS, PERIOD_LABELS
+
+MAX_DURATION_S = 86_400
+MAX_PRICE = 10**12
+
+AT = read("A")
+CONNECTOR = read("C")
+COUNT = read("Q")
+CURRENCY = read("t3..3u")
+DEVICE_ID = read("D")
+LABEL = OneOf(PERIOD_LABELS)
+MAC = read("M")
+MINOR = Int(0, MAX_MINOR)
+MINOR_DIGITS = Int(0, 4)
+NONCE = read("N")
+ORDER_ID = read("O")
+PRICE = Int(0, MAX_PRICE)
+RATE_ID = read("O")
+
+LIMITS = read("LIMITS")
+STEP = read("STEP")
+LOCKED_RATE = read("RATE")
+ORDER = read(messages.ORDER)
+COMMAND = read(messages.COMMAND)
+TIME = read(messages.TIME)
+SETTLEMENT_ACK = read(messages.SETTLEMENT_ACK)
 
 # OCPP 1.6.
 CONNECTOR_STATUSES = (
@@ -130,7 +136,7 @@ STATUS = Table(
     ("late_max_ms?", COUNT),  # by how much the control loop's latest cycle was late
     ("at?", Nullable(AT)),
     ("uptime_s?", COUNT),
-    ("reset_cause?", Text(1, 20, ALNUM)),
+    ("reset_cause?", Text(1, 20)),
     ("boots?", COUNT),  # in the life of this flash
     ("recoveries?", COUNT),  # orders that a boot found running, in the life of this flash
     ("wifi_rssi_dbm?", Int(-128, 0)),
@@ -205,8 +211,11 @@ BY_TOPIC = {
     topics.STATUS: STATUS,
     topics.METER: METER,
     topics.SETTLEMENT: SETTLEMENT,
+    topics.ORDER: ORDER,
+    topics.COMMAND: COMMAND,
+    topics.TIME: TIME,
+    topics.SETTLEMENT_ACK: SETTLEMENT_ACK,
 }
-BY_TOPIC.update(messages.BY_TOPIC)
 
 
 def decode(name, data):

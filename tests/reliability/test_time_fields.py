@@ -4,12 +4,12 @@ tests/portable/run.py runs this file on MicroPython, 64-bit and 32-bit.
 
 from net import ntp
 from pile.admission import FUTURE_S
-from pile_protocol import messages, topics
+from pile_protocol import topics, wire
 from tests.portable.kit import AT, DEVICE_ID, Pile, order, rate, sealed
 
 Y2038_AT = 1 << 31  # where a signed 32-bit time_t ends
 Y2036_AT = (1 << 32) - 2_208_988_800  # where NTP's 32 bits of seconds begin anew
-LAST_AT = messages.AT.high
+LAST_AT = wire.AT.high
 _NONCE = "0123456789abcdef"
 
 

