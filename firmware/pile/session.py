@@ -272,6 +272,8 @@ class Session:
         self._go(DONE, now_ms)
 
     def _go(self, phase, now_ms):
+        if self.wants_closed and phase != CHARGING:
+            self.metering.flow_ends(now_ms)
         self.phase = phase
         self._since_ms = now_ms
         if phase == DONE:
