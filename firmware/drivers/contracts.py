@@ -100,7 +100,7 @@ class Store:
         """Adds to a file, creating it; after a power cut `data` is there or not (or, torn, in part)."""
 
     def lines(self, name):
-        """The lines of a file, each with its line end, one at a time."""
+        """A generator of the lines of a file, each with its line end. close() closes the file."""
 
     def remove(self, name):
         """Removes a file; one that is not there is no error."""

@@ -54,6 +54,7 @@ class Controller:
         self._nonce = None
         self._hello_ms = -HELLO_AGAIN_MS
         self._doubts_clock = False
+        self._has_accepted = False  # an order, since the last step
         self.connectors = []
         for i, (readings, limits) in enumerate(parts):
             self.connectors.append(Connector(i + 1, readings, limits, self.faults.latches[i], clock.now_ms))
@@ -113,7 +114,10 @@ class Controller:
         handled = not self.inbox.is_empty
         if handled:
             self.inbox.handle_next()
-        self._keeper.keep(now_ms)
+        if self._has_accepted:
+            self._has_accepted = False  # the relay is to close before anything else is written
+        else:
+            self._keeper.keep(now_ms)
         # Not while a relay is on its way: the status would be out of date before it is read.
         for connector in self.connectors:
             if not connector.is_switching() and connector.has_report_changed():
@@ -197,6 +201,7 @@ class Controller:
             self._keeper.close_later(number)  # it may be in flash all the same, and run after the next boot
             raise
         connector.order = open_order
+        self._has_accepted = True
         self.tell(connector)
 
     def reject(self, order_id, number, reason):

@@ -68,7 +68,9 @@ class Keeper:
             phase = order.session.phase
             if phase == phases.DONE:
                 self._settle(connector, now_ms)
-            elif phase != phases.RECOVERING and order.keep_reading(controller.journal, now_ms):
+            elif phase == phases.RECOVERING or phase == phases.STARTING:
+                continue  # a reading in flash shows that the relay has closed
+            elif order.keep_reading(controller.journal, now_ms):
                 controller.mailbox.meter(order.meter_message(connector.power_mw(), now_ms))
 
     def _settle(self, connector, now_ms):

@@ -93,15 +93,18 @@ class Outbox:
         self._segments = sorted([int(n[4:]) for n in names])
         for i, first_seq in enumerate(self._segments):
             end_seq = self._segments[i + 1] if i + 1 < len(self._segments) else _SEQ_MAX + 1
-            for found in self._settlements(first_seq):
-                if found is None:
-                    self.damaged += 1
-                    continue
-                if found.order_id in open_order_ids:
-                    settled.add(found.order_id)
-                if not first_seq <= found.seq < end_seq:
-                    self._is_in_order = False
-                self._note_end(found)
+            try:
+                for found in self._settlements(first_seq):
+                    if found is None:
+                        self.damaged += 1
+                        continue
+                    if found.order_id in open_order_ids:
+                        settled.add(found.order_id)
+                    if not first_seq <= found.seq < end_seq:
+                        self._is_in_order = False
+                    self._note_end(found)
+            except OSError:
+                self.damaged += 1
         if self._segments:
             # The newest may be empty after a cut, and what was before it gone: its number is still taken.
             self.last_seq = max(self.last_seq, self._segments[-1] - 1)
@@ -129,7 +132,7 @@ class Outbox:
         """
         if self._is_in_doubt:
             if self._name(self._segments[-1]) in self._store.names():
-                for found in self._read_settlements(self._segments[-1]):
+                for found in self._settlements(self._segments[-1]):
                     if found is not None and found.seq > self.last_seq:
                         self._note_end(found)
                         self._found_ids.append(found.order_id)
@@ -183,11 +186,16 @@ class Outbox:
         for i, first_seq in enumerate(self._segments):
             if self._is_in_order and i + 1 < len(self._segments) and self._segments[i + 1] <= seq:
                 continue
-            for found in self._settlements(first_seq):
-                if found is not None and found.seq >= seq and (lowest is None or found.seq < lowest.seq):
-                    lowest = found
-                    if self._is_in_order:
-                        break
+            settlements = self._settlements(first_seq)
+            try:
+                for found in settlements:
+                    if found is not None and found.seq >= seq and (lowest is None or found.seq < lowest.seq):
+                        lowest = found
+                        if self._is_in_order:
+                            break
+            except OSError:
+                pass  # counted as damage at the boot
+            settlements.close()
             if lowest is not None and self._is_in_order:
                 break
         if lowest is None:
@@ -197,19 +205,18 @@ class Outbox:
         return lowest.seq, lowest.sealed
 
     def _settlements(self, first_seq):
-        """The settlements of a segment; None for a damaged line, or for all that cannot be read."""
+        """The settlements of a segment; None for a damaged line. Raises OSError where it cannot be read."""
+        lines = self._store.lines(self._name(first_seq))
         try:
-            yield from self._read_settlements(first_seq)
-        except OSError:
-            yield None
-
-    def _read_settlements(self, first_seq):
-        for line in self._store.lines(self._name(first_seq)):
-            if line != b"\n":
-                try:
-                    yield Settlement(line)
-                except ValueError:
-                    yield None
+            for line in lines:
+                if line != b"\n":
+                    try:
+                        found = Settlement(line)
+                    except ValueError:
+                        found = None
+                    yield found
+        finally:
+            lines.close()  # closes the file if the caller stops early
 
     @staticmethod
     def _name(first_seq):

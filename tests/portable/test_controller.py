@@ -165,7 +165,7 @@ def test_meter_messages_keep_their_table():
         pile.controller.mailbox.done(name, message)
         name, message = pile.controller.mailbox.peek()
     messages.validate(wire.METER, message)
-    assert message["power_mw"] == 7_200_000 and message["energy_mwh"] == 50 * 200
+    assert message["power_mw"] == 7_200_000 and message["energy_mwh"] == 41 * 200
 
 
 def test_status_and_hello_keep_their_tables():

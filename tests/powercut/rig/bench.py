@@ -62,8 +62,10 @@ class Bench:
     # -- messages -------------------------------------------------------------------------------------------
 
     def tell_time(self):
+        """The cloud's answer to a greeting, and a cycle in which an order that goes on becomes durable."""
         self.controller.hello(NONCE)
         self.receive(topics.TIME, kind="time", nonce=NONCE, at=self.world.at())
+        self.cycle()
 
     def receive(self, name, **message):
         self.pile.receive(name, seal_message(device_id=DEVICE_ID, **message))
