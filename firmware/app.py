@@ -81,9 +81,7 @@ class Pile:
             self.lamp.trouble = None
             board.log("connected to the broker")
         elif self.uplink.ready.is_set():  # without a network, that is what to show
-            self.lamp.trouble = (
-                patterns.UNTRUSTED if isinstance(error, LinkUntrusted) else patterns.NO_BROKER
-            )
+            self.lamp.trouble = patterns.UNTRUSTED if isinstance(error, LinkUntrusted) else patterns.NO_BROKER
             board.log("%s (%s:%d): %s" % (error, self._broker["host"], self._broker["port"], advice(error)))
 
     def on_wifi(self, problem):

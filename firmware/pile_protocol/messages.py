@@ -15,6 +15,7 @@ ORDER_MAX_BYTES = 8192
 MESSAGE_MAX_BYTES = 16384  # the largest upward message is a settlement of MAX_STEPS periods
 MAX_STEPS = 100  # a day of quarter hours, one more for the start, three to spare
 MAX_CONNECTORS = 8
+AT_MAX = 4_102_444_800  # 2100
 MAX_ORDER_LIFE_S = 300  # expires_at - issued_at
 MAX_ENERGY_MWH = 10**9
 MAX_MINOR = 10**12

@@ -18,20 +18,24 @@ from __future__ import annotations
 
 import ast
 import builtins
+import keyword
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from tools.deploy import DeployError
+from tools.deploy.micropython_names import BUILT_IN, OF_CHIPS, UNSURE
 
 NAME = "ratelock"
 CONST_TEXT_MAX = 24  # characters; a longer text is in the heap once, wherever it is used
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_PARAMETER = "p%d_"
-_ATTRIBUTE = "_%d_"
-_SYMBOL = "g%d_"
+_PARAMETERS_MAX = 16
+FREQUENT = 120
+_THEIRS = frozenset(BUILT_IN.split()) | frozenset(OF_CHIPS.split())
 
 
 @dataclass
@@ -68,8 +72,10 @@ class Bundle:
         for module in self._modules.values():
             self._collect(module)
         self._keywords = self._words_of_calls()
+        self._new_names = self._names_without_heap()
+        self._parameters = [next(self._new_names) for _ in range(_PARAMETERS_MAX)]
         self._symbols = self._choose_symbols()
-        self._private = self._number_attributes()
+        self._attributes = self._choose_attributes()
         for module in self._modules.values():
             _Renamer(self, module).visit(module.tree)
         self._make_constants()
@@ -140,29 +146,45 @@ class Bundle:
     def is_outside(self, name: str) -> bool:
         return name in self._outside
 
+    def _names_without_heap(self) -> Iterator[str]:
+        """Names that the firmware does not use: first those that MicroPython has in flash, then short ones."""
+        used = {word for module in self._modules.values() for word in re.findall(r"\w+", module.text)}
+        for name in BUILT_IN.split():
+            if (
+                name not in used
+                and name not in UNSURE.split()
+                and not hasattr(builtins, name)
+                and name[0] != "_"
+            ):
+                yield name
+        for number in count():
+            if f"g{number}" not in used:
+                yield f"g{number}"
+
     def _choose_symbols(self) -> dict[tuple[str, str], str]:
-        taken = set(dir(builtins)) | {"const"}
-        for module in self._modules.values():
-            taken |= module.external | {each.arg for each in ast.walk(module.tree) if isinstance(each, ast.arg)}
-            for node in ast.walk(module.tree):
-                if isinstance(node, _FUNCTIONS):
-                    taken |= {
-                        each.id
-                        for each in own_statements(node)
-                        if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)
-                    }
-        count: dict[str, int] = {}
         inside = [module for module in self._modules.values() if not self.is_outside(module.name)]
-        for module in inside:
-            for name in module.names:
-                count[name] = count.get(name, 0) + 1
+        often = Counter(name for module in inside for name in module.names)
+        taken = set().union(*(module.external for module in self._modules.values()))
+        for module in self._modules.values():
+            for node in ast.walk(module.tree):
+                if isinstance(node, ast.arg):
+                    taken.add(node.arg)
+                elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+                    taken.add(node.id)
         symbols = {}
         for module in inside:
-            classes = {node.name for node in module.tree.body if isinstance(node, ast.ClassDef)}
+            classes = {
+                node.name for node in module.tree.body if isinstance(node, ast.ClassDef) and node.bases
+            }
+            constants = {name for name, _ in constant_candidates(module.tree)}
             for name in sorted(module.names):
-                # A class keeps its name: an error is shown with it.
-                clear = name in classes and count[name] == 1 and name not in taken
-                symbols[module.name, name] = name if clear else _SYMBOL % len(symbols)
+                # An error's class keeps its name, which is shown with it. A constant is in no table.
+                if name in classes and often[name] == 1 and name not in taken:
+                    symbols[module.name, name] = name
+                elif name in constants:
+                    symbols[module.name, name] = f"c{len(symbols)}_"
+                else:
+                    symbols[module.name, name] = next(self._new_names)
         return symbols
 
     def symbol(self, module: str, name: str) -> tuple[str, str, str]:
@@ -178,25 +200,40 @@ class Bundle:
             raise DeployError(f"{module} has no {name}")
         return module, name, self._symbols[module, name]
 
-    def _number_attributes(self) -> dict[str, dict[str, str]]:
-        """{module: {private attribute: its number}}; modules whose classes inherit share their numbers."""
+    def _choose_attributes(self) -> dict[str, dict[str, str]]:
+        """{module: {attribute or method: its new name}}.
+
+        Those that begin with an underscore are numbered in each module from 0; modules whose classes inherit
+        from each other share their numbers. The others have one new name each; none where the name is
+        MicroPython's too, or stands in a string, where it takes its heap anyway.
+        """
         groups = {name: {name} for name in self._modules}
+        public: dict[str, str] = {}
         for module in self._modules.values():
             for node in ast.walk(module.tree):
                 if isinstance(node, ast.ClassDef):
                     for base in node.bases:
                         self._join(groups, module, base)
-        numbered: dict[str, dict[str, str]] = {}
+        numbers: list[str] = []
+        chosen: dict[str, dict[str, str]] = {}
         for name in self._modules:
-            group = groups[name]
-            if min(group) == name:
-                table: dict[str, str] = {}
-                for other in sorted(group):
-                    for attribute in private_names(self._modules[other].tree):
-                        table.setdefault(attribute, _ATTRIBUTE % len(table))
-                for other in group:
-                    numbered[other] = table
-        return numbered
+            if min(groups[name]) != name:
+                continue
+            table: dict[str, str] = {}
+            for other in sorted(groups[name]):
+                for attribute in defined_attributes(self._modules[other].tree):
+                    if _is_private(attribute) and attribute not in table:
+                        if len(table) == len(numbers):
+                            numbers.append(next(self._new_names))
+                        table[attribute] = numbers[len(table)]
+            for other in groups[name]:
+                chosen[other] = table
+        for module in self._modules.values():
+            for attribute in defined_attributes(module.tree):
+                is_free = attribute not in self._keywords and attribute not in _THEIRS
+                if is_free and not attribute.startswith("_") and attribute not in public:
+                    public[attribute] = next(self._new_names)
+        return {name: {**chosen[name], **public} for name in self._modules}
 
     def _join(self, groups: dict[str, set[str]], module: Module, base: ast.expr) -> None:
         target = None
@@ -210,7 +247,7 @@ class Bundle:
                 groups[name] = joined
 
     def attribute(self, module: str, name: str) -> str | None:
-        return self._private[module].get(name)
+        return self._attributes[module].get(name)
 
     def parameters(self, node: ast.AST, outer: int) -> dict[str, str]:
         """{parameter: its new name}; outer: how many the functions around this one have."""
@@ -220,36 +257,22 @@ class Bundle:
         found = {}
         for i, argument in enumerate(arguments.posonlyargs + arguments.args):
             if argument.arg not in self._keywords and argument.arg != "self":
-                found[argument.arg] = _PARAMETER % (outer + i)
+                found[argument.arg] = self._parameters[outer + i]
         return found
 
     # -- constants ------------------------------------------------------------------------------------------
 
     def _make_constants(self) -> None:
         wanted_outside = {
-            key
-            for module in self._modules.values()
-            if self.is_outside(module.name)
-            for key in module.used_at
+            key for module in self._modules.values() if self.is_outside(module.name) for key in module.used_at
         }
         order = list(self._modules)
         for module in self._modules.values():
             if self.is_outside(module.name):
                 continue
-            stores: dict[str, int] = {}
-            for node in ast.walk(module.tree):
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                    stores[node.id] = stores.get(node.id, 0) + 1
-            for node in module.tree.body:
-                if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
-                    continue
-                name = node.targets[0].id
+            for name, node in constant_candidates(module.tree):
                 key = (module.name, name)
-                if len(node.targets) > 1 or stores[name] > 1 or node.lineno != node.end_lineno:
-                    continue
                 value = literal(node.value)
-                if value is None or isinstance(value, str) and len(value) > CONST_TEXT_MAX:
-                    continue
                 if self._is_used_before(key, order, module, node.lineno):
                     continue
                 start, end = node.value.col_offset, node.value.end_col_offset or 0
@@ -273,8 +296,9 @@ class Bundle:
     # -- writing --------------------------------------------------------------------------------------------
 
     def text(self) -> str:
-        """The source of the bundle."""
-        return "".join(self.source(module) for module in self._inside())
+        """The source of the bundle. Its first line uses the most frequent names, which so get numbers of one byte."""
+        text = "".join(self.source(module) for module in self._inside())
+        return f"dict({', '.join(f'{name}=0' for name in frequent_names(text))})\n{text}"
 
     def source(self, module: Module | str) -> str:
         """One module with its edits; as many lines as before."""
@@ -297,7 +321,7 @@ class Bundle:
 
     def place(self, line: int) -> tuple[Path, int]:
         """(source, line there) of a line of the bundle. Raises DeployError."""
-        first = 1
+        first = 2
         for module in self._inside():
             count = len(self.source(module).splitlines())
             if first <= line < first + count:
@@ -313,6 +337,12 @@ class _Renamer(ast.NodeVisitor):
         self._bundle = bundle
         self._module = module
         self._scopes: list[_Scope] = []
+        self._external = {
+            (alias.asname or alias.name).split(".")[0]
+            for node in ast.walk(module.tree)
+            if isinstance(node, (ast.Import, ast.ImportFrom)) and bundle.imports(module, node) is None
+            for alias in node.names
+        }
 
     def _edit(self, node: ast.expr | ast.stmt, text: str) -> None:
         self._module.edits.append(
@@ -328,7 +358,7 @@ class _Renamer(ast.NodeVisitor):
                 return scope.aliases[name]
             if name in scope.names:
                 if isinstance(scope.node, ast.ClassDef):
-                    return self._bundle.attribute(self._module.name, name) if _is_private(name) else None
+                    return self._bundle.attribute(self._module.name, name)
                 return scope.parameters.get(name)
         if name in self._module.aliases:
             return self._module.aliases[name]
@@ -364,15 +394,15 @@ class _Renamer(ast.NodeVisitor):
             if isinstance(found, tuple) and found[1] is None and not self._bundle.is_outside(found[0]):
                 self._edit(node, self._symbol(node, found[0], node.attr))
                 return
+            if isinstance(found, tuple) and found[1] is None or node.value.id in self._external:
+                return  # of board or config, or of MicroPython's own module
         self.visit(node.value)
-        if _is_private(node.attr):
-            self._edit_word(node.end_lineno or 0, node.end_col_offset or 0, node.attr)
-
-    def _edit_word(self, line: int, end: int, word: str) -> None:
-        number = self._bundle.attribute(self._module.name, word)
-        if number is None:
-            raise DeployError(f"{self._module.path}:{line}: {word} is another module's own")
-        self._module.edits.append((line, end - len(word), line, end, number))
+        line, end = node.end_lineno or 0, node.end_col_offset or 0
+        new = self._bundle.attribute(self._module.name, node.attr)
+        if new:
+            self._module.edits.append((line, end - len(node.attr), line, end, new))
+        elif _is_private(node.attr):
+            raise DeployError(f"{self._module.path}:{line}: {node.attr} is another module's own")
 
     def visit_Import(self, node: ast.Import) -> None:
         self._take_import(node)
@@ -408,7 +438,9 @@ class _Renamer(ast.NodeVisitor):
         return needed
 
     def visit_Global(self, node: ast.Global) -> None:
-        raise DeployError(f"{self._module.path}:{node.lineno}: a bundle has no room for `global`")
+        if not self._bundle.is_outside(self._module.name):
+            names = [self._bundle.symbol(self._module.name, name)[2] for name in node.names]
+            self._edit(node, "global " + ", ".join(names))
 
     def _enter(self, node: ast.AST, names: set[str]) -> _Scope:
         aliases: dict[str, tuple[str, str | None]] = {}
@@ -476,7 +508,9 @@ class _Renamer(ast.NodeVisitor):
             self.visit(statement)
         self._scopes.pop()
 
-    def _visit_comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
+    def _visit_comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+    ) -> None:
         names = {
             name.id
             for generator in node.generators
@@ -497,15 +531,47 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__")
 
 
-def private_names(tree: ast.Module) -> list[str]:
-    """The private attributes and methods of a module, in the order of their first use; those that it defines."""
+def defined_attributes(tree: ast.Module) -> list[str]:
+    """The attributes and methods that a module's classes have, in the order of their first use."""
     defined: dict[str, None] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_private(node.attr):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             defined[node.attr] = None
         elif isinstance(node, ast.ClassDef):
-            defined |= {name: None for name in sorted(assigned(node.body)) if _is_private(name)}
+            defined |= {name: None for name in sorted(assigned(node.body)) if not name.startswith("__")}
     return list(defined)
+
+
+def constant_candidates(tree: ast.Module) -> list[tuple[str, ast.Assign]]:
+    """Names that a module's top level gives a number or a short text, once and for all."""
+    stores = Counter(
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+    )
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and node.lineno == node.end_lineno:
+            target, value = node.targets[0], literal(node.value)
+            if isinstance(target, ast.Name) and stores[target.id] == 1 and value is not None:
+                if not (isinstance(value, str) and len(value) > CONST_TEXT_MAX):
+                    found.append((target.id, node))
+    return found
+
+
+def frequent_names(text: str) -> list[str]:
+    """The names that the code of a bundle uses most often, as many as have a number of one byte."""
+    names: Counter[str] = Counter()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute):
+            names[node.attr] += 1
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            names[node.value] += 1
+        elif isinstance(node, ast.arg):
+            names[node.arg] += 1
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            names[node.func.id] += 1
+    return [name for name, _ in names.most_common(FREQUENT) if not keyword.iskeyword(name)]
 
 
 def own_statements(node: ast.AST) -> list[ast.AST]:
@@ -524,7 +590,10 @@ def assigned(statements: Iterable[ast.stmt]) -> set[str]:
     """The names that statements bind in their own scope."""
     names = set()
     for statement in statements:
-        for node in (statement, *([] if isinstance(statement, (*_FUNCTIONS, ast.ClassDef)) else own_statements(statement))):
+        for node in (
+            statement,
+            *([] if isinstance(statement, (*_FUNCTIONS, ast.ClassDef)) else own_statements(statement)),
+        ):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 names.add(node.name)
             elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -541,7 +610,10 @@ def scope_names(node: ast.AST) -> set[str]:
     arguments = node.args  # type: ignore[attr-defined]
     names = {argument.arg for argument in arguments.posonlyargs + arguments.args + arguments.kwonlyargs}
     names |= {argument.arg for argument in (arguments.vararg, arguments.kwarg) if argument}
-    return names if isinstance(node, ast.Lambda) else names | assigned(node.body)  # type: ignore[attr-defined]
+    if isinstance(node, ast.Lambda):
+        return names
+    shared = {name for each in own_statements(node) if isinstance(each, ast.Global) for name in each.names}
+    return (names | assigned(node.body)) - shared  # type: ignore[attr-defined]
 
 
 def literal(node: ast.expr) -> int | str | None:
@@ -550,7 +622,8 @@ def literal(node: ast.expr) -> int | str | None:
         return node.value  # type: ignore[return-value]
     if isinstance(node, (ast.BinOp, ast.UnaryOp)) and all(
         isinstance(each, (ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop))
-        or isinstance(each, ast.Constant) and type(each.value) is int
+        or isinstance(each, ast.Constant)
+        and type(each.value) is int
         for each in ast.walk(node)
     ):
         return eval(compile(ast.Expression(node), "<constant>", "eval"))
