@@ -30,9 +30,18 @@ class Sample:
 class MeterTraits:
     """What a meter says of itself (drivers/contracts.py, Meter); refreshed by the shell where it can change."""
 
-    def __init__(self, refresh_ms=0, interval_ms=100, settle_ms=0, step_mwh=1, remembers=False):
+    def __init__(
+        self,
+        refresh_ms=0,
+        interval_ms=100,
+        settle_ms=0,
+        step_mwh=1,
+        remembers=False,
+        current_interval_ms=100,
+    ):
         self.refresh_ms = refresh_ms
         self.interval_ms = interval_ms
+        self.current_interval_ms = current_interval_ms
         self.settle_ms = settle_ms
         self.step_mwh = step_mwh
         self.remembers = remembers

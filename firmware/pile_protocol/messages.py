@@ -1,6 +1,6 @@
 """The messages that a pile reads, as tables of fields with bounds (checks.py has their language).
 
-The others stand in wire.py: a pile writes them but never reads them, and saves the heap of their tables.
+The messages that a pile only writes stand in wire.py, because their tables would take heap in a pile.
 The suffix of a name is its unit: _mwh milliwatt-hours, _mw milliwatts, _at Unix seconds UTC, _s seconds,
 _minor minor units of the currency, _price 10^-6 currency per kWh, _bytes bytes.
 docs/asyncapi.yaml is generated from these tables.
@@ -22,7 +22,12 @@ MAX_MINOR = 10**12
 
 PERIOD_LABELS = ("flat", "sharp", "peak", "valley")
 
-ORDER = "{ kind =order device_id D connector C order_id O issued_at A expires_at A limits LIMITS rate RATE mac M }"
+# begin_within_s: how long the vehicle may take to begin; full_after_s: how long next to no power means that it is
+# full. The board bounds both.
+ORDER = (
+    "{ kind =order device_id D connector C order_id O issued_at A expires_at A limits LIMITS"
+    " begin_within_s? n1..86400 full_after_s? n1..86400 rate RATE mac M }"
+)
 # order_id: which order to stop; connector: whose fault to reset.
 COMMAND = (
     "{ kind =command device_id D action =stop|reset|report order_id? O connector? C issued_at A expires_at A"
@@ -42,7 +47,7 @@ BY_TOPIC = {
 def parse_json(data, max_bytes=MESSAGE_MAX_BYTES, loads=json.loads):
     """The JSON object in `data` (bytes). Raises MessageError: too large, not JSON in UTF-8, not an object.
 
-    loads: reads the text; raises ValueError where it is no JSON.
+    loads: parses the text; raises ValueError if it is not JSON.
     """
     if len(data) > max_bytes:
         raise MessageError("message", "is larger than %d bytes" % max_bytes)
@@ -66,10 +71,8 @@ def validate(table, value):
 
 
 def decode(name, data):
-    """The message of topic `name`, one that a pile reads, in `data` (bytes), checked field by field.
-    Raises MessageError.
-
-    A seal is not checked here: see seal.check.
+    """The message of topic `name` (one that a pile reads) in `data` (bytes), checked field by field.
+    Raises MessageError. Does not check the seal: see seal.check.
     """
     value = parse_json(data)
     validate(BY_TOPIC[name], value)

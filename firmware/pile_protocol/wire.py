@@ -1,4 +1,4 @@
-"""Every message of the wire: those of messages.py, which a pile reads, and those that only others read."""
+"""Every message of the wire: those of messages.py, which a pile reads, and those that a pile only writes."""
 
 from . import messages, topics, words
 from .fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text, read
@@ -61,9 +61,12 @@ REJECT_REASONS = (
     "NoClock",
     "OutboxFull",  # too many settlements wait for the cloud
     "StorageFailure",  # the order could not be made durable
+    "TooSoon",  # the relay opened a moment ago; the order_id is not used up
+    "FeedBusy",  # the shared supply has no room for this connector; the order_id is not used up
 )
 
-CLOCK_STATES = ("Unset", "Ntp", "Cloud")
+# Calendar: the chip's calendar, which the cloud's time set before a restart. Ntp: piles up to 0.1.0.
+CLOCK_STATES = ("Unset", "Ntp", "Calendar", "Cloud")
 
 MAX_REGISTER_MWH = 10**12
 REGISTER_MWH = Int(0, MAX_REGISTER_MWH)
@@ -132,6 +135,13 @@ STATUS = Table(
     ("damaged?", COUNT),  # records in flash that failed their checksum
     ("late_max_ms?", COUNT),  # by how much the control loop's latest cycle was late
     ("at?", Nullable(AT)),
+    ("uptime_s?", COUNT),
+    ("reset_cause?", Text(1, 20)),
+    ("boots?", COUNT),  # in the life of this flash
+    ("recoveries?", COUNT),  # orders that a boot found running, in the life of this flash
+    ("wifi_rssi_dbm?", Int(-128, 0)),
+    ("ram_free_bytes?", COUNT),  # the chip's own RAM, which heap_free_bytes does not count
+    ("ram_min_free_bytes?", COUNT),
 )
 
 METER = Table(
@@ -190,6 +200,7 @@ SETTLEMENT = Table(
     ("stop_reason", OneOf(words.STOP_REASONS)),
     ("firmware", FIRMWARE),
     ("recovered", Bool()),  # made after a power cut
+    ("last_reading?", OneOf(("Missing",))),  # no reading from after the relay opened: the newest before it is billed
     ("mac", MAC),
 )
 
@@ -209,8 +220,7 @@ BY_TOPIC = {
 
 def decode(name, data):
     """The message of topic `name` in `data` (bytes), checked field by field. Raises MessageError.
-
-    A seal is not checked here: see seal.check.
+    Does not check the seal: see seal.check.
     """
     value = messages.parse_json(data)
     messages.validate(BY_TOPIC[name], value)
