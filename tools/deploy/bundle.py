@@ -1,4 +1,4 @@
-"""One module out of many, for a chip whose heap holds the code: the firmware as `ratelock.mpy`.
+"""One module out of many, for a chip whose heap holds the code: the firmware as two files.
 
 Each module of its own costs a chip a globals table, a table of names and a slot for every import; each distinct
 name costs 7 bytes and its characters. So the modules are joined, in the order of their imports, and names that
@@ -30,11 +30,25 @@ from tools.deploy import DeployError
 from tools.deploy.micropython_names import BUILT_IN, OF_CHIPS, UNSURE
 
 NAME = "ratelock"
+CORE = "ratelock_core"  # imported by the other: what is thrown away after an import is then never all of it at once
+TEXTS = CORE + ".txt"
+TEXT_MIN = 20  # characters of a text for people that is worth a line of its own in TEXTS
+_OF_CORE = ("drivers", "pile", "pile_protocol")
 CONST_TEXT_MAX = 24  # characters; a longer text is in the heap once, wherever it is used
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _PARAMETERS_MAX = 16
-FREQUENT = 120
+_READ_TEXT = """
+def {name}(number, values):
+    try:
+        with open(__file__[:-3] + "txt") as file:
+            for _ in range(number):
+                file.readline()
+            return file.readline()[:-1]
+    except (OSError, MemoryError):
+        return "text %d" % number + values * " %s"
+"""
+FREQUENT = 120  # with those that come before them, all numbers of one byte
 _THEIRS = frozenset(BUILT_IN.split()) | frozenset(OF_CHIPS.split())
 
 
@@ -73,12 +87,16 @@ class Bundle:
             self._collect(module)
         self._keywords = self._words_of_calls()
         self._new_names = self._names_without_heap()
+        self._read_text = next(self._new_names)
+        self.texts: list[str] = []
         self._parameters = [next(self._new_names) for _ in range(_PARAMETERS_MAX)]
         self._symbols = self._choose_symbols()
         self._attributes = self._choose_attributes()
         for module in self._modules.values():
             _Renamer(self, module).visit(module.tree)
-        self._make_constants()
+            if not self.is_outside(module.name):
+                self._move_texts(module)
+        self._constants = self._make_constants()
 
     # -- reading --------------------------------------------------------------------------------------------
 
@@ -262,11 +280,41 @@ class Bundle:
 
     # -- constants ------------------------------------------------------------------------------------------
 
-    def _make_constants(self) -> None:
+    def _move_texts(self, module: Module) -> None:
+        """Texts for people, inside functions, stay in a file until they are needed."""
+        for function in ast.walk(module.tree):
+            if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            templates = {
+                node.left
+                for node in own_statements(function)
+                if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod)
+            }
+            bare = {node.value for node in own_statements(function) if isinstance(node, ast.Expr)}
+            defaults = {each for part in function.args.defaults for each in ast.walk(part)}
+            for node in own_statements(function):
+                if (
+                    not isinstance(node, ast.Constant)
+                    or not isinstance(node.value, str)
+                    or node in bare | defaults
+                ):
+                    continue
+                if len(node.value) < TEXT_MIN or " " not in node.value or "\n" in node.value:
+                    continue
+                values = len(re.findall(r"%[^%]", node.value)) if node in templates else 0
+                if node.value not in self.texts:
+                    self.texts.append(node.value)
+                call = f"{self._read_text}({self.texts.index(node.value)}, {values})"
+                module.edits.append(
+                    (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0, call)
+                )
+
+    def _make_constants(self) -> dict[tuple[str, str], int | str]:
+        constants: dict[tuple[str, str], int | str] = {}
         wanted_outside = {
             key for module in self._modules.values() if self.is_outside(module.name) for key in module.used_at
         }
-        order = list(self._modules)
+        order = sorted(self._modules, key=lambda name: self.part(name) != CORE)
         for module in self._modules.values():
             if self.is_outside(module.name):
                 continue
@@ -275,10 +323,15 @@ class Bundle:
                 value = literal(node.value)
                 if self._is_used_before(key, order, module, node.lineno):
                     continue
+                if value is None:
+                    continue
+                constants[key] = value
                 start, end = node.value.col_offset, node.value.end_col_offset or 0
                 module.edits.append((node.lineno, start, node.lineno, end, f"const({value!r})"))
                 if key not in wanted_outside:  # with an underscore it is in no table at all
                     self._rename_everywhere(self._symbols[key], "_" + self._symbols[key])
+                    self._symbols[key] = "_" + self._symbols[key]
+        return constants
 
     def _is_used_before(self, key: tuple[str, str], order: list[str], module: Module, line: int) -> bool:
         for other in self._modules.values():
@@ -295,10 +348,37 @@ class Bundle:
 
     # -- writing --------------------------------------------------------------------------------------------
 
-    def text(self) -> str:
-        """The source of the bundle. Its first line uses the most frequent names, which so get numbers of one byte."""
-        text = "".join(self.source(module) for module in self._inside())
-        return f"dict({', '.join(f'{name}=0' for name in frequent_names(text))})\n{text}"
+    def part(self, module: str) -> str:
+        """The file that a module is joined into."""
+        if self.is_outside(module):
+            return module
+        return CORE if module.split(".")[0] in _OF_CORE else NAME
+
+    def sources(self) -> dict[str, str]:
+        """{module of the pile: its source}: the two parts of the bundle, and what stays outside."""
+        found = {
+            part: self._head(part) + "".join(map(self.source, self._joined(part))) for part in (CORE, NAME)
+        }
+        return found | {name: self.source(name) for name in self._modules if self.is_outside(name)}
+
+    def _joined(self, part: str) -> list[Module]:
+        return [module for module in self._modules.values() if self.part(module.name) == part]
+
+    def _head(self, part: str) -> str:
+        """Uses the most frequent names first, so that they get numbers of one byte; then what comes from the core."""
+        modules = self._joined(part)
+        names = frequent_names("".join(map(self.source, modules)))
+        head = f"dict({', '.join(f'{name}=0' for name in names)})"
+        if part == CORE:
+            return head + _READ_TEXT.format(name=self._read_text)
+        needed = {self._read_text}
+        for module in modules:
+            for key in sorted(module.used_at):
+                if self.part(key[0]) == CORE and key in self._constants:
+                    head += f"; {self._symbols[key]} = const({self._constants[key]!r})"
+                elif self.part(key[0]) == CORE:
+                    needed.add(self._symbols[key])
+        return f"{head}; from {CORE} import {', '.join(sorted(needed))}\n"
 
     def source(self, module: Module | str) -> str:
         """One module with its edits; as many lines as before."""
@@ -316,18 +396,15 @@ class Bundle:
         text = b"".join(lines).decode()
         return text if text.endswith("\n") or not text else text + "\n"
 
-    def _inside(self) -> list[Module]:
-        return [module for module in self._modules.values() if not self.is_outside(module.name)]
-
-    def place(self, line: int) -> tuple[Path, int]:
-        """(source, line there) of a line of the bundle. Raises DeployError."""
-        first = 2
-        for module in self._inside():
-            count = len(self.source(module).splitlines())
+    def place(self, part: str, line: int) -> tuple[Path, int]:
+        """(source, line there) of a line of a part. Raises DeployError."""
+        first = 1 + self._head(part).count("\n")
+        for module in self._joined(part):
+            count = self.source(module).count("\n")
             if first <= line < first + count:
                 return module.path, line - first + 1
             first += count
-        raise DeployError(f"the bundle has no line {line}")
+        raise DeployError(f"{part} has no line {line} that is in a source")
 
 
 class _Renamer(ast.NodeVisitor):
@@ -366,8 +443,14 @@ class _Renamer(ast.NodeVisitor):
 
     def _symbol(self, node: ast.AST, module: str, name: str) -> str:
         module, name, symbol = self._bundle.symbol(module, name)
+        if self._bundle.part(self._module.name) == CORE and self._bundle.part(module) == NAME:
+            raise DeployError(f"{self._module.path} uses {module}, which is imported after it")
         self._module.used_at.setdefault((module, name), []).append(node.lineno)  # type: ignore[attr-defined]
         return symbol
+
+    def _import(self, node: ast.AST, module: str, name: str) -> str:
+        symbol = self._symbol(node, module, name)
+        return f"from {self._bundle.part(self._bundle.symbol(module, name)[0])} import {symbol}"
 
     def visit_Name(self, node: ast.Name) -> None:
         found = self._resolve(node.id)
@@ -422,7 +505,7 @@ class _Renamer(ast.NodeVisitor):
             elif self._bundle.is_outside(module):
                 needed.append(f"from {module} import {name}" + (f" as {local}" if local != name else ""))
             elif self._bundle.is_outside(self._module.name):
-                needed.append(f"from {NAME} import {self._symbol(node, module, name)}")
+                needed.append(self._import(node, module, name))
         if self._bundle.is_outside(self._module.name):
             needed += self._used_of_modules(found)
         self._edit(node, "; ".join(dict.fromkeys(needed)) or "pass")
@@ -434,7 +517,7 @@ class _Renamer(ast.NodeVisitor):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 module, name = found.get(node.value.id, ("", ""))
                 if module and name is None and not self._bundle.is_outside(module):
-                    needed.append(f"from {NAME} import {self._symbol(node, module, node.attr)}")
+                    needed.append(self._import(node, module, node.attr))
         return needed
 
     def visit_Global(self, node: ast.Global) -> None:
@@ -536,7 +619,10 @@ def defined_attributes(tree: ast.Module) -> list[str]:
     defined: dict[str, None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            defined[node.attr] = None
+            if (
+                isinstance(node.value, ast.Name) and node.value.id == "self"
+            ):  # else it may be MicroPython's object
+                defined[node.attr] = None
         elif isinstance(node, ast.ClassDef):
             defined |= {name: None for name in sorted(assigned(node.body)) if not name.startswith("__")}
     return list(defined)

@@ -121,10 +121,7 @@ def joined(board: Path) -> bundle.Bundle:
 def build(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, bytes]:
     """Every file of a board's pile as it is to lie on its file system: {path: content}."""
     one = joined(board)
-    texts = {f"{bundle.NAME}.py": one.text()}
-    for name in OUTSIDE:
-        if name in modules(board):
-            texts[name.replace(".", "/") + ".py"] = one.source(name)
+    texts = {name.replace(".", "/") + ".py": text for name, text in one.sources().items()}
     image: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "source.py"
@@ -134,6 +131,7 @@ def build(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, byte
             else:
                 path.write_text(text)
                 image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
+    image[bundle.TEXTS] = "".join(text + "\n" for text in one.texts).encode()
     return image
 
 

@@ -4,4 +4,4 @@ HEAP_DATA = 0
 
 
 def idf_heap_info(capabilities):
-    return []
+    return [(200_000, 60_000, 40_000, 30_000)]
