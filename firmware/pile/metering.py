@@ -38,6 +38,8 @@ class Metering:
         # Without a limit of the user's: the most that a settlement can tell.
         self._cost_limit_minor = self._limits.get("cost_minor", messages.MAX_MINOR)
         self._sample_ms = now_ms  # of the newest sample
+        self._flow_begin_ms = now_ms  # when the relay was confirmed closed
+        self._flow_end_ms = None  # when it was commanded open after that
         self._begin_mwh = None  # where the next price step begins, once its time has come
         self._start_base(started_at, now_ms)
         self._enter_step(pricing.step_index(self._steps, started_at), start_register_mwh)
@@ -103,29 +105,51 @@ class Metering:
             if opened_ms is not None and opened_ms <= self._next_ms:
                 break
             if self._begin_mwh is None:
-                end_ms = sample.at_ms if opened_ms is None else min(sample.at_ms, opened_ms + lag_ms)
-                self._begin_mwh = self._register_at(self._next_ms + lag_ms, end_ms, register_mwh)
-                if self._rises:
-                    self._begin_mwh += meter.step_mwh - 1
+                self._begin_mwh = self._split(sample, meter, opened_ms)
             if register_mwh < self._begin_mwh:
                 break
             self._enter_step(self.boundaries[-1][0] + 1, self._begin_mwh)
         self.register_mwh = register_mwh
         self._sample_ms = sample.at_ms
 
-    def _register_at(self, ms, end_ms, end_mwh):
-        """The register at `ms`, between the newest sample and one of end_mwh at end_ms."""
+    def _split(self, sample, meter, opened_ms):
+        """The begin register of the next price step, whose time lies between the newest sample and this one. Where
+        the relay switched between them, the time of switching that is better for the driver counts: the command to
+        open at a rise, the confirmations at a fall.
+        """
+        rises = self._rises
+        ms = self._next_ms
+        begin_ms = self._sample_ms
+        end_ms = sample.at_ms
+        if rises:
+            ms += meter.refresh_ms
+            if self._flow_end_ms is not None:
+                end_ms = min(end_ms, self._flow_end_ms + meter.refresh_ms)
+        else:
+            begin_ms = max(begin_ms, self._flow_begin_ms)
+            if opened_ms is not None:
+                end_ms = min(end_ms, opened_ms)
         register_mwh = self.register_mwh
-        span_ms = end_ms - self._sample_ms
-        passed_ms = min(ms - self._sample_ms, span_ms)
+        span_ms = end_ms - begin_ms
+        passed_ms = min(ms - begin_ms, span_ms)
         if passed_ms > 0:
-            energy = (end_mwh - register_mwh) * passed_ms
-            register_mwh += -(-energy // span_ms) if self._rises else energy // span_ms
+            energy = (sample.value - register_mwh) * passed_ms
+            register_mwh += -(-energy // span_ms) if rises else energy // span_ms
+        elif rises and span_ms <= 0:
+            register_mwh = sample.value  # all of it flowed before
+        if rises:
+            register_mwh += meter.step_mwh - 1
         return max(register_mwh, self.boundaries[-1][1])
 
     def flow_begins(self, now_ms):
-        """The relay was confirmed closed: no energy has flowed between the newest sample and now."""
-        self._sample_ms = max(self._sample_ms, now_ms)
+        """The relay was confirmed closed."""
+        self._flow_begin_ms = now_ms
+        self._flow_end_ms = None
+
+    def flow_ends(self, now_ms):
+        """The relay is commanded open."""
+        if self._flow_end_ms is None:
+            self._flow_end_ms = now_ms
 
     def resume(self, durable_at, at, now_ms, register_mwh):
         """After a power cut, at Unix seconds `at`, with the register that the meter shows; durable_at: of the last

@@ -70,6 +70,7 @@ class Outbox:
         self._segment_bytes = SEGMENT_BYTES  # of the newest; SEGMENT_BYTES: begin another
         self._is_in_order = True  # each segment holds the numbers that its name promises
         self._is_in_doubt = False  # an append raised an error, and may be durable
+        self._found_ids = []  # orders whose append raised an error and was durable
         self._head = None  # (seq, sealed) of the oldest that is not acknowledged
         self._acked = 0
         try:
@@ -126,16 +127,14 @@ class Outbox:
         """Whether an add() of this order's settlement that raised an error made it durable all the same. To be asked
         before each add(). Raises OSError where that cannot be read.
         """
-        if not self._is_in_doubt:
-            return False
-        known = False
-        if self._name(self._segments[-1]) in self._store.names():
-            for found in self._read_settlements(self._segments[-1]):
-                if found is not None and found.seq > self.last_seq:
-                    self._note_end(found)
-                    known = known or found.order_id == order_id
-        self._is_in_doubt = False
-        return known
+        if self._is_in_doubt:
+            if self._name(self._segments[-1]) in self._store.names():
+                for found in self._read_settlements(self._segments[-1]):
+                    if found is not None and found.seq > self.last_seq:
+                        self._note_end(found)
+                        self._found_ids.append(found.order_id)
+            self._is_in_doubt = False
+        return order_id in self._found_ids
 
     def add(self, sealed):
         """Makes the settlement of sequence number last_seq + 1 durable. Raises OSError."""

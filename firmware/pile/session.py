@@ -134,7 +134,7 @@ class Session:
         passed_ms = now_ms - self._last_ms
         self._last_ms = now_ms
         if phase == RECOVERING:
-            self._recover(now_ms, readings, fault, utc_at)
+            self._recover(now_ms, readings, fault, utc_at, opened_ms)
         elif phase == FINISHING:
             self._finish(now_ms, readings, opened_ms)
         elif phase != DONE:
@@ -226,44 +226,51 @@ class Session:
             self._go(DONE, now_ms)
             return
         self._read(readings, opened_ms)
-        meter = readings.meter
-        register = readings.register_mwh
-        if register.state == VALID and register.at_ms - meter.refresh_ms >= opened_ms:
+        if self._is_last_reading(readings, opened_ms):
             self._go(DONE, now_ms)
-            return
-        waited_ms = now_ms - max(opened_ms, self._since_ms)
-        if waited_ms >= meter.refresh_ms + meter.interval_ms + meter.settle_ms + LAST_READING_MS:
+        elif now_ms - max(opened_ms, self._since_ms) >= _longest_wait_ms(readings.meter):
             self._end_without_last_reading(now_ms)
+
+    def _is_last_reading(self, readings, opened_ms):
+        """Whether the newest sample shows everything that flowed before the relay was confirmed open."""
+        register = readings.register_mwh
+        return (
+            opened_ms is not None
+            and register.state == VALID
+            and register.at_ms - readings.meter.refresh_ms >= opened_ms
+        )
 
     def _end_without_last_reading(self, now_ms):
         self.is_last_reading_missing = True
         self._go(DONE, now_ms)
 
-    def _recover(self, now_ms, readings, fault, utc_at):
-        """Goes on if everything allows it; settles at the last durable reading if it cannot."""
+    def _recover(self, now_ms, readings, fault, utc_at, opened_ms):
+        """Goes on if everything allows it; settles at the last durable reading if it cannot, or at what a meter with
+        a memory shows.
+        """
         metering = self.metering
+        meter = readings.meter
         register = readings.register_mwh
-        register_mwh = metering.register_mwh
+        waited_ms = now_ms - self._since_ms
         if register.state == VALID:
-            register_mwh = register.value
-            if not 0 <= register_mwh - metering.register_mwh <= RECOVERY_JUMP_MWH:
+            if not 0 <= register.value - metering.register_mwh <= RECOVERY_JUMP_MWH:
                 return self._give_up(now_ms)  # the meter lost its memory, or is another one
-        stop = self.stop_reason or readings.estop or fault or self._stop_asked
-        if stop or readings.stop_button or is_unplugged(readings):
-            return self._give_up(now_ms, register_mwh)
+        stop = self.stop_reason or readings.estop or fault or self._stop_asked or readings.stop_button
         if utc_at is not None:
             until_at = self._resume_until_at
             if not has_plug_switch(readings):
                 until_at = min(until_at, self._checkpoint_at + self._limits.gap_ms // 1000)
-            if not self._checkpoint_at - CLOCK_SLACK_S <= utc_at < until_at:
-                return self._give_up(now_ms, register_mwh)
-            if register.state == VALID:
-                at = max(utc_at, self._checkpoint_at)
-                metering.resume(self._checkpoint_at, at, now_ms, register_mwh)
-                self._begun_ms = now_ms
-                return self._go(STARTING, now_ms)
-        if now_ms - self._since_ms >= RECOVERY_WAIT_MS:
-            self._give_up(now_ms, register_mwh)
+            stop = stop or not self._checkpoint_at - CLOCK_SLACK_S <= utc_at < until_at
+        is_fresh = self._is_last_reading(readings, opened_ms)
+        if stop or is_unplugged(readings) or waited_ms >= RECOVERY_WAIT_MS:
+            self.stop_reason = self.stop_reason or self._stop_asked or "PowerLoss"
+            if is_fresh or not meter.remembers or waited_ms >= _longest_wait_ms(meter):
+                self._give_up(now_ms, register.value if register.state == VALID else 0)
+        elif utc_at is not None and is_fresh:
+            at = max(utc_at, self._checkpoint_at)
+            metering.resume(self._checkpoint_at, at, now_ms, register.value)
+            self._begun_ms = now_ms
+            self._go(STARTING, now_ms)
         return None
 
     def _give_up(self, now_ms, register_mwh=0):
@@ -272,6 +279,8 @@ class Session:
         self._go(DONE, now_ms)
 
     def _go(self, phase, now_ms):
+        if self.wants_closed and phase != CHARGING:
+            self.metering.flow_ends(now_ms)
         self.phase = phase
         self._since_ms = now_ms
         if phase == DONE:
@@ -280,6 +289,11 @@ class Session:
     def _read(self, readings, opened_ms):
         if readings.register_mwh.state == VALID:
             self.metering.take(readings.register_mwh, readings.meter, opened_ms)
+
+
+def _longest_wait_ms(meter):
+    """How long a sample may take that shows everything from before the opening."""
+    return meter.refresh_ms + meter.interval_ms + meter.settle_ms + LAST_READING_MS
 
 
 def _wait_ms(asked_s, default_ms, most_ms):

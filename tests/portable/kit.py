@@ -371,6 +371,14 @@ class Pile:
         self.command("stop", order_id=order_id)
         self.cycle(12)
 
+    def settle(self, n=1):
+        """Cycles until connector n has no order."""
+        for _ in range(1_000):
+            if self.connector(n).order is None:
+                return
+            self.cycle()
+        raise AssertionError("the order never ends: " + self.session(n).phase)
+
     def said(self):
         """The order statuses since the last call, as (order_id, state, reason)."""
         said = []

@@ -76,7 +76,7 @@ def test_a_stop_from_the_phone_ends_a_recovering_order():
     pile.boot()
     pile.command("stop", order_id="o1")
     pile.cycle()
-    settled(pile, "PowerLoss")
+    settled(pile, "Remote")
 
 
 def test_a_meter_that_lost_its_memory_bills_the_last_checkpoint():

@@ -10,7 +10,7 @@ from pile.session import (
     STARTING,
 )
 from tests.portable.kit import AT, REGISTER_MWH, rate
-from tests.portable.session_run import TWO_STEPS, Run, ask, set_estop, set_unplugged
+from tests.portable.session_run import TWO_STEPS, Run, set_estop, set_unplugged
 
 
 def recovering(limits=None, locked=None, boundaries=None, energy_mwh=1_000, at=AT + 10):
@@ -68,8 +68,32 @@ def test_it_is_settled_where_it_cannot_go_on():
     def before_its_checkpoint(run):
         run.utc_at = AT + 10 - CLOCK_SLACK_S - 1
 
-    for change in (set_estop, fault, set_unplugged, ask("Remote"), too_late, before_its_checkpoint):
+    for change in (set_estop, fault, set_unplugged, too_late, before_its_checkpoint):
         assert gives_up(change).metering.energy_mwh == 1_000
+
+
+def test_a_stop_ends_it_with_the_word_of_the_stop():
+    run = recovering()
+    run.session.stop("Remote")
+    run.step()
+    assert (run.session.phase, run.session.stop_reason, run.session.ended_at) == (DONE, "Remote", AT + 10)
+
+
+def test_a_meter_with_a_memory_is_waited_for_and_no_longer_than_it_may_take():
+    for shows in (True, False):
+        run = recovering()
+        run.readings.meter.remembers = True
+        run.readings.meter.refresh_ms = 500
+        run.readings.meter.interval_ms = 4_000
+        set_unplugged(run)
+        run.register_mwh = None
+        run.step()
+        run.step(3_000)
+        assert run.session.phase == RECOVERING
+        run.register_mwh = REGISTER_MWH + 5_000 if shows else None
+        run.step(3_000)
+        assert (run.session.phase, run.session.stop_reason) == (DONE, "PowerLoss")
+        assert run.metering.energy_mwh == (5_000 if shows else 1_000)
 
 
 def test_a_clock_that_lags_a_little_behind_the_checkpoint_is_no_reason_to_end():
