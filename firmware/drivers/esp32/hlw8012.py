@@ -49,10 +49,8 @@ class Hlw8012(PulseMeter):
         sel.value(current_level)
 
     def poll(self):
-        if self._scale is None:
-            return False
         self._measure_current()
-        return super().poll()
+        return super().poll() and self._scale is not None
 
     def power_mw(self):
         return None if self._scale is None else super().power_mw()
@@ -63,7 +61,7 @@ class Hlw8012(PulseMeter):
     def _measure_current(self):
         now_ms = time.ticks_ms()
         span_ms = time.ticks_diff(now_ms, self._cf1_ms)
-        if 0 <= span_ms < WINDOW_MS:
+        if self._scale is None or 0 <= span_ms < WINDOW_MS:
             return
         value = self._cf1.value()
         if self._settled and span_ms > 0:
