@@ -135,7 +135,7 @@ CRASH = """Guru Meditation Error: Core  1 panic'ed (LoadProhibited). Exception w
 Core  1 register dump:
 PC      : 0x400d1a2c  PS      : 0x00060330  A0      : 0x800d2b5f  A1      : 0x3ffb1f90
 """ + "\n".join(f"A{i}      : 0x{i:08x}  A{i + 1}      : 0x3ffb1f90" for i in range(40))
-CRASH += "\n\nBacktrace: 0x400d1a29:0x3ffb1f90 0x400d2b5c:0x3ffb1fb0\n\nELF file SHA256: 00000000\n\nRebooting...\n"
+CRASH += "\n\nBacktrace: 0x400d1a29:0x3ffb1f90 0x400d2b5c:0x3ffb1fb0\n\nELF file SHA256: 00\n\nReboot...\n"
 
 
 @pytest.mark.parametrize("answer", [b"", b"OK", b"R\x01\x00\x01"])
