@@ -25,7 +25,7 @@ WRONG = [
     ("boards/sim/board.py", "from pile import safety"),
     ("cloud_stub/orders.py", "from pile.session import Session"),
     ("cloud_stub/orders.py", "from tools import broker"),
-    ("tools/system.py", "import net.mqtt"),
+    ("tools/harness/system.py", "import net.mqtt"),
 ]
 
 RIGHT = [
@@ -38,7 +38,7 @@ RIGHT = [
         "cloud_stub/api/orders.py",
         "from pile_protocol import pricing\nfrom ..orders import place\nimport time",
     ),
-    ("tools/system.py", "from cloud_stub import broker_auth\nfrom tools import broker"),
+    ("tools/harness/system.py", "from cloud_stub import broker_auth\nfrom tools.harness import broker"),
     ("tests/conftest.py", "import net"),  # tests may look anywhere
 ]
 
