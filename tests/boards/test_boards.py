@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools import ROOT
-from tools.boards_check import BOARDS, CHIPS, boards, check, pins_of
+from tools.board.pins import BOARDS, CHIPS, boards, check, pins_of
 
 ALL = boards()
 DEVKIT = (BOARDS / "esp32-devkitc" / "board.py").read_text()

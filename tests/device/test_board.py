@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tools.deploy.line import Line
+from tools.board.deploy.line import Line
 
 REWRITES = 200
 
