@@ -10,7 +10,7 @@ import pytest
 
 from tests.boards.kit import printed_by
 from tools import ROOT
-from tools.boards_check import BOARDS, CHIPS, FAKES, boards, check, pins_of
+from tools.board.pins import BOARDS, CHIPS, FAKES, boards, check, pins_of
 
 ALL = boards()
 DEVKIT = (BOARDS / "esp32-devkitc" / "board.py").read_text()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.boards.kit import printed_by
 from tools import ROOT
-from tools.boards_check import BOARDS, FAKES, Chip, boards
+from tools.board.pins import BOARDS, FAKES, Chip, boards
 
 ALL = boards()
 CONFIG = '{"device_id": "PILE-1", "key": "%s", "broker": {"host": "127.0.0.1", "port": 1}}' % ("5a" * 32)

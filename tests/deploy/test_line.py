@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.board import PtyBoard
-from tools import ROOT, calibrate
-from tools.deploy import DeployError, line
-from tools.deploy.__main__ import check_board, copy
-from tools.deploy.image import board_folder
-from tools.deploy.line import About, Line
+from tools import ROOT
+from tools.board import calibrate
+from tools.board.deploy import DeployError, line
+from tools.board.deploy.__main__ import check_board, copy
+from tools.board.deploy.image import board_folder
+from tools.board.deploy.line import About, Line
 
 # A chip's pin that tells in a file what is put out on it, and a counter that counts nothing.
 FAKE_MACHINE = """
@@ -219,7 +220,7 @@ def metering_board(pty_board: PtyBoard) -> PtyBoard:
 
 def counting(board: PtyBoard, seconds: int) -> subprocess.Popen[str]:
     pins = ("--relay", "26", "--cf", "18", "--cf1", "19", "--sel", "21")
-    program = [sys.executable, "-m", "tools.calibrate", "count", "--port", board.port]
+    program = [sys.executable, "-m", "tools.board.calibrate", "count", "--port", board.port]
     return subprocess.Popen(
         [*program, "--seconds", str(seconds), *pins],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,

@@ -9,12 +9,12 @@ import pytest
 from drivers.files import FileStore
 from pile.outbox import Outbox
 from tests.deploy.conftest import QUIET_S
-from tools import provision
-from tools.deploy import DeployError
-from tools.deploy.__main__ import deploy
-from tools.deploy.line import Line
-from tools.phone import Phone
-from tools.system import DEMO_RATE, System
+from tools.board import provision
+from tools.board.deploy import DeployError
+from tools.board.deploy.__main__ import deploy
+from tools.board.deploy.line import Line
+from tools.harness.phone import Phone
+from tools.harness.system import DEMO_RATE, System
 
 KEY = "5a" * 32
 WIFI = ("--ssid", "Courtyard")

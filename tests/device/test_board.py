@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tools.deploy.line import Line
+from tools.board.deploy.line import Line
 
 REWRITES = 200
 REWRITES_AT_ONCE = 10  # a call that says nothing for longer than the line waits counts as a dead board

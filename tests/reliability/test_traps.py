@@ -38,7 +38,7 @@ from pile_protocol import messages, pricing, topics, wire
 from tests.cloud.conftest import Phone, migrated  # noqa: F401 - a fixture
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile
 from tests.portable.kit import AT, DEVICE_ID, REGISTER_MWH, Pile, rate
-from tools.proxy import Proxy
+from tools.harness.proxy import Proxy
 
 OPERATOR = {"Authorization": "Bearer an-operators-token"}
 

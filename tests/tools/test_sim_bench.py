@@ -11,7 +11,7 @@ from typing import IO, Any
 import pytest
 
 from tools import ROOT
-from tools.sim_pile import environment, interpreter
+from tools.harness.sim_pile import environment, interpreter
 
 # A board's bench that tells every 20 ms that it still turns.
 BENCH = """
