@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"pile_protocol"},
     "main": {"config", "net", "pile", "pile_protocol", "drivers", "boards"},
     "cloud_stub": {"pile_protocol"},
-    "tools": {"cloud_stub", "config", "pile_protocol"},
+    "tools": {"cloud_stub", "config", "pile_protocol", "pile"},  # provision reads a pile's outbox
     "bench": {
         "tools",
         "cloud_stub",

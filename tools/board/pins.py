@@ -290,7 +290,7 @@ def main() -> int:
     try:
         todo = boards(sys.argv[1:])
     except ValueError as error:
-        raise SystemExit(f"boards_check: {error}") from None
+        raise SystemExit(f"pins: {error}") from None
     for folder, chip in todo:
         errors = check(folder, chip)
         print(f"{folder.name}: {'ok' if not errors else ''}")
