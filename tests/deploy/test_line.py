@@ -231,7 +231,7 @@ def counting(board: PtyBoard, seconds: int) -> subprocess.Popen[str]:
 def test_ctrl_c_while_it_counts_opens_the_relay(metering_board: PtyBoard, number: signal.Signals) -> None:
     """A person presses it because something smokes: not in a minute, when the count would be over."""
     relay = metering_board.flash / "pin26"
-    process = counting(metering_board, seconds=600)
+    process = counting(metering_board, seconds=400)
     try:
         wait_for(lambda: relay.exists() and relay.read_text() == "1")
         process.send_signal(number)
