@@ -30,43 +30,43 @@ run: ## Broker, cloud and one simulated pile, until Ctrl-C (RATELOCK_* variables
 
 chaos: ## Random kill -9 of firmware, cloud and broker during orders, then an audit; ROUNDS=300 SEED=1
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
+	@exec $(PYTHON_IN_VENV) -m tools.harness.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
 fuzz: ## Damaged bytes for every decoder, under MicroPython and CPython; INPUTS=1000000 SEED=1
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
+	@exec $(PYTHON_IN_VENV) -m tools.harness.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED))
 
 netstorm: ## A hostile network under 200 piles, with the control loop's lateness measured; CLIENTS=200 SEED=1
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.netstorm $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SEED),--seed $(SEED))
+	@exec $(PYTHON_IN_VENV) -m tools.harness.netstorm $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SEED),--seed $(SEED))
 
 certs: ## A CA and the broker's certificate, for MQTT over TLS; NAMES="broker.example.org 192.0.2.7"
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.certs $(NAMES)
+	@exec $(PYTHON_IN_VENV) -m tools.harness.certs $(NAMES)
 
 powercut: ## Power cuts at every single flash operation of whole orders, and the flash's life; SEED=7
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.powercut $(if $(SEED),--seed $(SEED))
+	@exec $(PYTHON_IN_VENV) -m tools.harness.powercut $(if $(SEED),--seed $(SEED))
 
 deploy: ## The firmware onto a board, what has changed of it; BOARD=esp32-devkitc PORT=/dev/ttyUSB0
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.deploy "$(BOARD)" "$(PORT)"
+	@exec $(PYTHON_IN_VENV) -m tools.board.deploy "$(BOARD)" "$(PORT)"
 
 provision: ## Wi-Fi, broker, id and key onto a board; PORT=/dev/ttyUSB0 ARGS="--device-id P --broker HOST:1883 --cloud URL"
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.provision "$(PORT)" $(ARGS)
+	@exec $(PYTHON_IN_VENV) -m tools.board.provision "$(PORT)" $(ARGS)
 
 flash: ## A downloaded MicroPython image onto a board; IMAGE=file.bin PORT=/dev/ttyUSB0 ARGS=--erase
 	$(SETUP) flash
-	@exec $(PYTHON_IN_VENV) -m tools.flash "$(IMAGE)" "$(PORT)" $(ARGS)
+	@exec $(PYTHON_IN_VENV) -m tools.board.flash "$(IMAGE)" "$(PORT)" $(ARGS)
 
 romfs: ## A ROMFS image of a board's firmware in build/; BOARD=esp32-devkitc
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.romfs "$(BOARD)"
+	@exec $(PYTHON_IN_VENV) -m tools.board.romfs "$(BOARD)"
 
 heap: ## What the firmware takes of a chip's heap: by module, and over a whole order
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.heap
+	@exec $(PYTHON_IN_VENV) -m tools.board.heap
 
 test-device: ## Tests on a real board, nothing wired to its relay; PORT=/dev/ttyUSB0
 	$(SETUP) dev
@@ -78,7 +78,7 @@ bench: ## RateLock against its parts with no business logic: docs/performance.md
 
 fleet: ## N real firmwares, kills and a broker restart in the middle, then the books; N=1000 MINUTES=3
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.fleet $(if $(N),--piles $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+	@exec $(PYTHON_IN_VENV) -m tools.bench.fleet $(if $(N),--piles $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 setup: ## Only the set-up: .venv from the pinned requirements
 	$(SETUP) dev

@@ -81,9 +81,7 @@ class Pile:
             self.lamp.trouble = None
             board.log("connected to the broker")
         elif self.uplink.ready.is_set():  # without a network, that is what to show
-            self.lamp.trouble = (
-                patterns.UNTRUSTED if isinstance(error, LinkUntrusted) else patterns.NO_BROKER
-            )
+            self.lamp.trouble = patterns.UNTRUSTED if isinstance(error, LinkUntrusted) else patterns.NO_BROKER
             board.log("%s (%s:%d): %s" % (error, self._broker["host"], self._broker["port"], advice(error)))
 
     def on_wifi(self, problem):
@@ -149,8 +147,10 @@ def advice(error):
     return "tried again by itself; check the address, and that the broker runs"
 
 
-def start(equipment, lamp):
-    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep."""
+def start(equipment, lamp, room):
+    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep. room: a list of
+    what is given back to the heap when all parts are there (main.py).
+    """
     watchdog = None
     try:
         import assembly
@@ -167,6 +167,8 @@ def start(equipment, lamp):
         del assembly, parts
         for name in ("assembly", "config", "foreign"):  # their heap is needed for more than a start
             sys.modules.pop(name, None)
+        if room:
+            room.clear()
         gc.collect()
         asyncio.run(pile.run())
     except CannotStart as error:
@@ -185,13 +187,14 @@ def start(equipment, lamp):
     return patterns.CRASHED
 
 
-def main():
+def main(room=None):
+    """Runs the pile until an error. room: see start()."""
     gc.collect()  # what the imports left behind
     gc.threshold(board.GC_STEP_BYTES)
     equipment = board.equipment()
     lamp = Lamp(board.indicator())
     pattern = patterns.CRASHED
     try:
-        pattern = start(equipment, lamp)
+        pattern = start(equipment, lamp, room)
     finally:
         lamp.keep(pattern)

@@ -1,4 +1,5 @@
-"""config.json: who this pile is and where its broker is. Written by tools/provision.py, or by the simulator.
+"""config.json: who this pile is and where its broker is. Written by tools/board/provision.py
+or the simulator.
 
 {"device_id": "PILE-1", "key": "<64 hex digits>",
  "broker": {"host": "...", "port": 8883, "ca": "ca.pem", "keepalive_s": 30},   ca: the file that makes it TLS

@@ -15,10 +15,10 @@ import pytest
 
 from tests.sim import SimPile
 from tests.tap import Tap
-from tools.broker import Broker
-from tools.phone import Phone
-from tools.processes import Child
-from tools.system import DEMO_RATE, System, neutral_environment
+from tools.harness.broker import Broker
+from tools.harness.phone import Phone
+from tools.harness.processes import Child
+from tools.harness.system import DEMO_RATE, System, neutral_environment
 
 # A developer's own cloud is not the tests': its settings, above all its database, must not reach them.
 TESTS_OWN = (

@@ -1,5 +1,5 @@
-"""The bad network of the tests: see tools/proxy.py."""
+"""The bad network of the tests: see tools/harness/proxy.py."""
 
-from tools.proxy import Proxy
+from tools.harness.proxy import Proxy
 
 __all__ = ["Proxy"]

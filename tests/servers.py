@@ -13,7 +13,7 @@ import uvicorn
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
 from tests.cloud.fakes import WAIT_S
-from tools.postgres import NoPostgres
+from tools.harness.postgres import NoPostgres
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tools.processes import Child, ProcessError
-from tools.system import PileIdentity, System
+from tools.harness.processes import Child, ProcessError
+from tools.harness.system import PileIdentity, System
 
 ONLINE_TIMEOUT_S = 30
 

@@ -12,9 +12,9 @@ import yaml
 
 from pile_protocol import topics
 from tools import ROOT
-from tools.broker import Broker
-from tools.tap import Seen
-from tools.tap import Tap as Recorder
+from tools.harness.broker import Broker
+from tools.harness.tap import Seen
+from tools.harness.tap import Tap as Recorder
 
 
 @cache

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tools import ROOT, micropython32
-from tools.sim_pile import environment
+from tools import ROOT
+from tools.harness import micropython32
+from tools.harness.sim_pile import environment
 
 FOLDER = ROOT / "tests" / "portable"
 

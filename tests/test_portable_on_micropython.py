@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools import ROOT
-from tools.sim_pile import environment, interpreter
+from tools.harness.sim_pile import environment, interpreter
 
 FOLDER = ROOT / "tests" / "portable"
 RUNNER = FOLDER / "run.py"

@@ -1,6 +1,12 @@
-"""Keeps the house in order: which part may import which, and no float where money, energy or time is counted.
+"""Checks the imports of the repository, and that no float is used where money, energy or time is counted.
+
+The parts, and which part may import which (ALLOWED):
 
 main -> net -> pile -> pile_protocol      boards -> drivers      cloud_stub -> pile_protocol
+
+The rooms inside a part, and which room may import which (ROOMS). A room is a folder or a module directly
+inside the package. A module directly inside the package that the table does not name belongs to the room TOP.
+
 python -m tools.arrows
 """
 
@@ -25,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"pile_protocol"},
     "main": {"config", "net", "pile", "pile_protocol", "drivers", "boards"},
     "cloud_stub": {"pile_protocol"},
-    "tools": {"cloud_stub", "config", "pile_protocol"},
+    "tools": {"cloud_stub", "config", "pile_protocol", "pile"},  # provision reads a pile's outbox
     "bench": {
         "tools",
         "cloud_stub",
@@ -69,6 +75,23 @@ FORBIDDEN: dict[str, set[str]] = {
     "drivers": {"network", "socket", "usocket"},
 }
 
+# The room of all modules directly inside a package that have no line of their own in its table.
+TOP = "top"
+
+# Inside a package: each room, and the other rooms that it may import. CONTRIBUTING.md shows these tables.
+TOOLS_ROOMS: dict[str, set[str]] = {
+    TOP: {"harness"},
+    "demo": {"harness", "run"},
+    "run": {"harness"},
+    "bench": {"harness"},
+    "board": {"harness"},
+    "console": {"harness"},
+    "harness": set(),
+}
+ROOMS: dict[str, dict[str, set[str]]] = {
+    "tools": TOOLS_ROOMS,
+}
+
 # Where everything is counted in whole numbers.
 EXACT = (
     "firmware/pile",
@@ -107,19 +130,22 @@ def part_of_import(name: str) -> str | None:
     return TOP_MODULES.get(top) or (top if top in ALLOWED else None)
 
 
-def _imports(tree: ast.AST, path: Path) -> Iterator[tuple[int, str]]:
-    """(line, absolute module name) of each import; a relative one is resolved against the file's place."""
+def _imports(tree: ast.AST, path: Path, whole: bool = False) -> Iterator[tuple[int, str]]:
+    """(line, absolute module name) of each import; a relative one is resolved against the file's place.
+
+    With `whole`, `from a import b` yields a.b for each imported name, as b may be a module.
+    """
     package = list(path.parts[1:-1] if path.parts[0] == "firmware" else path.parts[:-1])
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
         elif isinstance(node, ast.ImportFrom):
-            if node.level == 0:
-                yield node.lineno, node.module or ""
-                continue
-            base = package[: len(package) - (node.level - 1)]
-            if node.module or base:
+            base = package[: len(package) - (node.level - 1)] if node.level else []
+            if whole:
+                for alias in node.names:
+                    yield node.lineno, ".".join([*base, *([node.module] if node.module else []), alias.name])
+            elif node.module or base:
                 yield node.lineno, ".".join([*base, *([node.module] if node.module else [])])
             else:  # from the root: each name is a part
                 for alias in node.names:
@@ -143,6 +169,99 @@ def arrow_findings(source: str, path: Path) -> list[Finding]:
             found.append(Finding(str(path), line, f"{part} imports {name}; it may import {allowed}"))
         elif name.partition(".")[0] in FORBIDDEN.get(part, ()):
             found.append(Finding(str(path), line, f"{part} imports {name}, which would make it impure"))
+    return found
+
+
+def _room_imports(tree: ast.AST, path: Path, package: str) -> Iterator[tuple[int, str]]:
+    """(line, name) of each imported module or folder of `package`; a name with a capital is neither."""
+    for line, name in _imports(tree, path, whole=True):
+        inner = name.split(".")
+        if inner[0] == package and len(inner) > 1 and inner[1] == inner[1].lower():
+            yield line, inner[1]
+
+
+def room_of(name: str, rooms: dict[str, set[str]]) -> str:
+    """The room of a module or folder `name` directly inside a package whose table is `rooms`."""
+    return name if name in rooms else TOP
+
+
+def used_arrows(
+    source: str, path: Path, package: str, rooms: dict[str, set[str]]
+) -> list[tuple[int, str, str]]:
+    """(line, room, imported room) of each import in `source` of another room of the same package."""
+    if path.parts[0] != package:
+        return []
+    here = room_of(path.parts[1].removesuffix(".py"), rooms)
+    targets = ((line, room_of(name, rooms)) for line, name in _room_imports(ast.parse(source), path, package))
+    return [(line, here, target) for line, target in targets if target != here]
+
+
+def room_findings(source: str, path: Path, package: str, rooms: dict[str, set[str]]) -> list[Finding]:
+    """What the file at `path`, relative to the repository, does against the table `rooms` of `package`.
+
+    Found are a folder that has no line in the table, and an import of a room that the table does not allow.
+    """
+    if path.parts[0] != package:
+        return []
+    if len(path.parts) > 2 and path.parts[1] not in rooms:
+        return [Finding(str(path), 0, f"the folder {path.parts[1]} has no line in ROOMS of tools/arrows.py")]
+    found = []
+    for line, here, target in used_arrows(source, path, package, rooms):
+        if target not in rooms.get(here, set()):
+            allowed = ", ".join(sorted(rooms.get(here, set()))) or "none of the other rooms"
+            found.append(
+                Finding(str(path), line, f"{package}: {here} imports {target}; it may import {allowed}")
+            )
+    return found
+
+
+def table_findings(package: str, rooms: dict[str, set[str]]) -> list[Finding]:
+    """Mistakes of the table itself: an arrow to a room that it does not name, or arrows in a circle."""
+    place = "tools/arrows.py"
+    found = [
+        Finding(place, 0, f"{package}: {room} may import {target}, which has no line of its own")
+        for room, targets in rooms.items()
+        for target in sorted(targets - set(rooms))
+    ]
+    left = {room: targets & set(rooms) for room, targets in rooms.items()}
+    while left:
+        lowest = [room for room, targets in left.items() if not targets]
+        if not lowest:
+            return [
+                *found,
+                Finding(place, 0, f"{package}: the arrows of {', '.join(sorted(left))} form a circle"),
+            ]
+        left = {room: targets - set(lowest) for room, targets in left.items() if room not in lowest}
+    return found
+
+
+def drawing(package: str, rooms: dict[str, set[str]]) -> str:
+    """The lines that CONTRIBUTING.md shows for `package`: one a room, with the rooms that it may import."""
+    width = max(map(len, rooms))
+    return "\n".join(
+        f"{room:{width}} -> {' '.join(t for t in rooms if t in rooms[room])}".rstrip(" ->") for room in rooms
+    )
+
+
+def house_findings(root: Path, package: str, rooms: dict[str, set[str]]) -> list[Finding]:
+    """Everything wrong with the rooms of `package`; an arrow or a room that nothing uses is wrong too."""
+    found = table_findings(package, rooms)
+    unused = {(room, target) for room, targets in rooms.items() for target in targets}
+    empty = set(rooms)
+    for file in sorted((root / package).rglob("*.py")):
+        path = file.relative_to(root)
+        source = file.read_text(encoding="utf-8")
+        empty.discard(room_of(path.parts[1].removesuffix(".py"), rooms))
+        found += room_findings(source, path, package, rooms)
+        unused -= {(here, target) for _line, here, target in used_arrows(source, path, package, rooms)}
+    place = "tools/arrows.py"
+    found += [Finding(place, 0, f"{package}: there is no room {room}") for room in sorted(empty)]
+    found += [Finding(place, 0, f"{package}: {a} may import {b}, but never does") for a, b in sorted(unused)]
+    shown = root / "CONTRIBUTING.md"
+    if drawing(package, rooms) not in (shown.read_text(encoding="utf-8") if shown.exists() else ""):
+        found.append(
+            Finding("CONTRIBUTING.md", 0, f"does not show the rooms of {package}:\n{drawing(package, rooms)}")
+        )
     return found
 
 
@@ -180,6 +299,9 @@ def findings(root: Path = ROOT) -> list[Finding]:
             found += arrow_findings(source, path)
             if is_exact(path):
                 found += float_findings(source, path)
+    for package, rooms in ROOMS.items():
+        if (root / package).exists():
+            found += house_findings(root, package, rooms)
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloud_stub import broker_auth
 from cloud_stub.settings import Settings
-from tools import broker_config
+from tools.harness import broker_config
 
 
 def main() -> int:

@@ -20,11 +20,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tools import ROOT, certs, mosquitto
-from tools.api_client import ApiError
-from tools.broker import port_setting
-from tools.processes import HOST, ProcessError, exit_on_signals
-from tools.system import DEMO_RATE, PileIdentity, System
+from tools import ROOT
+from tools.harness import certs, mosquitto
+from tools.harness.api_client import ApiError
+from tools.harness.broker import port_setting
+from tools.harness.processes import HOST, ProcessError, exit_on_signals
+from tools.harness.system import DEMO_RATE, PileIdentity, System
 
 DEVICE_ID = "PILE-1"
 CONNECTORS = 2

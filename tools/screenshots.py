@@ -20,9 +20,10 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from tools import ROOT, browser
-from tools.phone import Phone
-from tools.system import DEMO_RATE, System
+from tools import ROOT
+from tools.harness import browser
+from tools.harness.phone import Phone
+from tools.harness.system import DEMO_RATE, System
 
 OUT = ROOT / "build" / "screenshots"
 PICTURES = ROOT / "docs" / "pictures"

@@ -22,7 +22,7 @@ from typing import Any
 
 from pile_protocol import messages, seal, wire
 from pile_protocol.errors import ProtocolError
-from tools.sim_pile import KEY_VARIABLE
+from tools.harness.sim_pile import KEY_VARIABLE
 
 
 class Broken(Exception):

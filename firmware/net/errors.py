@@ -41,7 +41,7 @@ class MqttError(LinkError):
 def of_network(error):
     """The LinkError for an OSError, EOFError or MemoryError of a socket."""
     if isinstance(error, MemoryError) or _is_no_memory(error):
-        return LinkNoMemory("too little memory for the connection")
+        return LinkNoMemory("too little memory for the connection: %r" % error)
     return LinkDown("network: " + repr(error))
 
 

@@ -51,7 +51,9 @@ class Metering:
         """
         self.register_mwh = register_mwh
         first = self.boundaries[0][0]
-        if boundaries is None or (boundaries and not first <= boundaries[0][0] <= boundaries[-1][0] < len(self._steps)):
+        if boundaries is None or (
+            boundaries and not first <= boundaries[0][0] <= boundaries[-1][0] < len(self._steps)
+        ):
             last = pricing.step_index(self._steps, max(at, self.started_at))
             boundaries = [[self._cheapest(first, last), self.start_register_mwh]]
         if boundaries:

@@ -2,11 +2,10 @@
 
 import pytest
 
-from tools import fleet
-from tools.bench import bed, machine
+from tools.bench import bed, fleet, machine
 from tools.bench.orderflow import Flow
 from tools.bench.swarm import Swarm
-from tools.system import System
+from tools.harness.system import System
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.processes import Child, Children
-from tools.sim_pile import command, environment, interpreter
+from tools.harness.processes import Child, Children
+from tools.harness.sim_pile import command, environment, interpreter
 
 FAKES = Path(__file__).parent / "fakes"
 

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tools.processes import Child
-from tools.sim_pile import interpreter
+from tools.harness.processes import Child
+from tools.harness.sim_pile import interpreter
 
 KEY = "5a" * 32
 WIFI = {"ssid": "Courtyard", "password": "correct horse"}

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.boards.kit import config, expect
-from tools.processes import free_port
+from tools.harness.processes import free_port
 
 NTP_EPOCH_AT = 2_208_988_800
 
@@ -195,7 +195,7 @@ class TimeServer(threading.Thread):
         self.socket.close()
 
 
-TELL_RTC = "import board; board.set_utc = lambda at: board.log('clock %d' % at)"
+TELL_RTC = "import board; board.set_calendar = lambda at: board.log('clock %d' % at)"
 
 
 def test_the_clock_is_set_from_the_network(boot) -> None:

@@ -19,7 +19,7 @@ from cloud_stub.store import Store
 from cloud_stub.tables import metadata
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key, open_sealed
 from tests.servers import postgres_or_skip, serving
-from tools.postgres import Postgres
+from tools.harness.postgres import Postgres
 
 OPERATOR = "operator-token-of-the-tests"
 AS_OPERATOR = {"Authorization": "Bearer " + OPERATOR}

@@ -9,7 +9,7 @@ from typing import Any
 
 from cloud_stub.mqtt import Incoming
 from pile_protocol import messages, seal, topics, wire
-from tools.chain import Chain
+from tools.harness.chain import Chain
 
 WAIT_S = 20  # far beyond what anything here takes; only a hang gets there
 

@@ -10,7 +10,7 @@ import pytest
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import AS_OPERATOR, OPERATOR
 from tests.servers import postgres_or_skip
-from tools.postgres import Postgres
+from tools.harness.postgres import Postgres
 
 BOUND_S = 60  # only where something is wrong
 MANY = 30  # more than there are threads

@@ -18,7 +18,7 @@ from cloud_stub.security import now_s
 from cloud_stub.settings import Settings
 from pile_protocol import seal, topics
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakePile, open_sealed
-from tools.broker import Broker
+from tools.harness.broker import Broker
 
 
 @pytest.fixture

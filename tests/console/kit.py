@@ -6,8 +6,8 @@ import unicodedata
 from typing import Any
 
 from pile_protocol import messages, pricing, seal, topics
-from tools.terminal.capture import LinkChange, Message
-from tools.terminal.reading import Reading, read
+from tools.console.capture import LinkChange, Message
+from tools.console.reading import Reading, read
 
 DEVICE = "PILE-1"
 KEY = bytes(range(32))

@@ -10,12 +10,12 @@ from typing import Any
 from textual.pilot import Pilot
 
 from tests.console import kit
-from tools.terminal.app import ConsoleApp
-from tools.terminal.capture import Event, Recorder
-from tools.terminal.handoff import Handoff
-from tools.terminal.keys import Keys
-from tools.terminal.logview import LogView
-from tools.terminal.piletable import PileTable
+from tools.console.app import ConsoleApp
+from tools.console.capture import Event, Recorder
+from tools.console.handoff import Handoff
+from tools.console.keys import Keys
+from tools.console.logview import LogView
+from tools.console.piletable import PileTable
 
 TIMEOUT_S = 20
 KEYS = Keys(lambda: {kit.DEVICE: kit.KEY}, "test")

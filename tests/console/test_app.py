@@ -9,8 +9,8 @@ from textual.widgets import Static
 from pile_protocol import topics
 from tests.console import kit
 from tests.console.screen import Screen, scenario
-from tools.terminal.capture import LinkChange
-from tools.terminal.piletable import columns_for
+from tools.console.capture import LinkChange
+from tools.console.piletable import columns_for
 
 
 @scenario()

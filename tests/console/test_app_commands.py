@@ -7,7 +7,7 @@ from textual.widgets import Button
 from pile_protocol import messages, seal, topics
 from tests.console import kit
 from tests.console.screen import Screen, scenario
-from tools.terminal.dialogs import Confirm
+from tools.console.dialogs import Confirm
 
 
 @scenario()

@@ -9,10 +9,10 @@ import pytest
 from pile_protocol import topics
 from tests.console import kit
 from tests.console.screen import Screen, run, scenario
-from tools.terminal.capture import Event, LinkChange, Message, Reader, Recorder
-from tools.terminal.dialogs import MessageView
-from tools.terminal.keys import none
-from tools.terminal.model import LOG_KEPT
+from tools.console.capture import Event, LinkChange, Message, Reader, Recorder
+from tools.console.dialogs import MessageView
+from tools.console.keys import none
+from tools.console.model import LOG_KEPT
 
 
 @scenario()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pile_protocol import topics
 from tests.console import kit
-from tools.terminal.capture import (
+from tools.console.capture import (
     KEPT_BYTES,
     Event,
     LinkChange,
@@ -18,9 +18,9 @@ from tools.terminal.capture import (
     from_line,
     to_line,
 )
-from tools.terminal.errors import CaptureError
-from tools.terminal.handoff import Handoff
-from tools.terminal.replay import Replay
+from tools.console.errors import CaptureError
+from tools.console.handoff import Handoff
+from tools.console.replay import Replay
 
 EVENTS: list[Event] = [
     LinkChange(kit.AT_MS, True, "connected"),

@@ -2,8 +2,8 @@
 
 import threading
 
-from tools.terminal.capture import LinkChange, Message
-from tools.terminal.handoff import EVENT_BYTES, Handoff
+from tools.console.capture import LinkChange, Message
+from tools.console.handoff import EVENT_BYTES, Handoff
 
 WEIGHT = EVENT_BYTES + 100
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cloud_stub.cli import main as cloud
-from tools.terminal import commands, keys
-from tools.terminal.errors import CommandError, KeysError
+from tools.console import commands, keys
+from tools.console.errors import CommandError, KeysError
 
 HEX = "ab" * 32
 

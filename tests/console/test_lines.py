@@ -14,11 +14,12 @@ import pytest
 
 from pile_protocol import topics
 from tests.console import kit
-from tools import ROOT, mosquitto
-from tools.broker import Broker
-from tools.processes import Child, Children, free_port
-from tools.tap import Tap
-from tools.terminal.capture import Message, Reader, Recorder
+from tools import ROOT
+from tools.console.capture import Message, Reader, Recorder
+from tools.harness import mosquitto
+from tools.harness.broker import Broker
+from tools.harness.processes import Child, Children, free_port
+from tools.harness.tap import Tap
 
 TIMEOUT_S = 60
 CONNECTED = '"link": "up"'
@@ -55,7 +56,7 @@ def environment(broker: Broker | None) -> dict[str, str]:
 
 def start(children: Children, *arguments: str, broker: Broker | None = None) -> Child:
     """The console as a person starts it: as a file, from another folder."""
-    argv = [sys.executable, str(ROOT / "tools" / "console.py"), *arguments]
+    argv = [sys.executable, str(ROOT / "tools" / "console"), *arguments]
     return children.start("console", argv, env=environment(broker), cwd="/")
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from pile_protocol import topics
 from tests.console import kit
-from tools.terminal import detail
-from tools.terminal.capture import LinkChange, Message
-from tools.terminal.model import LOG_KEPT, PILES_MAX, Model, Pile, Presence
-from tools.terminal.palette import THEME, Palette
-from tools.terminal.piletable import cells
-from tools.terminal.power import KEPT_S, PowerCurve
-from tools.terminal.reading import read
+from tools.console import detail
+from tools.console.capture import LinkChange, Message
+from tools.console.model import LOG_KEPT, PILES_MAX, Model, Pile, Presence
+from tools.console.palette import THEME, Palette
+from tools.console.piletable import cells
+from tools.console.power import KEPT_S, PowerCurve
+from tools.console.reading import read
 
 PALETTE = Palette.of(THEME.to_color_system().generate())
 

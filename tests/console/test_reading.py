@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from pile_protocol import topics, wire
 from tests.console import kit
-from tools.terminal import reading as readings
-from tools.terminal import sinks
-from tools.terminal.capture import LinkChange, Message
-from tools.terminal.reading import read
-from tools.terminal.summary import summary
+from tools.console import reading as readings
+from tools.console import sinks
+from tools.console.capture import LinkChange, Message
+from tools.console.reading import read
+from tools.console.summary import summary
 
 NAMES = sorted(wire.BY_TOPIC)
 

@@ -17,8 +17,8 @@ import pytest
 from pile_protocol import topics
 from tests.console import kit
 from tools import ROOT
-from tools.broker import Broker
-from tools.tap import Tap
+from tools.harness.broker import Broker
+from tools.harness.tap import Tap
 
 TIMEOUT_S = 60
 
@@ -64,7 +64,7 @@ def command(data: Path, port: int) -> str:
     """Starts the console; what stands there afterwards tells its exit code, and who has the terminal."""
     env = ["env", "-u", "COLUMNS", "-u", "LINES", "LC_ALL=C.UTF-8"]
     env += [f"RATELOCK_DATA={data}", f"RATELOCK_MQTT_PORT={port}"]
-    console = [sys.executable, str(ROOT / "tools" / "console.py")]
+    console = [sys.executable, str(ROOT / "tools" / "console")]
     return f"{shlex.join([*env, *console])}; echo left with $?; exec cat"
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.console import kit
-from tools.terminal import words
+from tools.console import words
 
 
 @pytest.mark.parametrize(

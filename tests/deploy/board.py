@@ -16,7 +16,7 @@ import threading
 import tty
 from pathlib import Path
 
-from tools.sim_pile import interpreter
+from tools.harness.sim_pile import interpreter
 
 # What the C code of a chip's port does after a reset; a file that is not there is passed over.
 _START = """

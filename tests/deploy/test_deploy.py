@@ -12,9 +12,9 @@ import pytest
 
 from tests.deploy.board import PtyBoard
 from tests.deploy.conftest import QUIET_S
-from tools.deploy import DeployError, image
-from tools.deploy.__main__ import check_board, copy, deploy, progress
-from tools.deploy.line import About, Line
+from tools.board.deploy import DeployError, image
+from tools.board.deploy.__main__ import check_board, copy, deploy, progress
+from tools.board.deploy.line import About, Line
 
 DEVKITC = About((1, 29, 0), "Generic ESP32 module with ESP32", 6, 3, "esp32")
 

@@ -9,10 +9,11 @@ import sys
 import pytest
 
 from tests.deploy.conftest import QUIET_S
-from tools import ROOT, flash, package, romfs
-from tools.deploy import image
-from tools.deploy.line import Line
-from tools.sim_pile import interpreter
+from tools import ROOT
+from tools.board import flash, package, romfs
+from tools.board.deploy import image
+from tools.board.deploy.line import Line
+from tools.harness.sim_pile import interpreter
 
 
 def mpremote(port: str, *words: str) -> None:

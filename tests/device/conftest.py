@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.deploy.line import Line
+from tools.board.deploy.line import Line
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""tools/calibrate.py: the arithmetic, and its program on a fake chip."""
+"""tools/board/calibrate.py: the arithmetic, and its program on a fake chip."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tools import ROOT
-from tools.calibrate import CalibrationError, milli, script, solve
-from tools.sim_pile import interpreter
+from tools.board.calibrate import CalibrationError, milli, script, solve
+from tools.harness.sim_pile import interpreter
 
 HERE = Path(__file__).parent
 COUNTS = {"power": [20_400, 60_000], "current": [26_220, 30_000], "voltage": [13_800, 30_000]}

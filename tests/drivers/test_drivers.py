@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tools import ROOT
-from tools.sim_pile import interpreter
+from tools.harness.sim_pile import interpreter
 
 HERE = Path(__file__).parent
 CASES = HERE / "cases"

@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from tests.fuzz.mutate import Random, damaged
-from tools import ROOT, fuzz
-from tools.sim_pile import environment, interpreter
+from tools import ROOT
+from tools.harness import fuzz
+from tools.harness.sim_pile import environment, interpreter
 
 FOLDER = ROOT / "tests" / "fuzz"
 INPUTS = 20_000

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from tools import ROOT
-from tools.heap import imports
-from tools.heap.__main__ import ENOUGH_KIB
-from tools.heap.interpreters import BOARD, FACTOR_64, RIG, Interpreter, build_forms, choose
-from tools.heap.story import Case, Story
-from tools.system import System
+from tools.board.heap import imports
+from tools.board.heap.__main__ import ENOUGH_KIB
+from tools.board.heap.interpreters import BOARD, FACTOR_64, RIG, Interpreter, build_forms, choose
+from tools.board.heap.story import Case, Story
+from tools.harness.system import System
 
 CASES = Path(__file__).parent / "cases"
 GROWTH_BYTES = 512  # what a live heap may differ by: ids and numbers are not always of one length

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.net.server import PUBACK_TYPE, PUBLISH_TYPE, Peer, Server, puback, publish
-from tools.processes import Child, Children
-from tools.sim_pile import environment, interpreter
+from tools.harness.processes import Child, Children
+from tools.harness.sim_pile import environment, interpreter
 
 DRIVER = Path(__file__).with_name("driver.py")
 

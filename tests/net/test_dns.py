@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tools import ROOT
-from tools.sim_pile import interpreter
+from tools.harness.sim_pile import interpreter
 
 ASK = """
 import asyncio

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.net.server import PUBLISH_TYPE, SUBSCRIBE_TYPE, Peer, puback, suback
-from tools.processes import Children
-from tools.sim_pile import environment, interpreter
+from tools.harness.processes import Children
+from tools.harness.sim_pile import environment, interpreter
 
 FULL_HEAP = """
 from pile_protocol import messages, topics

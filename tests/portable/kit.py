@@ -155,7 +155,9 @@ class Meter:
         self._rest %= 3_600_000
         refresh_ms = self.traits.refresh_ms
         if refresh_ms == 0 or now_ms - self._renewed_ms >= refresh_ms:
-            self._renewed_ms = now_ms if refresh_ms == 0 else now_ms - (now_ms - self._renewed_ms) % refresh_ms
+            self._renewed_ms = (
+                now_ms if refresh_ms == 0 else now_ms - (now_ms - self._renewed_ms) % refresh_ms
+            )
             self._shown_mwh = self._counted()
 
     def _counted(self):
@@ -249,7 +251,11 @@ class Pile:
         """Cycles, in which no time passes for the clock's seconds, until an idle connector could take an order."""
         self.cycle(4, 1)
         for _ in range(100):
-            if not [c for c in self.controller.connectors if c.order is None and not c.is_resting(self.clock.now_ms)]:
+            if not [
+                c
+                for c in self.controller.connectors
+                if c.order is None and not c.is_resting(self.clock.now_ms)
+            ]:
                 return
             self.cycle()
 

@@ -111,7 +111,9 @@ def test_an_order_expires_with_its_very_second_whatever_its_length():
 NOW_MS = 10_000
 
 
-def connector(fault=None, order=None, register_mwh=REGISTER_MWH, at_ms=NOW_MS, plugged=True, opened_ms=0, **flags):
+def connector(
+    fault=None, order=None, register_mwh=REGISTER_MWH, at_ms=NOW_MS, plugged=True, opened_ms=0, **flags
+):
     made = Connector(1, Readings(MeterTraits(refresh_ms=500)), Limits(), Latch(fault), 0)
     readings = made.readings
     if register_mwh is not None:

@@ -29,7 +29,9 @@ def test_an_order_goes_through_its_phases():
     run.relay = False
     assert run.step(energy_mwh=7) and session.phase == DONE
     assert (session.metering.energy_mwh, session.stop_reason, session.ended_at) == (407, "Remote", AT)
-    assert not run.step(energy_mwh=50) and session.metering.energy_mwh == 407, "a settled order went on metering"
+    assert not run.step(energy_mwh=50) and session.metering.energy_mwh == 407, (
+        "a settled order went on metering"
+    )
 
 
 def test_without_feedback_the_relay_counts_as_closed_at_once_and_open_after_a_while():
@@ -51,7 +53,9 @@ def test_a_relay_that_never_opens_ends_the_order_at_the_reading_of_its_stop():
     run.step(OPEN_CONFIRM_MS - 1, energy_mwh=900)
     assert run.session.phase == FINISHING
     run.step(1, energy_mwh=900)
-    assert run.session.phase == DONE and run.session.metering.energy_mwh == 500, "energy through a weld was billed"
+    assert run.session.phase == DONE and run.session.metering.energy_mwh == 500, (
+        "energy through a weld was billed"
+    )
 
 
 # -- the end -------------------------------------------------------------------------------------------------
@@ -203,10 +207,18 @@ def test_a_relay_that_has_not_closed_is_no_full_vehicle():
 def test_what_remains_of_each_limit():
     run = Run({"duration_s": 100, "energy_mwh": 2_000_000, "cost_minor": 300}).charging()
     run.step(40_900, energy_mwh=1_000_000)
-    assert run.session.metering.remaining(run.now_ms) == {"energy_mwh": 1_000_000, "cost_minor": 120, "duration_s": 59}
+    assert run.session.metering.remaining(run.now_ms) == {
+        "energy_mwh": 1_000_000,
+        "cost_minor": 120,
+        "duration_s": 59,
+    }
     run.step(90_000, energy_mwh=5_000_000)
     assert run.session.metering.remaining(run.now_ms) == {"energy_mwh": 0, "cost_minor": 0, "duration_s": 0}
-    assert Run().session.metering.remaining(0) == {"energy_mwh": None, "cost_minor": None, "duration_s": 3_600}
+    assert Run().session.metering.remaining(0) == {
+        "energy_mwh": None,
+        "cost_minor": None,
+        "duration_s": 3_600,
+    }
 
 
 def test_a_meter_that_goes_backwards_or_silent_changes_nothing():

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tools import powercut
+from tools.harness import powercut
 
 TIMEOUT_S = 600  # against a check that hangs; none takes more than a few seconds of a processor
 pytestmark = pytest.mark.timeout(TIMEOUT_S)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools import powercut
+from tools.harness import powercut
 
 SEED = 1
 pytestmark = pytest.mark.timeout(600)  # against a rig that hangs; a job takes a few seconds of a processor

@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from tools import chaos
+from tools.harness import chaos
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 

@@ -12,8 +12,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from pile_protocol import seal, topics
-from tools.chain import Chain
-from tools.system import DEMO_RATE
+from tools.harness.chain import Chain
+from tools.harness.system import DEMO_RATE
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 

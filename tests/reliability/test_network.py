@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.sim import SimPile
-from tools import netstorm
-from tools.phone import Phone
-from tools.proxy import Proxy, publish_topic, whole_packets
-from tools.system import System
-from tools.tap import Tap
+from tools.harness import netstorm
+from tools.harness.phone import Phone
+from tools.harness.proxy import Proxy, publish_topic, whole_packets
+from tools.harness.system import System
+from tools.harness.tap import Tap
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 

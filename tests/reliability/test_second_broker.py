@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.phone import Phone
-from tools.processes import HOST, Children, free_port
-from tools.system import System
+from tools.harness.phone import Phone
+from tools.harness.processes import HOST, Children, free_port
+from tools.harness.system import System
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(200)]
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tools import ROOT, micropython32
-from tools.phone import Phone
-from tools.sim_pile import environment, interpreter
+from tools import ROOT
+from tools.harness import micropython32
+from tools.harness.phone import Phone
+from tools.harness.sim_pile import environment, interpreter
 
 RUNNER = ROOT / "tests" / "portable" / "run.py"
 FIELDS = Path(__file__).with_name("test_time_fields.py")

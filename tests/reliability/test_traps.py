@@ -22,6 +22,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from fastapi.testclient import TestClient
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
 from cloud_stub.settings import Settings
-from drivers.sim.hardware import SimMeter
+from drivers.sim import hardware
 from drivers.sim.plant import Plant
 from net import mqtt
 from pile.mailbox import ORDER_STATUSES_MAX
@@ -38,7 +39,7 @@ from pile_protocol import messages, pricing, topics, wire
 from tests.cloud.conftest import Phone, migrated  # noqa: F401 - a fixture
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile
 from tests.portable.kit import AT, DEVICE_ID, REGISTER_MWH, Pile, rate
-from tools.proxy import Proxy
+from tools.harness.proxy import Proxy
 
 OPERATOR = {"Authorization": "Bearer an-operators-token"}
 
@@ -292,18 +293,21 @@ def test_trap_17_the_least_free_heap_is_told_beside_the_present_one(office):
     assert "1600" in json.dumps(shown), "an operator cannot see it"
 
 
-def test_trap_18_rounding_of_pulses_never_adds_up():
+def test_trap_18_rounding_of_pulses_never_adds_up(monkeypatch):
     class Still:
         def catch_up(self):
             pass
 
+    ticks = SimpleNamespace(ticks_ms=lambda: 0, ticks_diff=lambda end, start: end - start)
+    monkeypatch.setattr(hardware, "time", ticks)
     for imp_per_kwh in (800, 1_000, 1_600, 3_200, 6_400, 7):
         plant = Plant(7_000, 1, 60_000)
-        meter = SimMeter(Still(), plant, imp_per_kwh)
+        meter = hardware.SimMeter(Still(), plant, imp_per_kwh)
         before = total = 0
         for pulses in range(1, 5 * imp_per_kwh + 1):
-            plant.delivered_mwh = -(-pulses * 1_000_000 // imp_per_kwh)
-            now = meter.register_mwh() or 0
+            plant.recall(-(-pulses * 1_000_000 // imp_per_kwh))
+            assert meter.poll()
+            now = meter.register_mwh
             total += now - before
             before = now
         assert total == before == 5_000_000, imp_per_kwh

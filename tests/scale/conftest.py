@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers import postgres_or_skip
-from tools.postgres import Postgres
+from tools.harness.postgres import Postgres
 
 
 @pytest.fixture(scope="session")

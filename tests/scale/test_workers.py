@@ -10,10 +10,10 @@ import pytest
 
 from tests.scale.workers import WorkersChaos
 from tests.sim import SimPile
-from tools.phone import Phone, PhoneOrder
-from tools.postgres import Postgres
-from tools.system import DEMO_RATE
-from tools.workers import Workers
+from tools.harness.phone import Phone, PhoneOrder
+from tools.harness.postgres import Postgres
+from tools.harness.system import DEMO_RATE
+from tools.harness.workers import Workers
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 

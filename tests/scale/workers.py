@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from tools.chaos import Chaos
-from tools.workers import Workers
+from tools.harness.chaos import Chaos
+from tools.harness.workers import Workers
 
 
 class WorkersChaos(Chaos):

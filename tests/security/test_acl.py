@@ -18,8 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from cloud_stub import broker_auth
 from pile_protocol import topics
-from tools.broker import Broker
-from tools.processes import HOST
+from tools.harness.broker import Broker
+from tools.harness.processes import HOST
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 

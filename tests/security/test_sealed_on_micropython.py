@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tools import ROOT
-from tools.sim_pile import environment, interpreter
+from tools.harness.sim_pile import environment, interpreter
 
 
 def test_sealed_messages_on_micropython() -> None:

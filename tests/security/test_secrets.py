@@ -17,8 +17,8 @@ import pytest
 from pile_protocol import seal
 from tests.sim import SimPile
 from tools import ROOT, verify_ledger
-from tools.phone import Phone, PhoneOrder
-from tools.system import DEMO_RATE, System
+from tools.harness.phone import Phone, PhoneOrder
+from tools.harness.system import DEMO_RATE, System
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(200)]
 

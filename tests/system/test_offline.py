@@ -65,7 +65,7 @@ def test_an_offline_pile_gets_no_order(pile, phone):
 
 def test_an_order_that_the_pile_never_gets_expires_and_does_not_start_later(sim_pile, own_system, open_tap):
     """The link breaks silently just before the confirmation: the cloud gives up, the pile must not begin."""
-    from tools.phone import Phone
+    from tools.harness.phone import Phone
 
     own_system.stop_cloud()
     own_system._env["RATELOCK_ORDER_LIFE_S"] = "2"

@@ -3,7 +3,7 @@
 import pytest
 
 from pile_protocol import pricing
-from tools.system import DEMO_RATE
+from tools.harness.system import DEMO_RATE
 
 pytestmark = pytest.mark.system
 

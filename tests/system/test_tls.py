@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tests.sim import SimPile
-from tools.certs import LOCAL_NAMES, Ca
-from tools.phone import Phone
-from tools.system import DEMO_RATE, System
+from tools.harness.certs import LOCAL_NAMES, Ca
+from tools.harness.phone import Phone
+from tools.harness.system import DEMO_RATE, System
 
 pytestmark = pytest.mark.system
 

@@ -1,4 +1,4 @@
-"""tools/api_client.py: to whom it speaks, and how."""
+"""tools/harness/api_client.py: to whom it speaks, and how."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tools.api_client import ApiError, Client
-from tools.certs import Ca
-from tools.processes import HOST
+from tools.harness.api_client import ApiError, Client
+from tools.harness.certs import Ca
+from tools.harness.processes import HOST
 
 TOKEN = "operator of the test"
 

@@ -25,7 +25,7 @@ WRONG = [
     ("boards/sim/board.py", "from pile import safety"),
     ("cloud_stub/orders.py", "from pile.session import Session"),
     ("cloud_stub/orders.py", "from tools import broker"),
-    ("tools/system.py", "import net.mqtt"),
+    ("tools/harness/system.py", "import net.mqtt"),
 ]
 
 RIGHT = [
@@ -38,7 +38,7 @@ RIGHT = [
         "cloud_stub/api/orders.py",
         "from pile_protocol import pricing\nfrom ..orders import place\nimport time",
     ),
-    ("tools/system.py", "from cloud_stub import broker_auth\nfrom tools import broker"),
+    ("tools/harness/system.py", "from cloud_stub import broker_auth\nfrom tools.harness import broker"),
     ("tests/conftest.py", "import net"),  # tests may look anywhere
 ]
 
@@ -80,6 +80,80 @@ def test_floats_are_looked_for_where_money_is_counted_and_nowhere_else(tmp_path:
 
 def test_a_place_of_exact_numbers_that_vanished_is_told(tmp_path: Path) -> None:
     assert {finding.path for finding in arrows.findings(tmp_path)} == set(arrows.EXACT)
+
+
+ROOMS: dict[str, set[str]] = {
+    "db": set(),
+    "orders": {"db"},
+    "http": {"orders"},
+    "settings": set(),
+    arrows.TOP: {"http", "orders", "settings"},
+}
+
+WRONG_ROOMS = [
+    ("house/db/tables.py", "from house.orders import states"),
+    ("house/db/tables.py", "from house import orders"),
+    ("house/db/tables.py", "import house.orders.states"),
+    ("house/db/tables.py", "from ..orders import states"),
+    ("house/db/tables.py", "from .. import orders"),
+    ("house/db/tables.py", "def late():\n    from house.orders.states import State"),
+    ("house/db/deep/tables.py", "from ...orders import states"),
+    ("house/db/tables.py", "from house import cli"),
+    ("house/db/tables.py", "from house.settings import Settings"),
+    ("house/http/pages.py", "from house.db import engine"),
+    ("house/settings.py", "from house.db import engine"),
+    ("house/cli.py", "from house.db import engine"),
+    ("house/attic/x.py", "import json"),
+]
+
+RIGHT_ROOMS = [
+    (
+        "house/orders/states.py",
+        "from house.db import tables\nfrom . import views\nfrom ..db.tables import orders",
+    ),
+    ("house/orders/states.py", "from house import ROOT\nimport house\nimport json\nfrom other import http"),
+    ("house/cli.py", "from house.settings import Settings\nfrom house import app, http\nfrom . import logs"),
+    ("tests/test_orders.py", "from house.orders import states"),
+]
+
+
+@pytest.mark.parametrize(("path", "source"), WRONG_ROOMS)
+def test_an_import_that_the_table_of_rooms_does_not_allow_is_found(path: str, source: str) -> None:
+    assert arrows.room_findings(source, Path(path), "house", ROOMS)
+
+
+@pytest.mark.parametrize(("path", "source"), RIGHT_ROOMS)
+def test_an_import_that_the_table_of_rooms_allows_is_not(path: str, source: str) -> None:
+    assert arrows.room_findings(source, Path(path), "house", ROOMS) == []
+
+
+@pytest.mark.parametrize(
+    "rooms", [{"a": {"b"}, "b": {"a"}}, {"a": {"a"}}, {"a": {"b"}, "b": {"c"}, "c": {"a"}}, {"a": {"cellar"}}]
+)
+def test_a_table_with_a_circle_or_an_unknown_room_is_found(rooms: dict[str, set[str]]) -> None:
+    assert arrows.table_findings("house", rooms)
+
+
+def test_a_table_without_a_circle_is_in_order() -> None:
+    assert arrows.table_findings("house", ROOMS) == []
+
+
+def test_rooms_arrows_and_drawings_that_are_not_true_are_found(tmp_path: Path) -> None:
+    rooms = {"db": set(), "orders": {"db"}}
+    (tmp_path / "house" / "db").mkdir(parents=True)
+    (tmp_path / "house" / "orders").mkdir()
+    (tmp_path / "house" / "db" / "x.py").write_text("import json\n")
+    (tmp_path / "house" / "orders" / "x.py").write_text("from house import db\n")
+    (tmp_path / "CONTRIBUTING.md").write_text("```\n" + arrows.drawing("house", rooms) + "\n```\n")
+    assert arrows.house_findings(tmp_path, "house", rooms) == []
+
+    def texts(rooms: dict[str, set[str]]) -> str:
+        return "\n".join(finding.text for finding in arrows.house_findings(tmp_path, "house", rooms))
+
+    assert "there is no room attic" in texts({**rooms, "attic": set()})
+    assert "the folder orders has no line" in texts({"db": set(), arrows.TOP: {"db"}})
+    assert "db may import orders, but never does" in texts({"db": {"orders"}, "orders": set()})
+    assert "does not show the rooms of house" in texts({"orders": {"db"}, "db": set()})
 
 
 def test_this_repository_is_in_order() -> None:

@@ -16,9 +16,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from cloud_stub import broker_auth
 from pile_protocol import topics
-from tools import ROOT, mosquitto
-from tools.broker import Broker
-from tools.processes import ProcessError, free_port
+from tools import ROOT
+from tools.harness import mosquitto
+from tools.harness.broker import Broker
+from tools.harness.processes import ProcessError, free_port
 
 TIMEOUT_S = 10
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 
-from tools.certs import Ca, CertsError, ensure, main
+from tools.harness.certs import Ca, CertsError, ensure, main
 
 
 def contents(folder):

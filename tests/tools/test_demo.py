@@ -18,15 +18,16 @@ import psutil
 import pytest
 
 from pile_protocol import pricing
-from tools import ROOT, run, tap
-from tools.api_client import ApiError, Client, Event
-from tools.broker import Broker
+from tools import ROOT, run
 from tools.demo import __main__ as demo
 from tools.demo import receipt, screen, stage, story
 from tools.demo.guest import Guest
-from tools.phone import PhoneOrder
-from tools.processes import free_port
-from tools.system import System
+from tools.harness import tap
+from tools.harness.api_client import ApiError, Client, Event
+from tools.harness.broker import Broker
+from tools.harness.phone import PhoneOrder
+from tools.harness.processes import free_port
+from tools.harness.system import System
 
 OPEN = ("Pending", "Accepted", "Charging", "Finishing")
 

@@ -3,7 +3,7 @@
 import subprocess
 
 from tools import ROOT
-from tools.sim_pile import interpreter
+from tools.harness.sim_pile import interpreter
 
 
 def test_the_portable_tests_pass_under_micropython() -> None:

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tools import ROOT
-from tools.processes import Children, ProcessError, free_port, is_port_taken, wait_for_port
+from tools.harness.processes import Children, ProcessError, free_port, is_port_taken, wait_for_port
 
 # Tells its pid, ignores what it is told to, and lasts longer than any test.
 SLEEPER = "import os, signal, time; {0}; print('pid', os.getpid(), flush=True); time.sleep(600)"
@@ -17,7 +17,7 @@ MEEK = SLEEPER.format("0")
 
 PARENT = """
 import sys
-from tools.processes import Children, exit_on_signals
+from tools.harness.processes import Children, exit_on_signals
 exit_on_signals()
 with Children() as children:
     child = children.start("child", [sys.executable, "-c", {code!r}])

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from tools import ROOT
-from tools.api_client import Client
-from tools.processes import free_port
+from tools.harness.api_client import Client
+from tools.harness.processes import free_port
 
 
 def environment(data: Path, **changes: str) -> dict[str, str]:

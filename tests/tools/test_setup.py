@@ -19,9 +19,9 @@ from tools import ROOT
 def checkout(tmp_path: Path) -> Path:
     """A folder with what set-up reads, and no .venv."""
     folder = tmp_path / "rate lock \u00e9"
-    (folder / "tools").mkdir(parents=True)
-    for name in ("__init__.py", "setup.py", "setup.sh", "debian.py"):
-        shutil.copy(ROOT / "tools" / name, folder / "tools")
+    (folder / "tools" / "harness").mkdir(parents=True)
+    for name in ("__init__.py", "setup.py", "setup.sh", "harness/__init__.py", "harness/debian.py"):
+        shutil.copy(ROOT / "tools" / name, folder / "tools" / name)
     for path in ROOT.glob("requirements*.txt"):
         shutil.copy(path, folder)
     return folder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tools import ROOT
-from tools.sim_pile import KEY_VARIABLE, interpreter
+from tools.harness.sim_pile import KEY_VARIABLE, interpreter
 
 KEY = "5a" * 32
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.system import System
+from tools.harness.system import System
 
 RUBBISH = {
     "RATELOCK_OPERATOR_TOKEN": "somebody else's token",

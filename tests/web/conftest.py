@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from tests.web.fleet import TOKEN, Fleet, serving
-from tools import browser as chromium
+from tools.harness import browser as chromium
 
 TIMEOUT_MS = 20_000
 DESKTOP = {"width": 1280, "height": 900}

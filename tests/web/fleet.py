@@ -22,8 +22,8 @@ from cloud_stub.tables import piles as piles_table
 from cloud_stub.tables import settlements
 from tests import servers
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, open_sealed
-from tools.api_client import Client
-from tools.phone import Phone, PhoneOrder
+from tools.harness.api_client import Client
+from tools.harness.phone import Phone, PhoneOrder
 
 TOKEN = "operator-token-of-the-console"
 DAY_RATE = {

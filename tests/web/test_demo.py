@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.tools.test_run import environment, running
 from tools import ROOT
-from tools.api_client import Client
+from tools.harness.api_client import Client
 
 pytestmark = pytest.mark.system
 

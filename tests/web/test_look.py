@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.web.conftest import DESKTOP, SMALL_PHONE, axe_problems, overflow
 from tests.web.test_phone import CHARGING, address, flat, start, stop
-from tools.system import DEMO_RATE
+from tools.harness.system import DEMO_RATE
 
 pytestmark = pytest.mark.system
 

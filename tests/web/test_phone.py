@@ -10,7 +10,7 @@ import zxingcpp
 from playwright.sync_api import Page, Route, expect
 
 from tools import ROOT
-from tools.system import DEMO_RATE
+from tools.harness.system import DEMO_RATE
 
 pytestmark = pytest.mark.system
 

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.web.conftest import DESKTOP
 from tests.web.test_phone import FAST, address, flat
-from tools.system import DEMO_RATE
+from tools.harness.system import DEMO_RATE
 
 pytestmark = pytest.mark.system
 

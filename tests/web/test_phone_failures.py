@@ -10,7 +10,7 @@ from tests.cloud.fakes import FakePile
 from tests.web.conftest import SMALL_PHONE, axe_problems
 from tests.web.fleet import DAY_RATE, Fleet, serving
 from tests.web.test_phone_price import orders
-from tools.phone import PhoneOrder
+from tools.harness.phone import PhoneOrder
 
 READ_MS = 9_000  # as long as a failure that is over may stay
 POLL_MS = 5_000  # until the page has asked again

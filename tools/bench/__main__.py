@@ -15,7 +15,7 @@ import structlog
 
 from tools.bench import machine, report
 from tools.bench.figures import ROUNDS, Figure
-from tools.processes import ProcessError, exit_on_signals
+from tools.harness.processes import ProcessError, exit_on_signals
 
 # The quick ones first.
 ROWS = (

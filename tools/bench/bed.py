@@ -16,8 +16,8 @@ from cloud_stub.store import Store, to_json
 from cloud_stub.tables import orders as orders_table
 from cloud_stub.writer import Transaction
 from pile_protocol import pricing
-from tools.chain import Chain
-from tools.system import DEMO_RATE, PileIdentity
+from tools.harness.chain import Chain
+from tools.harness.system import DEMO_RATE, PileIdentity
 
 DURATION_S = 3_600
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tools import ROOT
 from tools.bench.machine import Interpreter
-from tools.processes import ProcessError
+from tools.harness.processes import ProcessError
 
 DEVICE = Path(__file__).resolve().parent / "device"
 TIMEOUT_S = 120

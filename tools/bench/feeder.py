@@ -13,8 +13,8 @@ from types import TracebackType
 
 from net import mqtt_codec as codec
 from pile_protocol import topics
-from tools.broker import Broker
-from tools.processes import HOST, ProcessError
+from tools.harness.broker import Broker
+from tools.harness.processes import HOST, ProcessError
 
 READ_BYTES = 1 << 18
 

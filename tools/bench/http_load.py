@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tools.processes import HOST
+from tools.harness.processes import HOST
 
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 

@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import micropython32, sim_pile
+from tools.harness import micropython32, sim_pile
 
 
 @dataclass(frozen=True)

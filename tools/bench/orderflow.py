@@ -14,8 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from pile_protocol import topics
 from tools.bench import http_load
 from tools.bench.swarm import Pile
-from tools.processes import HOST, ProcessError
-from tools.system import System
+from tools.harness.processes import HOST, ProcessError
+from tools.harness.system import System
 
 LIMITS = {"energy_mwh": 1_000}
 

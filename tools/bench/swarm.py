@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools import sim_pile
 from tools.bench.machine import Interpreter
-from tools.processes import HOST, Children
-from tools.system import PileIdentity
+from tools.harness import sim_pile
+from tools.harness.processes import HOST, Children
+from tools.harness.system import PileIdentity
 
 HEAP = "-X heapsize=256k"
 

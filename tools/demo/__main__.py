@@ -8,13 +8,13 @@ import sys
 import time
 import traceback
 
-from tools import mosquitto
-from tools.api_client import ApiError
 from tools.demo.guest import Guest
 from tools.demo.screen import Screen
 from tools.demo.stage import stage
 from tools.demo.story import ClaimFailed, Story
-from tools.processes import ProcessError, exit_on_signals
+from tools.harness import mosquitto
+from tools.harness.api_client import ApiError
+from tools.harness.processes import ProcessError, exit_on_signals
 
 
 def main() -> int:

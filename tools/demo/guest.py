@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import IO
 
 from cloud_stub import life
-from tools.api_client import ApiError
 from tools.demo.screen import Screen
-from tools.phone import FINAL_STATES, Phone, PhoneOrder
-from tools.processes import Child, ProcessError
+from tools.harness.api_client import ApiError
+from tools.harness.phone import FINAL_STATES, Phone, PhoneOrder
+from tools.harness.processes import Child, ProcessError
+from tools.harness.system import PileIdentity, System
 from tools.run import Run, code_mark
-from tools.system import PileIdentity, System
 
 NAME = "Demo pile"
 PILES_AT_ONCE = 20

@@ -8,14 +8,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.api_client import ApiError
-from tools.broker import port_setting
 from tools.demo.guest import Guest, NotForUs
 from tools.demo.screen import Screen
-from tools.processes import ProcessError, is_port_taken
+from tools.harness.api_client import ApiError
+from tools.harness.broker import port_setting
+from tools.harness.processes import ProcessError, is_port_taken
+from tools.harness.system import PileIdentity, System
+from tools.harness.tap import Tap
 from tools.run import Run, data_folder, running
-from tools.system import PileIdentity, System
-from tools.tap import Tap
 
 
 @dataclass(frozen=True)

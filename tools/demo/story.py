@@ -11,10 +11,10 @@ from pile_protocol import seal, topics
 from pile_protocol.errors import SealError
 from tools.demo import receipt
 from tools.demo.screen import Screen, kwh, money, unit_price
-from tools.phone import Phone, PhoneOrder
-from tools.processes import Child
-from tools.system import PileIdentity, System
-from tools.tap import Tap
+from tools.harness.phone import Phone, PhoneOrder
+from tools.harness.processes import Child
+from tools.harness.system import PileIdentity, System
+from tools.harness.tap import Tap
 
 POWER_W = 7_000
 SPEED = 600  # ten minutes of charging in each second of the demo

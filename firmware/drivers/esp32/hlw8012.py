@@ -1,7 +1,7 @@
 """The metering chips HLW8012 and BL0937: pulses for power on CF, for current on CF1 (SEL chooses it).
 
 Both are on the mains side of a divider and a shunt: see docs/hardware.md before touching one.
-What a pulse means differs from part to part; tools/calibrate.py finds it and stores it on the pile:
+What a pulse means differs from part to part; tools/board/calibrate.py finds it and stores it on the pile:
 
     calibration.json
     {"<connector>": {"energy": [pulses, mWh], "current": [pulses, mA s], "voltage": [pulses, mV s]}}
@@ -19,7 +19,7 @@ WINDOW_MS = 1_000
 
 
 def calibration(connector, path="calibration.json"):
-    """What tools/calibrate.py stored for a connector, or None."""
+    """What tools/board/calibrate.py stored for a connector, or None."""
     try:
         with open(path) as file:
             return json.load(file)[str(connector)]
@@ -49,10 +49,8 @@ class Hlw8012(PulseMeter):
         sel.value(current_level)
 
     def poll(self):
-        if self._scale is None:
-            return False
         self._measure_current()
-        return super().poll()
+        return super().poll() and self._scale is not None
 
     def power_mw(self):
         return None if self._scale is None else super().power_mw()
@@ -63,7 +61,7 @@ class Hlw8012(PulseMeter):
     def _measure_current(self):
         now_ms = time.ticks_ms()
         span_ms = time.ticks_diff(now_ms, self._cf1_ms)
-        if 0 <= span_ms < WINDOW_MS:
+        if self._scale is None or 0 <= span_ms < WINDOW_MS:
             return
         value = self._cf1.value()
         if self._settled and span_ms > 0:

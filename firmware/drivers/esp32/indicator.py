@@ -11,7 +11,10 @@ _KEEP_MS = 50
 
 
 class Indicator:
-    """timer: the hardware timer that shows the pattern after the program has ended. A subclass has _write(on)."""
+    """timer: the hardware timer that shows the pattern after the program has ended.
+
+    A subclass has _write(on).
+    """
 
     def __init__(self, timer):
         self._timer = timer

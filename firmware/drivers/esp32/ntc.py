@@ -5,7 +5,7 @@
                        +--[39 kohm]-- ground
 
 The 39 kohm tell a broken wire from cold on every chip. Without them the pin would rise to 3.3 V, and an ADC
-at 11 dB ends below that: between 2.50 and 2.99 V on an ESP32-C3, near 3.06 V on an ESP32 with a low reference.
+at 11 dB ends below that: between 2.50 and 2.99 V on an ESP32-C3, near 3.06 V on an ESP32 of low reference.
 A broken wire would then read as a cold sensor. With them it gives OPEN_MV, within the range of each chip.
 
     reading                  is                    with supply and resistors at their worst (2.5 %, ADC 35 mV)

@@ -14,16 +14,19 @@ import machine
 _EPOCH_AT = 946_684_800 if time.gmtime(0)[0] == 2000 else 0
 _NAME = b"RateLock"  # the RTC memory may hold what another program has left there
 
-_set_since_reset = False  # set_utc() was called since the chip has started
+
+class SinceReset:
+    """What has happened since the chip started."""
+
+    sealed = False  # set_utc() was called
 
 
 def set_utc(at):
     """Sets the calendar to a time sealed by the cloud; `at`: Unix seconds."""
-    global _set_since_reset
     _set_datetime(at)
     text = b"%s %d" % (_NAME, at)
     machine.RTC().memory(b"%s %08x" % (text, _checksum(text)))
-    _set_since_reset = True
+    SinceReset.sealed = True
 
 
 def set_calendar(at):
@@ -34,7 +37,7 @@ def set_calendar(at):
 
 def utc():
     """Unix seconds where the calendar has run on since set_utc(); None where it has not."""
-    if machine.reset_cause() == machine.PWRON_RESET and not _set_since_reset:
+    if machine.reset_cause() == machine.PWRON_RESET and not SinceReset.sealed:
         machine.RTC().memory(b"")  # a brown-out can leave the mark, and lose the calendar
         return None
     sealed_at = _marked_at()

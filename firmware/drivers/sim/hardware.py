@@ -279,18 +279,33 @@ class SimWatchdog:
         pass
 
 
+_NAMES = {
+    patterns.STARTING: "STARTING",
+    patterns.READY: "READY",
+    patterns.CHARGING: "CHARGING",
+    patterns.FAULT: "FAULT",
+    patterns.ESTOP: "ESTOP",
+    patterns.STOP_PRESSED: "STOP_PRESSED",
+    patterns.NO_CONFIG: "NO_CONFIG",
+    patterns.NO_WIFI: "NO_WIFI",
+    patterns.NO_BROKER: "NO_BROKER",
+    patterns.UNTRUSTED: "UNTRUSTED",
+    patterns.NO_FLASH: "NO_FLASH",
+    patterns.CRASHED: "CRASHED",
+}
+
+
 class SimIndicator:
     """Tells the bench the name of each pattern that it is to show."""
 
     def __init__(self, bench):
         self._bench = bench
         self._pattern = None
-        self._names = {id(getattr(patterns, name)): name for name in dir(patterns)}
 
     def show(self, pattern):
         if pattern is not self._pattern:
             self._pattern = pattern
-            self._bench.tell("light", pattern=self._names[id(pattern)])
+            self._bench.tell("light", pattern=_NAMES[pattern])
 
     def step(self):
         pass

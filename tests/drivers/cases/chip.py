@@ -7,7 +7,7 @@ import esp32
 import lab
 import machine
 
-from drivers.esp32 import board, rtc, watchdog
+from drivers.esp32 import board, rtc
 from drivers.esp32.watchdog import HAND_OVER_MS, Watchdog
 
 SEALED_AT = 1_795_413_797  # 23 November 2026, 06:03:17
@@ -16,8 +16,8 @@ SEALED_AT = 1_795_413_797  # 23 November 2026, 06:03:17
 def reset(cause):
     """The chip starts again: modules and interrupts are gone, the calendar and the RTC memory are not."""
     lab.timers.clear()
-    watchdog._handed_over = None
-    rtc._set_since_reset = False
+    Watchdog.handed_over = None
+    rtc.SinceReset.sealed = False
     lab.reset_cause = cause
 
 

@@ -30,20 +30,22 @@ class Thing:
             setattr(self, name, value)
 
 
-def connector(fault=None, estop=False, session=None):
-    return Thing(latch=Thing(fault=fault), readings=Thing(estop=estop), session=session)
+def connector(fault=None, estop=False, stop_button=False, order=None):
+    return Thing(fault=fault, readings=Thing(estop=estop, stop_button=stop_button), order=order)
 
 
 def test_what_matters_most_is_shown():
-    idle, broken = connector(), connector(fault="GroundFailure", session=1)
-    stopped, charging = connector(estop=True), connector(session=1)
+    idle, broken = connector(), connector(fault="GroundFailure", order=1)
+    stopped, charging, pressed = connector(estop=True), connector(order=1), connector(stop_button=True)
     for connectors, trouble, expected in (
         ([idle], None, patterns.READY),
         ([idle], patterns.NO_WIFI, patterns.NO_WIFI),
         ([charging], patterns.NO_WIFI, patterns.CHARGING),
         ([idle, charging], None, patterns.CHARGING),
+        ([charging, pressed], None, patterns.STOP_PRESSED),
+        ([pressed, stopped], None, patterns.ESTOP),
         ([charging, stopped], None, patterns.ESTOP),
-        ([stopped, charging, broken], patterns.NO_BROKER, patterns.FAULT),
+        ([stopped, charging, broken, pressed], patterns.NO_BROKER, patterns.FAULT),
     ):
         assert choose(connectors, trouble) is expected, expected
 

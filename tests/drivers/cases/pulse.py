@@ -124,7 +124,7 @@ def test_noise_is_never_billed():
 
 
 def test_noise_that_comes_and_goes_bills_no_more_than_full_power():
-    """The worst case: each burst ends as soon as it is seen as noise, and comes again after the quiet time."""
+    """The worst case: each burst ends as soon as it is known, and comes again after the quiet time."""
     for imp_per_kwh, max_power_w in ((1000, 11_000), (1000, 2_000), (800, 2_000), (10_000, 22_000)):
         meter = meter_at(imp_per_kwh, max_power_w)
         began_ms = time.now_us() // 1000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tools.bench import device_run, machine
 from tools.bench.figures import Figure, interleave
-from tools.broker import Broker
+from tools.harness.broker import Broker
 
 TITLE = "The pile's MQTT client"
 STICK = "umqtt.simple's protocol, bare over a socket"

@@ -10,8 +10,8 @@ from pathlib import Path
 from tools.bench import bed, http_load, machine, whole_path
 from tools.bench.figures import Figure, interleave, percentile
 from tools.bench.swarm import Pile, Swarm
-from tools.processes import ProcessError
-from tools.system import System
+from tools.harness.processes import ProcessError
+from tools.harness.system import System
 
 TITLE = "Confirm to relay"
 SPEED = 100

@@ -13,7 +13,7 @@ from pile_protocol import topics
 from tools.bench import bed, device_run, machine
 from tools.bench.figures import Figure
 from tools.bench.rows.meters import meter
-from tools.processes import ProcessError
+from tools.harness.processes import ProcessError
 
 TITLE = "Disk and flash"
 PILES = 20

@@ -22,7 +22,7 @@ from cloud_stub.writer import Transaction
 from pile_protocol import topics
 from tools.bench import bed
 from tools.bench.figures import Figure
-from tools.chain import Chain
+from tools.harness.chain import Chain
 
 TITLE = "Growth"
 SIZES = (1_000, 100_000, 1_000_000)

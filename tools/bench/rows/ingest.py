@@ -11,8 +11,8 @@ from pile_protocol import topics
 from tools.bench import bed
 from tools.bench.feeder import Feeder, packets
 from tools.bench.figures import Figure, interleave
-from tools.processes import Children
-from tools.system import System
+from tools.harness.processes import Children
+from tools.harness.system import System
 
 TITLE = "Settlement ingestion"
 STICK = "a paho subscriber that parses and stores nothing"

@@ -11,8 +11,8 @@ from tools.bench import bed, swarm
 from tools.bench.feeder import Feeder, packets
 from tools.bench.figures import Figure, interleave
 from tools.bench.rows.ingest import DONE, STICK, STICK_TOPIC, stick
-from tools.processes import ProcessError
-from tools.system import System
+from tools.harness.processes import ProcessError
+from tools.harness.system import System
 
 TITLE = "Meter values"
 PILES = 1000

@@ -8,7 +8,7 @@ from tools.bench import bed, http_load, machine, whole_path
 from tools.bench.figures import Figure, interleave
 from tools.bench.orderflow import Flow
 from tools.bench.swarm import Swarm
-from tools.system import System
+from tools.harness.system import System
 
 TITLE = "Whole orders"
 CLIENTS = 32

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tools.bench import bed, http_load
 from tools.bench.figures import Figure, interleave
-from tools.processes import Children, ProcessError, free_port
-from tools.system import System
+from tools.harness.processes import Children, ProcessError, free_port
+from tools.harness.system import System
 
 TITLE = "Page and rate"
 STICK = "a bare ASGI answer of the same size"

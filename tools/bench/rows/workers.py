@@ -11,9 +11,9 @@ from pile_protocol import topics
 from tools.bench import bed
 from tools.bench.feeder import Feeder, packets
 from tools.bench.figures import Figure
-from tools.postgres import NoPostgres, Postgres
-from tools.processes import ProcessError
-from tools.workers import Workers
+from tools.harness.postgres import NoPostgres, Postgres
+from tools.harness.processes import ProcessError
+from tools.harness.workers import Workers
 
 TITLE = "Several workers on PostgreSQL, durable"
 COUNTS = (1, 2, 3)

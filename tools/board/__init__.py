@@ -1,0 +1,1 @@
+"""Programs for a board: flash, deploy, provision, calibrate; and the checks of its pins and heap."""

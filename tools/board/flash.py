@@ -1,0 +1,78 @@
+"""Writes a downloaded MicroPython image onto a board: python -m tools.board.flash IMAGE PORT [--erase]
+
+The image says which chip it is for, and the chip where it must be written. esptool does the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+MAGIC = 0xE9  # ESP-IDF, "Firmware Image Format": the first byte
+CHIP_ID_AT = 12  # and two bytes that name the chip
+APP_AT = 32  # "Application Description", of which an app has one here, and a bootloader none: how it begins
+APP_MAGIC = bytes.fromhex("3254cdab")
+# Chip id: esptool's name of it, and where its ROM looks for the bootloader.
+CHIPS = {0: ("esp32", 0x1000), 5: ("esp32c3", 0x0), 9: ("esp32s3", 0x0)}
+BAUD = 460_800
+
+
+class FlashError(Exception):
+    """The image cannot be used; the text says why."""
+
+
+def chip_of(image: bytes) -> tuple[str, int]:
+    """(chip, address) of an image. Raises FlashError."""
+    if len(image) < CHIP_ID_AT + 2 or image[0] != MAGIC:
+        raise FlashError(
+            "this is no ESP32 image: take the .bin file of the board's MicroPython download page"
+        )
+    if image[APP_AT:].startswith(APP_MAGIC):
+        raise FlashError(
+            "this is an update without a bootloader (.app-bin), and a board would not start from it: take the"
+            " .bin file of the same page"
+        )
+    chip_id = int.from_bytes(image[CHIP_ID_AT : CHIP_ID_AT + 2], "little")
+    if chip_id not in CHIPS:
+        raise FlashError(f"this image is for a chip that no board here has (chip id {chip_id})")
+    return CHIPS[chip_id]
+
+
+def commands(image: Path, port: str, erase: bool) -> list[list[str]]:
+    """What esptool is to do. Raises FlashError, OSError."""
+    if not image.is_file():
+        raise FlashError(f"IMAGE must name the .bin file to write, not '{image}'")
+    if not port:
+        raise FlashError("no PORT is given, such as /dev/ttyUSB0")
+    chip, address = chip_of(image.read_bytes()[:64])
+    esptool = [sys.executable, "-m", "esptool", "--chip", chip, "--port", port]
+    todo = [[*esptool, "erase-flash"]] if erase else []
+    return [*todo, [*esptool, "--baud", str(BAUD), "write-flash", hex(address), str(image)]]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("image", type=Path)
+    parser.add_argument("port")
+    parser.add_argument("--erase", action="store_true", help="everything on the board, its journal too")
+    options = parser.parse_args()
+    try:
+        for command in commands(options.image, options.port, options.erase):
+            done = subprocess.run(command)
+            if done.returncode:
+                return done.returncode
+    except (FlashError, OSError) as error:
+        print(f"flash: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nflash: interrupted; the board starts again once it is written whole", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The MicroPython under measurement, and the firmware in the forms that it can have on a chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import ROOT
+from tools.board import romfs
+from tools.board.deploy import image
+from tools.harness import micropython32
+from tools.harness.sim_pile import interpreter
+
+BOARD = "esp32-devkitc"
+RIG = ROOT / "tests" / "heap" / "rig"
+RIG_LINK = "rig"  # beside the forms
+FACTOR_64 = (
+    2  # pointers of 8 bytes and blocks of 32: what the 64-bit interpreter takes of a 32-bit one's heap
+)
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    argv: list[str]
+    bits: int
+    why_not_32: str | None = None
+
+    def command(self, heap_bytes: int, form: Path, *words: str) -> list[str]:
+        return [*self.argv, "-X", f"heapsize={heap_bytes}", str(RIG / "run.py"), str(form), str(RIG), *words]
+
+
+def choose() -> Interpreter:
+    """The 32-bit interpreter, or else the 64-bit one with the reason."""
+    try:
+        return Interpreter(micropython32.command(), 32)
+    except micropython32.Unavailable as why:
+        return Interpreter(interpreter(), 64, str(why))
+
+
+def build_forms(folder: Path) -> dict[str, Path]:
+    """{"mpy": a folder as deployed, "romfs": the same as an image}."""
+    files = image.build(image.board_folder(BOARD))
+    forms = {"romfs": folder / "pile.romfs", "mpy": folder / "mpy"}
+    image.write(files, forms["mpy"])
+    (folder / RIG_LINK).symlink_to(RIG)
+    forms["romfs"].write_bytes(romfs.pack(files))
+    return forms

@@ -1,0 +1,159 @@
+"""The job that has to fit: order, charge, settlement, a lost broker, order and settlement again.
+
+Piles with heaps of every size live through it side by side, against a real broker and cloud; the smallest
+that gets through is the answer. One more has heap in plenty and tells how much was alive, stage by stage.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.board.heap.interpreters import FACTOR_64, Interpreter
+from tools.harness.api_client import ApiError
+from tools.harness.phone import Phone, PhoneOrder
+from tools.harness.processes import Child, Children, ProcessError
+from tools.harness.system import DEMO_RATE, PileIdentity, System
+
+KIB = 1024
+WATCHED_KIB = 4_096
+ONLINE_S = 40
+ORDER_S = 25
+CHARGE_S = 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """form: a key of interpreters.build_forms. tls: whether MQTT runs over TLS."""
+
+    form: str
+    tls: bool
+
+    def __str__(self) -> str:
+        return self.form + (" with TLS" if self.tls else "")
+
+
+@dataclass
+class _Pile:
+    identity: PileIdentity
+    kib: int
+    child: Child
+    watched: bool
+    failed: str | None = None
+    order: PhoneOrder | None = None
+    live_bytes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """smallest_kib: None where not even the largest heap was enough. live_bytes: the most alive until each
+    stage was over. why: what became of the largest heap that was too small.
+    """
+
+    smallest_kib: int | None
+    live_bytes: dict[str, int]
+    why: str | None
+
+
+class Story:
+    """One case, on a system that was started with a TLS port.
+
+    rig_bytes: what the interpreter and the rig (a chip's own modules, in Python) take before the firmware
+    comes. They have heap of their own on top of each size.
+    """
+
+    def __init__(self, system: System, interpreter: Interpreter, form: Path, case: Case, rig_bytes: int):
+        self._system = system
+        self._interpreter = interpreter
+        self._form = form
+        self._case = case
+        self._rig_bytes = rig_bytes
+        self._phone = Phone(system.base_url)
+
+    def run(self, sizes_kib: Sequence[int], rate: dict[str, object] = DEMO_RATE) -> Result:
+        """sizes_kib: heaps to try, of a 32-bit interpreter. Raises ApiError, ProcessError."""
+        with Children() as children:
+            piles = [self._start(children, kib, rate) for kib in sizes_kib]
+            watched = self._start(children, WATCHED_KIB, rate, watched=True)
+            piles.append(watched)
+            self._stage(piles, "online", self._online)
+            for number in (1, 2):
+                self._stage(piles, f"order {number} placed", self._place)
+                self._stage(piles, f"order {number} settled", self._settled)
+                if number == 1:
+                    self._system.broker.stop()
+                    self._system.broker.start()
+                    self._stage(piles, "online again", self._online)
+            fit = [pile.kib for pile in piles if not pile.failed and not pile.watched]
+            failed = [pile for pile in piles if pile.failed]
+            why = max(failed, key=lambda pile: pile.kib) if failed else None
+            return Result(min(fit, default=None), watched.live_bytes, why and f"{why.kib} KiB: {why.failed}")
+
+    def _start(self, children: Children, kib: int, rate: dict[str, object], watched: bool = False) -> _Pile:
+        identity = self._system.add_pile()
+        self._system.set_rate(identity.device_id, rate)
+        flash = self._system.data / "piles" / identity.device_id
+        flash.mkdir(parents=True)
+        broker = self._system.broker
+        where: dict[str, object] = {"host": "127.0.0.1", "port": broker.port, "backoff_max_ms": 500}
+        if self._case.tls:
+            where |= {"port": broker.tls_port, "ca": "ca.pem"}
+            (flash / "ca.pem").write_bytes((broker.certs / "ca.pem").read_bytes())
+        config = {
+            "device_id": identity.device_id, "key": identity.key, "broker": where,
+            "wifi": {"ssid": "Courtyard", "password": "correct horse"}, "ntp": "127.0.0.1:9",
+        }  # fmt: skip
+        path = flash / "config.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(config))
+        factor = 1 if self._interpreter.bits == 32 else FACTOR_64
+        bytes_ = kib * KIB * factor + self._rig_bytes
+        argv = self._interpreter.command(bytes_, self._form, "boot", *(["watch"] if watched else []))
+        return _Pile(identity, kib, children.start(f"{kib} KiB", argv, cwd=flash), watched)
+
+    def _stage(self, piles: list[_Pile], name: str, do: Callable[[_Pile], None]) -> None:
+        for pile in piles:
+            if pile.failed:
+                continue
+            try:
+                do(pile)
+            except (ApiError, ProcessError) as error:
+                lines = [line for line in pile.child.lines if "Error" in line or "memory" in line]
+                pile.failed = f"{name}: {lines[-1] if lines else error}"
+            if pile.watched and pile.failed:
+                raise ProcessError(
+                    f"the pile with a heap in plenty failed too: {pile.failed}\n"
+                    + "\n".join(pile.child.lines[-20:])
+                )
+            if pile.watched:
+                told = [json.loads(line) for line in pile.child.lines if line.startswith('{"live_bytes"')]
+                pile.live_bytes[name] = max(each["live_bytes"] for each in told) - self._rig_bytes
+
+    def _online(self, pile: _Pile) -> None:
+        deadline = time.monotonic() + ONLINE_S
+        while not self._phone.pile(pile.identity.device_id)["online"]:
+            self._check(pile, deadline)
+
+    def _check(self, pile: _Pile, deadline: float) -> None:
+        """Waits a moment. Raises ProcessError where waiting on is of no use."""
+        pile.child.check_alive()
+        if any("memory" in line for line in pile.child.lines):
+            raise ProcessError("too little memory")
+        if time.monotonic() > deadline:
+            raise ProcessError("it took too long")
+        time.sleep(0.02)
+
+    def _place(self, pile: _Pile) -> None:
+        pile.order = self._phone.order(pile.identity.device_id, limits={"duration_s": CHARGE_S})
+
+    def _settled(self, pile: _Pile) -> None:
+        if pile.order is None:
+            raise ApiError("no order was placed")
+        deadline = time.monotonic() + ORDER_S
+        while (order := pile.order.view())["state"] != "Settled":
+            self._check(pile, deadline)
+        if order["reason"] != "TimeLimitReached":
+            raise ApiError(f"settled by {order['reason']}")

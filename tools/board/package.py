@@ -1,0 +1,46 @@
+"""package.json, for `mpremote mip install`: python -m tools.board.package --write | --check
+
+The list is boards/manifest.py's. The board's own board.py is not in it: it is copied by hand, since it is the
+file that people edit. Sources, not .mpy: for those, and for comparing what arrived, there is `make deploy`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from tools import ROOT
+from tools.board.deploy import image
+
+FILE = ROOT / "package.json"
+
+
+def text() -> str:
+    from_manifest = image.sources(image.BOARDS / "manifest.py")
+    urls = [[name, path.relative_to(ROOT).as_posix()] for name, path in from_manifest.items()]
+    lines = ",\n".join("    " + json.dumps(pair) for pair in urls)
+    return f'{{\n  "urls": [\n{lines}\n  ],\n  "deps": [],\n  "version": "{_version()}"\n}}\n'
+
+
+def _version() -> str:
+    for line in (ROOT / "firmware" / "app.py").read_text().splitlines():
+        if line.startswith("FIRMWARE = "):
+            return line.split('"')[1]
+    raise ValueError("firmware/app.py names no FIRMWARE")
+
+
+def main() -> int:
+    if sys.argv[1:] == ["--write"]:
+        FILE.write_text(text())
+        return 0
+    if sys.argv[1:] != ["--check"]:
+        print(__doc__)
+        return 2
+    if not FILE.exists() or FILE.read_text() != text():
+        print("package.json is not current: python -m tools.board.package --write")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,306 @@
+"""Tells a pile who it is: Wi-Fi, broker, CA, device id and key, into config.json on the board.
+
+python -m tools.board.provision PORT --device-id ID --broker HOST:PORT [--ca FILE] [--ssid NAME] [--cloud URL]
+python -m tools.board.provision PORT --from FILE
+
+With --cloud the pile is registered there in the same step, and its key goes from the cloud to the board
+without being seen (the operator's token: RATELOCK_OPERATOR_TOKEN, or asked for; a file in RATELOCK_DATA holds
+it until the board does). Otherwise the key is asked for, or taken from RATELOCK_DEVICE_KEY. What is not given
+stays as it is on a pile that is configured already; its journal and its calibration stay in any case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tools import ROOT
+from tools.board.deploy import DeployError
+from tools.board.deploy.__main__ import MOST_S, QUIET_S
+from tools.board.deploy.line import Line
+from tools.harness.api_client import ApiError, Client
+
+sys.path.insert(0, str(ROOT / "firmware"))
+import config as pile_config
+from pile.outbox import Outbox
+from pile_protocol.errors import ProtocolError
+
+CONFIG = "config.json"
+CA = "ca.pem"
+JOURNAL = "flash"
+KEY_VARIABLE = "RATELOCK_DEVICE_KEY"
+TOKEN_VARIABLE = "RATELOCK_OPERATOR_TOKEN"
+PASSWORD_VARIABLE = "RATELOCK_WIFI_PASSWORD"
+
+Ask = Callable[[str], str]
+
+
+def broker_of(text: str) -> dict[str, Any]:
+    """{"host", "port"} of "host:port". Raises DeployError."""
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()):
+        raise DeployError(f"the broker must read HOST:PORT, not {text}")
+    return {"host": host, "port": int(port)}
+
+
+def present_config(line: Line) -> dict[str, Any]:
+    """What the board has; {} where that is nothing usable: config.json is a name that others use too."""
+    try:
+        values = json.loads(line.read(CONFIG) or b"{}")
+    except ValueError:
+        return {}
+    if not isinstance(values, dict):
+        return {}
+    for name in ("broker", "wifi"):
+        if not isinstance(values.get(name, {}), dict):
+            del values[name]
+    return values
+
+
+def given_config(path: Path) -> dict[str, Any]:
+    """What a file gives. Raises DeployError, OSError."""
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DeployError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict) or not isinstance(values.get("broker", {}), dict):
+        raise DeployError(f"{path} is no config.json: what one holds stands in firmware/config.py")
+    return values
+
+
+def register(url: str, token: str, device_id: str, connectors: int, name: str) -> str:
+    """The key of a pile that is new to the cloud. Raises DeployError."""
+    body: dict[str, Any] = {"device_id": device_id, "connectors": connectors}
+    if name:
+        body["name"] = name
+    try:
+        answer = Client(url, token).post("/api/piles", body)
+        if answer.status == 201:
+            return str(answer.json()["key"])
+        if answer.status == 409:
+            raise DeployError(
+                f"the cloud knows {device_id} already and tells a key only once: give that key, or another id"
+            )
+        raise DeployError(f"the cloud does not take {device_id}: HTTP {answer.status} {answer.code}")
+    except ApiError as error:
+        raise DeployError(f"the cloud at {url}: {error}") from error
+
+
+def gather(options: argparse.Namespace, present: dict[str, Any], ask: Ask) -> dict[str, Any]:
+    """The new config.json: from file or options, else as present, else asked for. Raises DeployError."""
+    values = dict(present)
+    if options.file:
+        values.update(given_config(options.file))
+    device_id = options.device_id or values.get("device_id") or input("device id: ")
+    if device_id != values.get("device_id"):
+        values.pop("key", None)  # it is the other pile's
+    values["device_id"] = device_id
+    if options.broker:
+        values["broker"] = {**values.get("broker", {}), **broker_of(options.broker)}
+    elif "broker" not in values:
+        values["broker"] = broker_of(input("broker (HOST:PORT): "))
+    if options.ca:
+        values["broker"] = {**values["broker"], "ca": CA}
+    if options.no_wifi:
+        values.pop("wifi", None)
+    elif options.ssid or "wifi" not in values:
+        ssid = options.ssid or input("Wi-Fi name: ")
+        password = os.environ.get(PASSWORD_VARIABLE)
+        values["wifi"] = {
+            "ssid": ssid,
+            "password": ask(f"password of {ssid}: ") if password is None else password,
+        }
+    if options.ntp:
+        values["ntp"] = options.ntp
+    return values
+
+
+def key_for(options: argparse.Namespace, values: dict[str, Any], ask: Ask) -> str:
+    """The device key: from cloud, environment, file, board, or person. Raises DeployError."""
+    if options.cloud:
+        token = os.environ.get(TOKEN_VARIABLE) or ask("operator token: ")
+        return register(options.cloud, token, values["device_id"], options.connectors, options.name)
+    return os.environ.get(KEY_VARIABLE) or values.get("key") or ask("device key (64 hex digits): ").strip()
+
+
+def check_journal(line: Line, present: dict[str, Any], device_id: str, key: str | None) -> None:
+    """Raises DeployError where what the pile still owes would be lost: sealed with, or sent for, what it was.
+
+    key: None for one that the cloud has yet to make.
+    """
+    known = present.get("device_id")
+    if known in (None, device_id) and present.get("key") in (None, key):
+        return
+    if left := waiting(line):
+        other = "another key" if known == device_id else "another id"
+        raise DeployError(
+            f"this was {known}, with {other}, and its journal holds what is not settled yet "
+            f"({', '.join(left)}): let it reach its cloud first, or --force"
+        )
+
+
+@contextmanager
+def kept_key(values: dict[str, Any], from_cloud: bool) -> Iterator[Path | None]:
+    """A file for a key that the cloud tells only once, gone again when the board has it.
+
+    It is there, for its owner alone, before the cloud is asked: a place that cannot be written costs no key.
+    Raises DeployError where an earlier run has left one: the cloud would not tell that key again.
+    """
+    if not from_cloud:
+        yield None
+        return
+    folder = Path(os.environ.get("RATELOCK_DATA") or ".ratelock")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"provision-{values['device_id']}.json"
+    if path.exists() and path.stat().st_size:
+        raise DeployError(
+            f"{values['device_id']} is registered already, and its key is kept in {path}:"
+            " give --from that file in place of --cloud (or delete it, if no pile needs it)"
+        )
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        yield path
+    except BaseException:
+        if path.stat().st_size:
+            print(
+                f"provision: {values['device_id']} is registered, and its key is kept in {path}:"
+                f" when the board can be written again, give --from {path} in place of --cloud",
+                file=sys.stderr,
+            )
+        else:
+            path.unlink()
+        raise
+    path.unlink()
+
+
+class BoardStore:
+    """The board's journal, for reading: as much of the store contract as an outbox needs to be loaded."""
+
+    def __init__(self, line: Line):
+        self._line = line
+
+    def names(self) -> list[str]:
+        return self._line.listdir(JOURNAL)
+
+    def read(self, name: str) -> bytes | None:
+        return self._line.read(f"{JOURNAL}/{name}")
+
+    def lines(self, name: str) -> list[bytes]:
+        return (self.read(name) or b"").splitlines(keepends=True)
+
+
+def waiting(line: Line) -> list[str]:
+    """What the board's journal still owes under who it is now: open orders, unacknowledged settlements.
+
+    The newest segment of the outbox stays in flash when all in it is acknowledged, so its name says nothing.
+    """
+    store = BoardStore(line)
+    found = [name for name in store.names() if name.startswith("order-")]
+    outbox = Outbox(store)
+    outbox.load([])
+    if outbox.depth:
+        found.append(f"{outbox.depth} of {outbox.last_seq} settlements")
+    return found
+
+
+def provision(options: argparse.Namespace, ask: Ask = getpass.getpass) -> None:
+    """The whole job. Raises DeployError."""
+    ca = options.ca.read_bytes() if options.ca else None
+    if ca is not None and b"-----BEGIN CERTIFICATE-----" not in ca:
+        raise DeployError(f"{options.ca} is no certificate in PEM")
+    with Line(options.port) as line:
+        present = present_config(line)
+        values = gather(options, present, ask)
+        if not options.force:
+            check_journal(line, present, values["device_id"], None if options.cloud else present.get("key"))
+        # Everything else is judged before the cloud makes a key that would be lost with a mistake.
+        judge({**values, "key": "0" * 64})
+        with kept_key(values, bool(options.cloud)) as kept:
+            values["key"] = key_for(options, values, ask)
+            if kept:
+                kept.write_text(json.dumps(values))
+            elif not options.force:
+                check_journal(line, present, values["device_id"], values["key"])
+            judge(values)
+            if ca is not None:
+                line.write(CA, ca)
+            line.write(CONFIG, json.dumps(values, ensure_ascii=False).encode())
+            confirm(line)
+        print(
+            f"{values['device_id']} is provisioned for {values['broker']['host']}:{values['broker']['port']}"
+        )
+        if options.no_restart:
+            return
+        line.restart()
+        print("  restarted; its first lines:")
+        for text in line.lines(options.quiet_s, MOST_S):
+            print(f"    {text}")
+
+
+def judge(values: dict[str, Any]) -> None:
+    """The pile's own checks, before anything is written. Raises DeployError."""
+    try:
+        pile_config.check(values)
+    except ProtocolError as error:
+        raise DeployError(f"the pile would refuse this configuration: {error}") from None
+
+
+def confirm(line: Line) -> None:
+    """Has the pile itself read what was written, where its firmware is there already. Raises DeployError."""
+    answer = line.exec(
+        "try:\n import config\nexcept ImportError:\n print('no firmware')\n"
+        "else:\n try:\n  config.load()\n  print('ok')\n except config.ConfigError as error:\n  print(error)"
+    ).strip()
+    if answer == "no firmware":
+        print("there is no firmware on the board yet: `make deploy`")
+    elif answer != "ok":
+        raise DeployError(f"the pile does not take what was written: {answer}")
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m tools.board.provision",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("port", help="the serial port, such as /dev/ttyUSB0")
+    made.add_argument("--from", dest="file", type=Path, metavar="FILE", help="a config.json to start from")
+    made.add_argument("--device-id")
+    made.add_argument("--broker", metavar="HOST:PORT")
+    made.add_argument("--ca", type=Path, metavar="FILE", help="the broker's CA; makes it MQTT over TLS")
+    made.add_argument("--ssid", metavar="NAME", help=f"its password is asked for, or {PASSWORD_VARIABLE}")
+    made.add_argument("--no-wifi", action="store_true")
+    made.add_argument("--ntp", metavar="HOST")
+    made.add_argument("--cloud", metavar="URL", help="register the pile there, and take its key")
+    made.add_argument("--connectors", type=int, default=1, help="of the new pile at the cloud")
+    made.add_argument("--name", default="", help="of the new pile at the cloud")
+    made.add_argument(
+        "--force", action="store_true", help="another id or key, an unsettled journal notwithstanding"
+    )
+    made.add_argument("--no-restart", action="store_true")
+    made.add_argument("--quiet-s", type=float, default=QUIET_S, help=argparse.SUPPRESS)
+    return made
+
+
+def main() -> int:
+    options = parser().parse_args()
+    try:
+        provision(options)
+    except (DeployError, OSError, EOFError) as error:
+        print(f"provision: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,261 @@
+"""The MQTT broker, mosquitto 2, with a configuration of ours.
+
+    python -m tools.broker --data .ratelock --port 1883
+
+Its folder, $RATELOCK_DATA/broker, holds mosquitto.conf, acl, passwd and the broker's own state. The cloud
+rewrites passwd whenever a pile is added; the runner watches the file and has the broker read it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO
+
+from cloud_stub import broker_auth
+from tools.harness import broker_config, certs, mosquitto
+from tools.harness.processes import (
+    HOST,
+    Child,
+    Children,
+    ProcessError,
+    Started,
+    alone_in,
+    exit_on_signals,
+    free_port,
+    is_port_taken,
+    on_a_free_port,
+    wait_for_port,
+)
+
+_TLS = "certfile server.pem\nkeyfile server.key\ntls_version tlsv1.2"
+
+WATCH_INTERVAL_S = 0.05
+
+
+def say(text: str) -> None:
+    print("broker: " + text, file=sys.stderr, flush=True)
+
+
+class Broker(Started):
+    """One mosquitto on 127.0.0.1, for as long as the `with` block (or from `start` to `stop`).
+
+    data: the project's data folder (RATELOCK_DATA). port: None takes a free one and keeps it over restarts.
+    tls_port: a second listener, mqtts, with the certificate in the data folder's certs/ (made where it is
+    missing); 0 takes a free port, None has no such listener. listen: the address of that one.
+    """
+
+    def __init__(
+        self,
+        data: str | os.PathLike[str],
+        port: int | None = None,
+        tls_port: int | None = None,
+        listen: str = HOST,
+    ):
+        self.folder = Path(data).resolve() / "broker"
+        self.certs = Path(data).resolve() / "certs"
+        self.port = port or 0
+        self.tls_port = tls_port
+        self.listen = listen
+        self._way: mosquitto.Native | mosquitto.Docker | None = None
+        self._children = Children()
+        self._child: Child | None = None
+        self._ending = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self._lock: IO[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://{HOST}:{self.port}"
+
+    @property
+    def tls_url(self) -> str:
+        """Where piles connect over TLS, trusting certs/ca.pem."""
+        return f"mqtts://{self.listen}:{self.tls_port}"
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs it. Raises ProcessError where it does not run."""
+        if self._child is None:
+            raise ProcessError("the broker does not run")
+        return self._child.pid
+
+    @property
+    def cloud_password(self) -> str:
+        """The password of the user `cloud`."""
+        return (self.folder / "cloud.password").read_text().strip()
+
+    def start(self) -> None:
+        """Returns once the broker accepts connections. Raises ProcessError, or mosquitto.NoBroker."""
+        self._way = self._way or mosquitto.find(say)
+        self._write_secrets()
+        # Another broker here would write over configuration and state, or end our container.
+        self._lock = self._lock or alone_in(self.folder, "broker")
+        if self.port:
+            self._start_on(self.port)
+        else:
+            self.port = on_a_free_port(self._start_on)
+        self._ending.clear()
+        self._watcher = threading.Thread(
+            target=self._watch, args=(self._passwd_mark(),), name="passwd watcher", daemon=True
+        )
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Ends the broker in order: it saves its state first. Nothing where it does not run."""
+        self._end_watcher()
+        self._children.stop()
+        if self._child and self._way:
+            self._way.clean_up(self.folder)
+        self._child = None
+        self._unlock_folder()
+
+    def kill(self) -> None:
+        """Ends the broker as a power cut would; `start` brings it back on the same port."""
+        self._end_watcher()
+        if self._child and self._way:
+            self._way.signal(self.folder, self._child, signal.SIGKILL)
+            self._children.kill_one(self._child)
+        self._child = None
+        self._unlock_folder()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def check_alive(self) -> None:
+        """Raises ProcessError where the broker has ended by itself."""
+        if self._child:
+            self._child.check_alive()
+
+    def _write_secrets(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ProcessError(
+                f"{self.folder.parent} cannot be the data folder ({error.strerror});"
+                " RATELOCK_DATA names another"
+            ) from error
+        password_file = self.folder / "cloud.password"
+        try:
+            with open(password_file, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(secrets.token_hex(32) + "\n")
+        except FileExistsError:
+            pass
+        passwd = self.folder / "passwd"
+        if not passwd.exists():
+            broker_auth.write(passwd, {broker_config.CLOUD_USER: self.cloud_password})
+
+    def _unlock_folder(self) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _start_on(self, port: int) -> None:
+        if self._way is None:
+            raise ProcessError("no way to run mosquitto was chosen")
+        if is_port_taken(port):
+            raise ProcessError(f"port {port} is taken; RATELOCK_MQTT_PORT names another one for MQTT")
+        broker_config.write(self.folder, self._listeners(port))
+        child = self._children.start(
+            "broker",
+            self._way.argv(self.folder, port),
+            env=self._way.environment(self.folder, port, self.tls_port, self.listen),
+            cwd=self.folder,
+            log=self.folder / "mosquitto.log",
+        )
+        try:
+            # Its own word that it runs: the port alone could be answered by a stranger.
+            child.wait_for_line(
+                lambda line: "mosquitto version" in line and "running" in line, self._way.start_timeout_s
+            )
+            wait_for_port(port, child, self._way.start_timeout_s)
+        except BaseException:
+            self._children.stop_one(child)
+            raise
+        self._child = child
+
+    def _listeners(self, port: int) -> str:
+        listeners = self._way.listener(port) if self._way else ""
+        if self.tls_port is None:
+            return listeners
+        if self.tls_port == 0:
+            self.tls_port = free_port()
+        certs.ensure(self.certs)
+        # Copies in the broker's own folder: that is what a container sees, and whom it belongs to.
+        for name in ("server.pem", "server.key"):
+            (self.folder / name).unlink(missing_ok=True)
+            shutil.copy(self.certs / name, self.folder / name)
+        tls = self._way.tls_listener(self.tls_port, self.listen) if self._way else ""
+        return f"{listeners}\n\n{tls}\n{_TLS}"
+
+    def _passwd_mark(self) -> tuple[int, int, int] | None:
+        """Changes when passwd does."""
+        try:
+            status = os.stat(self.folder / "passwd")
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _watch(self, mark: tuple[int, int, int] | None) -> None:
+        while not self._ending.wait(WATCH_INTERVAL_S):
+            now = self._passwd_mark()
+            if now != mark and now is not None and self._child and self._way:
+                mark = now
+                self._way.signal(self.folder, self._child, signal.SIGHUP)
+
+    def _end_watcher(self) -> None:
+        self._ending.set()
+        if self._watcher:
+            self._watcher.join()
+            self._watcher = None
+
+
+def port_number(text: str) -> int:
+    """A TCP port. Raises argparse.ArgumentTypeError."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text}")
+    return int(text)
+
+
+def port_setting(name: str, default: int | None) -> int | None:
+    """The port that a variable names. Raises ProcessError."""
+    text = os.environ.get(name)
+    try:
+        return port_number(text) if text else default
+    except argparse.ArgumentTypeError:
+        raise ProcessError(f"{name} must be a port from 1 to 65535, not {text}") from None
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.broker", description="RateLock's MQTT broker.")
+    parser.add_argument("--data", default=os.environ.get("RATELOCK_DATA") or ".ratelock", help="data folder")
+    parser.add_argument("--port", type=port_number, help="else RATELOCK_MQTT_PORT, or 1883")
+    parser.add_argument("--tls-port", type=port_number, help="also listen with TLS (mqtts)")
+    options = parser.parse_args(argv)
+    exit_on_signals()
+    try:
+        port = options.port or port_setting("RATELOCK_MQTT_PORT", 1883)
+        tls_port = options.tls_port or port_setting("RATELOCK_MQTTS_PORT", None)
+        with Broker(options.data, port, tls_port, mosquitto.network_address()) as broker:
+            say(f"{broker.url}, folder {broker.folder}")
+            if broker._child:
+                broker._child.wait()
+                say("ended by itself; see mosquitto.log")
+                return 1
+    except (ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

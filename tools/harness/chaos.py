@@ -1,0 +1,306 @@
+"""Kills whatever runs, again and again, in the middle of orders, and then looks whether the books balance.
+
+    python -m tools.harness.chaos --rounds 300 --seed 7
+
+A round: one to three orders are confirmed on random piles, and at a random moment of their lives the firmware
+of a pile, the cloud, the broker, or several of them, are ended by `kill -9` and started again. At the end
+everything is left alone until all is settled, and the books are audited: against what the hardware says that
+it delivered, against the settlements' chain, and against a second computation of every total.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import secrets
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pile_protocol import pricing
+from tools.harness.api_client import ApiError
+from tools.harness.phone import Phone
+from tools.harness.processes import Child, ProcessError
+from tools.harness.system import DEMO_RATE, PileIdentity, System
+
+SPEED = 600
+POWER_W = 7_000
+IMP_PER_KWH = 1_600
+QUIET_TIMEOUT_S = 180
+KILLS = ("pile", "cloud", "broker", "pile and cloud", "cloud and broker", "everything")
+PILE_OPTIONS = ("--world", "--keepalive-s", "2", "--backoff-max-ms", "1000")
+LOSS_MAX_MS = 2_000  # of charging, for each kill of a pile
+
+
+@dataclass
+class Pile:
+    """A pile over all its lives."""
+
+    identity: PileIdentity
+    flash: Path
+    child: Child | None = None
+    kills: int = 0
+    closed: int = 0  # relay closings seen, in lives that have ended
+    confirmed: list[str] = field(default_factory=list)  # order ids
+
+    @property
+    def device_id(self) -> str:
+        return self.identity.device_id
+
+    def closings(self) -> int:
+        lines = self.child.lines if self.child else []
+        return self.closed + sum('"relay closed"' in line for line in lines)
+
+    def delivered_mwh(self) -> int:
+        """What the hardware gave the car in all lives together."""
+        return sum(json.loads((self.flash / "world.json").read_text()))
+
+
+class Chaos:
+    """The system under attack, driven by one seeded random source."""
+
+    def __init__(self, system: System, piles: int, seed: int):
+        self.system = system
+        self.random = random.Random(seed)
+        self.kills = dict.fromkeys(("pile", "cloud", "broker"), 0)
+        self.refused = 0  # confirmations that the cloud could not take at that moment
+        self.piles = []
+        for _ in range(piles):
+            identity = system.add_pile()
+            system.set_rate(identity.device_id, DEMO_RATE)
+            self.piles.append(Pile(identity, system.data / "piles" / identity.device_id))
+        for pile in self.piles:
+            self._start(pile)
+
+    def round(self) -> None:
+        """Confirms some orders, and kills something while they run."""
+        for pile in self.random.sample(self.piles, self.random.randint(1, min(3, len(self.piles)))):
+            self._confirm(pile)
+        # The one wait that is for a time and not for an event: the moment of a power cut is nobody's event.
+        time.sleep(self.random.uniform(0, 1.5))
+        victims = self.random.choice(KILLS)
+        if victims in ("pile", "pile and cloud", "everything"):
+            chosen = self.piles if victims == "everything" else [self.random.choice(self.piles)]
+            for pile in chosen:
+                self._kill(pile)
+        if "cloud" in victims or victims == "everything":
+            self.system.kill_cloud()
+            self.kills["cloud"] += 1
+        if "broker" in victims or victims == "everything":
+            self.system.broker.kill()
+            self.kills["broker"] += 1
+            self.system.broker.start()
+        if self.system.cloud is None:
+            self.system.start_cloud()
+        for pile in self.piles:
+            if pile.child is None:
+                self._start(pile)
+
+    def settle_down(self) -> None:
+        """Waits until no order is open and no outbox holds anything. Raises ProcessError."""
+        deadline = time.monotonic() + QUIET_TIMEOUT_S
+        while True:
+            waiting = self._unquiet()
+            if not waiting:
+                return
+            if time.monotonic() > deadline:
+                raise ProcessError(f"not quiet after {QUIET_TIMEOUT_S} s: {'; '.join(waiting)}")
+            time.sleep(0.1)
+
+    def _unquiet(self) -> list[str]:
+        reasons = []
+        for pile in self.piles:
+            if pile.child:
+                pile.child.check_alive()
+            view = self.system.operator.get(f"/api/piles/{pile.device_id}").json()
+            if not view["online"] or any(c["busy"] or c["status"] != "Available" for c in view["connectors"]):
+                reasons.append(f"{pile.device_id} is {view}")
+        for order in self._orders():
+            if order["state"] not in ("Settled", "Rejected", "Expired", "Cancelled"):
+                reasons.append(f"order {order['order_id']} is {order['state']}")
+        return reasons
+
+    def _orders(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for pile in self.piles:
+            for order_id in pile.confirmed:
+                answer = self.system.operator.get(f"/api/orders/{order_id}")
+                if answer.status != 200:
+                    raise ApiError(f"order {order_id} was confirmed and is gone: HTTP {answer.status}")
+                found.append(answer.json())
+        return found
+
+    def _settlements(self, pile: Pile) -> list[dict[str, Any]]:
+        """All that the cloud has stored of a pile."""
+        found: list[dict[str, Any]] = []
+        before = ""
+        while True:
+            page = self.system.operator.get(
+                f"/api/settlements?device_id={pile.device_id}&limit=50{before}"
+            ).json()
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            before = f"&before={page['next']}"
+
+    def _confirm(self, pile: Pile) -> None:
+        phone = Phone(self.base_url())
+        limits = {"energy_mwh": self.random.randint(200_000, 2_500_000)}
+        try:
+            rate_id = phone.rate(pile.device_id)["rate_id"]
+            answer = phone.confirm(
+                pile.device_id, rate_id, limits=limits, idempotency_key=secrets.token_hex(16)
+            )
+        except ApiError:
+            self.refused += 1
+            return
+        if answer.status == 201:
+            pile.confirmed.append(answer.json()["order_id"])
+        else:
+            self.refused += 1
+
+    def base_url(self) -> str:
+        """Where the next confirmation goes: the cloud, or one of several workers."""
+        return self.system.base_url
+
+    def _start(self, pile: Pile) -> None:
+        pile.child = self.system.start_pile(
+            pile.identity,
+            power_w=POWER_W,
+            imp_per_kwh=IMP_PER_KWH,
+            speed=SPEED,
+            flash=pile.flash,
+            extra=(*PILE_OPTIONS, "--battery-wh", "10000000"),
+        )
+
+    def _kill(self, pile: Pile) -> None:
+        if pile.child is None:
+            return
+        child = pile.child
+        self.system.kill_pile(child)
+        pile.child = None
+        pile.closed += sum('"relay closed"' in line for line in child.lines)
+        pile.kills += 1
+        self.kills["pile"] += 1
+
+    # -- the audit -----------------------------------------------------------------------------------------
+
+    def audit(self) -> list[str]:
+        """Everything that does not balance, one sentence each."""
+        wrong: list[str] = []
+        for pile in self.piles:
+            wrong += self._audit_pile(pile)
+        return wrong
+
+    def _audit_pile(self, pile: Pile) -> list[str]:
+        wrong = []
+        name = pile.device_id
+        settlements = sorted(self._settlements(pile), key=lambda s: s["seq"])
+        orders = {o["order_id"]: o for o in self._orders() if o["device_id"] == name}
+        if [s["seq"] for s in settlements] != list(range(1, len(settlements) + 1)):
+            wrong.append(f"{name}: sequence numbers {[s['seq'] for s in settlements]}")
+        for before, after in zip([None, *settlements], settlements, strict=False):
+            if after["prev_mac"] != (before["mac"] if before else None):
+                wrong.append(f"{name}: the chain breaks at {after['seq']}")
+        by_order = [s["order_id"] for s in settlements]
+        if len(set(by_order)) != len(by_order):
+            wrong.append(f"{name}: an order is settled twice")
+        for settlement in settlements:
+            wrong += [f"{name}: settlement {settlement['seq']}: {p}" for p in _problems(settlement, orders)]
+        for order_id, order in orders.items():
+            if (order["state"] == "Settled") != (order_id in by_order):
+                wrong.append(f"{name}: order {order_id} is {order['state']}")
+            # The energy lost to a kill may be as much as a small order: that alone would not show a lost one.
+            if order_id not in by_order and (order["accepted_at"] or order["charging_at"]):
+                wrong.append(f"{name}: order {order_id} was accepted and is not settled")
+        if pile.closings() < len(set(by_order)) - pile.kills:
+            wrong.append(f"{name}: more orders settled than relays closed")
+        if not settlements and pile.closings():
+            wrong.append(f"{name}: the relay closed and nothing was settled")
+        wrong += self._audit_energy(pile, sum(s["energy_mwh"] for s in settlements), len(settlements))
+        return wrong
+
+    def _audit_energy(self, pile: Pile, billed_mwh: int, orders: int) -> list[str]:
+        delivered_mwh = pile.delivered_mwh()
+        # Whole pulses are what a meter knows: each order and each life may leave part of one behind.
+        pulses_mwh = (orders + pile.kills + 1) * (1_000_000 // IMP_PER_KWH + 1)
+        lost_max_mwh = pulses_mwh + pile.kills * POWER_W * SPEED * LOSS_MAX_MS // 3_600
+        if billed_mwh > delivered_mwh:
+            return [f"{pile.device_id}: billed {billed_mwh} mWh of {delivered_mwh} delivered"]
+        if delivered_mwh - billed_mwh > lost_max_mwh:
+            lost = delivered_mwh - billed_mwh
+            return [
+                f"{pile.device_id}: {lost} mWh were lost in {pile.kills} kills, at most {lost_max_mwh} may"
+            ]
+        return []
+
+    def summary(self) -> str:
+        billed = delivered = settled = 0
+        for pile in self.piles:
+            settlements = self._settlements(pile)
+            settled += len(settlements)
+            billed += sum(s["energy_mwh"] for s in settlements)
+            delivered += pile.delivered_mwh()
+        kills = ", ".join(f"{count} of {victim}" for victim, count in self.kills.items())
+        states: dict[str, int] = {}
+        for order in self._orders():
+            states[order["state"]] = states.get(order["state"], 0) + 1
+        return (
+            f"kills: {kills}; orders: {states}; confirmations refused meanwhile: {self.refused}; "
+            f"settlements: {settled}; kWh delivered {delivered / 1e6:.3f}, billed {billed / 1e6:.3f}"
+        )
+
+
+def _problems(settlement: dict[str, Any], orders: dict[str, dict[str, Any]]) -> list[str]:
+    """What a second look at one settlement finds."""
+    order = orders.get(settlement["order_id"])
+    if order is None:
+        return ["of an order that nobody confirmed"]
+    found = [f"flagged {settlement['flags']}"] if settlement["flagged"] else []
+    steps = order["rate"]["steps"]
+    energies = [(next(i for i, s in enumerate(steps) if s[0] == p[0]), p[4]) for p in settlement["periods"]]
+    total_minor, _, _ = pricing.bill(order["rate"], energies, order["limits"].get("cost_minor"))
+    if not total_minor == settlement["total_minor"] == order["total_minor"]:
+        found.append(
+            f"{settlement['total_minor']} billed, {total_minor} computed, {order['total_minor']} kept"
+        )
+    return found
+
+
+def run(rounds: int, seed: int, piles: int, data: Path, say: Any = print) -> list[str]:
+    """The whole attack; returns what does not balance."""
+    with System(data) as system:
+        chaos = Chaos(system, piles, seed)
+        chaos.settle_down()
+        for number in range(1, rounds + 1):
+            chaos.round()
+            if number % 10 == 0:
+                chaos.settle_down()
+                say(f"round {number}: {chaos.summary()}")
+        chaos.settle_down()
+        wrong = chaos.audit()
+        say(f"seed {seed}, {rounds} rounds: {chaos.summary()}")
+        return wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Random kill -9 of firmware, cloud and broker during orders")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--piles", type=int, default=4)
+    parser.add_argument("--keep", type=Path, help="keep the data folder here")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ratelock chaos ") as scratch:
+        wrong = run(options.rounds, options.seed, options.piles, options.keep or Path(scratch))
+    for line in wrong:
+        print("VIOLATION " + line)
+    print(f"violations: {len(wrong)}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

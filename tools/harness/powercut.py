@@ -1,0 +1,195 @@
+"""Cuts the power at every single flash operation of whole orders, and measures how fast charging wears the
+flash.
+
+    python -m tools.harness.powercut --seed 7            the long form (some minutes)
+    python -m tools.harness.powercut --short             what the tests run
+
+The firmware's own storage and controller run under MicroPython on a simulated NOR flash; see
+tests/powercut/rig/. Exit status 1 where a promise was broken or a target missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from tools import ROOT
+from tools.harness.sim_pile import interpreter
+
+RIG = ROOT / "tests" / "powercut" / "rig"
+PLOTS = (
+    "pulse",
+    "memory",
+    "two",
+    "two-memory",
+    "no-clock",
+    "no-clock-memory",
+    "unplugged",
+    "bus",
+    "coarse",
+    "two-sampled",
+    "watchdog",
+)
+TEARS = ("clean", "part", "noise", "whole")
+LOST_MAX_MS = 2_000
+LIFE_MIN_YEARS = 20
+BLOCKS = 512
+CYCLES = 100_000
+HOURS_A_YEAR = 8_766
+CHARGE_HOURS = 12
+CHECKPOINT_HOURS = 600  # about a hundred erases for each block: long enough to see how even they are
+TIMEOUT_S = 3_600
+
+
+class RigError(Exception):
+    """A program of the rig failed; the text is what it printed."""
+
+
+@dataclass
+class Figures:
+    """Sums and worst values over many stories."""
+
+    stories: int = 0
+    cuts: int = 0
+    remounts: int = 0
+    lost_mwh: int = 0
+    lost_ms: int = 0
+    violations: list[str] = field(default_factory=list)
+
+    def add(self, job: str, part: dict[str, Any]) -> None:
+        self.stories += part["stories"]
+        self.cuts += part["cuts"]
+        self.remounts += part["remounts"]
+        self.lost_mwh = max(self.lost_mwh, part["lost_mwh"])
+        self.lost_ms = max(self.lost_ms, part["lost_ms"])
+        self.violations += [f"{job}: {text}" for text in part["violations"]]
+
+
+@dataclass(frozen=True)
+class Wear:
+    """Block erases over some hours of charging: of all blocks, and of the one erased most often."""
+
+    hours: int
+    erases: int
+    worst: int
+
+    @property
+    def years_by_mean(self) -> int:
+        return BLOCKS * CYCLES * self.hours // self.erases // HOURS_A_YEAR
+
+    @property
+    def years_by_worst(self) -> int:
+        return CYCLES * self.hours // self.worst // HOURS_A_YEAR
+
+
+def command(program: str, *arguments: str) -> list[str]:
+    """The command line of a program of the rig."""
+    return [*interpreter(), "-X", "heapsize=16M", str(RIG / program), *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "MICROPYPATH": f"{RIG}:{ROOT / 'firmware'}:.frozen"}
+
+
+def run(program: str, *arguments: str) -> dict[str, Any]:
+    """The JSON object that a program of the rig prints. Raises RigError."""
+    done = subprocess.run(
+        command(program, *arguments),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise RigError(f"{program} {' '.join(arguments)}:\n{done.stdout[-4_000:]}") from None
+
+
+def short_jobs(seed: int) -> list[tuple[str, ...]]:
+    """At least 500 cuts in a few seconds."""
+    age = str(seed % 50)
+    return [
+        ("once", "pulse", age, "clean", str(seed)),
+        ("once", "memory", age, "whole", str(seed)),
+        ("once", "two", age, "noise", str(seed)),
+        ("once", "two-memory", age, "part", str(seed)),
+        ("once", "no-clock", age, "part", str(seed)),
+        ("once", "unplugged", age, "noise", str(seed)),
+        ("once", "watchdog", age, "clean", str(seed)),
+        ("once", "bus", age, "part", str(seed)),
+        ("once", "coarse", age, "noise", str(seed)),
+        ("once", "two-sampled", age, "whole", str(seed)),
+        ("twice", "two", age, "29", str(seed)),
+    ]
+
+
+def long_jobs(seed: int) -> list[tuple[str, ...]]:
+    """Every plot with every kind of cut on flash of several ages, and cuts during the recovery from cuts."""
+    jobs: list[tuple[str, ...]] = []
+    for plot in PLOTS:
+        for age in (0, 11 + seed % 7, 23 + seed % 11):
+            jobs += [("once", plot, str(age), tear, str(seed)) for tear in TEARS]
+        jobs += [("twice", plot, str(seed % 50), "2", str(seed))]
+    return jobs
+
+
+def cut(jobs: Iterable[tuple[str, ...]], workers: int) -> Figures:
+    """Runs jobs side by side. Raises RigError."""
+    figures = Figures()
+    jobs = list(jobs)
+    with ThreadPoolExecutor(workers) as pool:
+        for job, part in zip(jobs, pool.map(lambda job: run("cuts.py", *job), jobs), strict=True):
+            figures.add(" ".join(job), part)
+    return figures
+
+
+def wear(how: str, hours: int) -> Wear:
+    """how: charge or checkpoints (tests/powercut/rig/wear.py)."""
+    return Wear(**run("wear.py", how, str(hours)))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=int(time.time()) % 1_000_000)
+    parser.add_argument("--short", action="store_true")
+    options = parser.parse_args()
+    workers = os.cpu_count() or 1
+    print(f"seed {options.seed}", flush=True)
+    jobs = short_jobs(options.seed) if options.short else long_jobs(options.seed)
+    figures = cut(jobs, workers)
+    print(f"cuts tried            {figures.cuts} in {figures.stories} stories of whole orders")
+    print(f"remounts              {figures.remounts}")
+    print(f"violations            {len(figures.violations)}")
+    print(f"worst loss at a cut   {figures.lost_mwh} mWh = {figures.lost_ms} ms of charging", flush=True)
+    for text in figures.violations[:50]:
+        print("  " + text)
+    missed = bool(figures.violations) or figures.lost_ms > LOST_MAX_MS
+    if not options.short:
+        with ThreadPoolExecutor(workers) as pool:
+            charge, checkpoints = pool.map(wear, ("charge", "checkpoints"), (CHARGE_HOURS, CHECKPOINT_HOURS))
+        print(f"erases                {charge.erases} in {charge.hours} hours of charging")
+        print(f"flash life            {charge.years_by_mean} years by the mean of {BLOCKS} blocks x {CYCLES}")
+        print(
+            f"                      {checkpoints.years_by_worst} years by the worst block:"
+            f" {checkpoints.worst} erases in {checkpoints.hours} hours of checkpoints"
+            f" (mean {checkpoints.erases // BLOCKS})"
+        )
+        missed = missed or min(charge.years_by_mean, checkpoints.years_by_worst) <= LIFE_MIN_YEARS
+    print("POWERCUT FAILED" if missed else "POWERCUT OK")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
