@@ -196,11 +196,11 @@ def test_a_replayed_stop_ends_no_other_order():
     pile.charge("o1", cycles=3)
     stop = sealed(command("stop", order_id="o1"))
     pile.receive_bytes(topics.COMMAND, stop)
-    pile.cycle(10)
+    pile.cycle(12)
     pile.charge("o2", cycles=3)
     pile.receive_bytes(topics.COMMAND, stop)
     pile.cycle()
-    assert pile.relays[1] and pile.connector().session.order_id == "o2"
+    assert pile.relays[1] and pile.connector().order.order_id == "o2"
 
 
 def test_a_member_before_the_seal_counts_and_one_after_it_is_none():
