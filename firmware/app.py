@@ -165,7 +165,7 @@ def start(equipment, lamp, room):
             watchdog = board.watchdog()
         pile.shell.watchdog = watchdog
         del assembly, parts
-        for name in ("assembly", "config", "foreign"):  # their heap is needed for more than a start
+        for name in ("assembly", "config", "foreign", "pile.recovery"):  # their heap is needed for more than a start
             sys.modules.pop(name, None)
         if room:
             room.clear()

@@ -11,6 +11,7 @@ from net.link import Link, will
 from net.mqtt import Client, Options
 from net.transport import tls_context
 from net.uplink import Uplink
+from pile import recovery
 from pile.clock import CALENDAR, Clock
 from pile.controller import Controller
 from pile.readings import Readings
@@ -91,8 +92,9 @@ def build_controller(settings, equipment, store, firmware):
         clock.tell(at, CALENDAR)
     controller = Controller(settings.device_id, settings.key, store, clock, parts, firmware, board.FEED)
     controller.on_time = board.set_utc
+    recovery.take_up(controller, store, settings.key)
     for connector, one in zip(controller.connectors, equipment):
         describe(connector.readings, one.meter)
-        one.meter.restore(controller.journal.register_mwh(connector.number))
+        one.meter.restore(recovery.register_mwh(store, connector.number))
         read(connector.readings, one, clock.now_ms)
     return controller

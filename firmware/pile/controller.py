@@ -12,7 +12,7 @@ from pile_protocol.errors import ProtocolError
 
 from . import admission
 from .clock import CLOUD
-from .connector import FAULT_CHANGED, Connector
+from .connector import Connector
 from .faults import Faults
 from .feed import Feed
 from .inbox import Inbox
@@ -33,7 +33,7 @@ class Controller:
     """device_id, key (32 bytes) and store belong to this pile. parts: [(Readings, safety.Limits), ...], one for each
     connector from 1 on. feed: {"limit_ma": ...} of a supply that all connectors share, or None.
 
-    Reads the journal: orders that a power cut interrupted come back recovering.
+    recovery.take_up() lets it go on from what flash holds. keeper: what makes durable what was decided.
     on_time: called with the cloud's time, Unix seconds, so that the board can set its calendar.
     """
 
@@ -49,7 +49,7 @@ class Controller:
         self.on_time = None
         self.dropped = 0  # messages that could not be used
         self._store = store
-        self._keeper = Keeper(self, key)
+        self.keeper = Keeper(self, key)
         self._feed = Feed(feed["limit_ma"]) if feed else None
         self._nonce = None
         self._hello_ms = -HELLO_AGAIN_MS
@@ -58,43 +58,6 @@ class Controller:
         self.connectors = []
         for i, (readings, limits) in enumerate(parts):
             self.connectors.append(Connector(i + 1, readings, limits, self.faults.latches[i], clock.now_ms))
-        self._recover(key)
-
-    def _recover(self, key):
-        """Takes up the orders that a power cut interrupted; closes those whose settlement is durable."""
-        found = {}
-        for connector in self.connectors:
-            if "faults" in self.journal.lost:
-                self._keeper.latch(connector)  # there may have been one
-            kept = self.journal.load(connector.number)
-            if kept is None:
-                continue
-            try:
-                order = admission.read_order(kept.sealed, key)
-            except admission.Refusal:
-                order = None
-            else:
-                self.journal.consume_id_of_kept(order["order_id"], order["expires_at"])
-            if (
-                order is None
-                or order["device_id"] != self.device_id
-                or order["connector"] != connector.number
-                or not order["issued_at"] <= kept.started_at < order["expires_at"]
-            ):
-                self._keeper.latch(connector)  # of another key, place or time: this pile cannot bill it
-                self._keeper.close_later(connector.number)
-            else:
-                found[order["order_id"]] = (connector, order, kept)
-        for order_id in self.outbox.load(list(found)):
-            self._keeper.close_later(found.pop(order_id)[0].number)
-        for connector, order, kept in found.values():
-            connector.order = OpenOrder.recover(
-                connector.number, order, kept, self.clock.now_ms, connector.limits
-            )
-            if connector.order.session.stop_reason == "PowerQuality":
-                if connector.latch.set("UnderVoltage", self.clock):
-                    self._keeper.note(connector, FAULT_CHANGED)
-        self.journal.count_boot(len(found))
 
     # -- the cycle ------------------------------------------------------------------------------------------
 
@@ -103,7 +66,7 @@ class Controller:
         for connector in self.connectors:
             changes = connector.step(now_ms, self.clock)
             if changes:
-                self._keeper.note(connector, changes)
+                self.keeper.note(connector, changes)
         if self._feed:
             self._feed.step(now_ms, self.connectors)
 
@@ -117,7 +80,7 @@ class Controller:
         if self._has_accepted:
             self._has_accepted = False  # the relay is to close before anything else is written
         else:
-            self._keeper.keep(now_ms)
+            self.keeper.keep(now_ms)
         # Not while a relay is on its way: the status would be out of date before it is read.
         for connector in self.connectors:
             if not connector.is_switching() and connector.has_report_changed():
@@ -172,7 +135,7 @@ class Controller:
             return "FeedBusy"
         if self.outbox.full:
             return "OutboxFull"
-        if self._keeper.has_unclosed or self._store.free_bytes() < admission.FREE_BYTES_MIN:
+        if self.keeper.has_unclosed or self._store.free_bytes() < admission.FREE_BYTES_MIN:
             return "StorageFailure"
         return None
 
@@ -198,7 +161,7 @@ class Controller:
         try:
             self.journal.open_order(number, order["order_id"], data, at, register_mwh)
         except OSError:
-            self._keeper.close_later(number)  # it may be in flash all the same, and run after the next boot
+            self.keeper.close_later(number)  # it may be in flash all the same, and run after the next boot
             raise
         connector.order = open_order
         self._has_accepted = True
@@ -239,7 +202,7 @@ class Controller:
     def take_ack(self, ack):
         """The cloud has stored a settlement. Raises ProtocolError if it does not wait, OSError where flash refuses."""
         # An order that is not closed must stay known as settled, or the next boot would settle it again.
-        if not self.outbox.acknowledge(ack["seq"], ack["settlement_mac"], keep=self._keeper.has_unclosed):
+        if not self.outbox.acknowledge(ack["seq"], ack["settlement_mac"], keep=self.keeper.has_unclosed):
             raise ProtocolError("an acknowledgement of no settlement that waits")
         self.mailbox.status_due = True
 

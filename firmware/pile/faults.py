@@ -35,11 +35,10 @@ def _is_cause_gone(code, readings, limits):
 class Latch:
     """One connector's latched fault: `code`, or None. `at`: when it was latched, Unix seconds or None."""
 
-    def __init__(self, code=None, at=None):
-        self.code = code
-        self.at = at
-        # 0: a person must reset it. A driver's error is not durable, so an InternalError from flash is another one.
-        self._heal_ms = 0 if code == "InternalError" else SELF_HEALING.get(code, 0)
+    def __init__(self):
+        self.code = None
+        self.at = None
+        self._heal_ms = 0  # how long its cause must be gone; 0: a person must reset it
         self._gone_ms = None  # since when its cause is gone
         self._healed_ms = []  # when faults of the last hour were taken back
 
@@ -57,6 +56,12 @@ class Latch:
         self._heal_ms = heal_ms
         self._gone_ms = None
         return True
+
+    def restore(self, code, at):
+        """A fault found in flash. A driver's error is not durable, so an InternalError there needs a person."""
+        self.code = code
+        self.at = at
+        self._heal_ms = 0 if code == "InternalError" else SELF_HEALING.get(code, 0)
 
     def clear(self):
         self.code = None
@@ -85,12 +90,21 @@ class Latch:
 
 
 class Faults:
-    """latches: one for each of `count` connectors, in their order; as the journal has them."""
+    """latches: one for each of `count` connectors, in their order."""
 
     def __init__(self, journal, count):
+        self.latches = [Latch() for _ in range(count)]
         self._journal = journal
-        self._saved = journal.faults()  # those of connectors that the board does not have are kept
-        self.latches = [Latch(*self._saved.get(i + 1, ())) for i in range(count)]
+        self._saved = {}
+
+    def load(self, rows):
+        """The faults in flash: {connector: [code, latched at]}. Those of connectors that the board does not have are
+        kept there.
+        """
+        self._saved = rows
+        for i, latch in enumerate(self.latches):
+            if i + 1 in rows:
+                latch.restore(*rows[i + 1])
 
     def save(self):
         """Makes the latched faults durable. Raises OSError where the flash refuses."""

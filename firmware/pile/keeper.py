@@ -29,9 +29,9 @@ class Keeper:
         """An order that is over is still in flash: no other may take its place, and its settlement must stay."""
         return bool(self._unclosed)
 
-    def latch(self, connector):
-        """Latches InternalError, which a person must reset; durable as soon as the flash takes it."""
-        if connector.latch.set("InternalError", self._controller.clock, True):
+    def latch(self, connector, code="InternalError"):
+        """Latches a fault that a person must reset; durable as soon as the flash takes it."""
+        if connector.latch.set(code, self._controller.clock, True):
             self.note(connector, FAULT_CHANGED)
 
     def keep(self, now_ms):

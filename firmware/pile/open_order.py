@@ -25,7 +25,7 @@ class OpenOrder:
 
     @classmethod
     def recover(cls, number, order, kept, now_ms, limits):
-        """The order that a power cut interrupted. kept: journal.KeptOrder."""
+        """The order that a power cut interrupted. kept: recovery.KeptOrder."""
         session = Session(order, kept.started_at, kept.start_register_mwh, now_ms, limits)
         session.recover(kept, order["expires_at"], now_ms)
         if kept.recoveries >= RECOVERIES_MAX and session.stop_reason is None:

@@ -75,7 +75,7 @@ class Session:
         self._resume_until_at = started_at + order["limits"]["duration_s"]
 
     def recover(self, kept, expires_at, now_ms):
-        """Makes this the session that a power cut interrupted. kept: journal.KeptOrder."""
+        """Makes this the session that a power cut interrupted. kept: recovery.KeptOrder."""
         self.phase = RECOVERING
         self.recovered = True
         self.stop_reason = kept.stop_reason

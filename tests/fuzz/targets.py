@@ -6,9 +6,9 @@ A function makes one input, feeds it, and returns whether it was taken; whatever
 import config
 from net import dns, mqtt_codec, ntp
 from net.errors import MqttError
-from pile.journal import Journal
-from pile.outbox import Outbox
 from pile.checksum import framed, unframed
+from pile.outbox import Outbox
+from pile.recovery import Reader
 from pile_protocol import messages, seal, topics, wire
 from pile_protocol.errors import MessageError, SealError, TopicError
 from tests.fuzz.mutate import damaged
@@ -275,13 +275,15 @@ def journal_records(random):
     """The journal alone, with every file damaged at once."""
     pile = _boot
     pile.store.files = {name: damaged(random, _FILES[name]) for name in _FILE_NAMES}
-    journal = Journal(pile.store)
-    journal.load(1)
-    journal.load(2)
-    journal.register_mwh(1)
-    journal.faults()
+    reader = Reader(pile.store, [])
+    reader.order(1)
+    reader.order(2)
+    reader.register_mwh(1)
+    reader.faults()
+    reader.used_ids()
+    reader.counts()
     Outbox(pile.store).load(["o1"])
-    return not journal.lost
+    return not reader.lost
 
 
 _CONFIG = (

@@ -2,8 +2,10 @@
 
 import errno
 
+from pile import recovery
 from pile.clock import CLOUD, Clock
 from pile.controller import Controller
+from pile.faults import Latch
 from pile.readings import VALID, MeterTraits, Readings
 from pile.safety import Limits
 from pile_protocol import messages, pricing, seal, topics, wire
@@ -72,6 +74,14 @@ def order(order_id="o1", **changes):
 
 def sealed(message, key=KEY):
     return seal.seal(messages.encode(message), key)
+
+
+def latched(fault=None):
+    """A latch with this fault from before a restart, or without any."""
+    latch = Latch()
+    if fault:
+        latch.restore(fault, AT)
+    return latch
 
 
 class MemoryStore:
@@ -235,11 +245,12 @@ class Pile:
         self.clock = Clock(self.ticks_ms)
         parts = [(Readings(self.meters[n].traits), self.limits) for n in range(1, self._count + 1)]
         self.controller = Controller(DEVICE_ID, KEY, self.store, self.clock, parts, "test", self.feed)
+        recovery.take_up(self.controller, self.store, KEY)
         self.relays = {}
         for n in range(1, self._count + 1):
             self.relays[n] = False
             self.meters[n].cut()
-            self.meters[n].restore(self.controller.journal.register_mwh(n))
+            self.meters[n].restore(self.kept_register_mwh(n))
             if self.plug_switch:
                 self.readings(n).plugged.take(True, 0)
         if told_at is not None:
@@ -258,6 +269,16 @@ class Pile:
             ]:
                 return
             self.cycle()
+
+    def kept_order(self, n=1):
+        """The order of connector n in flash, or None."""
+        return recovery.Reader(self.store, []).order(n)
+
+    def kept_faults(self):
+        return recovery.Reader(self.store, []).faults()
+
+    def kept_register_mwh(self, n=1):
+        return recovery.register_mwh(self.store, n)
 
     def connector(self, n=1):
         return self.controller.connectors[n - 1]

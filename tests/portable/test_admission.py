@@ -2,11 +2,21 @@
 
 from pile import admission
 from pile.connector import Connector
-from pile.faults import Latch
 from pile.readings import MeterTraits, Readings
 from pile.safety import Limits
 from pile_protocol import messages
-from tests.portable.kit import AT, DEVICE_ID, KEY, OTHER_KEY, REGISTER_MWH, order, raises, rate, sealed
+from tests.portable.kit import (
+    AT,
+    DEVICE_ID,
+    KEY,
+    OTHER_KEY,
+    REGISTER_MWH,
+    latched,
+    order,
+    raises,
+    rate,
+    sealed,
+)
 
 STEP = [AT - 3_600, 1_000_000, 800_000, "flat"]
 
@@ -114,7 +124,7 @@ NOW_MS = 10_000
 def connector(
     fault=None, order=None, register_mwh=REGISTER_MWH, at_ms=NOW_MS, plugged=True, opened_ms=0, **flags
 ):
-    made = Connector(1, Readings(MeterTraits(refresh_ms=500)), Limits(), Latch(fault), 0)
+    made = Connector(1, Readings(MeterTraits(refresh_ms=500)), Limits(), latched(fault), 0)
     readings = made.readings
     if register_mwh is not None:
         readings.register_mwh.take(register_mwh, at_ms)

@@ -3,18 +3,17 @@
 from pile import session as phases
 from pile.clock import Clock
 from pile.connector import FAULT_CHANGED, OPEN_SETTLE_MS, ORDER_CHANGED, SUSPENDED_MS, Connector
-from pile.faults import Latch
 from pile.open_order import OpenOrder
 from pile.readings import MeterTraits, Readings
 from pile.safety import Limits
 from pile.session import Session
-from tests.portable.kit import AT, REGISTER_MWH, order
+from tests.portable.kit import AT, REGISTER_MWH, latched, order
 
 
 class Bench:
     def __init__(self, fault=None, feedback=True):
         readings = Readings(MeterTraits())
-        self.connector = Connector(1, readings, Limits(), Latch(fault), 0)
+        self.connector = Connector(1, readings, Limits(), latched(fault), 0)
         self.readings = readings
         self.feedback = feedback
         self.contact = False

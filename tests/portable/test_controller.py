@@ -34,7 +34,7 @@ def test_a_whole_order():
         ("total_minor", 1),
     ):
         assert settlement[name] == value, (name, settlement[name])
-    assert pile.controller.journal.load(1) is None and pile.connector().order is None
+    assert pile.kept_order() is None and pile.connector().order is None
 
 
 def test_an_order_is_durable_before_its_relay_closes():
@@ -55,7 +55,7 @@ def test_an_id_is_durable_by_its_order_before_it_is_by_itself():
         pile.store.refuse_after = None
         pile.boot(AT + 4_000)
         pile.cycle(10)
-        assert len(pile.settlements()) == 1 and pile.controller.journal.load(1) is None, kept
+        assert len(pile.settlements()) == 1 and pile.kept_order() is None, kept
         pile.boot(AT + 10)
         pile.said()
         pile.order()

@@ -48,7 +48,7 @@ def test_an_order_of_the_last_release_goes_on_and_is_settled():
 def test_a_fault_of_the_last_release_is_reset_by_a_person():
     pile = with_files(FILES, 5_027_000, AT + 20)
     pile.command("reset", connector=2, issued_at=AT + 20, expires_at=AT + 80)
-    assert pile.connector(2).fault is None and pile.controller.journal.faults() == {}
+    assert pile.connector(2).fault is None and pile.kept_faults() == {}
 
 
 # -- one order again and again ---------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_one_order_twice_in_the_outbox_does_not_end_every_boot():
     pile.store.files["out-00000001"] *= 2
     pile.boot(AT + 60)
     pile.cycle(5)
-    assert pile.controller.journal.load(1) is None and pile.connector().order is None
+    assert pile.kept_order() is None and pile.connector().order is None
     assert pile.controller.outbox.depth == 1
     pile.acknowledge(pile.settlements()[0])
     assert pile.controller.outbox.head() is None

@@ -141,7 +141,7 @@ def test_a_reset_that_the_flash_refuses_is_dropped_and_can_be_sent_again():
     assert pile.controller.dropped == 1 and pile.connector().fault == "GroundFailure"
     pile.store.refusing = False
     pile.command("reset", connector=1)
-    assert pile.connector().fault is None and pile.controller.journal.faults() == {}
+    assert pile.connector().fault is None and pile.kept_faults() == {}
 
 
 def test_a_fault_outlives_a_power_cut():

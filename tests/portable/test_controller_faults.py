@@ -44,7 +44,7 @@ def test_flash_that_refuses_at_the_very_end_doubles_nothing():
             pile.stop()
             (settlement,) = pile.settlements()
             totals_agree(settlement)
-            assert pile.connector().order is None and pile.controller.journal.load(1) is None, (
+            assert pile.connector().order is None and pile.kept_order() is None, (
                 refused,
                 cut,
             )
@@ -110,7 +110,7 @@ def test_a_settlement_is_made_once_though_the_heap_has_no_room_to_tell_it():
     (settlement,) = pile.settlements()
     totals_agree(settlement)
     assert pile.controller.outbox.depth == 1 and pile.connector().order is None
-    assert pile.controller.journal.load(1) is None
+    assert pile.kept_order() is None
     pile.charge("o2")
     assert pile.closed()
 

@@ -27,7 +27,7 @@ def settled(pile, stop_reason):
         stop_reason,
         True,
     )
-    assert not pile.connector().commanded and pile.controller.journal.load(1) is None
+    assert not pile.connector().commanded and pile.kept_order() is None
     return settlement
 
 
@@ -81,7 +81,7 @@ def test_a_stop_from_the_phone_ends_a_recovering_order():
 
 def test_a_meter_that_lost_its_memory_bills_the_last_checkpoint():
     pile = cut_while_charging()
-    checkpoint_mwh = pile.controller.journal.register_mwh(1)
+    checkpoint_mwh = pile.kept_register_mwh()
     pile.set_register(0)
     pile.boot(AT + 60)
     settlement = settled(pile, "PowerLoss")
@@ -207,7 +207,7 @@ def test_an_order_sealed_with_another_key_is_not_billed():
     pile.boot(AT + 60)
     pile.cycle(10)
     assert pile.settlements() == [] and not pile.connector().commanded
-    assert pile.connector().fault == "InternalError" and journal.load(1) is None
+    assert pile.connector().fault == "InternalError" and pile.kept_order() is None
 
 
 def goes_on(name, damage):

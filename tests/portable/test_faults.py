@@ -4,6 +4,7 @@ from pile.clock import CLOUD, Clock
 from pile.faults import COOLED_C, HEALINGS_MAX, HEALINGS_WITHIN_MS, SELF_HEALING, Faults, Latch
 from pile.journal import Journal
 from pile.readings import Readings
+from pile.recovery import Reader
 from pile.safety import Limits
 from pile_protocol import words
 from pile_protocol.errors import ProtocolError
@@ -16,6 +17,13 @@ def clock():
     made = Clock(0)
     made.tell(AT, CLOUD)
     return made
+
+
+def faults_of(store, count):
+    """As the start of a pile makes them."""
+    faults = Faults(Journal(store), count)
+    faults.load(Reader(store, []).faults())
+    return faults
 
 
 def sound():
@@ -93,7 +101,9 @@ def test_all_other_faults_need_a_person():
 
 
 def test_an_internal_error_that_flash_caused_needs_a_person():
-    for latch in (Latch("InternalError", AT), Latch()):
+    found = Latch()
+    found.restore("InternalError", AT)
+    for latch in (found, Latch()):
         latch.set("InternalError", clock(), needs_person=True)
         assert healed_after_ms(latch, sound(), 3_700_000) is None and latch.is_durable
 
@@ -130,29 +140,29 @@ def test_the_first_fault_stays_unless_the_next_one_is_worse():
 
 def test_faults_come_back_after_a_restart_and_a_drivers_error_does_not():
     store = MemoryStore()
-    faults = Faults(Journal(store), 3)
+    faults = faults_of(store, 3)
     faults.latches[0].set("GroundFailure", clock())
     faults.latches[1].set("InternalError", clock())
     faults.latches[2].set("InternalError", clock(), needs_person=True)
     faults.save()
-    latches = Faults(Journal(store), 3).latches
+    latches = faults_of(store, 3).latches
     assert [latch.code for latch in latches] == ["GroundFailure", None, "InternalError"]
     assert latches[0].at == AT
 
 
 def test_a_fault_that_healed_leaves_flash():
     store = MemoryStore()
-    faults = Faults(Journal(store), 1)
+    faults = faults_of(store, 1)
     faults.latches[0].set("HighTemperature", clock())
     faults.save()
     assert healed_after_ms(faults.latches[0], sound(), 60_000)
     faults.save()
-    assert Journal(store).faults() == {}
+    assert Reader(store, []).faults() == {}
 
 
 def test_a_reset_that_the_flash_refuses_leaves_the_fault():
     store = MemoryStore()
-    faults = Faults(Journal(store), 1)
+    faults = faults_of(store, 1)
     faults.latches[0].set("GroundFailure", clock())
     faults.save()
     store.refusing = True
@@ -160,7 +170,7 @@ def test_a_reset_that_the_flash_refuses_leaves_the_fault():
     assert faults.latches[0].code == "GroundFailure"
     store.refusing = False
     faults.reset(1, AT)
-    assert faults.latches[0].code is None and Journal(store).faults() == {}
+    assert faults.latches[0].code is None and Reader(store, []).faults() == {}
 
 
 def test_a_reset_of_nothing_or_of_a_later_fault_is_refused():
@@ -175,15 +185,15 @@ def test_a_reset_of_nothing_or_of_a_later_fault_is_refused():
 def test_faults_of_connectors_that_the_board_does_not_have_stay_in_flash():
     store = MemoryStore()
     Journal(store).save_faults({2: ["PowerSwitchFailure", AT]})
-    faults = Faults(Journal(store), 1)
+    faults = faults_of(store, 1)
     faults.latches[0].set("GroundFailure", clock())
     faults.save()
-    assert Journal(store).faults() == {1: ["GroundFailure", AT], 2: ["PowerSwitchFailure", AT]}
+    assert Reader(store, []).faults() == {1: ["GroundFailure", AT], 2: ["PowerSwitchFailure", AT]}
 
 
 def test_faults_that_do_not_change_are_not_written():
     store = MemoryStore()
-    faults = Faults(Journal(store), 1)
+    faults = faults_of(store, 1)
     faults.save()
     faults.latches[0].set("GroundFailure", clock())
     faults.save()

@@ -1,6 +1,6 @@
 """One order after a power cut: when it goes on, when it is settled, and at which price."""
 
-from pile.journal import KeptOrder
+from pile.recovery import KeptOrder
 from pile.session import (
     CLOCK_SLACK_S,
     DONE,

@@ -10,6 +10,7 @@ from flash import CLEAN, Device, Flash, PowerCut
 from world import (
     BUS,
     COARSE,
+    CYCLE_MS,
     DEVICE_ID,
     KEY,
     MEMORY,
@@ -88,7 +89,7 @@ class Cut:
 
 
 class Verdict:
-    """operations: of each life. lost_mwh: delivered and not billed, of the worst order."""
+    """operations: of each life. lost_mwh: delivered, shown by the meter and not billed, of the worst order."""
 
     def __init__(self):
         self.operations = []
@@ -218,13 +219,18 @@ def _check_books(world, cloud, cuts):
             world.violated("%s was neither settled nor refused" % order.order_id)
         if mine:
             lost_mwh = _check_bill(world, order, mine[0], flowed or {}, cuts)
-            worst_mwh = max(worst_mwh, lost_mwh)
+            worst_mwh = max(worst_mwh, lost_mwh - _hidden_mwh(world))
             in_all_mwh[order.connector - 1] += lost_mwh
             if in_all_mwh[order.connector - 1] < 0:
                 world.violated("%s: more billed in all than flowed" % order.order_id)
     if refused > cuts:  # a cut may use up the id of the order that it hit, and of no other
         world.violated("%d orders were refused" % refused)
     return worst_mwh
+
+
+def _hidden_mwh(world):
+    """What the last reading before a cut may not show, because the meter is not read in each cycle."""
+    return world.kind.hides_mwh if world.kind.interval_ms > CYCLE_MS else 0
 
 
 def _settlement(world, sealed):
@@ -268,8 +274,7 @@ def _check_bill(world, order, settlement, flowed, cuts):
     if lost_mwh < -step_mwh:  # a step that an earlier order began
         world.violated("%s bills %d mWh more than flowed" % (name, -lost_mwh))
     # At a cut: what flowed after the last durable reading, and what that reading did not show yet.
-    hidden_mwh = world.kind.hides_mwh if world.kind.interval_ms > 100 else 0
-    if lost_mwh > cuts * (LOST_MAX_MS * POWER_W // 3_600 + hidden_mwh) + (0 if cuts else step_mwh):
+    if lost_mwh > cuts * (LOST_MAX_MS * POWER_W // 3_600 + _hidden_mwh(world)) + (0 if cuts else step_mwh):
         world.violated("%s lost %d mWh" % (name, lost_mwh))
     if settlement["end_register_mwh"] - settlement["start_register_mwh"] != settlement["energy_mwh"]:
         world.violated("%s: the registers do not give the energy" % name)

@@ -11,6 +11,7 @@ import shell
 from drivers.equipment import Equipment
 from drivers.files import FileStore
 from drivers.sim.plant import Plant
+from pile import recovery
 from pile.clock import CALENDAR, Clock
 from pile.controller import Controller
 from pile.readings import Readings
@@ -229,10 +230,12 @@ class Pile:
         clock = Clock(world.now_ms)
         if self._rtc:
             clock.tell(world.at(), CALENDAR)
-        controller = Controller(DEVICE_ID, KEY, FileStore(MOUNT + "/flash"), clock, parts, "rig")
+        store = FileStore(MOUNT + "/flash")
+        controller = Controller(DEVICE_ID, KEY, store, clock, parts, "rig")
+        recovery.take_up(controller, store, KEY)
         for connector, one in zip(controller.connectors, equipment):
             describe(connector.readings, one.meter)
-            one.meter.restore(controller.journal.register_mwh(connector.number))
+            one.meter.restore(recovery.register_mwh(store, connector.number))
             read(connector.readings, one, clock.now_ms)
         self.controller = controller
         self._cycle = Shell(controller, equipment, None).cycle
