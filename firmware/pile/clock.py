@@ -15,8 +15,8 @@ class Clock:
     before a restart. NTP is none: whoever forges its answer could choose the price step of an order that a
     power cut interrupted, or make an expired order valid again.
 
-    A new time takes effect at once, in both directions. A running order does not notice: it has a time base of
-    its own, the UTC at its start and the ticks since then.
+    A new time takes effect at once, in both directions. A running order does not notice: it has a time base
+    of its own, the UTC at its start and the ticks since then.
     """
 
     def __init__(self, ticks_ms):
@@ -39,7 +39,9 @@ class Clock:
         return self._base_at + (self.now_ms - self._base_ms) // 1000
 
     def cloud_at(self):
-        """`at()` if the cloud has told the time since boot, else None. What expires is judged by this alone."""
+        """`at()` if the cloud has told the time since boot, else None. What expires is judged by this
+        alone.
+        """
         return self.at() if self.source == CLOUD else None
 
     def tell(self, at, source):

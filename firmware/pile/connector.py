@@ -23,8 +23,8 @@ _STATUS_OF_PHASE = {
 
 
 class Connector:
-    """`commanded` is what the relay is to be: the shell obeys after each step, the readings confirm. `opened_ms`:
-    when the relay was confirmed open, None while it is not. latch: faults.Latch.
+    """`commanded` is what the relay is to be: the shell obeys after each step, the readings confirm.
+    `opened_ms`: when the relay was confirmed open, None while it is not. latch: faults.Latch.
     """
 
     def __init__(self, number, readings, limits, latch, now_ms):
@@ -85,7 +85,9 @@ class Connector:
                     self._pause_until_ms = now_ms + self.limits.pause_ms
 
     def is_resting(self, now_ms):
-        """Whether the pause after the last order is over, and a sample of the meter shows all that flowed in it."""
+        """Whether the pause after the last order is over, and a sample of the meter shows all that flowed in
+        it.
+        """
         if self.opened_ms is None or now_ms < self._pause_until_ms:
             return False
         register = self.readings.register_mwh

@@ -4,8 +4,8 @@ The shell's cycle, ten times a second, and at once while work() says so:
 
     read every Readings -> step() -> set every relay to `commanded` -> work()
 
-step() only decides, so a relay never waits for flash to open. work() handles one message and makes durable what was
-decided. An order is durable before step() can see it, so before its relay closes.
+step() only decides, so a relay never waits for flash to open. work() handles one message and makes durable
+what was decided. An order is durable before step() can see it, so before its relay closes.
 """
 
 from pile_protocol.errors import ProtocolError
@@ -30,8 +30,8 @@ HELLO_AGAIN_MS = 10_000  # between two greetings that only ask for the time
 
 
 class Controller:
-    """device_id, key (32 bytes) and store belong to this pile. parts: [(Readings, safety.Limits), ...], one for each
-    connector from 1 on. feed: {"limit_ma": ...} of a supply that all connectors share, or None.
+    """device_id, key (32 bytes) and store belong to this pile. parts: [(Readings, safety.Limits), ...], one
+    for each connector from 1 on. feed: {"limit_ma": ...} of a supply that all connectors share, or None.
 
     recovery.take_up() lets it go on from what flash holds. keeper: what makes durable what was decided.
     on_time: called with the cloud's time, Unix seconds, so that the board can set its calendar.
@@ -71,8 +71,8 @@ class Controller:
             self._feed.step(now_ms, self.connectors)
 
     def work(self, now_ms):
-        """Handles the oldest message that waits, and makes durable what was decided. Returns whether a message was
-        handled: the next cycle is to follow at once.
+        """Handles the oldest message that waits, and makes durable what was decided. Returns whether a
+        message was handled: the next cycle is to follow at once.
         """
         handled = not self.inbox.is_empty
         if handled:
@@ -91,7 +91,7 @@ class Controller:
     # -- messages from the cloud ----------------------------------------------------------------------------
 
     def receive(self, name, data):
-        """Queues one message of topic `name`. Returns False while the queue is full: offer it again after a cycle."""
+        """Queues one message of topic `name`. Returns False while the queue is full: offer it again later."""
         return self.inbox.put(name, data)
 
     def take_order(self, order, data):
@@ -171,7 +171,7 @@ class Controller:
         self.mailbox.order_status(order_id, number, "Rejected", reason, self.clock.at())
 
     def take_command(self, command):
-        """A command with a good seal. Raises ProtocolError where it cannot be obeyed, OSError where flash refuses."""
+        """A command with a good seal. Raises ProtocolError if it is not valid, OSError if flash refuses."""
         at = self.clock.cloud_at()
         action = command["action"]
         if action == "stop":
@@ -200,7 +200,7 @@ class Controller:
             self.on_time(message["at"])
 
     def take_ack(self, ack):
-        """The cloud has stored a settlement. Raises ProtocolError if it does not wait, OSError where flash refuses."""
+        """The cloud has stored a settlement. Raises ProtocolError if none waits, OSError if flash refuses."""
         # An order that is not closed must stay known as settled, or the next boot would settle it again.
         if not self.outbox.acknowledge(ack["seq"], ack["settlement_mac"], keep=self.keeper.has_unclosed):
             raise ProtocolError("an acknowledgement of no settlement that waits")

@@ -43,8 +43,8 @@ class Latch:
         self._healed_ms = []  # when faults of the last hour were taken back
 
     def set(self, code, clock, needs_person=False):
-        """Latches `code`. Returns whether that changed anything: an earlier fault stays, unless it would heal by
-        itself and this one does not.
+        """Latches `code`. Returns whether that changed anything: an earlier fault stays, unless it would heal
+        by itself and this one does not.
         """
         heal_ms = 0 if needs_person else SELF_HEALING.get(code, 0)
         if len(self._healed_ms) >= HEALINGS_MAX:
@@ -58,7 +58,9 @@ class Latch:
         return True
 
     def restore(self, code, at):
-        """A fault found in flash. A driver's error is not durable, so an InternalError there needs a person."""
+        """A fault found in flash. A driver's error is not durable, so an InternalError there needs a
+        person.
+        """
         self.code = code
         self.at = at
         self._heal_ms = 0 if code == "InternalError" else SELF_HEALING.get(code, 0)
@@ -98,8 +100,8 @@ class Faults:
         self._saved = {}
 
     def load(self, rows):
-        """The faults in flash: {connector: [code, latched at]}. Those of connectors that the board does not have are
-        kept there.
+        """The faults in flash: {connector: [code, latched at]}. Those of connectors that the board does not
+        have are kept there.
         """
         self._saved = rows
         for i, latch in enumerate(self.latches):
@@ -111,8 +113,8 @@ class Faults:
         self._save(self._rows())
 
     def reset(self, number, issued_at):
-        """A person's reset of connector `number`, made at issued_at. Raises ProtocolError where there is no fault
-        that the command could know of, OSError where the flash refuses; the fault then stays.
+        """A person's reset of connector `number`, made at issued_at. Raises ProtocolError where there is no
+        fault that the command could know of, OSError where the flash refuses; the fault then stays.
         """
         latch = self.latches[number - 1] if 1 <= number <= len(self.latches) else None
         if latch is None or not latch.code or issued_at < (latch.at or 0):

@@ -22,8 +22,8 @@ class Feed:
         return rated_ma <= self._limit_ma
 
     def step(self, now_ms, connectors):
-        """Once per cycle: suspends the newest order while the measured sum is above the limit, and lets the oldest
-        one back when its rated current fits.
+        """Once per cycle: suspends the newest order while the measured sum is above the limit, and lets the
+        oldest one back when its rated current fits.
         """
         total_ma = 0
         for connector in connectors:

@@ -19,7 +19,9 @@ class Inbox:
         self._bytes = 0
 
     def put(self, name, data):
-        """Queues one message of topic `name`. Returns False, changing nothing, while there is no room for it."""
+        """Queues one message of topic `name`. Returns False, changing nothing, while there is no room for
+        it.
+        """
         queue = self._queue
         if queue and (len(queue) >= QUEUE_MESSAGES_MAX or self._bytes + len(data) > QUEUE_BYTES_MAX):
             return False
@@ -32,8 +34,8 @@ class Inbox:
         return not self._queue
 
     def handle_next(self):
-        """Acts on the oldest message. One that cannot be used, or whose effect the flash refuses, is counted and
-        dropped: the cloud sends again what matters.
+        """Acts on the oldest message. One that cannot be used, or whose effect the flash refuses, is counted
+        and dropped: the cloud sends again what matters.
         """
         name, data = self._queue.pop(0)
         self._bytes -= len(data)

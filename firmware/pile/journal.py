@@ -1,18 +1,19 @@
 """What must survive a power cut, besides the outbox. Writes only: recovery.py reads it, once, at the start.
 
     order-<n>   the sealed order that runs on connector n, and the reading it started from
-    steps-<n>   the price steps it has entered: [[step index, begin register], ...]; rewritten once per price step
-    check-<n>   the newest reading, the stop reason once there is one, and how often the order went on after a power
-                cut. At most 128 bytes, so that littlefs keeps it inside its metadata and the rewrite every second
-                costs 31 block erases per 1,000. It stays after the order, because a meter that forgets goes on
-                from it after a restart
-    used        order ids seen and not yet expired, accepted or rejected: an id starts a pile once. The file of an
-                accepted order itself marks its id as used, so accepting an order costs one flash write
+    steps-<n>   the price steps that it has entered, [[step index, begin register], ...]; rewritten once per
+                price step
+    check-<n>   the newest reading, the stop reason once there is one, and how often the order went on after a
+                power cut. At most 128 bytes, so that littlefs keeps it inside its metadata and the rewrite
+                every second costs 31 block erases per 1,000. It stays after the order, because a meter that
+                forgets goes on from it after a restart
+    used        order ids seen and not yet expired, accepted or rejected: an id starts a pile once. The file
+                of an accepted order itself marks its id as used, so accepting an order costs one flash write
     faults      latched faults by connector
     boots       how often the pile started, and how many orders these starts found running
 
-Every file is framed by its checksum (checksum.py). The store replaces a file as a whole: after a power cut it is old
-or new.
+Every file is framed by its checksum (checksum.py). The store replaces a file as a whole: after a power cut it
+is old or new.
 """
 
 import json
@@ -20,8 +21,8 @@ import json
 from .checksum import framed
 
 USED_MAX = 64
-# An id is forgotten although it has not expired if it expires later than this after now: it was refused while the
-# pile had no clock. A day, so that a corrected clock forgets no id that may become valid again.
+# An id is forgotten although it has not expired if it expires later than this after now: it was refused while
+# the pile had no clock. A day, so that a corrected clock forgets no id that may become valid again.
 USED_KEPT_S = 86_400
 GOING_ON = b"-"  # in place of a stop reason
 
@@ -29,8 +30,8 @@ GOING_ON = b"-"  # in place of a stop reason
 class Journal:
     """Files over a store (drivers/contracts.py). Methods that write raise OSError where the flash refuses.
 
-    lost: names of files that were there and could not be used. used_ids: [[order id, expires_at], ...]. boots,
-    recoveries: in the life of this flash.
+    lost: names of files that were there and could not be used. used_ids: [[order id, expires_at], ...].
+    boots, recoveries: in the life of this flash.
     """
 
     def __init__(self, store):
@@ -52,7 +53,7 @@ class Journal:
         self._store.write("steps-%d" % connector, framed(json.dumps(boundaries).encode()))
 
     def keep_reading(self, connector, order_id, at, register_mwh, stop_reason=None, recoveries=0):
-        """The newest reading of the running order; at is Unix seconds. With a stop reason the order is over."""
+        """The newest reading of the order; at is Unix seconds. With a stop reason the order is over."""
         reason = stop_reason.encode() if stop_reason else GOING_ON
         content = b"%s %d %d %s" % (order_id.encode(), at, register_mwh, reason)
         if recoveries:
@@ -64,7 +65,7 @@ class Journal:
         self._store.remove("order-%d" % connector)
         self._store.remove("steps-%d" % connector)
 
-    # -- ids --------------------------------------------------------------------------------------------------
+    # -- ids ---------------------------------------------------------------------------------------------
 
     def is_used(self, order_id):
         for used_id, _ in self.used_ids:
@@ -77,8 +78,8 @@ class Journal:
         return "used" in self.lost and made_at < booted_at
 
     def consume_id(self, order_id, expires_at, at):
-        """Marks an id as used until it expires; `at` is Unix seconds or None. Durable after keep_ids(), or while its
-        order is. Returns False, marking nothing, if USED_MAX ids have not expired.
+        """Marks an id as used until it expires; `at` is Unix seconds or None. Durable after keep_ids(), or
+        while its order is. Returns False, marking nothing, if USED_MAX ids have not expired.
         """
         used = [row for row in self.used_ids if at is None or at < row[1] <= at + USED_KEPT_S]
         if len(used) >= USED_MAX:
@@ -100,14 +101,14 @@ class Journal:
             self._store.write("used", framed(json.dumps(self.used_ids).encode()))
             self._is_used_kept = True
 
-    # -- faults and counters ----------------------------------------------------------------------------------
+    # -- faults and counters -----------------------------------------------------------------------------
 
     def save_faults(self, faults):
         rows = [[connector, faults[connector][0], faults[connector][1]] for connector in faults]
         self._store.write("faults", framed(json.dumps(rows).encode()))
 
     def count_boot(self, running):
-        """Counts this start of the pile, and the orders that it found running. Not counted if the flash refuses."""
+        """Counts this start of the pile, and the orders that it found running."""
         self.boots += 1
         self.recoveries += running
         try:

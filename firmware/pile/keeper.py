@@ -1,4 +1,6 @@
-"""Makes durable what a step decided, tells it, settles orders that have ended, and tries again what flash refused."""
+"""Makes durable what a step decided, tells it, settles orders that have ended, and tries again what flash
+refused.
+"""
 
 from . import session as phases
 from . import settlement
@@ -26,7 +28,9 @@ class Keeper:
 
     @property
     def has_unclosed(self):
-        """An order that is over is still in flash: no other may take its place, and its settlement must stay."""
+        """An order that is over is still in flash: no other may take its place, and its settlement must
+        stay.
+        """
         return bool(self._unclosed)
 
     def latch(self, connector, code="InternalError"):
@@ -35,8 +39,8 @@ class Keeper:
             self.note(connector, FAULT_CHANGED)
 
     def keep(self, now_ms):
-        """Makes durable what is to be. Flash that refuses a write stops every order, because a power cut could lose
-        what was charged. The writes are tried again every RETRY_MS.
+        """Makes durable what is to be. Flash that refuses a write stops every order, because a power cut
+        could lose what was charged. The writes are tried again every RETRY_MS.
         """
         if now_ms < self._retry_ms:
             return
@@ -90,7 +94,8 @@ class Keeper:
                     outbox.last_mac,
                 )
             )
-        # From here on it is settled and must not be again, even if the heap has no room for a message about it.
+        # From here on it is settled and must not be again, even if the heap has no room for a message about
+        # it.
         connector.order = None
         self._unclosed.append(order.number)
         session = order.session

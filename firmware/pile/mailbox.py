@@ -1,5 +1,5 @@
-"""Messages that wait to be published, besides settlements. Bounded: a full queue drops its oldest order status.
-The settlement carries the complete data of an order.
+"""Messages that wait to be published, besides settlements. Bounded: a full queue drops its oldest order
+status. The settlement carries the complete data of an order.
 """
 
 from pile_protocol import topics

@@ -1,28 +1,29 @@
 """What one order has taken, at which price, and at which register it must stop.
 
-A price step that begins at time T gets the energy from its `begin register` on. Between the two samples around
-T energy is taken to have flowed evenly, and the register at T is computed by time in whole numbers:
+A price step that begins at time T gets the energy from its `begin register` on. Between the two samples
+around T energy is taken to have flowed evenly, and the register at T is computed by time in whole numbers:
 
-    the price rises   at T + refresh_ms of the meter, because the meter may show energy that late; rounded up, plus
-                      step_mwh - 1, because the register hides less than one step. The order stays at the lower price
-                      until the register has reached that
+    the price rises   at T + refresh_ms of the meter, because the meter may show energy that late; rounded up,
+                      plus step_mwh - 1, because the register hides less than one step. The order stays at
+                      the lower price until the register has reached that
     the price falls   at T, rounded down
 
-So no energy that was delivered before a rise is billed at the higher price, and none that was delivered after a
-fall. With a meter of refresh_ms 0 the driver's gain is less than one step_mwh. An order that ends before the first
-sample after T stays at the step that it was in.
+So no energy that was delivered before a rise is billed at the higher price, and none that was delivered after
+a fall. With a meter of refresh_ms 0 the driver's gain is less than one step_mwh. An order that ends before
+the first sample after T stays at the step that it was in.
 """
 
 from pile_protocol import messages, pricing
 
-# The most one order delivers: the bound of a settlement's table, less 1 kWh for what flows until the relay opens.
+# The most one order delivers: the bound of a settlement's table, less 1 kWh for what flows until the relay
+# opens.
 MOST_MWH = messages.MAX_ENERGY_MWH - 1_000_000
 RECOVERY_JUMP_S = 10  # how long before a power cut its last durable reading may lie, while energy flows
 
 
 class Metering:
-    """Registers are the meter's cumulative mWh. `boundaries` has one `[step index, begin register]` for each price
-    step that the order has entered.
+    """Registers are the meter's cumulative mWh. `boundaries` has one `[step index, begin register]` for each
+    price step that the order has entered.
     """
 
     def __init__(self, order, started_at, start_register_mwh, now_ms):
@@ -46,8 +47,8 @@ class Metering:
 
     def restore(self, register_mwh, boundaries, at, now_ms):
         """Goes on from what was durable before a power cut. boundaries: None where they are lost or not this
-        order's; then all energy is billed at the lowest price that held until `at` (Unix seconds). Returns the
-        time at which the order stood, at least.
+        order's; then all energy is billed at the lowest price that held until `at` (Unix seconds). Returns
+        the time at which the order stood, at least.
         """
         self.register_mwh = register_mwh
         first = self.boundaries[0][0]
@@ -92,8 +93,8 @@ class Metering:
     # -- samples ---------------------------------------------------------------------------------------------
 
     def take(self, sample, meter, opened_ms):
-        """A valid sample of the register. opened_ms: when the relay was confirmed open, None while it is not; no
-        energy flowed after it. Ignores a register below the newest one.
+        """A valid sample of the register. opened_ms: when the relay was confirmed open, None while it is not;
+        no energy flowed after it. Ignores a register below the newest one.
         """
         register_mwh = sample.value
         if sample.at_ms <= self._sample_ms or register_mwh < self.register_mwh:
@@ -113,9 +114,9 @@ class Metering:
         self._sample_ms = sample.at_ms
 
     def _split(self, sample, meter, opened_ms):
-        """The begin register of the next price step, whose time lies between the newest sample and this one. Where
-        the relay switched between them, the time of switching that is better for the driver counts: the command to
-        open at a rise, the confirmations at a fall.
+        """The begin register of the next price step, whose time lies between the newest sample and this one.
+        Where the relay switched between them, the time of switching that is better for the driver counts: the
+        command to open at a rise, the confirmations at a fall.
         """
         rises = self._rises
         ms = self._next_ms
@@ -152,8 +153,9 @@ class Metering:
             self._flow_end_ms = now_ms
 
     def resume(self, durable_at, at, now_ms, register_mwh):
-        """After a power cut, at Unix seconds `at`, with the register that the meter shows; durable_at: of the last
-        durable reading. What the meter counted after that is billed at the lowest price that may have held.
+        """After a power cut, at Unix seconds `at`, with the register that the meter shows; durable_at: of the
+        last durable reading. What the meter counted after that is billed at the lowest price that may have
+        held.
         """
         steps = self._steps
         before = self.boundaries[-1][0]

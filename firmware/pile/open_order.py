@@ -1,4 +1,6 @@
-"""One order on one connector, from its acceptance to its settlement: its session, and what flash has of it."""
+"""One order on one connector, from its acceptance to its settlement: its session, and what flash has of
+it.
+"""
 
 from . import session as phases
 from .session import Session
@@ -8,8 +10,8 @@ RECOVERIES_MAX = 5  # a contactor whose inrush resets the chip would close for e
 
 
 class OpenOrder:
-    """is_durable: flash has what must be there before the relay closes. recoveries: how often the order went on
-    after a power cut.
+    """is_durable: flash has what must be there before the relay closes. recoveries: how often the order went
+    on after a power cut.
     """
 
     def __init__(self, number, order, session, recoveries=0):
@@ -60,7 +62,9 @@ class OpenOrder:
             self.is_durable = True
 
     def keep_reading(self, journal, now_ms):
-        """Makes the newest reading durable once in CHECKPOINT_MS, if it has moved. Returns whether it was due."""
+        """Makes the newest reading durable once in CHECKPOINT_MS, if it has moved. Returns whether it was
+        due.
+        """
         if self._checkpoint_ms is not None and now_ms - self._checkpoint_ms < CHECKPOINT_MS:
             return False
         if self._checkpoint_ms is None or self.session.metering.register_mwh != self._checkpoint_mwh:
@@ -69,7 +73,9 @@ class OpenOrder:
         return True
 
     def keep_last_reading(self, journal, now_ms):
-        """Before the settlement: a meter that forgets must not go on from an earlier reading after a restart."""
+        """Before the settlement: a meter that forgets must not go on from an earlier reading after a
+        restart.
+        """
         if self.session.metering.register_mwh != self._checkpoint_mwh:
             self._keep_reading(journal, self.session.ended_at, now_ms)
 

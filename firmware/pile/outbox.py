@@ -1,7 +1,7 @@
 """Settlements that the cloud has not stored yet: kept in flash, sent in order, chained by their macs.
 
-    out-<first seq, 8 digits>   segments: lines of one settlement each, appended. A line whose append raised an error
-                                may be there all the same, and then comes twice
+    out-<first seq, 8 digits>   segments: one settlement a line, appended. A line whose append raised an error
+                                may be there all the same
     acked                       the highest sequence number that the cloud has stored, and that one's mac
 
 A segment leaves flash when all its settlements are acknowledged and a newer segment holds the chain's end.
@@ -127,8 +127,8 @@ class Outbox:
         return self.depth >= self._capacity
 
     def has(self, order_id):
-        """Whether an add() of this order's settlement that raised an error made it durable all the same. To be asked
-        before each add(). Raises OSError where that cannot be read.
+        """Whether an add() of this order's settlement that raised an error made it durable all the same. To
+        be asked before each add(). Raises OSError where that cannot be read.
         """
         if self._is_in_doubt:
             if self._name(self._segments[-1]) in self._store.names():
@@ -181,7 +181,9 @@ class Outbox:
         return True
 
     def _find(self, seq):
-        """The undamaged settlement of the lowest number from `seq` on; a damaged one shows as a gap in the chain."""
+        """The undamaged settlement of the lowest number from `seq` on; a damaged one shows as a gap in the
+        chain.
+        """
         lowest = None
         for i, first_seq in enumerate(self._segments):
             if self._is_in_order and i + 1 < len(self._segments) and self._segments[i + 1] <= seq:

@@ -28,7 +28,9 @@ class Sample:
 
 
 class MeterTraits:
-    """What a meter says of itself (drivers/contracts.py, Meter); refreshed by the shell where it can change."""
+    """What a meter says of itself (drivers/contracts.py, Meter); refreshed by the shell where it can
+    change.
+    """
 
     def __init__(
         self,

@@ -1,8 +1,9 @@
-"""What the start of a pile reads from flash: its files (journal.py), and the orders that a power cut interrupted.
+"""What the start of a pile reads from flash: its files (journal.py), and the orders that a power cut
+interrupted.
 
-A file that fails its checksum, cannot be read, or holds something else reads as absent and is named in the journal's
-`lost`. An empty file is not damage: littlefs creates a file before it fills it, and the power may fail in between.
-Only assembly.py imports this module, so that its code leaves the heap after the start.
+A file that fails its checksum, cannot be read, or holds something else reads as absent and is named in the
+journal's `lost`. An empty file is not damage: littlefs creates a file before it fills it, and the power may
+fail in between. Only assembly.py imports this module, so that its code leaves the heap after the start.
 """
 
 import json
@@ -46,8 +47,8 @@ def _can_be_of(kept, boundaries):
 
 
 class KeptOrder:
-    """An order found in flash. at, register_mwh, boundaries, stop_reason, recoveries: the newest durable ones;
-    boundaries is None if they are lost. ran: readings were taken after the start.
+    """An order found in flash. at, register_mwh, boundaries, stop_reason, recoveries: the newest durable
+    ones; boundaries is None if they are lost. ran: readings were taken after the start.
     """
 
     def __init__(self, sealed, started_at, start_register_mwh):
@@ -56,14 +57,16 @@ class KeptOrder:
         self.start_register_mwh = start_register_mwh
         self.at = started_at
         self.register_mwh = start_register_mwh
-        self.boundaries = []
+        self.boundaries = None
         self.ran = False
         self.stop_reason = None
         self.recoveries = 0
 
 
 class Reader:
-    """The files of the journal over a store; `lost` is filled with the names of those that could not be used."""
+    """The files of the journal over a store; `lost` is filled with the names of those that could not be
+    used.
+    """
 
     def __init__(self, store, lost):
         self.lost = lost
@@ -90,10 +93,8 @@ class Reader:
         boundaries = self._read_json(name, _STEPS) or []
         if boundaries and not _can_be_of(kept, boundaries):
             self._lose(name)
-        if name in self.lost:
-            kept.boundaries = None
-        elif boundaries:
-            kept.boundaries = boundaries
+        kept.boundaries = None if name in self.lost else boundaries
+        if kept.boundaries:
             kept.register_mwh = boundaries[-1][1]
         self._load_reading(kept, connector, order_id)
         return kept
@@ -117,8 +118,8 @@ class Reader:
         return max(check[2] if check else 0, kept.register_mwh if kept else 0)
 
     def _check(self, connector):
-        """(order id, Unix seconds, register, stop reason or None, recoveries), or None. Releases up to 0.1.0 wrote
-        no recoveries.
+        """(order id, Unix seconds, register, stop reason or None, recoveries), or None. Releases up to 0.1.0
+        wrote no recoveries.
         """
         name = "check-%d" % connector
         found = self._read_words(name, 4, 5)
@@ -201,8 +202,8 @@ class Reader:
 
 
 def take_up(controller, store, key):
-    """Lets a new Controller go on from what the store holds: used ids, faults, orders that a power cut interrupted.
-    Closes orders whose settlement is durable.
+    """Lets a new Controller go on from what the store holds: used ids, faults, orders that a power cut
+    interrupted. Closes orders whose settlement is durable.
     """
     journal = controller.journal
     reader = Reader(store, journal.lost)
@@ -245,5 +246,7 @@ def take_up(controller, store, key):
 
 
 def register_mwh(store, connector):
-    """The newest durable register of a connector, from which a meter without a memory goes on; 0 on a new pile."""
+    """The newest durable register of a connector, from which a meter without a memory goes on; 0 on a new
+    pile.
+    """
     return Reader(store, []).register_mwh(connector)

@@ -1,4 +1,6 @@
-"""What is wrong at one connector at this moment. Finds faults only: faults.py latches them and takes them back."""
+"""What is wrong at one connector at this moment. Finds faults only: faults.py latches them and takes them
+back.
+"""
 
 from .readings import ABSENT, INVALID, VALID
 
@@ -34,7 +36,8 @@ class Limits:
         self.full_after_max_ms = full_after_max_ms  # the most that an order may ask for
         self.begin_within_ms = begin_within_ms  # for its first draw
         self.begin_within_max_ms = begin_within_max_ms  # the most that an order may ask for
-        # Without a plug switch: power that comes back after so long may be another vehicle's. Less than full_after_ms.
+        # Without a plug switch: power that comes back after so long may be another vehicle's. Less than
+        # full_after_ms.
         self.gap_ms = gap_ms
         self.replug_ms = replug_ms  # how long an order waits for a plug that was pulled; 0: it ends at once
         self.pause_ms = pause_ms  # from the opening of the relay to the next order
@@ -59,8 +62,8 @@ class Watch:
         self._over_last_ms = 0
 
     def find(self, now_ms, readings, commanded, opened_ms):
-        """The fault code that holds now, or None. commanded: the relay's command until now; opened_ms: when the
-        relay was confirmed open, None while it is not.
+        """The fault code that holds now, or None. commanded: the relay's command until now; opened_ms: when
+        the relay was confirmed open, None while it is not.
         """
         passed_ms = 0 if self._last_ms is None else now_ms - self._last_ms
         self._last_ms = now_ms
@@ -109,8 +112,9 @@ class Watch:
         return False
 
     def _is_over_current(self, readings):
-        """Only the time between samples counts: one that the meter holds proves nothing after it was taken, and two
-        that are further apart than the meter's own interval prove nothing about the time between them.
+        """Only the time between samples counts: one that the meter holds proves nothing after it was taken,
+        and two that are further apart than the meter's own interval prove nothing about the time between
+        them.
         """
         current = readings.current_ma
         if current.state != VALID:
@@ -137,7 +141,9 @@ class Watch:
 
 
 def is_unplugged(readings):
-    """Whether the plug switch says that no vehicle is there. False without a plug switch, or while it is unreadable."""
+    """Whether the plug switch says that no vehicle is there. False without a plug switch, or while it is
+    unreadable.
+    """
     return readings.plugged.state == VALID and not readings.plugged.value
 
 

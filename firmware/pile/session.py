@@ -24,8 +24,8 @@ REPLUGS_MAX = 10  # of one order
 FEED_WAIT_MS = 900_000  # how long an order waits for room on the shared supply
 # After a power cut: how long to wait for the time, the meter and the plug before settling.
 RECOVERY_WAIT_MS = 120_000
-# How far the time after a power cut may lie before the last checkpoint: an order's own time base may run ahead of
-# a clock of whole seconds by as much as admission.FUTURE_S.
+# How far the time after a power cut may lie before the last checkpoint: an order's own time base may run
+# ahead of a clock of whole seconds by as much as admission.FUTURE_S.
 CLOCK_SLACK_S = 30
 # The most that a meter with a memory may have counted between the last checkpoint and the cut.
 RECOVERY_JUMP_MWH = RECOVERY_JUMP_S * 12_000  # at 43 kW
@@ -124,8 +124,8 @@ class Session:
     # -- the step ------------------------------------------------------------------------------------------
 
     def step(self, now_ms, readings, fault, utc_at, opened_ms):
-        """Advances by one cycle. fault: the latched code; utc_at: UTC as sealed by the cloud; opened_ms: when the
-        relay was confirmed open. Each may be None.
+        """Advances by one cycle. fault: the latched code; utc_at: UTC as sealed by the cloud; opened_ms: when
+        the relay was confirmed open. Each may be None.
 
         Returns True if the phase or the price step changed. A step that changes nothing allocates nothing.
         """
@@ -153,8 +153,8 @@ class Session:
             self._go(CHARGING, now_ms)
             self._has_charged = True
             self.metering.flow_begins(now_ms)
-        # Without a plug switch nobody knows whether the vehicle left: nothing more is billed until it draws no power
-        # for as long as means full, or until somebody stops the order.
+        # Without a plug switch nobody knows whether the vehicle left: nothing more is billed until it draws
+        # no power for as long as means full, or until somebody stops the order.
         may_be_gone = (
             self._has_drawn and self.idle_ms >= self._limits.gap_ms and not has_plug_switch(readings)
         )
@@ -215,8 +215,8 @@ class Session:
             self._go(STARTING, now_ms)
 
     def _finish(self, now_ms, readings, opened_ms):
-        """Waits until the relay is confirmed open and a sample shows everything that flowed before that. Energy
-        through a relay that does not open is not billed.
+        """Waits until the relay is confirmed open and a sample shows everything that flowed before that.
+        Energy through a relay that does not open is not billed.
         """
         if opened_ms is None:
             if now_ms - self._since_ms >= OPEN_CONFIRM_MS:
@@ -245,8 +245,8 @@ class Session:
         self._go(DONE, now_ms)
 
     def _recover(self, now_ms, readings, fault, utc_at, opened_ms):
-        """Goes on if everything allows it; settles at the last durable reading if it cannot, or at what a meter with
-        a memory shows.
+        """Goes on if everything allows it; settles at the last durable reading if it cannot, or at what a
+        meter with a memory shows.
         """
         metering = self.metering
         meter = readings.meter

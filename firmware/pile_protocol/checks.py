@@ -10,10 +10,11 @@ A table is words, separated by blanks; each type stands after the name of its fi
     ? TYPE           null, or TYPE
     [1..100 TYPE     list of 1 to 100 items of TYPE
     ( NAME TYPE )    list with one named position after the other
-    { NAME TYPE }    JSON object; a name that ends in "?" may be absent. Unknown members are let through, so that
+    { NAME TYPE }    JSON object; a name that ends in "?" may be absent. Unknown members are let through, so
+    that
                      a newer sender can add some
-    { NAME TYPE !}   the same, but unknown members are refused: there they would be a promise that nobody keeps
-    A                what SHARED has for this word
+    { NAME TYPE !}   the same, but unknown members are refused: there they would be a promise that nobody
+    keeps A                what SHARED has for this word
 """
 
 from .errors import MessageError

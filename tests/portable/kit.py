@@ -140,8 +140,8 @@ class MemoryStore:
 class Meter:
     """A meter over one wire: `delivered_mwh` is what truly flowed, in mWh and its rest in mW x ms.
 
-    It renews its register every refresh_ms, in steps of step_mwh, and is read every interval_ms. `forgets`: it begins
-    at 0 after a power cut, and goes on from what it is told. `silent`: nothing is read from it.
+    It renews its register every refresh_ms, in steps of step_mwh, and is read every interval_ms. `forgets`:
+    it begins at 0 after a power cut, and goes on from what it is told. `silent`: nothing is read from it.
     """
 
     def __init__(self, register_mwh=REGISTER_MWH, traits=None, forgets=False, phase_ms=0):
@@ -239,8 +239,8 @@ class Pile:
     # -- power ----------------------------------------------------------------------------------------------
 
     def boot(self, told_at=None, ready=True):
-        """Starts from what the store holds, as after a power cut; the clock is unset unless told. ready: waits until
-        every relay is confirmed open and every meter has been read.
+        """Starts from what the store holds, as after a power cut; the clock is unset unless told. ready:
+        waits until every relay is confirmed open and every meter has been read.
         """
         self.clock = Clock(self.ticks_ms)
         parts = [(Readings(self.meters[n].traits), self.limits) for n in range(1, self._count + 1)]
@@ -259,7 +259,9 @@ class Pile:
             self.be_ready()
 
     def be_ready(self):
-        """Cycles, in which no time passes for the clock's seconds, until an idle connector could take an order."""
+        """Cycles, in which no time passes for the clock's seconds, until an idle connector could take an
+        order.
+        """
         self.cycle(4, 1)
         for _ in range(100):
             if not [
@@ -300,8 +302,8 @@ class Pile:
     # -- time -----------------------------------------------------------------------------------------------
 
     def cycle(self, count=1, passed_ms=CYCLE_MS):
-        """`count` of the shell's cycles, each after passed_ms: energy flows, readings are taken, the controller
-        decides and works. A cycle that handled a message is followed by another at once.
+        """`count` of the shell's cycles, each after passed_ms: energy flows, readings are taken, the
+        controller decides and works. A cycle that handled a message is followed by another at once.
         """
         for _ in range(count):
             self._cycle(passed_ms)

@@ -10,8 +10,8 @@ TWO_STEPS = [[AT - 60, 1_000_000, 0, "valley"], [AT + 100, 2_000_000, 500_000, "
 
 
 class Run:
-    """A session and its readings, stepped by hand. The relay follows unless `relay` says otherwise. The meter shows
-    at once what flowed, in steps of 1 mWh.
+    """A session and its readings, stepped by hand. The relay follows unless `relay` says otherwise. The meter
+    shows at once what flowed, in steps of 1 mWh.
     """
 
     def __init__(

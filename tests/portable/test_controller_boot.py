@@ -1,4 +1,6 @@
-"""The whole pile boots whatever its files say: those of the last release, damaged, swapped or doubled ones."""
+"""The whole pile boots whatever its files say: those of the last release, damaged, swapped or doubled
+ones.
+"""
 
 from pile.checksum import framed, unframed
 from pile.open_order import RECOVERIES_MAX
@@ -21,7 +23,7 @@ def with_files(files, register_mwh, told_at, connectors=2):
     return pile
 
 
-# -- the last release ------------------------------------------------------------------------------------------
+# -- the last release -----------------------------------------------------------------------------------
 
 
 def test_an_order_of_the_last_release_goes_on_and_is_settled():
@@ -51,7 +53,7 @@ def test_a_fault_of_the_last_release_is_reset_by_a_person():
     assert pile.connector(2).fault is None and pile.kept_faults() == {}
 
 
-# -- one order again and again ---------------------------------------------------------------------------------
+# -- one order again and again --------------------------------------------------------------------------
 
 
 def test_a_contactor_whose_inrush_resets_the_chip_closes_so_many_times_and_no_more():
@@ -86,7 +88,7 @@ def test_a_recovery_is_durable_before_the_relay_closes_for_it():
         assert not pile.closed()
 
 
-# -- the outbox ------------------------------------------------------------------------------------------------
+# -- the outbox -----------------------------------------------------------------------------------------
 
 
 class RaisesAfterAppend(MemoryStore):
@@ -153,7 +155,7 @@ def test_one_order_twice_in_the_outbox_does_not_end_every_boot():
     assert pile.controller.outbox.head() is None
 
 
-# -- files that are damaged, swapped and doubled ---------------------------------------------------------------
+# -- files that are damaged, swapped and doubled --------------------------------------------------------
 
 
 def damage(random, files, names):
@@ -180,7 +182,9 @@ def damage(random, files, names):
         content = unframed(data) or b"5 5"
         files[name] = framed(content.replace(b"5", b"9%d" % random.below(1_000)))
     else:
-        files[name] = framed(b"[" * random.below(300) if random.below(2) else b"\xff\x00 -1 99999999999999999999 x")
+        files[name] = framed(
+            b"[" * random.below(300) if random.below(2) else b"\xff\x00 -1 99999999999999999999 x"
+        )
 
 
 def test_it_boots_whatever_its_files_say_and_bills_nothing_that_did_not_flow():
@@ -211,7 +215,9 @@ def check_boot(files, told_at):
         messages.validate(wire.SETTLEMENT, settlement)
         if settlement["order_id"] == "o2":
             # At most what the meter shows: it shows 27 Wh more than the order began with.
-            assert settlement["energy_mwh"] <= 22_000 + pile.delivered_mwh() or is_checksum_right(files), settlement
+            assert settlement["energy_mwh"] <= 22_000 + pile.delivered_mwh() or is_checksum_right(files), (
+                settlement
+            )
             assert settlement["start_register_mwh"] >= REGISTER_MWH or is_checksum_right(files)
     sent = []
     while pile.controller.outbox.head():

@@ -3,7 +3,7 @@
 from pile import controller
 from pile.keeper import RETRY_MS
 from pile_protocol import topics
-from tests.portable.kit import AT, REGISTER_MWH, Pile, order, raises, sealed, totals_agree
+from tests.portable.kit import AT, Pile, order, raises, sealed, totals_agree
 
 # -- flash that refuses --------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The whole pile after a power cut: nothing is lost, doubled or closed unasked, whatever the flash holds."""
 
-from pile.journal import USED_MAX
 from pile.checksum import framed, unframed
+from pile.journal import USED_MAX
 from pile.safety import Limits
 from pile.session import RECOVERY_WAIT_MS
 from pile_protocol import messages, wire

@@ -1,4 +1,6 @@
-"""The whole pile and what people do: plugs that bounce, vehicles that wait, leave or are full, the stop button."""
+"""The whole pile and what people do: plugs that bounce, vehicles that wait, leave or are full, the stop
+button.
+"""
 
 from pile.safety import Limits
 from pile.session import REPLUGS_MAX
@@ -19,11 +21,13 @@ def pass_s(pile, seconds):
         pile.store.log = []
 
 
-# -- without a plug switch -------------------------------------------------------------------------------------
+# -- without a plug switch ------------------------------------------------------------------------------
 
 
 def test_another_vehicle_in_a_socket_without_a_plug_switch_does_not_charge_on_the_first_ones_bill():
-    """Bike A left, the socket was empty for 15 minutes, bike B was plugged in: 529 of 559 Wh on A's bill were B's."""
+    """Bike A left, the socket was empty for 15 minutes, bike B was plugged in: 529 of 559 Wh on A's bill were
+    B's.
+    """
     pile = Pile(plug_switch=False, limits=Limits(full_after_ms=HOUR_MS))
     pile.power_mw[1] = 120_000
     pile.charge(cycles=10, limits={"duration_s": 14_400})
@@ -67,7 +71,7 @@ def test_what_trickled_is_billed_when_nobody_came_back():
     assert (found["stop_reason"], found["energy_mwh"]) == ("StoppedByEV", pile.delivered_mwh())
 
 
-# -- a plug that is pulled -------------------------------------------------------------------------------------
+# -- a plug that is pulled ------------------------------------------------------------------------------
 
 
 def test_a_plug_that_bounces_opens_the_relay_and_keeps_the_order():
@@ -140,7 +144,7 @@ def test_a_plug_switch_that_cannot_be_read_is_neither_in_nor_out():
     rejected(pile, "ConnectorFaulted", "o2") if not pile.said() else None
 
 
-# -- waiting to begin, and full --------------------------------------------------------------------------------
+# -- waiting to begin, and full -------------------------------------------------------------------------
 
 
 def test_a_vehicle_with_a_timer_is_not_full_before_it_drew():
@@ -201,7 +205,7 @@ def test_a_vehicle_that_drew_before_a_power_cut_is_full_after_it():
     assert settlement(pile)["stop_reason"] == "StoppedByEV"
 
 
-# -- the stop button -------------------------------------------------------------------------------------------
+# -- the stop button ------------------------------------------------------------------------------------
 
 
 def test_the_stop_button_ends_the_order_without_a_network():
@@ -225,7 +229,7 @@ def test_an_order_does_not_start_while_the_stop_button_is_pressed():
     rejected(pile, "ConnectorFaulted")
 
 
-# -- orders fast after each other ------------------------------------------------------------------------------
+# -- orders fast after each other -----------------------------------------------------------------------
 
 
 def test_orders_fast_after_each_other_are_throttled_and_their_ids_not_used_up():
@@ -247,7 +251,7 @@ def test_orders_fast_after_each_other_are_throttled_and_their_ids_not_used_up():
     assert pile.said() == [("o5", "Accepted", None)], "the id of an order that came too soon was used up"
 
 
-# -- drivers ---------------------------------------------------------------------------------------------------
+# -- drivers --------------------------------------------------------------------------------------------
 
 
 def test_an_error_of_a_driver_is_a_fault_of_its_connector_alone_and_heals():

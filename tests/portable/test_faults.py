@@ -1,4 +1,6 @@
-"""Latched faults: which heal by themselves, when, how often; which need a person; and what flash keeps of them."""
+"""Latched faults: which heal by themselves, when, how often; which need a person; and what flash keeps of
+them.
+"""
 
 from pile.clock import CLOUD, Clock
 from pile.faults import COOLED_C, HEALINGS_MAX, HEALINGS_WITHIN_MS, SELF_HEALING, Faults, Latch
@@ -135,7 +137,7 @@ def test_the_first_fault_stays_unless_the_next_one_is_worse():
     assert healed_after_ms(latch, sound(), 600_000) is None
 
 
-# -- in flash --------------------------------------------------------------------------------------------------
+# -- in flash -------------------------------------------------------------------------------------------
 
 
 def test_faults_come_back_after_a_restart_and_a_drivers_error_does_not():

@@ -6,8 +6,8 @@ from tests.portable.kit import AT, Pile, order, rejected, sealed
 
 
 def test_a_message_that_arrives_only_waits():
-    """The control cycle ran on the stack of the task that reads from the broker: a driver's error in it was logged as
-    one of the network, and ended the connection."""
+    """The control cycle ran on the stack of the task that reads from the broker: a driver's error in it was
+    logged as one of the network, and ended the connection."""
     pile = Pile()
     pile.store.log = []
     before_ms = pile.clock.now_ms

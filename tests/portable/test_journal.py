@@ -272,12 +272,18 @@ def test_how_often_an_order_went_on_is_kept_and_missing_in_files_of_the_last_rel
     journal.keep_reading(1, "o1", AT + 5, REGISTER_MWH + 500, None, 3)
     assert loaded(store).recoveries == 3
     journal.keep_reading(1, "o1", AT + 5, REGISTER_MWH + 500)
-    assert loaded(store).recoveries == 0 and store.files["check-1"].startswith(b"o1 %d %d -\n" % (AT + 5, 5_000_500))
+    assert loaded(store).recoveries == 0 and store.files["check-1"].startswith(
+        b"o1 %d %d -\n" % (AT + 5, 5_000_500)
+    )
 
 
 def test_price_steps_of_another_order_count_as_lost():
     """Their registers are another meter's: the order was billed up to them."""
-    for boundaries in ([[0, 7], [1, 90_000_000]], [[1, REGISTER_MWH], [0, REGISTER_MWH + 5]], [[0, REGISTER_MWH + 1]]):
+    for boundaries in (
+        [[0, 7], [1, 90_000_000]],
+        [[1, REGISTER_MWH], [0, REGISTER_MWH + 5]],
+        [[0, REGISTER_MWH + 1]],
+    ):
         journal, store = opened()
         journal.keep_steps(1, boundaries)
         kept = loaded(store)

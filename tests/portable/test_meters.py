@@ -1,5 +1,5 @@
-"""Bills against what truly flowed, with every kind of meter: how old its readings are, how often it is read, in which
-steps its register moves, and whether it remembers."""
+"""Bills against what truly flowed, with every kind of meter: how old its readings are, how often it is read,
+in which steps its register moves, and whether it remembers."""
 
 from pile.readings import MeterTraits
 from pile.safety import WELD_ENERGY_MWH
@@ -7,8 +7,8 @@ from tests.portable.kit import AT, CYCLE_MS, REGISTER_MWH, Meter, Pile, rate, to
 
 WH_22_KW = 22_000_000  # mW
 
-# (refresh ms, interval ms, step mWh, forgets): pulses of three kinds, SDM120 and SDM630 alone, with others on the bus,
-# and past 32,768 kWh, an HLW8012.
+# (refresh ms, interval ms, step mWh, forgets): pulses of three kinds, SDM120 and SDM630 alone, with others on
+# the bus, and past 32,768 kWh, an HLW8012.
 KINDS = (
     (0, 100, 1, False),
     (0, 100, 313, True),
@@ -63,7 +63,9 @@ def run_order(pile, order_id, cycles, locked=None):
 
 
 def test_an_order_bills_what_flowed_in_it_to_one_step_of_the_meter():
-    """With 8 meters on a bus up to 9.2 Wh were lost in each order, and the next order's bill began with them."""
+    """With 8 meters on a bus up to 9.2 Wh were lost in each order, and the next order's bill began with
+    them.
+    """
     for kind in KINDS:
         step_mwh = kind[2]
         for feedback in (True, False):
@@ -110,7 +112,7 @@ def test_a_last_reading_that_never_comes_is_told():
     assert settlement["last_reading"] == "Missing" and settlement["energy_mwh"] == billed_mwh
 
 
-# -- price steps -----------------------------------------------------------------------------------------------
+# -- price steps ----------------------------------------------------------------------------------------
 
 
 def billed_by_step(settlement):
@@ -118,8 +120,9 @@ def billed_by_step(settlement):
 
 
 def around_a_step(kind, seed, prices, charge_ms, starts_ms, stops_ms):
-    """An order that runs from starts_ms to stops_ms around a price step at 20 s; the vehicle's power is even between
-    charge_ms. Returns (delivered before the step, after it, billed at the first price, at the second).
+    """An order that runs from starts_ms to stops_ms around a price step at 20 s; the vehicle's power is even
+    between charge_ms. Returns (delivered before the step, after it, billed at the first price, at the
+    second).
     """
     step_at = AT + 20
     locked = rate(steps=[[AT - 60, prices[0], 0, "flat"], [step_at, prices[1], 0, "peak"]])
@@ -147,7 +150,14 @@ def around_a_step(kind, seed, prices, charge_ms, starts_ms, stops_ms):
 def cases():
     for kind in KINDS:
         for seed, (starts_ms, stops_ms) in enumerate(
-            ((1_000, 60_000), (19_000, 60_000), (19_800, 22_000), (1_000, 20_300), (15_000, 19_900), (9_000, 24_000))
+            (
+                (1_000, 60_000),
+                (19_000, 60_000),
+                (19_800, 22_000),
+                (1_000, 20_300),
+                (15_000, 19_900),
+                (9_000, 24_000),
+            )
         ):
             yield kind, seed, starts_ms, stops_ms
 
@@ -157,8 +167,8 @@ def test_no_energy_from_before_a_rise_is_billed_at_the_higher_price():
         refresh_ms, _, step_mwh, _ = kind
         before, after, low, high = around_a_step(kind, seed, (1_000_000, 9_000_000), 0, starts_ms, stops_ms)
         assert high <= after, (kind, seed, before, after, low, high)
-        # Nor does the driver gain more than the meter hides: what flows in its refresh time, and less than two steps,
-        # one at the boundary and one at the order's beginning.
+        # Nor does the driver gain more than the meter hides: what flows in its refresh time, and less than
+        # two steps, one at the boundary and one at the order's beginning.
         gain_mwh = WH_22_KW * refresh_ms // 3_600_000 + 2 * step_mwh
         assert low - before <= gain_mwh, (kind, seed, before, after, low, high)
 
@@ -173,7 +183,7 @@ def test_no_energy_from_after_a_fall_is_billed_at_the_higher_price():
         assert before - high <= gain_mwh or stops_ms < 24_000, (kind, seed, before, after, high, low)
 
 
-# -- welds -----------------------------------------------------------------------------------------------------
+# -- welds ----------------------------------------------------------------------------------------------
 
 
 def test_a_healthy_relay_is_never_taken_for_a_welded_one():
@@ -200,8 +210,8 @@ def test_a_weld_is_found_by_its_energy_soon_enough():
             while pile.connector().fault is None:
                 pile.cycle()
             assert pile.connector().fault == "PowerSwitchFailure"
-            # From the baseline: 3 Wh or one step of the meter, and another until it shows; the baseline is a reading
-            # from after the opening, and each reading is as old as the meter allows.
+            # From the baseline: 3 Wh or one step of the meter, and another until it shows; the baseline is a
+            # reading from after the opening, and each reading is as old as the meter allows.
             most_mwh = max(WELD_ENERGY_MWH, step_mwh) + step_mwh
             most_mwh += power_mw * (2 * (refresh_ms + interval_ms) + 1_000) // 3_600_000
             assert pile.delivered_mwh() - opened_mwh <= most_mwh, (kind, power_mw)

@@ -17,8 +17,9 @@ CYCLE_MS = 100
 
 
 class Bench:
-    """A watch and its readings; the relay was commanded `commanded` and its contact obeys. Every wired sensor gives
-    a new valid sample in each cycle, unless it is in `held` (the last sample stays) or `lost` (it is invalid).
+    """A watch and its readings; the relay was commanded `commanded` and its contact obeys. Every wired sensor
+    gives a new valid sample in each cycle, unless it is in `held` (the last sample stays) or `lost` (it is
+    invalid).
     """
 
     def __init__(self, commanded=True, traits=None):
@@ -181,7 +182,7 @@ def test_the_contact_gets_its_grace_at_every_command():
         assert bench.check() is None
 
 
-# -- welds -----------------------------------------------------------------------------------------------------
+# -- welds ----------------------------------------------------------------------------------------------
 
 
 def test_a_weld_that_drips_is_found_by_its_energy():
@@ -206,8 +207,8 @@ def test_nothing_is_judged_before_the_opening_is_confirmed():
 
 
 def test_what_a_meter_still_shows_of_the_order_is_no_weld():
-    """An SDM630 renews its registers every 0.5 to 1 s: 6 Wh at 22 kW came after the opening, and five of six healthy
-    relays were latched as welded."""
+    """An SDM630 renews its registers every 0.5 to 1 s: 6 Wh at 22 kW came after the opening, and five of six
+    healthy relays were latched as welded."""
     bench = Bench(commanded=False, traits=MeterTraits(refresh_ms=1_000))
     bench.opened_ms = bench.now_ms
     for _ in range(9):
@@ -217,7 +218,9 @@ def test_what_a_meter_still_shows_of_the_order_is_no_weld():
 
 
 def test_one_step_of_a_coarse_register_proves_no_weld_and_two_do():
-    """Past 32,768 kWh the float32 register of an SDM120 moves in steps of 3.9 Wh: a single one was taken for a weld."""
+    """Past 32,768 kWh the float32 register of an SDM120 moves in steps of 3.9 Wh: a single one was taken for
+    a weld.
+    """
     bench = Bench(commanded=False, traits=MeterTraits(step_mwh=3_907))
     bench.values["register_mwh"] += 3_907
     assert bench.first_fault(60_000) == (None, None)
@@ -234,7 +237,7 @@ def test_stray_pulses_over_weeks_are_no_weld():
         assert bench.check(WELD_WINDOW_MS + 100) is None
 
 
-# -- the age of a reading --------------------------------------------------------------------------------------
+# -- the age of a reading -------------------------------------------------------------------------------
 
 
 def test_an_overload_of_a_second_is_borne_though_the_meter_holds_its_sample():
@@ -270,7 +273,9 @@ def test_two_overloads_far_apart_are_not_one():
 
 
 def test_the_grace_of_a_silent_meter_is_the_meters_own():
-    """A burst of six edges on an S0 line silences the counter for 5 s, on purpose: it ended the order for good."""
+    """A burst of six edges on an S0 line silences the counter for 5 s, on purpose: it ended the order for
+    good.
+    """
     bench = Bench(traits=MeterTraits(settle_ms=5_000))
     bench.lost.add("register_mwh")
     assert bench.first_fault(5_000 + METER_GRACE_MS) == (None, None)

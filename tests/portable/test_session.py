@@ -1,8 +1,8 @@
 """One order from the first cycle to the last: every way it can end, each limit exact at its edge."""
 
 from pile.clock import Clock
-from pile.safety import Limits
 from pile.connector import OPEN_SETTLE_MS
+from pile.safety import Limits
 from pile.session import CHARGING, DONE, FINISHING, OPEN_CONFIRM_MS, STARTING
 from tests.portable.kit import AT, REGISTER_MWH, rate
 from tests.portable.session_run import Run, ask, set_estop, set_stop_button, set_unplugged

@@ -26,7 +26,10 @@ def test_each_fault_heals_as_the_table_says() -> None:
     healing: dict[str, set[str]] = {}
     for name, _, heals, _ in rows("Faults"):
         healing.setdefault(name.strip("`"), set()).add(heals)
-    expected = {code: {f"{SELF_HEALING[code] // 1000} s"} if code in SELF_HEALING else {"person"} for code in words.FAULT_CODES}
+    expected = {
+        code: {f"{SELF_HEALING[code] // 1000} s"} if code in SELF_HEALING else {"person"}
+        for code in words.FAULT_CODES
+    }
     expected["InternalError"].add("person")  # where flash caused it
     assert healing == expected
     assert f"at most {NUMBERS[HEALINGS_MAX]} times an hour" in section("Faults")

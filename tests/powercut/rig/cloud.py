@@ -42,9 +42,7 @@ class Order:
             "currency": "CNY",
             "minor_digits": 2,
             "session_fee_minor": 50,
-            "steps": [
-                [BASE_AT + s, PRICES[i % 4], 400_000, "flat"] for i, s in enumerate(step_s)
-            ],
+            "steps": [[BASE_AT + s, PRICES[i % 4], 400_000, "flat"] for i, s in enumerate(step_s)],
             "until_at": BASE_AT + 2 * 86_400,
         }
         self._expires_at = None
@@ -177,8 +175,8 @@ class Cloud:
                         self._rejected(order, controller, message["reason"])
 
     def _rejected(self, order, controller, reason):
-        """Only an id that was used up by a cut may be refused; it may have a settlement that still waits. One that
-        came too soon is sent again.
+        """Only an id that was used up by a cut may be refused; it may have a settlement that still waits. One
+        that came too soon is sent again.
         """
         if reason == "TooSoon":
             order.send_again(self._world.now_ms + TOO_SOON_MS)

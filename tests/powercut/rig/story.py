@@ -23,8 +23,8 @@ from world import (
 )
 
 from drivers.files import FileStore
-from pile.journal import Journal
 from pile.checksum import unframed
+from pile.journal import Journal
 from pile.session import RECOVERY_WAIT_MS
 from pile_protocol import messages, pricing, seal, wire
 
@@ -40,9 +40,7 @@ class Plot:
     unplug (the vehicles leave), rtc (the pile knows the time by itself).
     """
 
-    def __init__(
-        self, connectors=1, kind=PULSES, dark_ms=20_000, clock_ms=CLOCK_MS, unplug=False, rtc=False
-    ):
+    def __init__(self, connectors=1, kind=PULSES, dark_ms=20_000, clock_ms=CLOCK_MS, unplug=False, rtc=False):
         self.connectors = connectors
         self.kind = kind
         self.dark_ms = dark_ms
@@ -89,7 +87,9 @@ class Cut:
 
 
 class Verdict:
-    """operations: of each life. lost_mwh: delivered, shown by the meter and not billed, of the worst order."""
+    """operations: of each life. lost_mwh: delivered, shown by the meter and not billed, of the worst
+    order.
+    """
 
     def __init__(self):
         self.operations = []

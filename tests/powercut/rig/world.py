@@ -76,8 +76,8 @@ SAMPLED = Kind(False, 0, 2_000, 1)  # an HLW8012
 
 
 class World:
-    """kind: of its meters. `durable_order(number)` tells what the flash holds for a connector at this moment: see
-    story.py.
+    """kind: of its meters. `durable_order(number)` tells what the flash holds for a connector at this moment:
+    see story.py.
     """
 
     def __init__(self, connectors=1, kind=PULSES):
@@ -143,8 +143,8 @@ class _Relay:
 
 
 class _Meter:
-    """One that forgets begins at 0 with each boot. One with a memory is read over a bus, which takes a while after
-    boot.
+    """One that forgets begins at 0 with each boot. One with a memory is read over a bus, which takes a while
+    after boot.
     """
 
     measures_current = False
