@@ -8,7 +8,7 @@ The relay is wanted closed in STARTING and CHARGING and nowhere else.
 """
 
 from .metering import RECOVERY_JUMP_S, Metering
-from .readings import ABSENT, VALID
+from .readings import ABSENT, INVALID, VALID
 from .safety import has_plug_switch, is_unplugged
 
 STARTING = "Starting"
@@ -144,7 +144,7 @@ class Session:
                 self.stop_reason = reason
                 self._go(FINISHING, now_ms)
             else:
-                self._suspend_or_go_on(now_ms)
+                self._suspend_or_go_on(now_ms, readings)
         return phase != self.phase or steps != len(self.metering.boundaries)
 
     def _charge(self, now_ms, passed_ms, readings, opened_ms):
@@ -171,11 +171,12 @@ class Session:
             else:
                 self.idle_ms = 0
                 self._has_drawn = True
-        if not is_unplugged(readings):
+        if is_unplugged(readings):
+            if self._unplugged_ms is None:
+                self._unplugged_ms = now_ms
+                self._replugs += 1
+        elif readings.plugged.state != INVALID:
             self._unplugged_ms = None
-        elif self._unplugged_ms is None:
-            self._unplugged_ms = now_ms
-            self._replugs += 1
 
     def _reason_to_stop(self, now_ms, readings, fault):
         """The stop reason that holds now, safety first; None to go on."""
@@ -207,12 +208,15 @@ class Session:
             return "FeedBusy"
         return None
 
-    def _suspend_or_go_on(self, now_ms):
+    def _suspend_or_go_on(self, now_ms, readings):
         if self.is_held or self._unplugged_ms is not None:
             if self.phase != SUSPENDED:
                 self._go(SUSPENDED, now_ms)
         elif self.phase == SUSPENDED:
-            self._go(STARTING, now_ms)
+            if not has_plug_switch(readings) and now_ms - self._since_ms >= self._limits.gap_ms:
+                self._is_changed = True
+            else:
+                self._go(STARTING, now_ms)
 
     def _finish(self, now_ms, readings, opened_ms):
         """Waits until the relay is confirmed open and a sample shows everything that flowed before that.
@@ -266,7 +270,7 @@ class Session:
             self.stop_reason = self.stop_reason or self._stop_asked or "PowerLoss"
             if is_fresh or not meter.remembers or waited_ms >= _longest_wait_ms(meter):
                 self._give_up(now_ms, register.value if register.state == VALID else 0)
-        elif utc_at is not None and is_fresh:
+        elif utc_at is not None and is_fresh and readings.plugged.state != INVALID:
             at = max(utc_at, self._checkpoint_at)
             metering.resume(self._checkpoint_at, at, now_ms, register.value)
             self._begun_ms = now_ms

@@ -144,6 +144,32 @@ def test_a_plug_switch_that_cannot_be_read_is_neither_in_nor_out():
     rejected(pile, "ConnectorFaulted", "o2") if not pile.said() else None
 
 
+def test_a_plug_switch_that_cannot_be_read_closes_no_relay_again():
+    pile = Pile(limits=Limits(replug_ms=60_000))
+    pile.charge(cycles=20)
+    pile.plugged[1] = False
+    pile.cycle(3)
+    pile.plug_switch = False
+    pile.readings().plugged.lose()
+    for _ in range(90):
+        pile.cycle()
+        assert not pile.closed()
+
+
+def test_after_a_power_cut_an_order_waits_until_the_plug_can_be_read():
+    pile = Pile()
+    pile.charge(cycles=20)
+    pile.boot(ready=False)
+    pile.plug_switch = False
+    pile.readings().plugged.lose()
+    pile.clock.tell(AT + 5, "Cloud")
+    pile.cycle(30)
+    assert not pile.closed() and pile.settlements() == []
+    pile.plug_switch = True
+    pile.cycle(3)
+    assert pile.closed()
+
+
 # -- waiting to begin, and full -------------------------------------------------------------------------
 
 

@@ -99,6 +99,23 @@ def test_an_order_waits_for_room_so_long_and_no_longer():
     assert pile.closed(2)
 
 
+def test_a_socket_without_a_plug_switch_that_waited_too_long_may_have_another_vehicle():
+    pile = pile_of_four(plug_switch=False)
+    order(pile, 2)
+    pile.cycle(30)
+    order(pile, 1)
+    pile.cycle(30)
+    pile.power_mw[2] = 11 * 230 * 1_000
+    pile.cycle(60)
+    assert closed(pile) == [2]
+    first_mwh = pile.delivered_mwh(1)
+    pile.cycle(200, 1_000)
+    pile.power_mw[2] = SIX_A_MW
+    pile.cycle(10, 1_000)
+    (settlement,) = pile.settlements()
+    assert (settlement["stop_reason"], settlement["energy_mwh"]) == ("VehicleChanged", first_mwh)
+
+
 def test_a_suspended_order_can_be_stopped_and_unplugged():
     for action, reason in (("stop", "Remote"), ("unplug", "EVDisconnected")):
         pile = pile_of_four()
