@@ -2,15 +2,9 @@
 on connector 1 in its second price step, a fault on connector 2."""
 
 FILES = {
-    "acked": (
-        b"1 0757d99fca80d543a0727a539d90ad4694a2fea0b123925746d1ee3a3040d139\n1127de24"
-    ),
-    "check-1": (
-        b"o2 1800000015 5027000 -\n187c5a40"
-    ),
-    "faults": (
-        b'[[2, "GroundFailure", 1800000004]]\nd06ddf6f'
-    ),
+    "acked": (b"1 0757d99fca80d543a0727a539d90ad4694a2fea0b123925746d1ee3a3040d139\n1127de24"),
+    "check-1": (b"o2 1800000015 5027000 -\n187c5a40"),
+    "faults": (b'[[2, "GroundFailure", 1800000004]]\nd06ddf6f'),
     "order-1": (
         b'o2 1800000004 5005000\n{"kind":"order","device_id":"pile-0001","connector":1,'
         b'"order_id":"o2","issued_at":1800000000,"expires_at":1800000060,'
@@ -38,10 +32,6 @@ FILES = {
         b'"stop_reason":"Remote","firmware":"test","recovered":false,'
         b'"mac":"3505e2a70f8db95001d9f3d8ab919da970077491eb12d7f0c263da8828f7036f"}\n'
     ),
-    "steps-1": (
-        b"[[0, 5005000], [1, 5006800]]\na4128efb"
-    ),
-    "used": (
-        b'[["o0", 1800000060], ["o1", 1800000060], ["o2", 1800000060]]\nb56da58e'
-    ),
+    "steps-1": (b"[[0, 5005000], [1, 5006800]]\na4128efb"),
+    "used": (b'[["o0", 1800000060], ["o1", 1800000060], ["o2", 1800000060]]\nb56da58e'),
 }

@@ -180,7 +180,9 @@ def damage(random, files, names):
         content = unframed(data) or b"5 5"
         files[name] = framed(content.replace(b"5", b"9%d" % random.below(1_000)))
     else:
-        files[name] = framed(b"[" * random.below(300) if random.below(2) else b"\xff\x00 -1 99999999999999999999 x")
+        files[name] = framed(
+            b"[" * random.below(300) if random.below(2) else b"\xff\x00 -1 99999999999999999999 x"
+        )
 
 
 def test_it_boots_whatever_its_files_say_and_bills_nothing_that_did_not_flow():
@@ -211,7 +213,9 @@ def check_boot(files, told_at):
         messages.validate(wire.SETTLEMENT, settlement)
         if settlement["order_id"] == "o2":
             # At most what the meter shows: it shows 27 Wh more than the order began with.
-            assert settlement["energy_mwh"] <= 22_000 + pile.delivered_mwh() or is_checksum_right(files), settlement
+            assert settlement["energy_mwh"] <= 22_000 + pile.delivered_mwh() or is_checksum_right(files), (
+                settlement
+            )
             assert settlement["start_register_mwh"] >= REGISTER_MWH or is_checksum_right(files)
     sent = []
     while pile.controller.outbox.head():

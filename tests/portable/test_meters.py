@@ -147,7 +147,14 @@ def around_a_step(kind, seed, prices, charge_ms, starts_ms, stops_ms):
 def cases():
     for kind in KINDS:
         for seed, (starts_ms, stops_ms) in enumerate(
-            ((1_000, 60_000), (19_000, 60_000), (19_800, 22_000), (1_000, 20_300), (15_000, 19_900), (9_000, 24_000))
+            (
+                (1_000, 60_000),
+                (19_000, 60_000),
+                (19_800, 22_000),
+                (1_000, 20_300),
+                (15_000, 19_900),
+                (9_000, 24_000),
+            )
         ):
             yield kind, seed, starts_ms, stops_ms
 

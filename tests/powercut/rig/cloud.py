@@ -42,9 +42,7 @@ class Order:
             "currency": "CNY",
             "minor_digits": 2,
             "session_fee_minor": 50,
-            "steps": [
-                [BASE_AT + s, PRICES[i % 4], 400_000, "flat"] for i, s in enumerate(step_s)
-            ],
+            "steps": [[BASE_AT + s, PRICES[i % 4], 400_000, "flat"] for i, s in enumerate(step_s)],
             "until_at": BASE_AT + 2 * 86_400,
         }
         self._expires_at = None

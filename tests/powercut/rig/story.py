@@ -39,9 +39,7 @@ class Plot:
     unplug (the vehicles leave), rtc (the pile knows the time by itself).
     """
 
-    def __init__(
-        self, connectors=1, kind=PULSES, dark_ms=20_000, clock_ms=CLOCK_MS, unplug=False, rtc=False
-    ):
+    def __init__(self, connectors=1, kind=PULSES, dark_ms=20_000, clock_ms=CLOCK_MS, unplug=False, rtc=False):
         self.connectors = connectors
         self.kind = kind
         self.dark_ms = dark_ms
