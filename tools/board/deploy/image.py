@@ -22,6 +22,7 @@ BOARDS = ROOT / "boards"
 ENTRIES = ("boot", "main")  # what MicroPython starts; all else is imported from there
 # Modules of their own, beside the bundle: what comes before it, and what leaves the heap after the start.
 OUTSIDE = ("boot", "main", "board", "drivers.esp32.board", "foreign", "config", "assembly")
+OPTIMISE_MORE = "-O3"  # leaves line numbers out too, 4 KB of heap; functions are still named
 STARTED_BY_NAME = ("boot.py", "main.py")  # MicroPython runs them, and only their source
 OPTIMISE = (
     "-O2"  # leaves asserts out (there are none) and keeps line numbers: tracebacks from the field need them
@@ -118,7 +119,7 @@ def joined(board: Path) -> bundle.Bundle:
     return bundle.Bundle(modules(board), OUTSIDE)
 
 
-def build(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, bytes]:
+def build(board: Path, options: tuple[str, ...] = (OPTIMISE_MORE,)) -> dict[str, bytes]:
     """Every file of a board's pile as it is to lie on its file system: {path: content}."""
     one = joined(board)
     texts = {name.replace(".", "/") + ".py": text for name, text in one.sources().items()}
@@ -132,6 +133,14 @@ def build(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, byte
                 path.write_text(text)
                 image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
     image[bundle.TEXTS] = "".join(text + "\n" for text in one.texts).encode()
+    return image
+
+
+def build_apart(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, bytes]:
+    """The modules as files of their own, to measure what each takes: {path: content}."""
+    image: dict[str, bytes] = {}
+    for name, path in sources(board / "manifest.py").items():
+        image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
     return image
 
 

@@ -122,7 +122,7 @@ class Story:
                 do(pile)
             except (ApiError, ProcessError) as error:
                 lines = [line for line in pile.child.lines if "Error" in line or "memory" in line]
-                pile.failed = f"{name}: {lines[-1] if lines else error}"
+                pile.failed = "; ".join([f"{name}: {error}", *lines[-1:]])
             if pile.watched and pile.failed:
                 raise ProcessError(
                     f"the pile with a heap in plenty failed too: {pile.failed}\n"
