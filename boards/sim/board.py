@@ -68,7 +68,12 @@ REST_MS = _settings["rest_ms"]
 
 
 def _equipment_of(index, plant):
-    limits = {"full_after_ms": _settings["full_after_s"] * 1000, "max_current_ma": 100_000}
+    # No contact wears here, so orders may follow each other at once.
+    limits = {
+        "full_after_ms": _settings["full_after_s"] * 1000,
+        "max_current_ma": 100_000,
+        "pause_ms": 0,
+    }
     limits.update(_settings["limits"])
     return Equipment(
         SimRelay(_bench, index, plant, _settings["feedback"]),
