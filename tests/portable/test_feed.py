@@ -49,6 +49,17 @@ def test_without_a_feed_all_may_charge():
     assert closed(pile) == [1, 2, 3, 4]
 
 
+def overloaded():
+    """Connectors 2 and 1 charge, in this order, and connector 2 has begun to take more than its share."""
+    pile = pile_of_four()
+    order(pile, 2)
+    pile.cycle(30)
+    order(pile, 1)
+    pile.cycle(10)
+    pile.power_mw[2] = 11 * 230 * 1_000
+    return pile
+
+
 def test_a_measured_overload_suspends_the_newest_and_lets_it_back():
     pile = pile_of_four()
     order(pile, 2)
@@ -85,12 +96,7 @@ def test_a_short_overload_suspends_nobody():
 
 
 def test_an_order_waits_for_room_so_long_and_no_longer():
-    pile = pile_of_four()
-    order(pile, 2)
-    pile.cycle(30)
-    order(pile, 1)
-    pile.cycle(10)
-    pile.power_mw[2] = 11 * 230 * 1_000
+    pile = overloaded()
     pile.cycle(FEED_WAIT_MS // 1_000 - 5, 1_000)
     assert pile.settlements() == []
     pile.cycle(20, 1_000)
@@ -118,12 +124,7 @@ def test_a_socket_without_a_plug_switch_that_waited_too_long_may_have_another_ve
 
 def test_a_suspended_order_can_be_stopped_and_unplugged():
     for action, reason in (("stop", "Remote"), ("unplug", "EVDisconnected")):
-        pile = pile_of_four()
-        order(pile, 2)
-        pile.cycle(30)
-        order(pile, 1)
-        pile.cycle(10)
-        pile.power_mw[2] = 11 * 230 * 1_000
+        pile = overloaded()
         pile.cycle(60)
         assert closed(pile) == [2]
         if action == "stop":
