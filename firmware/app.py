@@ -38,19 +38,25 @@ class Restart(Exception):
 
 
 class Pile:
-    """The parts of one pile; assembly.py makes it and fills in client, link, uplink and station."""
+    """The parts of one pile; assembly.py makes them."""
 
     def __init__(self, controller, shell, lamp, broker, context):
         self.controller = controller
         self.shell = shell
         self.lamp = lamp
-        self.client = self.link = self.uplink = self.station = None
         self._broker = broker
         self._context = context
         self._heap_min_bytes = None
         self._no_memory = 0  # connections in a row
         self._restart = None  # why, as soon as no order runs
-        shell.on_cycle = self.after_cycle
+
+    def connect_parts(self, client, link, uplink, station):
+        """The network's parts, which call back into this object. station: None without Wi-Fi."""
+        self.client = client
+        self.link = link
+        self.uplink = uplink
+        self.station = station
+        self.shell.on_cycle = self.after_cycle
 
     # -- what the parts call --------------------------------------------------------------------------------
 
@@ -61,6 +67,9 @@ class Pile:
         self.lamp.step(connectors)
         if self._restart and not [1 for connector in connectors if connector.order is not None]:
             raise Restart(self._restart)
+
+    def receive(self, publish):
+        return self.link.receive(publish)
 
     async def connect(self):
         """A stream to the broker. Raises OSError."""
@@ -163,7 +172,7 @@ def start(equipment, lamp, room):
             pile = assembly.assemble(parts, equipment, lamp, FIRMWARE)
         finally:
             watchdog = board.watchdog()
-        pile.shell.watchdog = watchdog
+        pile.shell.watchdog = watchdog  # pyright: ignore[reportAttributeAccessIssue] - it begins without one
         del assembly, parts
         for name in ("assembly", "config", "foreign"):  # their heap is needed for more than a start
             sys.modules.pop(name, None)

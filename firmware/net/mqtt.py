@@ -249,7 +249,7 @@ class Client:
         self.connections = 0  # made so far
         self._options = options
         self._open_stream = open_stream
-        self.on_message = on_message
+        self._on_message = on_message
         self._on_change = on_change
         self._ready = ready
         self._connection = None
@@ -291,7 +291,7 @@ class Client:
             if isinstance(found, LinkNoMemory):
                 return found
             return LinkDown("no connection to the broker: " + repr(error))
-        connection = Connection(stream, self._options, self.on_message)
+        connection = Connection(stream, self._options, self._on_message)
         error = None
         try:
             await connection.open()
