@@ -103,7 +103,9 @@ class Pile:
         self.uplink.wifi_changed()
 
     def vitals(self):
-        """What the shell knows for the status message. Counting the heap walks it, so this is called rarely."""
+        """What the shell knows for the status message. Counting the heap walks it, so this is called
+        rarely.
+        """
         heap_bytes, ram_bytes, ram_min_bytes = board.memory()
         if self._heap_min_bytes is None or heap_bytes < self._heap_min_bytes:
             self._heap_min_bytes = heap_bytes
@@ -157,7 +159,8 @@ def advice(error):
 
 
 def start(equipment, lamp, room):
-    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep. room: a list of
+    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep. room: a
+    list of
     what is given back to the heap when all parts are there (main.py).
     """
     watchdog = None

@@ -238,7 +238,8 @@ class Connection:
 class Client:
     """Keeps one connection up for ever.
 
-    open_stream: `async () -> Stream`, raises OSError. on_message: called with each codec.Publish; False asks to
+    open_stream: `async () -> Stream`, raises OSError. on_message: called with each codec.Publish; False asks
+    to
     be offered it again, and meanwhile nothing is read or acknowledged.
     on_change: called with None when a connection is up, with the error when it is lost or refused.
     ready: an asyncio.Event, set while there is a network to try it over; None where there always is.

@@ -22,7 +22,8 @@ MAX_MINOR = 10**12
 
 PERIOD_LABELS = ("flat", "sharp", "peak", "valley")
 
-# begin_within_s: how long the vehicle may take to begin; full_after_s: how long next to no power means that it is
+# begin_within_s: how long the vehicle may take to begin; full_after_s: how long next to no power means that
+# it is
 # full. The board bounds both.
 ORDER = (
     "{ kind =order device_id D connector C order_id O issued_at A expires_at A limits LIMITS"

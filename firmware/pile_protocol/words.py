@@ -1,4 +1,5 @@
-"""The words that a pile also reads from its own flash: why an order stopped (OCPP 2.1 and our own), and fault codes
+"""The words that a pile also reads from its own flash: why an order stopped (OCPP 2.1 and our own), and
+fault codes
 (OCPP 1.6 and our own).
 
 The word lists that a pile only writes stand in wire.py, because they would take heap in a pile.
