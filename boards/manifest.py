@@ -8,7 +8,8 @@ for name in ("pile", "net"):
 package(
     "pile_protocol",  # wire.py and fields.py are for cloud and tools
     files=(
-        "__init__.py", "checks.py", "errors.py", "messages.py", "pricing.py", "seal.py", "topics.py", "words.py",
+        "__init__.py", "checks.py", "errors.py", "messages.py", "pricing.py", "seal.py", "topics.py",
+        "words.py",
     ),
     base_path="../firmware",
 )  # fmt: skip

@@ -38,19 +38,25 @@ class Restart(Exception):
 
 
 class Pile:
-    """The parts of one pile; assembly.py makes it and fills in client, link, uplink and station."""
+    """The parts of one pile; assembly.py makes them."""
 
     def __init__(self, controller, shell, lamp, broker, context):
         self.controller = controller
         self.shell = shell
         self.lamp = lamp
-        self.client = self.link = self.uplink = self.station = None
         self._broker = broker
         self._context = context
         self._heap_min_bytes = None
         self._no_memory = 0  # connections in a row
         self._restart = None  # why, as soon as no order runs
-        shell.on_cycle = self.after_cycle
+
+    def connect_parts(self, client, link, uplink, station):
+        """The network's parts, which call back into this object. station: None without Wi-Fi."""
+        self.client = client
+        self.link = link
+        self.uplink = uplink
+        self.station = station
+        self.shell.on_cycle = self.after_cycle
 
     # -- what the parts call --------------------------------------------------------------------------------
 
@@ -61,6 +67,9 @@ class Pile:
         self.lamp.step(connectors)
         if self._restart and not [1 for connector in connectors if connector.order is not None]:
             raise Restart(self._restart)
+
+    def receive(self, publish):
+        return self.link.receive(publish)
 
     async def connect(self):
         """A stream to the broker. Raises OSError."""
@@ -94,7 +103,9 @@ class Pile:
         self.uplink.wifi_changed()
 
     def vitals(self):
-        """What the shell knows for the status message. Counting the heap walks it, so this is called rarely."""
+        """What the shell knows for the status message. Counting the heap walks it, so this is called
+        rarely.
+        """
         heap_bytes, ram_bytes, ram_min_bytes = board.memory()
         if self._heap_min_bytes is None or heap_bytes < self._heap_min_bytes:
             self._heap_min_bytes = heap_bytes
@@ -148,7 +159,8 @@ def advice(error):
 
 
 def start(equipment, lamp, room):
-    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep. room: a list of
+    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep. room: a
+    list of
     what is given back to the heap when all parts are there (main.py).
     """
     watchdog = None
@@ -163,7 +175,7 @@ def start(equipment, lamp, room):
             pile = assembly.assemble(parts, equipment, lamp, FIRMWARE)
         finally:
             watchdog = board.watchdog()
-        pile.shell.watchdog = watchdog
+        pile.shell.watchdog = watchdog  # pyright: ignore[reportAttributeAccessIssue] - it begins without one
         del assembly, parts
         for name in ("assembly", "config", "foreign", "pile.recovery"):  # their heap is needed for more than a start
             sys.modules.pop(name, None)

@@ -91,7 +91,7 @@ def build_controller(settings, equipment, store, firmware):
     if at is not None:  # the cloud's time has run on through a reset: a running order goes on at once
         clock.tell(at, CALENDAR)
     controller = Controller(settings.device_id, settings.key, store, clock, parts, firmware, board.FEED)
-    controller.on_time = board.set_utc
+    controller.on_time = board.set_utc  # pyright: ignore[reportAttributeAccessIssue] - it begins with none
     recovery.take_up(controller, store, settings.key)
     for connector, one in zip(controller.connectors, equipment):
         describe(connector.readings, one.meter)

@@ -5,8 +5,8 @@ import uos  # by this name the file system is never asked
 from drivers import patterns
 
 _NAMES = (
-    "asyncio binascii errno esp32 gc hashlib io json machine micropython network ntptime os random select socket"
-    " ssl struct sys time tls vfs"
+    "asyncio binascii errno esp32 gc hashlib io json machine micropython network ntptime os random select"
+    " socket ssl struct sys time tls vfs"
 )
 
 

@@ -1,4 +1,5 @@
-"""What the status light shows: a fault first, then a person's stop, a charge, and last what keeps the pile from
+"""What the status light shows: a fault first, then a person's stop, a charge, and last what keeps the pile
+from
 its broker."""
 
 from drivers import patterns

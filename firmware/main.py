@@ -1,6 +1,7 @@
 """What MicroPython runs after boot.py. It takes only a main.py in source: all the rest can be compiled."""
 
-# Set aside before the code is imported, which leaves holes all over the heap, and given back afterwards: messages,
+# Set aside before the code is imported, which leaves holes all over the heap, and given back afterwards:
+# messages,
 # and a TLS connection's buffers, need room in one piece.
 room = [bytearray(6_144)]
 

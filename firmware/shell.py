@@ -10,8 +10,10 @@ CONFIRM_MS = 10  # the period while a relay is on its way, so that its confirmat
 class Shell:
     """equipment: the board's Equipment for each connector of the controller, in the same order.
 
-    rest_ms: the cycle's period while no order runs. All relays are commanded open then, so a slower cycle delays
-    no opening; it shows a pulled plug or a fault that much later. An order ends the rest at once, and its first
+    rest_ms: the cycle's period while no order runs. All relays are commanded open then, so a slower cycle
+    delays
+    no opening; it shows a pulled plug or a fault that much later. An order ends the rest at once, and its
+    first
     cycle reads every input anew before a relay closes.
 
     run() and follow() run beside each other.

@@ -238,7 +238,8 @@ class Connection:
 class Client:
     """Keeps one connection up for ever.
 
-    open_stream: `async () -> Stream`, raises OSError. on_message: called with each codec.Publish; False asks to
+    open_stream: `async () -> Stream`, raises OSError. on_message: called with each codec.Publish; False asks
+    to
     be offered it again, and meanwhile nothing is read or acknowledged.
     on_change: called with None when a connection is up, with the error when it is lost or refused.
     ready: an asyncio.Event, set while there is a network to try it over; None where there always is.
@@ -249,7 +250,7 @@ class Client:
         self.connections = 0  # made so far
         self._options = options
         self._open_stream = open_stream
-        self.on_message = on_message
+        self._on_message = on_message
         self._on_change = on_change
         self._ready = ready
         self._connection = None
@@ -291,7 +292,7 @@ class Client:
             if isinstance(found, LinkNoMemory):
                 return found
             return LinkDown("no connection to the broker: " + repr(error))
-        connection = Connection(stream, self._options, self.on_message)
+        connection = Connection(stream, self._options, self._on_message)
         error = None
         try:
             await connection.open()

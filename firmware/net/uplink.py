@@ -9,10 +9,13 @@ NTP_RETRY_S = 60
 
 class Uplink:
     """ready: set while the broker can be tried. station: wifi.Station, or None on a PC. ntp_server: "host" or
-    "host:port", or None. set_calendar: called with Unix seconds UTC. needs_clock: certificates will be judged.
+    "host:port", or None. set_calendar: called with Unix seconds UTC. needs_clock: certificates will be
+    judged.
 
-    The calendar is set once; later the cloud's time keeps it. Without an answer from the time server the broker
-    is tried all the same: the chip may still know the time from before a reset, and a certificate that cannot be
+    The calendar is set once; later the cloud's time keeps it. Without an answer from the time server the
+    broker
+    is tried all the same: the chip may still know the time from before a reset, and a certificate that
+    cannot be
     judged is refused with its own message.
     """
 

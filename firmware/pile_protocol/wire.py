@@ -1,6 +1,6 @@
 """Every message of the wire: those of messages.py, which a pile reads, and those that a pile only writes."""
 
-from . import messages, topics, words
+from . import checks, messages, topics, words
 from .fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text, read
 from .messages import MAX_CONNECTORS, MAX_ENERGY_MWH, MAX_MINOR, MAX_STEPS, PERIOD_LABELS
 
@@ -11,7 +11,7 @@ AT = read("A")
 CONNECTOR = read("C")
 COUNT = read("Q")
 CURRENCY = read("t3..3u")
-DEVICE_ID = read("D")
+DEVICE_ID = Text(3, 32, checks.ALPHABETS["w"])
 LABEL = OneOf(PERIOD_LABELS)
 MAC = read("M")
 MINOR = Int(0, MAX_MINOR)

@@ -127,7 +127,7 @@ def main():
     report["idle cycle"] = allocated(shell.cycle)
     report["idle cycle cost"] = cost_us(shell.cycle)
     controller.receive(topics.ORDER, seal.seal(messages.encode(order()), KEY))
-    while connector.order is None or connector.order.session.phase != "Charging":
+    while connector.status() != "Charging":
         shell.cycle()
         time.sleep_ms(10)
     now_ms = clock.now_ms

@@ -1,4 +1,6 @@
-"""What the board asks of `esp32`: regions of the chip's own RAM, as (size, free, largest block, lowest free)."""
+"""What the board asks of `esp32`: regions of the chip's own RAM, as (size, free, largest block, lowest
+free).
+"""
 
 HEAP_DATA = 0
 

@@ -1,7 +1,9 @@
 """One module out of many, for a chip whose heap holds the code: the firmware as two files.
 
-Each module of its own costs a chip a globals table, a table of names and a slot for every import; each distinct
-name costs 7 bytes and its characters. So the modules are joined, in the order of their imports, and names that
+Each module of its own costs a chip a globals table, a table of names and a slot for every import; each
+distinct
+name costs 7 bytes and its characters. So the modules are joined, in the order of their imports, and names
+that
 nobody outside sees become short:
 
 - a module's own functions, classes and variables get a name that is unique in the bundle;
@@ -9,7 +11,8 @@ nobody outside sees become short:
 - attributes and methods that begin with an underscore are numbered, in each module from 0;
 - parameters that no call names are numbered by position.
 
-Lines stay lines: line 1234 of ratelock.py in a traceback is found by `python -m tools.board.deploy.bundle BOARD 1234`.
+Lines stay lines: line 1234 of ratelock.py in a traceback is found by `python -m tools.board.deploy.bundle
+BOARD 1234`.
 What stays outside (boot.py, main.py, board.py, and what is freed after the start) imports from the bundle.
 A module that this cannot do for is refused, never guessed at.
 """
@@ -30,7 +33,8 @@ from tools.board.deploy import DeployError
 from tools.board.deploy.micropython_names import BUILT_IN, OF_CHIPS, UNSURE
 
 NAME = "ratelock"
-CORE = "ratelock_core"  # imported by the other: what is thrown away after an import is then never all of it at once
+# imported by the other: what is thrown away after an import is then never all of it at once
+CORE = "ratelock_core"
 TEXTS = CORE + ".txt"
 TEXT_MIN = 20  # characters of a text for people that is worth a line of its own in TEXTS
 _OF_CORE = ("drivers", "pile", "pile_protocol")
@@ -54,7 +58,9 @@ _THEIRS = frozenset(BUILT_IN.split()) | frozenset(OF_CHIPS.split())
 
 @dataclass
 class Module:
-    """names: what its top level assigns. aliases: what it imports from the firmware: (module, name or None)."""
+    """names: what its top level assigns. aliases: what it imports from the firmware: (module, name or
+    None).
+    """
 
     name: str
     path: Path
@@ -165,7 +171,9 @@ class Bundle:
         return name in self._outside
 
     def _names_without_heap(self) -> Iterator[str]:
-        """Names that the firmware does not use: first those that MicroPython has in flash, then short ones."""
+        """Names that the firmware does not use: first those that MicroPython has in flash, then short
+        ones.
+        """
         used = {word for module in self._modules.values() for word in re.findall(r"\w+", module.text)}
         for name in BUILT_IN.split():
             if (
@@ -365,7 +373,9 @@ class Bundle:
         return [module for module in self._modules.values() if self.part(module.name) == part]
 
     def _head(self, part: str) -> str:
-        """Uses the most frequent names first, so that they get numbers of one byte; then what comes from the core."""
+        """Uses the most frequent names first, so that they get numbers of one byte; then what comes from the
+        core.
+        """
         modules = self._joined(part)
         names = frequent_names("".join(map(self.source, modules)))
         head = f"dict({', '.join(f'{name}=0' for name in names)})"
@@ -427,7 +437,9 @@ class _Renamer(ast.NodeVisitor):
         )
 
     def _resolve(self, name: str) -> tuple[str, str | None] | str | None:
-        """(module, name or None) of something of the firmware; a parameter's new name; None: left as it is."""
+        """(module, name or None) of something of the firmware; a parameter's new name; None: left as it
+        is.
+        """
         for i, scope in enumerate(reversed(self._scopes)):
             if isinstance(scope.node, ast.ClassDef) and i > 0:
                 continue
@@ -477,7 +489,7 @@ class _Renamer(ast.NodeVisitor):
             if isinstance(found, tuple) and found[1] is None and not self._bundle.is_outside(found[0]):
                 self._edit(node, self._symbol(node, found[0], node.attr))
                 return
-            if isinstance(found, tuple) and found[1] is None or node.value.id in self._external:
+            if (isinstance(found, tuple) and found[1] is None) or node.value.id in self._external:
                 return  # of board or config, or of MicroPython's own module
         self.visit(node.value)
         line, end = node.end_lineno or 0, node.end_col_offset or 0
@@ -708,8 +720,7 @@ def literal(node: ast.expr) -> int | str | None:
         return node.value  # type: ignore[return-value]
     if isinstance(node, (ast.BinOp, ast.UnaryOp)) and all(
         isinstance(each, (ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop))
-        or isinstance(each, ast.Constant)
-        and type(each.value) is int
+        or (isinstance(each, ast.Constant) and type(each.value) is int)
         for each in ast.walk(node)
     ):
         return eval(compile(ast.Expression(node), "<constant>", "eval"))

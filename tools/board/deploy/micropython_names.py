@@ -1,7 +1,9 @@
 """Names that belong to MicroPython, for tools/deploy/bundle.py."""
 
-# What is in the flash of every build, a chip's as well as a PC's (dir() of every built-in module and type, and of the
-# frozen asyncio; a build that lacks one of them pays a few bytes of heap for it). An attribute of this name may be
+# What is in the flash of every build, a chip's as well as a PC's (dir() of every built-in module and type,
+# and of the
+# frozen asyncio; a build that lacks one of them pays a few bytes of heap for it). An attribute of this name
+# may be
 # MicroPython's own, so it is never renamed; and as a new name it takes no heap.
 BUILT_IN = """
 AF_INET AF_INET6 AF_UNIX ARRAY AUTO ArithmeticError AssertionError AttributeError BFINT16 BFINT32 BFINT8
@@ -54,15 +56,20 @@ wait_for_ms wait_io_event wrap_socket write zip
 
 # Attributes and methods of a chip's own modules: machine, network, esp32.
 OF_CHIPS = """
-ADC ATTN_11DB Counter DEEPSLEEP_RESET FALLING HARD_RESET HEAP_DATA HIGH_SPEED IN IRQ_FALLING IRQ_RISING LOW OUT PERIODIC
-PULL_DOWN PULL_UP PWRON_RESET Pin RISING RTC SOFT_RESET STAT_IDLE STA_IF Timer UART WDT WDT_RESET WLAN active atten
-bitstream callback config datetime deinit disconnect duty feed freq idf_heap_info ifconfig init ipconfig irq isconnected
+ADC ATTN_11DB Counter DEEPSLEEP_RESET FALLING HARD_RESET HEAP_DATA HIGH_SPEED IN IRQ_FALLING IRQ_RISING LOW
+OUT PERIODIC
+PULL_DOWN PULL_UP PWRON_RESET Pin RISING RTC SOFT_RESET STAT_IDLE STA_IF Timer UART WDT WDT_RESET WLAN active
+atten
+bitstream callback config datetime deinit disconnect duty feed freq idf_heap_info ifconfig init ipconfig irq
+isconnected
 memory mode parity period pin pull pulses read_u16 read_uv reset reset_cause scan status txdone unit width
 """
 
 # Of these, what a chip's build lacks: no new name is taken from here.
 UNSURE = """
-AF_INET6 AF_UNIX MBEDTLS_VERSION MSG_DONTROUTE PROTOCOL_DTLS_CLIENT PROTOCOL_DTLS_SERVER PinBase RingIO VfsLfs1 VfsPosix
-atexit exc_info execfile executable getenv inet_ntop inet_pton libc_ver mem_current mem_peak mem_total ps1 ps2 putenv
+AF_INET6 AF_UNIX MBEDTLS_VERSION MSG_DONTROUTE PROTOCOL_DTLS_CLIENT PROTOCOL_DTLS_SERVER PinBase RingIO
+VfsLfs1 VfsPosix
+atexit exc_info execfile executable getenv inet_ntop inet_pton libc_ver mem_current mem_peak mem_total ps1
+ps2 putenv
 python_compiler sockaddr system unsetenv
 """

@@ -20,7 +20,7 @@ from tools.harness.system import DEMO_RATE, PileIdentity, System
 
 KIB = 1024
 WATCHED_KIB = 4_096
-ONLINE_S = 40
+ONLINE_S = 90  # a status that the broker refused, for it did not know the pile yet, comes again after 30 s
 ORDER_S = 25
 CHARGE_S = 2
 
