@@ -177,7 +177,8 @@ def start(equipment, lamp, room):
             watchdog = board.watchdog()
         pile.shell.watchdog = watchdog  # pyright: ignore[reportAttributeAccessIssue] - it begins without one
         del assembly, parts
-        for name in ("assembly", "config", "foreign", "pile.recovery"):  # their heap is needed for more than a start
+        # Their heap is needed for more than a start.
+        for name in ("assembly", "config", "foreign", "pile.recovery"):
             sys.modules.pop(name, None)
         if room:
             room.clear()

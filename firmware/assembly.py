@@ -56,16 +56,17 @@ def assemble(parts, equipment, lamp, firmware):
     broker = settings.broker
     controller = build_controller(settings, equipment, store, firmware)
     pile = Pile(controller, Shell(controller, equipment, None, board.REST_MS), lamp, broker, context)
+    station = None
     if settings.wifi:
         import network
 
         from net.wifi import Station
 
-        pile.station = Station(
+        station = Station(
             network.WLAN(network.STA_IF), settings.wifi["ssid"], settings.wifi["password"], pile.on_wifi
         )
-    ntp_server = settings.ntp or (NTP_SERVER if context and pile.station else None)
-    pile.uplink = Uplink(pile.station, ntp_server, board.set_calendar, context is not None, board.log)
+    ntp_server = settings.ntp or (NTP_SERVER if context and station else None)
+    uplink = Uplink(station, ntp_server, board.set_calendar, context is not None, board.log)
     options = Options(
         seal.mqtt_client_id(settings.device_id, settings.key),
         settings.device_id,
@@ -74,9 +75,8 @@ def assemble(parts, equipment, lamp, firmware):
         broker.get("keepalive_s", 30),
         broker.get("backoff_max_ms", 30_000),
     )
-    pile.client = Client(options, pile.connect, None, pile.on_broker, pile.uplink.ready)
-    pile.link = Link(pile.client, controller, pile.shell.wake, pile.vitals)
-    pile.client.on_message = pile.link.receive
+    client = Client(options, pile.connect, pile.receive, pile.on_broker, uplink.ready)
+    pile.connect_parts(client, Link(client, controller, pile.shell.wake, pile.vitals), uplink, station)
     board.log("pile %s, firmware %s, board %s" % (settings.device_id, firmware, board.NAME))
     if context is None and broker["host"] != "127.0.0.1":
         board.log("MQTT is not encrypted: provision this pile with the broker's CA")
