@@ -41,8 +41,8 @@ class Verdict:
     def __str__(self) -> str:
         return (
             f"on an ESP32: {self.heap_left_bytes} bytes of the heap's first {AREAS_USABLE_BYTES} are left"
-            f" at the worst moment, {self.ram_left_bytes} of the chip's own RAM; {self.spare_bytes} to spare in all,"
-            f" {TARGET_BYTES} wanted"
+            f" at the worst moment, {self.ram_left_bytes} of the chip's own RAM; {self.spare_bytes} to"
+            f" spare in all, {TARGET_BYTES} wanted"
         )
 
 
