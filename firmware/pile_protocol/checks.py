@@ -10,11 +10,10 @@ A table is words, separated by blanks; each type stands after the name of its fi
     ? TYPE           null, or TYPE
     [1..100 TYPE     list of 1 to 100 items of TYPE
     ( NAME TYPE )    list with one named position after the other
-    { NAME TYPE }    JSON object; a name that ends in "?" may be absent. Unknown members are let through, so
-    that
-                     a newer sender can add some
-    { NAME TYPE !}   the same, but unknown members are refused: there they would be a promise that nobody
-    keeps A                what SHARED has for this word
+    { NAME TYPE }    JSON object; a name that ends in "?" may be absent. Unknown members are let
+                     through, so that a newer sender can add some
+    { NAME TYPE !}   the same, but unknown members are refused: nobody would act on them
+    A                what SHARED has for this word
 """
 
 from .errors import MessageError
@@ -37,7 +36,8 @@ SHARED = {
     "L": "=flat|sharp|peak|valley",  # label of a price
     "LIMITS": "{ energy_mwh? n1..1000000000 cost_minor? P1 duration_s n1..86400 !}",
     "P1": "n1..1000000000000",
-    "RATE": "{ rate_id O currency t3..3u minor_digits n0..4 session_fee_minor P steps [1..100 STEP until_at A !}",
+    "RATE": "{ rate_id O currency t3..3u minor_digits n0..4 session_fee_minor P"
+    " steps [1..100 STEP until_at A !}",
     "STEP": "( from_at A electricity_price P service_price P label L )",
 }
 

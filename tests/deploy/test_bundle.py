@@ -35,9 +35,9 @@ def run(bundle: Bundle, part: str = NAME) -> dict[str, object]:
 def test_what_is_joined_does_what_it_did(tmp_path: Path) -> None:
     bundle = joined(
         tmp_path,
-        pile__a="LIMIT = 3\n_twice = 2\n\n\nclass One(ValueError):\n    def __init__(self, much):\n        self._much = much * _twice\n\n"
+        pile__a="LIMIT = 3\n_twice = 2\n\n\nclass One(ValueError):\n    def __init__(self, much):\n        self._much = much * _twice\n\n"  # noqa: E501
         "    def told(self):\n        return self._much + LIMIT\n",
-        app="from pile import a\n\n\ndef total(values):\n    return sum([a.One(value).told() for value in values]) + a.LIMIT\n",
+        app="from pile import a\n\n\ndef total(values):\n    return sum([a.One(value).told() for value in values]) + a.LIMIT\n",  # noqa: E501
         main="from app import total\n",
     )
     names = run(bundle)

@@ -651,9 +651,9 @@ def constant_candidates(tree: ast.Module) -> list[tuple[str, ast.Assign]]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and node.lineno == node.end_lineno:
             target, value = node.targets[0], literal(node.value)
-            if isinstance(target, ast.Name) and stores[target.id] == 1 and value is not None:
-                if not (isinstance(value, str) and len(value) > CONST_TEXT_MAX):
-                    found.append((target.id, node))
+            too_long = isinstance(value, str) and len(value) > CONST_TEXT_MAX
+            if isinstance(target, ast.Name) and stores[target.id] == 1 and value is not None and not too_long:
+                found.append((target.id, node))
     return found
 
 

@@ -1,8 +1,8 @@
 """What an ESP32 has for a pile: the heap that grows, and the chip's own RAM out of which it grows.
 
-The figures are of MicroPython's own ESP32_GENERIC image, 1.27, in an emulator of the chip; an ESP32-C3 and an
-ESP32-S3 have more RAM and have not been measured. The heap begins with one area. When it is full it doubles, or
-takes the largest free block where that is smaller, and keeps it (py/gc.c, gc_try_add_heap).
+The figures are of MicroPython's own ESP32_GENERIC image, 1.27, in an emulator of the chip; an ESP32-C3 and
+an ESP32-S3 have more RAM and have not been measured. The heap begins with one area. When it is full it
+doubles, or takes the largest free block where that is smaller, and keeps it (py/gc.c, gc_try_add_heap).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ TARGET_BYTES = 16_384
 
 @dataclass(frozen=True)
 class Verdict:
-    """heap_left_bytes: of the first two areas, at the worst moment. ram_left_bytes: of the chip's own RAM during a
-    handshake. spare_bytes: of both together, were the heap no larger than it must be.
+    """heap_left_bytes: of the first two areas, at the worst moment. ram_left_bytes: of the chip's
+    own RAM, during a handshake. spare_bytes: of both together, if the heap were no larger than it must be.
     """
 
     heap_left_bytes: int
@@ -40,9 +40,9 @@ class Verdict:
 
     def __str__(self) -> str:
         return (
-            f"on an ESP32: {self.heap_left_bytes} bytes of the heap's first {AREAS_USABLE_BYTES} are left at the worst"
-            f" moment, {self.ram_left_bytes} of the chip's own RAM; {self.spare_bytes} to spare in all,"
-            f" {TARGET_BYTES} wanted"
+            f"on an ESP32: {self.heap_left_bytes} bytes of the heap's first {AREAS_USABLE_BYTES} are left"
+            f" at the worst moment, {self.ram_left_bytes} of the chip's own RAM; {self.spare_bytes} to"
+            f" spare in all, {TARGET_BYTES} wanted"
         )
 
 
