@@ -147,13 +147,13 @@ class System(Started):
 
     def stop_cloud(self) -> None:
         if self.cloud:
-            self._children.stop_one(self.cloud)
+            self.cloud.stop()
             self.cloud = None
 
     def kill_cloud(self) -> None:
         """As a power cut would."""
         if self.cloud:
-            self._children.kill_one(self.cloud)
+            self.cloud.kill()
             self.cloud = None
 
     def cloud_environment(self) -> dict[str, str]:
@@ -184,7 +184,7 @@ class System(Started):
         try:
             Client(f"http://{self._http_host}:{port}").wait_until_up(child.check_alive)
         except BaseException as error:
-            self._children.stop_one(child)
+            child.stop()
             if isinstance(error, ApiError):
                 raise ProcessError(f"{error}\n{child.tail()}") from error
             raise
@@ -251,11 +251,11 @@ class System(Started):
         )
 
     def stop_pile(self, child: Child) -> int:
-        return self._children.stop_one(child)
+        return child.stop()
 
     def kill_pile(self, child: Child) -> int:
         """As a power cut would."""
-        return self._children.kill_one(child)
+        return child.kill()
 
     def wait_until_online(self, device_id: str, child: Child, timeout_s: float = 30) -> None:
         """Returns once the cloud shows the pile online. Raises ProcessError, at once if `child` ended."""

@@ -69,7 +69,7 @@ class Workers(Started):
     def kill(self, worker: Worker) -> None:
         """As a power cut would."""
         self.workers.remove(worker)
-        self._children.kill_one(worker.child)
+        worker.child.kill()
 
 
 def wait_until_ready(worker: Worker) -> None:
