@@ -97,9 +97,9 @@ EXACT = (
     "firmware/pile",
     "firmware/pile_protocol",
     "firmware/drivers",
-    "cloud_stub/rates.py",
-    "cloud_stub/expansion.py",
-    "cloud_stub/settlements.py",
+    "cloud_stub/rates/model.py",
+    "cloud_stub/rates/expansion.py",
+    "cloud_stub/settlements/store.py",
 )
 
 

@@ -23,8 +23,8 @@ WRONG = [
     ("firmware/drivers/sim/hardware.py", "from pile.session import Session"),
     ("firmware/drivers/sim/hardware.py", "import pile_protocol.words"),
     ("boards/sim/board.py", "from pile import safety"),
-    ("cloud_stub/orders.py", "from pile.session import Session"),
-    ("cloud_stub/orders.py", "from tools import broker"),
+    ("cloud_stub/orders/create.py", "from pile.session import Session"),
+    ("cloud_stub/orders/create.py", "from tools import broker"),
     ("tools/harness/system.py", "import net.mqtt"),
 ]
 
@@ -71,7 +71,7 @@ def test_floats_are_looked_for_where_money_is_counted_and_nowhere_else(tmp_path:
         (tmp_path / path).write_text("x = 0.5\n")
     for place in arrows.EXACT:
         if place.endswith(".py"):
-            (tmp_path / place).parent.mkdir(exist_ok=True)
+            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / place).write_text("")
         else:
             (tmp_path / place).mkdir(exist_ok=True)

@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cloud_stub import orders, piles, rates
-from cloud_stub.dispatch import put_row
-from cloud_stub.security import new_id, new_token, now_s
+from cloud_stub.base.clock import now_s
+from cloud_stub.base.ids import new_id
+from cloud_stub.base.tokens import new_token
+from cloud_stub.db.engine import Store, to_json
+from cloud_stub.db.tables import orders as orders_table
+from cloud_stub.db.writer import Transaction
+from cloud_stub.messaging.outbox import put_row
+from cloud_stub.orders import states
+from cloud_stub.piles import registry
+from cloud_stub.rates import model, schedule, versions
 from cloud_stub.settings import Settings
-from cloud_stub.store import Store, to_json
-from cloud_stub.tables import orders as orders_table
-from cloud_stub.writer import Transaction
 from pile_protocol import pricing
 from tools.harness.chain import Chain
 from tools.harness.system import DEMO_RATE, PileIdentity
@@ -37,13 +41,13 @@ def database(data: Path) -> Iterator[Store]:
 
 def register(store: Store, names: Iterable[str], rate: dict[str, Any] = DEMO_RATE) -> list[PileIdentity]:
     """Piles with a rate each. The broker learns of them when the cloud starts."""
-    body = rates.parse(rate)
+    body = model.parse(rate)
     made = []
     with store.writing.begin() as conn:
         tx = Transaction(conn)
         for name in names:
-            key = piles.add(tx, name, name, 1, now_s())
-            rates.publish(tx, put_row, name, body, now_s())
+            key = registry.add(tx, name, name, 1, now_s())
+            versions.publish(tx, put_row, name, body, now_s())
             made.append(PileIdentity(name, key.hex(), 1))
     return made
 
@@ -52,11 +56,11 @@ def charging_orders(store: Store, device_ids: list[str], count: int) -> list[dic
     """`count` orders that run, spread over the piles: their messages, as the piles have them."""
     now = now_s()
     with store.writing.begin() as conn:
-        rate_of = {device_id: rates.latest(conn, device_id) for device_id in device_ids}
+        rate_of = {device_id: versions.latest(conn, device_id) for device_id in device_ids}
         rows, made = [], []
         for number in range(count):
             device_id = device_ids[number % len(device_ids)]
-            rate = rates.locked(rate_of[device_id] or {}, now, now + 60 + DURATION_S)
+            rate = schedule.lock_rate(rate_of[device_id] or {}, now, now + 60 + DURATION_S)
             message = {
                 "kind": "order",
                 "device_id": device_id,
@@ -93,7 +97,7 @@ def order_row(message: dict[str, Any], state: str) -> dict[str, Any]:
         "window_end_at": message["expires_at"] + message["limits"]["duration_s"],
         "accepted_at": message["issued_at"],
         "charging_at": message["issued_at"],
-        "holds": state in orders.life.HOLDING,
+        "holds": state in states.HOLDING,
     }
 
 

@@ -74,9 +74,9 @@ def from_database() -> Keys:
     from sqlalchemy import select
     from sqlalchemy.exc import SQLAlchemyError
 
+    from cloud_stub.db.engine import Store
+    from cloud_stub.db.tables import piles
     from cloud_stub.settings import Settings
-    from cloud_stub.store import Store
-    from cloud_stub.tables import piles
 
     try:
         settings = Settings()

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from cloud_stub import life
+from cloud_stub.orders import states
 from tools.demo.screen import Screen
 from tools.harness.api_client import ApiError
 from tools.harness.phone import FINAL_STATES, Phone, PhoneOrder
@@ -148,7 +148,7 @@ class Guest(System):
         answer = self.operator.get(f"/api/orders?device_id={device_id}&limit=10")
         if answer.status != 200:
             raise ApiError(f"GET /api/orders: HTTP {answer.status}")
-        return [order["order_id"] for order in answer.json()["items"] if order["state"] in life.HOLDING]
+        return [order["order_id"] for order in answer.json()["items"] if order["state"] in states.HOLDING]
 
     def _settle_open(self, device_id: str) -> None:
         """Raises ApiError."""

@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from cloud_stub import broker_auth
+from cloud_stub.piles import broker_passwords
 from tools.harness import broker_config, certs, mosquitto
 from tools.harness.processes import (
     HOST,
@@ -150,7 +150,7 @@ class Broker(Started):
             pass
         passwd = self.folder / "passwd"
         if not passwd.exists():
-            broker_auth.write(passwd, {broker_config.CLOUD_USER: self.cloud_password})
+            broker_passwords.write(passwd, {broker_config.CLOUD_USER: self.cloud_password})
 
     def _unlock_folder(self) -> None:
         if self._lock:

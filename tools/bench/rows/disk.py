@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from cloud_stub.cloud import Cloud
-from cloud_stub.mqtt import Incoming
+from cloud_stub.db.engine import Store
+from cloud_stub.messaging.mqtt import Incoming
 from cloud_stub.settings import Settings
-from cloud_stub.store import Store
 from pile_protocol import topics
 from tools.bench import bed, device_run, machine
 from tools.bench.figures import Figure
@@ -70,7 +70,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 
 
 def _take(cloud: Cloud, device_id: str, name: str, payload: bytes) -> None:
-    cloud.ingest.take(Incoming(topics.topic(device_id, name), payload, 1, 1, 1))
+    cloud.receiver.take(Incoming(topics.topic(device_id, name), payload, 1, 1, 1))
 
 
 def _wait(acks: _Acks, count: int) -> None:

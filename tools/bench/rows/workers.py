@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from cloud_stub.store import Store
+from cloud_stub.db.engine import Store
 from pile_protocol import topics
 from tools.bench import bed
 from tools.bench.feeder import Feeder, packets
