@@ -1,4 +1,4 @@
-"""What a person runs. Programs here may use cloud_stub and pile_protocol; nothing depends on them."""
+"""Programs that a person runs, in rooms (CONTRIBUTING.md). Neither pile nor cloud depends on them."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Makes .venv from the pinned requirements, anew where they changed; does nothing when nothing changed.
+"""Makes .venv from the pinned requirements, and again when they have changed.
 
     python3 tools/setup.py run     what the programs need
     python3 tools/setup.py flash   and what writes an image onto a board

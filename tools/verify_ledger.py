@@ -1,4 +1,4 @@
-"""Proves that an export of settlements is complete and unaltered, or names the first record that is not.
+"""Proves that an export of settlements is complete and unaltered, or names the first wrong record.
 
     python -m cloud_stub ledger export PILE-1 > ledger.jsonl
     RATELOCK_DEVICE_KEY=<64 hex digits> python -m tools.verify_ledger ledger.jsonl

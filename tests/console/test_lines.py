@@ -187,7 +187,7 @@ def test_a_broker_that_refuses_us_ends_it(broker: Broker) -> None:
 
 
 def test_a_burst_passes_whole_through_a_pipe(tmp_path: Path) -> None:
-    """More than the handoff between its threads can hold: a replay waits, and loses nothing."""
+    """More than the event_queue between its threads can hold: a replay waits, and loses nothing."""
     count = 30_000
     capture = tmp_path / "burst"
     message = kit.message(topics.METER, raw=kit.payload(topics.METER, padding="x" * 900))

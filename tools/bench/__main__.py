@@ -1,4 +1,4 @@
-"""`make bench`: every row, or ONLY=<row>; prints the table and writes docs/performance.json and .md."""
+"""`make bench`: measures every row, or ONLY=<row>; prints the table, writes docs/performance.json and .md."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""A fleet: N real firmwares, one MicroPython process each, one broker, one cloud, with kills in the middle.
+"""A fleet: N real firmwares as one MicroPython process each, one broker and one cloud, some of them killed.
 
     make fleet N=1000 MINUTES=3
 
 Piles connect with jitter and take orders at a steady rate. After a third of the time some are killed and
-started again, after two thirds the broker is killed with SIGKILL. At the end nothing may be lost or doubled.
+started again, after two thirds the broker is killed with SIGKILL. At the end no settlement may be lost or
+stored twice.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools.bench import bed, machine
+from tools.bench import machine, testbed
 from tools.bench.figures import percentile
 from tools.bench.orderflow import Flow
 from tools.bench.swarm import Pile, Swarm, cpu_s, memory_bytes, precise_cpu_s
@@ -251,8 +252,8 @@ def run(
 ) -> Result:
     """The whole run. Raises ProcessError where it cannot even begin."""
     interpreter = interpreter or machine.native_interpreter() or machine.interpreters()[0]
-    with bed.database(data) as store:
-        identities = bed.register(store, [f"FLEET-{number:04}" for number in range(piles)])
+    with testbed.database(data) as store:
+        identities = testbed.register(store, [f"FLEET-{number:04}" for number in range(piles)])
     with (
         System(data) as system,
         Swarm(data / "swarm", system.broker.port, interpreter, SPEED, REST_MS) as swarm,

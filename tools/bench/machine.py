@@ -1,4 +1,4 @@
-"""Where the figures come from: the machine, and the MicroPythons found on it."""
+"""The machine of a measurement, and the MicroPython interpreters found on it."""
 
 from __future__ import annotations
 

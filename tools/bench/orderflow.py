@@ -1,4 +1,4 @@
-"""A stream of orders over many piles: whoever is free gets the next; "Stored" frees it again."""
+"""A stream of orders over many piles. A free pile gets the next order, and its "Stored" frees it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many real firmwares at once, one MicroPython process each, with their output in files."""
+"""Many real firmwares at once, as one MicroPython process each, with their output in files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells a pile who it is: Wi-Fi, broker, CA, device id and key, into config.json on the board.
+"""Writes Wi-Fi, broker, CA, device id and key into config.json on a board.
 
 python -m tools.board.provision PORT --device-id ID --broker HOST:PORT [--ca FILE] [--ssid NAME] [--cloud URL]
 python -m tools.board.provision PORT --from FILE

@@ -1,4 +1,4 @@
-"""All that is known of a pile, as text: every field of its status and meters, its rate, its last bill."""
+"""All data of a pile as text: every field of its status and meters, its rate, its last bill."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from rich.text import Text
 
 from pile_protocol import wire
+from tools.console.formatting import age, clean, duration, grouped, kw, kwh, local, money, price, size
 from tools.console.model import ConnectorState, Pile
 from tools.console.palette import Palette
 from tools.console.summary import Money
-from tools.console.words import age, clean, duration, grouped, kw, kwh, local, money, price, size
 
 LABEL_WIDTH = 11
 BAR_WIDTH = 14

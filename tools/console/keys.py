@@ -1,4 +1,4 @@
-"""The device keys at hand: from a file, or from the cloud's database. Without any, no seal is checked."""
+"""Device keys from a file or from the cloud's database. Without a key, a seal is not checked."""
 
 from __future__ import annotations
 

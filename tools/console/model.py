@@ -1,4 +1,4 @@
-"""All that the console knows, made from messages alone: no screen, no broker, no clock. Bounded."""
+"""All that the console knows, made from messages only: no screen, no broker, no clock; bounded."""
 
 from __future__ import annotations
 

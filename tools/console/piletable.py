@@ -1,4 +1,4 @@
-"""The live table of piles: redrawn cell by cell where something changed, never message by message."""
+"""The live table of piles. Only changed cells are drawn, once per tick and not once per message."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from rich.text import Text
 from textual.widgets import DataTable
 
+from tools.console.formatting import age, kw, kwh, money, size
 from tools.console.model import Model, Pile, Presence
 from tools.console.palette import Palette
-from tools.console.words import age, kw, kwh, money, size
 
 # (key, label, width)
 COLUMNS = (

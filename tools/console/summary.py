@@ -1,4 +1,4 @@
-"""One line in words for each kind of message; the log, `--plain` and the tests say the same."""
+"""One line of text for each kind of message; the log and `--plain` show it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pile_protocol import topics
+from tools.console.formatting import clean, duration, kw, kwh, money, price, size
 from tools.console.reading import Reading
-from tools.console.words import clean, duration, kw, kwh, money, price, size
 
 RAW_LENGTH = 160
 

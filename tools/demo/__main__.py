@@ -1,6 +1,5 @@
-"""`python -m tools.demo`: on the system that `make run` has up, else on one of its own, with free ports and a
-temporary folder. Exit code 0 only where every claim held.
-"""
+"""`python -m tools.demo`: on the system that `make run` has started, else on a system of its own, with free
+ports and a temporary folder. The exit code is 0 only if every statement was true."""
 
 from __future__ import annotations
 
@@ -8,9 +7,9 @@ import sys
 import time
 import traceback
 
-from tools.demo.guest import Guest
+from tools.demo.demo_system import choose
+from tools.demo.running_system import RunningSystem
 from tools.demo.screen import Screen
-from tools.demo.stage import stage
 from tools.demo.story import ClaimFailed, Story
 from tools.harness import mosquitto
 from tools.harness.api_client import ApiError
@@ -22,10 +21,10 @@ def main() -> int:
     screen = Screen()
     started = time.monotonic()
     try:
-        with stage(screen) as place:
+        with choose(screen) as place:
             told = Story(place.system, screen, place.tap, place.identity).tell()
             address = None
-            if isinstance(place.system, Guest):
+            if isinstance(place.system, RunningSystem):
                 place.system.wait_until_offline(place.identity.device_id)
                 address = place.system.base_url + told.receipt_path
     except ClaimFailed as error:

@@ -1,4 +1,4 @@
-"""The main job from the scan to the receipt. What it prints was checked; a claim that fails ends it."""
+"""The charge from scan to receipt. Every statement is checked before it is printed; a false one ends it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The MQTT broker, mosquitto 2, with a configuration of ours.
+"""The MQTT broker, mosquitto 2, with the configuration of broker_config.py.
 
     python -m tools.broker --data .ratelock --port 1883
 
 Its folder, $RATELOCK_DATA/broker, holds mosquitto.conf, acl, passwd and the broker's own state. The cloud
-rewrites passwd whenever a pile is added; the runner watches the file and has the broker read it again.
+rewrites passwd whenever a pile is added; `Broker` watches the file and makes mosquitto read it again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settlements as a pile makes them, for programs that stand in for one."""
+"""Settlements as a pile makes them, for programs that stand in for a pile."""
 
 from __future__ import annotations
 

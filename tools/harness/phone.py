@@ -1,4 +1,4 @@
-"""What a phone does: scan, confirm, watch, stop, pay. Used by the demo and the system tests."""
+"""A phone: scan, confirm, watch, stop, pay. The demo and the system tests use it."""
 
 from __future__ import annotations
 

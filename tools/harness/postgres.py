@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own: a fresh cluster in a temporary folder, on 127.0.0.1, gone afterwards.
+"""A PostgreSQL server for tests and measurements: a new cluster in a temporary folder, on 127.0.0.1.
 
     with Postgres() as postgres:
         url = postgres.new_database()

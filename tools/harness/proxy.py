@@ -1,4 +1,4 @@
-"""A TCP proxy in our hands: what a bad network does to a connection, on command.
+"""A TCP proxy that does to a connection, on command, what a bad network does.
 
     with Proxy(broker.port) as proxy:
         pile = sim_pile(system, mqtt_url=proxy.url)

@@ -1,4 +1,4 @@
-"""The whole system as processes: broker, cloud, simulated piles. `make run`, the demo and the tests start it.
+"""The whole system as processes: broker, cloud, simulated piles. `make run`, the demo and the tests use it.
 
 with System(data) as system:
     pile = system.add_pile("PILE-1")

@@ -1,4 +1,4 @@
-"""Records every message that crosses a broker; what the demo looks at and the tests validate."""
+"""Records every message that crosses a broker. The demo reads it, and the tests validate it."""
 
 from __future__ import annotations
 

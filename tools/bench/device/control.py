@@ -1,4 +1,4 @@
-"""A control step of one connector that charges, and an empty switch of the asyncio loop; µs, as JSON."""
+"""Times of a control step of a charging connector and of an empty asyncio switch: µs, as JSON."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A bill of 96 price steps against the same sum in bare integers; microseconds each, printed as JSON."""
+"""Times of a bill of 96 price steps and of the same sum in bare integers: µs each, as JSON."""
 
 import json
 import sys
@@ -63,7 +63,7 @@ def took_us(work, rate, energies):
 
 rate, energies = make()
 if pricing.bill(rate, energies)[0] != bare_lines(rate, energies)[0]:
-    raise ValueError("the stick adds up to something else")
+    raise ValueError("the baseline adds up to something else")
 print(
     json.dumps(
         {

@@ -1,4 +1,4 @@
-"""What one order programs into littlefs: bytes and erases for the order itself, and for an hour of charging.
+"""Bytes and erases that one order programs into littlefs: for the order itself, and for an hour of charging.
 
 Arguments: hours. The controller runs on a RAM disk of 4 KB blocks, its clock by hand. Prints JSON.
 """

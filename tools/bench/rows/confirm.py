@@ -7,7 +7,7 @@ import secrets
 import time
 from pathlib import Path
 
-from tools.bench import bed, http_load, machine, whole_path
+from tools.bench import http_load, machine, testbed, whole_path
 from tools.bench.figures import Figure, interleave, percentile
 from tools.bench.swarm import Pile, Swarm
 from tools.harness.processes import ProcessError
@@ -23,14 +23,14 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     # A pile remembers the ids of 64 orders that could still be valid, and refuses the next: stay below.
     count = max(3, int(ORDERS_MAX * min(1, scale)) // rounds)
     interpreter = machine.interpreters()[-1]
-    with bed.database(data) as store:
-        identity = bed.register(store, ["CONFIRM-1"])[0]
+    with testbed.database(data) as store:
+        identity = testbed.register(store, ["CONFIRM-1"])[0]
     ours_ms: list[list[float]] = []
     bare_ms: list[list[float]] = []
     with (
         System(data) as system,
         Swarm(data / "swarm", system.broker.port, interpreter, SPEED) as swarm,
-        whole_path.running(system.broker, data, interpreter) as stick_port,
+        whole_path.running(system.broker, data, interpreter) as baseline_port,
     ):
         pile = swarm.add(identity)
 
@@ -39,7 +39,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             return percentile(ours_ms[-1], 50)
 
         def bare() -> float:
-            answers, _ = http_load.load(stick_port, whole_path.requests(count), 1)
+            answers, _ = http_load.load(baseline_port, whole_path.requests(count), 1)
             bare_ms.append([1000 * answer.took_s for answer in answers])
             return percentile(bare_ms[-1], 50)
 
@@ -49,10 +49,10 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         mine, nothing = interleave(rounds, ours, bare)
     worst = [percentile(samples, 99) for samples in ours_ms]
     worst_bare = [percentile(samples, 99) for samples in bare_ms]
-    stick = whole_path.STICK
+    baseline = whole_path.BASELINE
     return [
-        Figure("confirm to relay closed, p50", "ms", mine, nothing, stick, at_most=2),
-        Figure("confirm to relay closed, p99", "ms", worst, worst_bare, stick, at_most=2, limit=40),
+        Figure("confirm to relay closed, p50", "ms", mine, nothing, baseline, at_most=2),
+        Figure("confirm to relay closed, p99", "ms", worst, worst_bare, baseline, at_most=2, limit=40),
     ]
 
 

@@ -1,4 +1,4 @@
-"""From this folder onto a board: what a pile is made of (image.py), the line to it (line.py), and the job."""
+"""Copies the firmware onto a board: its files (image.py), the serial line (line.py), the program."""
 
 
 class DeployError(Exception):

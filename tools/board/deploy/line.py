@@ -1,8 +1,8 @@
-"""The line to a board: MicroPython's raw REPL over a serial port, by mpremote's own transport.
+"""The serial line to a board: MicroPython's raw REPL, by the transport of mpremote.
 
-mpremote as a library, not as a command: one connection for the whole job, no secret in any process list, and
-errors that can be told apart. A board is never soft-reset to get in (mpremote calls that `resume`): what runs
-is interrupted, and its relay opens on the way out.
+mpremote is used as a library, not as a command: one connection serves the whole job, no process list shows a
+secret, and each error has its own type. The board is not soft-reset first (mpremote: `resume`). Its program
+is interrupted, and opens the relay as it ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What importing each module of the firmware costs, and the budgets that hold it there."""
+"""Heap that the import of each module of the firmware takes, and the budgets for it."""
 
 from __future__ import annotations
 

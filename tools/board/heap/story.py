@@ -1,7 +1,7 @@
-"""The job that has to fit: order, charge, settlement, a lost broker, order and settlement again.
+"""The orders that must succeed in a small heap: order, charge, settlement, a lost broker, a second order.
 
-Piles with heaps of every size live through it side by side, against a real broker and cloud; the smallest
-that gets through is the answer. One more has heap in plenty and tells how much was alive, stage by stage.
+Piles with heaps of many sizes do them at the same time, with a real broker and cloud. The smallest heap that
+succeeds is the result. One more pile has a large heap and reports after each stage how many bytes were alive.
 """
 
 from __future__ import annotations

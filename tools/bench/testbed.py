@@ -1,4 +1,4 @@
-"""A system for one row: piles registered at once, straight in the database, before the cloud starts."""
+"""The system that a row measures. Its piles are in the database before the cloud starts."""
 
 from __future__ import annotations
 

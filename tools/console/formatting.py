@@ -1,4 +1,4 @@
-"""Numbers and untrusted text as a person at a terminal reads them. Whole numbers in, no float on the way."""
+"""Numbers and untrusted text as a terminal shows them. Takes whole numbers and makes no float of them."""
 
 from __future__ import annotations
 
