@@ -5,6 +5,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# pile_protocol lives on the device's file system; the PC finds it there.
+# pile_protocol is part of the firmware's folder, which is added to the path here.
 if str(ROOT / "firmware") not in sys.path:
     sys.path.append(str(ROOT / "firmware"))

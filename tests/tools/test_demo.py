@@ -145,7 +145,7 @@ def test_a_run_that_is_not_for_the_demo_is_left_alone_and_told_why(
     changes, words = REASONS[reason]
     monkeypatch.setattr(demo_system, "running", lambda _: announcement(up, **changes))
     last = staged(up.data).splitlines()[-1]
-    assert "not told on the `make run` that is up" in last
+    assert "the `make run` that is up is not used" in last
     assert words in last
 
 
@@ -155,7 +155,7 @@ def test_a_broker_that_lets_nobody_in_is_left_alone(
 ) -> None:
     monkeypatch.setattr(Broker, "cloud_password", "of another broker")
     monkeypatch.setattr(tap, "CONNECT_TIMEOUT_S", 0.5)
-    assert "not told on the `make run` that is up" in staged(up.data).splitlines()[-1]
+    assert "the `make run` that is up is not used" in staged(up.data).splitlines()[-1]
 
 
 def test_a_stranger_on_the_port_is_left_alone(tmp_path: Path, staged: Callable[..., str]) -> None:

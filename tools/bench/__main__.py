@@ -17,7 +17,7 @@ from tools.bench import machine, report
 from tools.bench.figures import ROUNDS, Figure
 from tools.harness.processes import ProcessError, exit_on_signals
 
-# The quick ones first.
+# The fast rows first.
 ROWS = (
     "pricing",
     "control",

@@ -28,7 +28,7 @@ class Figure:
     limit: float | None = None
 
     def ratios(self) -> list[float]:
-        """Of each round by itself: its two samples met the same weather."""
+        """The ratio of each round, whose two samples were taken under the same load of the machine."""
         return [mine / bare for mine, bare in zip(self.ours, self.baseline, strict=False) if bare]
 
     @property
@@ -85,7 +85,7 @@ class Figure:
 def interleave(
     rounds: int, ours: Callable[[], float], baseline: Callable[[], float]
 ) -> tuple[list[float], list[float]]:
-    """Samples of both in turns; who goes first changes each round."""
+    """Samples of both in turns. The order changes with each round."""
     mine: list[float] = []
     bare: list[float] = []
     for number in range(rounds):

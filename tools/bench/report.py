@@ -26,7 +26,7 @@ the median of its rounds, the ratio the median of each round's own; in brackets 
 
 
 def load(path: Path = JSON_FILE) -> dict[str, Any]:
-    """What earlier runs found; {} before the first."""
+    """The figures of earlier runs; {} before the first run."""
     return json.loads(path.read_text()) if path.exists() else {}
 
 
@@ -78,7 +78,7 @@ def table(figures: list[Figure]) -> str:
 
 
 def spread(samples: list[float], middle: float | None = None) -> str:
-    """The middle, and in brackets the least and the most where they differ."""
+    """The median, and in brackets minimum and maximum if they differ."""
     if not samples:
         return "-"
     shown = number(median(samples) if middle is None else middle)
@@ -87,14 +87,14 @@ def spread(samples: list[float], middle: float | None = None) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that mean something."""
+    """A number with three significant digits."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
 
 
 def chart(title: str, figures: list[Figure]) -> str:
-    """The ratios of a row as bars; nothing where it has fewer than two."""
+    """The ratios of a row as bars; empty if it has fewer than two."""
     shown = [figure for figure in figures if figure.ratio is not None]
     if len(shown) < 2:
         return ""

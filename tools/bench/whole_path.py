@@ -19,7 +19,7 @@ BODY_BYTES = 900  # of an order
 
 @contextmanager
 def running(broker: Broker, data: Path, interpreter: Interpreter) -> Iterator[int]:
-    """The bare path, for as long as the block; gives its HTTP port."""
+    """Runs the baseline during the block; yields its HTTP port."""
     port = free_port()
     with Children() as children:
         echo = [

@@ -76,7 +76,7 @@ def address(options: argparse.Namespace) -> Address:
         host = os.environ.get("RATELOCK_MQTT_HOST") or "127.0.0.1"
         url = f"mqtt://{host}:{os.environ.get('RATELOCK_MQTT_PORT') or '1883'}"
         own = data / "broker" / "cloud.password"
-        # Only there: the cloud's password is never shown to a broker that somebody named.
+        # Only here: the cloud's password is not sent to a broker named on the command line.
         if username is None and password is None and own.exists():
             username, password = "cloud", _read_secret(own)
     else:
@@ -129,12 +129,12 @@ def run(options: argparse.Namespace) -> int:
         # The full screen reads keys from stdin and is drawn on stderr.
         on_terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
         if options.plain or options.json or options.count or not on_terminal:
-            # Whatever the locale: a character that it lacks is spelled out, never an error.
+            # A character that the locale does not have is printed as an escape.
             sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
             return LineMode(source, event_queue, at_hand, options.json, sys.stdout).run(
                 recorder, options.count
             )
-        # Only here: pipes start faster without it.
+        # Imported only here, because --plain starts faster without it.
         from tools.console.app import ConsoleApp
 
         app = ConsoleApp(source, event_queue, at_hand, recorder)

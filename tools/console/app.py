@@ -33,10 +33,10 @@ from tools.console.reading import read
 from tools.console.top_bar import Facts, bar
 
 TICK_S = 0.1
-# At most, between two looks at the keys: a busy machine draws less often rather than lose messages.
+# Upper limit per tick, so that keys are handled. A busy machine draws less often and loses no messages.
 INTAKE_S = 0.3
 BATCH = 200
-# From how many columns on; a narrow screen shows the detail in the table's place.
+# The least number of columns; a narrower screen shows the detail in place of the table.
 BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
 
@@ -280,7 +280,7 @@ class ConsoleApp(App[None]):
         self._filter(event.value)
 
     def _filter(self, text: str) -> None:
-        """Lets `text` be the filter that is being edited."""
+        """Sets the filter that is being edited to `text`."""
         log = self.query_one(LogView)
         if self._editing == "search":
             log.set_filters(log.topic_filter, text, log.device_id)
@@ -320,7 +320,7 @@ class ConsoleApp(App[None]):
         self._ask("Reset fault", "has no fault", f"Is its cause gone? It may charge again.\n{words}", choices)
 
     def _ask(self, title: str, nothing: str, words: str, choices: list[Choice]) -> None:
-        """Asks, and sends what was chosen. Says why where nothing can be sent."""
+        """Asks, and sends the chosen command. Shows the reason if none can be sent."""
         pile = self.pile
         if pile is None:
             return

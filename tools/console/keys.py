@@ -16,7 +16,7 @@ RELOAD_S = 5
 
 
 class Keys:
-    """`load` gives all keys anew; an unknown pile has it called again, at most every RELOAD_S."""
+    """`load` returns all keys. It is called again for an unknown pile, at most every RELOAD_S."""
 
     def __init__(self, load: Callable[[], dict[str, bytes]], source: str):
         """Raises KeysError."""

@@ -88,5 +88,5 @@ def _say(text: str) -> None:
 
 
 def leave_broken_pipe() -> None:
-    """The reader has gone: what is still buffered has nowhere to go, and the exit must not trip over it."""
+    """Discards the buffered output after the reader has closed the pipe, so that the exit raises no error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

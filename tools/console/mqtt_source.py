@@ -53,7 +53,7 @@ class Live:
         self._address = address
         self._filters = filters
         self._event_queue = event_queue
-        self._said: tuple[bool, str] | None = None
+        self._last_change: tuple[bool, str] | None = None
         client = paho.Client(CallbackAPIVersion.VERSION2)
         if address.username is not None:
             client.username_pw_set(address.username, address.password)
@@ -91,8 +91,8 @@ class Live:
         return self._client.publish(topic, payload, qos=1).rc == paho.MQTT_ERR_SUCCESS
 
     def _say(self, up: bool, text: str) -> None:
-        if (up, text) != self._said:  # a broker that stays away is news once
-            self._said = (up, text)
+        if (up, text) != self._last_change:  # a broker that stays away is news once
+            self._last_change = (up, text)
             self._event_queue.put(LinkChange(self.now_ms(), up, text))
 
     def _connected(self, client: paho.Client, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:

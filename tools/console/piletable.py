@@ -33,7 +33,7 @@ WANTED = (
     *("clock", "heap", "firmware", "order"),
 )
 ID_MAX = 32
-WORDS_MAX = 2  # connectors told one by one; more of them are counted
+WORDS_MAX = 2  # up to this many connectors are listed; more are counted
 RIGHT = frozenset({"power", "energy", "cost", "outbox", "heap", "seen"})
 
 

@@ -39,7 +39,7 @@ class Reading:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the value may be taken for what the pile or the cloud said: valid, and no bad seal."""
+        """Whether the value can be trusted: valid, and without a bad seal."""
         return self.problem is None and self.value is not None
 
 

@@ -73,8 +73,8 @@ def _ack(v: dict[str, Any], _known: Money) -> str:
 
 def _hello(v: dict[str, Any], _known: Money) -> str:
     orders = ", ".join(f"{order_id} {state}" for order_id, state in v["orders"]) or "no order"
-    told = f"{v['firmware']}  {v['connectors']} connectors, {orders}"
-    return f"{told}, settlement {v['last_seq']}, outbox {v['outbox']}"
+    text = f"{v['firmware']}  {v['connectors']} connectors, {orders}"
+    return f"{text}, settlement {v['last_seq']}, outbox {v['outbox']}"
 
 
 def _order_status(v: dict[str, Any], _known: Money) -> str:

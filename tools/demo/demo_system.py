@@ -53,7 +53,7 @@ def _of_run(held: ExitStack, screen: Screen, data: Path, run: Run) -> DemoSystem
             tap = Tap(system.broker)
         except (NotUsable, ApiError, ProcessError, TimeoutError, OSError) as error:
             reason = str(error).partition("\n")[0]
-            screen.say("system", f"not told on the `make run` that is up: {reason}")
+            screen.say("system", f"the `make run` that is up is not used: {reason}")
             return None
         tried.callback(tap.close)
         held.enter_context(tried.pop_all())

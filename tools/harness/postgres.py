@@ -148,12 +148,12 @@ class Postgres(Started):
         return as_user(self._user, *argv)
 
     def _make_cluster(self, folder: Path) -> None:
-        word = folder / "password"
-        word.write_text(self._password)
-        word.chmod(0o600)
+        password = folder / "password"
+        password.write_text(self._password)
+        password.chmod(0o600)
         if self._user:
-            os.chown(word, *self._user)
-        argv = ["--pgdata", str(folder / "data"), "--username", USER, "--pwfile", str(word)]
+            os.chown(password, *self._user)
+        argv = ["--pgdata", str(folder / "data"), "--username", USER, "--pwfile", str(password)]
         argv += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"]
         done = subprocess.run(
             self._argv(str(self._bin / "initdb"), *argv, "--no-sync"),
@@ -163,7 +163,7 @@ class Postgres(Started):
             capture_output=True,
             text=True,
         )
-        word.unlink()
+        password.unlink()
         if done.returncode:
             raise NoPostgres(f"initdb failed: {(done.stderr or done.stdout).strip()[-400:]}")
 
@@ -208,7 +208,7 @@ def find() -> tuple[Path, dict[str, str]]:
 
 
 def as_user(user: tuple[int, int] | None, *argv: str) -> list[str]:
-    """The command that runs `argv` as what `unprivileged` said."""
+    """The command that runs `argv` as `user`, a result of `unprivileged`."""
     if user is None:
         return list(argv)
     uid, gid = user

@@ -31,7 +31,7 @@ from tools.harness.processes import (
     on_a_free_port,
 )
 
-CLOUDS_OWN = ("RATELOCK_", "DATABASE_URL")  # how the names of its settings begin
+CLOUD_SETTINGS = ("RATELOCK_", "DATABASE_URL")  # prefixes of the cloud's settings
 
 # 0.80 electricity and 0.40 service a kWh by day, half of it by night.
 DEMO_RATE: dict[str, Any] = {
@@ -48,8 +48,8 @@ DEMO_RATE: dict[str, Any] = {
 
 
 def neutral_environment() -> dict[str, str]:
-    """Ours without the settings of a cloud: those of the shell we were started from are of another one."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(CLOUDS_OWN)}
+    """This process's environment without settings of a cloud, which would be those of another system."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(CLOUD_SETTINGS)}
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class System(Started):
             self.cloud = None
 
     def kill_cloud(self) -> None:
-        """As a power cut would."""
+        """SIGKILL, which stands for a power cut."""
         if self.cloud:
             self.cloud.kill()
             self.cloud = None
@@ -254,7 +254,7 @@ class System(Started):
         return child.stop()
 
     def kill_pile(self, child: Child) -> int:
-        """As a power cut would."""
+        """SIGKILL, which stands for a power cut."""
         return child.kill()
 
     def wait_until_online(self, device_id: str, child: Child, timeout_s: float = 30) -> None:

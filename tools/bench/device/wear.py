@@ -20,7 +20,7 @@ BLOCKS = 256
 
 
 class Counting:
-    """A block device that counts what littlefs asks of it."""
+    """A block device that counts the operations of littlefs."""
 
     def __init__(self):
         self._data = bytearray(BLOCKS * BLOCK_BYTES)

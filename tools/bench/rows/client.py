@@ -20,11 +20,11 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             trips: dict[str, list[float]] = {"ours": [], "bare": []}
 
             def rate(kind: str, interpreter: machine.Interpreter = interpreter) -> float:
-                told = device_run.run(
+                result = device_run.run(
                     interpreter, "mqtt_rate", kind, broker.port, broker.cloud_password, count
                 )
-                trips[kind].append(told["trip"])  # noqa: B023 called within this turn of the loop
-                return told["rate"]
+                trips[kind].append(result["trip"])  # noqa: B023 called within this turn of the loop
+                return result["rate"]
 
             mine, bare = interleave(rounds, lambda: rate("ours"), lambda: rate("bare"))
             name = interpreter.name

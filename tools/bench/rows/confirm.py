@@ -59,7 +59,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 def _confirm(system: System, pile: Pile) -> float:
     """Seconds from the request's first byte to the relay; returns when the next order can be taken."""
     rate_id = _free(system, pile.device_id)
-    closed = sum(1 for _ in pile.told("relay closed"))
+    closed = sum(1 for _ in pile.events_of("relay closed"))
     limits = {"energy_mwh": 1_000}
     body = {"device_id": pile.device_id, "connector": 1, "rate_id": rate_id, "limits": limits}
     key = secrets.token_hex(16)
@@ -70,7 +70,7 @@ def _confirm(system: System, pile: Pile) -> float:
         raise ProcessError(f"the order was refused: {answers[0].body!r}")
     deadline = time.monotonic() + ORDER_TIMEOUT_S
     while time.monotonic() < deadline:
-        seen = list(pile.told("relay closed"))
+        seen = list(pile.events_of("relay closed"))
         if len(seen) > closed:
             return (seen[-1]["at_us"] - began_us) / 1e6
         time.sleep(0.005)

@@ -82,7 +82,7 @@ def _wait(acks: _Acks, count: int) -> None:
 
 
 def _size(store: Store) -> int:
-    """Bytes of the database's own file, with everything in it."""
+    """Bytes of the database's file after a checkpoint of its log."""
     with store.reading.connect() as conn:
         conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()

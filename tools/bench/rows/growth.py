@@ -43,7 +43,7 @@ _READY = {"connector": 1, "status": "Available", "fault": None, "plugged": True,
 
 
 class _Connected:
-    """A broker connection that takes everything: what is measured is the database."""
+    """A broker connection that accepts everything, because the database is measured."""
 
     connected = True
     _mid = 0

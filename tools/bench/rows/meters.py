@@ -75,7 +75,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 
 
 def _cores(feeder: Feeder, pid: int, one_second: Callable[[], bytes], seconds: int) -> float:
-    """Cores used while every pile says one value a second; all of the process's threads."""
+    """Cores used at one value per second and pile, by all threads of the process."""
     began, used_s = time.monotonic(), swarm.cpu_s(pid)
     for number in range(seconds):
         feeder.send(one_second())

@@ -46,7 +46,9 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 def _fed(
     running: ExitStack, data: Path, postgres: Postgres, count: int, settlements: int
 ) -> Callable[[], float]:
-    """Starts the workers; what it returns gives them settlements and says how many they took a second."""
+    """Starts the workers; returns a function that sends them settlements and returns how many per second they
+    stored.
+    """
     workers = Workers(data, postgres, count)
     store = Store(workers.database_url)
     running.callback(store.close)

@@ -2,4 +2,4 @@
 
 
 class DeployError(Exception):
-    """It cannot go on; the text says why and what to do, in a sentence for the person at the terminal."""
+    """The text is one sentence for the person at the terminal: the cause and what to do."""

@@ -126,8 +126,8 @@ class Story:
                 lines = [line for line in pile.child.lines if "Error" in line or "memory" in line]
                 pile.failed = f"{name}: {lines[-1] if lines else error}"
             if pile.watched:
-                told = [json.loads(line) for line in pile.child.lines if line.startswith('{"live_bytes"')]
-                pile.live_bytes[name] = max(each["live_bytes"] for each in told) - self._rig_bytes
+                reports = [json.loads(line) for line in pile.child.lines if line.startswith('{"live_bytes"')]
+                pile.live_bytes[name] = max(each["live_bytes"] for each in reports) - self._rig_bytes
 
     def _online(self, pile: _Pile) -> None:
         deadline = time.monotonic() + ONLINE_S
@@ -135,7 +135,7 @@ class Story:
             self._check(pile, deadline)
 
     def _check(self, pile: _Pile, deadline: float) -> None:
-        """Waits a moment. Raises ProcessError where waiting on is of no use."""
+        """Waits a moment. Raises ProcessError if no pile can still succeed."""
         pile.child.check_alive()
         if any("memory" in line for line in pile.child.lines):
             raise ProcessError("too little memory")
