@@ -50,12 +50,12 @@ async def own_order(
     )
 
 
-async def limit_orders(request: Request, cloud: TheCloud) -> None:
-    _limit(request, cloud.order_limit)
+async def limit_orders(request: Request) -> None:
+    _limit(request, request.app.state.order_limit)
 
 
-async def limit_quotes(request: Request, cloud: TheCloud) -> None:
-    _limit(request, cloud.quote_limit)
+async def limit_quotes(request: Request) -> None:
+    _limit(request, request.app.state.quote_limit)
 
 
 def _limit(request: Request, limit: RateLimit) -> None:

@@ -15,6 +15,7 @@ from ..piles import registry
 from ..piles import views as pile_views
 from ..rates import estimates, schedule, versions
 from ..settlements import payments
+from ..settlements import views as settlement_views
 from .access import OwnOrder, TheCloud, get_cloud, limit_orders, limit_quotes
 from .quick_route import QuickRoute, json_response
 from .reads import quick
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/api", tags=["phone"])
 async def get_rate(request: Request, device_id: str) -> Response:
     """The pile's latest rate, what holds now, the steps of the next 24 hours, what some kWh would cost."""
     cloud = await get_cloud(request)
-    await limit_quotes(request, cloud)
+    await limit_quotes(request)
     rate = await quick(cloud, lambda conn: _latest_rate(conn, device_id))
     shown = schedule.rate_view(rate, now_s())
     return json_response(shown | {"estimates": estimates.at_present_price(shown)})
@@ -94,7 +95,7 @@ async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
         if row is None:
             return None
         if row.version != shown_version:
-            return row, order_views.order_view(conn, cloud.hub, row), None
+            return row, settlement_views.order_with_bill(conn, cloud.hub, row), None
         return row, None, order_views.meter(conn, cloud.hub, row)
 
     with cloud.hub.watch(order_id) as changed, cloud.link.following(row.device_id):
@@ -116,7 +117,7 @@ async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
 
 
 async def _shown(cloud: Cloud, row: Any) -> dict[str, Any]:
-    return await quick(cloud, lambda conn: order_views.order_view(conn, cloud.hub, row))
+    return await quick(cloud, lambda conn: settlement_views.order_with_bill(conn, cloud.hub, row))
 
 
 @router.post("/orders/{order_id}/stop", status_code=202)

@@ -10,7 +10,7 @@ from ..db.tables import orders
 from ..db.writer import Transaction
 from . import lookup, states
 from .context import Context
-from .transitions import RELEASE, Transitions
+from .transitions import Transitions, release
 
 # Refusals that anyone can provoke with a forged order or a copy of a real one: no word about the real one.
 _REFUSALS_OF_FORGED_ORDERS = frozenset({"BadSeal", "Malformed", "UsedOrder"})
@@ -73,6 +73,6 @@ def reconcile(
     transitions.write()
     for row in tx.conn.execute(_HELD, {"device_id": device_id}).all():
         if row.state != states.PENDING and row.order_id not in held and not outbox:
-            tx.conn.execute(RELEASE, {"this": row.order_id})
+            release(tx.conn, row.order_id)
             record_event(tx.conn, now, "OrderLost", device_id, row.order_id, row.state)
             tx.after_commit(lambda row=row: context.hub.wake(row.order_id))

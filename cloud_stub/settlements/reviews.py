@@ -17,12 +17,12 @@ from sqlalchemy import bindparam, select, update
 from ..base.problems import Problem, unknown_settlement
 from ..db.audit_events import record_event
 from ..db.engine import to_json
-from ..db.tables import orders as orders_table
 from ..db.tables import settlements
 from ..db.writer import Transaction
 from ..messaging import decoding
 from ..orders import lookup
 from ..orders.context import Context
+from ..orders.transitions import set_total
 from .rules import compute
 
 log = structlog.get_logger()
@@ -42,11 +42,6 @@ _REVIEW = (
         review_note=bindparam("note"),
         billed_json=bindparam("billed"),
     )
-)
-_SET_TOTAL = (
-    update(orders_table)
-    .where(orders_table.c.order_id == bindparam("of"))
-    .values(total_minor=bindparam("total"), version=orders_table.c.version + 1)
 )
 
 
@@ -79,7 +74,7 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
     values = {"this": settlement_id, "decision": decision, "at": now, "note": body.note}
     tx.conn.execute(_REVIEW, values | {"billed": to_json(billed) if billed else None})
     if billed:
-        tx.conn.execute(_SET_TOTAL, {"of": row.order_id, "total": billed["total_minor"]})
+        set_total(tx.conn, row.order_id, billed["total_minor"])
     detail = f"{decision}: {body.note}"
     record_event(tx.conn, now, "SettlementReviewed", row.device_id, row.order_id, detail)
     tx.after_commit(lambda: _tell(context, row, decision))

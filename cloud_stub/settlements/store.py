@@ -12,12 +12,11 @@ from pile_protocol import seal, topics
 from ..db import json_lists
 from ..db.audit_events import record_events
 from ..db.engine import to_json
-from ..db.tables import orders as orders_table
 from ..db.tables import settlements
 from ..db.writer import Transaction
 from ..orders import lookup, states
 from ..orders.context import Context
-from ..orders.transitions import Transitions
+from ..orders.transitions import Transitions, count_change
 from . import rules
 from .rules import MALFORMED
 
@@ -49,11 +48,6 @@ _SET_FLAGS = (
         # What somebody decided stands, also if that was a moment ago, by another worker.
         flagged=and_(bindparam("any", type_=Boolean), settlements.c.reviewed_at.is_(None)),
     )
-)
-_SHOW_AGAIN = (
-    update(orders_table)
-    .where(orders_table.c.order_id == bindparam("of"))
-    .values(version=orders_table.c.version + 1)
 )
 
 
@@ -154,7 +148,7 @@ class _Group:
         if self._rows:
             tx.conn.execute(_INSERT, self._rows)
         if self._followers:  # before their settlements, as whoever reviews one locks them
-            tx.conn.execute(_SHOW_AGAIN, [{"of": order_id} for order_id in self._followers])
+            count_change(tx.conn, self._followers)
             tx.after_commit(lambda: context.hub.wake_all(self._followers))
         if self._closed_gaps:
             tx.conn.execute(_SET_FLAGS, self._closed_gaps)

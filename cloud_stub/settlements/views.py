@@ -7,18 +7,32 @@ import orjson
 from sqlalchemy import Connection, bindparam, select
 
 from ..base.problems import unknown_settlement
-from ..db.tables import settlements
+from ..db.tables import payments, settlements
 from ..messaging import decoding
-from ..orders import lookup
+from ..orders import lookup, states
+from ..orders import views as order_views
+from ..orders.hub import Hub
 from . import rules
 from .rules import MALFORMED
 
+_PAYMENT = select(payments).where(payments.c.order_id == bindparam("order_id"))
 _OF_ORDER = select(settlements).where(settlements.c.settles_order_id == bindparam("order_id"))
 
 
 def of_order(conn: Connection, order_id: str) -> Any | None:
     """The row of the settlement that settles the order."""
     return conn.execute(_OF_ORDER, {"order_id": order_id}).first()
+
+
+def order_with_bill(conn: Connection, hub: Hub, row: Any) -> dict[str, Any]:
+    """The order as its owner sees it: orders.views.order_view, its settlement and its payment."""
+    settled = row.state in (states.SETTLED, states.PAID)
+    settlement = of_order(conn, row.order_id) if settled else None
+    payment = conn.execute(_PAYMENT, {"order_id": row.order_id}).first() if row.state == states.PAID else None
+    return order_views.order_view(conn, hub, row) | {
+        "settlement": bill(settlement) if settlement else None,
+        "payment": dict(payment._mapping) if payment else None,
+    }
 
 
 def settlement_view(row: Any) -> dict[str, Any]:
