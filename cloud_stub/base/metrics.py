@@ -28,7 +28,9 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.messages = self._counter("messages", "Messages of piles that arrived", "topic", topics.UPWARD)
         self.rejects = self._counter("rejects", "Messages that could not be used", "reason", REASONS)
-        self.moves = self._counter("order_moves", "Orders that came into a state", "state", order_states)
+        self.transitions = self._counter(
+            "order_moves", "Orders that came into a state", "state", order_states
+        )
         self.settlements = self._counter(
             "settlements", "Settlements stored, by what was found of them", "verdict", ("right", "flagged")
         )
@@ -55,12 +57,12 @@ class Metrics:
         return generate_latest(self.registry)
 
     def committed(self, units: int, took_ns: int) -> None:
-        """To be told of each of the writer's transactions."""
+        """Count one transaction of the writer."""
         self.units.observe(units)
         self.commit.observe(took_ns / 1e9)
 
     def ingested(self, topic: str, took_ns: int) -> None:
-        """To be told of each message whose commit is done."""
+        """Time one message, from its arrival to its commit."""
         self.ingest.labels(topic).observe(took_ns / 1e9)
 
     def _counter(self, name: str, what: str, label: str, values: Iterable[str]) -> Counter:

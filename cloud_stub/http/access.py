@@ -44,9 +44,9 @@ async def own_order(
     ] = None,
 ) -> Any:
     """The row of an order that whoever asks may see. Raises Problem (UnknownOrder)."""
-    given = token or bearer_token(request.headers.get("authorization"))
+    presented = token or bearer_token(request.headers.get("authorization"))
     return lookup.require_access(
-        await quick(cloud, lambda conn: lookup.find(conn, order_id)), given, operator
+        await quick(cloud, lambda conn: lookup.find(conn, order_id)), presented, operator
     )
 
 

@@ -28,8 +28,8 @@ async def get_rate(request: Request, device_id: str) -> Response:
     cloud = await get_cloud(request)
     await limit_quotes(request)
     rate = await quick(cloud, lambda conn: _latest_rate(conn, device_id))
-    shown = schedule.rate_view(rate, now_s())
-    return json_response(shown | {"estimates": estimates.at_present_price(shown)})
+    view = schedule.rate_view(rate, now_s())
+    return json_response(view | {"estimates": estimates.at_present_price(view)})
 
 
 def _latest_rate(conn: Connection, device_id: str) -> dict[str, Any]:
@@ -63,13 +63,13 @@ async def make_order(
     row, made = await cloud.write(lambda tx: create.create_order(tx, cloud.context, body, key, now_s()))
     if not made:
         response.status_code = 200
-    return await _shown(cloud, row) | {"token": row.token}
+    return await _order_view(cloud, row) | {"token": row.token}
 
 
 @router.get("/orders/{order_id}")
 async def get_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
     """The order as it stands."""
-    return await _shown(cloud, row)
+    return await _order_view(cloud, row)
 
 
 @router.get("/orders/{order_id}/curve")
@@ -116,7 +116,7 @@ async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
             await changed.wait()
 
 
-async def _shown(cloud: Cloud, row: Any) -> dict[str, Any]:
+async def _order_view(cloud: Cloud, row: Any) -> dict[str, Any]:
     return await quick(cloud, lambda conn: settlement_views.order_with_bill(conn, cloud.hub, row))
 
 
@@ -124,11 +124,11 @@ async def _shown(cloud: Cloud, row: Any) -> dict[str, Any]:
 async def stop_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
     """Ask the pile to end the order. Asking again changes nothing."""
     stopped = await cloud.write(lambda tx: commands.request_stop(tx, cloud.context, row.order_id, now_s()))
-    return await _shown(cloud, stopped)
+    return await _order_view(cloud, stopped)
 
 
 @router.post("/orders/{order_id}/payment")
 async def pay_order(cloud: TheCloud, row: OwnOrder, body: payments.PaymentBody) -> dict[str, Any]:
     """Pay the settlement's total. Paying again changes nothing."""
     paid = await cloud.write(lambda tx: payments.pay(tx, cloud.context, row.order_id, body, now_s()))
-    return await _shown(cloud, paid)
+    return await _order_view(cloud, paid)

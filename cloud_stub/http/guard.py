@@ -88,8 +88,8 @@ class Guard:
 
 def _with_headers(start: Message) -> Message:
     """An answer's start, with the headers of data added if it is data and does not have them."""
-    given = dict(start["headers"])
-    if given.get(b"content-type", b"").partition(b";")[0] not in _DATA_TYPES:
+    headers = dict(start["headers"])
+    if headers.get(b"content-type", b"").partition(b";")[0] not in _DATA_TYPES:
         return start
-    missing = [header for header in _DATA_HEADERS.items() if header[0] not in given]
+    missing = [header for header in _DATA_HEADERS.items() if header[0] not in headers]
     return {**start, "headers": [*start["headers"], *missing]}

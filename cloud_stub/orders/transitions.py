@@ -47,14 +47,14 @@ _SET_TOTAL = _CHANGE_ONE.values(total_minor=bindparam("total"))
 _RELEASE = _CHANGE_ONE.values(holds=False)
 _RELEASE_OF_PILE = _CHANGE.where(orders.c.device_id == bindparam("of"), orders.c.holds).values(holds=False)
 
-# An order may move twice in one go: out of an end that facts overrule, then on its way.
+# An order may change its state twice here: out of an end that a later message overrules, then onwards.
 _WRITTEN_IN_ORDER = (*_LEAVABLE, *(state for state in states.STATES if state not in _LEAVABLE))
 # The order itself need not be sent again; a stop may still have to be.
 _ANSWERED = frozenset({states.ACCEPTED, states.CHARGING, states.CANCELLED, states.EXPIRED})
 
 
 class Transitions:
-    """What happens to some orders as of `now`; nothing of it is in the database before `write`."""
+    """Events applied to some orders as of `now`; nothing is in the database before `write`."""
 
     def __init__(self, tx: Transaction, context: Context, now: int):
         self._tx = tx
@@ -62,27 +62,27 @@ class Transitions:
         self._now = now
         self._state_of: dict[str, str] = {}
         self._updates: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        self._moved: list[tuple[str, str, str, str | None]] = []
+        self._entered: list[tuple[str, str, str, str | None]] = []
 
     def state_of(self, row: Any) -> str:
-        """The state of an order, of which `row` has been read, after what happened to it here."""
+        """The state of an order, of which `row` has been read, after the events applied here."""
         return self._state_of.get(row.order_id) or row.state
 
     def apply(self, row: Any, event: str, reason: str | None = None, **values: Any) -> None:
-        """Let `event` happen to the order; to some states it changes nothing.
+        """Apply `event` to the order; in a state that has no transition for it, nothing changes.
 
-        values: what this event also tells (of states.SETTLEMENT_STORED: total, energy).
+        values: further columns of this event (of states.SETTLEMENT_STORED: total, energy).
         """
         state = states.next_state(self.state_of(row), event)
         if state is None:
             return
         self._state_of[row.order_id] = state
         self._updates[state].append({"this": row.order_id, "why": reason, "when": self._now, **values})
-        self._moved.append((row.order_id, row.device_id, state, reason))
+        self._entered.append((row.order_id, row.device_id, state, reason))
 
     def write(self) -> None:
-        """Write all of it, and tell whoever watches after the commit."""
-        if not self._moved:
+        """Write all of it; watchers are woken after the commit."""
+        if not self._entered:
             return
         for state in _WRITTEN_IN_ORDER:
             if state in self._updates:
@@ -95,26 +95,26 @@ class Transitions:
                 over.append(order_id)
         withdraw_orders(self._tx, answered)
         withdraw_all(self._tx, over)
-        moved = self._moved
-        self._tx.after_commit(lambda: _announce_all(self._context, moved))
+        entered = self._entered
+        self._tx.after_commit(lambda: _announce_all(self._context, entered))
 
 
-def _announce_all(context: Context, moved: list[tuple[str, str, str, str | None]]) -> None:
-    for order_id, device_id, state, reason in moved:
+def _announce_all(context: Context, entered: list[tuple[str, str, str, str | None]]) -> None:
+    for order_id, device_id, state, reason in entered:
         announce(context, order_id, device_id, state, reason)
 
 
 def announce(context: Context, order_id: str, device_id: str, state: str, reason: str | None) -> None:
     """After the commit that brought an order into `state`."""
-    context.metrics.moves.labels(state).inc()
-    log.info("order_moved", order_id=order_id, device_id=device_id, state=state, reason=reason)
+    context.metrics.transitions.labels(state).inc()
+    log.info("order_entered", order_id=order_id, device_id=device_id, state=state, reason=reason)
     context.hub.wake(order_id)
 
 
 def apply_event(
     tx: Transaction, context: Context, row: Any, event: str, now: int, reason: str | None = None
 ) -> None:
-    """Let `event` happen to one order."""
+    """Apply `event` to one order and write it."""
     transitions = Transitions(tx, context, now)
     transitions.apply(row, event, reason)
     transitions.write()

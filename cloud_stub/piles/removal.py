@@ -71,6 +71,6 @@ def remove(
 
 
 def _waiting(pile: Any, held: int) -> int:
-    """How many settlements are still at the pile: those it told of, and of orders that it never settled."""
-    told = orjson.loads(pile.status_json).get("outbox", 0) if pile.status_json else 0
-    return told + held
+    """How many settlements are still at the pile: as it reported, and one for each unsettled order."""
+    reported = orjson.loads(pile.status_json).get("outbox", 0) if pile.status_json else 0
+    return reported + held

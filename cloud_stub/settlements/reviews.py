@@ -1,6 +1,6 @@
 """What becomes of a flagged settlement once somebody has looked into it. Decided once, kept with its reason.
 
-    Released   the driver pays what the order's locked rate gives for the energy that was told
+    Released   the driver pays what the order's locked rate gives for the energy that was reported
     Waived     nothing is to be paid
 
 What the pile sealed is never changed, nor what was found wrong with it; an amount that the locked rate does
@@ -81,7 +81,7 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
 
 
 def _billed(row: Any, order: Any | None, decision: str) -> dict[str, Any] | None:
-    """What is billed instead of what the pile said; it adds up.
+    """What is billed instead of the total that the pile sealed; its lines add up.
 
     None where it settles no order. One that does has not been paid: nobody can while it is flagged.
     """
@@ -89,12 +89,12 @@ def _billed(row: Any, order: Any | None, decision: str) -> dict[str, Any] | None
         if decision == "release":
             raise Problem(409, "NothingToRelease", "It settles no order, so nobody can pay it")
         return None
-    said = decoding.salvage(row.payload.encode()) or {}
+    settlement = decoding.salvage(row.payload.encode()) or {}
     if decision == "waive":
         total_minor, session_fee_minor = 0, 0
-        periods = [[*period[:5], 0, 0] for period in said["periods"]]
+        periods = [[*period[:5], 0, 0] for period in settlement["periods"]]
     else:
-        computed = None if row.computed_minor is None else compute(order, said)
+        computed = None if row.computed_minor is None else compute(order, settlement)
         if computed is None:
             raise Problem(409, "NothingToRelease", "Nothing could be computed from the locked rate")
         total_minor, session_fee_minor, periods = computed

@@ -41,11 +41,11 @@ def settlement_view(row: Any) -> dict[str, Any]:
     Of a malformed one: null where a member is not what it should be, and the sealed text beside them.
     """
     flags = json.loads(row.flags_json)
-    said = decoding.salvage(row.payload.encode()) or {}
-    sealed = {"sealed": row.payload} if MALFORMED in flags else {}
+    sealed = decoding.salvage(row.payload.encode()) or {}
+    text = {"sealed": row.payload} if MALFORMED in flags else {}
     return (
-        said
-        | sealed
+        sealed
+        | text
         | {
             "id": row.id,
             "settles": row.settles_order_id is not None,
@@ -68,11 +68,11 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
     row = conn.execute(select(settlements).where(settlements.c.id == settlement_id)).first()
     if row is None:
         raise unknown_settlement()
-    shown = settlement_view(row)
+    view = settlement_view(row)
     order = lookup.find(conn, row.order_id)
     if order is None:
-        return shown | {"order": None, "computed": None}
-    found = rules.compute(order, shown) if MALFORMED not in shown["flags"] else None
+        return view | {"order": None, "computed": None}
+    found = rules.compute(order, view) if MALFORMED not in view["flags"] else None
     computed = (
         dict(zip(("total_minor", "session_fee_minor", "periods"), found, strict=True)) if found else None
     )
@@ -86,7 +86,7 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
         "limits": orjson.loads(order.limits_json),
         "rate": orjson.loads(order.rate_json),
     }
-    return shown | {"order": locked, "computed": computed}
+    return view | {"order": locked, "computed": computed}
 
 
 def list_views(
