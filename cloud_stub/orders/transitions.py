@@ -107,7 +107,7 @@ def _announce_all(context: Context, entered: list[tuple[str, str, str, str | Non
 def announce(context: Context, order_id: str, device_id: str, state: str, reason: str | None) -> None:
     """After the commit that brought an order into `state`."""
     context.metrics.transitions.labels(state).inc()
-    log.info("order_entered", order_id=order_id, device_id=device_id, state=state, reason=reason)
+    log.info("order_moved", order_id=order_id, device_id=device_id, state=state, reason=reason)
     context.hub.wake(order_id)
 
 
