@@ -49,7 +49,7 @@ def from_http(error: HTTPException) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem. Unexpected ones are guard's."""
+    """Answer every expected error of `app` as a problem; http.guard answers the unexpected ones."""
 
     @app.exception_handler(Problem)
     async def on_problem(_: Request, error: Problem) -> JSONResponse:
