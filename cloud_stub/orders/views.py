@@ -7,14 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, select
 
 from ..base.clock import now_s
-from ..db.tables import meter_samples, orders, payments
-from ..settlements import views as settlement_views
+from ..db.tables import meter_samples, orders
 from . import states
 from .hub import Hub
 
 LIVE_S = 5  # so young a meter value needs no comparing with what is stored
 
-_PAYMENT = select(payments).where(payments.c.order_id == bindparam("order_id"))
 _LATEST_SAMPLE = (
     select(meter_samples)
     .where(meter_samples.c.order_id == bindparam("order_id"))
@@ -44,19 +42,14 @@ _BRIEF = (
 
 
 def order_view(conn: Connection, hub: Hub, row: Any) -> dict[str, Any]:
-    """The order as its owner sees it: state, locked rate, latest meter value, settlement, payment."""
+    """State, limits, locked rate, latest meter value; settlements.views.order_with_bill adds the bill."""
     rate = json.loads(row.rate_json)
-    settled = row.state in (states.SETTLED, states.PAID)
-    settlement = settlement_views.of_order(conn, row.order_id) if settled else None
-    payment = conn.execute(_PAYMENT, {"order_id": row.order_id}).first() if row.state == states.PAID else None
     return brief(row) | {
         "limits": json.loads(row.limits_json),
         "rate": rate,
         "currency": rate["currency"],
         "minor_digits": rate["minor_digits"],
         "meter": meter(conn, hub, row),
-        "settlement": settlement_views.bill(settlement) if settlement else None,
-        "payment": dict(payment._mapping) if payment else None,
     }
 
 

@@ -7,12 +7,15 @@ import orjson
 from sqlalchemy import Connection, bindparam, select
 
 from ..base.problems import unknown_settlement
-from ..db.tables import settlements
+from ..db.tables import payments, settlements
 from ..messaging import decoding
-from ..orders import lookup
+from ..orders import lookup, states
+from ..orders import views as order_views
+from ..orders.hub import Hub
 from . import rules
 from .rules import MALFORMED
 
+_PAYMENT = select(payments).where(payments.c.order_id == bindparam("order_id"))
 _OF_ORDER = select(settlements).where(settlements.c.settles_order_id == bindparam("order_id"))
 
 
@@ -21,17 +24,28 @@ def of_order(conn: Connection, order_id: str) -> Any | None:
     return conn.execute(_OF_ORDER, {"order_id": order_id}).first()
 
 
+def order_with_bill(conn: Connection, hub: Hub, row: Any) -> dict[str, Any]:
+    """The order as its owner sees it: orders.views.order_view, its settlement and its payment."""
+    settled = row.state in (states.SETTLED, states.PAID)
+    settlement = of_order(conn, row.order_id) if settled else None
+    payment = conn.execute(_PAYMENT, {"order_id": row.order_id}).first() if row.state == states.PAID else None
+    return order_views.order_view(conn, hub, row) | {
+        "settlement": bill(settlement) if settlement else None,
+        "payment": dict(payment._mapping) if payment else None,
+    }
+
+
 def settlement_view(row: Any) -> dict[str, Any]:
     """The settlement as the pile sealed it, with what was found of it here.
 
     Of a malformed one: null where a member is not what it should be, and the sealed text beside them.
     """
     flags = json.loads(row.flags_json)
-    said = decoding.salvage(row.payload.encode()) or {}
-    sealed = {"sealed": row.payload} if MALFORMED in flags else {}
+    sealed = decoding.salvage(row.payload.encode()) or {}
+    text = {"sealed": row.payload} if MALFORMED in flags else {}
     return (
-        said
-        | sealed
+        sealed
+        | text
         | {
             "id": row.id,
             "settles": row.settles_order_id is not None,
@@ -54,11 +68,11 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
     row = conn.execute(select(settlements).where(settlements.c.id == settlement_id)).first()
     if row is None:
         raise unknown_settlement()
-    shown = settlement_view(row)
+    view = settlement_view(row)
     order = lookup.find(conn, row.order_id)
     if order is None:
-        return shown | {"order": None, "computed": None}
-    found = rules.compute(order, shown) if MALFORMED not in shown["flags"] else None
+        return view | {"order": None, "computed": None}
+    found = rules.compute(order, view) if MALFORMED not in view["flags"] else None
     computed = (
         dict(zip(("total_minor", "session_fee_minor", "periods"), found, strict=True)) if found else None
     )
@@ -72,7 +86,7 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
         "limits": orjson.loads(order.limits_json),
         "rate": orjson.loads(order.rate_json),
     }
-    return shown | {"order": locked, "computed": computed}
+    return view | {"order": locked, "computed": computed}
 
 
 def list_views(
