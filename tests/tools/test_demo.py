@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from pile_protocol import pricing
+from tests.processes import wait_until_gone
 from tools import ROOT, run
 from tools.demo import __main__ as demo
 from tools.demo import demo_system, receipt, screen, story
@@ -93,8 +94,7 @@ def test_an_interrupted_demo_leaves_no_process_and_in_the_end_no_open_order(up: 
     demo.send_signal(number)
     demo.communicate()
     assert demo.returncode in (130, 128 + number, -number)
-    _, alive = psutil.wait_procs(started, timeout=20)
-    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+    wait_until_gone(started)
 
     def state() -> str:
         return up.operator.get(f"/api/orders/{order_id}").json()["state"]
