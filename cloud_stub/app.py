@@ -6,11 +6,21 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 
-from . import pages, problems
-from .api import broker, docs, labels, operation, operator, phone, reports
+from . import pages
 from .cloud import Cloud
-from .guard import Guard
-from .timing import Timing
+from .http import (
+    api_docs,
+    broker_hook,
+    driver,
+    label_downloads,
+    monitoring,
+    operator,
+    operator_reports,
+    problem_details,
+)
+from .http.guard import Guard
+from .http.rate_limits import Limit
+from .http.request_metrics import RequestMetrics
 
 log = structlog.get_logger()
 
@@ -37,16 +47,18 @@ def create_app(cloud: Cloud) -> FastAPI:
         redoc_url=None,
     )
     app.state.cloud = cloud
-    problems.install(app)
-    app.include_router(reports.router)  # before phone's: /orders.csv is no order
-    app.include_router(phone.router)
+    app.state.order_limit = Limit(cloud.settings.orders_per_minute)
+    app.state.quote_limit = Limit(cloud.settings.quotes_per_minute)
+    problem_details.install(app)
+    app.include_router(operator_reports.router)  # before phone's: /orders.csv is no order
+    app.include_router(driver.router)
     app.include_router(operator.router)
-    app.include_router(labels.router)
-    app.router.routes.insert(0, phone.rate_route)
+    app.include_router(label_downloads.router)
+    app.router.routes.insert(0, driver.rate_route)
     pages.install(app)
-    app.include_router(operation.router)
-    app.include_router(broker.router)
-    docs.install(app)
-    app.add_middleware(Timing, metrics=cloud.metrics)
+    app.include_router(monitoring.router)
+    app.include_router(broker_hook.router)
+    api_docs.install(app)
+    app.add_middleware(RequestMetrics, metrics=cloud.metrics)
     app.add_middleware(Guard, body_max_bytes=cloud.settings.body_max_bytes)
     return app

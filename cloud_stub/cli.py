@@ -18,16 +18,23 @@ from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import labels, ledger, logs, piles, rates, removal, slow_clients, views
-from .api.operator import PileBody
+from . import logs
 from .app import create_app
-from .cloud import Cloud, let_in, shut_out
-from .dispatch import put_row
-from .problems import Problem
-from .security import now_s
+from .base.clock import now_s
+from .base.problems import Problem
+from .cloud import Cloud
+from .db.engine import Store
+from .db.writer import Transaction
+from .http import request_deadline
+from .http.operator import PileBody
+from .messaging.outbox import put_row
+from .orders import views as order_views
+from .orders.transitions import release_of_pile
+from .piles import labels, registry, removal
+from .piles.credentials import admit, revoke
+from .rates import model, versions
 from .settings import Settings
-from .store import Store
-from .writer import Transaction
+from .settlements import ledger
 
 SHUTDOWN_S = 5
 
@@ -114,8 +121,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             log_level="warning",
             access_log=False,
             server_header=False,
-            http=slow_clients.with_deadline(settings.request_s),
-            h11_max_incomplete_event_size=slow_clients.HEAD_MAX_BYTES,
+            http=request_deadline.with_deadline(settings.request_s),
+            h11_max_incomplete_event_size=request_deadline.HEAD_MAX_BYTES,
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
         server = _Server(config, cloud, f"http://{host}:{port}")
@@ -173,8 +180,8 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
     body = PileBody(device_id=options.device_id, name=options.name, connectors=options.connectors)
     name = body.name or body.device_id
     with _database(settings) as store, store.writing.begin() as conn:
-        key = piles.add(Transaction(conn), body.device_id, name, body.connectors, now_s())
-        let_in(settings, body.device_id, key)  # where that fails, the id is not taken by a key nobody knows
+        key = registry.add(Transaction(conn), body.device_id, name, body.connectors, now_s())
+        admit(settings, body.device_id, key)  # where that fails, the id is not taken by a key nobody knows
     _print({"device_id": body.device_id, "key": key.hex(), "connectors": body.connectors})
     return 0
 
@@ -182,8 +189,10 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
 def _pile_remove(settings: Settings, options: argparse.Namespace) -> int:
     with _database(settings) as store:
         with store.writing.begin() as conn:
-            pile = removal.remove(Transaction(conn), put_row, options.device_id, options.force, now_s())
-        shut_out(settings, options.device_id)
+            pile = removal.remove(
+                Transaction(conn), put_row, release_of_pile, options.device_id, options.force, now_s()
+            )
+        revoke(settings, options.device_id)
     _print({"device_id": options.device_id, "removed_at": pile.removed_at})
     return 0
 
@@ -192,7 +201,7 @@ def _pile_label(settings: Settings, options: argparse.Namespace) -> int:
     if not (options.pdf or options.png or options.svg):
         return _fail("say where to: --pdf FILE, --png FOLDER or --svg FOLDER")
     with _database(settings) as store, store.reading.connect() as conn:
-        device_ids = [piles.get(conn, device_id).device_id for device_id in options.device_id]
+        device_ids = [registry.get(conn, device_id).device_id for device_id in options.device_id]
     if settings.public_url is None:
         print(f"cloud_stub: the codes lead to {settings.base_url}; set RATELOCK_PUBLIC_URL", file=sys.stderr)
     made: list[Path] = []
@@ -221,10 +230,10 @@ def _rate_set(settings: Settings, options: argparse.Namespace) -> int:
         data = json.loads(options.file.read_bytes())
     except ValueError:
         return _fail(f"{options.file} is not JSON")
-    body = rates.parse(data)
+    body = model.parse(data)
     with _database(settings) as store, store.writing.begin() as conn:
         # A cloud that is running sends it on within a few seconds, else the next that starts.
-        rate = rates.publish(Transaction(conn), put_row, options.device_id, body, now_s())
+        rate = versions.publish(Transaction(conn), put_row, options.device_id, body, now_s())
     _print(rate)
     return 0
 
@@ -238,7 +247,7 @@ def _ledger_export(settings: Settings, options: argparse.Namespace) -> int:
 
 def _orders(settings: Settings, options: argparse.Namespace) -> int:
     with _database(settings) as store, store.reading.connect() as conn:
-        for order in views.list_orders(conn, views.OrderFilter(), options.limit):
+        for order in order_views.list_orders(conn, order_views.OrderFilter(), options.limit):
             _print(order)
     return 0
 

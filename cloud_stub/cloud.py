@@ -2,32 +2,33 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from pile_protocol import seal
-
-from . import broker_auth, piles, rates
-from .context import Context
-from .dispatch import Dispatch
-from .duties import Duties
-from .events import Hub, Rereader
-from .ingest import Ingest
-from .limits import Limit
-from .metrics import Metrics
-from .mqtt import Link
+from .base.metrics import Metrics
+from .db.engine import Store, is_deadlock
+from .db.writer import Unit, Writer
+from .intake.receiver import Receiver
+from .jobs.rereader import Rereader
+from .jobs.runner import PeriodicJobs
+from .messaging.mqtt import Link
+from .messaging.outbox import Dispatch
+from .orders import states
+from .orders.context import Context
+from .orders.hub import Hub
+from .piles import credentials
+from .piles.broker_passwords import CLOUD_USER
+from .piles.keys import Keys
+from .rates.versions import Versions
+from .reports.gauges import DatabaseGauges
 from .settings import Settings
-from .store import Store, is_deadlock
-from .tables import piles as piles_table
-from .writer import Unit, Writer
 
 T = TypeVar("T")
 
 SLOW_READS = 4  # at once; further ones wait for their turn
-MEETINGS_MAX = 4  # who was ended for another may be faster than it, and meet it once more
+WRITE_RETRIES_MAX = 4  # of a unit that met a deadlock or a unique constraint; it may meet another one
 
 
 class Cloud:
@@ -38,13 +39,14 @@ class Cloud:
         self.settings = settings
         self.operator_token = settings.read_operator_token()
         self.store = Store(settings.database)
-        self.metrics = Metrics(self.store, settings.pile_silent_s // 2)
+        self.metrics = Metrics(states.STATES)
+        self.metrics.registry.register(DatabaseGauges(self.store, settings.pile_silent_s // 2))
         self.writer = Writer(self.store.writing)
         self.writer.on_commit = self.metrics.committed
         self.link = link or Link(
             settings.mqtt_host,
             settings.mqtt_port,
-            broker_auth.CLOUD_USER,
+            CLOUD_USER,
             settings.read_mqtt_password(),
             settings.mqtt_client_id,
             settings.mqtt_share,
@@ -53,11 +55,9 @@ class Cloud:
         self.hub = Hub()
         self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms)
         self.dispatch = Dispatch(self.link, self.writer)
-        self.orders = Context(settings, self.dispatch, self.hub, piles.Keys(), rates.Versions(), self.metrics)
-        self.ingest = Ingest(self.orders, self.link, self.writer)
-        self.order_limit = Limit(settings.orders_per_minute)
-        self.quote_limit = Limit(settings.quotes_per_minute)
-        self.duties = Duties(self.orders, self.ingest, self.writer)
+        self.context = Context(settings, self.dispatch, self.hub, Keys(), Versions(), self.metrics)
+        self.receiver = Receiver(self.context, self.link, self.writer)
+        self.jobs = PeriodicJobs(self.context, self.receiver, self.writer)
         # Apart from the threads of quick reads: a few long reports must not have phones wait for a price.
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
         self._reader: Connection | None = None
@@ -65,16 +65,16 @@ class Cloud:
     def start(self) -> None:
         """Migrate, let the piles in at the broker, connect. Raises SQLAlchemyError without a database."""
         self.store.migrate()
-        sync_broker(self.store, self.settings)
+        credentials.sync_credentials(self.store, self.settings)
         self.writer.start()
         self.link.start()
-        self.duties.start()
+        self.jobs.start()
         self.rereader.start()
 
     def stop(self) -> None:
         """End every thread; what has been submitted is committed first."""
         self.rereader.stop()
-        self.duties.stop()
+        self.jobs.stop()
         self.link.stop()
         self.writer.stop()
         self.slow_reads.shutdown(wait=False, cancel_futures=True)
@@ -98,43 +98,11 @@ class Cloud:
 
 
 async def write(writer: Writer, unit: Unit[T]) -> T:
-    """As Cloud.write. A unit that met another process is done again, and sees what that one did."""
-    for _ in range(MEETINGS_MAX):
+    """As Cloud.write. A unit that failed because of another process's transaction is run again, after it."""
+    for _ in range(WRITE_RETRIES_MAX):
         try:
             return await asyncio.wrap_future(writer.submit(unit))
         except DBAPIError as error:
             if not (isinstance(error, IntegrityError) or is_deadlock(error)):
                 raise
     return await asyncio.wrap_future(writer.submit(unit))
-
-
-def sync_broker(store: Store, settings: Settings) -> None:
-    """Make the broker's password file say who may connect: the cloud and every pile."""
-    query = select(piles_table.c.device_id, piles_table.c.key_hex).where(piles_table.c.removed_at.is_(None))
-
-    def passwords() -> dict[str, str]:
-        with store.reading.connect() as conn:
-            rows = conn.execute(query).all()
-        of_piles = {row.device_id: seal.mqtt_password(seal.parse_key(row.key_hex)) for row in rows}
-        return _cloud_user(settings) | of_piles
-
-    broker_auth.sync(_passwd(settings), passwords)
-
-
-def let_in(settings: Settings, device_id: str, key: bytes) -> None:
-    """Add one pile to the broker's password file, which this may be the first to make."""
-    passwords = _cloud_user(settings) | {device_id: seal.mqtt_password(key)}
-    broker_auth.write(_passwd(settings), passwords, keep_others=True)
-
-
-def shut_out(settings: Settings, device_id: str) -> None:
-    """Take one pile out of the broker's password file; a broker that reads it ends the pile's connection."""
-    broker_auth.remove(_passwd(settings), device_id)
-
-
-def _passwd(settings: Settings) -> Path:
-    return settings.broker_folder / "passwd"
-
-
-def _cloud_user(settings: Settings) -> dict[str, str]:
-    return {broker_auth.CLOUD_USER: settings.read_mqtt_password()}

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .security import read_or_create_secret
+from .base.tokens import read_or_create_secret
 
 
 class Settings(BaseSettings):

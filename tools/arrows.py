@@ -16,6 +16,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from tools import ROOT
@@ -88,7 +89,30 @@ TOOLS_ROOMS: dict[str, set[str]] = {
     "console": {"harness"},
     "harness": set(),
 }
+CLOUD_ROOMS: dict[str, set[str]] = {
+    TOP: {
+        *("pages", "http", "cloud", "settlements", "orders", "piles", "rates", "messaging", "db"),
+        *("settings", "base"),
+    },
+    "pages": {"http", "cloud"},
+    "http": {"cloud", "reports", "intake", "settlements", "orders", "piles", "rates", "db", "base"},
+    "cloud": {
+        *("jobs", "intake", "reports", "orders", "piles", "rates", "messaging", "db", "settings", "base"),
+    },
+    "jobs": {"intake", "orders", "messaging", "db", "base"},
+    "intake": {"settlements", "orders", "piles", "rates", "messaging", "db", "base"},
+    "reports": {"orders", "piles", "rates", "db", "base"},
+    "settlements": {"orders", "piles", "messaging", "db", "base"},
+    "orders": {"piles", "rates", "messaging", "db", "settings", "base"},
+    "piles": {"messaging", "db", "settings", "base"},
+    "rates": {"messaging", "db", "base"},
+    "messaging": {"db", "base"},
+    "db": {"base"},
+    "settings": {"base"},
+    "base": set(),
+}
 ROOMS: dict[str, dict[str, set[str]]] = {
+    "cloud_stub": CLOUD_ROOMS,
     "tools": TOOLS_ROOMS,
 }
 
@@ -97,9 +121,11 @@ EXACT = (
     "firmware/pile",
     "firmware/pile_protocol",
     "firmware/drivers",
-    "cloud_stub/rates.py",
-    "cloud_stub/expansion.py",
-    "cloud_stub/settlements.py",
+    "cloud_stub/rates",
+    "cloud_stub/orders",
+    "cloud_stub/settlements",
+    "cloud_stub/intake",
+    "cloud_stub/reports",
 )
 
 
@@ -223,15 +249,10 @@ def table_findings(package: str, rooms: dict[str, set[str]]) -> list[Finding]:
         for room, targets in rooms.items()
         for target in sorted(targets - set(rooms))
     ]
-    left = {room: targets & set(rooms) for room, targets in rooms.items()}
-    while left:
-        lowest = [room for room, targets in left.items() if not targets]
-        if not lowest:
-            return [
-                *found,
-                Finding(place, 0, f"{package}: the arrows of {', '.join(sorted(left))} form a circle"),
-            ]
-        left = {room: targets - set(lowest) for room, targets in left.items() if room not in lowest}
+    try:
+        TopologicalSorter(rooms).prepare()
+    except CycleError as error:
+        found.append(Finding(place, 0, f"{package}: arrows in a circle: {', '.join(error.args[1])}"))
     return found
 
 

@@ -1,11 +1,11 @@
-"""Writes what the broker of compose.yaml needs into the data folder, before anything there runs.
+"""Writes configuration and passwords of the broker in compose.yaml into the data folder, before it starts.
 
 python -m tools.compose_broker
 """
 
 from __future__ import annotations
 
-from cloud_stub import broker_auth
+from cloud_stub.piles import broker_passwords
 from cloud_stub.settings import Settings
 from tools.harness import broker_config
 
@@ -14,8 +14,8 @@ def main() -> int:
     settings = Settings()
     settings.prepare()
     folder = settings.broker_folder
-    passwords = {broker_auth.CLOUD_USER: settings.read_mqtt_password()}
-    broker_auth.write(folder / "passwd", passwords, keep_others=True)
+    passwords = {broker_passwords.CLOUD_USER: settings.read_mqtt_password()}
+    broker_passwords.write(folder / "passwd", passwords, keep_others=True)
     broker_config.write(folder, "listener 1883")
     return 0
 

@@ -1,6 +1,6 @@
-"""Draws the Chinese instruction of the labels as outlines, so that printing one needs no Chinese font.
+"""Draws the Chinese instruction of the labels as outlines, so that printing needs no Chinese font.
 
-python -m tools.label_art FONT.ttc       writes cloud_stub/label_instruction.svg
+python -m tools.label_art FONT.ttc       writes cloud_stub/piles/label_instruction.svg
 
 The drawing in the repository was made with Noto Sans CJK SC Bold (SIL Open Font License), of Debian's package
 fonts-noto-cjk. To be run again only when the words change.
@@ -21,7 +21,7 @@ from tools import ROOT
 
 INSTRUCTION = "扫码看价格，确认后充电"  # noqa: RUF001 - a Chinese comma
 FAMILY = "Noto Sans CJK SC"
-OUT = ROOT / "cloud_stub" / "label_instruction.svg"
+OUT = ROOT / "cloud_stub" / "piles" / "label_instruction.svg"
 
 
 def face(path: Path) -> TTFont:

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pile_protocol import wire
 from pile_protocol.errors import MessageError
 
-from ..api.reading import quick
 from ..cloud import Cloud
+from ..http.reads import quick
 from . import assets
 
 LANGUAGES = ("en", "zh-CN")
@@ -46,7 +46,7 @@ async def _is_known(cloud: Cloud, device_id: str) -> bool:
         wire.DEVICE_ID.check("device_id", device_id)
     except MessageError:
         return False  # whatever stands in an address goes no further
-    keys = cloud.orders.keys
+    keys = cloud.context.keys
     return device_id in keys or await quick(cloud, lambda conn: keys.get(conn, device_id)) is not None
 
 

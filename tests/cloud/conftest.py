@@ -14,9 +14,9 @@ from sqlalchemy import delete, text
 
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
+from cloud_stub.db.engine import Store
+from cloud_stub.db.tables import metadata
 from cloud_stub.settings import Settings
-from cloud_stub.store import Store
-from cloud_stub.tables import metadata
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key, open_sealed
 from tests.servers import postgres_or_skip, serving
 from tools.harness.postgres import Postgres

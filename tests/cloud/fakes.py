@@ -7,7 +7,7 @@ import uuid
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from cloud_stub.mqtt import Incoming
+from cloud_stub.messaging.mqtt import Incoming
 from pile_protocol import messages, seal, topics, wire
 from tools.harness.chain import Chain
 

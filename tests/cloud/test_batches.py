@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cloud_stub.cloud import Cloud
+from cloud_stub.db.engine import Store
 from cloud_stub.settings import Settings
-from cloud_stub.store import Store
 from pile_protocol import topics
 from tests.cloud.conftest import OPERATOR, Phone
 from tests.cloud.fakes import WAIT_S, FakeLink, FakePile

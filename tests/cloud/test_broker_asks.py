@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cloud_stub.api.broker import access_list
+from cloud_stub.http.broker_hook import access_list
 from cloud_stub.settings import Settings
 from pile_protocol import seal, topics
 from tests.cloud.fakes import FakePile

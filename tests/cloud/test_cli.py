@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from cloud_stub.cli import listening, main
+from cloud_stub.db.engine import Store
 from cloud_stub.settings import Settings
-from cloud_stub.store import Store
 from tests.cloud.fakes import FLAT_RATE, WAIT_S
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from cloud_stub import curves, rates
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
-from cloud_stub.dispatch import put_row
-from cloud_stub.security import now_s
-from cloud_stub.writer import Transaction
+from cloud_stub.db.writer import Transaction
+from cloud_stub.messaging.outbox import put_row
+from cloud_stub.orders import power_curve
+from cloud_stub.rates import model, versions
 from tests.cloud.fakes import FLAT_RATE, FakePile
 
 
@@ -44,9 +45,9 @@ def test_a_new_rate_is_shown_at_once_whoever_published_it(client, add_pile, clou
     """Also where another worker did: nothing of a rate is kept here that the next one would have to clear."""
     add_pile(rate=with_prices(1_000_000, 0, 0, "CNY"))
     before = client.get("/api/piles/PILE-1/rate").json()
-    body = rates.parse(with_prices(2_000_000, 0, 5, "CNY"))
+    body = model.parse(with_prices(2_000_000, 0, 5, "CNY"))
     with cloud.store.writing.begin() as conn:
-        published = rates.publish(Transaction(conn), put_row, "PILE-1", body, now_s())
+        published = versions.publish(Transaction(conn), put_row, "PILE-1", body, now_s())
     after = client.get("/api/piles/PILE-1/rate").json()
     assert before["rate_id"] != after["rate_id"] == published["rate_id"]
     assert after["now"]["electricity_price"] == 2_000_000
@@ -78,7 +79,7 @@ def test_the_curve_of_an_order_is_its_power_over_time(client, phone, pile: FakeP
 
 
 def test_a_long_curve_is_thinned_to_a_phones_width(client, phone, pile: FakePile, monkeypatch):
-    monkeypatch.setattr(curves, "POINTS_MAX", 3)
+    monkeypatch.setattr(power_curve, "POINTS_MAX", 3)
     order = phone.order()
     pile.order_status(order["order_id"], "Charging")
     for minute in range(10):

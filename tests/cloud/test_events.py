@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from cloud_stub.cloud import Cloud
-from cloud_stub.events import Hub, Rereader
+from cloud_stub.jobs.rereader import Rereader
+from cloud_stub.orders.hub import Hub
 from tests.cloud.conftest import AS_OPERATOR
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key, open_sealed
 
@@ -135,7 +136,7 @@ def test_who_has_gone_is_not_kept():
 
 
 def test_meter_values_do_not_pile_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("cloud_stub.events.METERS_KEPT", 3)
+    monkeypatch.setattr("cloud_stub.orders.hub.METERS_KEPT", 3)
     hub = Hub()
     for n in range(10):
         hub.put_meter("PILE-1", {"order_id": str(n), "register_mwh": n})

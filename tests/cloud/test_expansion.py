@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cloud_stub.expansion import steps
+from cloud_stub.rates.expansion import steps
 
 BERLIN = "Europe/Berlin"
 SHANGHAI = "Asia/Shanghai"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from cloud_stub.export import PAGE, harmless
-from cloud_stub.tables import orders, piles
+from cloud_stub.db.tables import orders, piles
+from cloud_stub.reports.orders_csv import PAGE, harmless
 from tests.cloud.conftest import Phone, settled
 from tests.cloud.fakes import FakePile
 

@@ -9,8 +9,8 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from cloud_stub import labels
 from cloud_stub.cli import main
+from cloud_stub.piles import labels
 from cloud_stub.settings import Settings
 
 URL = "https://piles.example"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cloud_stub import life
+from cloud_stub.orders import states
 from tools import ROOT
 
 EVENTS = (
@@ -32,9 +32,9 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("state", life.STATES)
+@pytest.mark.parametrize("state", states.STATES)
 def test_every_event_leads_where_the_table_says(state: str):
-    got = [life.after(state, event) or "-" for event in EVENTS]
+    got = [states.next_state(state, event) or "-" for event in EVENTS]
     assert " ".join(got) == EXPECTED[state]
 
 
@@ -42,7 +42,7 @@ def test_no_order_that_runs_ever_goes_back():
     rank = {"Pending": 0, "Accepted": 1, "Charging": 2, "Finishing": 3, "Settled": 4, "Paid": 5}
     for state, before in rank.items():
         for event in EVENTS:
-            then = life.after(state, event)
+            then = states.next_state(state, event)
             assert then is None or then not in rank or rank[then] > before
 
 
@@ -50,4 +50,6 @@ def test_the_protocol_page_draws_every_step_and_no_other():
     page = (ROOT / "docs" / "protocol.md").read_text()
     drawing = page[page.index("stateDiagram-v2") :].partition("```")[0]
     drawn = set(re.findall(r"^ +(\w+) --> (\w+)", drawing, re.MULTILINE))
-    assert drawn == {(state, after) for state, steps in life.TRANSITIONS.items() for after in steps.values()}
+    assert drawn == {
+        (state, after) for state, steps in states.TRANSITIONS.items() for after in steps.values()
+    }

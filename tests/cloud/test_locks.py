@@ -9,10 +9,13 @@ import pytest
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import OperationalError
 
-from cloud_stub import orders, piles, reviews, settlements
 from cloud_stub.cloud import Cloud, write
-from cloud_stub.tables import meter_samples
-from cloud_stub.writer import Transaction, Writer
+from cloud_stub.db.tables import meter_samples
+from cloud_stub.db.writer import Transaction, Writer
+from cloud_stub.orders import commands, lookup
+from cloud_stub.piles import registry
+from cloud_stub.settlements import reviews
+from cloud_stub.settlements import store as settlement_store
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import WAIT_S, FakePile
 
@@ -44,8 +47,8 @@ def two_orders(phone: Phone, add_pile: Any) -> tuple[str, str]:
 def test_a_meter_value_does_not_wait_for_who_moves_its_order(phone: Phone, add_pile: Any, cloud: Cloud):
     first, second = two_orders(phone, add_pile)
     with impatient(cloud) as one, impatient(cloud) as other:
-        assert orders.locked(one, first)
-        assert orders.locked(other, second)
+        assert lookup.lock(one, first)
+        assert lookup.lock(other, second)
         one.execute(insert(meter_samples), sample(second))
         other.execute(insert(meter_samples), sample(first))
         one.commit()
@@ -55,18 +58,18 @@ def test_a_meter_value_does_not_wait_for_who_moves_its_order(phone: Phone, add_p
 def test_a_stop_does_not_wait_for_who_has_its_pile(phone: Phone, pile: FakePile, cloud: Cloud):
     phone.order()
     with impatient(cloud) as one, impatient(cloud) as other:
-        assert piles.locked_many(one, [pile.device_id])
+        assert registry.lock_many(one, [pile.device_id])
         tx = Transaction(other)
-        orders.stop(tx, cloud.orders, phone.order_id, 1_800_000_000)
+        commands.request_stop(tx, cloud.context, phone.order_id, 1_800_000_000)
         other.commit()
 
 
 def test_two_who_move_one_order_come_one_after_the_other(phone: Phone, pile: FakePile, cloud: Cloud):
     phone.order()
     with impatient(cloud) as one, impatient(cloud) as other:
-        assert orders.locked(one, phone.order_id)
+        assert lookup.lock(one, phone.order_id)
         with pytest.raises(OperationalError, match="lock timeout"):
-            orders.locked(other, phone.order_id)
+            lookup.lock(other, phone.order_id)
 
 
 def test_of_two_who_wait_for_each_other_both_succeed_in_the_end(phone: Phone, add_pile: Any, cloud: Cloud):
@@ -77,10 +80,10 @@ def test_of_two_who_wait_for_each_other_both_succeed_in_the_end(phone: Phone, ad
     def lock_both(mine: str, others: str) -> None:
         def unit(tx: Transaction) -> None:
             tries[mine] += 1
-            assert orders.locked(tx.conn, mine)
+            assert lookup.lock(tx.conn, mine)
             if tries[mine] == 1:
                 both_have_one.wait(WAIT_S)
-            assert orders.locked(tx.conn, others)
+            assert lookup.lock(tx.conn, others)
 
         writer = Writer(cloud.store.writing)
         writer.start()
@@ -104,14 +107,14 @@ def test_what_is_decided_while_a_gap_closes_stands(
     missing = pile.sealed(pile.settlement(message | {"order_id": "lost"}))
     pile.settle(message, prev_mac="0" * 64)  # does not follow the missing one
     body = reviews.ReviewBody(decision="release", note="The meter was read on site.")
-    write_known = settlements._Known.write
+    write_known = settlement_store._Group.write
 
     def decided_meanwhile(*arguments: Any) -> None:
         with cloud.store.writing.begin() as conn:
-            reviews.review(Transaction(conn), cloud.orders, 1, body, 1_800_000_000)
+            reviews.review(Transaction(conn), cloud.context, 1, body, 1_800_000_000)
         write_known(*arguments)
 
-    monkeypatch.setattr(settlements._Known, "write", decided_meanwhile)
+    monkeypatch.setattr(settlement_store._Group, "write", decided_meanwhile)
     pile.say("settlement", missing)
     shown = operator("GET", "/api/settlements/1").json()
     assert (shown["flags"], shown["flagged"], shown["review"]["decision"]) == (

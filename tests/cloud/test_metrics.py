@@ -10,9 +10,9 @@ import yaml
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from cloud_stub import metrics
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
-from cloud_stub.security import now_s
+from cloud_stub.reports import gauges
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import AS_OPERATOR, Phone
 from tests.cloud.fakes import WAIT_S, FakeLink, FakePile, new_key
@@ -24,7 +24,7 @@ Scrape = Callable[..., float]
 
 @pytest.fixture(autouse=True)
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "FRESH_S", -1)
+    monkeypatch.setattr(gauges, "FRESH_S", -1)
 
 
 @pytest.fixture

@@ -11,10 +11,14 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cloud_stub import orders, piles, rates, removal
-from cloud_stub.cloud import Cloud, let_in, shut_out
-from cloud_stub.problems import Problem
-from cloud_stub.security import now_s
+from cloud_stub.base.clock import now_s
+from cloud_stub.base.problems import Problem
+from cloud_stub.cloud import Cloud
+from cloud_stub.orders import commands, create
+from cloud_stub.orders.transitions import release_of_pile
+from cloud_stub.piles import registry, removal
+from cloud_stub.piles.credentials import admit, revoke
+from cloud_stub.rates import model, versions
 from cloud_stub.settings import Settings
 from pile_protocol import seal, topics
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakePile, open_sealed
@@ -97,11 +101,13 @@ class RemotePile(FakePile):
 
 
 def registered(cloud: Cloud, device_id: str) -> bytes:
-    key = cloud.writer.submit(lambda tx: piles.add(tx, device_id, device_id, 2, now_s())).result(WAIT_S)
-    body = rates.parse(FLAT_RATE)
-    publish = cloud.writer.submit(lambda tx: rates.publish(tx, cloud.dispatch.put, device_id, body, now_s()))
+    key = cloud.writer.submit(lambda tx: registry.add(tx, device_id, device_id, 2, now_s())).result(WAIT_S)
+    body = model.parse(FLAT_RATE)
+    publish = cloud.writer.submit(
+        lambda tx: versions.publish(tx, cloud.dispatch.put, device_id, body, now_s())
+    )
     publish.result(WAIT_S)
-    let_in(cloud.settings, device_id, key)
+    admit(cloud.settings, device_id, key)
     return key
 
 
@@ -121,10 +127,10 @@ def order(cloud: Cloud, connector: int = 1) -> str:
     """A new order, made as the HTTP interface does."""
 
     def unit(tx: Any) -> str:
-        rate = rates.latest(tx.conn, "PILE-1")
+        rate = versions.latest(tx.conn, "PILE-1")
         assert rate is not None
-        body = orders.OrderBody(device_id="PILE-1", connector=connector, rate_id=rate["rate_id"])
-        row, _ = orders.create(tx, cloud.orders, body, f"key-of-connector-{connector}", now_s())
+        body = create.OrderBody(device_id="PILE-1", connector=connector, rate_id=rate["rate_id"])
+        row, _ = create.create_order(tx, cloud.context, body, f"key-of-connector-{connector}", now_s())
         return row.order_id
 
     return cloud.writer.submit(unit).result(WAIT_S)
@@ -216,7 +222,7 @@ def test_an_order_made_while_the_broker_is_down_goes_out_when_it_is_back(
 
 
 def reset_pile(tx: Any, cloud: Cloud) -> None:
-    orders.reset(tx, cloud.orders, "PILE-1", 1, now_s())
+    commands.request_reset(tx, cloud.context, "PILE-1", 1, now_s())
 
 
 def test_the_last_will_makes_a_pile_offline(cloud: Cloud, broker: Broker, settings: Settings, tmp_path: Path):
@@ -286,9 +292,11 @@ def test_a_removed_pile_loses_its_connection_and_leaves_nothing_at_the_broker(
 
         cloud.link.on_message = watching
         put = cloud.dispatch.put
-        cloud.writer.submit(lambda tx: removal.remove(tx, put, "PILE-8", False, now_s())).result(WAIT_S)
+        cloud.writer.submit(
+            lambda tx: removal.remove(tx, put, release_of_pile, "PILE-8", False, now_s())
+        ).result(WAIT_S)
         assert cleared.acquire(timeout=WAIT_S)
-        shut_out(settings, "PILE-8")
+        revoke(settings, "PILE-8")
         assert lost.wait(WAIT_S)
         assert cleared.acquire(timeout=WAIT_S)  # its last will
         assert not answers.get(timeout=WAIT_S)

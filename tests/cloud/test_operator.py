@@ -257,7 +257,7 @@ def test_what_nobody_foresaw_is_a_problem_without_a_trace(
     def fail(*_: Any) -> None:
         raise RuntimeError("a secret detail")
 
-    monkeypatch.setattr("cloud_stub.piles.get", fail)
+    monkeypatch.setattr("cloud_stub.piles.registry.get", fail)
     answer = client.get("/api/piles/PILE-1")
     problem(answer, 500, "InternalError")
     assert "secret" not in answer.text
@@ -323,7 +323,7 @@ def test_a_fee_that_is_too_high_is_named_once(operator: Any, pile: Any):
 
 @pytest.mark.parametrize("time_zone", ["localtime", "Factory"])
 def test_a_time_zone_is_a_place(operator: Any, pile: Any, time_zone: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("cloud_stub.rates._time_zones", lambda: {"UTC", "localtime", "Factory"})
+    monkeypatch.setattr("cloud_stub.rates.model._time_zones", lambda: {"UTC", "localtime", "Factory"})
     period = {"start": "00:00", "label": "flat", "electricity_price": 1, "service_price": 1}
     rate = {"currency": "CNY", "time_zone": time_zone, "periods": [period]}
     answer = operator("PUT", "/api/piles/PILE-1/rate", rate)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cloud_stub import rates
 from cloud_stub.cloud import Cloud
+from cloud_stub.rates import schedule
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakeLink, FakePile, open_sealed
 
@@ -29,14 +29,14 @@ def test_stop_of_what_has_ended_changes_nothing(phone: Phone, pile: FakePile, li
 
 
 def order_while_the_connection_breaks(phone: Phone, link: FakeLink, monkeypatch: pytest.MonkeyPatch) -> None:
-    locked = rates.locked
+    locked = schedule.lock_rate
 
     def breaking(*of: Any) -> dict[str, Any]:
         link.connected = False
         return locked(*of)
 
     with monkeypatch.context() as patched:
-        patched.setattr(rates, "locked", breaking)
+        patched.setattr(schedule, "lock_rate", breaking)
         phone.order()
 
 

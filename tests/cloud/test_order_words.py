@@ -15,7 +15,7 @@ def events(operator: Any) -> list[tuple[str, str | None]]:
 
 
 def expire(cloud: Cloud, order: dict[str, Any]) -> None:
-    cloud.duties.run_once(order["expires_at"] + cloud.settings.expiry_grace_s + 1)
+    cloud.jobs.run_once(order["expires_at"] + cloud.settings.expiry_grace_s + 1)
 
 
 def test_the_pile_leads_the_order_through_its_life(phone: Phone, pile: FakePile):
@@ -71,7 +71,7 @@ def test_an_unanswered_order_expires_after_its_grace_and_not_before(
     phone: Phone, pile: FakePile, cloud: Cloud
 ):
     order = phone.order()
-    cloud.duties.run_once(order["expires_at"] + cloud.settings.expiry_grace_s)
+    cloud.jobs.run_once(order["expires_at"] + cloud.settings.expiry_grace_s)
     assert phone.get()["state"] == "Pending"
     expire(cloud, order)
     assert (phone.get()["state"], phone.get()["reason"]) == ("Expired", "Expired")

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cloud_stub import rates
+from cloud_stub.base.problems import Problem
 from cloud_stub.cloud import Cloud
-from cloud_stub.problems import Problem
+from cloud_stub.rates import schedule
 from pile_protocol import pricing
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key
@@ -85,7 +85,7 @@ EIGHT_IN_SHANGHAI = 1_767_225_600  # 2026-01-01 08:00
 @pytest.fixture
 def as_of(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Lets the phone's part of the API believe that it is another time."""
-    return lambda at: monkeypatch.setattr("cloud_stub.api.phone.now_s", lambda: at)
+    return lambda at: monkeypatch.setattr("cloud_stub.http.driver.now_s", lambda: at)
 
 
 def test_a_price_that_holds_no_more_is_refused_with_the_one_that_does(
@@ -234,9 +234,9 @@ def test_a_rate_that_changes_too_often_for_the_duration_is_refused():
     }
     half_past_midnight = 1_800_000_000 // 86_400 * 86_400 + 1800
     with pytest.raises(Problem) as caught:
-        rates.locked(rate, half_past_midnight, half_past_midnight + 86_400 + 300)
+        schedule.lock_rate(rate, half_past_midnight, half_past_midnight + 86_400 + 300)
     assert caught.value.members["errors"][0]["field"] == "limits.duration_s"
-    assert len(rates.locked(rate, half_past_midnight, half_past_midnight + 3600)["steps"]) == 60
+    assert len(schedule.lock_rate(rate, half_past_midnight, half_past_midnight + 3600)["steps"]) == 60
 
 
 def test_an_order_is_its_owners(

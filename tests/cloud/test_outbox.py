@@ -7,8 +7,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
 from cloud_stub.app import create_app
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
-from cloud_stub.security import now_s
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile
@@ -52,10 +52,10 @@ def test_what_the_database_could_not_mark_is_marked_later(
 
     phone.order()
     with monkeypatch.context() as broken:
-        broken.setattr("cloud_stub.dispatch.now_s", fail)
+        broken.setattr("cloud_stub.messaging.outbox.now_s", fail)
         acknowledge_all(cloud, link)
     assert ("order", False) in rows(cloud)
-    cloud.duties.run_once(now_s())
+    cloud.jobs.run_once(now_s())
     assert rows(cloud) == [("order", True)]
 
 
@@ -69,12 +69,12 @@ def test_a_clock_that_is_set_back_keeps_nothing_from_leaving(
     operator("POST", "/api/piles/PILE-1/reset", {"connector": 1})
     settle_down(cloud)
     before = now_s() - 3600
-    monkeypatch.setattr("cloud_stub.dispatch.now_s", lambda: before)
+    monkeypatch.setattr("cloud_stub.messaging.outbox.now_s", lambda: before)
     link.connected = True
     if at == "the next connection":
         link.on_connect()
     else:
-        cloud.duties.run_once(before)
+        cloud.jobs.run_once(before)
     settle_down(cloud)
     assert len(link.sent("PILE-1", "command")) == 1
 
@@ -111,7 +111,7 @@ def test_what_is_expired_never_goes_out(phone: Phone, pile: FakePile, link: Fake
         conn.exec_driver_sql("UPDATE outbox SET expires_at = 1700000000 WHERE name = 'order'")
     link.on_connect()
     pile.hello()
-    cloud.duties.run_once(now_s())
+    cloud.jobs.run_once(now_s())
     settle_down(cloud)
     assert link.sent("PILE-1", "order") == []
     assert rows(cloud) == [("rate", False)]
@@ -131,12 +131,12 @@ def test_a_row_of_another_process_goes_out_with_the_duties(
     link.connected = False
     operator("POST", "/api/piles/PILE-1/reset", {"connector": 1})
     link.connected = True
-    cloud.duties.run_once(now_s())
+    cloud.jobs.run_once(now_s())
     settle_down(cloud)
     assert link.sent("PILE-1", "command") == []  # too young: its own process may be about to send it
     with cloud.store.writing.begin() as conn:
         conn.exec_driver_sql("UPDATE outbox SET leased_until = leased_until - 10")
-    cloud.duties.run_once(now_s())
+    cloud.jobs.run_once(now_s())
     settle_down(cloud)
     assert len(link.sent("PILE-1", "command")) == 1
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Table, event, text
 
 from cloud_stub.cloud import Cloud
-from cloud_stub.tables import events, meter_samples, orders, payments, piles, rates, settlements
+from cloud_stub.db.tables import events, meter_samples, orders, payments, piles, rates, settlements
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakePile, new_key
 
@@ -119,9 +119,9 @@ def test_an_order_from_confirmation_to_payment_scans_nothing(
     total = phone.get()["settlement"]["total_minor"]
     assert phone.pay(total).status_code == 200
     pile.hello()
-    cloud.duties.run_once(message["issued_at"], sweep=True)
+    cloud.jobs.run_once(message["issued_at"], sweep=True)
     for days in (31, 401):
-        cloud.duties.retain(message["issued_at"] + days * DAY_S)
+        cloud.jobs.retain(message["issued_at"] + days * DAY_S)
     assert len(statements) > 30
     assert scanned(cloud, statements) == []
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from cloud_stub.cloud import Cloud
-from cloud_stub.mqtt import Incoming
+from cloud_stub.messaging.mqtt import Incoming
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import WAIT_S, FakeLink, FakePile
 
@@ -86,7 +86,7 @@ def test_only_the_newest_rejects_are_kept(pile: FakePile, link: FakeLink, cloud:
     cloud.settings.rejects_kept = 3
     for n in range(10):
         link.deliver("elsewhere", b"%d" % n)
-    cloud.duties.run_once(0, sweep=True)
+    cloud.jobs.run_once(0, sweep=True)
     assert [each["payload"] for each in rejects(operator)] == ["9", "8", "7"]
 
 
@@ -95,7 +95,7 @@ def test_only_the_newest_events_are_kept(pile: FakePile, cloud: Cloud, operator:
     for _ in range(5):
         pile.offline()
         pile.online()
-    cloud.duties.run_once(0, sweep=True)
+    cloud.jobs.run_once(0, sweep=True)
     kept = operator("GET", "/api/events").json()["items"]
     assert [each["kind"] for each in kept] == ["PileOnline", "PileOffline", "PileOnline"]
 
@@ -103,7 +103,7 @@ def test_only_the_newest_events_are_kept(pile: FakePile, cloud: Cloud, operator:
 def test_one_that_meets_a_fault_of_ours_is_parked(
     pile: FakePile, link: FakeLink, cloud: Cloud, operator: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("cloud_stub.piles.seen", lambda *_: [][0])
+    monkeypatch.setattr("cloud_stub.piles.registry.mark_seen", lambda *_: [][0])
     pile.hello()
     assert [each["reason"] for each in rejects(operator)] == ["InternalError"]
 
@@ -123,12 +123,12 @@ def test_while_the_database_fails_nothing_is_acknowledged_and_all_is_tried_again
         raise OperationalError("UPDATE", {}, Exception("disk I/O error"))
 
     with monkeypatch.context() as broken:
-        broken.setattr("cloud_stub.piles.seen", fail)
+        broken.setattr("cloud_stub.piles.registry.mark_seen", fail)
         acknowledged = link.send("pile/v1/PILE-1/hello", json.dumps(HELLO).encode())
         cloud.writer.submit(lambda tx: None).result(WAIT_S)
         assert not acknowledged.is_set()
         assert link.sent("PILE-1", "time") == []
-    cloud.duties.run_once(0)
+    cloud.jobs.run_once(0)
     assert acknowledged.wait(WAIT_S)
     assert len(link.sent("PILE-1", "time")) == 1
     assert rejects(operator) == []
@@ -145,12 +145,12 @@ def test_while_the_database_fails_meter_values_do_not_pile_up(
     pile.say = lambda _, data: said.append(data)
     pile.meter(phone.order_id, 1)
     with monkeypatch.context() as broken:
-        broken.setattr("cloud_stub.intake.insert_or_ignore", fail)
+        broken.setattr("cloud_stub.intake.handlers.insert_or_ignore", fail)
         for _ in range(3):
-            cloud.ingest.take(Incoming("pile/v1/PILE-1/meter", said[0], 0, 0, 1))
+            cloud.receiver.receive(Incoming("pile/v1/PILE-1/meter", said[0], 0, 0, 1))
         cloud.writer.submit(lambda tx: None).result(WAIT_S)
     units = cloud.writer.units
-    cloud.ingest.retry()
+    cloud.receiver.retry()
     cloud.writer.submit(lambda tx: None).result(WAIT_S)
     assert cloud.writer.units == units + 1  # that one, and no value
 

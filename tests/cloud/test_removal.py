@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cloud_stub import orders, removal
-from cloud_stub.cloud import Cloud, sync_broker
-from cloud_stub.problems import Problem
+from cloud_stub.base.problems import Problem
+from cloud_stub.cloud import Cloud
+from cloud_stub.orders import lookup
+from cloud_stub.orders.transitions import release_of_pile
+from cloud_stub.piles import removal
+from cloud_stub.piles.credentials import sync_credentials
 from cloud_stub.settings import Settings
 from pile_protocol import seal
 from tests.cloud.conftest import Phone
@@ -101,12 +104,12 @@ def test_an_order_that_was_never_settled_counts_as_one_too(
     phone.order()
     pile.order_status(phone.order_id, "Charging")
     with cloud.store.reading.connect() as conn:
-        row = orders.get(conn, phone.order_id)
+        row = lookup.find(conn, phone.order_id)
     assert row is not None
     later = row.window_end_at
 
     def remove(force: bool) -> Any:
-        unit = lambda tx: removal.remove(tx, cloud.dispatch.put, "PILE-1", force, later)  # noqa: E731
+        unit = lambda tx: removal.remove(tx, cloud.dispatch.put, release_of_pile, "PILE-1", force, later)  # noqa: E731
         return cloud.writer.submit(unit)
 
     with pytest.raises(Problem, match="SettlementsWaiting"):
@@ -164,7 +167,7 @@ def test_a_restarted_cloud_leaves_it_out(operator: Any, cloud: Cloud, pile: Fake
     add_pile("PILE-2", rate=None, online=False)
     operator("DELETE", "/api/piles/PILE-1")
     (cloud.settings.broker_folder / "passwd").unlink()
-    sync_broker(cloud.store, cloud.settings)
+    sync_credentials(cloud.store, cloud.settings)
     assert users(cloud.settings) == ["cloud", "PILE-2"]
 
 

@@ -9,11 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Connection, update
 
-from cloud_stub import reports
-from cloud_stub.api.reading import quick, read
 from cloud_stub.cloud import Cloud
-from cloud_stub.store import Store
-from cloud_stub.tables import settlements
+from cloud_stub.db.engine import Store
+from cloud_stub.db.tables import settlements
+from cloud_stub.http.reads import quick, read
+from cloud_stub.reports import daily_report
 from tests.cloud.conftest import Phone, settled
 from tests.cloud.fakes import TWO_PRICES, WAIT_S, FakePile
 
@@ -134,8 +134,8 @@ def test_the_days_of_a_report_are_laid_out_once(
         settled(phone, pile, 1_000_000)
         put_on(cloud.store, phone.order_id, at("2026-03-01"))
     made = []
-    lay_out = reports._empty
-    monkeypatch.setattr(reports, "_empty", lambda *said: made.append(said) or lay_out(*said))
+    lay_out = daily_report._empty
+    monkeypatch.setattr(daily_report, "_empty", lambda *said: made.append(said) or lay_out(*said))
     found = daily(operator, "2026-01-01", "2026-12-31")
     assert sum(day["orders"] for day in found["currencies"][0]["days"]) == 2
     assert len(made) == 1

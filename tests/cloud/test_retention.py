@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
-from cloud_stub import duties, retention
+from cloud_stub.base.clock import now_s
+from cloud_stub.base.ids import first_id_of, new_id
 from cloud_stub.cloud import Cloud
-from cloud_stub.security import first_id_of, new_id, now_s
-from cloud_stub.tables import orders
+from cloud_stub.db.tables import orders
+from cloud_stub.jobs import retention, runner
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakePile
 
@@ -64,7 +65,7 @@ def samples_of(cloud: Cloud, order_id: str) -> list[int]:
 
 def finish(cloud: Cloud) -> None:
     """As many rounds as it takes."""
-    while cloud.duties.retain(now_s()):
+    while cloud.jobs.retain(now_s()):
         pass
 
 
@@ -81,7 +82,7 @@ def settled(phone: Phone, pile: FakePile, cloud: Cloud) -> Any:
 def test_each_age_has_its_density(settled: Any, cloud: Cloud):
     young, middle, old = aged_id(29), aged_id(31), aged_id(401)
     fill(cloud, settled, [young, middle, old], 100)
-    cloud.duties.retain(now_s())
+    cloud.jobs.retain(now_s())
     assert len(samples_of(cloud, young)) == 100
     kept = samples_of(cloud, middle)
     assert kept == [1_700_000_400 + 300 * n for n in range(4)]
@@ -92,14 +93,14 @@ def test_each_age_has_its_density(settled: Any, cloud: Cloud):
 def test_it_goes_on_from_where_it_was_and_changes_nothing_twice(settled: Any, cloud: Cloud):
     first = [aged_id(31, n) for n in range(3)]
     fill(cloud, settled, first, 40)
-    cloud.duties.retain(now_s())
+    cloud.jobs.retain(now_s())
     thinned = [samples_of(cloud, each) for each in first]
-    cloud.duties.retain(now_s())
+    cloud.jobs.retain(now_s())
     assert [samples_of(cloud, each) for each in first] == thinned
     with cloud.store.reading.connect() as conn:
         places = dict(conn.exec_driver_sql("SELECT name, place FROM progress").all())
     assert places == {"drop": "", "thin": first[-1]}
-    cloud.duties.retain(now_s() + 400 * DAY_S)
+    cloud.jobs.retain(now_s() + 400 * DAY_S)
     assert counted(cloud, "meter_samples") == 0
 
 
@@ -119,15 +120,15 @@ def test_one_round_does_a_few_units_and_says_that_there_is_more(
     settled: Any, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ):
     """Nothing expires, and nothing is sent again, while a round lasts."""
-    monkeypatch.setattr(duties, "RETENTION_MS", 60_000)
+    monkeypatch.setattr(runner, "RETENTION_MS", 60_000)
     monkeypatch.setattr(retention, "BATCH", 1)
     monkeypatch.setattr(retention, "_NEXT", retention._NEXT.limit(1))
-    old = [aged_id(40, n) for n in range(duties.RETENTION_UNITS + 3)]
+    old = [aged_id(40, n) for n in range(runner.RETENTION_UNITS + 3)]
     fill(cloud, settled, old, 40)
-    assert cloud.duties.retain(now_s())
+    assert cloud.jobs.retain(now_s())
     assert [len(samples_of(cloud, each)) for each in old[-4:]] == [2, 40, 40, 40]
-    monkeypatch.setattr(duties, "RETENTION_MS", 0)
-    assert cloud.duties.retain(now_s())
+    monkeypatch.setattr(runner, "RETENTION_MS", 0)
+    assert cloud.jobs.retain(now_s())
     assert [len(samples_of(cloud, each)) for each in old[-4:]] == [2, 2, 40, 40]
     finish(cloud)
     assert [len(samples_of(cloud, each)) for each in old] == [2] * len(old)

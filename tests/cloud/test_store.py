@@ -12,13 +12,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
-from cloud_stub import piles
+from cloud_stub.base.ids import new_id
+from cloud_stub.base.tokens import read_or_create_secret
 from cloud_stub.cloud import Cloud
-from cloud_stub.security import new_id, read_or_create_secret
+from cloud_stub.db.engine import Store
+from cloud_stub.db.tables import metadata, orders, settlements
+from cloud_stub.db.writer import Transaction
+from cloud_stub.piles import registry
 from cloud_stub.settings import Settings
-from cloud_stub.store import Store
-from cloud_stub.tables import metadata, orders, settlements
-from cloud_stub.writer import Transaction
 from tests.cloud.fakes import WAIT_S, FakeLink
 
 
@@ -106,13 +107,13 @@ def test_the_partial_indices_serve_the_queries_they_are_for(cloud: Cloud):
 
 def test_a_failing_statement_tells_no_secret(cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
     key = bytes(range(32))
-    monkeypatch.setattr("cloud_stub.piles.secrets.token_bytes", lambda _: key)
+    monkeypatch.setattr("cloud_stub.piles.registry.secrets.token_bytes", lambda _: key)
     cloud.start()
     try:
 
         def unit(tx: Transaction) -> None:
             tx.conn.execute(text("ALTER TABLE piles RENAME TO piles_elsewhere"))
-            piles.add(tx, "PILE-1", "", 1, 1_700_000_000)
+            registry.add(tx, "PILE-1", "", 1, 1_700_000_000)
 
         with pytest.raises(DBAPIError) as caught:
             cloud.writer.submit(unit).result(WAIT_S)

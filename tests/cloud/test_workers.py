@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cloud_stub import orders
 from cloud_stub.app import create_app
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
-from cloud_stub.dispatch import LEASE_S
-from cloud_stub.security import now_s
+from cloud_stub.db.engine import try_lock_jobs
+from cloud_stub.messaging.outbox import LEASE_S
+from cloud_stub.orders import commands
 from cloud_stub.settings import Settings
-from cloud_stub.store import only_one
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import WAIT_S, FakeLink, FakePile
 
@@ -57,7 +57,7 @@ def test_what_one_worker_is_sending_no_other_sends(
 ):
     phone.order()
     other_link.on_connect()
-    other.duties.run_once(now_s())
+    other.jobs.run_once(now_s())
     settle_down(cloud, other)
     assert other_link.sent("PILE-1", "order") == []
     assert len(link.sent("PILE-1", "order")) == 1
@@ -72,7 +72,7 @@ def test_what_a_dead_worker_left_is_sent_by_one_of_the_others(
     cloud.dispatch._in_flight.clear()  # the dead worker's memory
     link.published.clear()
     for worker in (other, cloud, other):
-        worker.duties.run_once(now_s())
+        worker.jobs.run_once(now_s())
         settle_down(worker)
     assert sent_everywhere((link, other_link), "order") == 1
 
@@ -84,8 +84,10 @@ def test_what_a_dead_worker_left_does_not_go_out_once_it_is_to_stop(
     phone.order()
     with cloud.store.writing.begin() as conn:
         conn.exec_driver_sql(f"UPDATE outbox SET leased_until = leased_until - {LEASE_S + 1}")
-    other.writer.submit(lambda tx: orders.stop(tx, other.orders, phone.order_id, now_s())).result(WAIT_S)
-    other.duties.run_once(now_s())
+    other.writer.submit(lambda tx: commands.request_stop(tx, other.context, phone.order_id, now_s())).result(
+        WAIT_S
+    )
+    other.jobs.run_once(now_s())
     settle_down(other)
     assert len(other_link.sent("PILE-1", "command")) == 1
     assert other_link.sent("PILE-1", "order") == []
@@ -99,12 +101,12 @@ def test_an_unanswered_order_expires_once_whoever_looks_first(
 ):
     placed = phone.order()
     later = placed["expires_at"] + 60
-    threads = [threading.Thread(target=worker.duties.run_once, args=(later,)) for worker in (cloud, other)]
+    threads = [threading.Thread(target=worker.jobs.run_once, args=(later,)) for worker in (cloud, other)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(WAIT_S)
-    cloud.duties.run_once(later)  # the one that was refused the lock has left it to the other
+    cloud.jobs.run_once(later)  # the one that was refused the lock has left it to the other
     shown = phone.get()
     assert (shown["state"], shown["version"]) == ("Expired", 2)
 
@@ -112,10 +114,10 @@ def test_an_unanswered_order_expires_once_whoever_looks_first(
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 def test_duties_are_one_workers_at_a_time_and_nobody_waits(cloud: Cloud, other: Cloud):
     with cloud.store.writing.begin() as conn, other.store.writing.begin() as other_conn:
-        assert only_one(conn)
-        assert not only_one(other_conn)
+        assert try_lock_jobs(conn)
+        assert not try_lock_jobs(other_conn)
     with other.store.writing.begin() as other_conn:
-        assert only_one(other_conn)
+        assert try_lock_jobs(other_conn)
 
 
 def test_a_settlement_that_reaches_two_workers_is_stored_once(
@@ -161,7 +163,7 @@ def test_a_status_makes_up_for_an_order_status_that_died_with_its_worker(
 
 def test_a_status_revives_an_order_that_was_given_up(phone: Phone, pile: FakePile, cloud: Cloud):
     placed = phone.order()
-    cloud.duties.run_once(placed["expires_at"] + 60)
+    cloud.jobs.run_once(placed["expires_at"] + 60)
     assert state(phone) == "Expired"
     pile.online(**connector(phone, "Charging"))
     assert state(phone) == "Charging"
@@ -200,13 +202,13 @@ def test_a_pile_that_says_nothing_is_lost_though_nobody_said_so(
         return client.get("/api/piles/PILE-1").json()["online"]
 
     now = now_s()
-    cloud.duties.run_once(now, sweep=True)
-    other.duties.run_once(now, sweep=True)
-    cloud.duties.run_once(now + settings.pile_silent_s - 5, sweep=True)
+    cloud.jobs.run_once(now, sweep=True)
+    other.jobs.run_once(now, sweep=True)
+    cloud.jobs.run_once(now + settings.pile_silent_s - 5, sweep=True)
     assert online()
     later = now + settings.pile_silent_s + 5
-    cloud.duties.run_once(later, sweep=True)
-    other.duties.run_once(later, sweep=True)
+    cloud.jobs.run_once(later, sweep=True)
+    other.jobs.run_once(later, sweep=True)
     assert not online()
     assert events(cloud, "PileLost") == 1
     pile.online()
@@ -218,14 +220,14 @@ def test_silence_counts_from_when_the_cloud_could_hear(
 ):
     """After a night without the broker no pile is lost before it had the time to say something."""
     now = now_s()
-    cloud.duties.run_once(now)
+    cloud.jobs.run_once(now)
     link.connected = False
-    cloud.duties.run_once(now + 1)
+    cloud.jobs.run_once(now + 1)
     link.connected = True
     back = now + 10 * settings.pile_silent_s
-    cloud.duties.run_once(back, sweep=True)
+    cloud.jobs.run_once(back, sweep=True)
     assert client.get("/api/piles/PILE-1").json()["online"]
-    cloud.duties.run_once(back + settings.pile_silent_s, sweep=True)
+    cloud.jobs.run_once(back + settings.pile_silent_s, sweep=True)
     assert not client.get("/api/piles/PILE-1").json()["online"]
 
 
@@ -234,9 +236,9 @@ def test_silence_counts_also_once_the_clock_was_set_back(
 ):
     """A pile that had gone was online until the clock came past there again."""
     now = now_s()
-    cloud.duties.run_once(now + 3600)
-    cloud.duties.run_once(now)
-    cloud.duties.run_once(now + settings.pile_silent_s + 5, sweep=True)
+    cloud.jobs.run_once(now + 3600)
+    cloud.jobs.run_once(now)
+    cloud.jobs.run_once(now + settings.pile_silent_s + 5, sweep=True)
     assert not client.get("/api/piles/PILE-1").json()["online"]
 
 

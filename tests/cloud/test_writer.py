@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from cloud_stub.problems import Problem
+from cloud_stub.base.problems import Problem
+from cloud_stub.db.engine import Store
+from cloud_stub.db.writer import Transaction, Writer
 from cloud_stub.settings import Settings
-from cloud_stub.store import Store
-from cloud_stub.writer import Transaction, Writer
 from tests.cloud.fakes import WAIT_S
 
 

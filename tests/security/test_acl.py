@@ -16,7 +16,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cloud_stub import broker_auth
+from cloud_stub.piles import broker_passwords
 from pile_protocol import topics
 from tools.harness.broker import Broker
 from tools.harness.processes import HOST
@@ -106,7 +106,7 @@ class Party:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     with Broker(tmp_path_factory.mktemp("acl")) as one:
         one.stop()
-        broker_auth.write(one.folder / "passwd", PASSWORDS, keep_others=True)
+        broker_passwords.write(one.folder / "passwd", PASSWORDS, keep_others=True)
         one.start()
         yield one
 

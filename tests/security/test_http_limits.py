@@ -12,16 +12,16 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from cloud_stub import limits, slow_clients
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
+from cloud_stub.http import rate_limits, request_deadline
 from tests.cloud.fakes import WAIT_S, new_key
 
 # -- how often -----------------------------------------------------------------------------------------------
 
 
 def test_a_bucket_holds_a_minute_and_fills_steadily():
-    limit = limits.Limit(per_minute=6)
+    limit = rate_limits.Limit(per_minute=6)
     assert [limit.wait_s("203.0.113.1", 0) for _ in range(7)] == [0] * 6 + [10]
     assert limit.wait_s("203.0.113.1", 9_999) == 1
     assert limit.wait_s("203.0.113.1", 10_000) == 0
@@ -30,7 +30,7 @@ def test_a_bucket_holds_a_minute_and_fills_steadily():
 
 
 def test_clients_have_buckets_of_their_own():
-    limit = limits.Limit(per_minute=1)
+    limit = rate_limits.Limit(per_minute=1)
     assert limit.wait_s("203.0.113.1", 0) == 0 < limit.wait_s("203.0.113.1", 0)
     assert limit.wait_s("203.0.113.2", 0) == 0
     assert limit.wait_s("2001:db8:0:1::5", 0) == 0 < limit.wait_s("2001:db8:0:1:ffff::6", 0), "one site"
@@ -40,24 +40,24 @@ def test_clients_have_buckets_of_their_own():
 
 @pytest.mark.parametrize("client_address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", None])
 def test_this_machine_is_not_limited(client_address):
-    limit = limits.Limit(per_minute=1)
+    limit = rate_limits.Limit(per_minute=1)
     assert [limit.wait_s(client_address, 0) for _ in range(100)] == [0] * 100
 
 
 def test_those_without_an_address_share_one_bucket():
-    limit = limits.Limit(per_minute=2)
+    limit = rate_limits.Limit(per_minute=2)
     assert [limit.wait_s(said, 0) for said in ("unknown", "203.0.113.1:x", "")] == [0, 0, 30]
     assert limit.wait_s("203.0.113.1", 0) == 0
 
 
 def test_no_limit_is_none():
-    limit = limits.Limit(per_minute=0)
+    limit = rate_limits.Limit(per_minute=0)
     assert [limit.wait_s("203.0.113.1", 0) for _ in range(1_000)] == [0] * 1_000
 
 
 def test_clients_remembered_are_bounded(monkeypatch):
-    monkeypatch.setattr(limits, "CLIENTS_KEPT", 100)
-    limit = limits.Limit(per_minute=1)
+    monkeypatch.setattr(rate_limits, "CLIENTS_KEPT", 100)
+    limit = rate_limits.Limit(per_minute=1)
     for n in range(10_000):
         limit.wait_s(f"10.0.{n >> 8}.{n & 255}", 0)
     assert len(limit._free_at) == 100
@@ -68,7 +68,7 @@ def from_address(cloud: Cloud, address: str) -> TestClient:
 
 
 def test_quotes_are_limited_by_address(cloud: Cloud, pile: Any):
-    cloud.quote_limit = limits.Limit(per_minute=3)
+    cloud.settings.quotes_per_minute = 3
     phone_client = from_address(cloud, "203.0.113.7")
     path = f"/api/piles/{pile.device_id}/rate"
     assert [phone_client.get(path).status_code for _ in range(3)] == [200] * 3
@@ -80,7 +80,7 @@ def test_quotes_are_limited_by_address(cloud: Cloud, pile: Any):
 
 
 def test_orders_are_limited_by_address_and_nothing_is_made(cloud: Cloud, pile: Any, phone: Any):
-    cloud.order_limit = limits.Limit(per_minute=2)
+    cloud.settings.orders_per_minute = 2
     caller = from_address(cloud, "203.0.113.7")
     body = phone.body(pile.device_id)
     answers = [caller.post("/api/orders", json=body, headers=new_key()) for _ in range(3)]
@@ -195,8 +195,8 @@ def quick_server(cloud: Cloud, client: TestClient):
         log_level="warning",
         access_log=False,
         lifespan="off",  # `client` has started the cloud
-        http=slow_clients.with_deadline(1),
-        h11_max_incomplete_event_size=slow_clients.HEAD_MAX_BYTES,
+        http=request_deadline.with_deadline(1),
+        h11_max_incomplete_event_size=request_deadline.HEAD_MAX_BYTES,
     )
     server = Server(config)
     thread = threading.Thread(target=server.run)

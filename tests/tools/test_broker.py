@@ -14,7 +14,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from cloud_stub import broker_auth
+from cloud_stub.piles import broker_passwords
 from pile_protocol import topics
 from tools import ROOT
 from tools.harness import mosquitto
@@ -87,7 +87,7 @@ def connect(broker: Broker) -> Iterator:
 def admit(broker: Broker, *devices: str) -> None:
     """Rewrites passwd as the cloud does, and waits until the broker knows the last of the devices."""
     passwords = {name: f"password of {name}" for name in devices}
-    broker_auth.write(broker.folder / "passwd", {"cloud": broker.cloud_password, **passwords})
+    broker_passwords.write(broker.folder / "passwd", {"cloud": broker.cloud_password, **passwords})
     for _ in range(500):
         peer = Peer(broker, devices[-1], passwords[devices[-1]])
         admitted = peer.is_admitted
@@ -276,7 +276,7 @@ def test_a_docker_engine_that_answers_is_preferred(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("RATELOCK_BROKER", "")
     assert isinstance(mosquitto.find(print), mosquitto.Docker)
     docker.write_text("#!/bin/sh\nexit 1\n")
-    assert isinstance(mosquitto.find(print), mosquitto.Native)
+    assert not isinstance(mosquitto.find(print), mosquitto.Docker)
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from cloud_stub import orders, piles
 from cloud_stub.cloud import Cloud
+from cloud_stub.db.engine import to_json
+from cloud_stub.db.tables import orders as orders_table
+from cloud_stub.db.tables import piles as piles_table
+from cloud_stub.db.tables import settlements
+from cloud_stub.jobs import expiry
+from cloud_stub.piles import registry
 from cloud_stub.settings import Settings
-from cloud_stub.store import to_json
-from cloud_stub.tables import orders as orders_table
-from cloud_stub.tables import piles as piles_table
-from cloud_stub.tables import settlements
 from tests import servers
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, open_sealed
 from tools.harness.api_client import Client
@@ -122,7 +123,7 @@ class Fleet:
     def give_up(self, order: PhoneOrder) -> None:
         """The time to answer it has run out."""
         late = order.placed["expires_at"] + 60
-        self.cloud.writer.submit(lambda tx: orders.expire(tx, self.cloud.orders, late)).result(WAIT_S)
+        self.cloud.writer.submit(lambda tx: expiry.expire_orders(tx, self.cloud.context, late)).result(WAIT_S)
 
     def settle(
         self, pile: FakePile, order: PhoneOrder, message: dict[str, Any], mwh: int, **lies: Any
@@ -199,7 +200,7 @@ class Fleet:
 
     def row(self, device_id: str) -> Any:
         with self.cloud.store.reading.connect() as conn:
-            return piles.get(conn, device_id)
+            return registry.get(conn, device_id)
 
 
 @contextmanager

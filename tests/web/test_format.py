@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from cloud_stub import currencies
 from cloud_stub.pages import assets
+from cloud_stub.rates import currencies
 from tests.web.fleet import serving
 
 

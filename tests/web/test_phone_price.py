@@ -53,7 +53,7 @@ def rate_of_today() -> dict:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("cloud_stub.api.phone.now_s", made.now_s)
+    monkeypatch.setattr("cloud_stub.http.driver.now_s", made.now_s)
     return made
 
 

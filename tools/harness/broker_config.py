@@ -1,11 +1,11 @@
-"""What mosquitto is told: one listener, no anonymous clients, and an ACL by direction."""
+"""The configuration of mosquitto: one listener, no anonymous clients, an ACL by direction."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from cloud_stub.broker_auth import CLOUD_USER
+from cloud_stub.piles.broker_passwords import CLOUD_USER
 from pile_protocol import topics
 
 # Every path is relative: the broker runs in the folder, on this machine and in its container alike.

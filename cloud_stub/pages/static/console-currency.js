@@ -1,4 +1,4 @@
-// Currencies, and the decimals that the cloud bills them with (cloud_stub/currencies.py). The browser's own will not do:
+// Currencies, and the decimals that the cloud bills them with (cloud_stub/rates/currencies.py). The browser's own will not do:
 // of some it knows the decimals that people there still write, and an amount would become a hundred times another.
 
 const WITH_0_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF";

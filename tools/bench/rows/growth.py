@@ -1,4 +1,4 @@
-"""What an order and a look at the console cost with a thousand to a million stored orders."""
+"""Cost of an order and of a view of the console with a thousand to a million stored orders."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from statistics import median
 
 from sqlalchemy import bindparam
 
-from cloud_stub import fleet, orders, piles, settlements, views
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
-from cloud_stub.mqtt import Incoming
-from cloud_stub.security import now_s
+from cloud_stub.db.engine import Store
+from cloud_stub.db.tables import orders as orders_table
+from cloud_stub.db.tables import settlements as settlements_table
+from cloud_stub.db.writer import Transaction
+from cloud_stub.messaging.mqtt import Incoming
+from cloud_stub.orders import create
+from cloud_stub.orders import views as order_views
+from cloud_stub.piles import registry, status_messages
+from cloud_stub.reports import fleet
 from cloud_stub.settings import Settings
-from cloud_stub.store import Store
-from cloud_stub.tables import orders as orders_table
-from cloud_stub.tables import settlements as settlements_table
-from cloud_stub.writer import Transaction
+from cloud_stub.settlements import views as settlement_views
 from pile_protocol import topics
-from tools.bench import bed
+from tools.bench import testbed
 from tools.bench.figures import Figure
 from tools.harness.chain import Chain
 
@@ -39,7 +43,7 @@ _READY = {"connector": 1, "status": "Available", "fault": None, "plugged": True,
 
 
 class _Connected:
-    """A broker connection that takes everything: what is measured is the database."""
+    """A broker connection that accepts everything, because the database is measured."""
 
     connected = True
     _mid = 0
@@ -58,13 +62,13 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     beds: list[tuple[Cloud, Chain]] = []
     for size in sizes:
         folder = data / str(size)
-        with bed.database(folder) as store:
-            first = bed.register(store, names)[0]
+        with testbed.database(folder) as store:
+            first = testbed.register(store, names)[0]
             _fill(store, names, size)
         cloud = Cloud(Settings(data=folder), _Connected())  # type: ignore[arg-type]
         cloud.writer.start()
         _come_online(cloud, names)
-        beds.append((cloud, bed.chain(first, seq=(size - 1) // PILES + 1)))
+        beds.append((cloud, testbed.chain(first, seq=(size - 1) // PILES + 1)))
     samples: dict[tuple[str, int], list[float]] = {}
     for _ in range(rounds):
         for size, (cloud, chain) in zip(sizes, beds, strict=True):
@@ -89,31 +93,31 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 
 
 def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[], object]]:
-    rate_ids = {name: piles.get(cloud.reader, name).rate_id for name in names}
+    rate_ids = {name: registry.get(cloud.reader, name).rate_id for name in names}
 
     def confirm() -> None:
         name = secrets.choice(names[1:])  # the first has an order that runs: it lent its rate to all
-        body = orders.OrderBody(device_id=name, connector=1, rate_id=rate_ids[name])
+        body = create.OrderBody(device_id=name, connector=1, rate_id=rate_ids[name])
         row, _ = cloud.writer.submit(
-            lambda tx: orders.create(tx, cloud.orders, body, secrets.token_hex(16), now_s())
+            lambda tx: create.create_order(tx, cloud.context, body, secrets.token_hex(16), now_s())
         ).result()
         cloud.writer.submit(lambda tx: tx.conn.execute(_FREE, {"this": row.order_id})).result()
 
     topic = topics.topic(names[0], topics.SETTLEMENT)
-    sealed = [chain.settled(order) for order in bed.charging_orders(cloud.store, names[:1], TIMES)]
+    sealed = [chain.settled(order) for order in testbed.charging_orders(cloud.store, names[:1], TIMES)]
 
     def settle() -> None:
-        cloud.ingest.take(Incoming(topic, sealed.pop(0), 1, 1, 0))
+        cloud.receiver.receive(Incoming(topic, sealed.pop(0), 1, 1, 0))
         cloud.writer.submit(lambda tx: None).result()
 
     def newest() -> None:
-        views.list_orders(cloud.reader, views.OrderFilter(), 50)
-        views.list_orders(cloud.reader, views.OrderFilter(device_id=names[0]), 50)
+        order_views.list_orders(cloud.reader, order_views.OrderFilter(), 50)
+        order_views.list_orders(cloud.reader, order_views.OrderFilter(device_id=names[0]), 50)
 
     def fleet_view() -> None:
         fleet.list_views(cloud.reader, cloud.hub, now_s(), fleet.PileFilter(), 50, None)
         fleet.summary(cloud.reader, fleet.PileFilter())
-        settlements.list_views(cloud.reader, True, None, None, 50, None)
+        settlement_views.list_views(cloud.reader, True, None, None, 50, None)
 
     return {
         CONFIRM: confirm,
@@ -141,7 +145,7 @@ def _times(work: Callable[[], object]) -> list[float]:
 
 def _come_online(cloud: Cloud, names: list[str]) -> None:
     def unit(tx: Transaction) -> None:
-        statuses = piles.Statuses(piles.locked_many(tx.conn, names), now_s())
+        statuses = status_messages.StatusUpdates(registry.lock_many(tx.conn, names), now_s())
         for name in names:
             statuses.add(name, {"online": True, "connectors": [_READY]})
         statuses.write(tx.conn)
@@ -151,13 +155,13 @@ def _come_online(cloud: Cloud, names: list[str]) -> None:
 
 def _fill(store: Store, names: list[str], size: int) -> None:
     """Paid orders with their settlements; a page of settlements is flagged, and one in a thousand."""
-    message = bed.charging_orders(store, names[:1], 1)[0]
+    message = testbed.charging_orders(store, names[:1], 1)[0]
     for begin in range(0, size, CHUNK):
         rows, settled = [], []
         for number in range(begin, min(begin + CHUNK, size)):
             device_id = names[number % len(names)]
             order = message | {"device_id": device_id, "order_id": f"0{number:025}"}
-            rows.append(bed.order_row(order, "Paid") | {"total_minor": 350, "energy_mwh": 2_500_000})
+            rows.append(testbed.order_row(order, "Paid") | {"total_minor": 350, "energy_mwh": 2_500_000})
             settled.append(_settlement(order, number))
         with store.writing.begin() as conn:
             conn.execute(orders_table.insert(), rows)

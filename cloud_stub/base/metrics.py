@@ -1,0 +1,77 @@
+"""The Prometheus metrics that this process counts. Those read from the database are in reports/gauges.py."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from pile_protocol import topics
+
+REASONS = (
+    "UnknownTopic",
+    "Malformed",
+    "UnknownPile",
+    "BadSeal",
+    "UnknownOrder",
+    "WrongDevice",
+    "WrongConnector",
+    "InternalError",
+)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+_UNITS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Metrics:
+    """One registry a Cloud; its counters may be counted up from any thread."""
+
+    def __init__(self, order_states: Iterable[str]):
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.messages = self._counter("messages", "Messages of piles that arrived", "topic", topics.UPWARD)
+        self.rejects = self._counter("rejects", "Messages that could not be used", "reason", REASONS)
+        self.transitions = self._counter(
+            "order_moves", "Orders that came into a state", "state", order_states
+        )
+        self.settlements = self._counter(
+            "settlements", "Settlements stored, by what was found of them", "verdict", ("right", "flagged")
+        )
+        self.ingest = self._histogram(
+            "ingest_seconds", "From a message's arrival to its commit", _SECONDS, ["topic"]
+        )
+        self.commit = self._histogram("commit_seconds", "Transactions of the writer", _SECONDS)
+        self.units = self._histogram("commit_units", "Units of work in one transaction", _UNITS)
+        self.http = self._histogram(
+            "http_seconds",
+            "From a request to the start of its answer",
+            _SECONDS,
+            ["method", "route", "status"],
+        )
+        self.mqtt_connected = Gauge(
+            "ratelock_mqtt_connected", "1 while this process reaches the broker", registry=self.registry
+        )
+        self.writer_waiting = Gauge(
+            "ratelock_writer_waiting", "Units of work that wait for the writer", registry=self.registry
+        )
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format; reads the database."""
+        return generate_latest(self.registry)
+
+    def committed(self, units: int, took_ns: int) -> None:
+        """Count one transaction of the writer."""
+        self.units.observe(units)
+        self.commit.observe(took_ns / 1e9)
+
+    def ingested(self, topic: str, took_ns: int) -> None:
+        """Time one message, from its arrival to its commit."""
+        self.ingest.labels(topic).observe(took_ns / 1e9)
+
+    def _counter(self, name: str, what: str, label: str, values: Iterable[str]) -> Counter:
+        counter = Counter("ratelock_" + name, what, [label], registry=self.registry)
+        for value in values:  # from 0 on: what first appears as 1 has not grown, to Prometheus
+            counter.labels(value)
+        return counter
+
+    def _histogram(
+        self, name: str, what: str, buckets: tuple[float, ...], labels: Iterable[str] = ()
+    ) -> Histogram:
+        return Histogram("ratelock_" + name, what, labels, buckets=buckets, registry=self.registry)

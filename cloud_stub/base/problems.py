@@ -1,0 +1,79 @@
+"""Errors for whoever called over HTTP; http/problem_details.py makes the answers (RFC 9457).
+
+A unit of work raises Problem *before* its first write, so the writer may keep the rest of its group.
+"""
+
+from typing import Any
+
+
+class Problem(Exception):
+    """`code` is stable and for programs, `title` for people; `members` join the JSON object."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str | None = None, **members: Any):
+        super().__init__(f"{code}: {detail or title}")
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.members = members
+        self.headers: dict[str, str] = {}
+
+    def body(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+        }
+        if self.detail:
+            found["detail"] = self.detail
+        return found | self.members
+
+
+def unknown_pile(device_id: str) -> Problem:
+    return Problem(404, "UnknownPile", "There is no pile with that id", device_id=device_id[:64])
+
+
+def pile_removed(device_id: str, removed_at: int) -> Problem:
+    title = "This pile was removed; orders made there keep their receipts"
+    return Problem(410, "PileRemoved", title, device_id=device_id, removed_at=removed_at)
+
+
+def unknown_order() -> Problem:
+    """Also for a wrong token: whoever does not own an order does not learn that it exists."""
+    return Problem(404, "UnknownOrder", "There is no such order, or the token is not its own")
+
+
+def unknown_settlement() -> Problem:
+    return Problem(404, "UnknownSettlement", "There is no settlement with that id")
+
+
+def invalid(*errors: tuple[str, str]) -> Problem:
+    """422 naming each field that is wrong and why."""
+    listed = [{"field": field, "reason": reason} for field, reason in errors]
+    detail = "; ".join(f"{field}: {reason}" for field, reason in errors)
+    return Problem(
+        422, "InvalidRequest", "The request has a field that cannot be used", detail, errors=listed
+    )
+
+
+def unauthorized() -> Problem:
+    problem = Problem(401, "Unauthorized", "This needs the operator token")
+    problem.headers["WWW-Authenticate"] = "Bearer"
+    return problem
+
+
+def too_many(wait_s: int) -> Problem:
+    problem = Problem(429, "TooManyRequests", "Too many requests from this address; wait and try again")
+    problem.headers["Retry-After"] = str(wait_s)
+    return problem
+
+
+def internal_error() -> Problem:
+    return Problem(500, "InternalError", "Something went wrong here; it has been noted")
+
+
+def database_unavailable() -> Problem:
+    problem = Problem(503, "DatabaseUnavailable", "The database does not answer; try again")
+    problem.headers["Retry-After"] = "1"
+    return problem

@@ -1,0 +1,1 @@
+"""The database: tables, engines, the one writing thread, migrations, audit events."""

@@ -1,0 +1,47 @@
+"""Audit events of piles and orders: what an operator may have to look into later."""
+
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from .tables import events
+
+_EVENT = insert(events)
+_TRIM_EVENTS = delete(events).where(
+    events.c.id <= select(func.max(events.c.id)).scalar_subquery() - bindparam("kept")
+)
+
+
+def record_event(
+    conn: Connection, at: int, kind: str, device_id: str, order_id: str | None = None, detail: str = ""
+) -> None:
+    """Note something out of the ordinary course of an order; `kind` is a word in the past tense."""
+    conn.execute(
+        _EVENT, {"at": at, "device_id": device_id, "order_id": order_id, "kind": kind, "detail": detail}
+    )
+
+
+def record_events(conn: Connection, events: list[dict[str, Any]]) -> None:
+    """Note several, each with the names of record_event."""
+    if events:
+        conn.execute(_EVENT, events)
+
+
+def trim_events(conn: Connection, kept: int) -> None:
+    """Forget all but the newest `kept` events: nor must a pile that comes and goes all day."""
+    conn.execute(_TRIM_EVENTS, {"kept": kept})
+
+
+def list_events(
+    conn: Connection, device_id: str | None, order_id: str | None, limit: int, before: int | None
+) -> list[dict[str, Any]]:
+    """Newest first, older than event `before`."""
+    query = select(events)
+    if device_id is not None:
+        query = query.where(events.c.device_id == device_id)
+    if order_id is not None:
+        query = query.where(events.c.order_id == order_id)
+    if before is not None:
+        query = query.where(events.c.id < before)
+    rows = conn.execute(query.order_by(events.c.id.desc()).limit(limit))
+    return [dict(row._mapping) for row in rows]

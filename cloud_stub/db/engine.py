@@ -1,0 +1,157 @@
+"""The database behind the cloud: engines, migrations, and what the two kinds of it do differently."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+from alembic import command
+from alembic.config import Config
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+_MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+_MIGRATION_LOCK = 0x726174654C6F636B  # any constant that all workers share
+_JOBS_LOCK = _MIGRATION_LOCK + 1
+_TRY_LOCK_JOBS = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_DEADLOCK = "40P01"  # PostgreSQL, appendix A
+_BUSY_TIMEOUT_MS = 10_000
+
+# How long a PostgreSQL that neither answers nor goes away is waited for. Writing has no such limit: a commit
+# may rightly wait, for a replica's disk, and what has become of one that was given up is not known.
+QUICK_S = 3
+READING_S = 60
+# A machine that is gone: its connections end after some 20 s, those of the writer too.
+_POSTGRESQL = {
+    "connect_timeout": QUICK_S,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,  # ms
+}
+
+
+class Store:
+    """One database. `writing` is for the writer's thread; `reading` reads without transactions.
+
+    `quick` reads too; it gives up after QUICK_S, `reading` after READING_S, both with an OperationalError.
+    Raises sqlalchemy.exc.SQLAlchemyError where the database cannot be reached.
+    """
+
+    def __init__(self, url: str):
+        parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        connect_args = {} if self.is_sqlite else _POSTGRESQL
+
+        def new(**options: Any) -> Engine:
+            # A failing statement is logged, without its parameters: they may be device keys or order tokens.
+            return create_engine(parsed, hide_parameters=True, connect_args=connect_args, **options)
+
+        self.writing = new()
+        self.reading = self.quick = new(isolation_level="AUTOCOMMIT")
+        if not self.is_sqlite:
+            # As many as there are threads that read.
+            self.quick = new(isolation_level="AUTOCOMMIT", pool_size=0, max_overflow=-1)
+            event.listen(self.reading, "do_connect", _bounded(READING_S))
+            event.listen(self.quick, "do_connect", _bounded(QUICK_S))
+        else:
+            if parsed.database:
+                _create_private(parsed.database)
+            for engine in (self.writing, self.reading):
+                event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(self.writing, "begin", _begin_immediately)
+
+    def migrate(self) -> None:
+        """Bring the tables up to date; of several workers that start together, one does it.
+
+        Raises alembic.util.CommandError where they are those of a newer version than this.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+        with self.writing.begin() as conn:
+            if not self.is_sqlite:
+                conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            config.attributes["connection"] = conn
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        self.writing.dispose()
+        self.reading.dispose()
+        self.quick.dispose()
+
+
+class _Bounded(psycopg.Connection[Any]):
+    """One whose server must go on answering: for `limit_s` at most it is waited for."""
+
+    limit_s: float
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Raises psycopg.OperationalError after `limit_s`; the connection is of no use then, and closed."""
+        try:
+            return super().wait(gen, interval, self.limit_s if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.info.transaction_status == TransactionStatus.ACTIVE:
+                self.close()
+            raise
+
+
+def _bounded(limit_s: float) -> Callable[..., _Bounded]:
+    """How an engine connects."""
+    kind = type("_Bounded", (_Bounded,), {"limit_s": limit_s})
+
+    def connect(_dialect: object, _record: object, args: list[Any], options: dict[str, Any]) -> _Bounded:
+        return kind.connect(*args, **options)
+
+    return connect
+
+
+def _create_private(path: str) -> None:
+    """Device keys are in it: only its owner may read the file (and the WAL, which takes the file's mode)."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver would begin a transaction at the first write only, too late to hold what was read before it.
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
+        connection.execute("PRAGMA " + pragma)
+
+
+def _begin_immediately(conn: Connection) -> None:
+    conn.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def try_lock_jobs(conn: Connection) -> bool:
+    """Whether this transaction may do what one worker at a time does; it may until it ends. Never waits."""
+    if conn.dialect.name == "sqlite":
+        return True  # one writer at a time as it is
+    return bool(conn.execute(_TRY_LOCK_JOBS, {"lock": _JOBS_LOCK}).scalar_one())
+
+
+def is_deadlock(error: DBAPIError) -> bool:
+    """Whether two transactions waited for each other, and this one was ended: done again, it succeeds."""
+    return getattr(error.orig, "sqlstate", None) == _DEADLOCK
+
+
+def insert_or_ignore(engine_or_conn: Engine | Connection, table: Table) -> Any:
+    """An insert that does nothing where a unique constraint holds against it."""
+    if engine_or_conn.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
+
+
+def to_json(value: Any) -> str:
+    return orjson.dumps(value).decode()

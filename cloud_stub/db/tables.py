@@ -1,0 +1,221 @@
+"""The database's tables. Units are in the names; `_json` columns hold JSON text.
+
+A change here needs a migration beside it; a test compares the two. A partial index of SQLite serves a query
+only if both write its condition alike, and SQLAlchemy writes `holds = 1` there.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+metadata = MetaData()
+
+_Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
+
+piles = Table(
+    "piles",
+    metadata,
+    Column("device_id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("key_hex", String(64), nullable=False),
+    Column("connectors", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("rate_id", String(40)),  # the latest
+    Column("online", Boolean, nullable=False),
+    Column("last_seen_at", BigInteger),
+    Column("status_json", Text),  # the last status that told of connectors
+    Column(
+        "faulted", Boolean, nullable=False, server_default=false()
+    ),  # one of its connectors, says that status
+    Column("removed_at", BigInteger),  # its row stays, so that its orders and its id keep their meaning
+    Index(
+        "piles_removed",
+        "device_id",
+        sqlite_where=text("removed_at IS NOT NULL"),
+        postgresql_where=text("removed_at IS NOT NULL"),
+    ),
+)
+
+rates = Table(
+    "rates",
+    metadata,
+    Column("rate_id", String(40), primary_key=True),
+    Column("device_id", String(32), ForeignKey("piles.device_id"), nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+    Column("body_json", Text, nullable=False),  # as wire.RATE
+    Index("rates_by_device", "device_id", "rate_id"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("order_id", String(40), primary_key=True),
+    Column("device_id", String(32), ForeignKey("piles.device_id"), nullable=False),
+    Column("connector", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(32)),
+    Column("version", Integer, nullable=False),  # grows with every change that is to be seen
+    Column("token", String(64), nullable=False),
+    Column("idempotency_key", String(128), nullable=False),
+    Column("request_digest", String(64), nullable=False),
+    Column("rate_id", String(40), ForeignKey("rates.rate_id"), nullable=False),
+    Column("rate_digest", String(64), nullable=False),
+    Column("rate_json", Text, nullable=False),  # locked: as the `rate` of wire.ORDER
+    Column("limits_json", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("window_end_at", BigInteger, nullable=False),  # it cannot be charging any more
+    Column("accepted_at", BigInteger),
+    Column("charging_at", BigInteger),
+    Column("finishing_at", BigInteger),
+    Column("settled_at", BigInteger),
+    Column("paid_at", BigInteger),
+    Column("stop_requested_at", BigInteger),
+    Column("energy_mwh", BigInteger),
+    Column("total_minor", BigInteger),
+    # Whether it keeps others from its connector.
+    Column("holds", Boolean, nullable=False),
+    UniqueConstraint("idempotency_key", name="orders_idempotency_key"),
+    Index("orders_by_device", "device_id", "order_id"),
+    Index("orders_by_rate", "rate_id", "order_id"),
+    Index(
+        "orders_holding",
+        "device_id",
+        "connector",
+        sqlite_where=text("holds = 1"),
+        postgresql_where=text("holds"),
+    ),
+    Index(
+        "orders_pending",
+        "expires_at",
+        sqlite_where=text("state = 'Pending'"),
+        postgresql_where=text("state = 'Pending'"),
+    ),
+)
+
+settlements = Table(
+    "settlements",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("device_id", String(32), ForeignKey("piles.device_id"), nullable=False),
+    Column("order_id", String(40), nullable=False),  # as it says; there may be no such order
+    Column("seq", Integer, nullable=False),
+    Column("mac", String(64), nullable=False),
+    # Null in a later one that claims the same order, or the same number: the first keeps its place.
+    Column("settles_order_id", String(40)),
+    Column("chain_seq", Integer),
+    Column("payload", Text, nullable=False),  # the sealed bytes as they came
+    Column("energy_mwh", BigInteger, nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("computed_minor", BigInteger),  # null where there was nothing to compute from
+    Column("currency", String(3), nullable=False),
+    Column("flagged", Boolean, nullable=False),  # and nobody has looked into it
+    Column("flags_json", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False, server_default="0"),  # as it says: the day it belongs to
+    # Of one that was flagged and looked into: what was decided, and what is billed instead of what it says.
+    Column("review", String(16)),
+    Column("reviewed_at", BigInteger),
+    Column("review_note", Text),
+    Column("billed_json", Text),
+    UniqueConstraint("device_id", "mac", name="settlements_mac"),
+    UniqueConstraint("settles_order_id", name="settlements_settles_order_id"),
+    UniqueConstraint("device_id", "chain_seq", name="settlements_chain"),
+    Index("settlements_by_end", "ended_at"),
+    Index("settlements_flagged", "id", sqlite_where=text("flagged = 1"), postgresql_where=text("flagged")),
+    Index(
+        "settlements_reviewed",
+        "id",
+        sqlite_where=text("reviewed_at IS NOT NULL"),
+        postgresql_where=text("reviewed_at IS NOT NULL"),
+    ),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("order_id", String(40), ForeignKey("orders.order_id"), primary_key=True),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("paid_at", BigInteger, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("device_id", String(32), ForeignKey("piles.device_id"), nullable=False),
+    Column("name", String(16), nullable=False),  # of the topic
+    Column("order_id", String(40)),
+    Column("payload", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("sent_at", BigInteger),  # acknowledged by the broker
+    Column("leased_until", BigInteger),  # a worker is sending it; null: nobody
+    Index("outbox_by_device", "device_id"),
+    Index("outbox_by_order", "order_id"),
+    Index(
+        "outbox_unsent",
+        "created_at",
+        sqlite_where=text("sent_at IS NULL"),
+        postgresql_where=text("sent_at IS NULL"),
+    ),
+)
+
+meter_samples = Table(
+    "meter_samples",
+    metadata,
+    Column("order_id", String(40), ForeignKey("orders.order_id"), primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("register_mwh", BigInteger, nullable=False),
+    Column("energy_mwh", BigInteger, nullable=False),
+    Column("power_mw", BigInteger, nullable=False),
+    Column("cost_minor", BigInteger, nullable=False),
+    Column("elapsed_s", Integer, nullable=False),
+    Column("remaining_json", Text, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("device_id", String(32), nullable=False),
+    Column("order_id", String(40)),
+    Column("kind", String(32), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("events_by_device", "device_id", "id"),
+    Index("events_by_order", "order_id", "id"),
+)
+
+progress = Table(
+    "progress",
+    metadata,
+    Column("name", String(32), primary_key=True),  # of the retention job
+    Column("place", String(40), nullable=False),  # the last order it has done
+)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("topic", String(200), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("detail", String(200), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("payload", Text, nullable=False),  # its beginning
+)

@@ -1,0 +1,1 @@
+"""HTTP: routers by audience (driver, operator, broker, monitoring), access, rate limits, problem details."""

@@ -1,0 +1,73 @@
+"""For a broker that asks who may connect: EMQX 5.8 and later, with HTTP authentication.
+
+The answer brings the client's access list with it, so that both come from the device table and nothing else.
+A broker that reads mosquitto's password file does not ask.
+"""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from pile_protocol import seal, topics
+
+from ..base.problems import unauthorized
+from ..base.tokens import bearer_token, secrets_equal
+from ..cloud import Cloud
+from ..piles import keys
+from ..piles.broker_passwords import CLOUD_USER
+from .access import TheCloud
+from .reads import quick
+
+router = APIRouter(prefix="/broker", tags=["broker"], include_in_schema=False)
+
+_DENY: dict[str, Any] = {"result": "deny"}
+
+
+class ClientBody(BaseModel):
+    """Who wants to connect; EMQX fills in null for what the client did not say."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    username: str | None = Field(default=None, max_length=256)
+    password: str | None = Field(default=None, max_length=256)
+
+
+@router.post("/auth")
+async def authenticate(request: Request, cloud: TheCloud, body: ClientBody) -> dict[str, Any]:
+    """`allow` with an access list, or `deny`. Needs RATELOCK_BROKER_TOKEN as a bearer token."""
+    expected = cloud.settings.broker_token
+    if expected is None:
+        raise HTTPException(404)
+    if not secrets_equal(bearer_token(request.headers.get("authorization")) or "", expected):
+        raise unauthorized()
+    if not body.username or not body.password or "\0" in body.username:
+        return _DENY
+    right = await _password(cloud, body.username)
+    if right is None or not secrets_equal(body.password, right):
+        return _DENY
+    return {"result": "allow", "is_superuser": False, "acl": access_list(body.username)}
+
+
+def access_list(username: str) -> list[dict[str, str]]:
+    """The cloud reaches every pile's topics; a pile only its own, each in its direction."""
+    if username == CLOUD_USER:
+        rules = [_rule("allow", "all", topics.PREFIX + "#")]
+    else:
+        rules = [
+            _rule("allow", "subscribe", "eq " + topics.topic(username, name)) for name in topics.DOWNWARD
+        ]
+        rules += [_rule("allow", "publish", "eq " + topics.topic(username, name)) for name in topics.UPWARD]
+    return [*rules, _rule("deny", "all", "#")]
+
+
+def _rule(permission: str, action: str, topic: str) -> dict[str, str]:
+    return {"permission": permission, "action": action, "topic": topic}
+
+
+async def _password(cloud: Cloud, username: str) -> str | None:
+    if username == CLOUD_USER:
+        return cloud.settings.read_mqtt_password()
+    key = await quick(cloud, lambda conn: keys.admitted_key(conn, username))
+    return None if key is None else seal.mqtt_password(key)

@@ -1,0 +1,95 @@
+"""The outermost layer of HTTP: nothing too large gets in, no error gets out but as a problem, and no answer
+without the headers that keep a browser from making something else of it.
+"""
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..base.problems import internal_error
+from .problem_details import from_http, response
+
+log = structlog.get_logger()
+
+
+HEADERS_MAX_BYTES = 8_192  # names and values of a request together
+
+# Of an answer that is data, not a page; a page brings its own.
+_DATA_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+}
+_DATA_TYPES = (b"application/json", b"application/problem+json", b"text/event-stream", b"text/csv")
+
+
+class Guard:
+    """ASGI middleware: bodies of up to `body_max_bytes`, and 500 InternalError for what nobody foresaw."""
+
+    def __init__(self, app: ASGIApp, body_max_bytes: int):
+        self._app = app
+        self._body_max_bytes = body_max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        received_bytes = 0
+        started = False
+
+        async def counted() -> Message:
+            nonlocal received_bytes
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > self._body_max_bytes:
+                raise HTTPException(413)
+            return message
+
+        async def completed(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message = _with_headers(message)
+            await send(message)
+
+        refused = self._refused(scope)
+        if refused is not None:
+            await response(from_http(refused))(scope, receive, completed)
+            return
+        try:
+            await self._app(scope, counted, completed)
+        except Exception:
+            log.exception("request_failed", method=scope["method"], path=scope["path"])
+            if started:
+                raise
+            await response(internal_error())(scope, receive, completed)
+
+    def _refused(self, scope: Scope) -> HTTPException | None:
+        """What is wrong with a request by its head alone."""
+        headers_bytes = 0
+        announced = b"0"
+        for name, value in scope["headers"]:
+            headers_bytes += len(name) + len(value)
+            if name == b"content-length":
+                announced = value
+        if headers_bytes > HEADERS_MAX_BYTES:
+            return HTTPException(431)
+        if announced.isdigit() and int(announced) > self._body_max_bytes:
+            return HTTPException(413)
+        is_page = scope["path"].startswith(
+            "/p/"
+        )  # has words for whoever mistyped, and looks nothing like it up
+        if not is_page and (b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]):
+            # No name here has one, and PostgreSQL takes none in a text.
+            return HTTPException(400)
+        return None
+
+
+def _with_headers(start: Message) -> Message:
+    """An answer's start, with the headers of data added if it is data and does not have them."""
+    headers = dict(start["headers"])
+    if headers.get(b"content-type", b"").partition(b";")[0] not in _DATA_TYPES:
+        return start
+    missing = [header for header in _DATA_HEADERS.items() if header[0] not in headers]
+    return {**start, "headers": [*start["headers"], *missing]}

@@ -1,0 +1,52 @@
+"""For the machines that watch this one: is it alive, is it ready, what does it count."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..base.problems import Problem, unauthorized
+from ..base.tokens import bearer_token, secrets_equal
+from ..cloud import Cloud
+from .access import TheCloud
+from .reads import bounded
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/healthz")
+async def healthz(cloud: TheCloud) -> dict[str, Any]:
+    """This process lives: restart it where this does not answer. Neither database nor broker is asked."""
+    return {"status": "ok", "mqtt": cloud.link.connected}
+
+
+@router.get("/readyz")
+async def readyz(cloud: TheCloud, response: Response) -> dict[str, Any]:
+    """Whether requests are well sent here: it reaches both database and broker; 503 if not."""
+    database, mqtt = await _database_answers(cloud), cloud.link.connected
+    if not (database and mqtt):
+        response.status_code = 503
+    return {"status": "ready" if database and mqtt else "not ready", "database": database, "mqtt": mqtt}
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request, cloud: TheCloud) -> Response:
+    """In Prometheus' text format. Bearer token: RATELOCK_METRICS_TOKEN's, or the operator's."""
+    presented = bearer_token(request.headers.get("authorization")) or ""
+    known = [cloud.operator_token, cloud.settings.metrics_token or cloud.operator_token]
+    if not any(secrets_equal(presented, each) for each in known):
+        raise unauthorized()
+    cloud.metrics.mqtt_connected.set(cloud.link.connected)
+    cloud.metrics.writer_waiting.set(cloud.writer.waiting)
+    return Response(await asyncio.to_thread(cloud.metrics.text), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _database_answers(cloud: Cloud) -> bool:
+    try:
+        await bounded(cloud, lambda conn: conn.execute(text("SELECT 1")))
+    except (SQLAlchemyError, Problem):
+        return False
+    return True

@@ -1,0 +1,217 @@
+"""For whoever runs piles; every call needs the operator token."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from pile_protocol import messages, wire
+
+from ..base.clock import now_s
+from ..db import audit_events
+from ..intake import dead_letters
+from ..orders import commands, states
+from ..orders import views as order_views
+from ..orders.transitions import release_of_pile
+from ..piles import registry, removal
+from ..piles.credentials import admit, revoke
+from ..rates import model, versions
+from ..reports import fleet, rate_use
+from ..settlements import reviews
+from ..settlements import views as settlement_views
+from .access import Limit, RowId, TheCloud, need_operator
+from .etags import if_changed
+from .reads import quick, read
+
+router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
+
+_DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
+
+
+class PileBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    device_id: str = Field(pattern=_DEVICE_ID)
+    name: str = Field(default="", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
+    connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
+
+
+class ResetBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    connector: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
+
+
+def _page(items: list[dict[str, Any]], limit: int, name: str) -> dict[str, Any]:
+    """`next` is what the following page is asked for with; null at the end."""
+    return {"items": items, "next": items[-1][name] if len(items) == limit else None}
+
+
+@router.get("/piles")
+async def list_piles(
+    request: Request,
+    cloud: TheCloud,
+    limit: Limit = 50,
+    after: str | None = None,
+    q: Annotated[str | None, Query(max_length=100, description="Part of an id or a name")] = None,
+    online: bool | None = None,
+    state: Annotated[str | None, Query(pattern="^(" + "|".join(fleet.STATES) + ")$")] = None,
+) -> Response:
+    """The piles by id, with what each last reported and charges now; and how many are in which state.
+
+    Made to be asked every few seconds: If-None-Match gets a 304 where nothing has changed.
+    """
+    wanted = fleet.PileFilter(q, online, state)
+
+    def look(conn: Connection) -> dict[str, Any]:
+        items = fleet.list_views(conn, cloud.hub, now_s(), wanted, limit, after)
+        return _page(items, limit, "device_id") | {"summary": fleet.summary(conn, wanted)}
+
+    return if_changed(request, await quick(cloud, look))
+
+
+@router.get("/piles/{device_id}/report")
+async def report_pile(request: Request, cloud: TheCloud, device_id: str) -> Response:
+    """One pile, as the list has it."""
+    return if_changed(
+        request, await quick(cloud, lambda conn: fleet.one_view(conn, cloud.hub, now_s(), device_id))
+    )
+
+
+@router.post("/piles", status_code=201)
+async def add_pile(cloud: TheCloud, body: PileBody) -> dict[str, Any]:
+    """Register a pile. Its key is told here and never again."""
+    name = body.name or body.device_id
+    key = await cloud.write(lambda tx: registry.add(tx, body.device_id, name, body.connectors, now_s()))
+    await asyncio.to_thread(admit, cloud.settings, body.device_id, key)
+    return {"device_id": body.device_id, "name": name, "connectors": body.connectors, "key": key.hex()}
+
+
+@router.delete("/piles/{device_id}")
+async def remove_pile(
+    cloud: TheCloud,
+    device_id: str,
+    force: Annotated[bool, Query(description="Also where settlements at the pile would be lost")] = False,
+) -> dict[str, Any]:
+    """Remove a pile: it gets in nowhere any more. Its orders, settlements and receipts stay, and its id."""
+    put = cloud.dispatch.put
+    pile = await cloud.write(lambda tx: removal.remove(tx, put, release_of_pile, device_id, force, now_s()))
+    await asyncio.to_thread(revoke, cloud.settings, device_id)
+    return {"device_id": device_id, "removed_at": pile.removed_at}
+
+
+@router.put("/piles/{device_id}/rate", status_code=201)
+async def set_rate(
+    cloud: TheCloud,
+    device_id: str,
+    body: model.RateBody,
+    replaces: Annotated[
+        str | None, Query(max_length=64, description="The version that must be the latest, or `none`")
+    ] = None,
+) -> dict[str, Any]:
+    """Publish a new version of the pile's rate; orders that run keep theirs.
+
+    With `replaces`, no version is published over one that nobody has seen: 409 RateReplaced brings it.
+    """
+    put = cloud.dispatch.put
+    return await cloud.write(lambda tx: versions.publish(tx, put, device_id, body, now_s(), replaces))
+
+
+@router.get("/piles/{device_id}/rates")
+async def list_rates(
+    cloud: TheCloud, device_id: str, limit: Limit = 50, before: str | None = None
+) -> dict[str, Any]:
+    """The pile's rates, newest first, and how many orders confirmed each."""
+
+    def with_confirmations(conn: Connection) -> list[dict[str, Any]]:
+        registry.get(conn, device_id, removed=True)
+        found = versions.history(conn, device_id, limit, before)
+        confirmed = rate_use.confirmations(conn, [rate["rate_id"] for rate in found])
+        return [rate | {"confirmed": confirmed[rate["rate_id"]]} for rate in found]
+
+    return _page(await read(cloud, with_confirmations), limit, "rate_id")
+
+
+@router.post("/piles/{device_id}/reset", status_code=202)
+async def reset_pile(cloud: TheCloud, device_id: str, body: ResetBody) -> dict[str, Any]:
+    """Ask the pile to clear a connector's fault."""
+    await cloud.write(
+        lambda tx: commands.request_reset(tx, cloud.context, device_id, body.connector, now_s())
+    )
+    return {"device_id": device_id, "connector": body.connector}
+
+
+async def _wanted_orders(
+    device_id: str | None = None,
+    connector: Annotated[int | None, Query(ge=1, le=messages.MAX_CONNECTORS)] = None,
+    state: Annotated[str | None, Query(pattern="^(" + "|".join(states.STATES) + ")$")] = None,
+    rate_id: str | None = None,
+    from_at: Annotated[int | None, Query(ge=0, le=2**40, description="Made then or later")] = None,
+    until_at: Annotated[int | None, Query(ge=0, le=2**40, description="Made before")] = None,
+) -> order_views.OrderFilter:
+    return order_views.OrderFilter(device_id, connector, state, rate_id, from_at, until_at)
+
+
+WantedOrders = Annotated[order_views.OrderFilter, Depends(_wanted_orders)]
+
+
+@router.get("/orders")
+async def list_orders(
+    cloud: TheCloud, wanted: WantedOrders, limit: Limit = 50, before: str | None = None
+) -> dict[str, Any]:
+    """The orders, newest first."""
+    found = await read(cloud, lambda conn: order_views.list_orders(conn, wanted, limit, before))
+    return _page(found, limit, "order_id")
+
+
+@router.get("/settlements")
+async def list_settlements(
+    cloud: TheCloud,
+    limit: Limit = 50,
+    before: RowId = None,
+    flagged: Annotated[
+        bool | None, Query(description="Something is wrong, and nobody has decided yet")
+    ] = None,
+    reviewed: bool | None = None,
+    device_id: str | None = None,
+) -> dict[str, Any]:
+    """The settlements as the piles sealed them, newest first, with what was found wrong with them."""
+    found = await quick(
+        cloud, lambda conn: settlement_views.list_views(conn, flagged, reviewed, device_id, limit, before)
+    )
+    return _page(found, limit, "id")
+
+
+@router.post("/settlements/{settlement_id}/review", status_code=201)
+async def review_settlement(
+    cloud: TheCloud, settlement_id: Annotated[int, Path(ge=0, le=2**53)], body: reviews.ReviewBody
+) -> dict[str, Any]:
+    """Decide about a flagged settlement, once: what the driver pays, and why."""
+    await cloud.write(lambda tx: reviews.review(tx, cloud.context, settlement_id, body, now_s()))
+    return await quick(cloud, lambda conn: settlement_views.comparison(conn, settlement_id))
+
+
+@router.get("/events")
+async def list_events(
+    cloud: TheCloud,
+    limit: Limit = 50,
+    before: RowId = None,
+    device_id: str | None = None,
+    order_id: str | None = None,
+) -> dict[str, Any]:
+    """What happened out of the ordinary course of orders, newest first."""
+    found = await quick(
+        cloud, lambda conn: audit_events.list_events(conn, device_id, order_id, limit, before)
+    )
+    return _page(found, limit, "id")
+
+
+@router.get("/rejects")
+async def list_rejects(
+    cloud: TheCloud, limit: Limit = 50, before: RowId = None, reason: str | None = None
+) -> dict[str, Any]:
+    """The messages that could not be used, newest first."""
+    found = await quick(cloud, lambda conn: dead_letters.list_dead_letters(conn, reason, limit, before))
+    return _page(found, limit, "id")

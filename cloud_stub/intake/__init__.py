@@ -1,0 +1,1 @@
+"""Messages of piles: received, handed to the rooms that they concern, acknowledged after the commit."""

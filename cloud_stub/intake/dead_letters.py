@@ -1,0 +1,49 @@
+"""Messages that could not be used, kept with the reason for people to look into."""
+
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from ..db.tables import rejects
+
+PAYLOAD_KEPT = 2000  # characters
+_REJECT = insert(rejects)
+_TRIM_REJECTS = delete(rejects).where(
+    rejects.c.id <= select(func.max(rejects.c.id)).scalar_subquery() - bindparam("kept")
+)
+
+
+def record_dead_letter(
+    conn: Connection, at: int, topic: str, reason: str, detail: str, payload: bytes
+) -> None:
+    """Keep the beginning of a message that could not be used, and why."""
+    kept = payload[:PAYLOAD_KEPT].decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    conn.execute(
+        _REJECT,
+        {
+            "at": at,
+            "topic": topic.replace("\0", "\\x00")[:200],
+            "reason": reason,
+            "detail": detail[:200],
+            "size_bytes": len(payload),
+            "payload": kept[:PAYLOAD_KEPT],
+        },
+    )
+
+
+def trim_dead_letters(conn: Connection, kept: int) -> None:
+    """Forget all but the newest `kept` rejects: whoever sends rubbish must not fill the disk."""
+    conn.execute(_TRIM_REJECTS, {"kept": kept})
+
+
+def list_dead_letters(
+    conn: Connection, reason: str | None, limit: int, before: int | None
+) -> list[dict[str, Any]]:
+    """Newest first, older than reject `before`."""
+    query = select(rejects)
+    if reason is not None:
+        query = query.where(rejects.c.reason == reason)
+    if before is not None:
+        query = query.where(rejects.c.id < before)
+    rows = conn.execute(query.order_by(rejects.c.id.desc()).limit(limit))
+    return [dict(row._mapping) for row in rows]

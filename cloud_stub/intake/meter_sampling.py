@@ -1,0 +1,33 @@
+"""Meter values: all are shown, some are stored."""
+
+from typing import Any
+
+from ..orders.hub import METERS_KEPT, Hub
+
+
+class MeterSampling:
+    """Remembers of each order when a value of it was stored last, as of this process."""
+
+    def __init__(self, hub: Hub, sample_s: int):
+        self._hub = hub
+        self._sample_s = sample_s
+        self._sampled_at: dict[tuple[str, str], int] = {}
+
+    def is_due(self, device_id: str, meter: dict[str, Any]) -> bool:
+        """Show a value to who watches; whether it is also one of those that are stored.
+
+        The first of an order always is: that is where it is checked that the order is this pile's.
+        """
+        sampled_at = self._sampled_at.get((device_id, meter["order_id"]))
+        if sampled_at is None:
+            return True
+        self._hub.put_meter(device_id, meter)
+        return meter["at"] >= sampled_at + self._sample_s
+
+    def stored(self, device_id: str, meter: dict[str, Any]) -> None:
+        name = (device_id, meter["order_id"])
+        self._sampled_at.pop(name, None)
+        self._sampled_at[name] = meter["at"]
+        if len(self._sampled_at) > METERS_KEPT:
+            del self._sampled_at[next(iter(self._sampled_at))]
+        self._hub.put_meter(device_id, meter)

@@ -1,0 +1,1 @@
+"""Periodic jobs: expiry of orders, silent piles, retention of meter values."""

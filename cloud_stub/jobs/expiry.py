@@ -1,0 +1,26 @@
+"""Orders that no pile has answered in time expire."""
+
+from sqlalchemy import bindparam, select
+
+from ..db.tables import orders
+from ..db.writer import Transaction
+from ..orders import states
+from ..orders.context import Context
+from ..orders.transitions import Transitions
+
+_OVERDUE = (
+    select(orders)
+    .where(orders.c.state == states.PENDING, orders.c.expires_at < bindparam("before"))
+    .order_by(orders.c.order_id)
+    .with_for_update(skip_locked=True, key_share=True)
+)
+
+
+def expire_orders(tx: Transaction, context: Context, now: int) -> int:
+    """Give up on what is unanswered past its expiry and grace; returns how many."""
+    overdue = tx.conn.execute(_OVERDUE, {"before": now - context.settings.expiry_grace_s}).all()
+    transitions = Transitions(tx, context, now)
+    for row in overdue:
+        transitions.apply(row, states.TIME_RAN_OUT, "Expired")
+    transitions.write()
+    return len(overdue)

@@ -1,0 +1,20 @@
+"""Piles that have sent nothing for long are set offline."""
+
+from sqlalchemy import bindparam, or_, update
+
+from ..db.audit_events import record_event
+from ..db.tables import piles
+from ..db.writer import Transaction
+
+_SET_SILENT_OFFLINE = (
+    update(piles)
+    .where(piles.c.online, or_(piles.c.last_seen_at.is_(None), piles.c.last_seen_at < bindparam("since")))
+    .values(online=False)
+    .returning(piles.c.device_id)
+)
+
+
+def set_silent_piles_offline(tx: Transaction, since: int, now: int) -> None:
+    """Take the piles for gone that nothing was heard of after `since`, though no last will came."""
+    for device_id in tx.conn.execute(_SET_SILENT_OFFLINE, {"since": since}).scalars().all():
+        record_event(tx.conn, now, "PileLost", device_id)

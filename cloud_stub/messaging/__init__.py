@@ -1,0 +1,1 @@
+"""MQTT: the connection, the outbox of messages to piles, the decoding of theirs."""

@@ -1,0 +1,231 @@
+"""The outbox: what must reach a pile is a row of the transaction that decided it; it leaves after the commit.
+
+    put -> row -> commit -> published -> PUBACK of the broker -> marked as sent
+                                          (what the broker retains: forgotten here)
+
+A row stays until the pile has answered (a transition of the order deletes it), so hello gets it sent again.
+What was committed but not sent when a process ended goes out at the next connection, or is taken over by
+another worker: whoever sends a row has it on lease for LEASE_S, and nobody else sends it meanwhile. Nothing
+goes expired.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+
+from pile_protocol import topics
+
+from ..base.clock import now_s
+from ..db.tables import outbox
+from ..db.writer import Transaction, Writer
+from .mqtt import Link
+
+# A pile's status is its own word; the cloud only clears one whose pile was removed.
+RETAINED = frozenset({topics.RATE, topics.STATUS})
+LEASE_S = 5
+CLOCKS_APART_S = 60  # workers' clocks at most; a lease that ends later was made before the clock was set back
+TAKEN_AT_ONCE = 1000
+
+_INSERT = insert(outbox).returning(outbox.c.id)
+_NOT_EXPIRED = or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > bindparam("now"))
+_UNSENT = (
+    select(outbox)
+    .where(
+        outbox.c.sent_at.is_(None),
+        or_(
+            outbox.c.leased_until.is_(None),
+            outbox.c.leased_until <= bindparam("leased_until"),
+            outbox.c.leased_until > bindparam("no_lease"),
+        ),
+        _NOT_EXPIRED,
+    )
+    .order_by(outbox.c.id)
+    .limit(TAKEN_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+_LEASE = update(outbox).where(outbox.c.id == bindparam("row_id")).values(leased_until=bindparam("until"))
+_OF_PILE = (
+    select(outbox)
+    .where(outbox.c.device_id == bindparam("device_id"), outbox.c.name != bindparam("rate"), _NOT_EXPIRED)
+    .order_by(outbox.c.id)
+)
+_MARK_SENT = update(outbox).where(outbox.c.id == bindparam("row_id")).values(sent_at=bindparam("at"))
+_DELETE = delete(outbox).where(outbox.c.id == bindparam("row_id"))
+_DELETE_EXPIRED = delete(outbox).where(outbox.c.expires_at <= bindparam("now"))
+_DELETE_RATES = delete(outbox).where(
+    outbox.c.device_id == bindparam("of"), outbox.c.name == bindparam("rate")
+)
+_DELETE_OF_ORDER = delete(outbox).where(outbox.c.order_id == bindparam("of"))
+_DELETE_ORDER_ITSELF = delete(outbox).where(
+    outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order")
+)
+_UNSENT_ORDER = select(outbox.c.id, outbox.c.created_at, outbox.c.leased_until).where(
+    outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order"), outbox.c.sent_at.is_(None)
+)
+
+
+class Dispatch:
+    """Whatever publishes a row runs on the writer's thread, so the table of message ids needs no lock."""
+
+    def __init__(self, link: Link, writer: Writer):
+        self._link = link
+        self._writer = writer
+        self._in_flight: dict[int, tuple[int, str]] = {}  # MQTT message id -> row id, topic name
+        self._held_back: set[int] = set()  # row ids that found no connection after their commit
+        self._acknowledged: set[int] = set()
+        self._marking = False
+        link.on_puback = self._on_puback
+        link.on_connect = self._on_connect
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker can be reached at the moment."""
+        return self._link.connected
+
+    def put(
+        self,
+        tx: Transaction,
+        device_id: str,
+        name: str,
+        payload: str,
+        now: int,
+        expires_at: int | None = None,
+        order_id: str | None = None,
+    ) -> None:
+        """Add a message to the transaction; it is published as soon as that is committed."""
+        row_id = put_row(tx, device_id, name, payload, now, expires_at, order_id, now + LEASE_S)
+        tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload))
+
+    def never_sent(self, tx: Transaction, order_id: str) -> bool:
+        """Whether the order has certainly not been handed to MQTT, here or by another worker.
+
+        What was handed over may be at the pile, though no PUBACK has been marked yet.
+        """
+        row = tx.conn.execute(_UNSENT_ORDER, {"of": order_id, "order": topics.ORDER}).first()
+        # Whoever takes it over renews its lease.
+        return row is not None and row.id in self._held_back and row.leased_until == row.created_at + LEASE_S
+
+    def publish_now(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> None:
+        """Publish what needs no keeping, because its receiver asks again until it has it."""
+        if self._link.connected:
+            self._link.publish(device_id, name, payload, retain)
+
+    def resend(self, tx: Transaction, device_id: str, now: int) -> None:
+        """Publish again, after the commit, the orders and commands that this pile has not answered."""
+        rows = tx.conn.execute(_OF_PILE, {"device_id": device_id, "rate": topics.RATE, "now": now}).all()
+        self._held_back.difference_update(row.id for row in rows)
+        self._send_rows(tx, rows)
+
+    def _on_connect(self) -> None:
+        # Without other workers, every lease is this process's own, perhaps from before a restart.
+        self.send_unsent(leased=not self._link.shared)
+
+    def send_unsent(self, leased: bool = False) -> None:
+        """Publish what is committed and not at the broker; `leased`: also what others may be sending."""
+        self._ask_to_mark()  # what the database did not take when it was acknowledged
+
+        def unit(tx: Transaction) -> None:
+            if not self._link.connected:
+                return
+            now = now_s()
+            bounds = {
+                "leased_until": now + LEASE_S if leased else now,
+                "no_lease": now + LEASE_S + CLOCKS_APART_S,
+                "now": now,
+            }
+            # Those in flight are paho's to repeat.
+            in_flight = {row_id for row_id, _ in self._in_flight.values()}
+            rows = [row for row in tx.conn.execute(_UNSENT, bounds) if row.id not in in_flight]
+            self._held_back.clear()
+            if rows:
+                tx.conn.execute(_LEASE, [{"row_id": row.id, "until": now + LEASE_S} for row in rows])
+            self._send_rows(tx, rows)
+
+        self._writer.submit(unit)
+
+    def _send_rows(self, tx: Transaction, rows: Iterable[Row[Any]]) -> None:
+        for row in rows:
+            tx.after_commit(lambda row=row: self._send(row.id, row.device_id, row.name, row.payload))
+
+    def _send_first(self, row_id: int, device_id: str, name: str, payload: str) -> None:
+        if self._link.connected:
+            self._send(row_id, device_id, name, payload)
+        else:
+            self._held_back.add(row_id)
+
+    def _send(self, row_id: int, device_id: str, name: str, payload: str) -> None:
+        # While there is no connection the row waits here, not in paho, where it could outlive its expiry.
+        if self._link.connected:
+            mid = self._link.publish(device_id, name, payload, retain=name in RETAINED)
+            self._in_flight[mid] = (row_id, name)
+
+    def _on_puback(self, mid: int) -> None:
+        self._acknowledged.add(mid)
+        self._ask_to_mark()
+
+    def _ask_to_mark(self) -> None:
+        if self._acknowledged and not self._marking:
+            self._marking = True
+            self._writer.submit(self._mark)
+
+    def _mark(self, tx: Transaction) -> None:
+        self._marking = False  # whatever is acknowledged from here on asks for a unit of its own
+        taken = list(self._acknowledged)
+        rows = [row for mid in taken if (row := self._in_flight.get(mid))]
+        sent = [{"row_id": row_id, "at": now_s()} for row_id, name in rows if name not in RETAINED]
+        retained = [{"row_id": row_id} for row_id, name in rows if name in RETAINED]
+        if sent:
+            tx.conn.execute(_MARK_SENT, sent)
+        if retained:
+            tx.conn.execute(_DELETE, retained)
+        tx.after_commit(lambda: self._forget(taken))
+
+    def _forget(self, mids: list[int]) -> None:
+        for mid in mids:
+            self._acknowledged.discard(mid)
+            self._in_flight.pop(mid, None)
+
+
+def put_row(
+    tx: Transaction,
+    device_id: str,
+    name: str,
+    payload: str,
+    now: int,
+    expires_at: int | None = None,
+    order_id: str | None = None,
+    leased_until: int | None = None,
+) -> int:
+    """Add a message to the transaction, for whichever process sends what is left over; returns the row id."""
+    values = {
+        "device_id": device_id,
+        "name": name,
+        "order_id": order_id,
+        "payload": payload,
+        "created_at": now,
+        "expires_at": expires_at,
+        "leased_until": leased_until,
+    }
+    return tx.conn.execute(_INSERT, values).scalar_one()
+
+
+def withdraw_orders(tx: Transaction, order_ids: list[str]) -> None:
+    """These orders need no more sending; the commands for them may."""
+    if order_ids:
+        tx.conn.execute(_DELETE_ORDER_ITSELF, [{"of": each, "order": topics.ORDER} for each in order_ids])
+
+
+def withdraw_all(tx: Transaction, order_ids: list[str]) -> None:
+    """These orders are over: nothing of them needs sending."""
+    if order_ids:
+        tx.conn.execute(_DELETE_OF_ORDER, [{"of": each} for each in order_ids])
+
+
+def withdraw_rates(tx: Transaction, device_id: str) -> None:
+    """A newer rate is about to be put: one that has not left yet must not leave after it."""
+    tx.conn.execute(_DELETE_RATES, {"of": device_id, "rate": topics.RATE})
+
+
+def drop_expired(tx: Transaction, now: int) -> None:
+    tx.conn.execute(_DELETE_EXPIRED, {"now": now})

@@ -1,8 +1,0 @@
-"""Run by Alembic: migrations over the connection that store.Store.migrate hands in."""
-
-from alembic import context
-
-from cloud_stub.tables import metadata
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
-context.run_migrations()

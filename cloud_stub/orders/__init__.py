@@ -1,0 +1,1 @@
+"""Orders: states, creation, transitions, commands, views."""

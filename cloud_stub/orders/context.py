@@ -1,0 +1,22 @@
+"""What orders and settlements need of the rest of the cloud."""
+
+from dataclasses import dataclass
+
+from ..base.metrics import Metrics
+from ..messaging.outbox import Dispatch
+from ..piles.keys import Keys
+from ..rates.versions import Versions
+from ..settings import Settings
+from .hub import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One for a process."""
+
+    settings: Settings
+    dispatch: Dispatch
+    hub: Hub
+    keys: Keys
+    rates: Versions
+    metrics: Metrics

@@ -1,0 +1,158 @@
+"""Making an order: a phone confirms a rate, the order is written and its sealed message put into the outbox.
+
+Functions that take a Transaction run in a unit of the writer: nothing else writes meanwhile. They raise
+Problem before their first write.
+"""
+
+import hashlib
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, bindparam, insert, select
+
+from pile_protocol import messages, pricing, topics, wire
+
+from ..base.ids import new_id
+from ..base.problems import Problem, invalid, pile_removed
+from ..base.tokens import new_token
+from ..db.engine import to_json
+from ..db.tables import orders
+from ..db.writer import Transaction
+from ..piles import registry
+from ..piles import views as pile_views
+from ..rates import estimates, schedule, versions
+from . import commands, states
+from .context import Context
+from .transitions import announce
+
+
+class LimitsBody(BaseModel):
+    """What the order may reach at most; the pile itself stops there."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    energy_mwh: int | None = Field(default=None, ge=1, le=messages.MAX_ENERGY_MWH)
+    cost_minor: int | None = Field(default=None, ge=1, le=messages.MAX_MINOR)
+    duration_s: int | None = Field(default=None, ge=1, le=wire.MAX_DURATION_S)
+
+
+class OrderBody(BaseModel):
+    """A confirmation: this pile, this connector, this rate, at the price that was shown."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    device_id: str = Field(max_length=64)
+    connector: int = Field(ge=1, le=messages.MAX_CONNECTORS)
+    rate_id: str = Field(max_length=64)
+    price: int | None = Field(
+        default=None,
+        ge=0,
+        le=2 * wire.MAX_PRICE,
+        description="Electricity and service together, in 10^-6 currency per kWh, as they were shown for this"
+        " moment. Where another price holds by now, the order is refused with RateChanged; without this"
+        " member only another rate_id is.",
+        examples=[1_200_000],
+    )
+    limits: LimitsBody = LimitsBody()
+
+
+_BY_KEY = select(orders).where(orders.c.idempotency_key == bindparam("key"))
+_INSERT = insert(orders).returning(orders)
+
+
+def create_order(
+    tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
+) -> tuple[Any, bool]:
+    """(the order's row, whether it is new). Raises Problem for each reason not to."""
+    request_digest = hashlib.sha256(body.model_dump_json(exclude_none=True).encode()).hexdigest()
+    pile = registry.get(tx.conn, body.device_id, lock=True, removed=True)
+    known = tx.conn.execute(_BY_KEY, {"key": idempotency_key}).first()
+    if known is not None:
+        if known.request_digest != request_digest:
+            raise Problem(422, "IdempotencyKeyReused", "That Idempotency-Key belongs to another order")
+        return known, False
+    if pile.removed_at is not None:
+        raise pile_removed(pile.device_id, pile.removed_at)
+    rate = _confirmable_rate(tx.conn, context, pile, body, now)
+    order_id = new_id()
+    expires_at = now + context.settings.order_life_s
+    limits = body.limits.model_dump(exclude_none=True)
+    limits.setdefault("duration_s", context.settings.duration_s)
+    window_end_at = expires_at + limits["duration_s"]
+    locked_rate = schedule.lock_rate(rate, now, window_end_at)
+    message = {
+        "kind": "order",
+        "device_id": pile.device_id,
+        "connector": body.connector,
+        "order_id": order_id,
+        "issued_at": now,
+        "expires_at": expires_at,
+        "limits": limits,
+        "rate": locked_rate,
+    }
+    row = tx.conn.execute(
+        _INSERT,
+        {
+            "order_id": order_id,
+            "device_id": pile.device_id,
+            "connector": body.connector,
+            "state": states.PENDING,
+            "version": 1,
+            "token": new_token(),
+            "idempotency_key": idempotency_key,
+            "request_digest": request_digest,
+            "rate_id": rate["rate_id"],
+            "rate_digest": pricing.digest(locked_rate),
+            "rate_json": to_json(locked_rate),
+            "limits_json": to_json(limits),
+            "created_at": now,
+            "expires_at": expires_at,
+            "window_end_at": window_end_at,
+            "holds": True,
+        },
+    ).one()
+    commands.put_sealed(tx, context, topics.ORDER, message, now, expires_at, order_id)
+    tx.after_commit(lambda: announce(context, order_id, body.device_id, states.PENDING, None))
+    return row, True
+
+
+def _confirmable_rate(
+    conn: Connection, context: Context, pile: Any, body: OrderBody, now: int
+) -> dict[str, Any]:
+    """The pile's latest rate, if it is the confirmed one at the confirmed price, and the connector is there,
+    well and free.
+    """
+    if body.connector > pile.connectors:
+        raise Problem(404, "UnknownConnector", "This pile has no such connector", connector=body.connector)
+    if pile.rate_id is None:
+        raise versions.no_rate(pile.device_id)
+    rate = context.rates.get(conn, pile.rate_id)
+    # A rate has several prices: one that was shown before a period's end must not start the next one.
+    is_another_price = body.price is not None and body.price != schedule.price_at(rate, now)
+    if rate["rate_id"] != body.rate_id or is_another_price:
+        latest = schedule.rate_view(rate, now)
+        offered = latest | {"estimates": estimates.at_present_price(latest)}
+        raise Problem(409, "RateChanged", "The price has changed; confirm the new one", rate=offered)
+    if not (pile.online and context.dispatch.connected):
+        raise Problem(503, "PileOffline", "The pile is not connected")
+    connector = pile_views.connector_views(conn, pile, now)[body.connector - 1]
+    if connector["fault"] or connector["status"] == "Faulted":
+        raise Problem(409, "PileFaulted", "The connector has a fault", fault=connector["fault"])
+    if connector["busy"]:
+        raise Problem(409, "ConnectorBusy", "The connector is in use")
+    if connector["status"] == "Unavailable":
+        raise Problem(409, "ConnectorUnavailable", "The connector is out of service")
+    if not connector["plugged"]:
+        # The pile would refuse it, and has to write every order that it refuses into its flash.
+        raise Problem(409, "NotPlugged", "No vehicle is plugged in")
+    return rate
+
+
+def check_idempotency_key(key: str | None) -> str:
+    """The key of a request that makes something. Raises Problem (InvalidRequest)."""
+    if key is None:
+        raise invalid(("Idempotency-Key", "is missing"))
+    if not 16 <= len(key) <= 128 or not key.isascii() or not key.isprintable():
+        # The key of a request gets its order's token again, so it has to be as hard to guess.
+        raise invalid(("Idempotency-Key", "must have 16 to 128 printable ASCII characters"))
+    return key

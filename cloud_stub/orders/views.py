@@ -1,0 +1,115 @@
+"""What HTTP shows of an order."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, select
+
+from ..base.clock import now_s
+from ..db.tables import meter_samples, orders
+from . import states
+from .hub import Hub
+
+LIVE_S = 5  # so young a meter value needs no comparing with what is stored
+
+_LATEST_SAMPLE = (
+    select(meter_samples)
+    .where(meter_samples.c.order_id == bindparam("order_id"))
+    .order_by(meter_samples.c.at.desc())
+    .limit(1)
+)
+
+_BRIEF = (
+    "order_id",
+    "device_id",
+    "connector",
+    "state",
+    "reason",
+    "version",
+    "rate_id",
+    "created_at",
+    "expires_at",
+    "accepted_at",
+    "charging_at",
+    "finishing_at",
+    "settled_at",
+    "paid_at",
+    "stop_requested_at",
+    "energy_mwh",
+    "total_minor",
+)
+
+
+def order_view(conn: Connection, hub: Hub, row: Any) -> dict[str, Any]:
+    """State, limits, locked rate, latest meter value; settlements.views.order_with_bill adds the bill."""
+    rate = json.loads(row.rate_json)
+    return brief(row) | {
+        "limits": json.loads(row.limits_json),
+        "rate": rate,
+        "currency": rate["currency"],
+        "minor_digits": rate["minor_digits"],
+        "meter": meter(conn, hub, row),
+    }
+
+
+def brief(row: Any) -> dict[str, Any]:
+    """The order as one line of a list."""
+    return {name: getattr(row, name) for name in _BRIEF}
+
+
+def meter(conn: Connection, hub: Hub, row: Any) -> dict[str, Any] | None:
+    """The latest meter value: from memory where it came through this process, else from what is stored.
+
+    What is in memory may be old where another worker got those that came later.
+    """
+    live = hub.meter(row.device_id, row.order_id)
+    if row.state == states.PENDING or (live is not None and live["at"] > now_s() - LIVE_S):
+        return live
+    sample = conn.execute(_LATEST_SAMPLE, {"order_id": row.order_id}).first()
+    if sample is None or (live is not None and live["at"] >= sample.at):
+        return live
+    value = dict(sample._mapping)
+    return value | {"connector": row.connector, "remaining": json.loads(value.pop("remaining_json"))}
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders to list; None does not narrow. from_at, until_at: when they were made, Unix seconds."""
+
+    device_id: str | None = None
+    connector: int | None = None
+    state: str | None = None
+    rate_id: str | None = None
+    from_at: int | None = None
+    until_at: int | None = None
+
+    def select(self, limit: int, before: str | None) -> Select[Any]:
+        """Newest first, older than order `before`."""
+        query = select(orders).order_by(orders.c.order_id.desc()).limit(limit)
+        for column, value in (
+            (orders.c.device_id, self.device_id),
+            (orders.c.connector, self.connector),
+            (orders.c.state, self.state),
+            (orders.c.rate_id, self.rate_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if self.from_at is not None:
+            query = query.where(orders.c.created_at >= self.from_at)
+        if self.until_at is not None:
+            query = query.where(orders.c.created_at < self.until_at)
+        if before is not None:
+            query = query.where(orders.c.order_id < before)
+        return query
+
+
+def list_orders(
+    conn: Connection, wanted: OrderFilter, limit: int, before: str | None = None
+) -> list[dict[str, Any]]:
+    """Newest first, older than order `before`."""
+    found = []
+    for row in conn.execute(wanted.select(limit, before)):
+        rate = json.loads(row.rate_json)
+        found.append(brief(row) | {"currency": rate["currency"], "minor_digits": rate["minor_digits"]})
+    return found

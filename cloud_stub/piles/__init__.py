@@ -1,0 +1,1 @@
+"""Piles: registry, keys, broker credentials, status, views, labels, removal."""

@@ -1,0 +1,44 @@
+"""Who may connect to the broker: the cloud and every pile that is not removed."""
+
+from pathlib import Path
+
+from sqlalchemy import select
+
+from pile_protocol import seal
+
+from ..db.engine import Store
+from ..db.tables import piles as piles_table
+from ..settings import Settings
+from . import broker_passwords
+
+
+def sync_credentials(store: Store, settings: Settings) -> None:
+    """Make the broker's password file say who may connect: the cloud and every pile."""
+    query = select(piles_table.c.device_id, piles_table.c.key_hex).where(piles_table.c.removed_at.is_(None))
+
+    def passwords() -> dict[str, str]:
+        with store.reading.connect() as conn:
+            rows = conn.execute(query).all()
+        of_piles = {row.device_id: seal.mqtt_password(seal.parse_key(row.key_hex)) for row in rows}
+        return _cloud_user(settings) | of_piles
+
+    broker_passwords.sync(_password_file(settings), passwords)
+
+
+def admit(settings: Settings, device_id: str, key: bytes) -> None:
+    """Add one pile to the broker's password file, which this may be the first to make."""
+    passwords = _cloud_user(settings) | {device_id: seal.mqtt_password(key)}
+    broker_passwords.write(_password_file(settings), passwords, keep_others=True)
+
+
+def revoke(settings: Settings, device_id: str) -> None:
+    """Take one pile out of the broker's password file; a broker that reads it ends the pile's connection."""
+    broker_passwords.remove(_password_file(settings), device_id)
+
+
+def _password_file(settings: Settings) -> Path:
+    return settings.broker_folder / "passwd"
+
+
+def _cloud_user(settings: Settings) -> dict[str, str]:
+    return {broker_passwords.CLOUD_USER: settings.read_mqtt_password()}

@@ -1,0 +1,36 @@
+"""The piles' device keys."""
+
+from sqlalchemy import Connection, bindparam, select
+
+from pile_protocol import seal
+
+from ..db.tables import piles
+
+_KEY = select(piles.c.key_hex).where(piles.c.device_id == bindparam("device_id"))
+_ADMITTED_KEY = _KEY.where(piles.c.removed_at.is_(None))
+
+
+class Keys:
+    """Device keys, read from the database once each: they never change, and prove old seals for ever."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    def __contains__(self, device_id: str) -> bool:
+        """Whether its key has been read already; a pile that has not may be there all the same."""
+        return device_id in self._known
+
+    def get(self, conn: Connection, device_id: str) -> bytes | None:
+        """The pile's 32 key bytes; None where there is no such pile."""
+        key = self._known.get(device_id)
+        if key is None:
+            row = conn.execute(_KEY, {"device_id": device_id}).first()
+            if row is not None:
+                key = self._known[device_id] = seal.parse_key(row.key_hex)
+        return key
+
+
+def admitted_key(conn: Connection, device_id: str) -> bytes | None:
+    """The key with which a pile may connect now; None where there is no such pile any more."""
+    row = conn.execute(_ADMITTED_KEY, {"device_id": device_id}).first()
+    return None if row is None else seal.parse_key(row.key_hex)

@@ -1,0 +1,78 @@
+"""The table of piles: registering one, reading and locking rows."""
+
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from pile_protocol import seal
+
+from ..base.problems import Problem, invalid, pile_removed, unknown_pile
+from ..db import json_lists
+from ..db.engine import insert_or_ignore, to_json
+from ..db.tables import piles
+from ..db.writer import Transaction
+from .broker_passwords import CLOUD_USER
+
+_GET = select(piles).where(piles.c.device_id == bindparam("device_id"))
+_LOCK = _GET.with_for_update(key_share=True)
+_LOCK_MANY = (
+    select(piles)
+    .where(piles.c.device_id.in_(json_lists.texts("device_ids")))
+    .order_by(piles.c.device_id)
+    .with_for_update(key_share=True)
+)
+_SEEN = update(piles).where(piles.c.device_id == bindparam("of")).values(last_seen_at=bindparam("at"))
+
+
+def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -> bytes:
+    """Register a pile; returns its new key. Raises Problem (PileExists, InvalidRequest)."""
+    if device_id == CLOUD_USER:
+        raise invalid(("device_id", "is the cloud's own name at the broker"))
+    key = secrets.token_bytes(seal.KEY_BYTES)
+    values = {
+        "device_id": device_id,
+        "name": name,
+        "key_hex": key.hex(),
+        "connectors": connectors,
+        "created_at": now,
+        "online": False,
+    }
+    statement = insert_or_ignore(tx.conn, piles).returning(piles.c.device_id)
+    if tx.conn.execute(statement, values).first() is None:
+        raise _exists(get(tx.conn, device_id, removed=True))
+    return key
+
+
+def _exists(pile: Any) -> Problem:
+    if pile.removed_at is None:
+        title = "There is a pile with that id already"
+    else:
+        title = "A pile with that id was removed; its orders keep the id, so it is not given twice"
+    return Problem(409, "PileExists", title, device_id=pile.device_id, removed_at=pile.removed_at)
+
+
+def get(conn: Connection, device_id: str, lock: bool = False, removed: bool = False) -> Any:
+    """The pile's row, locked against other writers if `lock`; one that was removed only with `removed`.
+
+    Raises Problem (UnknownPile, PileRemoved).
+    """
+    row = None
+    if "\0" not in device_id:  # PostgreSQL takes none in a text
+        row = conn.execute(_LOCK if lock else _GET, {"device_id": device_id}).first()
+    if row is None:
+        raise unknown_pile(device_id)
+    if row.removed_at is not None and not removed:
+        raise pile_removed(device_id, row.removed_at)
+    return row
+
+
+def lock_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, Any]:
+    """Those of the piles that exist, by id, held against other writers until the transaction ends."""
+    rows = conn.execute(_LOCK_MANY, {"device_ids": to_json(list(device_ids))})
+    return {row.device_id: row for row in rows}
+
+
+def mark_seen(conn: Connection, device_id: str, now: int) -> None:
+    conn.execute(_SEEN, {"of": device_id, "at": now})

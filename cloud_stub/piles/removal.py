@@ -1,0 +1,76 @@
+"""Removing a pile: it is let in nowhere any more, and everything that was ever billed there stays.
+
+A pile that goes while it has something to say takes money with it: so no order may hold a connector, and no
+settlement may still be there unless `force` gives it up. Its id stays taken: an order, a receipt, a printed
+label must never come to mean another pile.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from ..base.problems import Problem
+from ..db.audit_events import record_event, record_events
+from ..db.tables import orders, outbox
+from ..db.tables import piles as piles_table
+from ..db.writer import Transaction
+from ..messaging.outbox import RETAINED
+from . import registry
+
+_HELD = select(orders.c.order_id, orders.c.state, orders.c.window_end_at).where(
+    orders.c.device_id == bindparam("device_id"), orders.c.holds
+)
+_WITHDRAW = delete(outbox).where(outbox.c.device_id == bindparam("of"))
+_REMOVE = (
+    update(piles_table)
+    .where(piles_table.c.device_id == bindparam("of"))
+    .values(removed_at=bindparam("at"), rate_id=None, online=False, faulted=False)
+)
+
+
+def remove(
+    tx: Transaction,
+    put: Callable[..., object],
+    release_orders: Callable[[Connection, str], None],
+    device_id: str,
+    force: bool,
+    now: int,
+) -> Any:
+    """Remove the pile as of `now`; returns its row. Doing it again changes nothing.
+
+    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. release_orders: transitions'
+    release_of_pile. Raises Problem: UnknownPile, PileInUse while it charges, SettlementsWaiting where `force`
+    would lose some.
+    """
+    pile = registry.get(tx.conn, device_id, lock=True, removed=True)
+    if pile.removed_at is not None:
+        return pile
+    held = tx.conn.execute(_HELD, {"device_id": device_id}).all()
+    if any(order.window_end_at > now for order in held):
+        raise Problem(409, "PileInUse", "An order holds the pile; stop it and wait for its settlement")
+    waiting = _waiting(pile, len(held))
+    if waiting and not force:
+        raise Problem(
+            409,
+            "SettlementsWaiting",
+            "Settlements that the pile has not handed over would be lost",
+            settlements=waiting,
+        )
+    lost = {"at": now, "kind": "OrderLost", "device_id": device_id}
+    record_events(tx.conn, [lost | {"order_id": each.order_id, "detail": each.state} for each in held])
+    release_orders(tx.conn, device_id)
+    tx.conn.execute(_WITHDRAW, {"of": device_id})
+    tx.conn.execute(_REMOVE, {"of": device_id, "at": now})
+    detail = f"{waiting} settlements given up" if waiting else ""
+    record_event(tx.conn, now, "PileRemoved", device_id, detail=detail)
+    for name in sorted(RETAINED):  # what the broker keeps of it: nothing takes its place
+        put(tx, device_id, name, "", now)
+    return registry.get(tx.conn, device_id, removed=True)
+
+
+def _waiting(pile: Any, held: int) -> int:
+    """How many settlements are still at the pile: as it reported, and one for each unsettled order."""
+    reported = orjson.loads(pile.status_json).get("outbox", 0) if pile.status_json else 0
+    return reported + held

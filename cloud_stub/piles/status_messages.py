@@ -1,0 +1,101 @@
+"""The status messages of piles, applied to the piles table."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Connection, bindparam, func, update
+
+from ..db.audit_events import record_events
+from ..db.engine import to_json
+from ..db.tables import piles
+from . import views as pile_views
+
+OVERTAKEN_MAX_S = 5
+_SET_STATUS = (
+    update(piles)
+    .where(piles.c.device_id == bindparam("of"))
+    .values(
+        online=bindparam("on"),
+        last_seen_at=func.coalesce(bindparam("at", type_=BigInteger), piles.c.last_seen_at),
+        status_json=bindparam("status"),
+        faulted=bindparam("has_fault"),
+    )
+)
+
+
+class StatusUpdates:
+    """What piles say of themselves, one after the other, written together. `rows`: locked, by device id."""
+
+    def __init__(self, rows: dict[str, Any], now: int):
+        self._now = now
+        self._events: list[dict[str, Any]] = []
+        self._changed: dict[str, dict[str, Any]] = {}
+        self._known = {
+            device_id: {
+                "of": device_id,
+                "on": row.online,
+                "at": None,  # as it is
+                "status": row.status_json,
+                "has_fault": row.faulted,
+            }
+            for device_id, row in rows.items()
+        }
+
+    def add(self, device_id: str, status: dict[str, Any]) -> bool:
+        """Keep a status; a last will tells nothing of connectors, so theirs stay.
+
+        False where a later status has overtaken this one on its way to another worker.
+        """
+        known = self._known[device_id]
+        before = orjson.loads(known["status"]) if known["status"] else {}
+        if _is_overtaken(before, status):
+            return False
+        for connector, fault, kind in _fault_changes(before, status):
+            self._note(kind, device_id, f"connector {connector}: {fault}")
+        for connector, kind in _stop_changes(before, status):
+            self._note(kind, device_id, f"connector {connector}")
+        if known["on"] != status["online"]:
+            self._note("PileOnline" if status["online"] else "PileOffline", device_id)
+        known["on"] = status["online"]
+        if "connectors" in status:  # else it is a last will: the broker's word, not the pile's
+            known["at"] = self._now
+            known["status"] = to_json(status)
+            known["has_fault"] = any(each["fault"] for each in status["connectors"])
+        self._changed[device_id] = known
+        return True
+
+    def write(self, conn: Connection) -> None:
+        record_events(conn, self._events)
+        if self._changed:
+            conn.execute(_SET_STATUS, list(self._changed.values()))
+
+    def _note(self, kind: str, device_id: str, detail: str = "") -> None:
+        event = {"at": self._now, "kind": kind, "device_id": device_id, "order_id": None}
+        self._events.append(event | {"detail": detail})
+
+
+def _is_overtaken(before: dict[str, Any], status: dict[str, Any]) -> bool:
+    before_at, at = before.get("at"), status.get("at")
+    # Further back than that, the pile's clock has been set.
+    return at is not None and before_at is not None and at < before_at <= at + OVERTAKEN_MAX_S
+
+
+def _fault_changes(before: dict[str, Any], status: dict[str, Any]) -> Iterator[tuple[int, str, str]]:
+    """(connector, fault, event) of each fault that is new, and of each that is gone."""
+    fault_before = {each["connector"]: each["fault"] for each in before.get("connectors", ())}
+    for each in status.get("connectors", ()):
+        was = fault_before.get(each["connector"])
+        if was and was != each["fault"]:
+            yield each["connector"], was, "FaultCleared"
+        if each["fault"] and each["fault"] != was:
+            yield each["connector"], each["fault"], "FaultReported"
+
+
+def _stop_changes(before: dict[str, Any], status: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """(connector, event) of each emergency stop that was pressed, and of each that was released."""
+    stopped_before = {each["connector"]: pile_views.is_stopped(each) for each in before.get("connectors", ())}
+    for each in status.get("connectors", ()):
+        now, was = pile_views.is_stopped(each), stopped_before.get(each["connector"], False)
+        if now != was:
+            yield each["connector"], "EmergencyStopPressed" if now else "EmergencyStopReleased"

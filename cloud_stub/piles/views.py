@@ -1,0 +1,67 @@
+"""What HTTP shows of a pile and its connectors."""
+
+from collections.abc import Container
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, bindparam, select
+
+from ..db.tables import orders
+
+_BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
+_HELD = select(orders.c.connector).where(
+    orders.c.device_id == bindparam("device_id"), orders.c.holds, orders.c.window_end_at > bindparam("now")
+)
+
+
+def is_stopped(connector: dict[str, Any]) -> bool:
+    """Whether the emergency stop is pressed: what a pile itself calls Unavailable is nothing else."""
+    return connector.get("status") == "Unavailable"
+
+
+def reported_connectors(pile: Any) -> dict[int, dict[str, Any]]:
+    """Each connector as the pile last reported it, by number."""
+    status = orjson.loads(pile.status_json) if pile.status_json else {}
+    return {each["connector"]: each for each in status.get("connectors", ())}
+
+
+def connector_views(conn: Connection, pile: Any, now: int) -> list[dict[str, Any]]:
+    """`{connector, status, fault, plugged, busy}` of each; all are Unavailable while the pile is offline."""
+    held = {row.connector for row in conn.execute(_HELD, {"device_id": pile.device_id, "now": now})}
+    return connector_views_with(pile, held)
+
+
+def connector_views_with(pile: Any, held: Container[int]) -> list[dict[str, Any]]:
+    """As connector_views, of a pile whose connectors `held` are kept by orders."""
+    reported_of = reported_connectors(pile)
+    views = []
+    for connector in range(1, pile.connectors + 1):
+        reported = reported_of.get(connector, {})
+        status = reported.get("status", "Unavailable") if pile.online else "Unavailable"
+        busy = connector in held or reported.get("order_id") is not None or status in _BUSY_STATUSES
+        views.append(
+            {
+                "connector": connector,
+                "status": status,
+                "fault": reported.get("fault"),
+                "plugged": reported.get("plugged", False),
+                "busy": busy,
+            }
+        )
+    return views
+
+
+def pile_view(conn: Connection, pile: Any, now: int) -> dict[str, Any]:
+    """The pile as the phone's page gets it."""
+    return pile_view_with(pile, connector_views(conn, pile, now))
+
+
+def pile_view_with(pile: Any, connectors: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "device_id": pile.device_id,
+        "name": pile.name,
+        "online": pile.online,
+        "last_seen_at": pile.last_seen_at,
+        "connectors": connectors,
+        "rate_id": pile.rate_id,
+    }

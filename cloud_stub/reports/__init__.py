@@ -1,0 +1,1 @@
+"""What operators and monitoring read across piles, orders and settlements."""

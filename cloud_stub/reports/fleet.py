@@ -1,0 +1,143 @@
+"""The piles as their operator sees them: what each reports, and what its connectors charge right now."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from ..db.tables import orders, settlements
+from ..db.tables import piles as piles_table
+from ..orders import states
+from ..orders import views as order_views
+from ..orders.hub import Hub
+from ..piles import registry
+from ..piles import views as pile_views
+
+STATES = ("online", "offline", "charging", "faulted", "removed")
+
+
+@dataclass(frozen=True, slots=True)
+class PileFilter:
+    """Which piles to list; None does not narrow. text: part of an id or a name; state: one of STATES.
+
+    Those that were removed are listed as such, and nowhere else.
+    """
+
+    text: str | None = None
+    online: bool | None = None
+    state: str | None = None
+
+    def narrow(self, query: Select[Any]) -> Select[Any]:
+        is_there = piles_table.c.removed_at.is_(None)
+        query = query.where(~is_there if self.state == "removed" else is_there)
+        if self.text:
+            query = query.where(
+                piles_table.c.device_id.icontains(self.text, autoescape=True)
+                | piles_table.c.name.icontains(self.text, autoescape=True)
+            )
+        online = {"online": True, "offline": False}.get(self.state or "", self.online)
+        if online is not None:
+            query = query.where(piles_table.c.online == online)
+        if self.state == "faulted":
+            query = query.where(piles_table.c.faulted)
+        if self.state == "charging":
+            query = query.where(piles_table.c.device_id.in_(_CHARGING))
+        return query
+
+
+_CHARGING = select(orders.c.device_id).where(orders.c.holds, orders.c.state == states.CHARGING).distinct()
+
+
+def list_views(
+    conn: Connection, hub: Hub, now: int, wanted: PileFilter, limit: int, after: str | None
+) -> list[dict[str, Any]]:
+    """Piles by id, later than `after`; the queries are for all of them, not one each."""
+    query = wanted.narrow(select(piles_table)).order_by(piles_table.c.device_id).limit(limit)
+    if after is not None:
+        query = query.where(piles_table.c.device_id > after)
+    rows = conn.execute(query).all()
+    held = _held(conn, [row.device_id for row in rows], now)
+    return [_view(conn, hub, row, held[row.device_id]) for row in rows]
+
+
+def one_view(conn: Connection, hub: Hub, now: int, device_id: str) -> dict[str, Any]:
+    """As list_views, of one pile. Raises Problem (UnknownPile)."""
+    row = registry.get(conn, device_id, removed=True)
+    return _view(conn, hub, row, _held(conn, [device_id], now)[device_id]) | {"created_at": row.created_at}
+
+
+def summary(conn: Connection, wanted: PileFilter) -> dict[str, Any]:
+    """How many piles are in each state, how many `wanted` lets through, and what waits for a person."""
+    is_removed = piles_table.c.removed_at.is_not(None)
+    total, online, faulted, removed = conn.execute(
+        select(
+            func.count().filter(~is_removed),
+            func.count().filter(piles_table.c.online),
+            func.count().filter(piles_table.c.faulted),
+            func.count().filter(is_removed),
+        ).select_from(piles_table)
+    ).one()
+    charging = conn.execute(select(func.count()).select_from(_CHARGING.subquery())).scalar_one()
+    flagged = conn.execute(
+        select(func.count()).select_from(settlements).where(settlements.c.flagged)
+    ).scalar_one()
+    matching = conn.execute(wanted.narrow(select(func.count()).select_from(piles_table))).scalar_one()
+    return {
+        "piles": total,
+        "online": online,
+        "offline": total - online,
+        "charging": charging,
+        "faulted": faulted,
+        "removed": removed,
+        "flagged_settlements": flagged,
+        "matching": matching,
+    }
+
+
+def _held(conn: Connection, device_ids: Sequence[str], now: int) -> defaultdict[str, dict[int, Any]]:
+    """device id -> connector -> the order that keeps it."""
+    query = select(orders).where(
+        orders.c.device_id.in_(device_ids), orders.c.holds, orders.c.window_end_at > now
+    )
+    found: defaultdict[str, dict[int, Any]] = defaultdict(dict)
+    for row in conn.execute(query.order_by(orders.c.order_id)):
+        found[row.device_id][row.connector] = row
+    return found
+
+
+def _view(conn: Connection, hub: Hub, row: Any, held: dict[int, Any]) -> dict[str, Any]:
+    connectors_reported = pile_views.reported_connectors(row)
+    connectors = [
+        each
+        | {
+            "order": _running(conn, hub, held.get(each["connector"])),
+            "emergency_stop": row.online
+            and pile_views.is_stopped(connectors_reported.get(each["connector"], {})),
+        }
+        for each in pile_views.connector_views_with(row, held)
+    ]
+    reported = json.loads(row.status_json) if row.status_json else None
+    return pile_views.pile_view_with(row, connectors) | {
+        "faulted": row.faulted,
+        "reported": reported,
+        "removed_at": row.removed_at,
+    }
+
+
+def _running(conn: Connection, hub: Hub, order: Any | None) -> dict[str, Any] | None:
+    if order is None:
+        return None
+    meter = order_views.meter(conn, hub, order) or {}
+    rate = json.loads(order.rate_json)
+    return {
+        "order_id": order.order_id,
+        "state": order.state,
+        "currency": rate["currency"],
+        "minor_digits": rate["minor_digits"],
+        "power_mw": meter.get("power_mw", 0),
+        "energy_mwh": meter.get("energy_mwh", 0),
+        "cost_minor": meter.get("cost_minor", 0),
+    }

@@ -1,0 +1,129 @@
+"""Prometheus gauges that are read from the database.
+
+Every worker reports the same values: take their maximum (and the sum of what base/metrics.py counts).
+The queries run at most once in FRESH_S, and only over open rows, not over history.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+
+import structlog
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, func, or_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..base.clock import now_s
+from ..db.engine import Store
+from ..db.tables import orders, outbox, piles, settlements
+from ..orders import states
+
+log = structlog.get_logger()
+
+FRESH_S = 5
+OVERDUE_S = 3600  # after the latest moment at which an order can be charging
+
+
+class DatabaseGauges(Collector):
+    """Gauges read from the database when somebody asks."""
+
+    def __init__(self, store: Store, silent_s: int):
+        """silent_s: a pile that is online and has sent nothing for so long is counted as silent."""
+        self._store = store
+        self._silent_s = silent_s
+        self._lock = threading.Lock()
+        self._read_ns: int | None = None
+        self._found: list[Metric] = []
+
+    def describe(self) -> Iterable[Metric]:
+        return []  # registering must not ask the database, which may not be there yet
+
+    def collect(self) -> Iterable[Metric]:
+        with self._lock:
+            now_ns = time.monotonic_ns()
+            if self._read_ns is None or now_ns - self._read_ns > FRESH_S * 1_000_000_000:
+                self._found = self._read()
+                self._read_ns = now_ns
+            return self._found
+
+    def _read(self) -> list[Metric]:
+        up = 1
+        found: list[Metric] = []
+        try:
+            with self._store.quick.connect() as conn:
+                now = now_s()
+                found = [
+                    *_piles(conn, now, self._silent_s),
+                    *_orders(conn, now),
+                    *_outbox(conn, now),
+                    *_flagged(conn),
+                ]
+        except SQLAlchemyError as error:
+            log.error("metrics_without_database", reason=str(error)[:200])
+            up = 0
+        return [_gauge("database_up", "1 while the database answers", up), *found]
+
+
+def _gauge(name: str, what: str, value: int) -> Metric:
+    return GaugeMetricFamily("ratelock_" + name, what, value)
+
+
+def _piles(conn: Connection, now: int, silent_s: int) -> Iterator[Metric]:
+    is_new = piles.c.last_seen_at.is_(None)
+    total, online, new, faulted, silent = conn.execute(
+        select(
+            func.count(),
+            func.count().filter(piles.c.online),
+            func.count().filter(is_new & ~piles.c.online),
+            func.count().filter(piles.c.faulted),
+            func.count().filter(piles.c.online & or_(is_new, piles.c.last_seen_at < now - silent_s)),
+        )
+        .select_from(piles)
+        .where(piles.c.removed_at.is_(None))
+    ).one()
+    family = GaugeMetricFamily("ratelock_piles", "Piles: new ones were never heard of", labels=["state"])
+    family.add_metric(["online"], online)
+    family.add_metric(["offline"], total - online - new)
+    family.add_metric(["new"], new)
+    yield family
+    yield _gauge("piles_faulted", "Piles with a fault on a connector", faulted)
+    yield _gauge("piles_silent", f"Piles that are online and have said nothing for {silent_s} s", silent)
+
+
+def _orders(conn: Connection, now: int) -> Iterator[Metric]:
+    rows = conn.execute(
+        select(orders.c.state, func.count().label("orders")).where(orders.c.holds).group_by(orders.c.state)
+    )
+    count = {row.state: row.orders for row in rows}
+    family = GaugeMetricFamily("ratelock_orders_open", "Orders that keep a connector", labels=["state"])
+    for state in states.STATES:
+        if state in states.HOLDING:
+            family.add_metric([state], count.get(state, 0))
+    yield family
+    overdue = conn.execute(
+        select(func.count())
+        .select_from(orders)
+        .where(orders.c.holds, orders.c.window_end_at < now - OVERDUE_S)
+    ).scalar_one()
+    yield _gauge("orders_overdue", "Orders whose end is past and whose settlement has not come", overdue)
+
+
+def _outbox(conn: Connection, now: int) -> Iterator[Metric]:
+    waiting, oldest_at = conn.execute(
+        select(func.count(), func.min(outbox.c.created_at)).where(
+            outbox.c.sent_at.is_(None), or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > now)
+        )
+    ).one()
+    yield _gauge("outbox_waiting", "Messages to piles that the broker has not got", waiting)
+    oldest_s = max(0, now - oldest_at) if waiting else 0
+    yield _gauge("outbox_oldest_seconds", "Age of the oldest of them", oldest_s)
+
+
+def _flagged(conn: Connection) -> Iterator[Metric]:
+    flagged = conn.execute(select(func.count()).select_from(settlements).where(settlements.c.flagged))
+    yield _gauge(
+        "settlements_flagged",
+        "Settlements in which something is wrong, and that wait for a decision",
+        flagged.scalar_one(),
+    )

@@ -1,0 +1,1 @@
+"""Settlements: rules, storing, review, payment, views, ledger."""

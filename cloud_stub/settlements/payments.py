@@ -1,0 +1,56 @@
+"""Paying a settled order: the one call that closes it. The method `test` stands in for a payment provider."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import insert
+
+from pile_protocol import messages
+
+from ..base.problems import Problem, unknown_order
+from ..db.tables import payments
+from ..db.writer import Transaction
+from ..orders import lookup, states, transitions
+from ..orders.context import Context
+from . import views as settlement_views
+
+
+class PaymentBody(BaseModel):
+    """What is paid, in minor units of the order's currency."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    amount_minor: int = Field(ge=0, le=messages.MAX_MINOR)
+    method: str = Field(pattern="^test$", examples=["test"])
+
+
+def pay(tx: Transaction, context: Context, order_id: str, body: PaymentBody, now: int) -> Any:
+    """Pay the settled total, once; paying again changes nothing. Returns the order's row.
+
+    Raises Problem: NotSettled, SettlementFlagged, AmountMismatch.
+    """
+    row = lookup.lock(tx.conn, order_id)
+    if row is None:
+        raise unknown_order()
+    settlement = settlement_views.of_order(tx.conn, order_id)
+    if row.state not in (states.SETTLED, states.PAID) or settlement is None:
+        raise Problem(409, "NotSettled", "There is nothing to pay yet", state=row.state)
+    if settlement.flagged and row.state == states.SETTLED:
+        raise Problem(409, "SettlementFlagged", "The settlement is being looked into; do not pay yet")
+    if body.amount_minor != row.total_minor:
+        raise Problem(
+            409, "AmountMismatch", "The amount is not the settlement's total", total_minor=row.total_minor
+        )
+    if row.state == states.PAID:
+        return row
+    values = {
+        "order_id": order_id,
+        "amount_minor": body.amount_minor,
+        "currency": json.loads(row.rate_json)["currency"],
+        "method": body.method,
+        "paid_at": now,
+    }
+    tx.conn.execute(insert(payments), values)
+    transitions.apply_event(tx, context, row, states.PAYMENT_MADE, now)
+    return lookup.find(tx.conn, order_id)

@@ -1,0 +1,113 @@
+"""What becomes of a flagged settlement once somebody has looked into it. Decided once, kept with its reason.
+
+    Released   the driver pays what the order's locked rate gives for the energy that was reported
+    Waived     nothing is to be paid
+
+What the pile sealed is never changed, nor what was found wrong with it; an amount that the locked rate does
+not give is never charged.
+"""
+
+from typing import Any
+
+import orjson
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import bindparam, select, update
+
+from ..base.problems import Problem, unknown_settlement
+from ..db.audit_events import record_event
+from ..db.engine import to_json
+from ..db.tables import settlements
+from ..db.writer import Transaction
+from ..messaging import decoding
+from ..orders import lookup
+from ..orders.context import Context
+from ..orders.transitions import set_total
+from .rules import compute
+
+log = structlog.get_logger()
+
+NOTE_MAX = 500
+_DECISIONS = {"release": "Released", "waive": "Waived"}
+
+_GET = select(settlements).where(settlements.c.id == bindparam("id"))
+_LOCK = _GET.with_for_update(key_share=True)
+_REVIEW = (
+    update(settlements)
+    .where(settlements.c.id == bindparam("this"))
+    .values(
+        flagged=False,
+        review=bindparam("decision"),
+        reviewed_at=bindparam("at"),
+        review_note=bindparam("note"),
+        billed_json=bindparam("billed"),
+    )
+)
+
+
+class ReviewBody(BaseModel):
+    """A decision and why: `release` at what the locked rate gives, or `waive`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    decision: str = Field(pattern="^(release|waive)$", examples=["release"])
+    note: str = Field(min_length=1, max_length=NOTE_MAX, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+
+
+def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBody, now: int) -> None:
+    """Decide about a flagged settlement, once.
+
+    Raises Problem: UnknownSettlement, NotFlagged, AlreadyReviewed, NothingToRelease.
+    """
+    found = tx.conn.execute(_GET, {"id": settlement_id}).first()
+    if found is None:
+        raise unknown_settlement()
+    # First the order, as whoever stores settlements does; then what may have changed meanwhile.
+    order = lookup.lock(tx.conn, found.settles_order_id) if found.settles_order_id else None
+    row = tx.conn.execute(_LOCK, {"id": settlement_id}).one()
+    if row.reviewed_at is not None:
+        raise Problem(409, "AlreadyReviewed", "Somebody has decided about it already", decision=row.review)
+    if not row.flagged:
+        raise Problem(409, "NotFlagged", "Nothing is wrong with this settlement")
+    billed = _billed(row, order, body.decision)
+    decision = _DECISIONS[body.decision]
+    values = {"this": settlement_id, "decision": decision, "at": now, "note": body.note}
+    tx.conn.execute(_REVIEW, values | {"billed": to_json(billed) if billed else None})
+    if billed:
+        set_total(tx.conn, row.order_id, billed["total_minor"])
+    detail = f"{decision}: {body.note}"
+    record_event(tx.conn, now, "SettlementReviewed", row.device_id, row.order_id, detail)
+    tx.after_commit(lambda: _tell(context, row, decision))
+
+
+def _billed(row: Any, order: Any | None, decision: str) -> dict[str, Any] | None:
+    """What is billed instead of the total that the pile sealed; its lines add up.
+
+    None where it settles no order. One that does has not been paid: nobody can while it is flagged.
+    """
+    if order is None:
+        if decision == "release":
+            raise Problem(409, "NothingToRelease", "It settles no order, so nobody can pay it")
+        return None
+    settlement = decoding.salvage(row.payload.encode()) or {}
+    if decision == "waive":
+        total_minor, session_fee_minor = 0, 0
+        periods = [[*period[:5], 0, 0] for period in settlement["periods"]]
+    else:
+        computed = None if row.computed_minor is None else compute(order, settlement)
+        if computed is None:
+            raise Problem(409, "NothingToRelease", "Nothing could be computed from the locked rate")
+        total_minor, session_fee_minor, periods = computed
+    rate = orjson.loads(order.rate_json)
+    return {
+        "total_minor": total_minor,
+        "session_fee_minor": session_fee_minor,
+        "periods": periods,
+        "currency": rate["currency"],
+        "minor_digits": rate["minor_digits"],
+    }
+
+
+def _tell(context: Context, row: Any, decision: str) -> None:
+    log.info("settlement_reviewed", order_id=row.order_id, device_id=row.device_id, decision=decision)
+    context.hub.wake(row.order_id)

@@ -1,0 +1,113 @@
+"""What HTTP shows of a settlement: as sealed, as billed, beside what the locked rate gives."""
+
+import json
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, bindparam, select
+
+from ..base.problems import unknown_settlement
+from ..db.tables import payments, settlements
+from ..messaging import decoding
+from ..orders import lookup, states
+from ..orders import views as order_views
+from ..orders.hub import Hub
+from . import rules
+from .rules import MALFORMED
+
+_PAYMENT = select(payments).where(payments.c.order_id == bindparam("order_id"))
+_OF_ORDER = select(settlements).where(settlements.c.settles_order_id == bindparam("order_id"))
+
+
+def of_order(conn: Connection, order_id: str) -> Any | None:
+    """The row of the settlement that settles the order."""
+    return conn.execute(_OF_ORDER, {"order_id": order_id}).first()
+
+
+def order_with_bill(conn: Connection, hub: Hub, row: Any) -> dict[str, Any]:
+    """The order as its owner sees it: orders.views.order_view, its settlement and its payment."""
+    settled = row.state in (states.SETTLED, states.PAID)
+    settlement = of_order(conn, row.order_id) if settled else None
+    payment = conn.execute(_PAYMENT, {"order_id": row.order_id}).first() if row.state == states.PAID else None
+    return order_views.order_view(conn, hub, row) | {
+        "settlement": bill(settlement) if settlement else None,
+        "payment": dict(payment._mapping) if payment else None,
+    }
+
+
+def settlement_view(row: Any) -> dict[str, Any]:
+    """The settlement as the pile sealed it, with what was found of it here.
+
+    Of a malformed one: null where a member is not what it should be, and the sealed text beside them.
+    """
+    flags = json.loads(row.flags_json)
+    sealed = decoding.salvage(row.payload.encode()) or {}
+    text = {"sealed": row.payload} if MALFORMED in flags else {}
+    return (
+        sealed
+        | text
+        | {
+            "id": row.id,
+            "settles": row.settles_order_id is not None,
+            "computed_minor": row.computed_minor,
+            "flagged": row.flagged,
+            "flags": flags,
+            "received_at": row.received_at,
+            "review": row.review and {"decision": row.review, "at": row.reviewed_at, "note": row.review_note},
+        }
+    )
+
+
+def bill(row: Any) -> dict[str, Any]:
+    """The settlement as its driver is billed: as sealed, unless somebody decided otherwise (reviews)."""
+    return settlement_view(row) | json.loads(row.billed_json or "{}") | {"review": row.review}
+
+
+def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
+    """A settlement as the pile sealed it, beside what its order's locked rate gives. Raises Problem."""
+    row = conn.execute(select(settlements).where(settlements.c.id == settlement_id)).first()
+    if row is None:
+        raise unknown_settlement()
+    view = settlement_view(row)
+    order = lookup.find(conn, row.order_id)
+    if order is None:
+        return view | {"order": None, "computed": None}
+    found = rules.compute(order, view) if MALFORMED not in view["flags"] else None
+    computed = (
+        dict(zip(("total_minor", "session_fee_minor", "periods"), found, strict=True)) if found else None
+    )
+    locked = {
+        "device_id": order.device_id,
+        "connector": order.connector,
+        "state": order.state,
+        "created_at": order.created_at,
+        "window_end_at": order.window_end_at,
+        "rate_digest": order.rate_digest,
+        "limits": orjson.loads(order.limits_json),
+        "rate": orjson.loads(order.rate_json),
+    }
+    return view | {"order": locked, "computed": computed}
+
+
+def list_views(
+    conn: Connection,
+    flagged: bool | None,
+    reviewed: bool | None,
+    device_id: str | None,
+    limit: int,
+    before: int | None,
+) -> list[dict[str, Any]]:
+    """Newest first, older than settlement `before`."""
+    query = select(settlements)
+    if flagged is not None:
+        query = query.where(settlements.c.flagged == flagged)
+    if reviewed is not None:
+        at = settlements.c.reviewed_at
+        query = query.where(at.is_not(None) if reviewed else at.is_(None))
+    if device_id is not None:
+        query = query.where(settlements.c.device_id == device_id)
+    if before is not None:
+        query = query.where(settlements.c.id < before)
+    return [
+        settlement_view(row) for row in conn.execute(query.order_by(settlements.c.id.desc()).limit(limit))
+    ]
