@@ -8,7 +8,7 @@ life of an order only goes forward (`life`).
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -19,6 +19,7 @@ from ..base.clock import now_s
 from ..db import json_lists
 from ..db.audit_events import record_events
 from ..db.engine import insert_or_ignore, to_json
+from ..db.rows import PileRow, Query
 from ..db.tables import meter_samples
 from ..db.tables import orders as orders_table
 from ..db.writer import Transaction
@@ -32,8 +33,18 @@ from .meter_sampling import MeterSampling
 
 _SAMPLED = ("order_id", "at", "register_mwh", "energy_mwh", "power_mw", "cost_minor", "elapsed_s")
 
-_OWNERS = select(orders_table.c.order_id, orders_table.c.device_id, orders_table.c.state).where(
-    orders_table.c.order_id.in_(json_lists.texts("order_ids"))
+
+class _Owner(NamedTuple):
+    order_id: str
+    device_id: str
+    state: str
+
+
+_OWNERS = Query(
+    select(orders_table.c.order_id, orders_table.c.device_id, orders_table.c.state).where(
+        orders_table.c.order_id.in_(json_lists.texts("order_ids"))
+    ),
+    _Owner,
 )
 
 
@@ -70,7 +81,7 @@ class Handlers:
         self._meters = meters
         self._tx = tx
         self._now = now
-        self._rows: dict[str, Any] = {}  # the piles that say more than meter values, locked
+        self._rows: dict[str, PileRow] = {}  # the piles that say more than meter values, locked
         self._kinds: dict[str, Callable[[list[PileMessage]], None]] = {
             topics.HELLO: self._hellos,
             topics.ORDER_STATUS: self._order_statuses,
@@ -180,7 +191,7 @@ class Handlers:
 
     def _meter_values(self, told: list[PileMessage]) -> None:
         order_ids = to_json(list({each.said["order_id"] for each in told}))
-        owners = {row.order_id: row for row in self._tx.conn.execute(_OWNERS, {"order_ids": order_ids})}
+        owners = {row.order_id: row for row in _OWNERS.all(self._tx.conn, {"order_ids": order_ids})}
         samples, stored = [], []
         for each in told:
             row = owners.get(each.said["order_id"])

@@ -7,6 +7,7 @@ from pile_protocol import seal, topics
 from ..base.problems import Problem, unknown_order
 from ..db.audit_events import record_event
 from ..db.engine import to_json
+from ..db.rows import OrderRow
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_orders
 from ..piles import registry
@@ -31,7 +32,7 @@ def put_sealed(
     context.dispatch.put(tx, message["device_id"], name, payload, now, expires_at, order_id)
 
 
-def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> Any:
+def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> OrderRow:
     """Ask the pile to end the order, once; one that has certainly not left here is cancelled."""
     row = lookup.lock(tx.conn, order_id)
     if row is None:
@@ -56,7 +57,7 @@ def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> 
         if never_sent:
             transitions.apply_event(tx, context, row, states.USER_CANCELLED, now)
     tx.after_commit(lambda: context.hub.wake(order_id))
-    return lookup.find(tx.conn, order_id)
+    return lookup.get(tx.conn, order_id)
 
 
 def request_reset(tx: Transaction, context: Context, device_id: str, connector: int, now: int) -> None:

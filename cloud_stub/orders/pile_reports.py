@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from ..db.audit_events import record_event
+from ..db.rows import OrderRow, Query
 from ..db.tables import orders
 from ..db.writer import Transaction
 from . import lookup, states
@@ -24,14 +25,17 @@ _ORDER_STATE_OF_CONNECTOR_STATUS = {
     "SuspendedEVSE": "Charging",
     "Finishing": "Finishing",
 }
-_HELD = (
+_HELD = Query(
     select(orders)
     .where(orders.c.device_id == bindparam("device_id"), orders.c.holds)
-    .with_for_update(key_share=True)
+    .with_for_update(key_share=True),
+    OrderRow,
 )
 
 
-def apply_order_status(transitions: Transitions, row: Any, status: dict[str, Any]) -> dict[str, Any] | None:
+def apply_order_status(
+    transitions: Transitions, row: OrderRow, status: dict[str, Any]
+) -> dict[str, Any] | None:
     """Take in what a pile says of one of its orders (wire.ORDER_STATUS).
 
     Returns what is to be noted instead, as an event's kind and detail, where it moves nothing.
@@ -71,7 +75,7 @@ def reconcile(
         if row is not None and row.device_id == device_id and word != "Rejected":
             transitions.apply(row, states.pile_event(word))
     transitions.write()
-    for row in tx.conn.execute(_HELD, {"device_id": device_id}).all():
+    for row in _HELD.all(tx.conn, {"device_id": device_id}):
         if row.state != states.PENDING and row.order_id not in held and not outbox:
             tx.conn.execute(RELEASE, {"this": row.order_id})
             record_event(tx.conn, now, "OrderLost", device_id, row.order_id, row.state)

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from sqlalchemy import bindparam, func, update
 
+from ..db.rows import OrderRow
 from ..db.tables import orders
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_all, withdraw_orders
@@ -56,11 +57,11 @@ class Transitions:
         self._updates: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         self._moved: list[tuple[str, str, str, str | None]] = []
 
-    def state_of(self, row: Any) -> str:
+    def state_of(self, row: OrderRow) -> str:
         """The state of an order, of which `row` has been read, after what happened to it here."""
         return self._state_of.get(row.order_id) or row.state
 
-    def apply(self, row: Any, event: str, reason: str | None = None, **values: Any) -> None:
+    def apply(self, row: OrderRow, event: str, reason: str | None = None, **values: Any) -> None:
         """Let `event` happen to the order; to some states it changes nothing.
 
         values: what this event also tells (of life.SETTLEMENT_STORED: total, energy).
@@ -111,7 +112,7 @@ RELEASE = update(orders).where(_THIS).values(holds=False, version=orders.c.versi
 
 
 def apply_event(
-    tx: Transaction, context: Context, row: Any, event: str, now: int, reason: str | None = None
+    tx: Transaction, context: Context, row: OrderRow, event: str, now: int, reason: str | None = None
 ) -> None:
     """Let `event` happen to one order."""
     transitions = Transitions(tx, context, now)

@@ -6,21 +6,32 @@ label must never come to mean another pile.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import orjson
 from sqlalchemy import bindparam, delete, select, update
 
 from ..base.problems import Problem
 from ..db.audit_events import record_event, record_events
+from ..db.rows import PileRow, Query
 from ..db.tables import orders, outbox
 from ..db.tables import piles as piles_table
 from ..db.writer import Transaction
 from ..messaging.outbox import RETAINED
 from . import registry
 
-_HELD = select(orders.c.order_id, orders.c.state, orders.c.window_end_at).where(
-    orders.c.device_id == bindparam("device_id"), orders.c.holds
+
+class _Held(NamedTuple):
+    order_id: str
+    state: str
+    window_end_at: int
+
+
+_HELD = Query(
+    select(orders.c.order_id, orders.c.state, orders.c.window_end_at).where(
+        orders.c.device_id == bindparam("device_id"), orders.c.holds
+    ),
+    _Held,
 )
 _RELEASE = (
     update(orders)
@@ -35,7 +46,7 @@ _REMOVE = (
 )
 
 
-def remove(tx: Transaction, put: Callable[..., object], device_id: str, force: bool, now: int) -> Any:
+def remove(tx: Transaction, put: Callable[..., object], device_id: str, force: bool, now: int) -> PileRow:
     """Remove the pile as of `now`; returns its row. Doing it again changes nothing.
 
     put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. Raises Problem: UnknownPile,
@@ -44,7 +55,7 @@ def remove(tx: Transaction, put: Callable[..., object], device_id: str, force: b
     pile = registry.get(tx.conn, device_id, lock=True, removed=True)
     if pile.removed_at is not None:
         return pile
-    held = tx.conn.execute(_HELD, {"device_id": device_id}).all()
+    held = _HELD.all(tx.conn, {"device_id": device_id})
     if any(order.window_end_at > now for order in held):
         raise Problem(409, "PileInUse", "An order holds the pile; stop it and wait for its settlement")
     waiting = _waiting(pile, len(held))
@@ -67,7 +78,7 @@ def remove(tx: Transaction, put: Callable[..., object], device_id: str, force: b
     return registry.get(tx.conn, device_id, removed=True)
 
 
-def _waiting(pile: Any, held: int) -> int:
+def _waiting(pile: PileRow, held: int) -> int:
     """How many settlements are still at the pile: those it told of, and of orders that it never settled."""
     told = orjson.loads(pile.status_json).get("outbox", 0) if pile.status_json else 0
     return told + held

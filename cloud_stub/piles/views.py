@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
+from ..db.rows import PileRow
 from ..db.tables import orders
 
 _BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
@@ -19,19 +20,19 @@ def is_stopped(connector: dict[str, Any]) -> bool:
     return connector.get("status") == "Unavailable"
 
 
-def reported_connectors(pile: Any) -> dict[int, dict[str, Any]]:
+def reported_connectors(pile: PileRow) -> dict[int, dict[str, Any]]:
     """What the pile last said of each connector."""
     status = orjson.loads(pile.status_json) if pile.status_json else {}
     return {each["connector"]: each for each in status.get("connectors", ())}
 
 
-def connector_views(conn: Connection, pile: Any, now: int) -> list[dict[str, Any]]:
+def connector_views(conn: Connection, pile: PileRow, now: int) -> list[dict[str, Any]]:
     """`{connector, status, fault, plugged, busy}` of each; all are Unavailable while the pile is offline."""
-    held = {row.connector for row in conn.execute(_HELD, {"device_id": pile.device_id, "now": now})}
+    held = set(conn.execute(_HELD, {"device_id": pile.device_id, "now": now}).scalars())
     return connector_views_with(pile, held)
 
 
-def connector_views_with(pile: Any, held: Container[int]) -> list[dict[str, Any]]:
+def connector_views_with(pile: PileRow, held: Container[int]) -> list[dict[str, Any]]:
     """As connector_views, of a pile whose connectors `held` are kept by orders."""
     said_of = reported_connectors(pile)
     views = []
@@ -51,12 +52,12 @@ def connector_views_with(pile: Any, held: Container[int]) -> list[dict[str, Any]
     return views
 
 
-def pile_view(conn: Connection, pile: Any, now: int) -> dict[str, Any]:
+def pile_view(conn: Connection, pile: PileRow, now: int) -> dict[str, Any]:
     """What a phone is shown of a pile."""
     return pile_view_with(pile, connector_views(conn, pile, now))
 
 
-def pile_view_with(pile: Any, connectors: list[dict[str, Any]]) -> dict[str, Any]:
+def pile_view_with(pile: PileRow, connectors: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "device_id": pile.device_id,
         "name": pile.name,

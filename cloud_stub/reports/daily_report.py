@@ -7,12 +7,13 @@ One that settles no order bills nobody, so it is never revenue, whatever it says
 import json
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, or_, select, tuple_
 
 from ..base.problems import invalid
+from ..db.rows import Query
 from ..db.tables import settlements
 from ..piles import registry
 from ..rates import model
@@ -77,14 +78,26 @@ def _midnight(of: date, local: ZoneInfo) -> int:
     return int(datetime(of.year, of.month, of.day, tzinfo=local).timestamp())
 
 
-def _settled(conn: Connection, from_at: int, until_at: int, device_id: str | None) -> Iterator[Any]:
-    query = select(
-        settlements.c.id,
-        settlements.c.payload,
-        settlements.c.billed_json,
-        settlements.c.flagged,
-        settlements.c.ended_at,
-    ).where(
+class _Settled(NamedTuple):
+    id: int
+    payload: str
+    billed_json: str | None
+    flagged: bool
+    ended_at: int
+
+
+_COLUMNS = select(
+    settlements.c.id,
+    settlements.c.payload,
+    settlements.c.billed_json,
+    settlements.c.flagged,
+    settlements.c.ended_at,
+)
+_SETTLED = Query(_COLUMNS, _Settled)
+
+
+def _settled(conn: Connection, from_at: int, until_at: int, device_id: str | None) -> Iterator[_Settled]:
+    query = _COLUMNS.where(
         settlements.c.ended_at < until_at,
         or_(settlements.c.flagged, settlements.c.settles_order_id.is_not(None)),
     )
@@ -95,7 +108,7 @@ def _settled(conn: Connection, from_at: int, until_at: int, device_id: str | Non
     place = tuple_(settlements.c.ended_at, settlements.c.id)
     after = (from_at, -1)
     while True:
-        page = conn.execute(query.where(place > after)).all()
+        page = _SETTLED.narrowed(query.where(place > after)).all(conn)
         yield from page
         if len(page) < _BATCH:
             return

@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, select, update
 from ..base.problems import Problem, unknown_settlement
 from ..db.audit_events import record_event
 from ..db.engine import to_json
+from ..db.rows import OrderRow, Query, SettlementRow
 from ..db.tables import orders as orders_table
 from ..db.tables import settlements
 from ..db.writer import Transaction
@@ -30,8 +31,9 @@ log = structlog.get_logger()
 NOTE_MAX = 500
 _DECISIONS = {"release": "Released", "waive": "Waived"}
 
-_GET = select(settlements).where(settlements.c.id == bindparam("id"))
-_LOCK = _GET.with_for_update(key_share=True)
+_BY_ID = select(settlements).where(settlements.c.id == bindparam("id"))
+_GET = Query(_BY_ID, SettlementRow)
+_LOCK = Query(_BY_ID.with_for_update(key_share=True), SettlementRow)
 _REVIEW = (
     update(settlements)
     .where(settlements.c.id == bindparam("this"))
@@ -64,12 +66,12 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
 
     Raises Problem: UnknownSettlement, NotFlagged, AlreadyReviewed, NothingToRelease.
     """
-    found = tx.conn.execute(_GET, {"id": settlement_id}).first()
+    found = _GET.first(tx.conn, {"id": settlement_id})
     if found is None:
         raise unknown_settlement()
     # First the order, as whoever stores settlements does; then what may have changed meanwhile.
     order = lookup.lock(tx.conn, found.settles_order_id) if found.settles_order_id else None
-    row = tx.conn.execute(_LOCK, {"id": settlement_id}).one()
+    row = _LOCK.one(tx.conn, {"id": settlement_id})
     if row.reviewed_at is not None:
         raise Problem(409, "AlreadyReviewed", "Somebody has decided about it already", decision=row.review)
     if not row.flagged:
@@ -85,7 +87,7 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
     tx.after_commit(lambda: _tell(context, row, decision))
 
 
-def _billed(row: Any, order: Any | None, decision: str) -> dict[str, Any] | None:
+def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[str, Any] | None:
     """What is billed instead of what the pile said; it adds up.
 
     None where it settles no order. One that does has not been paid: nobody can while it is flagged.
@@ -113,6 +115,6 @@ def _billed(row: Any, order: Any | None, decision: str) -> dict[str, Any] | None
     }
 
 
-def _tell(context: Context, row: Any, decision: str) -> None:
+def _tell(context: Context, row: SettlementRow, decision: str) -> None:
     log.info("settlement_reviewed", order_id=row.order_id, device_id=row.device_id, decision=decision)
     context.hub.wake(row.order_id)

@@ -7,6 +7,8 @@ import orjson
 
 from pile_protocol import pricing
 
+from ..db.rows import OrderRow
+
 MALFORMED = "Malformed"
 
 TIME_SLACK_S = 10  # between a reading and the word about it, on clocks that count whole seconds
@@ -26,7 +28,7 @@ def energy_by_step(steps: list[list[Any]], periods: list[list[Any]]) -> list[tup
     return found
 
 
-def check(order: Any, device_id: str, said: dict[str, Any]) -> tuple[list[str], int | None]:
+def check(order: OrderRow | None, device_id: str, said: dict[str, Any]) -> tuple[list[str], int | None]:
     """(flags, the total computed here) of a settlement against its order's row, which may be None."""
     if order is None:
         return ["UnknownOrder"], None
@@ -45,13 +47,13 @@ def check(order: Any, device_id: str, said: dict[str, Any]) -> tuple[list[str], 
     return flags, total_minor
 
 
-def compute(order: Any, said: dict[str, Any]) -> tuple[int, int, list[list[Any]]] | None:
+def compute(order: OrderRow, said: dict[str, Any]) -> tuple[int, int, list[list[Any]]] | None:
     """pricing.bill of the energies a settlement tells, at its order's locked rate; None: not of that rate."""
     return _computed(order, orjson.loads(order.rate_json), said)
 
 
 def _computed(
-    order: Any, rate: dict[str, Any], said: dict[str, Any]
+    order: OrderRow, rate: dict[str, Any], said: dict[str, Any]
 ) -> tuple[int, int, list[list[Any]]] | None:
     energies = energy_by_step(rate["steps"], said["periods"])
     if energies is None:
@@ -59,7 +61,9 @@ def _computed(
     return pricing.bill(rate, energies, orjson.loads(order.limits_json).get("cost_minor"))
 
 
-def _binding_flags(order: Any, rate: dict[str, Any], device_id: str, said: dict[str, Any]) -> Iterator[str]:
+def _binding_flags(
+    order: OrderRow, rate: dict[str, Any], device_id: str, said: dict[str, Any]
+) -> Iterator[str]:
     if said["device_id"] != device_id or order.device_id != device_id:
         yield "WrongDevice"
     if said["connector"] != order.connector:
@@ -77,7 +81,7 @@ def _energy_flags(said: dict[str, Any]) -> Iterator[str]:
         yield "EnergyMismatch"
 
 
-def _time_flags(order: Any, steps: list[list[Any]], said: dict[str, Any]) -> Iterator[str]:
+def _time_flags(order: OrderRow, steps: list[list[Any]], said: dict[str, Any]) -> Iterator[str]:
     started_at, ended_at = said["started_at"], said["ended_at"]
     if not order.created_at - TIME_SLACK_S <= started_at <= order.expires_at + TIME_SLACK_S:
         yield "StartOutsideOrder"

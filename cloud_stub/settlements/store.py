@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Boolean, and_, bindparam, insert, select, update
@@ -12,6 +12,7 @@ from pile_protocol import seal, topics
 from ..db import json_lists
 from ..db.audit_events import record_events
 from ..db.engine import to_json
+from ..db.rows import Query
 from ..db.tables import orders as orders_table
 from ..db.tables import settlements
 from ..db.writer import Transaction
@@ -28,18 +29,40 @@ _SETTLED = select(settlements.c.settles_order_id).where(
     settlements.c.settles_order_id.in_(json_lists.texts("order_ids"))
 )
 _MAC_DEVICE, _MAC = json_lists.rows("macs", str, str)
-_MACS = select(settlements.c.device_id, settlements.c.mac).where(
-    settlements.c.device_id == _MAC_DEVICE, settlements.c.mac == _MAC
+
+
+class _Sealed(NamedTuple):
+    device_id: str
+    mac: str
+
+
+class _Neighbour(NamedTuple):
+    device_id: str
+    chain_seq: int | None
+    mac: str
+    payload: str
+    flags_json: str
+    settles_order_id: str | None
+
+
+_MACS = Query(
+    select(settlements.c.device_id, settlements.c.mac).where(
+        settlements.c.device_id == _MAC_DEVICE, settlements.c.mac == _MAC
+    ),
+    _Sealed,
 )
 _NEAR_DEVICE, _NEAR_NUMBER = json_lists.rows("near", str, int)
-_NEIGHBOURS = select(
-    settlements.c.device_id,
-    settlements.c.chain_seq,
-    settlements.c.mac,
-    settlements.c.payload,
-    settlements.c.flags_json,
-    settlements.c.settles_order_id,
-).where(settlements.c.device_id == _NEAR_DEVICE, settlements.c.chain_seq == _NEAR_NUMBER)
+_NEIGHBOURS = Query(
+    select(
+        settlements.c.device_id,
+        settlements.c.chain_seq,
+        settlements.c.mac,
+        settlements.c.payload,
+        settlements.c.flags_json,
+        settlements.c.settles_order_id,
+    ).where(settlements.c.device_id == _NEAR_DEVICE, settlements.c.chain_seq == _NEAR_NUMBER),
+    _Neighbour,
+)
 _INSERT = insert(settlements)
 _SET_FLAGS = (
     update(settlements)
@@ -95,11 +118,12 @@ class _Group:
         near = {(one.device_id, one.said["seq"] + d) for one in received for d in (-1, 0, 1)}
         self.orders = lookup.lock_many(conn, order_ids)
         self.settled = set(conn.execute(_SETTLED, {"order_ids": to_json(order_ids)}).scalars())
-        self.macs = {tuple(row) for row in conn.execute(_MACS, {"macs": macs})}
+        self.macs = {(row.device_id, row.mac) for row in _MACS.all(conn, {"macs": macs})}
         # One's neighbours in its chain, by (device id, number): rows, or what is to become one.
         self.chain: dict[tuple[str, int], dict[str, Any]] = {
-            (row["device_id"], row["chain_seq"]): dict(row)
-            for row in conn.execute(_NEIGHBOURS, {"near": to_json(list(near))}).mappings()
+            (row.device_id, row.chain_seq): row._asdict()
+            for row in _NEIGHBOURS.all(conn, {"near": to_json(list(near))})
+            if row.chain_seq is not None
         }
         self._rows: list[dict[str, Any]] = []
         self._transitions = Transitions(tx, context, now)
@@ -143,7 +167,7 @@ class _Group:
         if flags:
             event = {"at": now, "kind": "SettlementFlagged", "device_id": device_id}
             self._events.append(event | {"order_id": said["order_id"], "detail": _detail(one, flags)})
-        if settles:
+        if settles and order is not None:
             self.settled.add(said["order_id"])
             total, energy = said["total_minor"], said["energy_mwh"]
             self._transitions.apply(

@@ -7,21 +7,25 @@ import orjson
 from sqlalchemy import Connection, bindparam, select
 
 from ..base.problems import unknown_settlement
+from ..db.rows import Query, SettlementRow
 from ..db.tables import settlements
 from ..messaging import decoding
 from ..orders import lookup
 from . import rules
 from .rules import MALFORMED
 
-_OF_ORDER = select(settlements).where(settlements.c.settles_order_id == bindparam("order_id"))
+_ALL = select(settlements)
+_SETTLEMENTS = Query(_ALL, SettlementRow)
+_OF_ORDER = Query(_ALL.where(settlements.c.settles_order_id == bindparam("order_id")), SettlementRow)
+_BY_ID = Query(_ALL.where(settlements.c.id == bindparam("id")), SettlementRow)
 
 
-def of_order(conn: Connection, order_id: str) -> Any | None:
+def of_order(conn: Connection, order_id: str) -> SettlementRow | None:
     """The row of the settlement that settles the order."""
-    return conn.execute(_OF_ORDER, {"order_id": order_id}).first()
+    return _OF_ORDER.first(conn, {"order_id": order_id})
 
 
-def settlement_view(row: Any) -> dict[str, Any]:
+def settlement_view(row: SettlementRow) -> dict[str, Any]:
     """The settlement as the pile sealed it, with what was found of it here.
 
     Of a malformed one: null where a member is not what it should be, and the sealed text beside them.
@@ -44,14 +48,14 @@ def settlement_view(row: Any) -> dict[str, Any]:
     )
 
 
-def bill(row: Any) -> dict[str, Any]:
+def bill(row: SettlementRow) -> dict[str, Any]:
     """The settlement as its driver is billed: as sealed, unless somebody decided otherwise (reviews)."""
     return settlement_view(row) | json.loads(row.billed_json or "{}") | {"review": row.review}
 
 
 def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
     """A settlement as the pile sealed it, beside what its order's locked rate gives. Raises Problem."""
-    row = conn.execute(select(settlements).where(settlements.c.id == settlement_id)).first()
+    row = _BY_ID.first(conn, {"id": settlement_id})
     if row is None:
         raise unknown_settlement()
     shown = settlement_view(row)
@@ -84,7 +88,7 @@ def list_views(
     before: int | None,
 ) -> list[dict[str, Any]]:
     """Newest first, older than settlement `before`."""
-    query = select(settlements)
+    query = _ALL
     if flagged is not None:
         query = query.where(settlements.c.flagged == flagged)
     if reviewed is not None:
@@ -94,6 +98,5 @@ def list_views(
         query = query.where(settlements.c.device_id == device_id)
     if before is not None:
         query = query.where(settlements.c.id < before)
-    return [
-        settlement_view(row) for row in conn.execute(query.order_by(settlements.c.id.desc()).limit(limit))
-    ]
+    query = query.order_by(settlements.c.id.desc()).limit(limit)
+    return [settlement_view(row) for row in _SETTLEMENTS.narrowed(query).all(conn)]
