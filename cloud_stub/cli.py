@@ -29,6 +29,7 @@ from .http import request_deadline
 from .http.operator import PileBody
 from .messaging.outbox import put_row
 from .orders import views as order_views
+from .orders.transitions import release_of_pile
 from .piles import labels, registry, removal
 from .piles.credentials import admit, revoke
 from .rates import model, versions
@@ -188,7 +189,9 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
 def _pile_remove(settings: Settings, options: argparse.Namespace) -> int:
     with _database(settings) as store:
         with store.writing.begin() as conn:
-            pile = removal.remove(Transaction(conn), put_row, options.device_id, options.force, now_s())
+            pile = removal.remove(
+                Transaction(conn), put_row, release_of_pile, options.device_id, options.force, now_s()
+            )
         revoke(settings, options.device_id)
     _print({"device_id": options.device_id, "removed_at": pile.removed_at})
     return 0

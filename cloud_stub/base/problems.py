@@ -1,13 +1,9 @@
-"""RFC 9457 problem details: the one shape of every error that leaves over HTTP.
+"""Errors for whoever called over HTTP; http/problem_details.py makes the answers (RFC 9457).
 
 A unit of work raises Problem *before* its first write, so the writer may keep the rest of its group.
 """
 
 from typing import Any
-
-from fastapi.responses import JSONResponse
-
-CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
@@ -32,9 +28,6 @@ class Problem(Exception):
         if self.detail:
             found["detail"] = self.detail
         return found | self.members
-
-    def response(self) -> JSONResponse:
-        return JSONResponse(self.body(), self.status, self.headers, media_type=CONTENT_TYPE)
 
 
 def unknown_pile(device_id: str) -> Problem:

@@ -1,4 +1,4 @@
-"""What is kept for people to look into: events of piles and orders, and messages that could not be used."""
+"""Audit events of piles and orders: what an operator may have to look into later."""
 
 from typing import Any
 

@@ -204,7 +204,7 @@ events = Table(
 progress = Table(
     "progress",
     metadata,
-    Column("name", String(32), primary_key=True),  # of a duty that goes through the orders
+    Column("name", String(32), primary_key=True),  # of the retention job
     Column("place", String(40), nullable=False),  # the last order it has done
 )
 

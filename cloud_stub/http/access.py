@@ -45,18 +45,18 @@ async def own_order(
     ] = None,
 ) -> OrderRow:
     """The row of an order that whoever asks may see. Raises Problem (UnknownOrder)."""
-    given = token or bearer_token(request.headers.get("authorization"))
+    presented = token or bearer_token(request.headers.get("authorization"))
     return lookup.require_access(
-        await quick(cloud, lambda conn: lookup.find(conn, order_id)), given, operator
+        await quick(cloud, lambda conn: lookup.find(conn, order_id)), presented, operator
     )
 
 
-async def limit_orders(request: Request, cloud: TheCloud) -> None:
-    _limit(request, cloud.order_limit)
+async def limit_orders(request: Request) -> None:
+    _limit(request, request.app.state.order_limit)
 
 
-async def limit_quotes(request: Request, cloud: TheCloud) -> None:
-    _limit(request, cloud.quote_limit)
+async def limit_quotes(request: Request) -> None:
+    _limit(request, request.app.state.quote_limit)
 
 
 def _limit(request: Request, limit: RateLimit) -> None:

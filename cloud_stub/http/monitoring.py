@@ -35,9 +35,9 @@ async def readyz(cloud: TheCloud, response: Response) -> dict[str, Any]:
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request, cloud: TheCloud) -> Response:
     """In Prometheus' text format. Bearer token: RATELOCK_METRICS_TOKEN's, or the operator's."""
-    given = bearer_token(request.headers.get("authorization")) or ""
+    presented = bearer_token(request.headers.get("authorization")) or ""
     known = [cloud.operator_token, cloud.settings.metrics_token or cloud.operator_token]
-    if not any(secrets_equal(given, each) for each in known):
+    if not any(secrets_equal(presented, each) for each in known):
         raise unauthorized()
     cloud.metrics.mqtt_connected.set(cloud.link.connected)
     cloud.metrics.writer_waiting.set(cloud.writer.waiting)

@@ -1,9 +1,9 @@
 """Messages of piles: read on paho's thread, acted on in the writer's transaction, acknowledged after commit.
 
-Whatever cannot be used is kept in `rejects` with its reason and acknowledged too: a message that can never be
-taken must not be sent for ever. Only while the database fails does one wait, to be tried again. A settlement
-that is sealed rightly and says something wrong is no such message: it is stored, flagged, and acknowledged to
-its pile, which would send it for ever otherwise, and nothing after it.
+A message that cannot be used becomes a dead letter (table `rejects`) with its reason and is acknowledged too,
+so that the broker does not deliver it for ever. Only while the database fails is a message kept and tried
+again. A settlement with a right seal and wrong content is no dead letter: it is stored, flagged and
+acknowledged, because its pile would otherwise repeat it for ever and send nothing after it.
 
     reasons: UnknownTopic Malformed UnknownPile BadSeal UnknownOrder WrongDevice WrongConnector InternalError
 """
@@ -32,11 +32,11 @@ log = structlog.get_logger()
 
 @dataclass(eq=False, slots=True)
 class _Item:
-    """name: of the topic; told: what the message says; unusable: why nothing of it can be used."""
+    """name: of the topic; message: None where it could not be decoded; unusable: why."""
 
     incoming: Incoming
     name: str
-    told: PileMessage | None
+    message: PileMessage | None
     unusable: UnusableMessage | None = None
 
 
@@ -49,9 +49,9 @@ class Receiver:
         self._writer = writer
         self._meters = MeterSampling(context.hub, context.settings.meter_sample_s)
         self._to_retry: deque[Incoming] = deque()
-        link.on_message = self.take
+        link.on_message = self.receive
 
-    def take(self, incoming: Incoming) -> None:
+    def receive(self, incoming: Incoming) -> None:
         """Queue what the message asks for."""
         try:
             device_id, name = topics.parse(incoming.topic)
@@ -65,23 +65,23 @@ class Receiver:
             self._link.ack(incoming)
             return
         try:
-            told = PileMessage(device_id, name, decoding.decode(name, incoming.payload), incoming.payload)
+            message = PileMessage(device_id, name, decoding.decode(name, incoming.payload), incoming.payload)
         except MessageError as error:
-            self._take_malformed(incoming, device_id, name, str(error))
+            self._receive_malformed(incoming, device_id, name, str(error))
             return
-        if name == topics.METER and not self._meters.is_due(device_id, told.said):
+        if name == topics.METER and not self._meters.is_due(device_id, message.fields):
             self._link.ack(incoming)
         else:
-            self._writer.submit_to(self, _Item(incoming, name, told))
+            self._writer.submit_to(self, _Item(incoming, name, message))
 
-    def _take_malformed(self, incoming: Incoming, device_id: str, name: str, why: str) -> None:
+    def _receive_malformed(self, incoming: Incoming, device_id: str, name: str, why: str) -> None:
         """A settlement may still be one, from a pile newer than this cloud; anything else is of no use."""
-        said = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
-        if said is None:
+        fields = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
+        if fields is None:
             self._reject(incoming, name, UnusableMessage("Malformed", why))
         else:
-            told = PileMessage(device_id, name, said, incoming.payload, malformed=why)
-            self._writer.submit_to(self, _Item(incoming, name, told))
+            message = PileMessage(device_id, name, fields, incoming.payload, malformed=why)
+            self._writer.submit_to(self, _Item(incoming, name, message))
 
     def _reject(self, incoming: Incoming, name: str, unusable: UnusableMessage) -> None:
         self._writer.submit_to(self, _Item(incoming, name, None, unusable))
@@ -89,17 +89,17 @@ class Receiver:
     def retry(self) -> None:
         """Try again what the database could not take."""
         for _ in range(len(self._to_retry)):
-            self.take(self._to_retry.popleft())
+            self.receive(self._to_retry.popleft())
 
     def do(self, tx: Transaction, items: list[_Item]) -> None:
         """As writer.Batch."""
         now = now_s()
-        told = [item.told for item in items if item.told]
-        if told:
-            Handlers(self._context, self._meters, tx, now).take(told)
+        batch = [item.message for item in items if item.message]
+        if batch:
+            Handlers(self._context, self._meters, tx, now).handle(batch)
         rejected = []
         for item in items:
-            unusable = item.unusable or (item.told and item.told.unusable)
+            unusable = item.unusable or (item.message and item.message.unusable)
             if unusable:
                 incoming = item.incoming
                 rejected.append((incoming, unusable))
@@ -111,10 +111,8 @@ class Receiver:
     def _done(self, items: list[_Item], rejected: list[tuple[Incoming, UnusableMessage]]) -> None:
         for incoming, unusable in rejected:
             self._context.metrics.rejects.labels(unusable.reason).inc()
-            said = {"reason": unusable.reason, "detail": unusable.detail}
-            log.warning(
-                "message_rejected", topic=incoming.topic[:200], device_id=_device_of(incoming), **said
-            )
+            why = {"reason": unusable.reason, "detail": unusable.detail}
+            log.warning("message_rejected", topic=incoming.topic[:200], device_id=_device_of(incoming), **why)
         at_ns = time.monotonic_ns()
         for item in items:
             self._link.ack(item.incoming)

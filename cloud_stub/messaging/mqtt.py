@@ -1,4 +1,4 @@
-"""The cloud's one MQTT connection: paho, told to wait with acknowledgements and not to wait with bytes.
+"""The cloud's MQTT connection: a paho client with manual acknowledgement and TCP_NODELAY.
 
 A message is acknowledged by `ack` once what it says is committed; until then the broker keeps it.
 

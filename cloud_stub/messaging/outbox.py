@@ -3,7 +3,7 @@
     put -> row -> commit -> published -> PUBACK of the broker -> marked as sent
                                           (what the broker retains: forgotten here)
 
-A row stays until the pile has answered (the order's life deletes it), so a pile that greets gets it again.
+A row stays until the pile has answered (a transition of the order deletes it), so hello gets it sent again.
 What was committed but not sent when a process ended goes out at the next connection, or is taken over by
 another worker: whoever sends a row has it on lease for LEASE_S, and nobody else sends it meanwhile. Nothing
 goes expired.
@@ -131,7 +131,7 @@ class Dispatch:
         self._send_rows(tx, rows)
 
     def _on_connect(self) -> None:
-        # Alone, whatever is on lease was this process's own, perhaps in an earlier life.
+        # Without other workers, every lease is this process's own, perhaps from before a restart.
         self.send_unsent(leased=not self._link.shared)
 
     def send_unsent(self, leased: bool = False) -> None:

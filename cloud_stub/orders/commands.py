@@ -13,7 +13,6 @@ from ..messaging.outbox import withdraw_orders
 from ..piles import registry
 from . import lookup, states, transitions
 from .context import Context
-from .transitions import REQUEST_STOP
 
 
 def put_sealed(
@@ -39,7 +38,7 @@ def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> 
         raise unknown_order()
     if row.state not in states.HOLDING or row.state == states.FINISHING or row.stop_requested_at is not None:
         return row
-    tx.conn.execute(REQUEST_STOP, {"this": order_id, "at": now})
+    transitions.request_stop(tx.conn, order_id, now)
     command = {
         "kind": "command",
         "device_id": row.device_id,

@@ -1,7 +1,7 @@
-"""Orders: made by a phone, told to a pile, moved by what the pile says, stopped and paid.
+"""Making an order: a phone confirms a rate, the order is written and its sealed message put into the outbox.
 
-Every function here that takes a Transaction is (part of) a unit of the writer: what it decides holds against
-every other order, and it raises Problem before its first write.
+Functions that take a Transaction run in a unit of the writer: nothing else writes meanwhile. They raise
+Problem before their first write.
 """
 
 import hashlib

@@ -7,15 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from ..base.clock import now_s
-from ..db.rows import MeterSampleRow, OrderRow, PaymentRow, Query
-from ..db.tables import meter_samples, orders, payments
-from ..settlements import views as settlement_views
+from ..db.rows import MeterSampleRow, OrderRow, Query
+from ..db.tables import meter_samples, orders
 from . import states
 from .hub import Hub
 
 LIVE_S = 5  # so young a meter value needs no comparing with what is stored
 
-_PAYMENT = Query(select(payments).where(payments.c.order_id == bindparam("order_id")), PaymentRow)
 _ALL = select(orders)
 _ORDERS = Query(_ALL, OrderRow)
 _LATEST_SAMPLE = Query(
@@ -48,19 +46,14 @@ _BRIEF = (
 
 
 def order_view(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
-    """The order as its owner sees it: state, locked rate, latest meter value, settlement, payment."""
+    """State, limits, locked rate, latest meter value; settlements.views.order_with_bill adds the bill."""
     rate = json.loads(row.rate_json)
-    settled = row.state in (states.SETTLED, states.PAID)
-    settlement = settlement_views.of_order(conn, row.order_id) if settled else None
-    payment = _PAYMENT.first(conn, {"order_id": row.order_id}) if row.state == states.PAID else None
     return brief(row) | {
         "limits": json.loads(row.limits_json),
         "rate": rate,
         "currency": rate["currency"],
         "minor_digits": rate["minor_digits"],
         "meter": meter(conn, hub, row),
-        "settlement": settlement_views.bill(settlement) if settlement else None,
-        "payment": payment._asdict() if payment else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""The piles: registering them, their keys, and what is known of each."""
+"""The table of piles: registering one, reading and locking rows."""
 
 import secrets
 from collections.abc import Iterable

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ..base.problems import Problem
 from ..db.audit_events import record_event, record_events
@@ -33,11 +33,6 @@ _HELD = Query(
     ),
     _Held,
 )
-_RELEASE = (
-    update(orders)
-    .where(orders.c.device_id == bindparam("of"), orders.c.holds)
-    .values(holds=False, version=orders.c.version + 1)
-)
 _WITHDRAW = delete(outbox).where(outbox.c.device_id == bindparam("of"))
 _REMOVE = (
     update(piles_table)
@@ -46,11 +41,19 @@ _REMOVE = (
 )
 
 
-def remove(tx: Transaction, put: Callable[..., object], device_id: str, force: bool, now: int) -> PileRow:
+def remove(
+    tx: Transaction,
+    put: Callable[..., object],
+    release_orders: Callable[[Connection, str], None],
+    device_id: str,
+    force: bool,
+    now: int,
+) -> PileRow:
     """Remove the pile as of `now`; returns its row. Doing it again changes nothing.
 
-    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. Raises Problem: UnknownPile,
-    PileInUse while it charges, SettlementsWaiting where `force` would lose some.
+    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. release_orders: transitions'
+    release_of_pile. Raises Problem: UnknownPile, PileInUse while it charges, SettlementsWaiting where `force`
+    would lose some.
     """
     pile = registry.get(tx.conn, device_id, lock=True, removed=True)
     if pile.removed_at is not None:
@@ -68,7 +71,7 @@ def remove(tx: Transaction, put: Callable[..., object], device_id: str, force: b
         )
     lost = {"at": now, "kind": "OrderLost", "device_id": device_id}
     record_events(tx.conn, [lost | {"order_id": each.order_id, "detail": each.state} for each in held])
-    tx.conn.execute(_RELEASE, {"of": device_id})
+    release_orders(tx.conn, device_id)
     tx.conn.execute(_WITHDRAW, {"of": device_id})
     tx.conn.execute(_REMOVE, {"of": device_id, "at": now})
     detail = f"{waiting} settlements given up" if waiting else ""
@@ -79,6 +82,6 @@ def remove(tx: Transaction, put: Callable[..., object], device_id: str, force: b
 
 
 def _waiting(pile: PileRow, held: int) -> int:
-    """How many settlements are still at the pile: those it told of, and of orders that it never settled."""
-    told = orjson.loads(pile.status_json).get("outbox", 0) if pile.status_json else 0
-    return told + held
+    """How many settlements are still at the pile: as it reported, and one for each unsettled order."""
+    reported = orjson.loads(pile.status_json).get("outbox", 0) if pile.status_json else 0
+    return reported + held

@@ -21,7 +21,7 @@ def is_stopped(connector: dict[str, Any]) -> bool:
 
 
 def reported_connectors(pile: PileRow) -> dict[int, dict[str, Any]]:
-    """What the pile last said of each connector."""
+    """Each connector as the pile last reported it, by number."""
     status = orjson.loads(pile.status_json) if pile.status_json else {}
     return {each["connector"]: each for each in status.get("connectors", ())}
 
@@ -34,18 +34,18 @@ def connector_views(conn: Connection, pile: PileRow, now: int) -> list[dict[str,
 
 def connector_views_with(pile: PileRow, held: Container[int]) -> list[dict[str, Any]]:
     """As connector_views, of a pile whose connectors `held` are kept by orders."""
-    said_of = reported_connectors(pile)
+    reported_of = reported_connectors(pile)
     views = []
     for connector in range(1, pile.connectors + 1):
-        said = said_of.get(connector, {})
-        status = said.get("status", "Unavailable") if pile.online else "Unavailable"
-        busy = connector in held or said.get("order_id") is not None or status in _BUSY_STATUSES
+        reported = reported_of.get(connector, {})
+        status = reported.get("status", "Unavailable") if pile.online else "Unavailable"
+        busy = connector in held or reported.get("order_id") is not None or status in _BUSY_STATUSES
         views.append(
             {
                 "connector": connector,
                 "status": status,
-                "fault": said.get("fault"),
-                "plugged": said.get("plugged", False),
+                "fault": reported.get("fault"),
+                "plugged": reported.get("plugged", False),
                 "busy": busy,
             }
         )
@@ -53,7 +53,7 @@ def connector_views_with(pile: PileRow, held: Container[int]) -> list[dict[str, 
 
 
 def pile_view(conn: Connection, pile: PileRow, now: int) -> dict[str, Any]:
-    """What a phone is shown of a pile."""
+    """The pile as the phone's page gets it."""
     return pile_view_with(pile, connector_views(conn, pile, now))
 
 

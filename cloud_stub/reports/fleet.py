@@ -121,12 +121,13 @@ def _held(conn: Connection, device_ids: Sequence[str], now: int) -> defaultdict[
 
 
 def _view(conn: Connection, hub: Hub, row: PileRow, held: dict[int, OrderRow]) -> dict[str, Any]:
-    told = pile_views.reported_connectors(row)
+    connectors_reported = pile_views.reported_connectors(row)
     connectors = [
         each
         | {
             "order": _running(conn, hub, held.get(each["connector"])),
-            "emergency_stop": row.online and pile_views.is_stopped(told.get(each["connector"], {})),
+            "emergency_stop": row.online
+            and pile_views.is_stopped(connectors_reported.get(each["connector"], {})),
         }
         for each in pile_views.connector_views_with(row, held)
     ]

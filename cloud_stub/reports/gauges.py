@@ -1,4 +1,8 @@
-"""Prometheus gauges that are read from the database."""
+"""Prometheus gauges that are read from the database.
+
+Every worker reports the same values: take their maximum (and the sum of what base/metrics.py counts).
+The queries run at most once in FRESH_S, and only over open rows, not over history.
+"""
 
 import threading
 import time
@@ -27,6 +31,7 @@ class DatabaseGauges(Collector):
     """Gauges read from the database when somebody asks."""
 
     def __init__(self, store: Store, silent_s: int):
+        """silent_s: a pile that is online and has sent nothing for so long is counted as silent."""
         self._store = store
         self._silent_s = silent_s
         self._lock = threading.Lock()
