@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     reread_ms: int = Field(default=500, ge=10, le=60_000)
     # A pile says something every 30 s: after so long a silence it is lost, whatever the broker thinks.
     pile_silent_s: int = Field(default=90, ge=10, le=86_400)
+    # So long after the latest end of an order, during which its pile sent nothing, the order is lost.
+    order_lost_after_s: int = Field(default=86_400, ge=60, le=31_536_000)
+    # For tests: an event that the state of its order does not know also raises.
+    raise_unknown_events: bool = False
     # Meter values of orders older than this are thinned, then dropped.
     meter_thin_after_days: int = Field(default=30, ge=1, le=36_500)
     meter_drop_after_days: int = Field(default=400, ge=1, le=36_500)

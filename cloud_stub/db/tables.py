@@ -98,6 +98,18 @@ orders = Table(
         postgresql_where=text("holds"),
     ),
     Index(
+        "orders_holding_until",
+        "window_end_at",
+        sqlite_where=text("holds = 1"),
+        postgresql_where=text("holds"),
+    ),
+    Index(
+        "orders_stopping",
+        "order_id",
+        sqlite_where=text("holds = 1 AND stop_requested_at IS NOT NULL"),
+        postgresql_where=text("holds AND stop_requested_at IS NOT NULL"),
+    ),
+    Index(
         "orders_pending",
         "expires_at",
         sqlite_where=text("state = 'Pending'"),

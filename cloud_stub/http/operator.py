@@ -14,7 +14,7 @@ from ..db import audit_events
 from ..intake import dead_letters
 from ..orders import commands, states
 from ..orders import views as order_views
-from ..orders.transitions import release_of_pile
+from ..orders.transitions import lose_with_pile
 from ..piles import registry, removal
 from ..piles.credentials import admit, revoke
 from ..rates import model, versions
@@ -96,8 +96,8 @@ async def remove_pile(
     force: Annotated[bool, Query(description="Also where settlements at the pile would be lost")] = False,
 ) -> dict[str, Any]:
     """Remove a pile: it gets in nowhere any more. Its orders, settlements and receipts stay, and its id."""
-    put = cloud.dispatch.put
-    pile = await cloud.write(lambda tx: removal.remove(tx, put, release_of_pile, device_id, force, now_s()))
+    put, lose = cloud.dispatch.put, lose_with_pile(cloud.context)
+    pile = await cloud.write(lambda tx: removal.remove(tx, put, lose, device_id, force, now_s()))
     await asyncio.to_thread(revoke, cloud.settings, device_id)
     return {"device_id": device_id, "removed_at": pile.removed_at}
 
@@ -164,6 +164,16 @@ async def list_orders(
     """The orders, newest first."""
     found = await read(cloud, lambda conn: order_views.list_orders(conn, wanted, limit, before))
     return _page(found, limit, "order_id")
+
+
+@router.post("/orders/{order_id}/close")
+async def close_order(cloud: TheCloud, order_id: str, body: commands.CloseBody) -> dict[str, Any]:
+    """End an order whose settlement is not expected any more, with a reason; it becomes Lost.
+
+    A settlement that arrives all the same is still billed. Closing a lost order again changes nothing.
+    """
+    row = await cloud.write(lambda tx: commands.close_order(tx, cloud.context, order_id, body, now_s()))
+    return order_views.list_item(row)
 
 
 @router.get("/settlements")

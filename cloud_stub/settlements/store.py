@@ -42,6 +42,7 @@ class _Neighbour(NamedTuple):
     payload: str
     flags_json: str
     settles_order_id: str | None
+    total_minor: int
 
 
 _MACS = Query(
@@ -59,6 +60,7 @@ _NEIGHBOURS = Query(
         settlements.c.payload,
         settlements.c.flags_json,
         settlements.c.settles_order_id,
+        settlements.c.total_minor,
     ).where(settlements.c.device_id == _NEAR_DEVICE, settlements.c.chain_seq == _NEAR_NUMBER),
     _Neighbour,
 )
@@ -124,6 +126,7 @@ class _Group:
         self._transitions = Transitions(tx, context, now)
         self._closed_gaps: list[dict[str, Any]] = []
         self._followers: list[str] = []  # orders whose settlement has other flags now
+        self._free: list[str] = []  # of the followers, those that are right now and have a total of zero
         self._events: list[dict[str, Any]] = []
 
     def add(self, one: SealedSettlement, now: int) -> None:
@@ -167,15 +170,17 @@ class _Group:
         if settles and order is not None:
             self.settled.add(fields["order_id"])
             total, energy = fields["total_minor"], fields["energy_mwh"]
-            self._transitions.apply(
-                order, states.SETTLEMENT_STORED, fields["stop_reason"], total=total, energy=energy
-            )
+            self._transitions.settle(order, fields["stop_reason"], total, energy, payable=not flags)
+        elif one.malformed and order is not None and order.device_id == device_id:
+            self._transitions.apply(order, states.ORDER_LOST, states.SETTLEMENT_MALFORMED)
 
     def write(self, tx: Transaction, context: Context) -> None:
         if self._rows:
             tx.conn.execute(_INSERT, self._rows)
         if self._followers:  # before their settlements, as whoever reviews one locks them
             count_change(tx.conn, self._followers)
+            for order in lookup.lock_many(tx.conn, self._free).values():
+                self._transitions.close_if_nothing_to_pay(order, 0)
             tx.after_commit(lambda: context.hub.wake_all(self._followers))
         if self._closed_gaps:
             tx.conn.execute(_SET_FLAGS, self._closed_gaps)
@@ -215,6 +220,8 @@ class _Group:
         self._closed_gaps.append(gap | {"flags": later["flags_json"], "any": later["flagged"]})
         if later["settles_order_id"] is not None:
             self._followers.append(later["settles_order_id"])
+            if not flags and later["total_minor"] == 0:
+                self._free.append(later["settles_order_id"])
 
 
 def _detail(one: SealedSettlement, flags: list[str]) -> str:

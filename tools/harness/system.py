@@ -258,13 +258,20 @@ class System(Started):
         return self._children.kill_one(child)
 
     def wait_until_online(self, device_id: str, child: Child, timeout_s: float = 30) -> None:
-        """Returns once the cloud shows the pile online. Raises ProcessError, at once if `child` ended."""
+        """Returns once the cloud shows the pile online, with its clock set.
+
+        Raises ProcessError, at once if `child` ended.
+        """
         deadline = time.monotonic() + timeout_s
-        while not self.phone.get(f"/api/piles/{device_id}").json()["online"]:
+        while not self._is_ready(device_id):
             child.check_alive()
             if time.monotonic() > deadline:
                 raise ProcessError(f"{device_id} is not online after {timeout_s:g} s\n{child.tail()}")
             time.sleep(0.02)
+
+    def _is_ready(self, device_id: str) -> bool:
+        view = self.phone.get(f"/api/piles/{device_id}").json()
+        return view["online"] and view["clock_set"]
 
     def check_alive(self) -> None:
         """Raises ProcessError where the broker or the cloud has ended by itself."""
