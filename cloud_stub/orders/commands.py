@@ -80,7 +80,7 @@ def close_order(tx: Transaction, context: Context, order_id: str, body: CloseBod
     The pile is told to stop, should it come back before the order's latest end. Closing a lost order again
     changes nothing. Raises Problem: UnknownOrder, OrderEnded, OrderRunning.
     """
-    row = lookup.lock(tx.conn, order_id) if "\0" not in order_id else None
+    row = lookup.lock(tx.conn, order_id)
     if row is None:
         raise unknown_order()
     if row.state == states.LOST:

@@ -20,7 +20,7 @@ _LOSE_WITH_PILE = (
 _CLOSE_FREE = (
     "UPDATE orders SET state = 'Paid', paid_at = settled_at, version = version + 1"
     " WHERE state = 'Settled' AND total_minor = 0 AND order_id IN"
-    " (SELECT settles_order_id FROM settlements WHERE NOT flagged AND total_minor = 0 OR review = 'Waived')"
+    " (SELECT settles_order_id FROM settlements WHERE NOT flagged)"
 )
 
 
