@@ -185,6 +185,8 @@ outbox = Table(
         sqlite_where=text("sent_at IS NULL"),
         postgresql_where=text("sent_at IS NULL"),
     ),
+    # No id twice: the acknowledgement of a deleted message must not count for a later one.
+    sqlite_autoincrement=True,
 )
 
 meter_samples = Table(

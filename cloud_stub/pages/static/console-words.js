@@ -17,6 +17,7 @@ const EVENTS = {
   SettlementFlagged: ["Settlement flagged", "bad"],
   OrderRefused: ["Refused an order", "warn"],
   OrderLost: ["Lost an order", "bad"],
+  OrderClosed: ["Order closed", "warn"],
   LateWord: ["Spoke too late of an order", "warn"],
 };
 
@@ -24,7 +25,7 @@ const EVENTS = {
 export function eventWords({ kind, detail }) {
   const [text, tone] = EVENTS[kind] ?? [words(kind), "off"];
   const more =
-    kind === "SettlementReviewed" || kind === "PileRemoved"
+    ["SettlementReviewed", "PileRemoved", "OrderClosed"].includes(kind)
       ? detail
       : kind === "RatePublished"
       ? "…" + detail.slice(-8)
@@ -37,6 +38,9 @@ const REASONS = {
   Local: "Stopped at the pile",
   EVDisconnected: "Vehicle unplugged",
   StoppedByEV: "Stopped by the vehicle",
+  PileSilent: "The pile was not heard of any more",
+  NotAtPile: "The pile has neither the order nor a settlement",
+  SettlementMalformed: "Nothing can be billed from its settlement",
   Other: "Another reason",
 };
 

@@ -51,8 +51,8 @@ function table(bill) {
   );
 }
 
-/** The view; update({order, pile, paying, failure}) draws it. done() also closes a bill of nothing. */
-export function receiptView(pay, done) {
+/** The view; update({order, pile, paying, failure}) draws it. pay(), leave(): of its buttons. */
+export function receiptView(pay, leave) {
   const { receipt: w } = t;
   const title = h("h1", { tabindex: "-1" }, w.title);
   const element = h("main");
@@ -106,7 +106,7 @@ export function receiptView(pay, done) {
             "div.row",
             h("button.button", { id: "print", onclick: () => window.print() }, w.print),
             h("button.button", { id: "save", onclick: () => save(order.order_id) }, w.save),
-            over && h("button.button", { id: "done", disabled: paying, onclick: done }, w.done)
+            over && h("button.button", { id: "done", disabled: paying, onclick: leave }, w.done)
           )
         )
       );

@@ -25,6 +25,10 @@ _CLOSE_FREE = (
 
 
 def upgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        # PostgreSQL's sequences give no id twice; SQLite needs AUTOINCREMENT for that.
+        with op.batch_alter_table("outbox", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
+            pass
     for name, column, where in (
         ("orders_holding_until", "window_end_at", ""),
         ("orders_stopping", "order_id", " AND stop_requested_at IS NOT NULL"),
