@@ -119,6 +119,7 @@ def test_an_order_from_confirmation_to_payment_scans_nothing(
     total = phone.get()["settlement"]["total_minor"]
     assert phone.pay(total).status_code == 200
     pile.hello()
+    cloud.jobs.run_once(message["issued_at"] - cloud.settings.pile_silent_s)  # from then on it hears piles
     cloud.jobs.run_once(message["issued_at"], sweep=True)
     for days in (31, 401):
         cloud.jobs.retain(message["issued_at"] + days * DAY_S)
