@@ -1,4 +1,4 @@
-"""What mosquitto is told: one listener, no anonymous clients, and an ACL by direction."""
+"""The configuration of mosquitto: one listener, no anonymous clients, an ACL by direction."""
 
 from __future__ import annotations
 
