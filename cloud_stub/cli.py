@@ -26,7 +26,7 @@ from .cloud import Cloud
 from .db.engine import Store
 from .db.writer import Transaction
 from .http import request_deadline
-from .http.operator import PileBody
+from .http.operator import ConnectorPowerBody, PileBody
 from .messaging.outbox import put_row
 from .orders import commands as order_commands
 from .orders import views as order_views
@@ -81,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
         "--force", action="store_true", help="also where settlements at the pile would be lost"
     )
     remove.set_defaults(command=_pile_remove)
+    power = pile.add_parser("power", help="set the most that a connector of a pile carries")
+    power.add_argument("device_id")
+    power.add_argument("watts", help="watts, or `default`: RATELOCK_CONNECTOR_POWER_W")
+    power.set_defaults(command=_pile_power)
     label = pile.add_parser("label", help="labels with the piles' QR codes, to print")
     label.add_argument("device_id", nargs="+")
     label.add_argument("--pdf", type=Path, metavar="FILE", help="sheets of A4, six labels each")
@@ -211,6 +215,15 @@ def _pile_remove(settings: Settings, options: argparse.Namespace) -> int:
             pile = removal.remove(Transaction(conn), put_row, lose, options.device_id, options.force, now_s())
         revoke(settings, options.device_id)
     _print({"device_id": options.device_id, "removed_at": pile.removed_at})
+    return 0
+
+
+def _pile_power(settings: Settings, options: argparse.Namespace) -> int:
+    watts = None if options.watts == "default" else int(options.watts) if options.watts.isdecimal() else -1
+    body = ConnectorPowerBody(power_w=watts)
+    with _database(settings) as store, store.writing.begin() as conn:
+        registry.set_connector_power(Transaction(conn), options.device_id, body.power_w)
+    _print({"device_id": options.device_id, "connector_power_w": body.power_w})
     return 0
 
 

@@ -7,6 +7,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .base.tokens import read_or_create_secret
 
+CONNECTOR_POWER_MIN_W, CONNECTOR_POWER_MAX_W = 100, 1_000_000_000
+
 
 class Settings(BaseSettings):
     """Defaults are those of one machine on its own; units are in the names.
@@ -45,6 +47,9 @@ class Settings(BaseSettings):
     expiry_grace_s: int = Field(default=5, ge=0, le=300)
     duration_s: int = Field(default=12 * 3600, ge=1, le=86_400)
     command_life_s: int = Field(default=300, ge=1, le=86_400)
+    # The most that a connector can carry, in watts, unless its pile has a value of its own. 43 kW is the
+    # strongest AC connector; a settlement that tells more is flagged.
+    connector_power_w: int = Field(default=50_000, ge=CONNECTOR_POWER_MIN_W, le=CONNECTOR_POWER_MAX_W)
     meter_sample_s: int = Field(default=10, ge=1, le=3600)
     duty_period_s: int = Field(default=1, ge=1, le=60)
     # How soon who watches an order sees what another worker changed.

@@ -38,6 +38,16 @@ class PileBody(BaseModel):
     connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 
+class ConnectorPowerBody(BaseModel):
+    """The most that a connector of the pile carries, in watts; null: what all piles have by default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    power_w: int | None = Field(
+        ge=registry.CONNECTOR_POWER_MIN_W, le=registry.CONNECTOR_POWER_MAX_W, examples=[7400]
+    )
+
+
 class ResetBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -100,6 +110,13 @@ async def remove_pile(
     pile = await cloud.write(lambda tx: removal.remove(tx, put, lose, device_id, force, now_s()))
     await asyncio.to_thread(revoke, cloud.settings, device_id)
     return {"device_id": device_id, "removed_at": pile.removed_at}
+
+
+@router.put("/piles/{device_id}/connector-power")
+async def set_connector_power(cloud: TheCloud, device_id: str, body: ConnectorPowerBody) -> dict[str, Any]:
+    """Set what a connector of the pile carries at most: a settlement that tells more is flagged."""
+    await cloud.write(lambda tx: registry.set_connector_power(tx, device_id, body.power_w))
+    return {"device_id": device_id, "connector_power_w": body.power_w}
 
 
 @router.put("/piles/{device_id}/rate", status_code=201)

@@ -139,7 +139,7 @@ class Handlers:
             self._hello(each.device_id, each.fields)
 
     def _hello(self, device_id: str, hello: dict[str, Any]) -> None:
-        registry.mark_seen(self._tx.conn, device_id, self._now)
+        registry.mark_greeted(self._tx.conn, device_id, hello["last_seq"], self._now)
         key = self._key(device_id)
         self._tx.after_commit(lambda: self._tell_time(device_id, hello["nonce"], key))
         self._reconcile(device_id, dict(hello["orders"]), hello["outbox"])

@@ -183,6 +183,10 @@ SETTLEMENT = Table(
     ("stop_reason", OneOf(words.STOP_REASONS)),
     ("firmware", FIRMWARE),
     ("recovered", Bool()),  # made after a power cut
+    (
+        "last_reading?",
+        OneOf(("Missing",)),
+    ),  # no reading from after the relay opened: the newest before it is billed
     ("mac", MAC),
 )
 

@@ -72,6 +72,21 @@ def test_a_pile_is_removed(
     assert "There is no pile with that id" in capsys.readouterr().err
 
 
+def test_what_a_connector_carries_is_set(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    monkeypatch.setenv("DATABASE_URL", settings.database)
+    monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)
+    assert main(["pile", "add", "PILE-1"]) == 0
+    for watts, set_to in (("7400", 7400), ("default", None)):
+        capsys.readouterr()
+        assert main(["pile", "power", "PILE-1", watts]) == 0
+        assert json.loads(capsys.readouterr().out) == {"device_id": "PILE-1", "connector_power_w": set_to}
+    for wrong in (["PILE-1", "7.4kW"], ["PILE-1", "0"], ["PILE-9", "7400"]):
+        assert main(["pile", "power", *wrong]) == 1
+
+
 def test_an_order_whose_pile_is_gone_is_closed(
     client: TestClient,
     phone: Phone,

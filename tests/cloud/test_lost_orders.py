@@ -109,7 +109,7 @@ def test_a_settlement_that_comes_late_still_settles_a_lost_order(
         assert phone.get()["state"] == "Lost"
     pile.settle(message)
     order = phone.get()
-    assert (order["state"], order["reason"], order["total_minor"]) == ("Settled", "Remote", 350)
+    assert (order["state"], order["reason"], order["total_minor"]) == ("Settled", "Local", 350)
     assert phone.pay(350).json()["state"] == "Paid"
 
 

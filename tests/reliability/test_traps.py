@@ -35,7 +35,7 @@ from drivers.sim.plant import Plant
 from net import mqtt
 from pile.mailbox import ORDER_STATUSES_MAX
 from pile_protocol import messages, pricing, topics, wire
-from tests.cloud.conftest import Phone, migrated  # noqa: F401 - a fixture
+from tests.cloud.conftest import FAST_POWER_W, Phone, migrated  # noqa: F401 - a fixture
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile
 from tests.portable.kit import AT, DEVICE_ID, REGISTER_MWH, Pile, rate
 from tools.harness.proxy import Proxy
@@ -68,7 +68,12 @@ class Office:
 def office(tmp_path: Path, migrated: Path) -> Iterator[Office]:  # noqa: F811
     shutil.copy(migrated, tmp_path / "cloud.db")
     link = FakeLink()
-    settings = Settings(data=tmp_path, operator_token=OPERATOR["Authorization"][7:], duty_period_s=60)
+    settings = Settings(
+        data=tmp_path,
+        operator_token=OPERATOR["Authorization"][7:],
+        duty_period_s=60,
+        connector_power_w=FAST_POWER_W,
+    )
     cloud = Cloud(settings, link)  # type: ignore[arg-type]
     with TestClient(create_app(cloud)) as client:
         yield Office(client, cloud, link)

@@ -33,6 +33,9 @@ from tools.harness.processes import (
 
 CLOUD_SETTINGS = ("RATELOCK_", "DATABASE_URL")  # prefixes of the cloud's settings
 
+# The register of a simulated pile may run thousands of times faster than the clock.
+SIMULATED_POWER_W = 1_000_000_000
+
 # 0.80 electricity and 0.40 service a kWh by day, half of it by night.
 DEMO_RATE: dict[str, Any] = {
     "currency": "CNY",
@@ -163,6 +166,7 @@ class System(Started):
             "RATELOCK_HTTP_PORT": str(self.http_port),
             "RATELOCK_MQTT_HOST": HOST,
             "RATELOCK_MQTT_PORT": str(self.broker.port),
+            "RATELOCK_CONNECTOR_POWER_W": str(SIMULATED_POWER_W),
             **self._env,
         }
         if self._given_token:

@@ -315,6 +315,9 @@ function drawOrder(root, order) {
               )
             : null,
           settlement.review ? h("p", { class: "hint" }, reviewed(settlement)) : null,
+          settlement.last_reading
+            ? h("p", { class: "hint" }, "The last reading is missing: the newest before the relay opened is billed.")
+            : null,
           lineTable(settlement, order),
         )
       : section("Locked rate", stepTable(order)),

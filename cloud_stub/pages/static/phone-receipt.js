@@ -95,6 +95,7 @@ export function receiptView(pay, leave) {
           (bill.review || free) && h("p.told", w.reviews[bill.review] ?? w.nothing),
           bill.flagged && alert(w.flagged, w.flaggedText),
           bill.recovered && h("p.note.info", w.recovered),
+          bill.last_reading && h("p.note.info", w.noLastReading),
           table(bill)
         ),
         h("section.card", h("dl.facts", facts(bill, pile).map(([name, value]) => h("div", h("dt", name), h("dd", value))))),

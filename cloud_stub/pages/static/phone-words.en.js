@@ -155,6 +155,7 @@ export default {
     flagged: "This bill is being checked",
     flaggedText: "The pile's sum is not ours. You need not pay until that has been looked into.",
     recovered: "There was a power cut during this charge; only what is certain is billed.",
+    noLastReading: "The meter gave no reading after the end; only what it had shown before is billed.",
     reviews: {
       Released: "This bill was checked: it is what your locked price gives.",
       Waived: "This bill was checked: you need not pay it."

@@ -154,6 +154,7 @@ export default {
     flagged: "账单正在核对",
     flaggedText: "充电桩的金额与我们的计算不一致。核对完成之前无需支付。",
     recovered: "充电期间曾经停电；只按充电桩已可靠记录的电量计费。",
+    noLastReading: "充电结束后未能取得电表读数；只按结束前的电表读数计费。",
     reviews: {
       Released: "账单已核对：金额按您锁定的价格计算。",
       Waived: "账单已核对：您无需支付。"
