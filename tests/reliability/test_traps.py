@@ -28,7 +28,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cloud_stub.app import create_app
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
+from cloud_stub.intake.handlers import HELLO_LAG_S
 from cloud_stub.settings import Settings
 from drivers.sim.hardware import SimMeter
 from drivers.sim.plant import Plant
@@ -185,7 +187,7 @@ def test_trap_08_after_a_cut_the_order_ends_at_the_last_reading_though_the_meter
     assert settlement["end_register_mwh"] > REGISTER_MWH, "a reading of 0 ended it"
 
 
-def test_trap_09_an_order_that_a_cut_ended_keeps_nobody_out(office):
+def test_trap_09_an_order_that_a_cut_ended_keeps_nobody_out(office, monkeypatch):
     pile = Pile()
     pile.charge("cut-off")
     pile.readings().plugged = False
@@ -197,6 +199,8 @@ def test_trap_09_an_order_that_a_cut_ended_keeps_nobody_out(office):
     assert pile.relays[1]
     office.phone.order()
     office.pile.order_status(office.phone.order_id, "Accepted")
+    later = now_s() + HELLO_LAG_S + 1
+    monkeypatch.setattr("cloud_stub.intake.receiver.now_s", lambda: later)
     office.pile.hello(orders=[], outbox=0)  # it has lost the order, and nothing waits
     office.pile.online()
     assert office.client.get("/api/piles/PILE-1").json()["connectors"][0]["busy"] is False
