@@ -39,7 +39,7 @@ class Cloud:
         self.settings = settings
         self.operator_token = settings.read_operator_token()
         self.store = Store(settings.database)
-        self.metrics = Metrics(states.STATES)
+        self.metrics = Metrics(states.STATES, states.EVENTS)
         self.metrics.registry.register(DatabaseGauges(self.store, settings.pile_silent_s // 2))
         self.writer = Writer(self.store.writing)
         self.writer.on_commit = self.metrics.committed

@@ -99,7 +99,7 @@ CLOUD_ROOMS: dict[str, set[str]] = {
     "cloud": {
         *("jobs", "intake", "reports", "orders", "piles", "rates", "messaging", "db", "settings", "base"),
     },
-    "jobs": {"intake", "orders", "messaging", "db", "base"},
+    "jobs": {"intake", "orders", "piles", "messaging", "db", "base"},
     "intake": {"settlements", "orders", "piles", "rates", "messaging", "db", "base"},
     "reports": {"orders", "piles", "rates", "db", "base"},
     "settlements": {"orders", "piles", "messaging", "db", "base"},

@@ -23,13 +23,19 @@ _UNITS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 class Metrics:
     """One registry a Cloud; its counters may be counted up from any thread."""
 
-    def __init__(self, order_states: Iterable[str]):
+    def __init__(self, order_states: Iterable[str], order_events: Iterable[str]):
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.messages = self._counter("messages", "Messages of piles that arrived", "topic", topics.UPWARD)
         self.rejects = self._counter("rejects", "Messages that could not be used", "reason", REASONS)
         self.transitions = self._counter(
             "order_moves", "Orders that came into a state", "state", order_states
+        )
+        self.unknown_events = self._counter(
+            "order_events_unknown",
+            "Events that the state of their order does not know",
+            "event",
+            order_events,
         )
         self.settlements = self._counter(
             "settlements", "Settlements stored, by what was found of them", "verdict", ("right", "flagged")

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from ..base.clock import now_s
 from ..cloud import Cloud
+from ..db.rows import OrderRow
 from ..orders import commands, create, lookup, power_curve, states
 from ..orders import views as order_views
 from ..piles import registry
@@ -85,11 +86,11 @@ async def watch_order(cloud: TheCloud, row: OwnOrder) -> AsyncIterator[ServerSen
         yield event
 
 
-async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
+async def _changes(cloud: Cloud, row: OrderRow) -> AsyncIterator[ServerSentEvent]:
     order_id = row.order_id
     shown_version = shown_meter = None
 
-    def look(conn: Connection) -> tuple[Any, dict[str, Any] | None, dict[str, Any] | None] | None:
+    def look(conn: Connection) -> tuple[OrderRow, dict[str, Any] | None, dict[str, Any] | None] | None:
         """The order's row, and its view where that is another than the last; else its meter value."""
         row = lookup.find(conn, order_id)
         if row is None:
@@ -116,7 +117,7 @@ async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
             await changed.wait()
 
 
-async def _order_view(cloud: Cloud, row: Any) -> dict[str, Any]:
+async def _order_view(cloud: Cloud, row: OrderRow) -> dict[str, Any]:
     return await quick(cloud, lambda conn: settlement_views.order_with_bill(conn, cloud.hub, row))
 
 

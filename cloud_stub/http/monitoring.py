@@ -46,7 +46,7 @@ async def metrics(request: Request, cloud: TheCloud) -> Response:
 
 async def _database_answers(cloud: Cloud) -> bool:
     try:
-        await bounded(cloud, lambda conn: conn.execute(text("SELECT 1")))
+        await bounded(cloud, lambda conn: conn.execute(text("SELECT 1")).scalar_one())
     except (SQLAlchemyError, Problem):
         return False
     return True

@@ -10,7 +10,6 @@ acknowledged, because its pile would otherwise repeat it for ever and send nothi
 
 import time
 from collections import deque
-from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.exc import DataError, DBAPIError
@@ -24,20 +23,10 @@ from ..messaging import decoding
 from ..messaging.mqtt import Incoming, Link
 from ..orders.context import Context
 from .dead_letters import record_dead_letter
-from .handlers import Handlers, PileMessage, UnusableMessage
+from .handlers import Handlers, PileMessage, Unusable
 from .meter_sampling import MeterSampling
 
 log = structlog.get_logger()
-
-
-@dataclass(eq=False, slots=True)
-class _Item:
-    """name: of the topic; message: None where it could not be decoded; unusable: why."""
-
-    incoming: Incoming
-    name: str
-    message: PileMessage | None
-    unusable: UnusableMessage | None = None
 
 
 class Receiver:
@@ -58,75 +47,76 @@ class Receiver:
         except TopicError:
             device_id = name = ""
         if name not in topics.UPWARD:
-            self._reject(incoming, "", UnusableMessage("UnknownTopic"))
+            self._submit(PileMessage(incoming, "", "", {}, unusable=Unusable("UnknownTopic")))
             return
         self._context.metrics.messages.labels(name).inc()
         if name == topics.STATUS and not incoming.payload:  # how a retained one is cleared; says nothing
             self._link.ack(incoming)
             return
         try:
-            message = PileMessage(device_id, name, decoding.decode(name, incoming.payload), incoming.payload)
+            fields = decoding.decode(name, incoming.payload)
         except MessageError as error:
-            self._receive_malformed(incoming, device_id, name, str(error))
+            self._submit(_malformed(incoming, device_id, name, str(error)))
             return
-        if name == topics.METER and not self._meters.is_due(device_id, message.fields):
+        if name == topics.METER and not self._meters.is_due(device_id, fields):
             self._link.ack(incoming)
         else:
-            self._writer.submit_to(self, _Item(incoming, name, message))
+            self._submit(PileMessage(incoming, device_id, name, fields))
 
-    def _receive_malformed(self, incoming: Incoming, device_id: str, name: str, why: str) -> None:
-        """A settlement may still be one, from a pile newer than this cloud; anything else is of no use."""
-        fields = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
-        if fields is None:
-            self._reject(incoming, name, UnusableMessage("Malformed", why))
-        else:
-            message = PileMessage(device_id, name, fields, incoming.payload, malformed=why)
-            self._writer.submit_to(self, _Item(incoming, name, message))
-
-    def _reject(self, incoming: Incoming, name: str, unusable: UnusableMessage) -> None:
-        self._writer.submit_to(self, _Item(incoming, name, None, unusable))
+    def _submit(self, message: PileMessage) -> None:
+        self._writer.submit_to(self, message)
 
     def retry(self) -> None:
         """Try again what the database could not take."""
         for _ in range(len(self._to_retry)):
             self.receive(self._to_retry.popleft())
 
-    def do(self, tx: Transaction, items: list[_Item]) -> None:
+    def do(self, tx: Transaction, items: list[PileMessage]) -> None:
         """As writer.Batch."""
         now = now_s()
-        batch = [item.message for item in items if item.message]
-        if batch:
-            Handlers(self._context, self._meters, tx, now).handle(batch)
-        rejected = []
-        for item in items:
-            unusable = item.unusable or (item.message and item.message.unusable)
-            if unusable:
-                incoming = item.incoming
-                rejected.append((incoming, unusable))
+        decoded = [message for message in items if message.fields]
+        if decoded:
+            Handlers(self._context, self._meters, tx, now).handle(decoded)
+        for message in items:
+            if message.unusable:
                 record_dead_letter(
-                    tx.conn, now, incoming.topic, unusable.reason, unusable.detail, incoming.payload
+                    tx.conn, now, message.incoming.topic, *message.unusable, message.incoming.payload
                 )
-        tx.after_commit(lambda: self._done(items, rejected))
+        tx.after_commit(lambda: self._done(items))
 
-    def _done(self, items: list[_Item], rejected: list[tuple[Incoming, UnusableMessage]]) -> None:
-        for incoming, unusable in rejected:
-            self._context.metrics.rejects.labels(unusable.reason).inc()
-            why = {"reason": unusable.reason, "detail": unusable.detail}
-            log.warning("message_rejected", topic=incoming.topic[:200], device_id=_device_of(incoming), **why)
+    def _done(self, batch: list[PileMessage]) -> None:
         at_ns = time.monotonic_ns()
-        for item in items:
-            self._link.ack(item.incoming)
-            if item.name:
-                self._context.metrics.ingested(item.name, at_ns - item.incoming.received_ns)
+        for message in batch:
+            incoming = message.incoming
+            if message.unusable:
+                self._context.metrics.rejects.labels(message.unusable.reason).inc()
+                log.warning("message_rejected", **_where(incoming), **message.unusable._asdict())
+            self._link.ack(incoming)
+            if message.name:
+                self._context.metrics.ingested(message.name, at_ns - incoming.received_ns)
 
-    def failed(self, item: _Item, error: Exception) -> None:
+    def failed(self, item: PileMessage, error: Exception) -> None:
         """As writer.Batch."""
         incoming = item.incoming
-        log.error("ingest_failed", topic=incoming.topic[:200], device_id=_device_of(incoming), exc_info=error)
+        log.error("ingest_failed", **_where(incoming), exc_info=error)
         if isinstance(error, DataError) or not isinstance(error, DBAPIError):  # it would be so every time
-            self._reject(incoming, item.name, UnusableMessage("InternalError", type(error).__name__))
+            unusable = Unusable("InternalError", type(error).__name__)
+            self._submit(PileMessage(incoming, item.device_id, item.name, {}, unusable=unusable))
         elif incoming.qos:  # a meter value is made up for by the next one
             self._to_retry.append(incoming)
+
+
+def _malformed(incoming: Incoming, device_id: str, name: str, why: str) -> PileMessage:
+    """A settlement may still be one, from a pile newer than this cloud; anything else is of no use."""
+    fields = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
+    if fields is None:
+        return PileMessage(incoming, device_id, name, {}, unusable=Unusable("Malformed", why))
+    return PileMessage(incoming, device_id, name, fields, malformed=why)
+
+
+def _where(incoming: Incoming) -> dict[str, str | None]:
+    """What log lines say of a message's origin."""
+    return {"topic": incoming.topic[:200], "device_id": _device_of(incoming)}
 
 
 def _device_of(incoming: Incoming) -> str | None:

@@ -4,6 +4,7 @@ One query reads the versions of all orders that are watched in this process.
 """
 
 import threading
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Engine, select
@@ -11,13 +12,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..db import json_lists
 from ..db.engine import to_json
+from ..db.rows import Query
 from ..db.tables import orders
 from ..orders.hub import Hub
 
 log = structlog.get_logger()
 
-_VERSIONS = select(orders.c.order_id, orders.c.version).where(
-    orders.c.order_id.in_(json_lists.texts("order_ids"))
+
+class _Version(NamedTuple):
+    order_id: str
+    version: int
+
+
+_VERSIONS = Query(
+    select(orders.c.order_id, orders.c.version).where(orders.c.order_id.in_(json_lists.texts("order_ids"))),
+    _Version,
 )
 
 
@@ -50,7 +59,7 @@ class Rereader:
 
     def _reread(self, order_ids: list[str]) -> None:
         with self._engine.connect() as conn:
-            rows = conn.execute(_VERSIONS, {"order_ids": to_json(order_ids)})
+            rows = _VERSIONS.all(conn, {"order_ids": to_json(order_ids)})
             versions = {row.order_id: row.version for row in rows}
         # The first time it is not known what its watchers have seen: they look again.
         self._hub.wake_all(each for each in order_ids if versions.get(each) != self._versions.get(each))

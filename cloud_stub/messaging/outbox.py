@@ -10,13 +10,15 @@ goes expired.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
-from pile_protocol import topics
+from pile_protocol import seal, topics
 
 from ..base.clock import now_s
+from ..db.engine import to_json
+from ..db.rows import OutboxRow, Query
 from ..db.tables import outbox
 from ..db.writer import Transaction, Writer
 from .mqtt import Link
@@ -27,9 +29,16 @@ LEASE_S = 5
 CLOCKS_APART_S = 60  # workers' clocks at most; a lease that ends later was made before the clock was set back
 TAKEN_AT_ONCE = 1000
 
+
+class _Lease(NamedTuple):
+    id: int
+    created_at: int
+    leased_until: int | None
+
+
 _INSERT = insert(outbox).returning(outbox.c.id)
 _NOT_EXPIRED = or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > bindparam("now"))
-_UNSENT = (
+_UNSENT = Query(
     select(outbox)
     .where(
         outbox.c.sent_at.is_(None),
@@ -42,15 +51,26 @@ _UNSENT = (
     )
     .order_by(outbox.c.id)
     .limit(TAKEN_AT_ONCE)
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True),
+    OutboxRow,
 )
 _LEASE = update(outbox).where(outbox.c.id == bindparam("row_id")).values(leased_until=bindparam("until"))
-_OF_PILE = (
+_OF_PILE = Query(
     select(outbox)
     .where(outbox.c.device_id == bindparam("device_id"), outbox.c.name != bindparam("rate"), _NOT_EXPIRED)
-    .order_by(outbox.c.id)
+    .order_by(outbox.c.id),
+    OutboxRow,
+)
+_COMMANDS_OF_ORDER = Query(
+    select(outbox)
+    .where(outbox.c.order_id == bindparam("order_id"), outbox.c.name == bindparam("command"), _NOT_EXPIRED)
+    .order_by(outbox.c.id),
+    OutboxRow,
 )
 _MARK_SENT = update(outbox).where(outbox.c.id == bindparam("row_id")).values(sent_at=bindparam("at"))
+_MARK_UNSENT = (
+    update(outbox).where(outbox.c.id == bindparam("row_id")).values(sent_at=None, leased_until=None)
+)
 _DELETE = delete(outbox).where(outbox.c.id == bindparam("row_id"))
 _DELETE_EXPIRED = delete(outbox).where(outbox.c.expires_at <= bindparam("now"))
 _DELETE_RATES = delete(outbox).where(
@@ -60,8 +80,11 @@ _DELETE_OF_ORDER = delete(outbox).where(outbox.c.order_id == bindparam("of"))
 _DELETE_ORDER_ITSELF = delete(outbox).where(
     outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order")
 )
-_UNSENT_ORDER = select(outbox.c.id, outbox.c.created_at, outbox.c.leased_until).where(
-    outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order"), outbox.c.sent_at.is_(None)
+_UNSENT_ORDER = Query(
+    select(outbox.c.id, outbox.c.created_at, outbox.c.leased_until).where(
+        outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order"), outbox.c.sent_at.is_(None)
+    ),
+    _Lease,
 )
 
 
@@ -97,12 +120,26 @@ class Dispatch:
         row_id = put_row(tx, device_id, name, payload, now, expires_at, order_id, now + LEASE_S)
         tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload))
 
+    def put_sealed(
+        self,
+        tx: Transaction,
+        key: bytes,
+        name: str,
+        message: dict[str, Any],
+        now: int,
+        expires_at: int,
+        order_id: str | None,
+    ) -> None:
+        """Add a message, sealed with its pile's key. order_id: the order that it belongs to."""
+        payload = seal.seal(to_json(message), key).decode()
+        self.put(tx, message["device_id"], name, payload, now, expires_at, order_id)
+
     def never_sent(self, tx: Transaction, order_id: str) -> bool:
         """Whether the order has certainly not been handed to MQTT, here or by another worker.
 
         What was handed over may be at the pile, though no PUBACK has been marked yet.
         """
-        row = tx.conn.execute(_UNSENT_ORDER, {"of": order_id, "order": topics.ORDER}).first()
+        row = _UNSENT_ORDER.first(tx.conn, {"of": order_id, "order": topics.ORDER})
         # Whoever takes it over renews its lease.
         return row is not None and row.id in self._held_back and row.leased_until == row.created_at + LEASE_S
 
@@ -113,9 +150,17 @@ class Dispatch:
 
     def resend(self, tx: Transaction, device_id: str, now: int) -> None:
         """Publish again, after the commit, the orders and commands that this pile has not answered."""
-        rows = tx.conn.execute(_OF_PILE, {"device_id": device_id, "rate": topics.RATE, "now": now}).all()
+        rows = _OF_PILE.all(tx.conn, {"device_id": device_id, "rate": topics.RATE, "now": now})
         self._held_back.difference_update(row.id for row in rows)
         self._send_rows(tx, rows)
+
+    def resend_commands(self, tx: Transaction, order_ids: list[str], now: int) -> None:
+        """Publish again, after the commit, the commands for these orders."""
+        for order_id in order_ids:
+            rows = _COMMANDS_OF_ORDER.all(
+                tx.conn, {"order_id": order_id, "command": topics.COMMAND, "now": now}
+            )
+            self._send_rows(tx, rows)
 
     def _on_connect(self) -> None:
         # Without other workers, every lease is this process's own, perhaps from before a restart.
@@ -136,7 +181,7 @@ class Dispatch:
             }
             # Those in flight are paho's to repeat.
             in_flight = {row_id for row_id, _ in self._in_flight.values()}
-            rows = [row for row in tx.conn.execute(_UNSENT, bounds) if row.id not in in_flight]
+            rows = [row for row in _UNSENT.all(tx.conn, bounds) if row.id not in in_flight]
             self._held_back.clear()
             if rows:
                 tx.conn.execute(_LEASE, [{"row_id": row.id, "until": now + LEASE_S} for row in rows])
@@ -144,7 +189,7 @@ class Dispatch:
 
         self._writer.submit(unit)
 
-    def _send_rows(self, tx: Transaction, rows: Iterable[Row[Any]]) -> None:
+    def _send_rows(self, tx: Transaction, rows: Iterable[OutboxRow]) -> None:
         for row in rows:
             tx.after_commit(lambda row=row: self._send(row.id, row.device_id, row.name, row.payload))
 
@@ -225,6 +270,13 @@ def withdraw_all(tx: Transaction, order_ids: list[str]) -> None:
 def withdraw_rates(tx: Transaction, device_id: str) -> None:
     """A newer rate is about to be put: one that has not left yet must not leave after it."""
     tx.conn.execute(_DELETE_RATES, {"of": device_id, "rate": topics.RATE})
+
+
+def mark_unsent(tx: Transaction, row_ids: Iterable[int]) -> None:
+    """Have these messages published once more, with what is left over."""
+    rows = [{"row_id": row_id} for row_id in row_ids]
+    if rows:
+        tx.conn.execute(_MARK_UNSENT, rows)
 
 
 def drop_expired(tx: Transaction, now: int) -> None:

@@ -10,18 +10,19 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, insert, select
 
-from pile_protocol import messages, pricing, topics, wire
+from pile_protocol import messages, pricing, seal, topics, wire
 
 from ..base.ids import new_id
 from ..base.problems import Problem, invalid, pile_removed
 from ..base.tokens import new_token
 from ..db.engine import to_json
+from ..db.rows import OrderRow, PileRow, Query
 from ..db.tables import orders
 from ..db.writer import Transaction
 from ..piles import registry
 from ..piles import views as pile_views
 from ..rates import estimates, schedule, versions
-from . import commands, states
+from . import states
 from .context import Context
 from .transitions import announce
 
@@ -56,17 +57,17 @@ class OrderBody(BaseModel):
     limits: LimitsBody = LimitsBody()
 
 
-_BY_KEY = select(orders).where(orders.c.idempotency_key == bindparam("key"))
-_INSERT = insert(orders).returning(orders)
+_BY_KEY = Query(select(orders).where(orders.c.idempotency_key == bindparam("key")), OrderRow)
+_INSERT = Query(insert(orders).returning(orders), OrderRow)
 
 
 def create_order(
     tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
-) -> tuple[Any, bool]:
+) -> tuple[OrderRow, bool]:
     """(the order's row, whether it is new). Raises Problem for each reason not to."""
     request_digest = hashlib.sha256(body.model_dump_json(exclude_none=True).encode()).hexdigest()
     pile = registry.get(tx.conn, body.device_id, lock=True, removed=True)
-    known = tx.conn.execute(_BY_KEY, {"key": idempotency_key}).first()
+    known = _BY_KEY.first(tx.conn, {"key": idempotency_key})
     if known is not None:
         if known.request_digest != request_digest:
             raise Problem(422, "IdempotencyKeyReused", "That Idempotency-Key belongs to another order")
@@ -77,6 +78,15 @@ def create_order(
     order_id = new_id()
     expires_at = now + context.settings.order_life_s
     limits = body.limits.model_dump(exclude_none=True)
+    least_minor = rate["session_fee_minor"] + 1
+    if limits.get("cost_minor", least_minor) < least_minor:
+        raise Problem(
+            422,
+            "LimitTooLow",
+            "The session fee alone reaches the cost limit",
+            limit="cost_minor",
+            least=least_minor,
+        )
     limits.setdefault("duration_s", context.settings.duration_s)
     window_end_at = expires_at + limits["duration_s"]
     locked_rate = schedule.lock_rate(rate, now, window_end_at)
@@ -90,8 +100,8 @@ def create_order(
         "limits": limits,
         "rate": locked_rate,
     }
-    row = tx.conn.execute(
-        _INSERT,
+    row = _INSERT.one(
+        tx.conn,
         {
             "order_id": order_id,
             "device_id": pile.device_id,
@@ -110,14 +120,15 @@ def create_order(
             "window_end_at": window_end_at,
             "holds": True,
         },
-    ).one()
-    commands.put_sealed(tx, context, topics.ORDER, message, now, expires_at, order_id)
+    )
+    key = seal.parse_key(pile.key_hex)
+    context.dispatch.put_sealed(tx, key, topics.ORDER, message, now, expires_at, order_id)
     tx.after_commit(lambda: announce(context, order_id, body.device_id, states.PENDING, None))
     return row, True
 
 
 def _confirmable_rate(
-    conn: Connection, context: Context, pile: Any, body: OrderBody, now: int
+    conn: Connection, context: Context, pile: PileRow, body: OrderBody, now: int
 ) -> dict[str, Any]:
     """The pile's latest rate, if it is the confirmed one at the confirmed price, and the connector is there,
     well and free.
@@ -136,6 +147,9 @@ def _confirmable_rate(
     if not (pile.online and context.dispatch.connected):
         raise Problem(503, "PileOffline", "The pile is not connected")
     connector = pile_views.connector_views(conn, pile, now)[body.connector - 1]
+    if pile_views.has_no_clock(pile):
+        # It would refuse the order too, after spending one of the order ids that it can remember.
+        raise Problem(503, "PileHasNoClock", "The pile does not know the time yet")
     if connector["fault"] or connector["status"] == "Faulted":
         raise Problem(409, "PileFaulted", "The connector has a fault", fault=connector["fault"])
     if connector["busy"]:

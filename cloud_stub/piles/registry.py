@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -11,19 +10,24 @@ from pile_protocol import seal
 from ..base.problems import Problem, invalid, pile_removed, unknown_pile
 from ..db import json_lists
 from ..db.engine import insert_or_ignore, to_json
+from ..db.rows import PileRow, Query
 from ..db.tables import piles
 from ..db.writer import Transaction
+from ..settings import CONNECTOR_POWER_MAX_W as CONNECTOR_POWER_MAX_W
+from ..settings import CONNECTOR_POWER_MIN_W as CONNECTOR_POWER_MIN_W
 from .broker_passwords import CLOUD_USER
 
-_GET = select(piles).where(piles.c.device_id == bindparam("device_id"))
-_LOCK = _GET.with_for_update(key_share=True)
-_LOCK_MANY = (
-    select(piles)
-    .where(piles.c.device_id.in_(json_lists.texts("device_ids")))
-    .order_by(piles.c.device_id)
-    .with_for_update(key_share=True)
-)
+_BY_ID = select(piles).where(piles.c.device_id == bindparam("device_id"))
+_GET = Query(_BY_ID, PileRow)
+_LOCK = Query(_BY_ID.with_for_update(key_share=True), PileRow)
+_BY_IDS = select(piles).where(piles.c.device_id.in_(json_lists.texts("device_ids")))
+_FIND_MANY = Query(_BY_IDS, PileRow)
+_LOCK_MANY = Query(_BY_IDS.order_by(piles.c.device_id).with_for_update(key_share=True), PileRow)
 _SEEN = update(piles).where(piles.c.device_id == bindparam("of")).values(last_seen_at=bindparam("at"))
+_SET_POWER = (
+    update(piles).where(piles.c.device_id == bindparam("of")).values(connector_power_w=bindparam("power_w"))
+)
+_SEEN_EMPTY = _SEEN.values(empty_hello_at=bindparam("at"))
 
 
 def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -> bytes:
@@ -40,12 +44,12 @@ def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -
         "online": False,
     }
     statement = insert_or_ignore(tx.conn, piles).returning(piles.c.device_id)
-    if tx.conn.execute(statement, values).first() is None:
+    if tx.conn.execute(statement, values).scalar_one_or_none() is None:
         raise _exists(get(tx.conn, device_id, removed=True))
     return key
 
 
-def _exists(pile: Any) -> Problem:
+def _exists(pile: PileRow) -> Problem:
     if pile.removed_at is None:
         title = "There is a pile with that id already"
     else:
@@ -53,14 +57,14 @@ def _exists(pile: Any) -> Problem:
     return Problem(409, "PileExists", title, device_id=pile.device_id, removed_at=pile.removed_at)
 
 
-def get(conn: Connection, device_id: str, lock: bool = False, removed: bool = False) -> Any:
+def get(conn: Connection, device_id: str, lock: bool = False, removed: bool = False) -> PileRow:
     """The pile's row, locked against other writers if `lock`; one that was removed only with `removed`.
 
     Raises Problem (UnknownPile, PileRemoved).
     """
     row = None
     if "\0" not in device_id:  # PostgreSQL takes none in a text
-        row = conn.execute(_LOCK if lock else _GET, {"device_id": device_id}).first()
+        row = (_LOCK if lock else _GET).first(conn, {"device_id": device_id})
     if row is None:
         raise unknown_pile(device_id)
     if row.removed_at is not None and not removed:
@@ -68,11 +72,27 @@ def get(conn: Connection, device_id: str, lock: bool = False, removed: bool = Fa
     return row
 
 
-def lock_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, Any]:
+def lock_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, PileRow]:
     """Those of the piles that exist, by id, held against other writers until the transaction ends."""
-    rows = conn.execute(_LOCK_MANY, {"device_ids": to_json(list(device_ids))})
+    rows = _LOCK_MANY.all(conn, {"device_ids": to_json(list(device_ids))})
     return {row.device_id: row for row in rows}
 
 
-def mark_seen(conn: Connection, device_id: str, now: int) -> None:
-    conn.execute(_SEEN, {"of": device_id, "at": now})
+def set_connector_power(tx: Transaction, device_id: str, power_w: int | None) -> None:
+    """Set the most that a connector of the pile carries, in watts; None: as the settings say.
+
+    Raises Problem (UnknownPile, PileRemoved).
+    """
+    get(tx.conn, device_id)
+    tx.conn.execute(_SET_POWER, {"of": device_id, "power_w": power_w})
+
+
+def find_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, PileRow]:
+    """Those of the piles that exist, by id."""
+    rows = _FIND_MANY.all(conn, {"device_ids": to_json(list(device_ids))})
+    return {row.device_id: row for row in rows}
+
+
+def mark_greeted(conn: Connection, device_id: str, last_seq: int, now: int) -> None:
+    """Store that the pile said hello. One whose last_seq is 0 may begin a new chain (settlements.chains)."""
+    conn.execute(_SEEN if last_seq else _SEEN_EMPTY, {"of": device_id, "at": now})

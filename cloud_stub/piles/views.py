@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
+from ..db.rows import PileRow
 from ..db.tables import orders
 
 _BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
@@ -19,19 +20,35 @@ def is_stopped(connector: dict[str, Any]) -> bool:
     return connector.get("status") == "Unavailable"
 
 
-def reported_connectors(pile: Any) -> dict[int, dict[str, Any]]:
+def reported_connectors(pile: PileRow) -> dict[int, dict[str, Any]]:
     """Each connector as the pile last reported it, by number."""
-    status = orjson.loads(pile.status_json) if pile.status_json else {}
-    return {each["connector"]: each for each in status.get("connectors", ())}
+    return {each["connector"]: each for each in _reported(pile).get("connectors", ())}
 
 
-def connector_views(conn: Connection, pile: Any, now: int) -> list[dict[str, Any]]:
+def _reported(pile: PileRow) -> dict[str, Any]:
+    return orjson.loads(pile.status_json) if pile.status_json else {}
+
+
+def has_no_clock(pile: PileRow) -> bool:
+    """Whether the pile last reported that the cloud has not told it the time: it refuses every order then."""
+    return _reported(pile).get("clock") in ("Unset", "Ntp")
+
+
+def reports_nothing_of(pile: PileRow, order_id: str, after_at: int) -> bool:
+    """Whether the pile reported after `after_at`, by its clock, that it has neither order nor settlement."""
+    status = _reported(pile)
+    orders_held = {each.get("order_id") for each in reported_connectors(pile).values()}
+    is_later = (status.get("at") or 0) > after_at
+    return is_later and status.get("outbox") == 0 and order_id not in orders_held
+
+
+def connector_views(conn: Connection, pile: PileRow, now: int) -> list[dict[str, Any]]:
     """`{connector, status, fault, plugged, busy}` of each; all are Unavailable while the pile is offline."""
-    held = {row.connector for row in conn.execute(_HELD, {"device_id": pile.device_id, "now": now})}
+    held = set(conn.execute(_HELD, {"device_id": pile.device_id, "now": now}).scalars())
     return connector_views_with(pile, held)
 
 
-def connector_views_with(pile: Any, held: Container[int]) -> list[dict[str, Any]]:
+def connector_views_with(pile: PileRow, held: Container[int]) -> list[dict[str, Any]]:
     """As connector_views, of a pile whose connectors `held` are kept by orders."""
     reported_of = reported_connectors(pile)
     views = []
@@ -51,16 +68,17 @@ def connector_views_with(pile: Any, held: Container[int]) -> list[dict[str, Any]
     return views
 
 
-def pile_view(conn: Connection, pile: Any, now: int) -> dict[str, Any]:
+def pile_view(conn: Connection, pile: PileRow, now: int) -> dict[str, Any]:
     """The pile as the phone's page gets it."""
     return pile_view_with(pile, connector_views(conn, pile, now))
 
 
-def pile_view_with(pile: Any, connectors: list[dict[str, Any]]) -> dict[str, Any]:
+def pile_view_with(pile: PileRow, connectors: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "device_id": pile.device_id,
         "name": pile.name,
         "online": pile.online,
+        "clock_set": not has_no_clock(pile),
         "last_seen_at": pile.last_seen_at,
         "connectors": connectors,
         "rate_id": pile.rate_id,

@@ -17,12 +17,13 @@ from sqlalchemy import bindparam, select, update
 from ..base.problems import Problem, unknown_settlement
 from ..db.audit_events import record_event
 from ..db.engine import to_json
+from ..db.rows import OrderRow, Query, SettlementRow
 from ..db.tables import settlements
 from ..db.writer import Transaction
 from ..messaging import decoding
 from ..orders import lookup
 from ..orders.context import Context
-from ..orders.transitions import set_total
+from ..orders.transitions import Transitions, set_total
 from .rules import compute
 
 log = structlog.get_logger()
@@ -30,8 +31,9 @@ log = structlog.get_logger()
 NOTE_MAX = 500
 _DECISIONS = {"release": "Released", "waive": "Waived"}
 
-_GET = select(settlements).where(settlements.c.id == bindparam("id"))
-_LOCK = _GET.with_for_update(key_share=True)
+_BY_ID = select(settlements).where(settlements.c.id == bindparam("id"))
+_GET = Query(_BY_ID, SettlementRow)
+_LOCK = Query(_BY_ID.with_for_update(key_share=True), SettlementRow)
 _REVIEW = (
     update(settlements)
     .where(settlements.c.id == bindparam("this"))
@@ -59,12 +61,12 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
 
     Raises Problem: UnknownSettlement, NotFlagged, AlreadyReviewed, NothingToRelease.
     """
-    found = tx.conn.execute(_GET, {"id": settlement_id}).first()
+    found = _GET.first(tx.conn, {"id": settlement_id})
     if found is None:
         raise unknown_settlement()
     # First the order, as whoever stores settlements does; then what may have changed meanwhile.
     order = lookup.lock(tx.conn, found.settles_order_id) if found.settles_order_id else None
-    row = tx.conn.execute(_LOCK, {"id": settlement_id}).one()
+    row = _LOCK.one(tx.conn, {"id": settlement_id})
     if row.reviewed_at is not None:
         raise Problem(409, "AlreadyReviewed", "Somebody has decided about it already", decision=row.review)
     if not row.flagged:
@@ -73,14 +75,17 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
     decision = _DECISIONS[body.decision]
     values = {"this": settlement_id, "decision": decision, "at": now, "note": body.note}
     tx.conn.execute(_REVIEW, values | {"billed": to_json(billed) if billed else None})
-    if billed:
+    if order is not None and billed is not None:
         set_total(tx.conn, row.order_id, billed["total_minor"])
+        transitions = Transitions(tx, context, now)
+        transitions.close_if_nothing_to_pay(order, billed["total_minor"])
+        transitions.write()
     detail = f"{decision}: {body.note}"
     record_event(tx.conn, now, "SettlementReviewed", row.device_id, row.order_id, detail)
     tx.after_commit(lambda: _tell(context, row, decision))
 
 
-def _billed(row: Any, order: Any | None, decision: str) -> dict[str, Any] | None:
+def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[str, Any] | None:
     """What is billed instead of the total that the pile sealed; its lines add up.
 
     None where it settles no order. One that does has not been paid: nobody can while it is flagged.
@@ -108,6 +113,6 @@ def _billed(row: Any, order: Any | None, decision: str) -> dict[str, Any] | None
     }
 
 
-def _tell(context: Context, row: Any, decision: str) -> None:
+def _tell(context: Context, row: SettlementRow, decision: str) -> None:
     log.info("settlement_reviewed", order_id=row.order_id, device_id=row.device_id, decision=decision)
     context.hub.wake(row.order_id)

@@ -29,14 +29,16 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cloud_stub.app import create_app
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
+from cloud_stub.intake.handlers import HELLO_LAG_S
 from cloud_stub.settings import Settings
 from drivers.sim import hardware
 from drivers.sim.plant import Plant
 from net import mqtt
 from pile.mailbox import ORDER_STATUSES_MAX
 from pile_protocol import messages, pricing, topics, wire
-from tests.cloud.conftest import Phone, migrated  # noqa: F401 - a fixture
+from tests.cloud.conftest import FAST_POWER_W, Phone, migrated  # noqa: F401 - a fixture
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile
 from tests.portable.kit import AT, DEVICE_ID, REGISTER_MWH, Pile, rate
 from tools.harness.proxy import Proxy
@@ -69,7 +71,12 @@ class Office:
 def office(tmp_path: Path, migrated: Path) -> Iterator[Office]:  # noqa: F811
     shutil.copy(migrated, tmp_path / "cloud.db")
     link = FakeLink()
-    settings = Settings(data=tmp_path, operator_token=OPERATOR["Authorization"][7:], duty_period_s=60)
+    settings = Settings(
+        data=tmp_path,
+        operator_token=OPERATOR["Authorization"][7:],
+        duty_period_s=60,
+        connector_power_w=FAST_POWER_W,
+    )
     cloud = Cloud(settings, link)  # type: ignore[arg-type]
     with TestClient(create_app(cloud)) as client:
         yield Office(client, cloud, link)
@@ -182,7 +189,7 @@ def test_trap_08_after_a_cut_the_order_ends_at_the_last_reading_though_the_meter
     assert settlement["end_register_mwh"] > REGISTER_MWH, "a reading of 0 ended it"
 
 
-def test_trap_09_an_order_that_a_cut_ended_keeps_nobody_out(office):
+def test_trap_09_an_order_that_a_cut_ended_keeps_nobody_out(office, monkeypatch):
     pile = Pile()
     pile.charge("cut-off")
     pile.plugged[1] = False
@@ -194,6 +201,8 @@ def test_trap_09_an_order_that_a_cut_ended_keeps_nobody_out(office):
     assert pile.relays[1]
     office.phone.order()
     office.pile.order_status(office.phone.order_id, "Accepted")
+    later = now_s() + HELLO_LAG_S + 1
+    monkeypatch.setattr("cloud_stub.intake.receiver.now_s", lambda: later)
     office.pile.hello(orders=[], outbox=0)  # it has lost the order, and nothing waits
     office.pile.online()
     assert office.client.get("/api/piles/PILE-1").json()["connectors"][0]["busy"] is False

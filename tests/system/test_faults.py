@@ -87,7 +87,7 @@ def test_a_relay_that_does_not_close_settles_for_nothing(pile, phone):
     p = pile(speed=FAST)
     p.send(stuck_open=True)
     p.wait_for(lambda line: line["event"] == "changed")
-    view = phone.order(p.device_id).wait_for_state("Settled")
+    view = phone.order(p.device_id).wait_for_state("Paid")
     assert view["reason"] == "PowerSwitchStuckOpen"
     assert (view["total_minor"], view["settlement"]["energy_mwh"]) == (0, 0)
     p.wait_until(connector_is("Faulted", "PowerSwitchStuckOpen"))

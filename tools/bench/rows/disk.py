@@ -14,6 +14,7 @@ from tools.bench import device_run, machine, testbed
 from tools.bench.figures import Figure
 from tools.bench.rows.meters import meter
 from tools.harness.processes import ProcessError
+from tools.harness.system import SIMULATED_POWER_W
 
 TITLE = "Disk and flash"
 PILES = 20
@@ -42,7 +43,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         empty = _size(store)
         orders = testbed.charging_orders(store, names, count)
         acks = _Acks()
-        cloud = Cloud(Settings(data=data), acks)  # type: ignore[arg-type]
+        cloud = Cloud(Settings(data=data, connector_power_w=SIMULATED_POWER_W), acks)  # type: ignore[arg-type]
         cloud.writer.start()
         for order in orders:
             sealed = chains[order["device_id"]].settled(order)

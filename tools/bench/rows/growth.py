@@ -27,6 +27,7 @@ from pile_protocol import topics
 from tools.bench import testbed
 from tools.bench.figures import Figure
 from tools.harness.chain import Chain
+from tools.harness.system import SIMULATED_POWER_W
 
 TITLE = "Growth"
 SIZES = (1_000, 100_000, 1_000_000)
@@ -65,7 +66,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         with testbed.database(folder) as store:
             first = testbed.register(store, names)[0]
             _fill(store, names, size)
-        cloud = Cloud(Settings(data=folder), _Connected())  # type: ignore[arg-type]
+        cloud = Cloud(Settings(data=folder, connector_power_w=SIMULATED_POWER_W), _Connected())  # type: ignore[arg-type]
         cloud.writer.start()
         _come_online(cloud, names)
         beds.append((cloud, testbed.chain(first, seq=(size - 1) // PILES + 1)))
@@ -93,7 +94,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 
 
 def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[], object]]:
-    rate_ids = {name: registry.get(cloud.reader, name).rate_id for name in names}
+    rate_ids = {name: registry.get(cloud.reader, name).rate_id or "" for name in names}
 
     def confirm() -> None:
         name = secrets.choice(names[1:])  # the first has an order that runs: it lent its rate to all
