@@ -57,7 +57,7 @@ class KeptOrder:
         self.start_register_mwh = start_register_mwh
         self.at = started_at
         self.register_mwh = start_register_mwh
-        self.boundaries = None
+        self.boundaries = None  # type: list | None
         self.ran = False
         self.stop_reason = None
         self.recoveries = 0
