@@ -171,6 +171,7 @@ function bothSides(said) {
           ["Ended", when(said.ended_at)],
           ["Stop reason", reasonWords(said.stop_reason)],
           ["Made after a power cut", said.recovered ? "Yes" : "No"],
+          ["Reading after the end", said.last_reading === "Missing" ? "Missing: the last one before it is billed" : null],
           ["Firmware", said.firmware],
           ["Rate digest", h("span", { class: "mono break" }, said.rate_digest)],
           ["Seal", h("span", { class: "mono break" }, said.mac)],

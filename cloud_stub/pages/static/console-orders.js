@@ -301,6 +301,9 @@ function drawOrder(root, order) {
               )
             : null,
           settlement.review ? h("p", { class: "hint" }, reviewed(settlement)) : null,
+          settlement.last_reading === "Missing"
+            ? h("p", { class: "hint" }, "The meter gave no reading after the end; the last one before it is billed.")
+            : null,
           lineTable(settlement, order),
         )
       : section("Locked rate", stepTable(order)),
