@@ -132,6 +132,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             log_level="warning",
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=settings.proxies,
             http=request_deadline.with_deadline(settings.request_s),
             h11_max_incomplete_event_size=request_deadline.HEAD_MAX_BYTES,
             timeout_graceful_shutdown=SHUTDOWN_S,

@@ -1,4 +1,4 @@
-"""For the machines that watch this one: is it alive, is it ready, what does it count."""
+"""For monitoring: whether this process is alive, whether it is ready, and its metrics."""
 
 import asyncio
 from typing import Any
@@ -19,20 +19,24 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/healthz")
 async def healthz(cloud: TheCloud) -> dict[str, Any]:
-    """This process lives: restart it where this does not answer. Neither database nor broker is asked."""
+    """This process is alive; restart it where this does not answer. Asks neither database nor broker."""
     return {"status": "ok", "mqtt": cloud.link.connected}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Not ready", "model": dict[str, Any]}})
 async def readyz(cloud: TheCloud, response: Response) -> dict[str, Any]:
-    """Whether requests are well sent here: it reaches both database and broker; 503 if not."""
+    """Whether to send requests to this process: 200 while it reaches both database and broker, else 503."""
     database, mqtt = await _database_answers(cloud), cloud.link.connected
     if not (database and mqtt):
         response.status_code = 503
     return {"status": "ready" if database and mqtt else "not ready", "database": database, "mqtt": mqtt}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(request: Request, cloud: TheCloud) -> Response:
     """In Prometheus' text format. Bearer token: RATELOCK_METRICS_TOKEN's, or the operator's."""
     presented = bearer_token(request.headers.get("authorization")) or ""

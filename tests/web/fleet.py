@@ -5,6 +5,7 @@ Piles are registered, greet, charge and settle through the same messages that re
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,6 +94,14 @@ class Fleet:
             "at": int(time.time()),
         }
         pile._say("status", status | told)
+
+    def reported(self, pile: FakePile, members: dict[str, Any]) -> None:
+        """The pile's last status has these members too, as a newer pile's would."""
+        status = json.loads(self.row(pile.device_id).status_json) | members
+        query = update(piles_table).where(piles_table.c.device_id == pile.device_id)
+        self.cloud.writer.submit(
+            lambda tx: tx.conn.execute(query.values(status_json=to_json(status)))
+        ).result(WAIT_S)
 
     def order(self, pile: FakePile, connector: int = 1, **limits: int) -> tuple[PhoneOrder, dict[str, Any]]:
         """A confirmed order and its message, as the pile has it; accepted and charging."""
