@@ -128,14 +128,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     security = _security(path, operation)
     if security:
         operation["security"] = [{name: []} for name in security]
-    own = [
-        each for each in operation.get("parameters", []) if (each["in"], each["name"]) != ("query", "token")
-    ]
-    if own or "parameters" in operation:
-        operation["parameters"] = own
-    for parameter in own:
-        if parameter["name"] in _EXAMPLES:
-            parameter.setdefault("example", _EXAMPLES[parameter["name"]])
+    if "parameters" in operation:
+        operation["parameters"] = list(_parameters(operation["parameters"]))
     codes = {*operation.pop(_RAISES, ()), *_general(path, operation, security)}
     for status, meanings in MEANINGS.items():
         found = {code: text for code, text in meanings.items() if code in codes}
@@ -156,11 +150,16 @@ def _parameters(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _security(path: str, operation: dict[str, Any]) -> tuple[str, ...]:
     """Which security schemes let somebody in, any one of them."""
-    if path.startswith(_ORDER_PATH):
+    if _is_of_order(path, operation):
         return "order", "orderInQuery", "operator"
     if path == "/metrics":
         return ("metrics",)
     return ("operator",) if _OPERATOR_TAGS & set(operation["tags"]) else ()
+
+
+def _is_of_order(path: str, operation: dict[str, Any]) -> bool:
+    """Whether the order's token lets a driver in."""
+    return path.startswith(_ORDER_PATH) and not _OPERATOR_TAGS & set(operation["tags"])
 
 
 def _general(path: str, operation: dict[str, Any], security: tuple[str, ...]) -> Iterator[str]:
@@ -168,7 +167,7 @@ def _general(path: str, operation: dict[str, Any], security: tuple[str, ...]) ->
     yield from ("BadRequest", "HeadersTooLarge", "InternalError")
     if path.startswith("/api/"):
         yield "DatabaseUnavailable"
-    if path.startswith(_ORDER_PATH):
+    if _is_of_order(path, operation):
         yield "UnknownOrder"
     elif security:
         yield "Unauthorized"

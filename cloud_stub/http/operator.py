@@ -203,7 +203,7 @@ async def list_orders(
     return _page(found, limit, "order_id")
 
 
-@router.post("/orders/{order_id}/close")
+@router.post("/orders/{order_id}/close", openapi_extra=raises("UnknownOrder", "OrderEnded", "OrderRunning"))
 async def close_order(cloud: TheCloud, order_id: str, body: commands.CloseBody) -> dict[str, Any]:
     """End an order whose settlement is not expected any more, with a reason; it becomes Lost.
 

@@ -28,6 +28,8 @@ MEANINGS: dict[int, dict[str, str]] = {
         "NotPlugged": "No vehicle is plugged in",
         "NotSettled": "There is nothing to pay yet",
         "NothingToRelease": "The settlement cannot be released; it can be waived",
+        "OrderEnded": "The order has ended; `state` is how",
+        "OrderRunning": "The pile is online, so the order can be stopped instead",
         "PileExists": "A pile has that id, or had it before it was removed",
         "PileFaulted": "The connector has a fault",
         "PileInUse": "An order holds the pile",
@@ -41,12 +43,14 @@ MEANINGS: dict[int, dict[str, str]] = {
     422: {
         "IdempotencyKeyReused": "That Idempotency-Key belongs to another order",
         "InvalidRequest": "A field cannot be used; `errors` names each, and why",
+        "LimitTooLow": "The session fee alone reaches the cost limit; `least` is the lowest useful one",
     },
     429: {"TooManyRequests": "Too many requests from this address; Retry-After says when to try again"},
     431: {"HeadersTooLarge": "The request's headers are too large"},
     500: {"InternalError": "Something went wrong here; it has been noted"},
     503: {
         "DatabaseUnavailable": "The database does not answer; try again",
+        "PileHasNoClock": "The pile does not know the time yet; try again",
         "PileOffline": "The pile is not connected",
     },
 }

@@ -113,7 +113,14 @@ class Fleet:
             pile.order_status(order.order_id, state, connector=connector)
         return order, message
 
-    def charge(self, pile: FakePile, order: PhoneOrder, connector: int = 1, **meter: int) -> None:
+    def charge(
+        self,
+        pile: FakePile,
+        order: PhoneOrder,
+        connector: int = 1,
+        energy_mwh: int = 2_345_678,
+        **meter: int,
+    ) -> None:
         """The pile says that it charges, and how much so far."""
         on = {"status": "Charging", "plugged": True, "order_id": order.order_id}
         self.report(pile, said={connector: on})
@@ -121,8 +128,8 @@ class Fleet:
             "order_id": order.order_id,
             "connector": connector,
             "at": int(time.time()),
-            "register_mwh": 5_000_000,
-            "energy_mwh": 2_345_678,
+            "register_mwh": pile.register_mwh(connector) + energy_mwh,
+            "energy_mwh": energy_mwh,
             "power_mw": 6_912_000,
             "cost_minor": 331,
             "elapsed_s": 1_221,

@@ -130,7 +130,7 @@ def test_a_pile_shows_todays_curve_its_order_and_stops_it(fleet: Fleet, console:
     expect(card).to_contain_text("6.91 kW")
     stop = card.get_by_role("button", name="Stop")
     stop.focus()
-    fleet.charge(pile, order, power_mw=3_000_000, register_mwh=6_000_000)
+    fleet.charge(pile, order, power_mw=3_000_000, energy_mwh=2_400_000)
     expect(card).to_contain_text("3.00 kW")
     expect(stop).to_be_focused()
     stop.click()

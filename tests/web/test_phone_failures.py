@@ -73,7 +73,7 @@ def test_a_stop_that_did_not_go_out_is_said_until_the_network_is_back(
         page.locator("#stop").click()
     expect(page.get_by_role("heading", name="Stopping")).to_be_visible()
     assert [each["action"] for each in fleet.commands(pile)] == ["stop"]
-    fleet.settle(pile, order, message, 2_000_000)
+    fleet.settle(pile, order, message, 2_400_000, stop_reason="Remote")
     expect(page.locator("#pay")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
 
@@ -92,7 +92,7 @@ def test_a_stop_that_failed_once_is_not_held_against_the_one_that_worked(
     page.locator("#stop").click()
     expect(page.get_by_role("heading", name="Stopping")).to_be_visible()
     expect(page.locator(".banner")).to_be_hidden()
-    fleet.settle(pile, order, message, 2_000_000)
+    fleet.settle(pile, order, message, 2_400_000, stop_reason="Remote")
     expect(page.locator("#pay")).to_be_visible()
     expect(page.locator(".note.bad")).to_have_count(0)
 

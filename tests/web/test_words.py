@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from cloud_stub.orders import states
 from cloud_stub.pages import assets, phone
 from pile_protocol import wire, words
 from tests.web.conftest import PHONE
 from tests.web.fleet import Fleet
 
-WORDS = {"stops": words.STOP_REASONS, "rejects": wire.REJECT_REASONS, "faults": words.FAULT_CODES}
+WORDS: dict[str, Sequence[str]] = {
+    "stops": words.STOP_REASONS,
+    "rejects": wire.REJECT_REASONS,
+    "faults": words.FAULT_CODES,
+}
 
 # The phone's texts of one language, as the page's own functions find them.
 _PHONE_TEXTS = """async ([folder, language, words]) => {
@@ -26,13 +31,13 @@ _PHONE_TEXTS = """async ([folder, language, words]) => {
     return texts;
 }"""
 _CONSOLE_TEXTS = """async (folder) => {
-    const { STOPS, REJECTS, FAULTS } = await import(`${folder}/console-words.js`);
-    return { stops: STOPS, rejects: REJECTS, faults: FAULTS };
+    const { STOPS, REJECTS, FAULTS, LOSSES } = await import(`${folder}/console-words.js`);
+    return { stops: STOPS, rejects: REJECTS, faults: FAULTS, losses: LOSSES };
 }"""
 
 
-def check(texts: dict[str, dict[str, Any]]) -> None:
-    for kind, names in WORDS.items():
+def check(texts: dict[str, dict[str, Any]], words: dict[str, Sequence[str]] = WORDS) -> None:
+    for kind, names in words.items():
         missing = [name for name in names if not texts[kind].get(name)]
         assert missing == [], f"{kind} without a text"
         said: dict[str, str] = {}
@@ -50,7 +55,8 @@ def test_the_phone_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..
 
 def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page]):
     page = open_page(f"{fleet.url}/console")
-    check(page.evaluate(_CONSOLE_TEXTS, f"/static/{assets.version()}"))
+    texts = page.evaluate(_CONSOLE_TEXTS, f"/static/{assets.version()}")
+    check(texts, WORDS | {"losses": states.LOSS_REASONS})
 
 
 @pytest.mark.parametrize(
@@ -81,18 +87,23 @@ def test_a_connector_with_a_vehicle_is_not_called_free(
 
 
 @pytest.mark.parametrize(
-    ("locale", "reason", "sentence"),
+    ("locale", "reason", "sentence", "more"),
     [
-        ("en-GB", "GroundFault", "the pile found a ground fault"),
-        ("zh-CN", "PowerLoss", "停电"),
-        ("en-GB", "Local", "it was stopped at the pile"),
+        ("en-GB", "GroundFault", "the pile found a ground fault", {}),
+        ("zh-CN", "PowerLoss", "停电", {"recovered": True}),
+        ("en-GB", "Local", "it was stopped at the pile", {}),
     ],
 )
 def test_a_receipt_says_why_the_charge_ended(
-    fleet: Fleet, open_page: Callable[..., Page], locale: str, reason: str, sentence: str
+    fleet: Fleet,
+    open_page: Callable[..., Page],
+    locale: str,
+    reason: str,
+    sentence: str,
+    more: dict[str, bool],
 ):
     pile = fleet.pile("PILE-1")
-    order = fleet.charged(pile, 1_000_000, stop_reason=reason)
+    order = fleet.charged(pile, 1_000_000, stop_reason=reason, **more)
     link = f"{fleet.url}/p/PILE-1?order={order.order_id}#{order.placed['token']}"
     expect(open_page(link, viewport=PHONE, locale=locale).locator("dl.facts")).to_contain_text(sentence)
 

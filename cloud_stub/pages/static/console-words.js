@@ -94,9 +94,18 @@ export const FAULTS = {
   SensorFailure: "Thermometer or plug switch cannot be read",
 };
 
-/** Why a pile stopped an order, or refused it. */
+/** Why an order is lost: cloud_stub/orders/states.py. */
+export const LOSSES = {
+  PileRemoved: "The pile was removed",
+  PileSilent: "The pile has not been heard of for too long",
+  NotAtPile: "The pile has neither the order nor a settlement",
+  SettlementMalformed: "Nothing can be billed from its settlement",
+  ClosedByOperator: "Closed by an operator",
+};
+
+/** Why a pile stopped an order, or refused it, or why the cloud lost it. */
 export function reasonWords(reason) {
-  return STOPS[reason] ?? REJECTS[reason] ?? words(reason);
+  return STOPS[reason] ?? REJECTS[reason] ?? LOSSES[reason] ?? words(reason);
 }
 
 export function faultWords(fault) {

@@ -62,7 +62,7 @@ export function failureView(code, { device, pile, again }) {
 /** An order that ended before anything flowed; leave() is called by its button. */
 export function endedView(order, leave) {
   const { failures } = t;
-  const [what, todo] = order.state === "Rejected" ? refusalWords(order.reason) : failures[order.state];
+  const [what, todo] = order.state === "Rejected" ? refusalWords(order.reason) : explained(order.state);
   const nothing = !["Expired", "Lost"].includes(order.state) && h("p", failures.nothing);
   return page(what, nothing, h("p", todo), h("button.button.primary", { id: "back", onclick: leave }, t.back));
 }

@@ -4,6 +4,7 @@ const another = "Please take another pile.";
 const elsewhere = "Please take another connector or pile.";
 const onThePhone = "Please open it on the phone that started the charge.";
 const again = "Please start again.";
+const restarted = ["The pile has just restarted", "It still waits for the time. Please try again in a minute."];
 
 export default {
   /** Why an order ended, after "Ended because". */
@@ -42,9 +43,12 @@ export default {
     PileRemoved: ["This pile was removed", "Take another one: scan its code, or type its id. Receipts of charges here stay."],
     NoRate: ["This pile has no price yet", another],
     InvalidRequest: ["A limit cannot be used", "Please look at the limits again."],
+    LimitTooLow: ["This cost limit is too low", "The fee per charge alone reaches it."],
+    PileHasNoClock: restarted,
     DeadLink: ["This link opens no receipt any more", "It is too old or not complete. " + onThePhone],
     UnknownOrder: ["This receipt cannot be opened here", onThePhone],
-    TooManyRequests: ["Too many tries at once", "Please wait a minute, then try again."]
+    TooManyRequests: ["Too many tries at once", "Please wait a minute, then try again."],
+    Lost: ["This charge has no bill", "The pile did not send one, so nothing is to be paid now. If it does, this page shows it."]
   },
 
   /** Why a pile refused an order: what is wrong, what to do. */
@@ -60,7 +64,7 @@ export default {
     ConnectorBusy: ["This connector is in use", elsewhere],
     ConnectorFaulted: ["This connector is out of order", elsewhere],
     NoMeter: ["The pile's meter does not answer", another],
-    NoClock: ["The pile has just restarted", "It still waits for the time. Please try again in a minute."],
+    NoClock: restarted,
     OutboxFull: ["The pile has to send older receipts first", another],
     StorageFailure: ["The pile could not store the order", another],
     TooSoon: ["The last charge here ended a moment ago", "Please try again in a few seconds."],

@@ -3,6 +3,7 @@
 const another = "请换一个充电桩。";
 const elsewhere = "请换一把充电枪，或换一个充电桩。";
 const again = "请重新开始。";
+const restarted = ["充电桩刚刚重启", "正在校准时间，请一分钟后重试。"];
 
 export default {
   stops: {
@@ -38,9 +39,12 @@ export default {
     PileRemoved: ["该充电桩已拆除", "请换一个充电桩：扫描其二维码，或输入编号。在此充电的账单仍然保留。"],
     NoRate: ["这个充电桩还没有价格", another],
     InvalidRequest: ["上限无法使用", "请重新检查设定的上限。"],
+    LimitTooLow: ["费用上限太低", "仅每次充电费就已达到上限。"],
+    PileHasNoClock: restarted,
     DeadLink: ["这个链接已失效", "链接过旧或不完整。请在开始充电的手机上打开账单。"],
     UnknownOrder: ["无法在这里打开账单", "请在开始充电的手机上打开。"],
-    TooManyRequests: ["操作太频繁", "请等一分钟后再试。"]
+    TooManyRequests: ["操作太频繁", "请等一分钟后再试。"],
+    Lost: ["这次充电没有账单", "充电桩没有交回账单，目前无需支付。如果账单稍后到达，本页会显示。"]
   },
 
   rejects: {
@@ -55,7 +59,7 @@ export default {
     ConnectorBusy: ["这把充电枪正在使用", elsewhere],
     ConnectorFaulted: ["这把充电枪有故障", elsewhere],
     NoMeter: ["充电桩的电表没有响应", another],
-    NoClock: ["充电桩刚刚重启", "正在校准时间，请一分钟后重试。"],
+    NoClock: restarted,
     OutboxFull: ["充电桩需要先发送以前的账单", another],
     StorageFailure: ["充电桩无法保存订单", another],
     TooSoon: ["上一次充电刚刚结束", "请几秒钟后重试。"],

@@ -3,7 +3,6 @@
 const scan = "Scan the code on the pile, or type the id that stands under it.";
 const outOfOrder = "This connector is out of order";
 const elsewhere = "Please take another connector or pile.";
-const restarted = ["The pile has just restarted", "It still waits for the time. Please try again in a minute."];
 
 export default {
   locale: "en-GB",
@@ -152,7 +151,7 @@ export default {
     registers: "Meter, kWh",
     order: "Order",
     flagged: "This bill is being checked",
-    flaggedText: "The pile's sum is not ours. You need not pay until that has been looked into.",
+    flaggedText: "Something in it does not fit your order. You need not pay until that has been looked into.",
     missing: "The meter gave no reading after the end; the last one before it is billed.",
     recovered: "There was a power cut during this charge; only what is certain is billed.",
     reviews: {
@@ -180,8 +179,6 @@ export default {
     UnknownPile: ["We know no pile with this id", scan],
     NotFound: ["There is no such page", scan],
     PileOffline: ["The pile is offline", "This page notices when it is back."],
-    PileHasNoClock: restarted,
-    LimitTooLow: ["This cost limit is too low", "The fee per charge alone reaches it."],
     PileFaulted: [outOfOrder, elsewhere],
     ConnectorBusy: ["This connector is in use", "Please take another one, or wait until it is free; this page notices."],
     ConnectorUnavailable: ["This connector is switched off", "Its emergency stop or stop button may be pressed. " + elsewhere],
@@ -200,7 +197,6 @@ export default {
       Other: ["The pile refused to start", "Please try again or take another pile."]
     },
     Expired: ["The pile did not answer in time", "Nothing has started, as far as known; if it does, this page shows it."],
-    Cancelled: ["You cancelled before the start", ""],
-    Lost: ["This charge has no bill", "The pile did not send one, so nothing is to be paid now. If it does, this page shows it."]
+    Cancelled: ["You cancelled before the start", ""]
   }
 };

@@ -3,7 +3,6 @@
 const scan = "请扫描桩上的二维码，或输入二维码下方的编号。";
 const outOfOrder = "这把充电枪有故障";
 const elsewhere = "请换一把充电枪，或换一个充电桩。";
-const restarted = ["充电桩刚刚重启", "正在校准时间，请一分钟后重试。"];
 
 export default {
   locale: "zh-CN",
@@ -152,7 +151,7 @@ export default {
     registers: "电表读数（度）",
     order: "订单",
     flagged: "账单正在核对",
-    flaggedText: "充电桩的金额与我们的计算不一致。核对完成之前无需支付。",
+    flaggedText: "账单与您的订单有不符之处。核对完成之前无需支付。",
     missing: "结束后电表没有读数；按结束前的最后读数计费。",
     recovered: "充电期间曾经停电；只按充电桩已可靠记录的电量计费。",
     reviews: {
@@ -178,8 +177,6 @@ export default {
     UnknownPile: ["没有找到这个充电桩", scan],
     NotFound: ["没有这个页面", scan],
     PileOffline: ["充电桩已离线", "恢复后本页会自动更新；也可以换一个充电桩。"],
-    PileHasNoClock: restarted,
-    LimitTooLow: ["费用上限太低", "仅每次充电费就已达到上限。"],
     PileFaulted: [outOfOrder, elsewhere],
     ConnectorBusy: ["这把充电枪正在使用", "请换一把，或等待空闲，本页会自动更新。"],
     ConnectorUnavailable: ["这把充电枪已断开", "可能按下了急停或停止按钮。" + elsewhere],
@@ -196,7 +193,6 @@ export default {
       Other: ["充电桩拒绝启动", "请重试，或换一个充电桩。"]
     },
     Expired: ["充电桩没有及时响应", "目前看来尚未启动；如果稍后启动，本页会显示。"],
-    Cancelled: ["您在启动前取消了", ""],
-    Lost: ["这次充电没有账单", "充电桩没有交回账单，目前无需支付。如果账单稍后到达，本页会显示。"]
+    Cancelled: ["您在启动前取消了", ""]
   }
 };
