@@ -126,7 +126,7 @@ def test_every_view_can_be_used_by_everyone(
     page = console("/piles", viewport=viewport, color_scheme=scheme)
     views = {
         "/piles": "South gate",
-        "/piles/PILE-1": "Ground failure",
+        "/piles/PILE-1": "Ground fault",
         "/piles/PILE-2": "6.91 kW",
         "/piles/PILE-1/rate": "Holds now",
         "/orders": "PILE-2 · 1",
