@@ -58,12 +58,12 @@ def test_the_phone_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..
 _NOT_OF_THE_PAGE = {"BadRequest", "NotJson", "BodyTooLarge", "HeadersTooLarge", "InternalError"}
 _NOT_OF_THE_PAGE |= {"IdempotencyKeyReused"}
 _FAILURE_TEXTS = """async ([folder, language, names]) => {
-    const { speakIn, explained, whenReasonsCome, t } = await import(`${folder}/phone-say.js`);
-    await speakIn(language);
-    const come = new Promise((resolve) => whenReasonsCome(resolve));
-    explained("none");
+    const say = await import(`${folder}/phone-say.js`);
+    await say.speakIn(language);
+    const come = new Promise((resolve) => say.whenReasonsCome(resolve));
+    say.explained("none");
     await come;
-    return names.filter((name) => explained(name) === t.failures.Other);
+    return names.filter((name) => say.explained(name) === say.t.failures.Other);
 }"""
 
 
