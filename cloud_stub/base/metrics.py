@@ -23,8 +23,12 @@ REASONS = (
     "UnknownOrder",
     "WrongDevice",
     "WrongConnector",
+    "TooManySettlements",
     "InternalError",
 )
+# A pile's messages, its dead letters and the meter values of an order have a budget each; a full queue of the
+# writer takes no meter value.
+DROPS = ("message_rate", "dead_letter_rate", "meter_rate", "writer_full")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 _UNITS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -39,6 +43,7 @@ class Metrics:
         self.registry.register(DatabaseGauges(store, silent_s))
         self.messages = self._counter("messages", "Messages of piles that arrived", "topic", topics.UPWARD)
         self.rejects = self._counter("rejects", "Messages that could not be used", "reason", REASONS)
+        self.dropped = self._counter("dropped", "Messages of piles that were let go", "why", DROPS)
         self.moves = self._counter("order_moves", "Orders that came into a state", "state", states.STATES)
         self.settlements = self._counter(
             "settlements", "Settlements stored, by what was found of them", "verdict", ("right", "flagged")
@@ -56,6 +61,15 @@ class Metrics:
         )
         self.mqtt_connected = Gauge(
             "ratelock_mqtt_connected", "1 while this process reaches the broker", registry=self.registry
+        )
+        self.broker_dropped = Gauge(
+            "ratelock_broker_dropped", "Messages that the broker dropped, by its own count", registry=self.registry
+        )
+        self.log_lines_dropped = Gauge(
+            "ratelock_log_lines_dropped", "Log lines that could not be written", registry=self.registry
+        )
+        self.thread_working = Gauge(
+            "ratelock_thread_working", "1 while a thread does its work", ["thread"], registry=self.registry
         )
         self.writer_waiting = Gauge(
             "ratelock_writer_waiting", "Units of work that wait for the writer", registry=self.registry

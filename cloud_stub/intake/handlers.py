@@ -52,6 +52,7 @@ class PileMessage:
 
     malformed: what is wrong with a settlement that cannot be read as a whole (decoding.salvage).
     unusable: why it is kept as a reject instead; found out before or by `Intake.take`.
+    retained: the broker had kept it, so it was said some time ago.
     """
 
     device_id: str
@@ -60,6 +61,7 @@ class PileMessage:
     payload: bytes
     malformed: str = ""
     unusable: UnusableMessage | None = None
+    retained: bool = False
 
 
 class Handlers:
@@ -164,7 +166,7 @@ class Handlers:
         statuses = status_messages.StatusUpdates(self._rows, self._now)
         shown: list[tuple[str, str, str]] = []
         for each in told:
-            if statuses.add(each.device_id, each.said):
+            if statuses.add(each.device_id, each.said, each.retained):
                 of_orders = pile_reports.order_states_in_status(each.said.get("connectors", []))
                 shown += [(each.device_id, order_id, word) for order_id, word in of_orders]
         statuses.write(self._tx.conn)
@@ -214,7 +216,10 @@ class Handlers:
                     settlement_store.SealedSettlement(each.device_id, each.said, each.payload, each.malformed)
                 )
         if sealed:
-            settlement_store.store_settlements(self._tx, self._context, sealed, self._now)
+            refused = settlement_store.store_settlements(self._tx, self._context, sealed, self._now)
+            for each in told:
+                if each.unusable is None and (each.device_id, each.said["mac"]) in refused:
+                    each.unusable = UnusableMessage("TooManySettlements", each.said["order_id"])
 
     def _key(self, device_id: str) -> bytes:
         key = self._context.keys.get(self._tx.conn, device_id)

@@ -1,9 +1,13 @@
-"""Messages of piles: read on paho's thread, acted on in the writer's transaction, acknowledged after commit.
+"""Messages of piles: read on the link's thread, acted on in the writer's transaction, acknowledged after commit.
 
 Whatever cannot be used is kept in `rejects` with its reason and acknowledged too: a message that can never be
 taken must not be sent for ever. Only while the database fails does one wait, to be tried again. A settlement
 that is sealed rightly and says something wrong is no such message: it is stored, flagged, and acknowledged to
 its pile, which would send it for ever otherwise, and nothing after it.
+
+Each pile has budgets: of messages, of dead letters, of stored meter values. What is beyond them is acknowledged
+to the broker, counted (metrics.DROPS) and noted as an event of the pile. Settlements have no such budget: an
+honest pile sends one until it is stored.
 
     reasons: UnknownTopic Malformed UnknownPile BadSeal UnknownOrder WrongDevice WrongConnector InternalError
 """
@@ -18,8 +22,10 @@ from sqlalchemy.exc import DataError, DBAPIError
 from pile_protocol import topics
 from pile_protocol.errors import MessageError, TopicError
 
+from ..base.budgets import Budget
 from ..base.clock import now_s
-from ..db.writer import Transaction, Writer
+from ..db.audit_events import record_event
+from ..db.writer import WAITING_MAX, Transaction, Writer
 from ..messaging import decoding
 from ..messaging.mqtt import Incoming, Link
 from ..orders.context import Context
@@ -28,6 +34,14 @@ from .handlers import Handlers, PileMessage, UnusableMessage
 from .meter_sampling import MeterSampling
 
 log = structlog.get_logger()
+
+# An honest pile: a status each 30 s, four words of an order, a greeting at each connection.
+MESSAGES = (1000, 1)  # at once; then one each so many seconds
+DEAD_LETTERS = (200, 60)
+EVENTS_OF_DROPS = (1, 3600)
+# What the broker retained of another kind was not said now, and asks for nothing.
+_USABLE_RETAINED = frozenset({topics.STATUS, topics.SETTLEMENT})
+_BUDGETED = frozenset({topics.HELLO, topics.ORDER_STATUS, topics.STATUS})
 
 
 @dataclass(eq=False, slots=True)
@@ -49,10 +63,20 @@ class Receiver:
         self._writer = writer
         self._meters = MeterSampling(context.hub, context.settings.meter_sample_s)
         self._to_retry: deque[Incoming] = deque()
+        self._messages = Budget(*MESSAGES)
+        self._dead_letters = Budget(*DEAD_LETTERS)
+        self._events_of_drops = Budget(*EVENTS_OF_DROPS)
         link.on_message = self.take
 
     def take(self, incoming: Incoming) -> None:
-        """Queue what the message asks for."""
+        """Queue what the message asks for. Whatever it holds, it does not end the thread that reads."""
+        try:
+            self._take(incoming)
+        except Exception:
+            log.exception("intake_failed", topic=incoming.topic[:200])
+            self._reject(incoming, "", UnusableMessage("InternalError"))
+
+    def _take(self, incoming: Incoming) -> None:
         try:
             device_id, name = topics.parse(incoming.topic)
         except TopicError:
@@ -64,13 +88,26 @@ class Receiver:
         if name == topics.STATUS and not incoming.payload:  # how a retained one is cleared; says nothing
             self._link.ack(incoming)
             return
+        if incoming.retained and name not in _USABLE_RETAINED:
+            self._link.ack(incoming)
+            return
+        if name in _BUDGETED and not self._messages.take(device_id):
+            self._drop(incoming, device_id, "message_rate")
+            return
         try:
-            told = PileMessage(device_id, name, decoding.decode(name, incoming.payload), incoming.payload)
+            said = decoding.decode(name, incoming.payload)
+            told = PileMessage(device_id, name, said, incoming.payload, retained=incoming.retained)
         except MessageError as error:
             self._take_malformed(incoming, device_id, name, str(error))
             return
-        if name == topics.METER and not self._meters.is_due(device_id, told.said):
+        if name != topics.METER:
+            self._writer.submit_to(self, _Item(incoming, name, told))
+        elif not self._meters.is_due(device_id, told.said):
             self._link.ack(incoming)
+        elif self._writer.waiting >= WAITING_MAX:
+            self._drop(incoming, device_id, "writer_full")
+        elif not self._meters.is_affordable(device_id, told.said):
+            self._drop(incoming, device_id, "meter_rate")
         else:
             self._writer.submit_to(self, _Item(incoming, name, told))
 
@@ -85,6 +122,17 @@ class Receiver:
 
     def _reject(self, incoming: Incoming, name: str, unusable: UnusableMessage) -> None:
         self._writer.submit_to(self, _Item(incoming, name, None, unusable))
+
+    def _drop(self, incoming: Incoming, device_id: str, why: str) -> None:
+        self._context.metrics.dropped.labels(why).inc()
+        self._link.ack(incoming)
+        if self._events_of_drops.take(device_id):
+            log.warning("messages_dropped", device_id=device_id[:40], why=why)
+            self._writer.submit(lambda tx: self._note_drops(tx, device_id, why))
+
+    def _note_drops(self, tx: Transaction, device_id: str, why: str) -> None:
+        if self._context.keys.get(tx.conn, device_id) is not None:
+            record_event(tx.conn, now_s(), "MessagesDropped", device_id, detail=why)
 
     def retry(self) -> None:
         """Try again what the database could not take."""
@@ -103,9 +151,12 @@ class Receiver:
             if unusable:
                 incoming = item.incoming
                 rejected.append((incoming, unusable))
-                record_dead_letter(
-                    tx.conn, now, incoming.topic, unusable.reason, unusable.detail, incoming.payload
-                )
+                if self._dead_letters.take(_device_of(incoming)):
+                    record_dead_letter(
+                        tx.conn, now, incoming.topic, unusable.reason, unusable.detail, incoming.payload
+                    )
+                else:
+                    self._context.metrics.dropped.labels("dead_letter_rate").inc()
         tx.after_commit(lambda: self._done(items, rejected))
 
     def _done(self, items: list[_Item], rejected: list[tuple[Incoming, UnusableMessage]]) -> None:
@@ -116,8 +167,8 @@ class Receiver:
                 "message_rejected", topic=incoming.topic[:200], device_id=_device_of(incoming), **said
             )
         at_ns = time.monotonic_ns()
+        self._link.ack_all([item.incoming for item in items])
         for item in items:
-            self._link.ack(item.incoming)
             if item.name:
                 self._context.metrics.ingested(item.name, at_ns - item.incoming.received_ns)
 

@@ -4,9 +4,9 @@
                                           (what the broker retains: forgotten here)
 
 A row stays until the pile has answered (the order's life deletes it), so a pile that greets gets it again.
-What was committed but not sent when a process ended goes out at the next connection, or is taken over by
-another worker: whoever sends a row has it on lease for LEASE_S, and nobody else sends it meanwhile. Nothing
-goes expired.
+What was committed but not sent when a process or a connection ended goes out at the next connection, or is taken
+over by another worker: whoever sends a row has it on lease for LEASE_S, and nobody else sends it meanwhile.
+Nothing is published past its expiry, however long its commit took.
 """
 
 from collections.abc import Iterable
@@ -75,8 +75,10 @@ class Dispatch:
         self._held_back: set[int] = set()  # row ids that found no connection after their commit
         self._acknowledged: set[int] = set()
         self._marking = False
+        self._asked_to_send = False
         link.on_puback = self._on_puback
         link.on_connect = self._on_connect
+        link.on_disconnect = self._on_disconnect
 
     @property
     def connected(self) -> bool:
@@ -95,7 +97,7 @@ class Dispatch:
     ) -> None:
         """Add a message to the transaction; it is published as soon as that is committed."""
         row_id = put_row(tx, device_id, name, payload, now, expires_at, order_id, now + LEASE_S)
-        tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload))
+        tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload, expires_at))
 
     def never_sent(self, tx: Transaction, order_id: str) -> bool:
         """Whether the order has certainly not been handed to MQTT, here or by another worker.
@@ -108,8 +110,12 @@ class Dispatch:
 
     def publish_now(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> None:
         """Publish what needs no keeping, because its receiver asks again until it has it."""
+        self.publish_all_now([(device_id, name, payload, retain)])
+
+    def publish_all_now(self, messages: list[tuple[str, str, bytes | str, bool]]) -> None:
+        """As publish_now, of (device id, topic name, payload, retain) each."""
         if self._link.connected:
-            self._link.publish(device_id, name, payload, retain)
+            self._link.publish_all(messages)
 
     def resend(self, tx: Transaction, device_id: str, now: int) -> None:
         """Publish again, after the commit, the orders and commands that this pile has not answered."""
@@ -121,11 +127,23 @@ class Dispatch:
         # Alone, whatever is on lease was this process's own, perhaps in an earlier life.
         self.send_unsent(leased=not self._link.shared)
 
+    def _on_disconnect(self) -> None:
+        # What the broker has not acknowledged is not sent: whether it still may be is for the next connection.
+        self._writer.submit(self._forget_unacknowledged)
+
+    def _forget_unacknowledged(self, tx: Transaction) -> None:
+        for mid in self._in_flight.keys() - self._acknowledged:
+            del self._in_flight[mid]
+
     def send_unsent(self, leased: bool = False) -> None:
         """Publish what is committed and not at the broker; `leased`: also what others may be sending."""
         self._ask_to_mark()  # what the database did not take when it was acknowledged
+        if self._asked_to_send and not leased:
+            return
+        self._asked_to_send = True
 
         def unit(tx: Transaction) -> None:
+            self._asked_to_send = False
             if not self._link.connected:
                 return
             now = now_s()
@@ -134,7 +152,6 @@ class Dispatch:
                 "no_lease": now + LEASE_S + CLOCKS_APART_S,
                 "now": now,
             }
-            # Those in flight are paho's to repeat.
             in_flight = {row_id for row_id, _ in self._in_flight.values()}
             rows = [row for row in tx.conn.execute(_UNSENT, bounds) if row.id not in in_flight]
             self._held_back.clear()
@@ -146,19 +163,25 @@ class Dispatch:
 
     def _send_rows(self, tx: Transaction, rows: Iterable[Row[Any]]) -> None:
         for row in rows:
-            tx.after_commit(lambda row=row: self._send(row.id, row.device_id, row.name, row.payload))
+            tx.after_commit(
+                lambda row=row: self._send(row.id, row.device_id, row.name, row.payload, row.expires_at)
+            )
 
-    def _send_first(self, row_id: int, device_id: str, name: str, payload: str) -> None:
-        if self._link.connected:
-            self._send(row_id, device_id, name, payload)
-        else:
+    def _send_first(
+        self, row_id: int, device_id: str, name: str, payload: str, expires_at: int | None
+    ) -> None:
+        if not self._send(row_id, device_id, name, payload, expires_at):
             self._held_back.add(row_id)
 
-    def _send(self, row_id: int, device_id: str, name: str, payload: str) -> None:
-        # While there is no connection the row waits here, not in paho, where it could outlive its expiry.
-        if self._link.connected:
-            mid = self._link.publish(device_id, name, payload, retain=name in RETAINED)
-            self._in_flight[mid] = (row_id, name)
+    def _send(self, row_id: int, device_id: str, name: str, payload: str, expires_at: int | None) -> bool:
+        """Whether it was handed to MQTT. Without a connection the row waits, and expired it waits for ever."""
+        if not self._link.connected or (expires_at is not None and expires_at <= now_s()):
+            return False
+        mid = self._link.publish(device_id, name, payload, retain=name in RETAINED)
+        if mid is None:
+            return False
+        self._in_flight[mid] = (row_id, name)
+        return True
 
     def _on_puback(self, mid: int) -> None:
         self._acknowledged.add(mid)
