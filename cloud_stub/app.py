@@ -19,6 +19,7 @@ from .http import (
     problem_details,
 )
 from .http.guard import Guard
+from .http.rate_limits import Limit
 from .http.request_metrics import RequestMetrics
 
 log = structlog.get_logger()
@@ -46,6 +47,8 @@ def create_app(cloud: Cloud) -> FastAPI:
         redoc_url=None,
     )
     app.state.cloud = cloud
+    app.state.order_limit = Limit(cloud.settings.orders_per_minute)
+    app.state.quote_limit = Limit(cloud.settings.quotes_per_minute)
     problem_details.install(app)
     app.include_router(operator_reports.router)  # before phone's: /orders.csv is no order
     app.include_router(driver.router)

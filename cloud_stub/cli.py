@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from . import logs
 from .app import create_app
 from .base.clock import now_s
+from .base.log_lines import lines
 from .base.problems import Problem
 from .cloud import Cloud
 from .db.engine import Store
@@ -33,6 +34,7 @@ from .http import request_deadline
 from .http.operator import PileBody
 from .messaging.outbox import put_row
 from .orders import views as order_views
+from .orders.transitions import release_of_pile
 from .piles import labels, registry, removal
 from .piles.credentials import admit, revoke
 from .rates import model, versions
@@ -132,11 +134,11 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
         server = _Server(config, cloud, f"http://{host}:{port}")
-        logs.lines.start(cloud.threads)
+        lines.start(cloud.threads)
         try:
             server.run([listener])
         finally:
-            logs.lines.stop()
+            lines.stop()
     return 0 if server.started and not server.died else 1
 
 
@@ -197,7 +199,7 @@ class _Server(uvicorn.Server):
 
 def _end_by_force() -> None:
     log.critical("ended_by_force", after_s=END_S)
-    logs.lines.stop()
+    lines.stop()
     os._exit(1)
 
 
@@ -226,7 +228,9 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
 def _pile_remove(settings: Settings, options: argparse.Namespace) -> int:
     with _database(settings) as store:
         with store.writing.begin() as conn:
-            pile = removal.remove(Transaction(conn), put_row, options.device_id, options.force, now_s())
+            pile = removal.remove(
+                Transaction(conn), put_row, release_of_pile, options.device_id, options.force, now_s()
+            )
         revoke(settings, options.device_id)
     _print({"device_id": options.device_id, "removed_at": pile.removed_at})
     return 0

@@ -13,21 +13,25 @@ from .base.problems import database_unavailable, write_unknown
 from .base.threads import Threads
 from .db.engine import Store, is_deadlock
 from .db.writer import Unit, Writer
-from .http.rate_limits import Limit
 from .intake.receiver import Receiver
+from .jobs.rereader import Rereader
 from .jobs.runner import PeriodicJobs
 from .messaging.mqtt import Link
 from .messaging.outbox import Dispatch
+from .orders import states
 from .orders.context import Context
-from .orders.hub import Hub, Rereader
-from .piles import broker_passwords, credentials, keys
-from .rates import versions
+from .orders.hub import Hub
+from .piles import credentials
+from .piles.broker_passwords import CLOUD_USER
+from .piles.keys import Keys
+from .rates.versions import Versions
+from .reports.gauges import DatabaseGauges
 from .settings import Settings
 
 T = TypeVar("T")
 
 SLOW_READS = 4  # at once; further ones wait for their turn
-WRITE_RETRIES_MAX = 4  # who was ended for another may be faster than it, and meet it once more
+WRITE_RETRIES_MAX = 4  # of a unit that met a deadlock or a unique constraint; it may meet another one
 COMMIT_S = 30  # how long a commit that has begun is waited for before the caller is told that it is not known
 STUCK_S = 30  # a writer that is busy with one group for so long is not ready
 
@@ -41,13 +45,14 @@ class Cloud:
         self.operator_token = settings.read_operator_token()
         self.store = Store(settings.database)
         self.threads = Threads()
-        self.metrics = Metrics(self.store, settings.pile_silent_s // 2)
+        self.metrics = Metrics(states.STATES)
+        self.metrics.registry.register(DatabaseGauges(self.store, settings.pile_silent_s // 2))
         self.writer = Writer(self.store.grouping, self.threads)
         self.writer.on_commit = self.metrics.committed
         self.link = link or Link(
             settings.mqtt_host,
             settings.mqtt_port,
-            broker_passwords.CLOUD_USER,
+            CLOUD_USER,
             settings.read_mqtt_password(),
             settings.mqtt_client_id,
             settings.mqtt_share,
@@ -57,12 +62,8 @@ class Cloud:
         self.hub = Hub()
         self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms, self.threads)
         self.dispatch = Dispatch(self.link, self.writer)
-        self.context = Context(
-            settings, self.dispatch, self.hub, keys.Keys(), versions.Versions(), self.metrics
-        )
+        self.context = Context(settings, self.dispatch, self.hub, Keys(), Versions(), self.metrics)
         self.receiver = Receiver(self.context, self.link, self.writer)
-        self.order_limit = Limit(settings.orders_per_minute)
-        self.quote_limit = Limit(settings.quotes_per_minute)
         self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.threads)
         # Apart from the threads of quick reads: a few long reports must not have phones wait for a price.
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
@@ -112,7 +113,7 @@ class Cloud:
 
 
 async def write(writer: Writer, unit: Unit[T], write_s: float) -> T:
-    """As Cloud.write. A unit that met another process is done again, and sees what that one did."""
+    """As Cloud.write. A unit that failed because of another process's transaction is run again, after it."""
     deadline = time.monotonic() + write_s
     for _ in range(WRITE_RETRIES_MAX):
         try:

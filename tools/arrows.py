@@ -88,7 +88,30 @@ TOOLS_ROOMS: dict[str, set[str]] = {
     "console": {"harness"},
     "harness": set(),
 }
+CLOUD_ROOMS: dict[str, set[str]] = {
+    TOP: {
+        *("pages", "http", "cloud", "settlements", "orders", "piles", "rates", "messaging", "db"),
+        *("settings", "base"),
+    },
+    "pages": {"http", "cloud"},
+    "http": {"cloud", "reports", "intake", "settlements", "orders", "piles", "rates", "db", "base"},
+    "cloud": {
+        *("jobs", "intake", "reports", "orders", "piles", "rates", "messaging", "db", "settings", "base"),
+    },
+    "jobs": {"intake", "orders", "messaging", "db", "base"},
+    "intake": {"settlements", "orders", "piles", "rates", "messaging", "db", "base"},
+    "reports": {"orders", "piles", "rates", "db", "base"},
+    "settlements": {"orders", "piles", "messaging", "db", "base"},
+    "orders": {"piles", "rates", "messaging", "db", "settings", "base"},
+    "piles": {"messaging", "db", "settings", "base"},
+    "rates": {"messaging", "db", "base"},
+    "messaging": {"db", "base"},
+    "db": {"base"},
+    "settings": {"base"},
+    "base": set(),
+}
 ROOMS: dict[str, dict[str, set[str]]] = {
+    "cloud_stub": CLOUD_ROOMS,
     "tools": TOOLS_ROOMS,
 }
 
@@ -97,9 +120,11 @@ EXACT = (
     "firmware/pile",
     "firmware/pile_protocol",
     "firmware/drivers",
-    "cloud_stub/rates/model.py",
-    "cloud_stub/rates/expansion.py",
-    "cloud_stub/settlements/store.py",
+    "cloud_stub/rates",
+    "cloud_stub/orders",
+    "cloud_stub/settlements",
+    "cloud_stub/intake",
+    "cloud_stub/reports",
 )
 
 

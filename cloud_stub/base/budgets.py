@@ -1,4 +1,4 @@
-"""How often something may happen for one name, such as a pile: a bucket of tokens for each, filled steadily."""
+"""How often something may happen for one name, such as a pile: a token bucket for each."""
 
 import time
 from collections import OrderedDict

@@ -1,19 +1,10 @@
-"""What Prometheus reads: counts and times of this process, and what the database says of all of them.
-
-Those of the database are the same at every worker: take their maximum, and the sum of all others. They are
-read at most once in FRESH_S, however often somebody asks, by queries that look at what is open and not at
-history.
-"""
+"""The Prometheus metrics that this process counts. Those read from the database are in reports/gauges.py."""
 
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from pile_protocol import topics
-
-from ..db.engine import Store
-from ..orders import states
-from ..reports.gauges import DatabaseGauges
 
 REASONS = (
     "UnknownTopic",
@@ -36,15 +27,15 @@ _UNITS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 class Metrics:
     """One registry a Cloud; its counters may be counted up from any thread."""
 
-    def __init__(self, store: Store, silent_s: int):
-        """silent_s: a pile that is online and has said nothing for so long is counted as silent."""
+    def __init__(self, order_states: Iterable[str]):
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.registry.register(DatabaseGauges(store, silent_s))
         self.messages = self._counter("messages", "Messages of piles that arrived", "topic", topics.UPWARD)
         self.rejects = self._counter("rejects", "Messages that could not be used", "reason", REASONS)
         self.dropped = self._counter("dropped", "Messages of piles that were let go", "why", DROPS)
-        self.moves = self._counter("order_moves", "Orders that came into a state", "state", states.STATES)
+        self.transitions = self._counter(
+            "order_moves", "Orders that came into a state", "state", order_states
+        )
         self.settlements = self._counter(
             "settlements", "Settlements stored, by what was found of them", "verdict", ("right", "flagged")
         )
@@ -63,7 +54,7 @@ class Metrics:
             "ratelock_mqtt_connected", "1 while this process reaches the broker", registry=self.registry
         )
         self.broker_dropped = Gauge(
-            "ratelock_broker_dropped", "Messages that the broker dropped, by its own count", registry=self.registry
+            "ratelock_broker_dropped", "Messages dropped by the broker", registry=self.registry
         )
         self.log_lines_dropped = Gauge(
             "ratelock_log_lines_dropped", "Log lines that could not be written", registry=self.registry
@@ -76,16 +67,16 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format; reads the database."""
+        """All metrics in Prometheus' text format; reads the database."""
         return generate_latest(self.registry)
 
     def committed(self, units: int, took_ns: int) -> None:
-        """To be told of each of the writer's transactions."""
+        """Count one transaction of the writer."""
         self.units.observe(units)
         self.commit.observe(took_ns / 1e9)
 
     def ingested(self, topic: str, took_ns: int) -> None:
-        """To be told of each message whose commit is done."""
+        """Time one message, from its arrival to its commit."""
         self.ingest.labels(topic).observe(took_ns / 1e9)
 
     def _counter(self, name: str, what: str, label: str, values: Iterable[str]) -> Counter:

@@ -1,13 +1,9 @@
-"""RFC 9457 problem details: the one shape of every error that leaves over HTTP.
+"""Errors for whoever called over HTTP; http/problem_details.py makes the answers (RFC 9457).
 
 A unit of work raises Problem *before* its first write, so the writer may keep the rest of its group.
 """
 
 from typing import Any
-
-from fastapi.responses import JSONResponse
-
-CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
@@ -32,9 +28,6 @@ class Problem(Exception):
         if self.detail:
             found["detail"] = self.detail
         return found | self.members
-
-    def response(self) -> JSONResponse:
-        return JSONResponse(self.body(), self.status, self.headers, media_type=CONTENT_TYPE)
 
 
 def unknown_pile(device_id: str) -> Problem:
@@ -88,7 +81,8 @@ def database_unavailable() -> Problem:
 
 def write_unknown() -> Problem:
     """The database had been told to commit and has not answered: it may have done it."""
-    title = "The database does not answer; look whether it was done, or try again with the same Idempotency-Key"
-    problem = Problem(503, "OutcomeUnknown", title)
+    title = "The database does not answer; it may or may not have been done"
+    detail = "Look, or try again with the same Idempotency-Key"
+    problem = Problem(503, "OutcomeUnknown", title, detail)
     problem.headers["Retry-After"] = "5"
     return problem

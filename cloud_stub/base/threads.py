@@ -9,9 +9,9 @@ log = structlog.get_logger()
 
 
 class Threads:
-    """Starts the process's lasting threads. One that ends without `expect_end` is dead: `on_death` gets its name.
+    """Starts the lasting threads. One that ends without `expect_end` is dead.
 
-    on_death: called on the dead thread, so it must not wait for it.
+    on_death: gets its name, on the dead thread, so it must not wait for it.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Threads:
     def _run(self, name: str, run: Callable[[], None]) -> None:
         try:
             run()
-        except BaseException:  # noqa: BLE001 - whatever ended it, somebody must know
+        except BaseException:
             log.critical("thread_died", thread=name, exc_info=True)
         else:
             if name in self._may_end:

@@ -1,4 +1,4 @@
-"""Names that nobody guesses, secrets kept in files, and comparisons in a time that tells nothing."""
+"""Tokens and secrets: made at random, kept in private files, compared in constant time."""
 
 import hmac
 import os
@@ -11,9 +11,9 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def secrets_equal(given: str, expected: str) -> bool:
-    """Whether two secrets are equal, in a time that does not tell how much of them is."""
-    return hmac.compare_digest(given.encode(), expected.encode())
+def secrets_equal(presented: str, expected: str) -> bool:
+    """Whether two secrets are equal, in a time that does not depend on where they differ."""
+    return hmac.compare_digest(presented.encode(), expected.encode())
 
 
 def bearer_token(header: str | None) -> str | None:

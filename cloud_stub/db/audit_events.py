@@ -1,12 +1,15 @@
-"""What is kept for people to look into: events of piles and orders, and messages that could not be used."""
+"""Audit events of piles and orders: what an operator may have to look into later."""
 
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
+from .rows import EventRow, Query
 from .tables import events
 
 _EVENT = insert(events)
+_ALL = select(events)
+_EVENTS = Query(_ALL, EventRow)
 _TRIM_EVENTS = delete(events).where(
     events.c.id <= select(func.max(events.c.id)).scalar_subquery() - bindparam("kept")
 )
@@ -36,12 +39,12 @@ def list_events(
     conn: Connection, device_id: str | None, order_id: str | None, limit: int, before: int | None
 ) -> list[dict[str, Any]]:
     """Newest first, older than event `before`."""
-    query = select(events)
+    query = _ALL
     if device_id is not None:
         query = query.where(events.c.device_id == device_id)
     if order_id is not None:
         query = query.where(events.c.order_id == order_id)
     if before is not None:
         query = query.where(events.c.id < before)
-    rows = conn.execute(query.order_by(events.c.id.desc()).limit(limit))
-    return [dict(row._mapping) for row in rows]
+    query = query.order_by(events.c.id.desc()).limit(limit)
+    return [row._asdict() for row in _EVENTS.narrowed(query).all(conn)]

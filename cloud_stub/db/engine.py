@@ -27,8 +27,8 @@ _BUSY_TIMEOUT_MS = 10_000
 _LOCK_WAIT_MS = 250
 
 # How long a PostgreSQL that neither answers nor goes away is waited for: by quick reads, by long ones, by a
-# statement of the writer's. A commit has no such limit: it may rightly wait, for a replica's disk, and what has
-# become of one that was given up is not known.
+# statement of the writer's. A commit has no such limit: it may rightly wait, for a replica's disk, and the
+# outcome of one that was given up is not known.
 QUICK_S = 3
 READING_S = 60
 STATEMENT_S = 5
@@ -43,8 +43,8 @@ _POSTGRESQL = {
 
 
 class Store:
-    """One database. `grouping` is for the writer's thread, which never waits for long; `writing` is for others
-    that write, such as the command line; `reading` reads without transactions.
+    """One database. `grouping` is for the writer's thread, which never waits for long; `writing` is for
+    others that write, such as the command line; `reading` reads without transactions.
 
     `quick` reads too; it gives up after QUICK_S, `reading` after READING_S, both with an OperationalError.
     Raises sqlalchemy.exc.SQLAlchemyError where the database cannot be reached.
@@ -142,7 +142,7 @@ def _create_private(path: str) -> None:
 
 def _set_up_sqlite(busy_timeout_ms: int) -> Callable[[sqlite3.Connection, object], None]:
     def set_up(connection: sqlite3.Connection, _record: object) -> None:
-        # The driver would begin a transaction at the first write only, too late to hold what was read before it.
+        # The driver would begin a transaction at the first write only: too late for what was read before it.
         connection.isolation_level = None
         for pragma in (
             f"busy_timeout={busy_timeout_ms}",

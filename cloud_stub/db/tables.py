@@ -136,6 +136,12 @@ settlements = Table(
     Index("settlements_by_end", "ended_at"),
     Index("settlements_flagged", "id", sqlite_where=text("flagged = 1"), postgresql_where=text("flagged")),
     Index(
+        "settlements_unsettled",
+        "device_id",
+        sqlite_where=text("flagged = 1 AND settles_order_id IS NULL"),
+        postgresql_where=text("flagged AND settles_order_id IS NULL"),
+    ),
+    Index(
         "settlements_reviewed",
         "id",
         sqlite_where=text("reviewed_at IS NOT NULL"),
@@ -167,6 +173,7 @@ outbox = Table(
     Column("leased_until", BigInteger),  # a worker is sending it; null: nobody
     Index("outbox_by_device", "device_id"),
     Index("outbox_by_order", "order_id"),
+    Index("outbox_by_expiry", "expires_at"),
     Index(
         "outbox_unsent",
         "created_at",
@@ -204,7 +211,7 @@ events = Table(
 progress = Table(
     "progress",
     metadata,
-    Column("name", String(32), primary_key=True),  # of a duty that goes through the orders
+    Column("name", String(32), primary_key=True),  # of the retention job
     Column("place", String(40), nullable=False),  # the last order it has done
 )
 

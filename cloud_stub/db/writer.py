@@ -207,7 +207,7 @@ class Writer:
                 continue
             except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the unit
                 if is_database_locked(error) and not self._stopping:
-                    continue  # by another process, before anything was done: until it is free, or all are late
+                    continue  # by another process, before anything was done; those that are late are left out
                 if len(group) > 1:
                     for job in group:
                         self._commit(conn, [job])

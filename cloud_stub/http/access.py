@@ -5,13 +5,14 @@ and would have several threads on the event loop's one connection to the databas
 """
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
 from ..base.problems import too_many, unauthorized
 from ..base.tokens import bearer_token, secrets_equal
 from ..cloud import Cloud
+from ..db.rows import OrderRow
 from ..orders import lookup
 from .rate_limits import Limit as RateLimit
 from .reads import quick
@@ -42,20 +43,20 @@ async def own_order(
     token: Annotated[
         str | None, Query(description="The order token, for who cannot set an Authorization header")
     ] = None,
-) -> Any:
+) -> OrderRow:
     """The row of an order that whoever asks may see. Raises Problem (UnknownOrder)."""
-    given = token or bearer_token(request.headers.get("authorization"))
+    presented = token or bearer_token(request.headers.get("authorization"))
     return lookup.require_access(
-        await quick(cloud, lambda conn: lookup.find(conn, order_id)), given, operator
+        await quick(cloud, lambda conn: lookup.find(conn, order_id)), presented, operator
     )
 
 
-async def limit_orders(request: Request, cloud: TheCloud) -> None:
-    _limit(request, cloud.order_limit)
+async def limit_orders(request: Request) -> None:
+    _limit(request, request.app.state.order_limit)
 
 
-async def limit_quotes(request: Request, cloud: TheCloud) -> None:
-    _limit(request, cloud.quote_limit)
+async def limit_quotes(request: Request) -> None:
+    _limit(request, request.app.state.quote_limit)
 
 
 def _limit(request: Request, limit: RateLimit) -> None:
@@ -65,6 +66,6 @@ def _limit(request: Request, limit: RateLimit) -> None:
         raise too_many(wait_s)
 
 
-OwnOrder = Annotated[Any, Depends(own_order)]
+OwnOrder = Annotated[OrderRow, Depends(own_order)]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
 RowId = Annotated[int | None, Query(ge=0, le=2**53)]

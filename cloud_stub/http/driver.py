@@ -9,12 +9,14 @@ from sqlalchemy import Connection
 
 from ..base.clock import now_s
 from ..cloud import Cloud
+from ..db.rows import OrderRow
 from ..orders import commands, create, lookup, power_curve, states
 from ..orders import views as order_views
 from ..piles import registry
 from ..piles import views as pile_views
 from ..rates import estimates, schedule, versions
 from ..settlements import payments
+from ..settlements import views as settlement_views
 from .access import OwnOrder, TheCloud, get_cloud, limit_orders, limit_quotes
 from .quick_route import QuickRoute, json_response
 from .reads import quick
@@ -25,10 +27,10 @@ router = APIRouter(prefix="/api", tags=["phone"])
 async def get_rate(request: Request, device_id: str) -> Response:
     """The pile's latest rate, what holds now, the steps of the next 24 hours, what some kWh would cost."""
     cloud = await get_cloud(request)
-    await limit_quotes(request, cloud)
+    await limit_quotes(request)
     rate = await quick(cloud, lambda conn: _latest_rate(conn, device_id))
-    shown = schedule.rate_view(rate, now_s())
-    return json_response(shown | {"estimates": estimates.at_present_price(shown)})
+    view = schedule.rate_view(rate, now_s())
+    return json_response(view | {"estimates": estimates.at_present_price(view)})
 
 
 def _latest_rate(conn: Connection, device_id: str) -> dict[str, Any]:
@@ -62,13 +64,13 @@ async def make_order(
     row, made = await cloud.write(lambda tx: create.create_order(tx, cloud.context, body, key, now_s()))
     if not made:
         response.status_code = 200
-    return await _shown(cloud, row) | {"token": row.token}
+    return await _order_view(cloud, row) | {"token": row.token}
 
 
 @router.get("/orders/{order_id}")
 async def get_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
     """The order as it stands."""
-    return await _shown(cloud, row)
+    return await _order_view(cloud, row)
 
 
 @router.get("/orders/{order_id}/curve")
@@ -84,17 +86,17 @@ async def watch_order(cloud: TheCloud, row: OwnOrder) -> AsyncIterator[ServerSen
         yield event
 
 
-async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
+async def _changes(cloud: Cloud, row: OrderRow) -> AsyncIterator[ServerSentEvent]:
     order_id = row.order_id
     shown_version = shown_meter = None
 
-    def look(conn: Connection) -> tuple[Any, dict[str, Any] | None, dict[str, Any] | None] | None:
+    def look(conn: Connection) -> tuple[OrderRow, dict[str, Any] | None, dict[str, Any] | None] | None:
         """The order's row, and its view where that is another than the last; else its meter value."""
         row = lookup.find(conn, order_id)
         if row is None:
             return None
         if row.version != shown_version:
-            return row, order_views.order_view(conn, cloud.hub, row), None
+            return row, settlement_views.order_with_bill(conn, cloud.hub, row), None
         return row, None, order_views.meter(conn, cloud.hub, row)
 
     with cloud.hub.watch(order_id) as changed, cloud.link.following(row.device_id):
@@ -115,19 +117,19 @@ async def _changes(cloud: Cloud, row: Any) -> AsyncIterator[ServerSentEvent]:
             await changed.wait()
 
 
-async def _shown(cloud: Cloud, row: Any) -> dict[str, Any]:
-    return await quick(cloud, lambda conn: order_views.order_view(conn, cloud.hub, row))
+async def _order_view(cloud: Cloud, row: OrderRow) -> dict[str, Any]:
+    return await quick(cloud, lambda conn: settlement_views.order_with_bill(conn, cloud.hub, row))
 
 
 @router.post("/orders/{order_id}/stop", status_code=202)
 async def stop_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
     """Ask the pile to end the order. Asking again changes nothing."""
     stopped = await cloud.write(lambda tx: commands.request_stop(tx, cloud.context, row.order_id, now_s()))
-    return await _shown(cloud, stopped)
+    return await _order_view(cloud, stopped)
 
 
 @router.post("/orders/{order_id}/payment")
 async def pay_order(cloud: TheCloud, row: OwnOrder, body: payments.PaymentBody) -> dict[str, Any]:
     """Pay the settlement's total. Paying again changes nothing."""
     paid = await cloud.write(lambda tx: payments.pay(tx, cloud.context, row.order_id, body, now_s()))
-    return await _shown(cloud, paid)
+    return await _order_view(cloud, paid)

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..base.problems import internal_error
-from .problem_details import from_http
+from .problem_details import from_http, response
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class Guard:
 
         refused = self._refused(scope)
         if refused is not None:
-            await from_http(refused).response()(scope, receive, completed)
+            await response(from_http(refused))(scope, receive, completed)
             return
         try:
             await self._app(scope, counted, completed)
@@ -63,7 +63,7 @@ class Guard:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
             if started:
                 raise
-            await internal_error().response()(scope, receive, completed)
+            await response(internal_error())(scope, receive, completed)
 
     def _refused(self, scope: Scope) -> HTTPException | None:
         """What is wrong with a request by its head alone."""
@@ -88,8 +88,8 @@ class Guard:
 
 def _with_headers(start: Message) -> Message:
     """An answer's start, with the headers of data added if it is data and does not have them."""
-    given = dict(start["headers"])
-    if given.get(b"content-type", b"").partition(b";")[0] not in _DATA_TYPES:
+    headers = dict(start["headers"])
+    if headers.get(b"content-type", b"").partition(b";")[0] not in _DATA_TYPES:
         return start
-    missing = [header for header in _DATA_HEADERS.items() if header[0] not in given]
+    missing = [header for header in _DATA_HEADERS.items() if header[0] not in headers]
     return {**start, "headers": [*start["headers"], *missing]}

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import logs
+from ..base.log_lines import lines
 from ..base.problems import Problem, unauthorized
 from ..base.tokens import bearer_token, secrets_equal
 from ..cloud import Cloud
@@ -38,14 +38,14 @@ async def readyz(cloud: TheCloud, response: Response) -> dict[str, Any]:
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request, cloud: TheCloud) -> Response:
     """In Prometheus' text format. Bearer token: RATELOCK_METRICS_TOKEN's, or the operator's."""
-    given = bearer_token(request.headers.get("authorization")) or ""
+    presented = bearer_token(request.headers.get("authorization")) or ""
     known = [cloud.operator_token, cloud.settings.metrics_token or cloud.operator_token]
-    if not any(secrets_equal(given, each) for each in known):
+    if not any(secrets_equal(presented, each) for each in known):
         raise unauthorized()
     cloud.metrics.mqtt_connected.set(cloud.link.connected)
     cloud.metrics.writer_waiting.set(cloud.writer.waiting)
     cloud.metrics.broker_dropped.set(cloud.link.broker_dropped or 0)
-    cloud.metrics.log_lines_dropped.set(logs.lines.dropped)
+    cloud.metrics.log_lines_dropped.set(lines.dropped)
     for thread, works in cloud.working().items():
         cloud.metrics.thread_working.labels(thread).set(works)
     return Response(await asyncio.to_thread(cloud.metrics.text), media_type=CONTENT_TYPE_LATEST)
@@ -53,7 +53,7 @@ async def metrics(request: Request, cloud: TheCloud) -> Response:
 
 async def _database_answers(cloud: Cloud) -> bool:
     try:
-        await bounded(cloud, lambda conn: conn.execute(text("SELECT 1")))
+        await bounded(cloud, lambda conn: conn.execute(text("SELECT 1")).scalar_one())
     except (SQLAlchemyError, Problem):
         return False
     return True

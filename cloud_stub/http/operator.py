@@ -14,6 +14,7 @@ from ..db import audit_events
 from ..intake import dead_letters
 from ..orders import commands, states
 from ..orders import views as order_views
+from ..orders.transitions import release_of_pile
 from ..piles import registry, removal
 from ..piles.credentials import admit, revoke
 from ..rates import model, versions
@@ -96,7 +97,7 @@ async def remove_pile(
 ) -> dict[str, Any]:
     """Remove a pile: it gets in nowhere any more. Its orders, settlements and receipts stay, and its id."""
     put = cloud.dispatch.put
-    pile = await cloud.write(lambda tx: removal.remove(tx, put, device_id, force, now_s()))
+    pile = await cloud.write(lambda tx: removal.remove(tx, put, release_of_pile, device_id, force, now_s()))
     await asyncio.to_thread(revoke, cloud.settings, device_id)
     return {"device_id": device_id, "removed_at": pile.removed_at}
 

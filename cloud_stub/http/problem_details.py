@@ -7,10 +7,11 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from ..base import problems
-from ..base.problems import Problem
+from ..base.problems import Problem, database_unavailable, invalid
 
 log = structlog.get_logger()
+
+CONTENT_TYPE = "application/problem+json"
 
 _STATUS_CODES = {
     400: ("BadRequest", "The request cannot be read"),
@@ -19,6 +20,10 @@ _STATUS_CODES = {
     413: ("BodyTooLarge", "The request's body is too large"),
     431: ("HeadersTooLarge", "The request's headers are too large"),
 }
+
+
+def response(problem: Problem) -> JSONResponse:
+    return JSONResponse(problem.body(), problem.status, problem.headers, media_type=CONTENT_TYPE)
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -33,7 +38,7 @@ def from_validation(error: RequestValidationError) -> Problem:
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
         return Problem(400, "NotJson", "The request's body is not JSON")
-    return problems.invalid(*((_field(each["loc"]), each["msg"]) for each in found[:20]))
+    return invalid(*((_field(each["loc"]), each["msg"]) for each in found[:20]))
 
 
 def from_http(error: HTTPException) -> Problem:
@@ -44,21 +49,21 @@ def from_http(error: HTTPException) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` a problem. Unexpected ones are guard's."""
+    """Answer every expected error of `app` as a problem; http.guard answers the unexpected ones."""
 
     @app.exception_handler(Problem)
     async def on_problem(_: Request, error: Problem) -> JSONResponse:
-        return error.response()
+        return response(error)
 
     @app.exception_handler(RequestValidationError)
     async def on_validation(_: Request, error: RequestValidationError) -> JSONResponse:
-        return from_validation(error).response()
+        return response(from_validation(error))
 
     @app.exception_handler(OperationalError)
     async def on_database(_: Request, error: OperationalError) -> JSONResponse:
         log.error("database_failed", exc_info=error)
-        return problems.database_unavailable().response()
+        return response(database_unavailable())
 
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, error: HTTPException) -> JSONResponse:
-        return from_http(error).response()
+        return response(from_http(error))

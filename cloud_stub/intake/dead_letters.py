@@ -4,10 +4,13 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
+from ..db.rows import Query, RejectRow
 from ..db.tables import rejects
 
 PAYLOAD_KEPT = 2000  # characters
 _REJECT = insert(rejects)
+_ALL = select(rejects)
+_REJECTS = Query(_ALL, RejectRow)
 _TRIM_REJECTS = delete(rejects).where(
     rejects.c.id <= select(func.max(rejects.c.id)).scalar_subquery() - bindparam("kept")
 )
@@ -40,10 +43,10 @@ def list_dead_letters(
     conn: Connection, reason: str | None, limit: int, before: int | None
 ) -> list[dict[str, Any]]:
     """Newest first, older than reject `before`."""
-    query = select(rejects)
+    query = _ALL
     if reason is not None:
         query = query.where(rejects.c.reason == reason)
     if before is not None:
         query = query.where(rejects.c.id < before)
-    rows = conn.execute(query.order_by(rejects.c.id.desc()).limit(limit))
-    return [dict(row._mapping) for row in rows]
+    query = query.order_by(rejects.c.id.desc()).limit(limit)
+    return [row._asdict() for row in _REJECTS.narrowed(query).all(conn)]

@@ -1,14 +1,14 @@
 """What messages of piles change in the database: many of them in one transaction, kind by kind.
 
 Each kind is read, judged and written with a few statements, however many there are. The kinds come in the
-order in which an order's own messages do; where they still overtake each other nothing is harmed, because the
-life of an order only goes forward (`life`).
+order in which an order's own messages do. Where they still overtake each other, nothing breaks: an order
+never goes back to an earlier state (`orders.states`).
 """
 
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -19,6 +19,7 @@ from ..base.clock import now_s
 from ..db import json_lists
 from ..db.audit_events import record_events
 from ..db.engine import insert_or_ignore, to_json
+from ..db.rows import PileRow, Query
 from ..db.tables import meter_samples
 from ..db.tables import orders as orders_table
 from ..db.writer import Transaction
@@ -32,8 +33,18 @@ from .meter_sampling import MeterSampling
 
 _SAMPLED = ("order_id", "at", "register_mwh", "energy_mwh", "power_mw", "cost_minor", "elapsed_s")
 
-_OWNERS = select(orders_table.c.order_id, orders_table.c.device_id, orders_table.c.state).where(
-    orders_table.c.order_id.in_(json_lists.texts("order_ids"))
+
+class _Owner(NamedTuple):
+    order_id: str
+    device_id: str
+    state: str
+
+
+_OWNERS = Query(
+    select(orders_table.c.order_id, orders_table.c.device_id, orders_table.c.state).where(
+        orders_table.c.order_id.in_(json_lists.texts("order_ids"))
+    ),
+    _Owner,
 )
 
 
@@ -48,16 +59,16 @@ class UnusableMessage(Exception):
 
 @dataclass(eq=False, slots=True)
 class PileMessage:
-    """A message that could be read: who says it, what it is, what it says, its bytes as they came.
+    """A message that could be read: its pile, its topic's name, its members, its bytes.
 
-    malformed: what is wrong with a settlement that cannot be read as a whole (decoding.salvage).
-    unusable: why it is kept as a reject instead; found out before or by `Intake.take`.
-    retained: the broker had kept it, so it was said some time ago.
+    malformed: why a settlement is not valid as a whole (decoding.salvage).
+    unusable: why it becomes a dead letter instead; set by `Handlers.handle`.
+    retained: the broker had kept it, so it was sent some time ago.
     """
 
     device_id: str
     name: str
-    said: dict[str, Any]
+    fields: dict[str, Any]
     payload: bytes
     malformed: str = ""
     unusable: UnusableMessage | None = None
@@ -72,7 +83,9 @@ class Handlers:
         self._meters = meters
         self._tx = tx
         self._now = now
-        self._rows: dict[str, Any] = {}  # the piles that say more than meter values, locked
+        self._rows: dict[
+            str, PileRow
+        ] = {}  # rows, locked, of the piles with other messages than meter values
         self._kinds: dict[str, Callable[[list[PileMessage]], None]] = {
             topics.HELLO: self._hellos,
             topics.ORDER_STATUS: self._order_statuses,
@@ -81,10 +94,10 @@ class Handlers:
             topics.SETTLEMENT: self._settlements,
         }
 
-    def take(self, told: list[PileMessage]) -> None:
-        """Act on each; those that prove to be of no use have `unusable` set, and have changed nothing."""
+    def handle(self, batch: list[PileMessage]) -> None:
+        """Act on each; a message that cannot be used gets `unusable` set and changes nothing."""
         of_kind: defaultdict[str, list[PileMessage]] = defaultdict(list)
-        for each in told:
+        for each in batch:
             each.unusable = None  # of an attempt that was rolled back
             if self._context.keys.get(self._tx.conn, each.device_id) is None:
                 each.unusable = UnusableMessage("UnknownPile", each.device_id[:40])
@@ -102,20 +115,20 @@ class Handlers:
             if some:
                 act(some)
 
-    def _is_removed(self, told: PileMessage) -> bool:
-        """Whether it is said by a pile that was removed, which some brokers let finish what it is saying."""
-        row = self._rows.get(told.device_id)
+    def _is_removed(self, message: PileMessage) -> bool:
+        """Whether its pile was removed: some brokers still deliver what such a pile had sent."""
+        row = self._rows.get(message.device_id)
         if row is None or row.removed_at is None:
             return False
-        told.unusable = UnusableMessage("UnknownPile", "it was removed")
-        if told.name == topics.STATUS:  # its last will, which the broker now keeps
+        message.unusable = UnusableMessage("UnknownPile", "it was removed")
+        if message.name == topics.STATUS:  # its last will, which the broker now keeps
             clear = self._context.dispatch.publish_now
-            self._tx.after_commit(lambda: clear(told.device_id, topics.STATUS, "", retain=True))
+            self._tx.after_commit(lambda: clear(message.device_id, topics.STATUS, "", retain=True))
         return True
 
-    def _hellos(self, told: list[PileMessage]) -> None:
-        for each in told:
-            self._hello(each.device_id, each.said)
+    def _hellos(self, batch: list[PileMessage]) -> None:
+        for each in batch:
+            self._hello(each.device_id, each.fields)
 
     def _hello(self, device_id: str, hello: dict[str, Any]) -> None:
         registry.mark_seen(self._tx.conn, device_id, self._now)
@@ -132,80 +145,80 @@ class Handlers:
         self._context.dispatch.resend(self._tx, device_id, self._now)
 
     def _tell_time(self, device_id: str, nonce: str, key: bytes) -> None:
-        said = {"kind": "time", "device_id": device_id, "nonce": nonce, "at": now_s()}
-        self._context.dispatch.publish_now(device_id, topics.TIME, seal.seal(to_json(said), key))
+        answer = {"kind": "time", "device_id": device_id, "nonce": nonce, "at": now_s()}
+        self._context.dispatch.publish_now(device_id, topics.TIME, seal.seal(to_json(answer), key))
 
-    def _order_statuses(self, told: list[PileMessage]) -> None:
-        order_ids = {each.said["order_id"] for each in told} - {None}
+    def _order_statuses(self, batch: list[PileMessage]) -> None:
+        order_ids = {each.fields["order_id"] for each in batch} - {None}
         found = lookup.lock_many(self._tx.conn, order_ids)
         transitions = Transitions(self._tx, self._context, self._now)
         noted = []
-        for each in told:
-            said = each.said
-            of = {"device_id": each.device_id, "order_id": said["order_id"]}
-            row = found.get(said["order_id"])
-            if said["order_id"] is None:  # too damaged to tell which
-                note = {"kind": "OrderRefused", "detail": said["reason"] or said["state"]}
+        for each in batch:
+            fields = each.fields
+            of = {"device_id": each.device_id, "order_id": fields["order_id"]}
+            row = found.get(fields["order_id"])
+            if fields["order_id"] is None:  # too damaged to tell which
+                note = {"kind": "OrderRefused", "detail": fields["reason"] or fields["state"]}
             elif row is None:
-                each.unusable = UnusableMessage("UnknownOrder", said["order_id"])
+                each.unusable = UnusableMessage("UnknownOrder", fields["order_id"])
                 continue
             elif row.device_id != each.device_id:
-                each.unusable = UnusableMessage("WrongDevice", said["order_id"])
+                each.unusable = UnusableMessage("WrongDevice", fields["order_id"])
                 continue
-            elif said["connector"] not in (None, row.connector):
-                each.unusable = UnusableMessage("WrongConnector", said["order_id"])
+            elif fields["connector"] not in (None, row.connector):
+                each.unusable = UnusableMessage("WrongConnector", fields["order_id"])
                 continue
             else:
-                note = pile_reports.apply_order_status(transitions, row, said)
+                note = pile_reports.apply_order_status(transitions, row, fields)
             if note:
                 noted.append({"at": self._now, **of, **note})
         transitions.write()
         record_events(self._tx.conn, noted)
 
-    def _statuses(self, told: list[PileMessage]) -> None:
+    def _statuses(self, batch: list[PileMessage]) -> None:
         statuses = status_messages.StatusUpdates(self._rows, self._now)
-        shown: list[tuple[str, str, str]] = []
-        for each in told:
-            if statuses.add(each.device_id, each.said, each.retained):
-                of_orders = pile_reports.order_states_in_status(each.said.get("connectors", []))
-                shown += [(each.device_id, order_id, word) for order_id, word in of_orders]
+        reported: list[tuple[str, str, str]] = []
+        for each in batch:
+            if statuses.add(each.device_id, each.fields, each.retained):
+                of_orders = pile_reports.order_states_in_status(each.fields.get("connectors", []))
+                reported += [(each.device_id, order_id, state) for order_id, state in of_orders]
         statuses.write(self._tx.conn)
-        if not shown:
+        if not reported:
             return
-        found = lookup.lock_many(self._tx.conn, {order_id for _, order_id, _ in shown})
+        found = lookup.lock_many(self._tx.conn, {order_id for _, order_id, _ in reported})
         transitions = Transitions(self._tx, self._context, self._now)
-        for device_id, order_id, word in shown:
+        for device_id, order_id, state in reported:
             row = found.get(order_id)
             if row is not None and row.device_id == device_id:
-                transitions.apply(row, states.pile_event(word))
+                transitions.apply(row, states.pile_event(state))
         transitions.write()
 
-    def _meter_values(self, told: list[PileMessage]) -> None:
-        order_ids = to_json(list({each.said["order_id"] for each in told}))
-        owners = {row.order_id: row for row in self._tx.conn.execute(_OWNERS, {"order_ids": order_ids})}
+    def _meter_values(self, batch: list[PileMessage]) -> None:
+        order_ids = to_json(list({each.fields["order_id"] for each in batch}))
+        owners = {row.order_id: row for row in _OWNERS.all(self._tx.conn, {"order_ids": order_ids})}
         samples, stored = [], []
-        for each in told:
-            row = owners.get(each.said["order_id"])
+        for each in batch:
+            row = owners.get(each.fields["order_id"])
             if row is None:
-                each.unusable = UnusableMessage("UnknownOrder", each.said["order_id"])
+                each.unusable = UnusableMessage("UnknownOrder", each.fields["order_id"])
             elif row.device_id != each.device_id:
-                each.unusable = UnusableMessage("WrongDevice", each.said["order_id"])
+                each.unusable = UnusableMessage("WrongDevice", each.fields["order_id"])
             elif row.state in states.HOLDING:
                 # Its end is told by its settlement; a pile that goes on all the same fills no disk.
-                sample = {name: each.said[name] for name in _SAMPLED}
-                samples.append(sample | {"remaining_json": to_json(each.said["remaining"])})
+                sample = {name: each.fields[name] for name in _SAMPLED}
+                samples.append(sample | {"remaining_json": to_json(each.fields["remaining"])})
                 stored.append(each)
         if samples:
             self._tx.conn.execute(insert_or_ignore(self._tx.conn, meter_samples), samples)
             self._tx.after_commit(lambda: self._stored(stored))
 
-    def _stored(self, told: list[PileMessage]) -> None:
-        for each in told:
-            self._meters.stored(each.device_id, each.said)
+    def _stored(self, batch: list[PileMessage]) -> None:
+        for each in batch:
+            self._meters.stored(each.device_id, each.fields)
 
-    def _settlements(self, told: list[PileMessage]) -> None:
+    def _settlements(self, batch: list[PileMessage]) -> None:
         sealed = []
-        for each in told:
+        for each in batch:
             try:
                 seal.check(each.payload, self._key(each.device_id))
             except SealError as error:
@@ -213,13 +226,15 @@ class Handlers:
                 each.unusable = UnusableMessage(*wrong)
             else:
                 sealed.append(
-                    settlement_store.SealedSettlement(each.device_id, each.said, each.payload, each.malformed)
+                    settlement_store.SealedSettlement(
+                        each.device_id, each.fields, each.payload, each.malformed
+                    )
                 )
         if sealed:
             refused = settlement_store.store_settlements(self._tx, self._context, sealed, self._now)
-            for each in told:
-                if each.unusable is None and (each.device_id, each.said["mac"]) in refused:
-                    each.unusable = UnusableMessage("TooManySettlements", each.said["order_id"])
+            for each in batch:
+                if each.unusable is None and (each.device_id, each.fields["mac"]) in refused:
+                    each.unusable = UnusableMessage("TooManySettlements", each.fields["order_id"])
 
     def _key(self, device_id: str) -> bytes:
         key = self._context.keys.get(self._tx.conn, device_id)

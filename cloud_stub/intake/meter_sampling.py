@@ -1,10 +1,9 @@
-"""Meter values: all are shown, some are stored: by the pile's clock, and no more often by the cloud's either."""
+"""Meter values: all are shown, some are stored, as many as both the pile's and the cloud's clock allow."""
 
 from typing import Any
 
 from ..base.budgets import Budget
 from ..orders.hub import METERS_KEPT, Hub
-
 
 BURST = 120  # values of one order that may come at once, when a connection is back
 

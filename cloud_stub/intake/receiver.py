@@ -1,13 +1,13 @@
-"""Messages of piles: read on the link's thread, acted on in the writer's transaction, acknowledged after commit.
+"""Messages of piles: read on the link's thread, used in the writer's transaction, acknowledged after commit.
 
-Whatever cannot be used is kept in `rejects` with its reason and acknowledged too: a message that can never be
-taken must not be sent for ever. Only while the database fails does one wait, to be tried again. A settlement
-that is sealed rightly and says something wrong is no such message: it is stored, flagged, and acknowledged to
-its pile, which would send it for ever otherwise, and nothing after it.
+A message that cannot be used becomes a dead letter (table `rejects`) with its reason and is acknowledged too,
+so that the broker does not deliver it for ever. Only while the database fails is a message kept and tried
+again. A settlement with a right seal and wrong content is no dead letter: it is stored, flagged and
+acknowledged, because its pile would otherwise repeat it for ever and send nothing after it.
 
-Each pile has budgets: of messages, of dead letters, of stored meter values. What is beyond them is acknowledged
-to the broker, counted (metrics.DROPS) and noted as an event of the pile. Settlements have no such budget: an
-honest pile sends one until it is stored.
+Each pile has budgets: of messages, of dead letters, of stored meter values. What is beyond them is
+acknowledged to the broker, counted (metrics.DROPS) and noted as an event of the pile. Settlements have no such
+budget: an honest pile sends one until it is stored.
 
     reasons: UnknownTopic Malformed UnknownPile BadSeal UnknownOrder WrongDevice WrongConnector InternalError
 """
@@ -46,11 +46,11 @@ _BUDGETED = frozenset({topics.HELLO, topics.ORDER_STATUS, topics.STATUS})
 
 @dataclass(eq=False, slots=True)
 class _Item:
-    """name: of the topic; told: what the message says; unusable: why nothing of it can be used."""
+    """name: of the topic; message: None where it could not be decoded; unusable: why."""
 
     incoming: Incoming
     name: str
-    told: PileMessage | None
+    message: PileMessage | None
     unusable: UnusableMessage | None = None
 
 
@@ -66,17 +66,17 @@ class Receiver:
         self._messages = Budget(*MESSAGES)
         self._dead_letters = Budget(*DEAD_LETTERS)
         self._events_of_drops = Budget(*EVENTS_OF_DROPS)
-        link.on_message = self.take
+        link.on_message = self.receive
 
-    def take(self, incoming: Incoming) -> None:
+    def receive(self, incoming: Incoming) -> None:
         """Queue what the message asks for. Whatever it holds, it does not end the thread that reads."""
         try:
-            self._take(incoming)
+            self._receive(incoming)
         except Exception:
             log.exception("intake_failed", topic=incoming.topic[:200])
             self._reject(incoming, "", UnusableMessage("InternalError"))
 
-    def _take(self, incoming: Incoming) -> None:
+    def _receive(self, incoming: Incoming) -> None:
         try:
             device_id, name = topics.parse(incoming.topic)
         except TopicError:
@@ -95,30 +95,30 @@ class Receiver:
             self._drop(incoming, device_id, "message_rate")
             return
         try:
-            said = decoding.decode(name, incoming.payload)
-            told = PileMessage(device_id, name, said, incoming.payload, retained=incoming.retained)
+            fields = decoding.decode(name, incoming.payload)
+            message = PileMessage(device_id, name, fields, incoming.payload, retained=incoming.retained)
         except MessageError as error:
-            self._take_malformed(incoming, device_id, name, str(error))
+            self._receive_malformed(incoming, device_id, name, str(error))
             return
         if name != topics.METER:
-            self._writer.submit_to(self, _Item(incoming, name, told))
-        elif not self._meters.is_due(device_id, told.said):
+            self._writer.submit_to(self, _Item(incoming, name, message))
+        elif not self._meters.is_due(device_id, message.fields):
             self._link.ack(incoming)
         elif self._writer.waiting >= WAITING_MAX:
             self._drop(incoming, device_id, "writer_full")
-        elif not self._meters.is_affordable(device_id, told.said):
+        elif not self._meters.is_affordable(device_id, message.fields):
             self._drop(incoming, device_id, "meter_rate")
         else:
-            self._writer.submit_to(self, _Item(incoming, name, told))
+            self._writer.submit_to(self, _Item(incoming, name, message))
 
-    def _take_malformed(self, incoming: Incoming, device_id: str, name: str, why: str) -> None:
+    def _receive_malformed(self, incoming: Incoming, device_id: str, name: str, why: str) -> None:
         """A settlement may still be one, from a pile newer than this cloud; anything else is of no use."""
-        said = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
-        if said is None:
+        fields = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
+        if fields is None:
             self._reject(incoming, name, UnusableMessage("Malformed", why))
         else:
-            told = PileMessage(device_id, name, said, incoming.payload, malformed=why)
-            self._writer.submit_to(self, _Item(incoming, name, told))
+            message = PileMessage(device_id, name, fields, incoming.payload, malformed=why)
+            self._writer.submit_to(self, _Item(incoming, name, message))
 
     def _reject(self, incoming: Incoming, name: str, unusable: UnusableMessage) -> None:
         self._writer.submit_to(self, _Item(incoming, name, None, unusable))
@@ -137,17 +137,17 @@ class Receiver:
     def retry(self) -> None:
         """Try again what the database could not take."""
         for _ in range(len(self._to_retry)):
-            self.take(self._to_retry.popleft())
+            self.receive(self._to_retry.popleft())
 
     def do(self, tx: Transaction, items: list[_Item]) -> None:
         """As writer.Batch."""
         now = now_s()
-        told = [item.told for item in items if item.told]
-        if told:
-            Handlers(self._context, self._meters, tx, now).take(told)
+        batch = [item.message for item in items if item.message]
+        if batch:
+            Handlers(self._context, self._meters, tx, now).handle(batch)
         rejected = []
         for item in items:
-            unusable = item.unusable or (item.told and item.told.unusable)
+            unusable = item.unusable or (item.message and item.message.unusable)
             if unusable:
                 incoming = item.incoming
                 rejected.append((incoming, unusable))
@@ -162,10 +162,8 @@ class Receiver:
     def _done(self, items: list[_Item], rejected: list[tuple[Incoming, UnusableMessage]]) -> None:
         for incoming, unusable in rejected:
             self._context.metrics.rejects.labels(unusable.reason).inc()
-            said = {"reason": unusable.reason, "detail": unusable.detail}
-            log.warning(
-                "message_rejected", topic=incoming.topic[:200], device_id=_device_of(incoming), **said
-            )
+            why = {"reason": unusable.reason, "detail": unusable.detail}
+            log.warning("message_rejected", topic=incoming.topic[:200], device_id=_device_of(incoming), **why)
         at_ns = time.monotonic_ns()
         self._link.ack_all([item.incoming for item in items])
         for item in items:

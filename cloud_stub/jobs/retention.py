@@ -4,7 +4,7 @@
     up to drop_after_s        the first of each THIN_S
     after that                none; the settlement says what was delivered and what it cost
 
-Order ids begin with the time of their making, so old ones are a stretch of the primary key. How far each duty
+Order ids begin with the time of their making, so old ones are a stretch of the primary key. How far each job
 has come is kept in `progress`; a unit takes BATCH orders on from there, so that no transaction is a long one.
 """
 
@@ -46,16 +46,16 @@ _THIN = delete(meter_samples).where(
 _STATEMENTS = {"thin": _THIN, "drop": _DROP}
 
 
-def advance(tx: Transaction, duty: str, before_at: int) -> bool:
-    """Do `duty` ("thin", "drop") for the next orders made before `before_at`; whether there may be more."""
-    place = tx.conn.execute(_PLACE, {"of": duty}).scalar_one_or_none()
+def advance(tx: Transaction, job: str, before_at: int) -> bool:
+    """Do `job` ("thin", "drop") for the next orders made before `before_at`; whether there may be more."""
+    place = tx.conn.execute(_PLACE, {"of": job}).scalar_one_or_none()
     if place is None:
-        tx.conn.execute(_BEGIN, {"name": duty, "place": ""})
+        tx.conn.execute(_BEGIN, {"name": job, "place": ""})
     order_ids = (
         tx.conn.execute(_NEXT, {"after": place or "", "before": first_id_of(before_at)}).scalars().all()
     )
     if not order_ids:
         return False
-    tx.conn.execute(_STATEMENTS[duty], {"order_ids": order_ids})
-    tx.conn.execute(_ADVANCE, {"of": duty, "to": order_ids[-1]})
+    tx.conn.execute(_STATEMENTS[job], {"order_ids": order_ids})
+    tx.conn.execute(_ADVANCE, {"of": job, "to": order_ids[-1]})
     return len(order_ids) == BATCH

@@ -1,8 +1,7 @@
-"""What is to be done from time to time: give up on unanswered orders and silent piles, send what is left
-over, forget the old.
+"""The thread that runs the periodic jobs: expiry of orders, silent piles, unsent messages, retention.
 
-Each duty is a transaction. Of several workers one does it: the others do not wait for the lock that it has,
-and find nothing left to do afterwards.
+Each job is one transaction. With several workers, one at a time runs the jobs: a worker that does not get the
+lock goes on without them, and at its next turn finds little left to do.
 """
 
 import threading
@@ -25,7 +24,7 @@ from .silence import set_silent_piles_offline
 log = structlog.get_logger()
 
 SWEEP_EVERY = 10  # rounds
-RETENTION_UNITS = 5  # of each of its two duties, in one round
+RETENTION_UNITS = 5  # of each of the two retention jobs, in one round
 RETENTION_MS = 500  # and no further one after that: what else is to be done waits for them
 _DAY_S = 86_400
 
@@ -72,9 +71,9 @@ class PeriodicJobs:
                 break
         return bool(left)
 
-    def _advance(self, duty: str, before_at: int) -> bool:
+    def _advance(self, job: str, before_at: int) -> bool:
         def unit(tx: Transaction) -> bool:
-            return try_lock_jobs(tx.conn) and retention.advance(tx, duty, before_at)
+            return try_lock_jobs(tx.conn) and retention.advance(tx, job, before_at)
 
         return self._writer.submit(unit).result()
 
@@ -107,5 +106,5 @@ class PeriodicJobs:
                 if sweep or more:
                     more = self.retain(now_s())
             except Exception:
-                log.exception("duties_failed")
+                log.exception("periodic_jobs_failed")
             rounds += 1

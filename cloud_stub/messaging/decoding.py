@@ -1,7 +1,7 @@
-"""What piles say, decoded so that it can be kept and shown: strict JSON, and of it the members known.
+"""Messages of piles, decoded: strict JSON, reduced to the members that the protocol knows.
 
-Strict by orjson: Python's json takes NaN, Infinity and halves of characters, which no JSON may contain, and
-one of which in a pile's message would spoil every answer that shows it.
+orjson is strict. Python's json accepts NaN, Infinity and lone surrogates; one of them in a stored message
+would make every answer that contains it invalid JSON.
 """
 
 from collections.abc import Callable
@@ -20,22 +20,22 @@ _Keeper = Callable[[Any], Any]
 
 def decode(name: str, payload: bytes) -> dict[str, Any]:
     """The message of topic `name`, checked field by field, not its seal. Raises MessageError."""
-    said = messages.parse_json(payload, loads=orjson.loads)
-    messages.validate(wire.BY_TOPIC[name], said)
-    return _KEEPERS[name](said)
+    message = messages.parse_json(payload, loads=orjson.loads)
+    messages.validate(wire.BY_TOPIC[name], message)
+    return _KEEPERS[name](message)
 
 
 def salvage(payload: bytes) -> dict[str, Any] | None:
     """Those members of a settlement that are right by themselves, the others None.
 
-    None where not even its order and number can be told, or where it is sealed as something else. Here
-    Python's own json reads, which takes more: what it must not take is none of the members that are right.
+    Returns None if order id, number or mac is unusable, or if the message is sealed as another kind. Parsed
+    with Python's json, which accepts more than orjson: each member is checked on its own.
     """
     try:
-        said = messages.parse_json(payload, SALVAGE_MAX_BYTES)
+        message = messages.parse_json(payload, SALVAGE_MAX_BYTES)
     except MessageError:
         return None
-    found = {name: _usable(check, keep, said.get(name)) for name, check, keep in _SALVAGED}
+    found = {name: _usable(check, keep, message.get(name)) for name, check, keep in _SALVAGED}
     if any(found[name] is None for name in ("kind", "order_id", "seq", "mac")):
         return None
     return found

@@ -3,20 +3,21 @@
     put -> row -> commit -> published -> PUBACK of the broker -> marked as sent
                                           (what the broker retains: forgotten here)
 
-A row stays until the pile has answered (the order's life deletes it), so a pile that greets gets it again.
-What was committed but not sent when a process or a connection ended goes out at the next connection, or is taken
-over by another worker: whoever sends a row has it on lease for LEASE_S, and nobody else sends it meanwhile.
-Nothing is published past its expiry, however long its commit took.
+A row stays until the pile has answered (a transition of the order deletes it), so hello gets it sent again.
+What was committed but not sent when a process or a connection ended goes out at the next connection, or is
+taken over by another worker: whoever sends a row has it on lease for LEASE_S, and nobody else sends it
+meanwhile. Nothing is published past its expiry, however long its commit took.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from pile_protocol import topics
 
 from ..base.clock import now_s
+from ..db.rows import OutboxRow, Query
 from ..db.tables import outbox
 from ..db.writer import Transaction, Writer
 from .mqtt import Link
@@ -27,9 +28,16 @@ LEASE_S = 5
 CLOCKS_APART_S = 60  # workers' clocks at most; a lease that ends later was made before the clock was set back
 TAKEN_AT_ONCE = 1000
 
+
+class _Lease(NamedTuple):
+    id: int
+    created_at: int
+    leased_until: int | None
+
+
 _INSERT = insert(outbox).returning(outbox.c.id)
 _NOT_EXPIRED = or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > bindparam("now"))
-_UNSENT = (
+_UNSENT = Query(
     select(outbox)
     .where(
         outbox.c.sent_at.is_(None),
@@ -42,13 +50,15 @@ _UNSENT = (
     )
     .order_by(outbox.c.id)
     .limit(TAKEN_AT_ONCE)
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True),
+    OutboxRow,
 )
 _LEASE = update(outbox).where(outbox.c.id == bindparam("row_id")).values(leased_until=bindparam("until"))
-_OF_PILE = (
+_OF_PILE = Query(
     select(outbox)
     .where(outbox.c.device_id == bindparam("device_id"), outbox.c.name != bindparam("rate"), _NOT_EXPIRED)
-    .order_by(outbox.c.id)
+    .order_by(outbox.c.id),
+    OutboxRow,
 )
 _MARK_SENT = update(outbox).where(outbox.c.id == bindparam("row_id")).values(sent_at=bindparam("at"))
 _DELETE = delete(outbox).where(outbox.c.id == bindparam("row_id"))
@@ -60,8 +70,11 @@ _DELETE_OF_ORDER = delete(outbox).where(outbox.c.order_id == bindparam("of"))
 _DELETE_ORDER_ITSELF = delete(outbox).where(
     outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order")
 )
-_UNSENT_ORDER = select(outbox.c.id, outbox.c.created_at, outbox.c.leased_until).where(
-    outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order"), outbox.c.sent_at.is_(None)
+_UNSENT_ORDER = Query(
+    select(outbox.c.id, outbox.c.created_at, outbox.c.leased_until).where(
+        outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order"), outbox.c.sent_at.is_(None)
+    ),
+    _Lease,
 )
 
 
@@ -104,7 +117,7 @@ class Dispatch:
 
         What was handed over may be at the pile, though no PUBACK has been marked yet.
         """
-        row = tx.conn.execute(_UNSENT_ORDER, {"of": order_id, "order": topics.ORDER}).first()
+        row = _UNSENT_ORDER.first(tx.conn, {"of": order_id, "order": topics.ORDER})
         # Whoever takes it over renews its lease.
         return row is not None and row.id in self._held_back and row.leased_until == row.created_at + LEASE_S
 
@@ -119,16 +132,16 @@ class Dispatch:
 
     def resend(self, tx: Transaction, device_id: str, now: int) -> None:
         """Publish again, after the commit, the orders and commands that this pile has not answered."""
-        rows = tx.conn.execute(_OF_PILE, {"device_id": device_id, "rate": topics.RATE, "now": now}).all()
+        rows = _OF_PILE.all(tx.conn, {"device_id": device_id, "rate": topics.RATE, "now": now})
         self._held_back.difference_update(row.id for row in rows)
         self._send_rows(tx, rows)
 
     def _on_connect(self) -> None:
-        # Alone, whatever is on lease was this process's own, perhaps in an earlier life.
+        # Without other workers, every lease is this process's own, perhaps from before a restart.
         self.send_unsent(leased=not self._link.shared)
 
     def _on_disconnect(self) -> None:
-        # What the broker has not acknowledged is not sent: whether it still may be is for the next connection.
+        # What the broker has not acknowledged counts as not sent; the next connection sends it, if it may.
         self._writer.submit(self._forget_unacknowledged)
 
     def _forget_unacknowledged(self, tx: Transaction) -> None:
@@ -153,7 +166,7 @@ class Dispatch:
                 "now": now,
             }
             in_flight = {row_id for row_id, _ in self._in_flight.values()}
-            rows = [row for row in tx.conn.execute(_UNSENT, bounds) if row.id not in in_flight]
+            rows = [row for row in _UNSENT.all(tx.conn, bounds) if row.id not in in_flight]
             self._held_back.clear()
             if rows:
                 tx.conn.execute(_LEASE, [{"row_id": row.id, "until": now + LEASE_S} for row in rows])
@@ -161,7 +174,7 @@ class Dispatch:
 
         self._writer.submit(unit)
 
-    def _send_rows(self, tx: Transaction, rows: Iterable[Row[Any]]) -> None:
+    def _send_rows(self, tx: Transaction, rows: Iterable[OutboxRow]) -> None:
         for row in rows:
             tx.after_commit(
                 lambda row=row: self._send(row.id, row.device_id, row.name, row.payload, row.expires_at)
@@ -174,7 +187,7 @@ class Dispatch:
             self._held_back.add(row_id)
 
     def _send(self, row_id: int, device_id: str, name: str, payload: str, expires_at: int | None) -> bool:
-        """Whether it was handed to MQTT. Without a connection the row waits, and expired it waits for ever."""
+        """Whether it was handed to MQTT. It is not without a connection, and not past its expiry."""
         if not self._link.connected or (expires_at is not None and expires_at <= now_s()):
             return False
         mid = self._link.publish(device_id, name, payload, retain=name in RETAINED)

@@ -7,12 +7,12 @@ from pile_protocol import seal, topics
 from ..base.problems import Problem, unknown_order
 from ..db.audit_events import record_event
 from ..db.engine import to_json
+from ..db.rows import OrderRow
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_orders
 from ..piles import registry
 from . import lookup, states, transitions
 from .context import Context
-from .transitions import REQUEST_STOP
 
 
 def put_sealed(
@@ -31,14 +31,14 @@ def put_sealed(
     context.dispatch.put(tx, message["device_id"], name, payload, now, expires_at, order_id)
 
 
-def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> Any:
+def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> OrderRow:
     """Ask the pile to end the order, once; one that has certainly not left here is cancelled."""
     row = lookup.lock(tx.conn, order_id)
     if row is None:
         raise unknown_order()
     if row.state not in states.HOLDING or row.state == states.FINISHING or row.stop_requested_at is not None:
         return row
-    tx.conn.execute(REQUEST_STOP, {"this": order_id, "at": now})
+    transitions.request_stop(tx.conn, order_id, now)
     command = {
         "kind": "command",
         "device_id": row.device_id,
@@ -56,7 +56,7 @@ def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> 
         if never_sent:
             transitions.apply_event(tx, context, row, states.USER_CANCELLED, now)
     tx.after_commit(lambda: context.hub.wake(order_id))
-    return lookup.find(tx.conn, order_id)
+    return lookup.get(tx.conn, order_id)
 
 
 def request_reset(tx: Transaction, context: Context, device_id: str, connector: int, now: int) -> None:

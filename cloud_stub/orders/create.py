@@ -1,7 +1,7 @@
-"""Orders: made by a phone, told to a pile, moved by what the pile says, stopped and paid.
+"""Making an order: a phone confirms a rate, the order is written and its sealed message put into the outbox.
 
-Every function here that takes a Transaction is (part of) a unit of the writer: what it decides holds against
-every other order, and it raises Problem before its first write.
+Functions that take a Transaction run in a unit of the writer: nothing else writes meanwhile. They raise
+Problem before their first write.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from ..base.ids import new_id
 from ..base.problems import Problem, invalid, pile_removed
 from ..base.tokens import new_token
 from ..db.engine import to_json
+from ..db.rows import OrderRow, PileRow, Query
 from ..db.tables import orders
 from ..db.writer import Transaction
 from ..piles import registry
@@ -56,17 +57,17 @@ class OrderBody(BaseModel):
     limits: LimitsBody = LimitsBody()
 
 
-_BY_KEY = select(orders).where(orders.c.idempotency_key == bindparam("key"))
-_INSERT = insert(orders).returning(orders)
+_BY_KEY = Query(select(orders).where(orders.c.idempotency_key == bindparam("key")), OrderRow)
+_INSERT = Query(insert(orders).returning(orders), OrderRow)
 
 
 def create_order(
     tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
-) -> tuple[Any, bool]:
+) -> tuple[OrderRow, bool]:
     """(the order's row, whether it is new). Raises Problem for each reason not to."""
     request_digest = hashlib.sha256(body.model_dump_json(exclude_none=True).encode()).hexdigest()
     pile = registry.get(tx.conn, body.device_id, lock=True, removed=True)
-    known = tx.conn.execute(_BY_KEY, {"key": idempotency_key}).first()
+    known = _BY_KEY.first(tx.conn, {"key": idempotency_key})
     if known is not None:
         if known.request_digest != request_digest:
             raise Problem(422, "IdempotencyKeyReused", "That Idempotency-Key belongs to another order")
@@ -90,8 +91,8 @@ def create_order(
         "limits": limits,
         "rate": locked_rate,
     }
-    row = tx.conn.execute(
-        _INSERT,
+    row = _INSERT.one(
+        tx.conn,
         {
             "order_id": order_id,
             "device_id": pile.device_id,
@@ -110,14 +111,14 @@ def create_order(
             "window_end_at": window_end_at,
             "holds": True,
         },
-    ).one()
+    )
     commands.put_sealed(tx, context, topics.ORDER, message, now, expires_at, order_id)
     tx.after_commit(lambda: announce(context, order_id, body.device_id, states.PENDING, None))
     return row, True
 
 
 def _confirmable_rate(
-    conn: Connection, context: Context, pile: Any, body: OrderBody, now: int
+    conn: Connection, context: Context, pile: PileRow, body: OrderBody, now: int
 ) -> dict[str, Any]:
     """The pile's latest rate, if it is the confirmed one at the confirmed price, and the connector is there,
     well and free.

@@ -1,7 +1,6 @@
-"""In-process fan-out: who watches an order is woken when it changes, and finds its latest meter value here.
+"""Event streams of this process: wakes an order's watchers when it changes, keeps its latest meter value.
 
-Nothing here is a truth of its own: watchers read the database again. What another process changed is found by
-`Rereader`, with one query for all that is watched here.
+Watchers read the order from the database again. A change by another process is found by jobs.rereader.
 """
 
 import asyncio
@@ -12,13 +11,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine, select
-from sqlalchemy.exc import SQLAlchemyError
-
-from ..base.threads import Threads
-from ..db import json_lists
-from ..db.engine import to_json
-from ..db.tables import orders
 
 log = structlog.get_logger()
 
@@ -92,47 +84,3 @@ class Hub:
     def meter(self, device_id: str, order_id: str) -> dict[str, Any] | None:
         """The latest meter value of an order that came through this process."""
         return self._meters.get((device_id, order_id))
-
-
-_VERSIONS = select(orders.c.order_id, orders.c.version).where(
-    orders.c.order_id.in_(json_lists.texts("order_ids"))
-)
-
-
-class Rereader:
-    """Every `period_ms`, on a thread of its own: wakes the watchers of orders whose version is another."""
-
-    def __init__(self, hub: Hub, engine: Engine, period_ms: int, threads: Threads):
-        self._hub = hub
-        self._engine = engine
-        self._period_ms = period_ms
-        self._versions: dict[str, int] = {}
-        self._stopping = threading.Event()
-        self._threads = threads
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        self._thread = self._threads.start("rereader", self._run)
-
-    def stop(self) -> None:
-        self._threads.expect_end("rereader")
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._period_ms / 1000):
-            watched = self._hub.watched()
-            if watched:
-                try:
-                    self._reread(watched)
-                except SQLAlchemyError:
-                    log.exception("reread_failed")
-
-    def _reread(self, order_ids: list[str]) -> None:
-        with self._engine.connect() as conn:
-            rows = conn.execute(_VERSIONS, {"order_ids": to_json(order_ids)})
-            versions = {row.order_id: row.version for row in rows}
-        # The first time it is not known what its watchers have seen: they look again.
-        self._hub.wake_all(each for each in order_ids if versions.get(each) != self._versions.get(each))
-        self._versions = versions

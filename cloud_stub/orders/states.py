@@ -1,10 +1,11 @@
-"""The life of an order: one table of every step it can take.
+"""The states of an order, and one table of all transitions between them.
 
     Pending -> Accepted -> Charging -> Finishing -> Settled -> Paid
        +-> Rejected | Expired | Cancelled
 
-It never goes backwards, so late and repeated messages find no entry and change nothing. The three ends on the
-left can be left again by facts: a pile that holds the order after all, or its settlement, which always wins.
+An order never goes back to an earlier state: a late or repeated message finds no transition and changes
+nothing. Rejected, Expired and Cancelled are left again if the pile holds the order after all, or when its
+settlement arrives.
 """
 
 PENDING = "Pending"
@@ -22,7 +23,7 @@ ENDS = frozenset({PAID, REJECTED, EXPIRED, CANCELLED})  # nothing more is expect
 HOLDING = frozenset({PENDING, ACCEPTED, CHARGING, FINISHING})  # nobody else gets the connector
 GIVEN_UP = frozenset({EXPIRED, CANCELLED})
 
-# What happens to an order: the pile's own words of order/status first.
+# The events. Those that begin with `pile:` are the states that piles report in order/status.
 PILE_ACCEPTED = "pile:Accepted"
 PILE_REJECTED = "pile:Rejected"
 PILE_CHARGING = "pile:Charging"
@@ -61,6 +62,6 @@ def next_state(state: str, event: str) -> str | None:
     return TRANSITIONS[state].get(event)
 
 
-def pile_event(word: str) -> str:
-    """The event of a state word that a pile says of an order."""
-    return "pile:" + word
+def pile_event(state: str) -> str:
+    """The event that a pile reports this state of an order."""
+    return "pile:" + state

@@ -4,22 +4,24 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from ..base.clock import now_s
-from ..db.tables import meter_samples, orders, payments
-from ..settlements import views as settlement_views
+from ..db.rows import MeterSampleRow, OrderRow, Query
+from ..db.tables import meter_samples, orders
 from . import states
 from .hub import Hub
 
 LIVE_S = 5  # so young a meter value needs no comparing with what is stored
 
-_PAYMENT = select(payments).where(payments.c.order_id == bindparam("order_id"))
-_LATEST_SAMPLE = (
+_ALL = select(orders)
+_ORDERS = Query(_ALL, OrderRow)
+_LATEST_SAMPLE = Query(
     select(meter_samples)
     .where(meter_samples.c.order_id == bindparam("order_id"))
     .order_by(meter_samples.c.at.desc())
-    .limit(1)
+    .limit(1),
+    MeterSampleRow,
 )
 
 _BRIEF = (
@@ -43,29 +45,24 @@ _BRIEF = (
 )
 
 
-def order_view(conn: Connection, hub: Hub, row: Any) -> dict[str, Any]:
-    """The order as its owner sees it: state, locked rate, latest meter value, settlement, payment."""
+def order_view(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
+    """State, limits, locked rate, latest meter value; settlements.views.order_with_bill adds the bill."""
     rate = json.loads(row.rate_json)
-    settled = row.state in (states.SETTLED, states.PAID)
-    settlement = settlement_views.of_order(conn, row.order_id) if settled else None
-    payment = conn.execute(_PAYMENT, {"order_id": row.order_id}).first() if row.state == states.PAID else None
     return brief(row) | {
         "limits": json.loads(row.limits_json),
         "rate": rate,
         "currency": rate["currency"],
         "minor_digits": rate["minor_digits"],
         "meter": meter(conn, hub, row),
-        "settlement": settlement_views.bill(settlement) if settlement else None,
-        "payment": dict(payment._mapping) if payment else None,
     }
 
 
-def brief(row: Any) -> dict[str, Any]:
+def brief(row: OrderRow) -> dict[str, Any]:
     """The order as one line of a list."""
     return {name: getattr(row, name) for name in _BRIEF}
 
 
-def meter(conn: Connection, hub: Hub, row: Any) -> dict[str, Any] | None:
+def meter(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any] | None:
     """The latest meter value: from memory where it came through this process, else from what is stored.
 
     What is in memory may be old where another worker got those that came later.
@@ -73,10 +70,10 @@ def meter(conn: Connection, hub: Hub, row: Any) -> dict[str, Any] | None:
     live = hub.meter(row.device_id, row.order_id)
     if row.state == states.PENDING or (live is not None and live["at"] > now_s() - LIVE_S):
         return live
-    sample = conn.execute(_LATEST_SAMPLE, {"order_id": row.order_id}).first()
+    sample = _LATEST_SAMPLE.first(conn, {"order_id": row.order_id})
     if sample is None or (live is not None and live["at"] >= sample.at):
         return live
-    value = dict(sample._mapping)
+    value = sample._asdict()
     return value | {"connector": row.connector, "remaining": json.loads(value.pop("remaining_json"))}
 
 
@@ -91,9 +88,9 @@ class OrderFilter:
     from_at: int | None = None
     until_at: int | None = None
 
-    def select(self, limit: int, before: str | None) -> Select[Any]:
+    def query(self, limit: int, before: str | None) -> Query[OrderRow]:
         """Newest first, older than order `before`."""
-        query = select(orders).order_by(orders.c.order_id.desc()).limit(limit)
+        query = _ALL.order_by(orders.c.order_id.desc()).limit(limit)
         for column, value in (
             (orders.c.device_id, self.device_id),
             (orders.c.connector, self.connector),
@@ -108,7 +105,7 @@ class OrderFilter:
             query = query.where(orders.c.created_at < self.until_at)
         if before is not None:
             query = query.where(orders.c.order_id < before)
-        return query
+        return _ORDERS.narrowed(query)
 
 
 def list_orders(
@@ -116,7 +113,7 @@ def list_orders(
 ) -> list[dict[str, Any]]:
     """Newest first, older than order `before`."""
     found = []
-    for row in conn.execute(wanted.select(limit, before)):
+    for row in wanted.query(limit, before).all(conn):
         rate = json.loads(row.rate_json)
         found.append(brief(row) | {"currency": rate["currency"], "minor_digits": rate["minor_digits"]})
     return found

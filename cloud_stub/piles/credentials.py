@@ -1,24 +1,36 @@
 """Who may connect to the broker: the cloud and every pile that is not removed."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import select
 
 from pile_protocol import seal
 
 from ..db.engine import Store
+from ..db.rows import Query
 from ..db.tables import piles as piles_table
 from ..settings import Settings
 from . import broker_passwords
 
 
+class _PileKey(NamedTuple):
+    device_id: str
+    key_hex: str
+
+
+_ADMITTED = Query(
+    select(piles_table.c.device_id, piles_table.c.key_hex).where(piles_table.c.removed_at.is_(None)),
+    _PileKey,
+)
+
+
 def sync_credentials(store: Store, settings: Settings) -> None:
     """Make the broker's password file say who may connect: the cloud and every pile."""
-    query = select(piles_table.c.device_id, piles_table.c.key_hex).where(piles_table.c.removed_at.is_(None))
 
     def passwords() -> dict[str, str]:
         with store.reading.connect() as conn:
-            rows = conn.execute(query).all()
+            rows = _ADMITTED.all(conn)
         of_piles = {row.device_id: seal.mqtt_password(seal.parse_key(row.key_hex)) for row in rows}
         return _cloud_user(settings) | of_piles
 

@@ -24,13 +24,13 @@ class Keys:
         """The pile's 32 key bytes; None where there is no such pile."""
         key = self._known.get(device_id)
         if key is None:
-            row = conn.execute(_KEY, {"device_id": device_id}).first()
-            if row is not None:
-                key = self._known[device_id] = seal.parse_key(row.key_hex)
+            key_hex = conn.execute(_KEY, {"device_id": device_id}).scalar_one_or_none()
+            if key_hex is not None:
+                key = self._known[device_id] = seal.parse_key(key_hex)
         return key
 
 
 def admitted_key(conn: Connection, device_id: str) -> bytes | None:
     """The key with which a pile may connect now; None where there is no such pile any more."""
-    row = conn.execute(_ADMITTED_KEY, {"device_id": device_id}).first()
-    return None if row is None else seal.parse_key(row.key_hex)
+    key_hex = conn.execute(_ADMITTED_KEY, {"device_id": device_id}).scalar_one_or_none()
+    return None if key_hex is None else seal.parse_key(key_hex)

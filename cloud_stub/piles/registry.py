@@ -1,8 +1,7 @@
-"""The piles: registering them, their keys, and what is known of each."""
+"""The table of piles: registering one, reading and locking rows."""
 
 import secrets
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -11,17 +10,20 @@ from pile_protocol import seal
 from ..base.problems import Problem, invalid, pile_removed, unknown_pile
 from ..db import json_lists
 from ..db.engine import insert_or_ignore, to_json
+from ..db.rows import PileRow, Query
 from ..db.tables import piles
 from ..db.writer import Transaction
 from .broker_passwords import CLOUD_USER
 
-_GET = select(piles).where(piles.c.device_id == bindparam("device_id"))
-_LOCK = _GET.with_for_update(key_share=True)
-_LOCK_MANY = (
+_BY_ID = select(piles).where(piles.c.device_id == bindparam("device_id"))
+_GET = Query(_BY_ID, PileRow)
+_LOCK = Query(_BY_ID.with_for_update(key_share=True), PileRow)
+_LOCK_MANY = Query(
     select(piles)
     .where(piles.c.device_id.in_(json_lists.texts("device_ids")))
     .order_by(piles.c.device_id)
-    .with_for_update(key_share=True)
+    .with_for_update(key_share=True),
+    PileRow,
 )
 _SEEN = update(piles).where(piles.c.device_id == bindparam("of")).values(last_seen_at=bindparam("at"))
 
@@ -40,12 +42,12 @@ def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -
         "online": False,
     }
     statement = insert_or_ignore(tx.conn, piles).returning(piles.c.device_id)
-    if tx.conn.execute(statement, values).first() is None:
+    if tx.conn.execute(statement, values).scalar_one_or_none() is None:
         raise _exists(get(tx.conn, device_id, removed=True))
     return key
 
 
-def _exists(pile: Any) -> Problem:
+def _exists(pile: PileRow) -> Problem:
     if pile.removed_at is None:
         title = "There is a pile with that id already"
     else:
@@ -53,14 +55,14 @@ def _exists(pile: Any) -> Problem:
     return Problem(409, "PileExists", title, device_id=pile.device_id, removed_at=pile.removed_at)
 
 
-def get(conn: Connection, device_id: str, lock: bool = False, removed: bool = False) -> Any:
+def get(conn: Connection, device_id: str, lock: bool = False, removed: bool = False) -> PileRow:
     """The pile's row, locked against other writers if `lock`; one that was removed only with `removed`.
 
     Raises Problem (UnknownPile, PileRemoved).
     """
     row = None
     if "\0" not in device_id:  # PostgreSQL takes none in a text
-        row = conn.execute(_LOCK if lock else _GET, {"device_id": device_id}).first()
+        row = (_LOCK if lock else _GET).first(conn, {"device_id": device_id})
     if row is None:
         raise unknown_pile(device_id)
     if row.removed_at is not None and not removed:
@@ -68,9 +70,9 @@ def get(conn: Connection, device_id: str, lock: bool = False, removed: bool = Fa
     return row
 
 
-def lock_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, Any]:
+def lock_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, PileRow]:
     """Those of the piles that exist, by id, held against other writers until the transaction ends."""
-    rows = conn.execute(_LOCK_MANY, {"device_ids": to_json(list(device_ids))})
+    rows = _LOCK_MANY.all(conn, {"device_ids": to_json(list(device_ids))})
     return {row.device_id: row for row in rows}
 
 

@@ -6,26 +6,32 @@ label must never come to mean another pile.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ..base.problems import Problem
 from ..db.audit_events import record_event, record_events
+from ..db.rows import PileRow, Query
 from ..db.tables import orders, outbox
 from ..db.tables import piles as piles_table
 from ..db.writer import Transaction
 from ..messaging.outbox import RETAINED
 from . import registry
 
-_HELD = select(orders.c.order_id, orders.c.state, orders.c.window_end_at).where(
-    orders.c.device_id == bindparam("device_id"), orders.c.holds
-)
-_RELEASE = (
-    update(orders)
-    .where(orders.c.device_id == bindparam("of"), orders.c.holds)
-    .values(holds=False, version=orders.c.version + 1)
+
+class _Held(NamedTuple):
+    order_id: str
+    state: str
+    window_end_at: int
+
+
+_HELD = Query(
+    select(orders.c.order_id, orders.c.state, orders.c.window_end_at).where(
+        orders.c.device_id == bindparam("device_id"), orders.c.holds
+    ),
+    _Held,
 )
 _WITHDRAW = delete(outbox).where(outbox.c.device_id == bindparam("of"))
 _REMOVE = (
@@ -35,16 +41,24 @@ _REMOVE = (
 )
 
 
-def remove(tx: Transaction, put: Callable[..., object], device_id: str, force: bool, now: int) -> Any:
+def remove(
+    tx: Transaction,
+    put: Callable[..., object],
+    release_orders: Callable[[Connection, str], None],
+    device_id: str,
+    force: bool,
+    now: int,
+) -> PileRow:
     """Remove the pile as of `now`; returns its row. Doing it again changes nothing.
 
-    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. Raises Problem: UnknownPile,
-    PileInUse while it charges, SettlementsWaiting where `force` would lose some.
+    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. release_orders: transitions'
+    release_of_pile. Raises Problem: UnknownPile, PileInUse while it charges, SettlementsWaiting where `force`
+    would lose some.
     """
     pile = registry.get(tx.conn, device_id, lock=True, removed=True)
     if pile.removed_at is not None:
         return pile
-    held = tx.conn.execute(_HELD, {"device_id": device_id}).all()
+    held = _HELD.all(tx.conn, {"device_id": device_id})
     if any(order.window_end_at > now for order in held):
         raise Problem(409, "PileInUse", "An order holds the pile; stop it and wait for its settlement")
     waiting = _waiting(pile, len(held))
@@ -57,7 +71,7 @@ def remove(tx: Transaction, put: Callable[..., object], device_id: str, force: b
         )
     lost = {"at": now, "kind": "OrderLost", "device_id": device_id}
     record_events(tx.conn, [lost | {"order_id": each.order_id, "detail": each.state} for each in held])
-    tx.conn.execute(_RELEASE, {"of": device_id})
+    release_orders(tx.conn, device_id)
     tx.conn.execute(_WITHDRAW, {"of": device_id})
     tx.conn.execute(_REMOVE, {"of": device_id, "at": now})
     detail = f"{waiting} settlements given up" if waiting else ""
@@ -67,7 +81,7 @@ def remove(tx: Transaction, put: Callable[..., object], device_id: str, force: b
     return registry.get(tx.conn, device_id, removed=True)
 
 
-def _waiting(pile: Any, held: int) -> int:
-    """How many settlements are still at the pile: those it told of, and of orders that it never settled."""
-    told = orjson.loads(pile.status_json).get("outbox", 0) if pile.status_json else 0
-    return told + held
+def _waiting(pile: PileRow, held: int) -> int:
+    """How many settlements are still at the pile: as it reported, and one for each unsettled order."""
+    reported = orjson.loads(pile.status_json).get("outbox", 0) if pile.status_json else 0
+    return reported + held

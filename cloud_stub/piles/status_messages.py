@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, func, update
 
 from ..db.audit_events import record_events
 from ..db.engine import to_json
+from ..db.rows import PileRow
 from ..db.tables import piles
 from . import views as pile_views
 
@@ -28,7 +29,7 @@ _SET_STATUS = (
 class StatusUpdates:
     """What piles say of themselves, one after the other, written together. `rows`: locked, by device id."""
 
-    def __init__(self, rows: dict[str, Any], now: int):
+    def __init__(self, rows: dict[str, PileRow], now: int):
         self._now = now
         self._events: list[dict[str, Any]] = []
         self._changed: dict[str, dict[str, Any]] = {}

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
+from ..db.rows import PileRow
 from ..db.tables import orders
 
 _BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
@@ -19,44 +20,44 @@ def is_stopped(connector: dict[str, Any]) -> bool:
     return connector.get("status") == "Unavailable"
 
 
-def reported_connectors(pile: Any) -> dict[int, dict[str, Any]]:
-    """What the pile last said of each connector."""
+def reported_connectors(pile: PileRow) -> dict[int, dict[str, Any]]:
+    """Each connector as the pile last reported it, by number."""
     status = orjson.loads(pile.status_json) if pile.status_json else {}
     return {each["connector"]: each for each in status.get("connectors", ())}
 
 
-def connector_views(conn: Connection, pile: Any, now: int) -> list[dict[str, Any]]:
+def connector_views(conn: Connection, pile: PileRow, now: int) -> list[dict[str, Any]]:
     """`{connector, status, fault, plugged, busy}` of each; all are Unavailable while the pile is offline."""
-    held = {row.connector for row in conn.execute(_HELD, {"device_id": pile.device_id, "now": now})}
+    held = set(conn.execute(_HELD, {"device_id": pile.device_id, "now": now}).scalars())
     return connector_views_with(pile, held)
 
 
-def connector_views_with(pile: Any, held: Container[int]) -> list[dict[str, Any]]:
+def connector_views_with(pile: PileRow, held: Container[int]) -> list[dict[str, Any]]:
     """As connector_views, of a pile whose connectors `held` are kept by orders."""
-    said_of = reported_connectors(pile)
+    reported_of = reported_connectors(pile)
     views = []
     for connector in range(1, pile.connectors + 1):
-        said = said_of.get(connector, {})
-        status = said.get("status", "Unavailable") if pile.online else "Unavailable"
-        busy = connector in held or said.get("order_id") is not None or status in _BUSY_STATUSES
+        reported = reported_of.get(connector, {})
+        status = reported.get("status", "Unavailable") if pile.online else "Unavailable"
+        busy = connector in held or reported.get("order_id") is not None or status in _BUSY_STATUSES
         views.append(
             {
                 "connector": connector,
                 "status": status,
-                "fault": said.get("fault"),
-                "plugged": said.get("plugged", False),
+                "fault": reported.get("fault"),
+                "plugged": reported.get("plugged", False),
                 "busy": busy,
             }
         )
     return views
 
 
-def pile_view(conn: Connection, pile: Any, now: int) -> dict[str, Any]:
-    """What a phone is shown of a pile."""
+def pile_view(conn: Connection, pile: PileRow, now: int) -> dict[str, Any]:
+    """The pile as the phone's page gets it."""
     return pile_view_with(pile, connector_views(conn, pile, now))
 
 
-def pile_view_with(pile: Any, connectors: list[dict[str, Any]]) -> dict[str, Any]:
+def pile_view_with(pile: PileRow, connectors: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "device_id": pile.device_id,
         "name": pile.name,

@@ -8,14 +8,17 @@ from pile_protocol import pricing
 ENERGIES_MWH = (1_000_000, 5_000_000, 10_000_000)
 
 
-def at_present_price(shown: dict[str, Any]) -> list[dict[str, int]]:
+def at_present_price(rate_view: dict[str, Any]) -> list[dict[str, int]]:
     """The bill of each of ENERGIES_MWH if all of it flowed at the price that holds now, session fee included.
 
-    shown: of rates.shown, whose first step is that price.
+    rate_view: of schedule.rate_view; `now` in it is that price.
     """
-    now = shown["now"]
+    now = rate_view["now"]
     totals = _totals_minor(
-        now["electricity_price"], now["service_price"], shown["session_fee_minor"], shown["minor_digits"]
+        now["electricity_price"],
+        now["service_price"],
+        rate_view["session_fee_minor"],
+        rate_view["minor_digits"],
     )
     return [
         {"energy_mwh": energy_mwh, "total_minor": total_minor}

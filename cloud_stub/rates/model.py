@@ -1,4 +1,4 @@
-"""Rates: what an operator writes, checked; immutable versions of it; and what a phone is shown."""
+"""A rate as an operator writes it: its fields, its checks, and the rate message made of it."""
 
 from collections.abc import Iterator
 from functools import cache

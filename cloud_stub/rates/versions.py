@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -12,6 +12,7 @@ from ..base.ids import new_id
 from ..base.problems import Problem, pile_removed, unknown_pile
 from ..db.audit_events import record_event
 from ..db.engine import to_json
+from ..db.rows import Query
 from ..db.tables import piles, rates
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_rates
@@ -22,17 +23,30 @@ VERSIONS_KEPT = 10_000
 NO_RATE = "none"  # in the place of a rate_id
 
 
-_PILE = (
+class _Pile(NamedTuple):
+    rate_id: str | None
+    removed_at: int | None
+
+
+class _Body(NamedTuple):
+    body_json: str
+
+
+_PILE = Query(
     select(piles.c.rate_id, piles.c.removed_at)
     .where(piles.c.device_id == bindparam("device_id"))
-    .with_for_update(key_share=True)
+    .with_for_update(key_share=True),
+    _Pile,
 )
-_LATEST = (
+_LATEST = Query(
     select(rates.c.body_json)
     .join(piles, piles.c.rate_id == rates.c.rate_id)
-    .where(piles.c.device_id == bindparam("device_id"))
+    .where(piles.c.device_id == bindparam("device_id")),
+    _Body,
 )
-_VERSION = select(rates.c.body_json).where(rates.c.rate_id == bindparam("rate_id"))
+_BODIES = select(rates.c.body_json)
+_HISTORY = Query(_BODIES, _Body)
+_VERSION = Query(_BODIES.where(rates.c.rate_id == bindparam("rate_id")), _Body)
 _SET_LATEST = update(piles).where(piles.c.device_id == bindparam("of")).values(rate_id=bindparam("rate"))
 
 
@@ -50,7 +64,7 @@ def publish(
     be the latest, NO_RATE for none; None does not ask. Raises Problem (RateReplaced and others).
     """
     rate = model.build(body, "r-" + new_id(), now)
-    pile = tx.conn.execute(_PILE, {"device_id": device_id}).first()
+    pile = _PILE.first(tx.conn, {"device_id": device_id})
     if pile is None:
         raise unknown_pile(device_id)
     if pile.removed_at is not None:
@@ -76,7 +90,7 @@ def publish(
 
 def latest(conn: Connection, device_id: str) -> dict[str, Any] | None:
     """The pile's latest rate as wire.RATE."""
-    row = conn.execute(_LATEST, {"device_id": device_id}).first()
+    row = _LATEST.first(conn, {"device_id": device_id})
     return json.loads(row.body_json) if row else None
 
 
@@ -90,7 +104,7 @@ class Versions:
         """That version as wire.RATE, to be looked at only: others have the same one."""
         rate = self._known.get(rate_id)
         if rate is None:
-            row = conn.execute(_VERSION, {"rate_id": rate_id}).one()
+            row = _VERSION.one(conn, {"rate_id": rate_id})
             rate = self._known[rate_id] = json.loads(row.body_json)
             if len(self._known) > VERSIONS_KEPT:
                 del self._known[next(iter(self._known))]
@@ -99,11 +113,11 @@ class Versions:
 
 def history(conn: Connection, device_id: str, limit: int, before: str | None) -> list[dict[str, Any]]:
     """The pile's rates as wire.RATE, newest first, older than rate `before`."""
-    query = select(rates.c.body_json).where(rates.c.device_id == device_id)
+    query = _BODIES.where(rates.c.device_id == device_id)
     if before is not None:
         query = query.where(rates.c.rate_id < before)
-    rows = conn.execute(query.order_by(rates.c.rate_id.desc()).limit(limit))
-    return [json.loads(row.body_json) for row in rows]
+    query = query.order_by(rates.c.rate_id.desc()).limit(limit)
+    return [json.loads(row.body_json) for row in _HISTORY.narrowed(query).all(conn)]
 
 
 def no_rate(device_id: str) -> Problem:

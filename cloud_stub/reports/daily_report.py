@@ -1,18 +1,20 @@
-"""Energy and revenue by day and by price period, a pile's power over time, and who confirmed which rate.
+"""Energy and revenue by day and by price label.
 
-A settlement counts on the day its charging ended. A flagged one is not counted as revenue: it is told apart.
-One that settles no order bills nobody, so it is never revenue, whatever it says and whatever was decided.
+A settlement counts on the day its charging ended. A flagged one is not counted as revenue: it is counted
+apart. One that settles no order bills nobody, so it is never revenue, whatever it says and whatever was
+decided.
 """
 
 import json
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, or_, select, tuple_
 
 from ..base.problems import invalid
+from ..db.rows import Query
 from ..db.tables import settlements
 from ..piles import registry
 from ..rates import model
@@ -58,12 +60,12 @@ def daily(
         if row.flagged:
             flagged += 1
             continue
-        said = json.loads(row.payload) | json.loads(row.billed_json or "{}")
-        money = currencies.get(said["currency"])
+        settlement = json.loads(row.payload) | json.loads(row.billed_json or "{}")
+        money = currencies.get(settlement["currency"])
         if money is None:
-            money = currencies[said["currency"]] = _empty(said, days)
+            money = currencies[settlement["currency"]] = _empty(settlement, days)
         ended = datetime.fromtimestamp(row.ended_at, local).date()
-        _count(money["days"][(ended - first).days], said)
+        _count(money["days"][(ended - first).days], settlement)
     return {
         "from": first.isoformat(),
         "to": last.isoformat(),
@@ -77,14 +79,26 @@ def _midnight(of: date, local: ZoneInfo) -> int:
     return int(datetime(of.year, of.month, of.day, tzinfo=local).timestamp())
 
 
-def _settled(conn: Connection, from_at: int, until_at: int, device_id: str | None) -> Iterator[Any]:
-    query = select(
-        settlements.c.id,
-        settlements.c.payload,
-        settlements.c.billed_json,
-        settlements.c.flagged,
-        settlements.c.ended_at,
-    ).where(
+class _Settled(NamedTuple):
+    id: int
+    payload: str
+    billed_json: str | None
+    flagged: bool
+    ended_at: int
+
+
+_COLUMNS = select(
+    settlements.c.id,
+    settlements.c.payload,
+    settlements.c.billed_json,
+    settlements.c.flagged,
+    settlements.c.ended_at,
+)
+_SETTLED = Query(_COLUMNS, _Settled)
+
+
+def _settled(conn: Connection, from_at: int, until_at: int, device_id: str | None) -> Iterator[_Settled]:
+    query = _COLUMNS.where(
         settlements.c.ended_at < until_at,
         or_(settlements.c.flagged, settlements.c.settles_order_id.is_not(None)),
     )
@@ -95,17 +109,17 @@ def _settled(conn: Connection, from_at: int, until_at: int, device_id: str | Non
     place = tuple_(settlements.c.ended_at, settlements.c.id)
     after = (from_at, -1)
     while True:
-        page = conn.execute(query.where(place > after)).all()
+        page = _SETTLED.narrowed(query.where(place > after)).all(conn)
         yield from page
         if len(page) < _BATCH:
             return
         after = (page[-1].ended_at, page[-1].id)
 
 
-def _empty(said: dict[str, Any], days: list[date]) -> dict[str, Any]:
+def _empty(settlement: dict[str, Any], days: list[date]) -> dict[str, Any]:
     return {
-        "currency": said["currency"],
-        "minor_digits": said["minor_digits"],
+        "currency": settlement["currency"],
+        "minor_digits": settlement["minor_digits"],
         "days": [
             {
                 "day": each.isoformat(),
@@ -120,12 +134,12 @@ def _empty(said: dict[str, Any], days: list[date]) -> dict[str, Any]:
     }
 
 
-def _count(into: dict[str, Any], said: dict[str, Any]) -> None:
+def _count(into: dict[str, Any], settlement: dict[str, Any]) -> None:
     into["orders"] += 1
-    into["energy_mwh"] += said["energy_mwh"]
-    into["revenue_minor"] += said["total_minor"]
-    into["fees_minor"] += said["session_fee_minor"]
-    for _, _, _, label, energy_mwh, electricity_minor, service_minor in said["periods"]:
+    into["energy_mwh"] += settlement["energy_mwh"]
+    into["revenue_minor"] += settlement["total_minor"]
+    into["fees_minor"] += settlement["session_fee_minor"]
+    for _, _, _, label, energy_mwh, electricity_minor, service_minor in settlement["periods"]:
         sums = into["labels"].setdefault(label, {"energy_mwh": 0, "electricity_minor": 0, "service_minor": 0})
         sums["energy_mwh"] += energy_mwh
         sums["electricity_minor"] += electricity_minor

@@ -4,10 +4,11 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 
+from ..db.rows import OrderRow, PileRow, Query
 from ..db.tables import orders, settlements
 from ..db.tables import piles as piles_table
 from ..orders import states
@@ -48,6 +49,10 @@ class PileFilter:
         return query
 
 
+_PILES = select(piles_table)
+_PILE_ROWS = Query(_PILES, PileRow)
+_ORDERS = select(orders)
+_ORDER_ROWS = Query(_ORDERS, OrderRow)
 _CHARGING = select(orders.c.device_id).where(orders.c.holds, orders.c.state == states.CHARGING).distinct()
 
 
@@ -55,10 +60,10 @@ def list_views(
     conn: Connection, hub: Hub, now: int, wanted: PileFilter, limit: int, after: str | None
 ) -> list[dict[str, Any]]:
     """Piles by id, later than `after`; the queries are for all of them, not one each."""
-    query = wanted.narrow(select(piles_table)).order_by(piles_table.c.device_id).limit(limit)
+    query = wanted.narrow(_PILES).order_by(piles_table.c.device_id).limit(limit)
     if after is not None:
         query = query.where(piles_table.c.device_id > after)
-    rows = conn.execute(query).all()
+    rows = _PILE_ROWS.narrowed(query).all(conn)
     held = _held(conn, [row.device_id for row in rows], now)
     return [_view(conn, hub, row, held[row.device_id]) for row in rows]
 
@@ -69,17 +74,26 @@ def one_view(conn: Connection, hub: Hub, now: int, device_id: str) -> dict[str, 
     return _view(conn, hub, row, _held(conn, [device_id], now)[device_id]) | {"created_at": row.created_at}
 
 
+class _Counts(NamedTuple):
+    total: int
+    online: int
+    faulted: int
+    removed: int
+
+
 def summary(conn: Connection, wanted: PileFilter) -> dict[str, Any]:
     """How many piles are in each state, how many `wanted` lets through, and what waits for a person."""
     is_removed = piles_table.c.removed_at.is_not(None)
-    total, online, faulted, removed = conn.execute(
+    query = Query(
         select(
-            func.count().filter(~is_removed),
-            func.count().filter(piles_table.c.online),
-            func.count().filter(piles_table.c.faulted),
-            func.count().filter(is_removed),
-        ).select_from(piles_table)
-    ).one()
+            func.count().filter(~is_removed).label("total"),
+            func.count().filter(piles_table.c.online).label("online"),
+            func.count().filter(piles_table.c.faulted).label("faulted"),
+            func.count().filter(is_removed).label("removed"),
+        ).select_from(piles_table),
+        _Counts,
+    )
+    total, online, faulted, removed = query.one(conn)
     charging = conn.execute(select(func.count()).select_from(_CHARGING.subquery())).scalar_one()
     flagged = conn.execute(
         select(func.count()).select_from(settlements).where(settlements.c.flagged)
@@ -97,24 +111,23 @@ def summary(conn: Connection, wanted: PileFilter) -> dict[str, Any]:
     }
 
 
-def _held(conn: Connection, device_ids: Sequence[str], now: int) -> defaultdict[str, dict[int, Any]]:
+def _held(conn: Connection, device_ids: Sequence[str], now: int) -> defaultdict[str, dict[int, OrderRow]]:
     """device id -> connector -> the order that keeps it."""
-    query = select(orders).where(
-        orders.c.device_id.in_(device_ids), orders.c.holds, orders.c.window_end_at > now
-    )
-    found: defaultdict[str, dict[int, Any]] = defaultdict(dict)
-    for row in conn.execute(query.order_by(orders.c.order_id)):
+    query = _ORDERS.where(orders.c.device_id.in_(device_ids), orders.c.holds, orders.c.window_end_at > now)
+    found: defaultdict[str, dict[int, OrderRow]] = defaultdict(dict)
+    for row in _ORDER_ROWS.narrowed(query.order_by(orders.c.order_id)).all(conn):
         found[row.device_id][row.connector] = row
     return found
 
 
-def _view(conn: Connection, hub: Hub, row: Any, held: dict[int, Any]) -> dict[str, Any]:
-    told = pile_views.reported_connectors(row)
+def _view(conn: Connection, hub: Hub, row: PileRow, held: dict[int, OrderRow]) -> dict[str, Any]:
+    connectors_reported = pile_views.reported_connectors(row)
     connectors = [
         each
         | {
             "order": _running(conn, hub, held.get(each["connector"])),
-            "emergency_stop": row.online and pile_views.is_stopped(told.get(each["connector"], {})),
+            "emergency_stop": row.online
+            and pile_views.is_stopped(connectors_reported.get(each["connector"], {})),
         }
         for each in pile_views.connector_views_with(row, held)
     ]
@@ -126,7 +139,7 @@ def _view(conn: Connection, hub: Hub, row: Any, held: dict[int, Any]) -> dict[st
     }
 
 
-def _running(conn: Connection, hub: Hub, order: Any | None) -> dict[str, Any] | None:
+def _running(conn: Connection, hub: Hub, order: OrderRow | None) -> dict[str, Any] | None:
     if order is None:
         return None
     meter = order_views.meter(conn, hub, order) or {}

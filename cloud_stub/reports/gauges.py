@@ -1,8 +1,13 @@
-"""Prometheus gauges that are read from the database."""
+"""Prometheus gauges that are read from the database.
+
+Every worker reports the same values: take their maximum (and the sum of what base/metrics.py counts).
+The queries run at most once in FRESH_S, and only over open rows, not over history.
+"""
 
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -12,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..base.clock import now_s
 from ..db.engine import Store
+from ..db.rows import Query
 from ..db.tables import orders, outbox, piles, settlements
 from ..orders import states
 
@@ -25,6 +31,7 @@ class DatabaseGauges(Collector):
     """Gauges read from the database when somebody asks."""
 
     def __init__(self, store: Store, silent_s: int):
+        """silent_s: a pile that is online and has sent nothing for so long is counted as silent."""
         self._store = store
         self._silent_s = silent_s
         self._lock = threading.Lock()
@@ -64,19 +71,40 @@ def _gauge(name: str, what: str, value: int) -> Metric:
     return GaugeMetricFamily("ratelock_" + name, what, value)
 
 
+class _Piles(NamedTuple):
+    total: int
+    online: int
+    new: int
+    faulted: int
+    silent: int
+
+
+class _Orders(NamedTuple):
+    state: str
+    orders: int
+
+
+class _Waiting(NamedTuple):
+    waiting: int
+    oldest_at: int | None
+
+
 def _piles(conn: Connection, now: int, silent_s: int) -> Iterator[Metric]:
     is_new = piles.c.last_seen_at.is_(None)
-    total, online, new, faulted, silent = conn.execute(
+    is_silent = piles.c.online & or_(is_new, piles.c.last_seen_at < now - silent_s)
+    query = Query(
         select(
-            func.count(),
-            func.count().filter(piles.c.online),
-            func.count().filter(is_new & ~piles.c.online),
-            func.count().filter(piles.c.faulted),
-            func.count().filter(piles.c.online & or_(is_new, piles.c.last_seen_at < now - silent_s)),
+            func.count().label("total"),
+            func.count().filter(piles.c.online).label("online"),
+            func.count().filter(is_new & ~piles.c.online).label("new"),
+            func.count().filter(piles.c.faulted).label("faulted"),
+            func.count().filter(is_silent).label("silent"),
         )
         .select_from(piles)
-        .where(piles.c.removed_at.is_(None))
-    ).one()
+        .where(piles.c.removed_at.is_(None)),
+        _Piles,
+    )
+    total, online, new, faulted, silent = query.one(conn)
     family = GaugeMetricFamily("ratelock_piles", "Piles: new ones were never heard of", labels=["state"])
     family.add_metric(["online"], online)
     family.add_metric(["offline"], total - online - new)
@@ -87,10 +115,11 @@ def _piles(conn: Connection, now: int, silent_s: int) -> Iterator[Metric]:
 
 
 def _orders(conn: Connection, now: int) -> Iterator[Metric]:
-    rows = conn.execute(
-        select(orders.c.state, func.count().label("orders")).where(orders.c.holds).group_by(orders.c.state)
+    query = Query(
+        select(orders.c.state, func.count().label("orders")).where(orders.c.holds).group_by(orders.c.state),
+        _Orders,
     )
-    count = {row.state: row.orders for row in rows}
+    count = {row.state: row.orders for row in query.all(conn)}
     family = GaugeMetricFamily("ratelock_orders_open", "Orders that keep a connector", labels=["state"])
     for state in states.STATES:
         if state in states.HOLDING:
@@ -105,20 +134,22 @@ def _orders(conn: Connection, now: int) -> Iterator[Metric]:
 
 
 def _outbox(conn: Connection, now: int) -> Iterator[Metric]:
-    waiting, oldest_at = conn.execute(
-        select(func.count(), func.min(outbox.c.created_at)).where(
+    query = Query(
+        select(func.count().label("waiting"), func.min(outbox.c.created_at).label("oldest_at")).where(
             outbox.c.sent_at.is_(None), or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > now)
-        )
-    ).one()
+        ),
+        _Waiting,
+    )
+    waiting, oldest_at = query.one(conn)
     yield _gauge("outbox_waiting", "Messages to piles that the broker has not got", waiting)
-    oldest_s = max(0, now - oldest_at) if waiting else 0
+    oldest_s = max(0, now - oldest_at) if oldest_at is not None else 0
     yield _gauge("outbox_oldest_seconds", "Age of the oldest of them", oldest_s)
 
 
 def _flagged(conn: Connection) -> Iterator[Metric]:
-    flagged = conn.execute(select(func.count()).select_from(settlements).where(settlements.c.flagged))
+    query = select(func.count()).select_from(settlements).where(settlements.c.flagged)
     yield _gauge(
         "settlements_flagged",
         "Settlements in which something is wrong, and that wait for a decision",
-        flagged.scalar_one(),
+        conn.execute(query).scalar_one(),
     )

@@ -4,11 +4,12 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
 from ..db.engine import Store
+from ..db.rows import Query
 from ..db.tables import piles
 from ..orders.views import OrderFilter, list_orders
 
@@ -33,6 +34,15 @@ COLUMNS = (
 )
 
 
+class _Name(NamedTuple):
+    device_id: str
+    name: str
+
+
+_NAMES = select(piles.c.device_id, piles.c.name)
+_NAME_ROWS = Query(_NAMES, _Name)
+
+
 def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:
     """The lines, newest order first; read in pages, each on a connection of its own."""
     yield BOM + _line(COLUMNS)
@@ -43,8 +53,8 @@ def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:
             page = list_orders(conn, wanted, PAGE, before)
             unnamed = {each["device_id"] for each in page} - names.keys()
             if unnamed:
-                query = select(piles.c.device_id, piles.c.name).where(piles.c.device_id.in_(unnamed))
-                names.update((row.device_id, row.name) for row in conn.execute(query))
+                query = _NAME_ROWS.narrowed(_NAMES.where(piles.c.device_id.in_(unnamed)))
+                names.update((row.device_id, row.name) for row in query.all(conn))
         if page:
             yield "".join(_line(_values(each, names)) for each in page)
         if len(page) < PAGE:

@@ -1,16 +1,27 @@
 """A pile's power over time, a curve for each order."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from ..base.problems import invalid
+from ..db.rows import Query
 from ..db.tables import meter_samples, orders
 from ..piles import registry
 from ..rates import schedule
 
 POINTS_MAX = 720  # of one curve: enough for a screen's width
 RANGE_MAX_S = 31 * schedule.DAY_S
+
+
+class _Stretch(NamedTuple):
+    """Of equal stretches of time, the one at `place` of an order."""
+
+    order_id: str
+    connector: int
+    place: int
+    sum_mw: int
+    samples: int
 
 
 def power_curves(conn: Connection, device_id: str, from_at: int, until_at: int) -> list[dict[str, Any]]:
@@ -23,7 +34,7 @@ def power_curves(conn: Connection, device_id: str, from_at: int, until_at: int) 
     registry.get(conn, device_id, removed=True)
     stretch_s = -(-(until_at - from_at) // POINTS_MAX)
     place = ((meter_samples.c.at - from_at) // stretch_s).label("place")
-    rows = conn.execute(
+    query = Query(
         select(
             orders.c.order_id,
             orders.c.connector,
@@ -40,10 +51,11 @@ def power_curves(conn: Connection, device_id: str, from_at: int, until_at: int) 
             meter_samples.c.at < until_at,
         )
         .group_by(orders.c.order_id, orders.c.connector, place)
-        .order_by(orders.c.order_id, place)
+        .order_by(orders.c.order_id, place),
+        _Stretch,
     )
     curves: dict[str, dict[str, Any]] = {}
-    for row in rows:
+    for row in query.all(conn):
         curve = curves.setdefault(
             row.order_id,
             {"order_id": row.order_id, "connector": row.connector, "stretch_s": stretch_s, "points": []},

@@ -5,18 +5,28 @@ tools/verify_ledger.py is the proof.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
 from pile_protocol import messages, seal
 
+from ..db.rows import Query
 from ..db.tables import settlements
 from ..piles import registry
 
-_OF_PILE = (
+
+class _Sealed(NamedTuple):
+    payload: str
+    seq: int
+    mac: str
+
+
+_OF_PILE = Query(
     select(settlements.c.payload, settlements.c.seq, settlements.c.mac)
     .where(settlements.c.device_id == bindparam("device_id"))
-    .order_by(settlements.c.seq, settlements.c.id)
+    .order_by(settlements.c.seq, settlements.c.id),
+    _Sealed,
 )
 
 
@@ -25,7 +35,7 @@ def lines(conn: Connection, device_id: str, now: int) -> Iterator[str]:
     pile = registry.get(conn, device_id, removed=True)
     count = last_seq = 0
     last_mac = None
-    for row in conn.execute(_OF_PILE, {"device_id": device_id}):
+    for row in _OF_PILE.stream(conn, {"device_id": device_id}):
         count, last_seq, last_mac = count + 1, row.seq, row.mac
         yield row.payload
     end = {

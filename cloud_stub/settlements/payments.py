@@ -1,7 +1,6 @@
 """Paying a settled order: the one call that closes it. The method `test` stands in for a payment provider."""
 
 import json
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import insert
@@ -9,6 +8,7 @@ from sqlalchemy import insert
 from pile_protocol import messages
 
 from ..base.problems import Problem, unknown_order
+from ..db.rows import OrderRow
 from ..db.tables import payments
 from ..db.writer import Transaction
 from ..orders import lookup, states, transitions
@@ -25,7 +25,7 @@ class PaymentBody(BaseModel):
     method: str = Field(pattern="^test$", examples=["test"])
 
 
-def pay(tx: Transaction, context: Context, order_id: str, body: PaymentBody, now: int) -> Any:
+def pay(tx: Transaction, context: Context, order_id: str, body: PaymentBody, now: int) -> OrderRow:
     """Pay the settled total, once; paying again changes nothing. Returns the order's row.
 
     Raises Problem: NotSettled, SettlementFlagged, AmountMismatch.
@@ -53,4 +53,4 @@ def pay(tx: Transaction, context: Context, order_id: str, body: PaymentBody, now
     }
     tx.conn.execute(insert(payments), values)
     transitions.apply_event(tx, context, row, states.PAYMENT_MADE, now)
-    return lookup.find(tx.conn, order_id)
+    return lookup.get(tx.conn, order_id)

@@ -1,6 +1,6 @@
 """What becomes of a flagged settlement once somebody has looked into it. Decided once, kept with its reason.
 
-    Released   the driver pays what the order's locked rate gives for the energy that was told
+    Released   the driver pays what the order's locked rate gives for the energy that was reported
     Waived     nothing is to be paid
 
 What the pile sealed is never changed, nor what was found wrong with it; an amount that the locked rate does
@@ -17,12 +17,13 @@ from sqlalchemy import bindparam, select, update
 from ..base.problems import Problem, unknown_settlement
 from ..db.audit_events import record_event
 from ..db.engine import to_json
-from ..db.tables import orders as orders_table
+from ..db.rows import OrderRow, Query, SettlementRow
 from ..db.tables import settlements
 from ..db.writer import Transaction
 from ..messaging import decoding
 from ..orders import lookup
 from ..orders.context import Context
+from ..orders.transitions import set_total
 from .rules import compute
 
 log = structlog.get_logger()
@@ -30,8 +31,9 @@ log = structlog.get_logger()
 NOTE_MAX = 500
 _DECISIONS = {"release": "Released", "waive": "Waived"}
 
-_GET = select(settlements).where(settlements.c.id == bindparam("id"))
-_LOCK = _GET.with_for_update(key_share=True)
+_BY_ID = select(settlements).where(settlements.c.id == bindparam("id"))
+_GET = Query(_BY_ID, SettlementRow)
+_LOCK = Query(_BY_ID.with_for_update(key_share=True), SettlementRow)
 _REVIEW = (
     update(settlements)
     .where(settlements.c.id == bindparam("this"))
@@ -42,11 +44,6 @@ _REVIEW = (
         review_note=bindparam("note"),
         billed_json=bindparam("billed"),
     )
-)
-_SET_TOTAL = (
-    update(orders_table)
-    .where(orders_table.c.order_id == bindparam("of"))
-    .values(total_minor=bindparam("total"), version=orders_table.c.version + 1)
 )
 
 
@@ -64,12 +61,12 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
 
     Raises Problem: UnknownSettlement, NotFlagged, AlreadyReviewed, NothingToRelease.
     """
-    found = tx.conn.execute(_GET, {"id": settlement_id}).first()
+    found = _GET.first(tx.conn, {"id": settlement_id})
     if found is None:
         raise unknown_settlement()
     # First the order, as whoever stores settlements does; then what may have changed meanwhile.
     order = lookup.lock(tx.conn, found.settles_order_id) if found.settles_order_id else None
-    row = tx.conn.execute(_LOCK, {"id": settlement_id}).one()
+    row = _LOCK.one(tx.conn, {"id": settlement_id})
     if row.reviewed_at is not None:
         raise Problem(409, "AlreadyReviewed", "Somebody has decided about it already", decision=row.review)
     if not row.flagged:
@@ -79,14 +76,14 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
     values = {"this": settlement_id, "decision": decision, "at": now, "note": body.note}
     tx.conn.execute(_REVIEW, values | {"billed": to_json(billed) if billed else None})
     if billed:
-        tx.conn.execute(_SET_TOTAL, {"of": row.order_id, "total": billed["total_minor"]})
+        set_total(tx.conn, row.order_id, billed["total_minor"])
     detail = f"{decision}: {body.note}"
     record_event(tx.conn, now, "SettlementReviewed", row.device_id, row.order_id, detail)
     tx.after_commit(lambda: _tell(context, row, decision))
 
 
-def _billed(row: Any, order: Any | None, decision: str) -> dict[str, Any] | None:
-    """What is billed instead of what the pile said; it adds up.
+def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[str, Any] | None:
+    """What is billed instead of the total that the pile sealed; its lines add up.
 
     None where it settles no order. One that does has not been paid: nobody can while it is flagged.
     """
@@ -94,12 +91,12 @@ def _billed(row: Any, order: Any | None, decision: str) -> dict[str, Any] | None
         if decision == "release":
             raise Problem(409, "NothingToRelease", "It settles no order, so nobody can pay it")
         return None
-    said = decoding.salvage(row.payload.encode()) or {}
+    settlement = decoding.salvage(row.payload.encode()) or {}
     if decision == "waive":
         total_minor, session_fee_minor = 0, 0
-        periods = [[*period[:5], 0, 0] for period in said["periods"]]
+        periods = [[*period[:5], 0, 0] for period in settlement["periods"]]
     else:
-        computed = None if row.computed_minor is None else compute(order, said)
+        computed = None if row.computed_minor is None else compute(order, settlement)
         if computed is None:
             raise Problem(409, "NothingToRelease", "Nothing could be computed from the locked rate")
         total_minor, session_fee_minor, periods = computed
@@ -113,6 +110,6 @@ def _billed(row: Any, order: Any | None, decision: str) -> dict[str, Any] | None
     }
 
 
-def _tell(context: Context, row: Any, decision: str) -> None:
+def _tell(context: Context, row: SettlementRow, decision: str) -> None:
     log.info("settlement_reviewed", order_id=row.order_id, device_id=row.device_id, decision=decision)
     context.hub.wake(row.order_id)

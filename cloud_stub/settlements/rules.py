@@ -7,6 +7,8 @@ import orjson
 
 from pile_protocol import pricing
 
+from ..db.rows import OrderRow
+
 MALFORMED = "Malformed"
 
 TIME_SLACK_S = 10  # between a reading and the word about it, on clocks that count whole seconds
@@ -26,66 +28,68 @@ def energy_by_step(steps: list[list[Any]], periods: list[list[Any]]) -> list[tup
     return found
 
 
-def check(order: Any, device_id: str, said: dict[str, Any]) -> tuple[list[str], int | None]:
+def check(order: OrderRow | None, device_id: str, settlement: dict[str, Any]) -> tuple[list[str], int | None]:
     """(flags, the total computed here) of a settlement against its order's row, which may be None."""
     if order is None:
         return ["UnknownOrder"], None
     rate = orjson.loads(order.rate_json)
-    flags = list(_binding_flags(order, rate, device_id, said))
-    flags += _energy_flags(said)
-    flags += _time_flags(order, rate["steps"], said)
-    computed = _computed(order, rate, said)
+    flags = list(_binding_flags(order, rate, device_id, settlement))
+    flags += _energy_flags(settlement)
+    flags += _time_flags(order, rate["steps"], settlement)
+    computed = _computed(order, rate, settlement)
     if computed is None:
         return [*flags, "PeriodsMismatch"], None
     total_minor, fee_minor, periods = computed
-    if said["total_minor"] != total_minor:
+    if settlement["total_minor"] != total_minor:
         flags.append("TotalMismatch")
-    if said["session_fee_minor"] != fee_minor or said["periods"] != periods:
+    if settlement["session_fee_minor"] != fee_minor or settlement["periods"] != periods:
         flags.append("LinesMismatch")
     return flags, total_minor
 
 
-def compute(order: Any, said: dict[str, Any]) -> tuple[int, int, list[list[Any]]] | None:
+def compute(order: OrderRow, settlement: dict[str, Any]) -> tuple[int, int, list[list[Any]]] | None:
     """pricing.bill of the energies a settlement tells, at its order's locked rate; None: not of that rate."""
-    return _computed(order, orjson.loads(order.rate_json), said)
+    return _computed(order, orjson.loads(order.rate_json), settlement)
 
 
 def _computed(
-    order: Any, rate: dict[str, Any], said: dict[str, Any]
+    order: OrderRow, rate: dict[str, Any], settlement: dict[str, Any]
 ) -> tuple[int, int, list[list[Any]]] | None:
-    energies = energy_by_step(rate["steps"], said["periods"])
+    energies = energy_by_step(rate["steps"], settlement["periods"])
     if energies is None:
         return None
     return pricing.bill(rate, energies, orjson.loads(order.limits_json).get("cost_minor"))
 
 
-def _binding_flags(order: Any, rate: dict[str, Any], device_id: str, said: dict[str, Any]) -> Iterator[str]:
-    if said["device_id"] != device_id or order.device_id != device_id:
+def _binding_flags(
+    order: OrderRow, rate: dict[str, Any], device_id: str, settlement: dict[str, Any]
+) -> Iterator[str]:
+    if settlement["device_id"] != device_id or order.device_id != device_id:
         yield "WrongDevice"
-    if said["connector"] != order.connector:
+    if settlement["connector"] != order.connector:
         yield "WrongConnector"
-    if said["rate_id"] != order.rate_id or said["rate_digest"] != order.rate_digest:
+    if settlement["rate_id"] != order.rate_id or settlement["rate_digest"] != order.rate_digest:
         yield "RateMismatch"
-    if (said["currency"], said["minor_digits"]) != (rate["currency"], rate["minor_digits"]):
+    if (settlement["currency"], settlement["minor_digits"]) != (rate["currency"], rate["minor_digits"]):
         yield "CurrencyMismatch"
 
 
-def _energy_flags(said: dict[str, Any]) -> Iterator[str]:
-    if said["energy_mwh"] != said["end_register_mwh"] - said["start_register_mwh"]:
+def _energy_flags(settlement: dict[str, Any]) -> Iterator[str]:
+    if settlement["energy_mwh"] != settlement["end_register_mwh"] - settlement["start_register_mwh"]:
         yield "RegisterMismatch"
-    if said["energy_mwh"] != sum(period[4] for period in said["periods"]):
+    if settlement["energy_mwh"] != sum(period[4] for period in settlement["periods"]):
         yield "EnergyMismatch"
 
 
-def _time_flags(order: Any, steps: list[list[Any]], said: dict[str, Any]) -> Iterator[str]:
-    started_at, ended_at = said["started_at"], said["ended_at"]
+def _time_flags(order: OrderRow, steps: list[list[Any]], settlement: dict[str, Any]) -> Iterator[str]:
+    started_at, ended_at = settlement["started_at"], settlement["ended_at"]
     if not order.created_at - TIME_SLACK_S <= started_at <= order.expires_at + TIME_SLACK_S:
         yield "StartOutsideOrder"
     if ended_at < started_at or ended_at > order.window_end_at + TIME_SLACK_S:
         yield "EndOutsideOrder"
     ends = [*(step[0] for step in steps[1:]), order.window_end_at]
     end_of = {step[0]: end for step, end in zip(steps, ends, strict=True)}
-    for from_at, *_ in said["periods"]:
+    for from_at, *_ in settlement["periods"]:
         if from_at > ended_at + TIME_SLACK_S or end_of.get(from_at, started_at) < started_at - TIME_SLACK_S:
             yield "PeriodOutsideTime"
             return

@@ -7,31 +7,49 @@ import orjson
 from sqlalchemy import Connection, bindparam, select
 
 from ..base.problems import unknown_settlement
-from ..db.tables import settlements
+from ..db.rows import OrderRow, PaymentRow, Query, SettlementRow
+from ..db.tables import payments, settlements
 from ..messaging import decoding
-from ..orders import lookup
+from ..orders import lookup, states
+from ..orders import views as order_views
+from ..orders.hub import Hub
 from . import rules
 from .rules import MALFORMED
 
-_OF_ORDER = select(settlements).where(settlements.c.settles_order_id == bindparam("order_id"))
+_PAYMENT = Query(select(payments).where(payments.c.order_id == bindparam("order_id")), PaymentRow)
+_ALL = select(settlements)
+_SETTLEMENTS = Query(_ALL, SettlementRow)
+_OF_ORDER = Query(_ALL.where(settlements.c.settles_order_id == bindparam("order_id")), SettlementRow)
+_BY_ID = Query(_ALL.where(settlements.c.id == bindparam("id")), SettlementRow)
 
 
-def of_order(conn: Connection, order_id: str) -> Any | None:
+def of_order(conn: Connection, order_id: str) -> SettlementRow | None:
     """The row of the settlement that settles the order."""
-    return conn.execute(_OF_ORDER, {"order_id": order_id}).first()
+    return _OF_ORDER.first(conn, {"order_id": order_id})
 
 
-def settlement_view(row: Any) -> dict[str, Any]:
+def order_with_bill(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
+    """The order as its owner sees it: orders.views.order_view, its settlement and its payment."""
+    settled = row.state in (states.SETTLED, states.PAID)
+    settlement = of_order(conn, row.order_id) if settled else None
+    payment = _PAYMENT.first(conn, {"order_id": row.order_id}) if row.state == states.PAID else None
+    return order_views.order_view(conn, hub, row) | {
+        "settlement": bill(settlement) if settlement else None,
+        "payment": payment._asdict() if payment else None,
+    }
+
+
+def settlement_view(row: SettlementRow) -> dict[str, Any]:
     """The settlement as the pile sealed it, with what was found of it here.
 
     Of a malformed one: null where a member is not what it should be, and the sealed text beside them.
     """
     flags = json.loads(row.flags_json)
-    said = decoding.salvage(row.payload.encode()) or {}
-    sealed = {"sealed": row.payload} if MALFORMED in flags else {}
+    sealed = decoding.salvage(row.payload.encode()) or {}
+    text = {"sealed": row.payload} if MALFORMED in flags else {}
     return (
-        said
-        | sealed
+        sealed
+        | text
         | {
             "id": row.id,
             "settles": row.settles_order_id is not None,
@@ -44,21 +62,21 @@ def settlement_view(row: Any) -> dict[str, Any]:
     )
 
 
-def bill(row: Any) -> dict[str, Any]:
+def bill(row: SettlementRow) -> dict[str, Any]:
     """The settlement as its driver is billed: as sealed, unless somebody decided otherwise (reviews)."""
     return settlement_view(row) | json.loads(row.billed_json or "{}") | {"review": row.review}
 
 
 def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
     """A settlement as the pile sealed it, beside what its order's locked rate gives. Raises Problem."""
-    row = conn.execute(select(settlements).where(settlements.c.id == settlement_id)).first()
+    row = _BY_ID.first(conn, {"id": settlement_id})
     if row is None:
         raise unknown_settlement()
-    shown = settlement_view(row)
+    view = settlement_view(row)
     order = lookup.find(conn, row.order_id)
     if order is None:
-        return shown | {"order": None, "computed": None}
-    found = rules.compute(order, shown) if MALFORMED not in shown["flags"] else None
+        return view | {"order": None, "computed": None}
+    found = rules.compute(order, view) if MALFORMED not in view["flags"] else None
     computed = (
         dict(zip(("total_minor", "session_fee_minor", "periods"), found, strict=True)) if found else None
     )
@@ -72,7 +90,7 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
         "limits": orjson.loads(order.limits_json),
         "rate": orjson.loads(order.rate_json),
     }
-    return shown | {"order": locked, "computed": computed}
+    return view | {"order": locked, "computed": computed}
 
 
 def list_views(
@@ -84,7 +102,7 @@ def list_views(
     before: int | None,
 ) -> list[dict[str, Any]]:
     """Newest first, older than settlement `before`."""
-    query = select(settlements)
+    query = _ALL
     if flagged is not None:
         query = query.where(settlements.c.flagged == flagged)
     if reviewed is not None:
@@ -94,6 +112,5 @@ def list_views(
         query = query.where(settlements.c.device_id == device_id)
     if before is not None:
         query = query.where(settlements.c.id < before)
-    return [
-        settlement_view(row) for row in conn.execute(query.order_by(settlements.c.id.desc()).limit(limit))
-    ]
+    query = query.order_by(settlements.c.id.desc()).limit(limit)
+    return [settlement_view(row) for row in _SETTLEMENTS.narrowed(query).all(conn)]

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from cloud_stub.cloud import Cloud
-from cloud_stub.orders.hub import Hub, Rereader
+from cloud_stub.jobs.rereader import Rereader
+from cloud_stub.orders.hub import Hub
 from tests.cloud.conftest import AS_OPERATOR
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key, open_sealed
 

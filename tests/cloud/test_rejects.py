@@ -147,7 +147,7 @@ def test_while_the_database_fails_meter_values_do_not_pile_up(
     with monkeypatch.context() as broken:
         broken.setattr("cloud_stub.intake.handlers.insert_or_ignore", fail)
         for _ in range(3):
-            cloud.receiver.take(Incoming("pile/v1/PILE-1/meter", said[0], 0, 0, 1))
+            cloud.receiver.receive(Incoming("pile/v1/PILE-1/meter", said[0], 0, 0, 1))
         cloud.writer.submit(lambda tx: None).result(WAIT_S)
     units = cloud.writer.units
     cloud.receiver.retry()

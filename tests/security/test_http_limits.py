@@ -68,7 +68,7 @@ def from_address(cloud: Cloud, address: str) -> TestClient:
 
 
 def test_quotes_are_limited_by_address(cloud: Cloud, pile: Any):
-    cloud.quote_limit = rate_limits.Limit(per_minute=3)
+    cloud.settings.quotes_per_minute = 3
     phone_client = from_address(cloud, "203.0.113.7")
     path = f"/api/piles/{pile.device_id}/rate"
     assert [phone_client.get(path).status_code for _ in range(3)] == [200] * 3
@@ -80,7 +80,7 @@ def test_quotes_are_limited_by_address(cloud: Cloud, pile: Any):
 
 
 def test_orders_are_limited_by_address_and_nothing_is_made(cloud: Cloud, pile: Any, phone: Any):
-    cloud.order_limit = rate_limits.Limit(per_minute=2)
+    cloud.settings.orders_per_minute = 2
     caller = from_address(cloud, "203.0.113.7")
     body = phone.body(pile.device_id)
     answers = [caller.post("/api/orders", json=body, headers=new_key()) for _ in range(3)]

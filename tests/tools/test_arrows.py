@@ -35,10 +35,13 @@ RIGHT = [
     ("firmware/main.py", "import board\nfrom net import link\nfrom pile import controller\nimport drivers"),
     ("boards/sim/board.py", "from drivers.sim import hardware"),
     (
-        "cloud_stub/api/orders.py",
+        "cloud_stub/http/driver.py",
         "from pile_protocol import pricing\nfrom ..orders import place\nimport time",
     ),
-    ("tools/harness/system.py", "from cloud_stub import broker_auth\nfrom tools.harness import broker"),
+    (
+        "tools/harness/system.py",
+        "from cloud_stub.piles import broker_passwords\nfrom tools.harness import broker",
+    ),
     ("tests/conftest.py", "import net"),  # tests may look anywhere
 ]
 
@@ -74,8 +77,9 @@ def test_floats_are_looked_for_where_money_is_counted_and_nowhere_else(tmp_path:
             (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / place).write_text("")
         else:
-            (tmp_path / place).mkdir(exist_ok=True)
-    assert [finding.path for finding in arrows.findings(tmp_path)] == ["firmware/pile/deep/x.py"]
+            (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    found = [finding.path for finding in arrows.findings(tmp_path) if "whole numbers" in finding.text]
+    assert found == ["firmware/pile/deep/x.py"]
 
 
 def test_a_place_of_exact_numbers_that_vanished_is_told(tmp_path: Path) -> None:
@@ -154,6 +158,20 @@ def test_rooms_arrows_and_drawings_that_are_not_true_are_found(tmp_path: Path) -
     assert "the folder orders has no line" in texts({"db": set(), arrows.TOP: {"db"}})
     assert "db may import orders, but never does" in texts({"db": {"orders"}, "orders": set()})
     assert "does not show the rooms of house" in texts({"orders": {"db"}, "db": set()})
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("cloud_stub/orders/create.py", "from ..settlements import views"),
+        ("cloud_stub/orders/create.py", "from cloud_stub.jobs.runner import PeriodicJobs"),
+        ("cloud_stub/orders/create.py", "def late():\n    from ..intake.receiver import Receiver"),
+        ("cloud_stub/base/clock.py", "from ..db.engine import Store"),
+        ("cloud_stub/settings.py", "from .cloud import Cloud"),
+    ],
+)
+def test_a_room_of_the_cloud_imports_none_that_stands_above_it(path: str, source: str) -> None:
+    assert arrows.room_findings(source, Path(path), "cloud_stub", arrows.ROOMS["cloud_stub"])
 
 
 def test_this_repository_is_in_order() -> None:

@@ -70,7 +70,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 
 
 def _take(cloud: Cloud, device_id: str, name: str, payload: bytes) -> None:
-    cloud.receiver.take(Incoming(topics.topic(device_id, name), payload, 1, 1, 1))
+    cloud.receiver.receive(Incoming(topics.topic(device_id, name), payload, 1, 1, 1))
 
 
 def _wait(acks: _Acks, count: int) -> None:

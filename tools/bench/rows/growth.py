@@ -107,7 +107,7 @@ def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[
     sealed = [chain.settled(order) for order in bed.charging_orders(cloud.store, names[:1], TIMES)]
 
     def settle() -> None:
-        cloud.receiver.take(Incoming(topic, sealed.pop(0), 1, 1, 0))
+        cloud.receiver.receive(Incoming(topic, sealed.pop(0), 1, 1, 0))
         cloud.writer.submit(lambda tx: None).result()
 
     def newest() -> None:

@@ -1,0 +1,26 @@
+"""What the periodic jobs and the bounds of a pile look up: commands by expiry, settlements that settle nothing."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("outbox_by_expiry", "outbox", ["expires_at"], unique=False)
+    op.create_index(
+        "settlements_unsettled",
+        "settlements",
+        ["device_id"],
+        unique=False,
+        sqlite_where=sa.text("flagged = 1 AND settles_order_id IS NULL"),
+        postgresql_where=sa.text("flagged AND settles_order_id IS NULL"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("settlements_unsettled", table_name="settlements")
+    op.drop_index("outbox_by_expiry", table_name="outbox")

@@ -1,0 +1,196 @@
+"""Rows with types: what each column of a row is called, and what it holds.
+
+`Query(statement, Kind)` runs a statement whose rows have the fields of `Kind`, a NamedTuple. Making a Query
+compares the fields with the statement's columns: a difference in name, order or type raises TypeError when
+the module is imported. The rows are SQLAlchemy's own: they have the fields, their order and `_asdict`, and no
+other method of `Kind`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from typing import Any, Generic, NamedTuple, TypeVar, cast, get_args, get_type_hints
+
+from sqlalchemy import Column, Connection, Select
+from sqlalchemy.sql.selectable import TypedReturnsRows
+from typing_extensions import Unpack
+
+R = TypeVar("R", bound=tuple[Any, ...])
+
+_AnyColumns = tuple[Any, ...]
+Parameters = Mapping[str, Any]
+
+
+class PileRow(NamedTuple):
+    """A row of `piles`."""
+
+    device_id: str
+    name: str
+    key_hex: str
+    connectors: int
+    created_at: int
+    rate_id: str | None
+    online: bool
+    last_seen_at: int | None
+    status_json: str | None
+    faulted: bool
+    removed_at: int | None
+
+
+class OrderRow(NamedTuple):
+    """A row of `orders`."""
+
+    order_id: str
+    device_id: str
+    connector: int
+    state: str
+    reason: str | None
+    version: int
+    token: str
+    idempotency_key: str
+    request_digest: str
+    rate_id: str
+    rate_digest: str
+    rate_json: str
+    limits_json: str
+    created_at: int
+    expires_at: int
+    window_end_at: int
+    accepted_at: int | None
+    charging_at: int | None
+    finishing_at: int | None
+    settled_at: int | None
+    paid_at: int | None
+    stop_requested_at: int | None
+    energy_mwh: int | None
+    total_minor: int | None
+    holds: bool
+
+
+class SettlementRow(NamedTuple):
+    """A row of `settlements`."""
+
+    id: int
+    device_id: str
+    order_id: str
+    seq: int
+    mac: str
+    settles_order_id: str | None
+    chain_seq: int | None
+    payload: str
+    energy_mwh: int
+    total_minor: int
+    computed_minor: int | None
+    currency: str
+    flagged: bool
+    flags_json: str
+    received_at: int
+    ended_at: int
+    review: str | None
+    reviewed_at: int | None
+    review_note: str | None
+    billed_json: str | None
+
+
+class PaymentRow(NamedTuple):
+    """A row of `payments`."""
+
+    order_id: str
+    amount_minor: int
+    currency: str
+    method: str
+    paid_at: int
+
+
+class OutboxRow(NamedTuple):
+    """A row of `outbox`."""
+
+    id: int
+    device_id: str
+    name: str
+    order_id: str | None
+    payload: str
+    created_at: int
+    expires_at: int | None
+    sent_at: int | None
+    leased_until: int | None
+
+
+class MeterSampleRow(NamedTuple):
+    """A row of `meter_samples`."""
+
+    order_id: str
+    at: int
+    register_mwh: int
+    energy_mwh: int
+    power_mw: int
+    cost_minor: int
+    elapsed_s: int
+    remaining_json: str
+
+
+class EventRow(NamedTuple):
+    """A row of `events`."""
+
+    id: int
+    at: int
+    device_id: str
+    order_id: str | None
+    kind: str
+    detail: str
+
+
+class RejectRow(NamedTuple):
+    """A row of `rejects`."""
+
+    id: int
+    at: int
+    topic: str
+    reason: str
+    detail: str
+    size_bytes: int
+    payload: str
+
+
+class Query(Generic[R]):
+    """A statement and the type of its rows. Raises TypeError where the two do not agree.
+
+    Whether a computed column can be null is not compared: the statement does not say.
+    """
+
+    def __init__(self, statement: TypedReturnsRows[Unpack[_AnyColumns]], kind: type[R]):
+        _compare(statement, kind)
+        self._statement = statement
+
+    def narrowed(self, statement: Select[Unpack[_AnyColumns]]) -> "Query[R]":
+        """This query with further conditions, an order or a limit; its columns must be the same."""
+        narrowed = copy(self)
+        narrowed._statement = statement
+        return narrowed
+
+    def first(self, conn: Connection, parameters: Parameters | None = None) -> R | None:
+        return cast("R | None", conn.execute(self._statement, parameters).first())
+
+    def one(self, conn: Connection, parameters: Parameters | None = None) -> R:
+        """The only row. Raises sqlalchemy.exc.NoResultFound, MultipleResultsFound."""
+        return cast("R", conn.execute(self._statement, parameters).one())
+
+    def all(self, conn: Connection, parameters: Parameters | None = None) -> Sequence[R]:
+        return cast("Sequence[R]", conn.execute(self._statement, parameters).all())
+
+    def stream(self, conn: Connection, parameters: Parameters | None = None) -> Iterator[R]:
+        """The rows one after the other, for more of them than should be in memory at once."""
+        yield from cast("Iterator[R]", conn.execute(self._statement, parameters))
+
+
+def _compare(statement: TypedReturnsRows[Unpack[_AnyColumns]], kind: type[tuple[Any, ...]]) -> None:
+    columns = list(statement.exported_columns)
+    fields = get_type_hints(kind)
+    names = [column.key for column in columns]
+    if names != list(fields):
+        raise TypeError(f"{kind.__name__} has the fields {list(fields)}, its statement the columns {names}")
+    for column, hint in zip(columns, fields.values(), strict=True):
+        types = set(get_args(hint)) or {hint}
+        nullable = type(None) in types
+        wrong_null = isinstance(column, Column) and column.nullable is not nullable
+        if types - {type(None)} != {column.type.python_type} or wrong_null:
+            raise TypeError(f"{kind.__name__}.{column.key} is {hint}, its column is {column.type!r}")
