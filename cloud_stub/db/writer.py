@@ -39,9 +39,9 @@ class Transaction:
 
     def __init__(self, conn: Connection):
         self.conn = conn
-        self.effects: list[Callable[[], None]] = []
+        self.effects: list[Callable[[], object]] = []
 
-    def after_commit(self, effect: Callable[[], None]) -> None:
+    def after_commit(self, effect: Callable[[], object]) -> None:
         """Run `effect` on the writer's thread after the commit, in order; never after a rollback."""
         self.effects.append(effect)
 

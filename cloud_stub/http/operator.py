@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
@@ -10,7 +11,9 @@ from sqlalchemy import Connection
 from pile_protocol import messages
 
 from ..base.clock import now_s
+from ..base.problems import Problem
 from ..db import audit_events
+from ..db.writer import Transaction
 from ..intake import dead_letters
 from ..orders import commands, states
 from ..orders import views as order_views
@@ -24,6 +27,8 @@ from ..settlements import views as settlement_views
 from .access import Limit, RowId, TheCloud, need_operator
 from .etags import if_changed
 from .reads import quick, read
+
+log = structlog.get_logger()
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
@@ -80,12 +85,25 @@ async def report_pile(request: Request, cloud: TheCloud, device_id: str) -> Resp
     )
 
 
+def _broker_unavailable(error: OSError) -> Problem:
+    log.error("broker_folder_failed", reason=str(error))
+    return Problem(503, "BrokerUnavailable", "The broker's password file cannot be written; try again")
+
+
 @router.post("/piles", status_code=201)
 async def add_pile(cloud: TheCloud, body: PileBody) -> dict[str, Any]:
     """Register a pile. Its key is told here and never again."""
     name = body.name or body.device_id
-    key = await cloud.write(lambda tx: registry.add(tx, body.device_id, name, body.connectors, now_s()))
-    await asyncio.to_thread(admit, cloud.settings, body.device_id, key)
+
+    def register(tx: Transaction) -> bytes:
+        key = registry.add(tx, body.device_id, name, body.connectors, now_s())
+        admit(cloud.settings, body.device_id, key)  # before the commit: if it fails, the id is still free
+        return key
+
+    try:
+        key = await cloud.write(register)
+    except OSError as error:
+        raise _broker_unavailable(error) from error
     return {"device_id": body.device_id, "name": name, "connectors": body.connectors, "key": key.hex()}
 
 
@@ -98,7 +116,10 @@ async def remove_pile(
     """Remove a pile: it gets in nowhere any more. Its orders, settlements and receipts stay, and its id."""
     put = cloud.dispatch.put
     pile = await cloud.write(lambda tx: removal.remove(tx, put, release_of_pile, device_id, force, now_s()))
-    await asyncio.to_thread(revoke, cloud.settings, device_id)
+    try:
+        await asyncio.to_thread(revoke, cloud.settings, device_id)
+    except OSError as error:  # the pile is removed; asking again, or the next start, revokes its password
+        raise _broker_unavailable(error) from error
     return {"device_id": device_id, "removed_at": pile.removed_at}
 
 

@@ -6,8 +6,8 @@ again. A settlement with a right seal and wrong content is no dead letter: it is
 acknowledged, because its pile would otherwise repeat it for ever and send nothing after it.
 
 Each pile has budgets: of messages, of dead letters, of stored meter values. What is beyond them is
-acknowledged to the broker, counted (metrics.DROPS) and noted as an event of the pile. Settlements have no such
-budget: an honest pile sends one until it is stored.
+acknowledged to the broker, counted (metrics.DROPS) and noted as an event of the pile. Settlements have no
+such budget: an honest pile sends one until it is stored.
 
     reasons: UnknownTopic Malformed UnknownPile BadSeal UnknownOrder WrongDevice WrongConnector InternalError
 """

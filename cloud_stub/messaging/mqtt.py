@@ -83,6 +83,7 @@ class Link:
         self.broker_dropped: int | None = None
         # Of several workers each has an id of its own, which nobody can guess either.
         client_id += "." + (secrets.token_hex(8) if share else own)
+        self.client_id = client_id
         client = Client(host, port, username, password, client_id, self.shared, ca)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected

@@ -1,7 +1,7 @@
 """How many settlements that settle no order one pile may have in the database.
 
-An honest pile has few: each order is settled once. Without a bound, a pile that seals settlements of orders that
-nobody made would fill the disk, since a stored settlement stays for good.
+An honest pile has few: each order is settled once. Without a bound, a pile that seals settlements of orders
+that nobody made would fill the disk, since a stored settlement stays for good.
 """
 
 from sqlalchemy import Connection, bindparam, func, select

@@ -193,7 +193,7 @@ class Broker(Started):
             (self.folder / name).unlink(missing_ok=True)
             shutil.copy(self.certs / name, self.folder / name)
         tls = self._way.tls_listener(self.tls_port, self.listen) if self._way else ""
-        return f"{listeners}\n\n{tls}\n{_TLS}"
+        return f"{listeners}\n\n{tls}\n{_TLS}\n{broker_config.USERNAME_IS_CLIENT_ID}"
 
     def _passwd_mark(self) -> tuple[int, int, int] | None:
         """Changes when passwd does."""

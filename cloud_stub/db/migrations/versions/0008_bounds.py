@@ -1,4 +1,4 @@
-"""What the periodic jobs and the bounds of a pile look up: commands by expiry, settlements that settle nothing."""
+"""Indices: of the outbox by expiry, of a pile's settlements that settle no order."""
 
 import sqlalchemy as sa
 from alembic import op
