@@ -34,13 +34,13 @@ _VERSIONS = Query(
 class Rereader:
     """Every `period_ms`, on a thread of its own: wakes the watchers of orders whose version is another."""
 
-    def __init__(self, hub: Hub, engine: Engine, period_ms: int, threads: Threads):
+    def __init__(self, hub: Hub, engine: Engine, period_ms: int, threads: Threads | None = None):
         self._hub = hub
         self._engine = engine
         self._period_ms = period_ms
         self._versions: dict[str, int] = {}
         self._stopping = threading.Event()
-        self._threads = threads
+        self._threads = threads or Threads()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:

@@ -86,10 +86,10 @@ class Client:
             try:
                 self._connect_and_read()
             except (OSError, MqttError) as error:
-                if self.connections == before:
-                    log.warning("mqtt_connect_failed", reason=str(error))
-                else:
+                if self.connections != before:
                     self._end(str(error))
+                elif delay_s == RECONNECT_MIN_S:  # the first in a row
+                    log.warning("mqtt_connect_failed", reason=str(error))
             if self.connections != before:
                 delay_s = RECONNECT_MIN_S
             # Jitter: after an outage of the broker all its clients come back.

@@ -28,7 +28,7 @@ def statements(cloud: Cloud) -> dict[str, Any]:
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
         seen[statement] = parameters[0] if many else parameters
 
-    for engine in {cloud.store.writing, cloud.store.reading, cloud.store.quick}:
+    for engine in {cloud.store.writing, cloud.store.grouping, cloud.store.reading, cloud.store.quick}:
         event.listen(engine, "before_cursor_execute", note)
     return seen
 
