@@ -90,6 +90,7 @@ orders = Table(
     UniqueConstraint("idempotency_key", name="orders_idempotency_key"),
     Index("orders_by_device", "device_id", "order_id"),
     Index("orders_by_rate", "rate_id", "order_id"),
+    Index("orders_by_state", "state", "order_id"),
     Index(
         "orders_holding",
         "device_id",

@@ -28,8 +28,8 @@ _DENY: dict[str, Any] = {"result": "deny"}
 class ClientBody(BaseModel):
     """Who wants to connect; EMQX fills in null for what the client did not say.
 
-    clientid: None where the broker's configuration does not send it (that of the release before); then a client
-    is bound to its topics only.
+    clientid: None where the broker's configuration does not send it, as that of the release before; then a
+    client is bound to its topics only.
     """
 
     model_config = ConfigDict(extra="ignore", strict=True)

@@ -48,7 +48,7 @@ _UNSENT = Query(
         ),
         _NOT_EXPIRED,
     )
-    .order_by(outbox.c.id)
+    .order_by(outbox.c.created_at, outbox.c.id)
     .limit(TAKEN_AT_ONCE)
     .with_for_update(skip_locked=True),
     OutboxRow,

@@ -17,6 +17,7 @@ from cloud_stub.cloud import Cloud
 from cloud_stub.db.engine import Store
 from cloud_stub.db.tables import metadata
 from cloud_stub.settings import Settings
+from tests.cloud import plans
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key, open_sealed
 from tests.servers import postgres_or_skip, serving
 from tools.harness.postgres import Postgres
@@ -83,8 +84,10 @@ def link() -> FakeLink:
 
 
 @pytest.fixture
-def cloud(settings: Settings, link: FakeLink) -> Cloud:
-    return Cloud(settings, link)  # type: ignore[arg-type]
+def cloud(settings: Settings, link: FakeLink) -> Iterator[Cloud]:
+    cloud = Cloud(settings, link)  # type: ignore[arg-type]
+    with plans.held(cloud):
+        yield cloud
 
 
 @pytest.fixture

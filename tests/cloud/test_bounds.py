@@ -57,6 +57,7 @@ def test_a_piles_messages_are_bounded_and_anothers_are_not(
         pile.online()
         pile.offline()
     assert dropped(phone, "message_rate") == 20
+    cloud.writer.submit(lambda tx: None).result(WAIT_S)
     assert dropped_events(operator) == [("PILE-1", "message_rate")]
     other.offline()
     assert not operator("GET", "/api/piles/PILE-2").json()["online"]
@@ -136,11 +137,11 @@ def retained(link: FakeLink, pile: FakePile, **fields: Any) -> None:
     link.deliver(f"pile/v1/{pile.device_id}/status", json.dumps(status).encode(), retained=True)
 
 
-def seen(cloud: Cloud, device_id: str = "PILE-1") -> tuple[bool, int | None]:
+def seen(cloud: Cloud, device_id: str = "PILE-1") -> tuple[bool, int]:
     with cloud.store.reading.connect() as conn:
         query = text("SELECT online, last_seen_at FROM piles WHERE device_id = :of")
         row = conn.execute(query, {"of": device_id}).one()
-    return bool(row.online), row.last_seen_at
+    return bool(row.online), row.last_seen_at or 0
 
 
 def test_a_status_that_the_broker_had_retained_does_not_tell_that_the_pile_is_there(
@@ -181,7 +182,7 @@ def test_what_a_pile_has_the_broker_retain_asks_for_nothing(
     pile.hello()
     pile.order_status(phone.order_id, "Charging")
     pile.meter(phone.order_id, 5)
-    said = dict(zip(("hello", "order/status", "meter"), payloads, strict=True))
+    said: dict[str, bytes] = dict(zip(("hello", "order/status", "meter"), payloads, strict=True))
     before = seen(cloud)
     link.deliver(f"pile/v1/PILE-1/{name}", said[name], retained=True)
     assert link.sent("PILE-1", "time") == []

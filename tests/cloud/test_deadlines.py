@@ -1,4 +1,4 @@
-"""Every write has a deadline from its request: past it the caller is told, and nothing happens, now or later."""
+"""Every write has a deadline from its request: past it the answer is 503, and nothing happens later."""
 
 import threading
 import time
@@ -121,9 +121,7 @@ def test_one_that_is_late_by_its_commit_changes_nothing(cloud: Cloud, client: Te
         assert conn.execute(text("SELECT count(*) FROM progress WHERE name = 'slow'")).scalar_one() == 0
 
 
-def test_the_queue_is_bounded(
-    phone: Phone, pile: FakePile, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_queue_is_bounded(phone: Phone, pile: FakePile, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
     phone.order()
     pile.order_status(phone.order_id, "Charging")
     body = phone.body(connector=2)

@@ -1,4 +1,4 @@
-"""One pile that sends without end fills neither the broker's memory nor the cloud's disk, and harms no other."""
+"""One pile that sends without end fills neither the broker's memory nor the cloud's disk."""
 
 from __future__ import annotations
 

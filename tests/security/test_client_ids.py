@@ -1,4 +1,4 @@
-"""With a pile's credentials nobody ends the cloud's connection, takes its session or its share of the messages.
+"""With a pile's credentials nobody ends the cloud's connection, takes its session or its messages.
 
 A broker ends the older of two connections of one client id, whoever makes the new one, and deals out a shared
 group's messages to everybody who names the group, before it looks at who may read them.
@@ -164,8 +164,7 @@ def test_on_a_listener_for_piles_the_client_id_is_the_user_name(tmp_path: Path):
         cloud.link.stop()
 
 
-def test_the_running_cloud_and_its_orders_are_not_disturbed(system: System, sim_pile: Callable[..., SimPile]
-):
+def test_the_running_cloud_and_its_orders_are_not_disturbed(system: System, sim_pile: Callable[..., SimPile]):
     charging = sim_pile(system, speed=600)
     assert system.cloud is not None
     before = system.cloud.line_count

@@ -13,8 +13,8 @@ QUEUED_BYTES = 64 << 20  # of one client: some 100,000 settlements
 PACKET_BYTES = 65 << 10
 MEMORY_BYTES = 512 << 20
 
-# Of a listener for piles alone: whatever client id a pile names, it gets its user name for one, so it cannot end
-# the connection of another client or leave sessions behind. Not where several clients are the user `cloud`.
+# Of a listener for piles alone: whatever client id a pile names, it gets its user name for one, so it cannot
+# end another client's connection or leave sessions behind. Not where several clients are the user `cloud`.
 USERNAME_IS_CLIENT_ID = "use_username_as_clientid true"
 
 # Every path is relative: the broker runs in the folder, on this machine and in its container alike.
@@ -28,9 +28,9 @@ acl_file acl
 
 # One small message at a time, answered at once: Nagle's algorithm would add 44 ms to each hop.
 set_tcp_nodelay true
-# For a cloud that is away: the default of 1000 messages would be full at once. What does not fit is dropped and
+# For a cloud that is away; the default of 1000 messages would soon be full. What does not fit is dropped and
 # counted ($SYS/broker/publish/messages/dropped); a pile sends its settlement until the cloud has stored it.
-# (Of a broker without max_inflight_bytes, mosquitto 2.0 reads max_queued_bytes only if both others are set.)
+# mosquitto 2.0 regards max_queued_bytes only where the other two are set.
 max_queued_messages {queued_messages}
 max_queued_bytes {queued_bytes}
 max_inflight_bytes {queued_bytes}

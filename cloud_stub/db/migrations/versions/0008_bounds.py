@@ -1,4 +1,4 @@
-"""Indices: of the outbox by expiry, of a pile's settlements that settle no order."""
+"""Indices: of orders by state, of the outbox by expiry, of a pile's settlements that settle no order."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_index("orders_by_state", "orders", ["state", "order_id"], unique=False)
     op.create_index("outbox_by_expiry", "outbox", ["expires_at"], unique=False)
     op.create_index(
         "settlements_unsettled",
@@ -24,3 +25,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("settlements_unsettled", table_name="settlements")
     op.drop_index("outbox_by_expiry", table_name="outbox")
+    op.drop_index("orders_by_state", table_name="orders")
