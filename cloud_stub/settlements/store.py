@@ -143,7 +143,7 @@ class _Group:
         settles = order is not None and order.device_id == device_id and not one.malformed
         already_settled = settles and fields["order_id"] in self.settled
         settles = settles and not already_settled
-        if not settles and not self._unsettled.take(device_id):
+        if not settles and not self._unsettled.take(device_id, len(one.payload)):
             self.refused.add((device_id, fields["mac"]))
             return
         flags, computed_minor = (

@@ -79,9 +79,11 @@ def test_settlements_of_orders_that_nobody_made_are_bounded_and_those_of_orders_
     phone: Phone, pile: FakePile, add_pile: Any, link: FakeLink, cloud: Cloud, operator: Any,
     monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
-    monkeypatch.setattr(unsettled, "UNSETTLED_MAX", 3)
     phone.order()
     message = phone.message(pile)
+    size_bytes = len(pile.sealed(pile.settlement(message, order_id="made-up-0")))
+    pile.seq, pile.last_mac = 0, None
+    monkeypatch.setattr(unsettled, "UNSETTLED_MAX_BYTES", 3 * size_bytes + 200)
     for number in range(6):
         pile.settle(message, order_id=f"made-up-{number}")
     assert count(cloud, "settlements") == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cloud_stub.messaging.mqtt import BROKER_DROPPED
 from cloud_stub.piles.broker_passwords import CLOUD_USER
 from pile_protocol import topics
 
@@ -70,11 +71,12 @@ def config(listener: str) -> str:
 
 
 def acl() -> str:
-    """The cloud reaches every pile's topics; a device (username %u) only its own, each in its direction."""
+    """The cloud reaches every pile's topics and the count of drops; a device (username %u) only its own, each in its direction."""
     lines = [
         "# Written by tools/harness/broker.py at every start; changes made here are lost.",
         f"user {CLOUD_USER}",
         f"topic readwrite {topics.PREFIX}#",
+        f"topic read {BROKER_DROPPED}",
         "",
     ]
     lines += [f"pattern read {topics.topic('%u', name)}" for name in topics.DOWNWARD]
