@@ -9,6 +9,7 @@ taken over by another worker: whoever sends a row has it on lease for LEASE_S, a
 meanwhile. Nothing is published past its expiry, however long its commit took.
 """
 
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from .mqtt import Link
 # A pile's status is its own word; the cloud only clears one whose pile was removed.
 RETAINED = frozenset({topics.RATE, topics.STATUS})
 LEASE_S = 5
+MARK_EVERY_S = 1  # well within the lease
 CLOCKS_APART_S = 60  # workers' clocks at most; a lease that ends later was made before the clock was set back
 TAKEN_AT_ONCE = 1000
 
@@ -89,6 +91,7 @@ class Dispatch:
         self._acknowledged: set[int] = set()
         self._marking = False
         self._asked_to_send = False
+        self._marked_at = 0.0
         link.on_puback = self._on_puback
         link.on_connect = self._on_connect
         link.on_disconnect = self._on_disconnect
@@ -150,7 +153,7 @@ class Dispatch:
 
     def send_unsent(self, leased: bool = False) -> None:
         """Publish what is committed and not at the broker; `leased`: also what others may be sending."""
-        self._ask_to_mark()  # what the database did not take when it was acknowledged
+        self.mark_sent()  # also what the database did not take when it was acknowledged
         if self._asked_to_send and not leased:
             return
         self._asked_to_send = True
@@ -198,9 +201,14 @@ class Dispatch:
 
     def _on_puback(self, mid: int) -> None:
         self._acknowledged.add(mid)
-        self._ask_to_mark()
+        # A mark is a transaction, and an order's row is soon deleted, marked or not: by the pile's answer.
+        now = time.monotonic()
+        if now > self._marked_at + MARK_EVERY_S:
+            self._marked_at = now
+            self.mark_sent()
 
-    def _ask_to_mark(self) -> None:
+    def mark_sent(self) -> None:
+        """Ask the writer to mark what the broker has acknowledged."""
         if self._acknowledged and not self._marking:
             self._marking = True
             self._writer.submit(self._mark)
