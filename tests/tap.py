@@ -57,7 +57,7 @@ class Tap(Recorder):
 
     def errors(self) -> list[str]:
         """What is wrong with the messages so far, by docs/asyncapi.yaml."""
-        found = [f"{topic}: no topic of ours" for topic in self.strangers]
+        found = [f"{topic}: not a topic of the wire" for topic in self.strangers]
         for m in self.all():
             # An empty retained message deletes one; it has no content to check.
             if m.payload and not any(matches(m) for matches in self._excused):

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tools import ROOT
-from tools.harness import micropython32
-from tools.harness.sim_pile import environment
-
-FOLDER = ROOT / "tests" / "portable"
+from tests.micropython import PORTABLE, interpreter32, run_files
 
 # The json of MicroPython 1.25 takes a text that ends too early for a whole one ('{' is {}); 1.27 refuses it.
 # No sealed message gets through by it: a seal ends with '"}', and a record's checksum covers its end.
@@ -22,19 +17,10 @@ UNFINISHED_JSON = {
 }
 
 
-@pytest.fixture(scope="session")
-def interpreter() -> list[str]:
-    try:
-        return micropython32.command()
-    except micropython32.Unavailable as why:
-        pytest.skip(f"no 32-bit MicroPython: {why}")
-
-
 @pytest.mark.timeout(400)  # the first one may have to fetch the interpreter
-@pytest.mark.parametrize("file", sorted(FOLDER.glob("test_*.py")), ids=lambda file: file.stem)
-def test_on_32_bits(file: Path, interpreter: list[str]) -> None:
-    argv = [*interpreter, str(FOLDER / "run.py"), str(file)]
-    done = subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+@pytest.mark.parametrize("file", sorted(PORTABLE.glob("test_*.py")), ids=lambda file: file.stem)
+def test_on_32_bits(file: Path) -> None:
+    done = run_files(file, command=interpreter32())
     lines = done.stdout.splitlines()
     assert lines and lines[-1].split()[1:2] == ["tests,"], done.stdout + done.stderr
     failed = {line.removeprefix("FAILED ") for line in lines if line.startswith("FAILED ")}

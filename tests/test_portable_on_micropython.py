@@ -7,21 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tools import ROOT
+from tests.micropython import PORTABLE, RUNNER, run_files
 from tools.harness.sim_pile import environment, interpreter
 
-FOLDER = ROOT / "tests" / "portable"
-RUNNER = FOLDER / "run.py"
 
-
-def run(*files: Path) -> subprocess.CompletedProcess[str]:
-    argv = [*interpreter(), str(RUNNER), *map(str, files)]
-    return subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=100, check=False)
-
-
-@pytest.mark.parametrize("file", sorted(FOLDER.glob("test_*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", sorted(PORTABLE.glob("test_*.py")), ids=lambda file: file.stem)
 def test_on_micropython(file: Path) -> None:
-    done = run(file)
+    done = run_files(file)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -70,7 +62,7 @@ def test_the_runner_finds_the_files_by_itself(tmp_path: Path) -> None:
 def test_the_runner_fails_where_it_should(tmp_path: Path, content: str, expected: str) -> None:
     file = tmp_path / "test_sample.py"
     file.write_text(content)
-    done = run(file)
+    done = run_files(file)
     assert done.returncode == 1 and expected in done.stdout + done.stderr, done.stdout + done.stderr
     assert "sample" in done.stdout or "0 tests" in done.stdout
 
@@ -80,6 +72,6 @@ def test_one_failure_does_not_hide_the_others(tmp_path: Path) -> None:
     file.write_text(
         "def test_a():\n    assert False\n\ndef test_b():\n    pass\n\ndef test_c():\n    [][0]\n"
     )
-    done = run(file)
+    done = run_files(file)
     assert done.returncode == 1
     assert "test_a" in done.stdout and "test_c" in done.stdout and "3 tests, 2 failed" in done.stdout

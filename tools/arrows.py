@@ -16,6 +16,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from tools import ROOT
@@ -248,15 +249,10 @@ def table_findings(package: str, rooms: dict[str, set[str]]) -> list[Finding]:
         for room, targets in rooms.items()
         for target in sorted(targets - set(rooms))
     ]
-    left = {room: targets & set(rooms) for room, targets in rooms.items()}
-    while left:
-        lowest = [room for room, targets in left.items() if not targets]
-        if not lowest:
-            return [
-                *found,
-                Finding(place, 0, f"{package}: the arrows of {', '.join(sorted(left))} form a circle"),
-            ]
-        left = {room: targets - set(lowest) for room, targets in left.items() if room not in lowest}
+    try:
+        TopologicalSorter(rooms).prepare()
+    except CycleError as error:
+        found.append(Finding(place, 0, f"{package}: arrows in a circle: {', '.join(error.args[1])}"))
     return found
 
 

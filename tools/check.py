@@ -1,4 +1,4 @@
-"""`make check`: every check that runs no test. Runs them all, then tells which failed."""
+"""`make check`: every check that runs no test. It runs them all and then lists those that failed."""
 
 from __future__ import annotations
 

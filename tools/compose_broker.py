@@ -1,4 +1,4 @@
-"""Writes what the broker of compose.yaml needs into the data folder, before anything there runs.
+"""Writes configuration and passwords of the broker in compose.yaml into the data folder, before it starts.
 
 python -m tools.compose_broker
 """

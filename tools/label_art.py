@@ -1,4 +1,4 @@
-"""Draws the Chinese instruction of the labels as outlines, so that printing one needs no Chinese font.
+"""Draws the Chinese instruction of the labels as outlines, so that printing needs no Chinese font.
 
 python -m tools.label_art FONT.ttc       writes cloud_stub/piles/label_instruction.svg
 

@@ -31,17 +31,17 @@ DEVICE_ID = "PILE-1"
 CONNECTORS = 2
 WATCH_INTERVAL_S = 0.5
 RUN_FILE = "run.json"
-# Settings that make more of a run than one person's trial on this machine.
+# With one of these settings a run may serve other people than the one who started it.
 SERVES_OTHERS = ("DATABASE_URL", "RATELOCK_LISTEN", "RATELOCK_PUBLIC_URL")
 
 
 class RunError(Exception):
-    """A setting that cannot be used, told to the person at the terminal."""
+    """A setting that cannot be used. The text is for the person at the terminal."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run that is up says of itself."""
+    """The content of run.json: where a run is, and what it runs."""
 
     pid: int
     http_port: int  # on 127.0.0.1, as is the next
@@ -71,7 +71,7 @@ def announced(system: System, code: str) -> Iterator[None]:
     run = Run(os.getpid(), system.http_port, system.broker.port, code, others)
     path = system.data / RUN_FILE
     with open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # who looks holds it for a moment only
+        fcntl.flock(file, fcntl.LOCK_EX)  # a reader holds it only for a moment
         file.truncate(0)
         json.dump(asdict(run), file)
         file.flush()
@@ -118,8 +118,8 @@ def simulated_pile(system: System) -> PileIdentity:
         ) from error
 
 
-def tell(system: System) -> None:
-    """Where everything is."""
+def print_addresses(system: System) -> None:
+    """Prints the addresses of pages, API and broker, and the folder of data and logs."""
     given = os.environ.get("RATELOCK_OPERATOR_TOKEN")
     token_place = "RATELOCK_OPERATOR_TOKEN" if given else "operator.token in the data folder"
     rows = (
@@ -157,7 +157,7 @@ def main() -> int:
         ) as system:
             pile = system.start_pile(simulated_pile(system))
             with announced(system, code):
-                tell(system)
+                print_addresses(system)
                 while True:
                     system.check_alive()
                     pile.check_alive()

@@ -1,4 +1,4 @@
-"""Pictures of every page, from the real thing: light and dark, phone and desktop.
+"""Pictures of every page of a running system: light and dark, phone and desktop.
 
     python -m tools.screenshots              all of them into build/screenshots
     python -m tools.screenshots --pictures   and the README's few into docs/pictures

@@ -1,4 +1,4 @@
-"""Makes .venv from the pinned requirements, anew where they changed; does nothing when nothing changed.
+"""Makes .venv from the pinned requirements, and again when they have changed.
 
     python3 tools/setup.py run     what the programs need
     python3 tools/setup.py flash   and what writes an image onto a board
@@ -18,7 +18,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -43,11 +42,11 @@ def say(text: str) -> None:
     print("setup: " + text, file=sys.stderr, flush=True)
 
 
-def fingerprint(level: str) -> str:
-    """Changes with the requirements, with the Python, and with the folder (a venv cannot be moved)."""
+def fingerprint() -> str:
+    """Changes with the requirements, with the Python, and with the folder, as a .venv cannot be moved."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
-    for name in LEVELS[level]:
-        digest.update((ROOT / name).read_bytes())
+    for path in sorted(ROOT.glob("requirements*.txt")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -56,12 +55,7 @@ def stamp(level: str) -> Path:
 
 
 def is_current(level: str) -> bool:
-    return PYTHON.exists() and stamp(level).exists() and stamp(level).read_text() == fingerprint(level)
-
-
-def is_outdated() -> bool:
-    """Whether .venv was filled from other requirements: pip would leave in it what is asked for no longer."""
-    return any(stamp(level).exists() and not is_current(level) for level in LEVELS)
+    return PYTHON.exists() and stamp(level).exists() and stamp(level).read_text() == fingerprint()
 
 
 def call(argv: list[str], why: str) -> None:
@@ -74,21 +68,21 @@ def call(argv: list[str], why: str) -> None:
         raise SetupError(why)
 
 
-def has_pip() -> bool:
-    """Whether .venv is of this Python and its pip starts."""
+def is_usable() -> bool:
+    """Whether .venv can be added to: it was made from these requirements, and its pip starts."""
+    stamps = [stamp(level) for level in LEVELS if stamp(level).exists()]
+    if not PYTHON.exists() or any(each.read_text() != fingerprint() for each in stamps):
+        return False
     probe = f"import sys, pip; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
-    return PYTHON.exists() and subprocess.run([str(PYTHON), "-c", probe], capture_output=True).returncode == 0
+    return subprocess.run([str(PYTHON), "-c", probe], capture_output=True).returncode == 0
 
 
 def pip_wheel() -> str:
     """Path of a pip wheel of the system's, fetched as a Debian package where it is not installed."""
-    for root in (Path("/"), VENV / "debian"):
-        found = glob.glob(str(root / WHEELS))
-        if found:
-            return found[0]
-    say("this Python has no ensurepip; fetching Debian's pip into .venv (nothing is installed on the system)")
-    debian.fetch("python3-pip-whl", VENV / "debian")
-    found = glob.glob(str(VENV / "debian" / WHEELS))
+    if not (found := glob.glob("/" + WHEELS)):
+        say("no ensurepip in this Python; fetching Debian's pip into .venv (the system stays as it is)")
+        debian.fetch("python3-pip-whl", VENV / "debian")
+        found = glob.glob(str(VENV / "debian" / WHEELS))
     if not found:
         raise debian.FetchError("python3-pip-whl holds no pip wheel")
     return found[0]
@@ -98,10 +92,9 @@ def make_venv() -> None:
     """A fresh .venv with pip in it, also where the system split ensurepip off (Debian's python3-venv)."""
     say(f"making .venv with Python {sys.version.split()[0]}")
     shutil.rmtree(VENV, ignore_errors=True)
+    advice = "install it (Debian, Ubuntu: apt-get install python3-venv), then run this again"
     if importlib.util.find_spec("venv") is None:
-        raise SetupError(
-            "this Python has no venv module; install it (Debian, Ubuntu: apt-get install python3-venv)"
-        )
+        raise SetupError(f"this Python has no venv module; {advice}")
     if importlib.util.find_spec("ensurepip") is not None:
         call([sys.executable, "-m", "venv", str(VENV)], "python3 -m venv failed")
         return
@@ -109,46 +102,23 @@ def make_venv() -> None:
     try:
         wheel = pip_wheel()
     except debian.FetchError as error:
-        say(str(error))
-        install_python3_venv()
-        shutil.rmtree(VENV, ignore_errors=True)
-        call([sys.executable, "-m", "venv", str(VENV)], "python3 -m venv failed")
-        return
-    call(
-        [str(PYTHON), wheel + "/pip", "install", "--no-index", "-q", wheel],
-        "pip could not be installed into .venv",
-    )
-
-
-def install_python3_venv() -> None:
-    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    try:
-        debian.install(package, say)
-    except debian.FetchError as error:
-        raise SetupError(
-            f"{error}. Install {package} (apt-get install {package}), then run this again"
-        ) from error
+        raise SetupError(f"this Python has no ensurepip ({error}); {advice}") from error
+    pip = [str(PYTHON), wheel + "/pip", "install", "--no-index", "-q", wheel]
+    call(pip, "pip could not be installed into .venv")
 
 
 def install(level: str) -> None:
-    if is_outdated() or not has_pip():
+    if not is_usable():
         make_venv()
     say(f"installing {', '.join(LEVELS[level])} into .venv (once; about a minute)")
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    listed = [arg for name in LEVELS[level] if "typings" not in name for arg in ("-r", str(ROOT / name))]
-    call(
-        [*pip, *listed],
-        "pip could not install the requirements (its words are above); is a package index in reach?",
-    )
-    if level == "dev":
-        typings = VENV / "typings"
-        shutil.rmtree(typings, ignore_errors=True)
-        call(
-            [*pip, "--no-deps", "--target", str(typings), "-r", str(ROOT / "requirements-typings.txt")],
-            "pip could not install the MicroPython type stubs (its words are above)",
-        )
+    for name in LEVELS[level]:
+        # The type stubs for MicroPython would shadow Python's own modules: a folder of their own.
+        apart = ["--no-deps", "--upgrade", "--target", str(VENV / "typings")] if "typings" in name else []
+        why = f"pip could not install {name} (its output is above); is a package index in reach?"
+        call([*pip, *apart, "-r", str(ROOT / name)], why)
     for done in ("run", level):
-        stamp(done).write_text(fingerprint(done))
+        stamp(done).write_text(fingerprint())
 
 
 def main(argv: list[str]) -> int:
@@ -156,11 +126,15 @@ def main(argv: list[str]) -> int:
     if level not in LEVELS:
         say(f"unknown level {level}: one of {' '.join(LEVELS)}")
         return 2
-    if is_current(level):
-        return 0
     try:
+        if is_current(level):
+            return 0
         with open(ROOT / ".setup.lock", "w") as lock:
-            wait_for_turn(lock)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("waiting for another set-up of this folder")
+                fcntl.flock(lock, fcntl.LOCK_EX)
             if not is_current(level):
                 install(level)
     except SetupError as error:
@@ -173,14 +147,6 @@ def main(argv: list[str]) -> int:
         say("interrupted; the next run begins again")
         return 130
     return 0
-
-
-def wait_for_turn(lock: IO[str]) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say("waiting for another set-up of this folder")
-        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Proves that an export of settlements is complete and unaltered, or names the first record that is not.
+"""Proves that an export of settlements is complete and unaltered, or names the first wrong record.
 
     python -m cloud_stub ledger export PILE-1 > ledger.jsonl
     RATELOCK_DEVICE_KEY=<64 hex digits> python -m tools.verify_ledger ledger.jsonl
@@ -88,10 +88,10 @@ def _take(chains: dict[str, Chain], keys: Mapping[str, bytes], line: bytes) -> N
 
 
 def _end(chain: Chain, value: Mapping[str, Any]) -> None:
-    told = (value.get("settlements"), value.get("last_seq"), value.get("last_mac"))
-    if told != (chain.settlements, chain.last_seq, chain.last_mac):
+    counted = (value.get("settlements"), value.get("last_seq"), value.get("last_mac"))
+    if counted != (chain.settlements, chain.last_seq, chain.last_mac):
         raise Broken(
-            f"the last line counts {told[0]} settlements up to {told[1]}, here are {chain.settlements}"
+            f"the last line counts {counted[0]} settlements up to {counted[1]}, here are {chain.settlements}"
         )
     chain.ended = True
 

@@ -18,9 +18,9 @@ def test_samples_are_taken_in_turns_and_who_goes_first_changes():
         asked.append(who)
         return float(len(asked))
 
-    ours, stick = interleave(3, lambda: sample("ours"), lambda: sample("stick"))
-    assert asked == ["ours", "stick", "stick", "ours", "ours", "stick"]
-    assert (ours, stick) == ([1, 4, 5], [2, 3, 6])
+    ours, baseline = interleave(3, lambda: sample("ours"), lambda: sample("baseline"))
+    assert asked == ["ours", "baseline", "baseline", "ours", "ours", "baseline"]
+    assert (ours, baseline) == ([1, 4, 5], [2, 3, 6])
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own():

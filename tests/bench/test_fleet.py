@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.bench import bed, fleet, machine
+from tools.bench import fleet, machine, testbed
 from tools.bench.orderflow import Flow
 from tools.bench.swarm import Swarm
 from tools.harness.system import System
@@ -20,8 +20,8 @@ def test_200_piles_with_kills_and_a_broker_that_falls(tmp_path):
 def test_an_order_ends_a_piles_rest_at_once(tmp_path):
     """A pile that looks at its inputs once in ten minutes while idle charges and settles all the same."""
     interpreter = machine.interpreters()[-1]
-    with bed.database(tmp_path) as store:
-        identities = bed.register(store, ["REST-1"])
+    with testbed.database(tmp_path) as store:
+        identities = testbed.register(store, ["REST-1"])
     with (
         System(tmp_path) as system,
         Swarm(tmp_path / "piles", system.broker.port, interpreter, fleet.SPEED, 600_000) as swarm,

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from tests.console import kit
 from tools.console.app import ConsoleApp
 from tools.console.capture import Event, Recorder
-from tools.console.handoff import Handoff
+from tools.console.event_queue import EventQueue
 from tools.console.keys import Keys
 from tools.console.logview import LogView
 from tools.console.piletable import PileTable
@@ -55,10 +55,10 @@ class TalkativeApp(ConsoleApp):
 class Screen:
     """The running app with what a person does and sees."""
 
-    def __init__(self, app: TalkativeApp, pilot: Pilot[None], handoff: Handoff, source: FakeSource):
+    def __init__(self, app: TalkativeApp, pilot: Pilot[None], event_queue: EventQueue, source: FakeSource):
         self.app = app
         self.pilot = pilot
-        self.handoff = handoff
+        self.event_queue = event_queue
         self.source = source
         self.log = app.query_one(LogView)
         self.table = app.query_one(PileTable)
@@ -67,7 +67,7 @@ class Screen:
         """Gives events and waits until they are on the screen."""
         before = self.app.model.entry_count
         for event in events:
-            self.handoff.put(event)
+            self.event_queue.put(event)
         await self.until(lambda: self.app.model.entry_count == before + len(events))
         await self.shown()
 
@@ -118,10 +118,10 @@ def run(
     """Runs `what` against a fresh app."""
 
     async def go() -> None:
-        handoff, source = Handoff(), FakeSource()
-        app = TalkativeApp(source, handoff, KEYS if keys is None else keys, recorder)
+        event_queue, source = EventQueue(), FakeSource()
+        app = TalkativeApp(source, event_queue, KEYS if keys is None else keys, recorder)
         async with app.run_test(size=size) as pilot:
-            await what(Screen(app, pilot, handoff, source))
+            await what(Screen(app, pilot, event_queue, source))
 
     asyncio.run(go())
 

@@ -102,7 +102,7 @@ async def test_a_flood_leaves_the_screen_alive_and_everything_bounded(screen: Sc
     assert screen.app.model.message_count == 20_000
     assert len(screen.app.model.log) == len(screen.log.entries) == LOG_KEPT
     assert screen.table.row_count == piles
-    assert screen.handoff.lost == 0
+    assert screen.event_queue.lost == 0
     await screen.press("down", "end")
     assert "300" in screen.text()
 

@@ -19,7 +19,7 @@ from tools.console.capture import (
     to_line,
 )
 from tools.console.errors import CaptureError
-from tools.console.handoff import Handoff
+from tools.console.event_queue import EventQueue
 from tools.console.replay import Replay
 
 EVENTS: list[Event] = [
@@ -119,12 +119,12 @@ def test_files_that_cannot_be_opened_are_one_sentence(tmp_path: Path) -> None:
 
 
 def replayed(path: Path, fast: bool) -> tuple[list[Event], Replay]:
-    handoff = Handoff()
-    replay = Replay(path, fast, handoff)
+    event_queue = EventQueue()
+    replay = Replay(path, fast, event_queue)
     replay.start()
     taken: list[Event] = []
-    while not handoff.exhausted:
-        taken += handoff.take(100, timeout_s=10)
+    while not event_queue.exhausted:
+        taken += event_queue.take(100, timeout_s=10)
     replay.stop()
     return taken, replay
 
@@ -142,8 +142,8 @@ def test_a_replay_at_its_own_pace_waits_as_long_as_the_capture_did(
     """The waits are recorded instead of waited for."""
     later = [Message.arrived(kit.AT_MS + ms, "t", b"", False) for ms in (0, 40_000, 100_000)]
     path = written(tmp_path / "capture", list(later))
-    handoff = Handoff()
-    replay = Replay(path, fast=False, handoff=handoff)
+    event_queue = EventQueue()
+    replay = Replay(path, fast=False, event_queue=event_queue)
     waits: list[float] = []
 
     class Ending:
@@ -155,15 +155,15 @@ def test_a_replay_at_its_own_pace_waits_as_long_as_the_capture_did(
 
     monkeypatch.setattr(replay, "_ending", Ending())
     replay._run()
-    assert handoff.take(10) == later
+    assert event_queue.take(10) == later
     assert [round(seconds, -1) for seconds in waits] == [0, 40, 100]
 
 
 def test_a_replay_can_be_stopped_in_the_middle_of_a_pause(tmp_path: Path) -> None:
     hours_apart = [Message.arrived(kit.AT_MS + ms, "t", b"", False) for ms in (0, 36_000_000)]
-    handoff = Handoff()
-    replay = Replay(written(tmp_path / "capture", list(hours_apart)), fast=False, handoff=handoff)
+    event_queue = EventQueue()
+    replay = Replay(written(tmp_path / "capture", list(hours_apart)), fast=False, event_queue=event_queue)
     replay.start()
-    assert handoff.take(1, timeout_s=10) == hours_apart[:1]
+    assert event_queue.take(1, timeout_s=10) == hours_apart[:1]
     replay.stop()
-    assert handoff.exhausted
+    assert event_queue.exhausted

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pile_protocol import topics, wire
 from tests.console import kit
+from tools.console import message_lines
 from tools.console import reading as readings
-from tools.console import sinks
 from tools.console.capture import LinkChange, Message
 from tools.console.reading import read
 from tools.console.summary import summary
@@ -79,12 +79,14 @@ JUNK = st.one_of(
 
 def check_lines(message: Message) -> None:
     reading = read(message, lambda _device_id: kit.KEY)
-    plain = sinks.plain(reading)
+    plain = message_lines.plain(reading)
     assert kit.is_harmless(plain), plain
     assert len(plain) < 1_000
-    value = json.loads(sinks.as_json(reading), parse_constant=lambda word: pytest.fail(f"not JSON: {word}"))
+    value = json.loads(
+        message_lines.as_json(reading), parse_constant=lambda word: pytest.fail(f"not JSON: {word}")
+    )
     assert value["topic"] == message.topic
-    assert "\n" not in sinks.as_json(reading)
+    assert "\n" not in message_lines.as_json(reading)
 
 
 @given(
@@ -123,9 +125,9 @@ def test_what_python_reads_and_json_forbids_comes_out_as_text(payload: bytes) ->
 
 
 def test_json_lines_hold_the_message_or_its_bytes() -> None:
-    assert json.loads(sinks.as_json(kit.reading(topics.METER)))["message"] == kit.VALID[topics.METER]
-    assert json.loads(sinks.as_json(kit.reading(topics.METER, raw=b"hello")))["text"] == "hello"
-    assert json.loads(sinks.as_json(kit.reading(topics.METER, raw=b"\xff")))["base64"] == "/w=="
+    assert json.loads(message_lines.as_json(kit.reading(topics.METER)))["message"] == kit.VALID[topics.METER]
+    assert json.loads(message_lines.as_json(kit.reading(topics.METER, raw=b"hello")))["text"] == "hello"
+    assert json.loads(message_lines.as_json(kit.reading(topics.METER, raw=b"\xff")))["base64"] == "/w=="
 
 
 @pytest.mark.parametrize(
@@ -147,9 +149,10 @@ def test_each_kind_is_one_line_in_words(name: str, words: str) -> None:
 
 
 def test_a_plain_line_has_time_pile_topic_seal_and_problem() -> None:
-    line = sinks.plain(kit.reading(topics.ORDER, key=bytes(32)))
+    line = message_lines.plain(kit.reading(topics.ORDER, key=bytes(32)))
     assert line.split()[:4] == ["2026-09-21T14:13:20.000Z", "PILE-1", "order", "seal:BAD"]
     assert line.endswith("!! bad seal: the mac does not belong to this message and key")
     assert (
-        sinks.plain_link(LinkChange(kit.AT_MS, False, "gone\x1b")) == "2026-09-21T14:13:20.000Z --- gone\\x1b"
+        message_lines.plain_link(LinkChange(kit.AT_MS, False, "gone\x1b"))
+        == "2026-09-21T14:13:20.000Z --- gone\\x1b"
     )

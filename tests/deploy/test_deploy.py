@@ -102,7 +102,7 @@ class FrailLine(Line):
     def make_folders(self, names: list[str]) -> None:
         pass
 
-    def write(self, name: str, content: bytes, told: Callable[[int], None] = lambda _: None) -> None:
+    def write(self, name: str, content: bytes, on_progress: Callable[[int], None] = lambda _: None) -> None:
         self._change()
         self.files[name] = content
 
@@ -131,8 +131,10 @@ def test_an_interrupted_update_never_starts_a_mixture() -> None:
 
 def test_a_board_that_does_not_keep_what_is_sent_is_not_started() -> None:
     class WornLine(FrailLine):
-        def write(self, name: str, content: bytes, told: Callable[[int], None] = lambda _: None) -> None:
-            super().write(name, content[:-1], told)
+        def write(
+            self, name: str, content: bytes, on_progress: Callable[[int], None] = lambda _: None
+        ) -> None:
+            super().write(name, content[:-1], on_progress)
 
     line = WornLine({"main.py": b"main"}, 20)
     with pytest.raises(DeployError, match="has not kept app"):

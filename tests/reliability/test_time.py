@@ -10,26 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from tools import ROOT
-from tools.harness import micropython32
+from tests.micropython import interpreter32, run_files
 from tools.harness.phone import Phone
-from tools.harness.sim_pile import environment, interpreter
+from tools.harness.sim_pile import interpreter
 
-RUNNER = ROOT / "tests" / "portable" / "run.py"
 FIELDS = Path(__file__).with_name("test_time_fields.py")
 WRAP_MS = 1 << 30
 
 
-def interpreter32() -> list[str]:
-    try:
-        return micropython32.command()
-    except micropython32.Unavailable as why:
-        pytest.skip(f"no 32-bit MicroPython: {why}")
-
-
 def run_fields(command: list[str]) -> None:
-    argv = [*command, str(RUNNER), str(FIELDS)]
-    done = subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+    done = run_files(FIELDS, command=command)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

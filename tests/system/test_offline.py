@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proxy import Proxy
+from tools.harness.proxy import Proxy
 
 pytestmark = pytest.mark.system
 

@@ -276,7 +276,7 @@ def test_a_docker_engine_that_answers_is_preferred(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("RATELOCK_BROKER", "")
     assert isinstance(mosquitto.find(print), mosquitto.Docker)
     docker.write_text("#!/bin/sh\nexit 1\n")
-    assert isinstance(mosquitto.find(print), mosquitto.Native)
+    assert not isinstance(mosquitto.find(print), mosquitto.Docker)
 
 
 @pytest.mark.parametrize(

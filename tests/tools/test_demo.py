@@ -18,10 +18,11 @@ import psutil
 import pytest
 
 from pile_protocol import pricing
+from tests.processes import wait_until_gone
 from tools import ROOT, run
 from tools.demo import __main__ as demo
-from tools.demo import receipt, screen, stage, story
-from tools.demo.guest import Guest
+from tools.demo import demo_system, receipt, screen, story
+from tools.demo.running_system import RunningSystem
 from tools.harness import tap
 from tools.harness.api_client import ApiError, Client, Event
 from tools.harness.broker import Broker
@@ -93,8 +94,7 @@ def test_an_interrupted_demo_leaves_no_process_and_in_the_end_no_open_order(up: 
     demo.send_signal(number)
     demo.communicate()
     assert demo.returncode in (130, 128 + number, -number)
-    _, alive = psutil.wait_procs(started, timeout=20)
-    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+    wait_until_gone(started)
 
     def state() -> str:
         return up.operator.get(f"/api/orders/{order_id}").json()["state"]
@@ -117,8 +117,8 @@ def staged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     def one(data: Path, **changes: str) -> str:
         for name, value in {"RATELOCK_DATA": str(data), **changes}.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(stage, "_own", lambda *_, **options: options)
-        with stage.stage(screen.Screen()) as own:
+        monkeypatch.setattr(demo_system, "_own", lambda *_, **options: options)
+        with demo_system.choose(screen.Screen()) as own:
             assert isinstance(own, dict), "the story would be told on the system that is up"
         return capsys.readouterr().out
 
@@ -143,9 +143,9 @@ def test_a_run_that_is_not_for_the_demo_is_left_alone_and_told_why(
     up: System, staged: Callable[..., str], monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     changes, words = REASONS[reason]
-    monkeypatch.setattr(stage, "running", lambda _: announcement(up, **changes))
+    monkeypatch.setattr(demo_system, "running", lambda _: announcement(up, **changes))
     last = staged(up.data).splitlines()[-1]
-    assert "not told on the `make run` that is up" in last
+    assert "the `make run` that is up is not used" in last
     assert words in last
 
 
@@ -155,7 +155,7 @@ def test_a_broker_that_lets_nobody_in_is_left_alone(
 ) -> None:
     monkeypatch.setattr(Broker, "cloud_password", "of another broker")
     monkeypatch.setattr(tap, "CONNECT_TIMEOUT_S", 0.5)
-    assert "not told on the `make run` that is up" in staged(up.data).splitlines()[-1]
+    assert "the `make run` that is up is not used" in staged(up.data).splitlines()[-1]
 
 
 def test_a_stranger_on_the_port_is_left_alone(tmp_path: Path, staged: Callable[..., str]) -> None:
@@ -188,22 +188,22 @@ def test_what_a_run_says_of_itself_is_found_while_it_is_up_and_for_its_owner_alo
 @pytest.mark.system
 def test_a_pile_that_is_somebody_elses_is_not_taken(up: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATELOCK_DATA", str(up.data))
-    with stage.stage(screen.Screen()) as first:
+    with demo_system.choose(screen.Screen()) as first:
         device_id = first.identity.device_id
     (up.data / "demo" / device_id / "key.json").write_text("")
-    with stage.stage(screen.Screen()) as other:
+    with demo_system.choose(screen.Screen()) as other:
         assert other.identity.device_id != device_id
 
 
 @pytest.mark.system
 def test_a_pile_that_was_removed_is_left_removed(up: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATELOCK_DATA", str(up.data))
-    with stage.stage(screen.Screen()) as first:
+    with demo_system.choose(screen.Screen()) as first:
         device_id = first.identity.device_id
     removed = up.operator.request("DELETE", f"/api/piles/{device_id}?force=true")
     assert removed.status == 200
-    with stage.stage(screen.Screen()) as other:
-        assert type(other.system) is Guest
+    with demo_system.choose(screen.Screen()) as other:
+        assert type(other.system) is RunningSystem
         assert other.identity.device_id != device_id
 
 
@@ -212,11 +212,11 @@ def test_a_second_demo_at_once_takes_another_pile_and_the_next_one_the_same_agai
     up: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RATELOCK_DATA", str(up.data))
-    with stage.stage(screen.Screen()) as first, stage.stage(screen.Screen()) as second:
+    with demo_system.choose(screen.Screen()) as first, demo_system.choose(screen.Screen()) as second:
         ids = [first.identity.device_id, second.identity.device_id]
         assert len(set(ids)) == 2
-        assert {type(first.system), type(second.system)} == {Guest}
-    with stage.stage(screen.Screen()) as again:
+        assert {type(first.system), type(second.system)} == {RunningSystem}
+    with demo_system.choose(screen.Screen()) as again:
         assert again.identity == first.identity
 
 
@@ -273,7 +273,7 @@ def test_a_mistake_of_the_demo_itself_fails_it(monkeypatch, capsys) -> None:
         raise KeyError("reason")
 
     monkeypatch.setattr(demo, "exit_on_signals", lambda: None)
-    monkeypatch.setattr(demo, "stage", broken)
+    monkeypatch.setattr(demo, "choose", broken)
     assert demo.main() == 1
     assert "DEMO FAILED: KeyError" in capsys.readouterr().out
 

@@ -4,9 +4,9 @@ import signal
 import subprocess
 import sys
 
-import psutil
 import pytest
 
+from tests.processes import is_running, wait_until_gone
 from tools import ROOT
 from tools.harness.processes import Children, ProcessError, free_port, is_port_taken, wait_for_port
 
@@ -26,28 +26,6 @@ with Children() as children:
 """
 
 
-def is_running(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_until_gone(pid: int) -> None:
-    try:
-        process = psutil.Process(pid)
-    except psutil.NoSuchProcess:
-        return
-    for _ in range(2000):
-        if not is_running(pid):
-            return
-        try:
-            process.wait(0.01)
-        except psutil.TimeoutExpired:
-            pass
-    pytest.fail(f"process {pid} is still there")
-
-
 def start_parent(code: str = MEEK, then: str = "child.wait()") -> tuple[subprocess.Popen[str], int]:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT.format(code=code, then=then)],
@@ -65,13 +43,13 @@ def test_a_child_ends_when_its_parent_is_told_to_or_killed(number: signal.Signal
     assert is_running(child_pid)
     parent.send_signal(number)
     parent.communicate()
-    wait_until_gone(child_pid)
+    wait_until_gone([child_pid])
 
 
 def test_a_child_ends_when_its_parent_fails() -> None:
     parent, child_pid = start_parent(then="1 // 0")
     assert parent.wait() == 1
-    wait_until_gone(child_pid)
+    wait_until_gone([child_pid])
 
 
 def test_a_child_that_ignores_sigterm_is_killed_after_the_timeout() -> None:
@@ -87,7 +65,7 @@ def test_what_a_child_started_ends_with_it() -> None:
         child = children.start("grandparent", [sys.executable, "-c", grandparent])
         pid = int(child.wait_for_line("pid").split()[1])
         assert pid != child.pid
-    wait_until_gone(pid)
+    wait_until_gone([pid])
 
 
 def test_waiting_for_a_line_of_a_child_that_ended_tells_its_last_words() -> None:

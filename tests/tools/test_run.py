@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import wait_until_gone
 from tools import ROOT
 from tools.harness.api_client import Client
 from tools.harness.processes import free_port
@@ -66,8 +67,7 @@ def test_it_runs_until_ctrl_c_and_starts_again_with_the_same_pile(tmp_path: Path
             assert Client(base_url, "operator of the test").get("/api/orders").status == 200
             run.send_signal(signal.SIGINT)
             assert run.wait() == 0
-            _, alive = psutil.wait_procs(children, timeout=20)
-            assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+            wait_until_gone(children)
     assert len(rate_ids) == 1
 
 

@@ -1,5 +1,5 @@
-"""`make bench`: RateLock against the same parts with no business logic, in the same run.
+"""`make bench`: RateLock against the same parts without business logic, in the same run.
 
-rows/ measures one thing each; sticks/ (CPython) and device/ (MicroPython) hold the small programs they run.
-Only ratios are to be compared between machines.
+Each module of rows/ measures one thing. baselines/ (CPython) and device/ (MicroPython) hold the small
+programs that they run. Only ratios can be compared between machines.
 """

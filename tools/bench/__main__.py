@@ -1,4 +1,4 @@
-"""`make bench`: every row, or ONLY=<row>; prints the table and writes docs/performance.json and .md."""
+"""`make bench`: measures every row, or ONLY=<row>; prints the table, writes docs/performance.json and .md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools.bench import machine, report
 from tools.bench.figures import ROUNDS, Figure
 from tools.harness.processes import ProcessError, exit_on_signals
 
-# The quick ones first.
+# The fast rows first.
 ROWS = (
     "pricing",
     "control",

@@ -1,4 +1,4 @@
-"""Runs a program of device/ under a MicroPython, with the firmware on its path."""
+"""Runs a program of device/ under MicroPython, with the firmware on its path."""
 
 from __future__ import annotations
 

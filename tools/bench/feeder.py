@@ -1,6 +1,6 @@
-"""Publishes prepared MQTT packets as fast as the broker takes them, and counts what comes back.
+"""Publishes prepared MQTT packets as fast as the broker accepts them, and counts the answers.
 
-Bare sockets: a client library here would be what the row measures.
+It uses bare sockets, because the row would otherwise measure a client library.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a row measures: samples of RateLock and of its stick, taken in turns, and what they come to."""
+"""A measured figure: samples of RateLock and of its baseline, taken in turns, and their ratio."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ ROUNDS = 5
 
 @dataclass
 class Figure:
-    """One line of the table. `ours` and `stick` hold one sample a round, in `unit`; no stick: only stated.
+    """One line of the table. `ours` and `baseline` have one sample per round, in `unit`.
 
-    at_least, at_most: what the ratio ours / stick should keep; limit: what `ours` itself should not exceed.
+    Without a baseline there is no ratio. at_least, at_most: bounds of the ratio ours / baseline. limit: the
+    largest good value of `ours`.
     """
 
     label: str
     unit: str
     ours: list[float]
-    stick: list[float] = field(default_factory=list)
-    stick_name: str = ""
+    baseline: list[float] = field(default_factory=list)
+    baseline_name: str = ""
     at_least: float | None = None
     at_most: float | None = None
     limit: float | None = None
 
     def ratios(self) -> list[float]:
-        """Of each round by itself: its two samples met the same weather."""
-        return [mine / bare for mine, bare in zip(self.ours, self.stick, strict=False) if bare]
+        """The ratio of each round, whose two samples were taken under the same load of the machine."""
+        return [mine / bare for mine, bare in zip(self.ours, self.baseline, strict=False) if bare]
 
     @property
     def ratio(self) -> float | None:
@@ -64,8 +65,8 @@ class Figure:
             "label": self.label,
             "unit": self.unit,
             "ours": self.ours,
-            "stick": self.stick,
-            "stick_name": self.stick_name,
+            "baseline": self.baseline,
+            "baseline_name": self.baseline_name,
             "ratio": self.ratio,
             "ratio_spread": [min(self.ratios()), max(self.ratios())] if self.ratios() else None,
             "target": self.target,
@@ -77,18 +78,18 @@ class Figure:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Figure:
-        names = ("label", "unit", "ours", "stick", "stick_name", "at_least", "at_most", "limit")
+        names = ("label", "unit", "ours", "baseline", "baseline_name", "at_least", "at_most", "limit")
         return cls(**{name: data[name] for name in names})
 
 
 def interleave(
-    rounds: int, ours: Callable[[], float], stick: Callable[[], float]
+    rounds: int, ours: Callable[[], float], baseline: Callable[[], float]
 ) -> tuple[list[float], list[float]]:
-    """Samples of both in turns; who goes first changes each round."""
+    """Samples of both in turns. The order changes with each round."""
     mine: list[float] = []
     bare: list[float] = []
     for number in range(rounds):
-        pairs = [(mine, ours), (bare, stick)]
+        pairs = [(mine, ours), (bare, baseline)]
         for samples, measure in pairs if number % 2 == 0 else reversed(pairs):
             samples.append(measure())
     return mine, bare

@@ -1,9 +1,10 @@
-"""A fleet: N real firmwares, one MicroPython process each, one broker, one cloud, with kills in the middle.
+"""A fleet: N real firmwares as one MicroPython process each, one broker and one cloud, some of them killed.
 
     make fleet N=1000 MINUTES=3
 
 Piles connect with jitter and take orders at a steady rate. After a third of the time some are killed and
-started again, after two thirds the broker is killed with SIGKILL. At the end nothing may be lost or doubled.
+started again, after two thirds the broker is killed with SIGKILL. At the end no settlement may be lost or
+stored twice.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools.bench import bed, machine
+from tools.bench import machine, testbed
 from tools.bench.figures import percentile
 from tools.bench.orderflow import Flow
 from tools.bench.swarm import Pile, Swarm, cpu_s, memory_bytes, precise_cpu_s
@@ -38,14 +39,14 @@ IDLE_S = 10
 
 @dataclass
 class Result:
-    """What a run found; `wrong` is empty where everything balances."""
+    """The result of a run. `wrong` is empty if no settlement is lost or stored twice."""
 
     figures: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
 
 class Fleet:
-    """The piles, the stream of orders over them, and what is done to both."""
+    """The piles, the stream of orders over them, and the kills."""
 
     def __init__(self, system: System, swarm: Swarm, seed: int, say: Callable[[str], None]):
         self.system = system
@@ -61,7 +62,7 @@ class Fleet:
         self.result.figures["all online after the last start"] = f"{took_s:.1f} s"
 
     def idle(self, seconds: float) -> None:
-        """What it costs while nothing happens."""
+        """Measures CPU and memory without orders."""
         piles = [pile.process.pid for pile in self.swarm.piles if pile.process]
         servers = self._servers()
         began = time.monotonic()
@@ -70,17 +71,17 @@ class Fleet:
         time.sleep(seconds)  # the time over which it is measured
         took_s = time.monotonic() - began
         cores = sum(precise_cpu_s(pid) - used[pid] for pid in piles) / took_s
-        told = [f"piles {cores:.2f} ({1000 * cores / len(piles):.2f} ms a second each)"]
+        parts = [f"piles {cores:.2f} ({1000 * cores / len(piles):.2f} ms a second each)"]
         total = cores
         for name, pid in servers.items():
             share = (cpu_s(pid) - used_by[name]) / took_s
             total += share
-            told.append(f"{name} {share:.2f}")
+            parts.append(f"{name} {share:.2f}")
         cycle = f"a cycle each {REST_MS} ms"
-        self.result.figures[f"cores used idle, {cycle}"] = f"{total:.2f}: " + ", ".join(told)
+        self.result.figures[f"cores used idle, {cycle}"] = f"{total:.2f}: " + ", ".join(parts)
 
     def work(self, seconds: float, kill: bool) -> None:
-        """Orders at a steady rate; with `kill`, some piles fall meanwhile, and then the broker."""
+        """Orders at a steady rate. With `kill`, some piles are killed meanwhile, and then the broker."""
         pace = max(1.0, len(self.swarm.piles) * ORDERS_PER_S_AND_PILE)
         servers = self._servers()
         used = {name: cpu_s(pid) for name, pid in servers.items()}
@@ -103,7 +104,7 @@ class Fleet:
         )
 
     def _attack(self, seconds: float) -> None:
-        time.sleep(seconds / 3)  # the moment of a kill is nobody's event
+        time.sleep(seconds / 3)  # a kill comes at a fixed time, not after an event
         victims = self.random.sample(self.swarm.piles, max(1, len(self.swarm.piles) // KILLED_SHARE))
         for pile in victims:
             self.swarm.kill_pile(pile)
@@ -117,7 +118,7 @@ class Fleet:
         self.result.figures["all online again after the broker's kill -9"] = self._recovered(killed_us)
 
     def _recovered(self, began_us: int) -> str:
-        """Seconds until every pile has a connection to the new broker, told from its own output."""
+        """Seconds until every pile has a connection to the new broker, according to its output."""
         deadline = time.monotonic() + QUIET_TIMEOUT_S
         missing = list(self.swarm.piles)
         while missing and time.monotonic() < deadline:
@@ -128,7 +129,7 @@ class Fleet:
         return f"{(time.time_ns() // 1000 - began_us) / 1e6:.1f} s"
 
     def settle_down(self) -> None:
-        """Waits until nothing is open. What a lost acknowledgement hides, the books tell."""
+        """Waits until no order is open. Reads the cloud for orders whose acknowledgement was lost."""
         deadline = time.monotonic() + QUIET_TIMEOUT_S
         open_ids = set(self.flow.confirmed)
         while time.monotonic() < deadline:
@@ -139,7 +140,7 @@ class Fleet:
         self.result.wrong.append(f"not quiet after {QUIET_TIMEOUT_S} s: {len(open_ids)} orders are open")
 
     def audit(self) -> None:
-        """The books: every confirmed order settled once or refused, nothing flagged."""
+        """Checks that every confirmed order was settled once or refused, and that nothing is flagged."""
         states = self._states()
         counts = Counter(states.values())
         settlements = self._all("settlements")
@@ -180,7 +181,7 @@ class Fleet:
         return [
             pile.device_id
             for pile in self.swarm.piles
-            if sum(1 for _ in pile.told("relay closed"))
+            if sum(1 for _ in pile.events_of("relay closed"))
             > settled[pile.device_id] + self.kills[pile.device_id]
         ]
 
@@ -190,7 +191,7 @@ class Fleet:
             sent.setdefault(device_id, []).append(sent_us)
         took_ms = []
         for pile in self.swarm.piles:
-            closings = sorted(line["at_us"] for line in pile.told("relay closed"))
+            closings = sorted(line["at_us"] for line in pile.events_of("relay closed"))
             for sent_us in sorted(sent.get(pile.device_id, ())):
                 after = [at_us for at_us in closings if at_us >= sent_us]
                 if after:
@@ -201,9 +202,9 @@ class Fleet:
 
     def memory(self) -> None:
         piles = [memory_bytes(pile.process.pid) for pile in self.swarm.piles if pile.process]
-        told = [f"{sum(piles) / len(piles) / 1e6:.2f} MB a pile"]
-        told += [f"{name} {memory_bytes(pid) / 1e6:.0f} MB" for name, pid in self._servers().items()]
-        self.result.figures["memory"] = ", ".join(told)
+        parts = [f"{sum(piles) / len(piles) / 1e6:.2f} MB a pile"]
+        parts += [f"{name} {memory_bytes(pid) / 1e6:.0f} MB" for name, pid in self._servers().items()]
+        self.result.figures["memory"] = ", ".join(parts)
 
     def _servers(self) -> dict[str, int]:
         if self.system.cloud is None:
@@ -211,7 +212,7 @@ class Fleet:
         return {"cloud": self.system.cloud.pid, "broker": self.system.broker.pid}
 
     def _states(self) -> dict[str, str]:
-        """The confirmed orders that have come to an end."""
+        """The final states of the confirmed orders."""
         ends = ("Settled", "Rejected", "Expired")
         return {
             row["order_id"]: row["state"]
@@ -233,7 +234,7 @@ class Fleet:
 def _connected_since(pile: Pile, at_us: int) -> bool:
     return any(
         line["at_us"] >= at_us and line["text"].startswith("connected")
-        for line in pile.told("log")
+        for line in pile.events_of("log")
         if "text" in line
     )
 
@@ -249,10 +250,10 @@ def run(
     seed: int = 1,
     say: Callable[[str], None] = print,
 ) -> Result:
-    """The whole run. Raises ProcessError where it cannot even begin."""
+    """The whole run. Raises ProcessError if it cannot start."""
     interpreter = interpreter or machine.native_interpreter() or machine.interpreters()[0]
-    with bed.database(data) as store:
-        identities = bed.register(store, [f"FLEET-{number:04}" for number in range(piles)])
+    with testbed.database(data) as store:
+        identities = testbed.register(store, [f"FLEET-{number:04}" for number in range(piles)])
     with (
         System(data) as system,
         Swarm(data / "swarm", system.broker.port, interpreter, SPEED, REST_MS) as swarm,
@@ -261,7 +262,7 @@ def run(
         for number, identity in enumerate(identities):
             swarm.add(identity)
             if number % CONNECT_PER_S == CONNECT_PER_S - 1:
-                time.sleep(0.2)  # as they would after a power cut in a town: not all at once
+                time.sleep(0.2)  # spread in time, as after a power cut in a town
         fleet = Fleet(system, swarm, seed, say)
         try:
             fleet.bring_up()

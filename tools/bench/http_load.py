@@ -1,4 +1,4 @@
-"""A plain HTTP load: requests prepared as bytes, connections that stay open, answers only counted."""
+"""An HTTP load: prepared requests over connections that stay open. Answers are counted, not parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the figures come from: the machine, and the MicroPythons found on it."""
+"""The machine of a measurement, and the MicroPython interpreters found on it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ class Interpreter:
 
 
 def interpreters() -> list[Interpreter]:
-    """The one that runs the piles here, and the native 32-bit one where it can be had."""
+    """The one that runs the piles, and the native 32-bit one if it is available."""
     found = [Interpreter("64-bit", tuple(sim_pile.interpreter()))]
     native = native_interpreter()
     return [*found, native] if native else found
 
 
 def native_interpreter() -> Interpreter | None:
-    """A MicroPython that is its own process image (the one from PyPI runs inside CPython); None: not here."""
+    """A MicroPython that runs as its own program, unlike the one from PyPI, which runs inside CPython; or
+    None.
+    """
     try:
         return Interpreter("32-bit", tuple(micropython32.command()))
     except micropython32.Unavailable:

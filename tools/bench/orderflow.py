@@ -1,4 +1,4 @@
-"""A stream of orders over many piles: whoever is free gets the next; "Stored" frees it again."""
+"""A stream of orders over many piles. A free pile gets the next order, and its "Stored" frees it again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMITS = {"energy_mwh": 1_000}
 
 
 class Flow:
-    """Listens to the acknowledgements of settlements, and orders at piles that wait for none.
+    """Orders at every pile that does not wait for the acknowledgement of a settlement.
 
     confirmed: order id -> (pile, when it was sent in Unix microseconds). stored: ids of settled orders.
     """
@@ -76,7 +76,9 @@ class Flow:
             time.sleep(0.25)
 
     def run(self, clients: int, seconds: float, per_second: float | None = None) -> float:
-        """Orders for so long; returns how many were stored a second. per_second: a pace, else flat out."""
+        """Orders for `seconds`; returns the stored orders per second. per_second: a limit, None for full
+        speed.
+        """
         before = len(self.stored)
         began = time.monotonic()
         asyncio.run(self._run(clients, began + seconds, clients / per_second if per_second else 0))
@@ -101,7 +103,7 @@ class Flow:
                 connection = None
                 self._give_back(device_id, "NoCloud")
                 await asyncio.sleep(0.2)
-            if pause_s and connection:  # a server does not keep an idle connection for long
+            if pause_s and connection:  # a server closes an idle connection after a while
                 connection.close()
                 connection = None
             await asyncio.sleep(max(0, min(due, until) - time.monotonic()))

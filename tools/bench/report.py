@@ -1,4 +1,4 @@
-"""The figures as JSON (docs/performance.json) and as a page with charts (docs/performance.md)."""
+"""Writes the figures as JSON (docs/performance.json) and as a page with charts (docs/performance.md)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEAD = """\
 <!-- Written by `make bench`; the text below the tables is tools/bench/notes.md. -->
 # Performance
 
-Each row sets RateLock against a *stick*: a small program (tools/bench) that uses the same parts with no
+Each row sets RateLock against a *baseline*: a small program (tools/bench) that uses the same parts with no
 business logic, in the same run, in turns. Only the ratios are to be compared between machines. A figure is
 the median of its rounds, the ratio the median of each round's own; in brackets the least and the most.
 
@@ -26,7 +26,7 @@ the median of its rounds, the ratio the median of each round's own; in brackets 
 
 
 def load(path: Path = JSON_FILE) -> dict[str, Any]:
-    """What earlier runs found; {} before the first."""
+    """The figures of earlier runs; {} before the first run."""
     return json.loads(path.read_text()) if path.exists() else {}
 
 
@@ -58,18 +58,27 @@ def save(
 
 
 def table(figures: list[Figure]) -> str:
-    lines = ["| what | RateLock | stick | ratio | target | |", "|---|---|---|---|---|---|"]
+    lines = ["| what | RateLock | baseline | ratio | target | |", "|---|---|---|---|---|---|"]
     for figure in figures:
-        stick = f"{spread(figure.stick)} {figure.unit}<br>{figure.stick_name}" if figure.stick else "-"
+        baseline = (
+            f"{spread(figure.baseline)} {figure.unit}<br>{figure.baseline_name}" if figure.baseline else "-"
+        )
         ratio = spread(figure.ratios(), figure.ratio) + "x" if figure.ratio else "-"
         verdict = {True: "met", False: "**short**", None: ""}[figure.met]
-        cells = (figure.label, f"{spread(figure.ours)} {figure.unit}", stick, ratio, figure.target, verdict)
+        cells = (
+            figure.label,
+            f"{spread(figure.ours)} {figure.unit}",
+            baseline,
+            ratio,
+            figure.target,
+            verdict,
+        )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def spread(samples: list[float], middle: float | None = None) -> str:
-    """The middle, and in brackets the least and the most where they differ."""
+    """The median, and in brackets minimum and maximum if they differ."""
     if not samples:
         return "-"
     shown = number(median(samples) if middle is None else middle)
@@ -78,14 +87,14 @@ def spread(samples: list[float], middle: float | None = None) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that mean something."""
+    """A number with three significant digits."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
 
 
 def chart(title: str, figures: list[Figure]) -> str:
-    """The ratios of a row as bars; nothing where it has fewer than two."""
+    """The ratios of a row as bars; empty if it has fewer than two."""
     shown = [figure for figure in figures if figure.ratio is not None]
     if len(shown) < 2:
         return ""
@@ -93,7 +102,7 @@ def chart(title: str, figures: list[Figure]) -> str:
     values = ", ".join(f"{figure.ratio:.3g}" for figure in shown)
     lines = (
         "xychart-beta horizontal",
-        f'title "{title}: RateLock / stick"',
+        f'title "{title}: RateLock / baseline"',
         f"x-axis [{names}]",
         f"bar [{values}]",
     )

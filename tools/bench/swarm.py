@@ -1,4 +1,4 @@
-"""Many real firmwares at once, one MicroPython process each, with their output in files."""
+"""Many real firmwares at once, as one MicroPython process each, with their output in files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEAP = "-X heapsize=256k"
 
 @dataclass
 class Pile:
-    """One firmware over all its lives."""
+    """One firmware with all its restarts."""
 
     identity: PileIdentity
     folder: Path
@@ -36,8 +36,8 @@ class Pile:
     def output(self) -> Path:
         return self.folder / "output"
 
-    def told(self, event: str) -> Iterator[dict[str, Any]]:
-        """What its hardware said of one kind, in all its lives; a line that a kill cut short is unsaid."""
+    def events_of(self, event: str) -> Iterator[dict[str, Any]]:
+        """The output lines of one kind since its first start, without a line that a kill has truncated."""
         mark = f'"{event}"'.encode()
         with open(self.output, "rb") as lines:
             for line in lines:
@@ -91,7 +91,7 @@ class Swarm(Children):
         self._tell_watchdog(f"+{pile.process.pid}")
 
     def kill_pile(self, pile: Pile) -> None:
-        """As a power cut would."""
+        """SIGKILL, which stands for a power cut."""
         if pile.process is not None:
             pile.process.send_signal(signal.SIGKILL)
             pile.process.wait()
@@ -99,7 +99,7 @@ class Swarm(Children):
             pile.process = None
 
     def dead(self) -> list[str]:
-        """Those that ended by themselves."""
+        """The piles that ended by themselves."""
         return [pile.device_id for pile in self.piles if pile.process and pile.process.poll() is not None]
 
     def stop(self) -> None:
@@ -118,12 +118,12 @@ def cpu_s(pid: int) -> float:
 
 
 def precise_cpu_s(pid: int) -> float:
-    """As cpu_s, in nanoseconds' steps, of the main thread alone."""
+    """As cpu_s, with a resolution of nanoseconds, but of the main thread only."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def memory_bytes(pid: int) -> int:
-    """Its proportional share of memory: what is shared is counted once among all who share it."""
+    """Its proportional share of memory: a page that n processes share counts 1/n."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024

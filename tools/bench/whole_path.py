@@ -1,4 +1,4 @@
-"""The stick of the rows that take an order from the phone to the pile: see sticks/whole_path.py."""
+"""Starts baselines/whole_path.py, the baseline of an order from the phone to the pile."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tools.bench.machine import Interpreter
 from tools.harness.broker import Broker
 from tools.harness.processes import Children, free_port
 
-STICK = "HTTP, a durable commit, MQTT, a MicroPython echo, and back"
+BASELINE = "HTTP, a durable commit, MQTT, a MicroPython echo, and back"
 BODY_BYTES = 900  # of an order
 
 
 @contextmanager
 def running(broker: Broker, data: Path, interpreter: Interpreter) -> Iterator[int]:
-    """The bare path, for as long as the block; gives its HTTP port."""
+    """Runs the baseline during the block; yields its HTTP port."""
     port = free_port()
     with Children() as children:
         echo = [
@@ -29,9 +29,9 @@ def running(broker: Broker, data: Path, interpreter: Interpreter) -> Iterator[in
             broker.cloud_password,
         ]
         children.start("echo", echo, env=device_run.environment()).wait_for_line("ready")
-        path = [sys.executable, "-m", "tools.bench.sticks.whole_path", str(port), str(broker.port)]
-        path.append(str(data / f"stick-{secrets.token_hex(4)}.db"))
-        children.start("path", path, env={"STICK_PASSWORD": broker.cloud_password}).wait_for_line("ready")
+        path = [sys.executable, "-m", "tools.bench.baselines.whole_path", str(port), str(broker.port)]
+        path.append(str(data / f"baseline-{secrets.token_hex(4)}.db"))
+        children.start("path", path, env={"BASELINE_PASSWORD": broker.cloud_password}).wait_for_line("ready")
         yield port
 
 

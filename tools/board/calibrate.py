@@ -1,4 +1,4 @@
-"""What a pulse of an HLW8012 or BL0937 means, found from a reference meter and stored on the pile.
+"""Finds the meaning of a pulse of an HLW8012 or BL0937 with a reference meter, and stores it on the pile.
 
 python -m tools.board.calibrate count --port PORT --relay PIN --cf PIN --cf1 PIN --sel PIN > counts.json
 python -m tools.board.calibrate solve counts.json --power-w W --current-a A --voltage-v V [--connector N]
@@ -19,7 +19,7 @@ from tools.board.deploy.line import SILENT_S, Line
 from tools.harness.processes import exit_on_signals
 
 FILE = "calibration.json"
-PULSES_MIN = 200  # fewer cannot tell half a percent
+PULSES_MIN = 200  # with fewer, one pulse is more than half a percent
 DENOMINATOR_MAX = 1_000_000
 SETTLE_MS = 2_000
 
@@ -59,7 +59,7 @@ class CalibrationError(Exception):
 def script(
     relay: int, cf: int, cf1: int, sel: int, *, seconds: int, closed_level: int = 1, current_level: int = 0
 ) -> str:
-    """The program that counts on the pile; it opens the relay whatever happens."""
+    """The program that counts on the pile. It opens the relay at its end, also after an error."""
     return _SCRIPT.format(
         relay=relay, cf=cf, cf1=cf1, sel=sel, units=(0, 1), closed_level=closed_level,
         open_level=1 - closed_level, current_level=current_level, settle_ms=SETTLE_MS, half_ms=seconds * 500,
@@ -106,13 +106,13 @@ def solve(counts: dict[str, Any], power_mw: int, current_ma: int, voltage_mv: in
 
 
 def count(port: str, program: str, seconds: int) -> str:
-    """What the program prints. Where this ends early (Ctrl-C), so does the program, and opens the relay."""
+    """The output of the program. After Ctrl-C here the program ends too and opens the relay."""
     with Line(port) as line:
         return line.exec(program, silent_s=seconds + 2 * SETTLE_MS // 1000 + SILENT_S).strip()
 
 
 def store(port: str, connector: int, values: dict[str, list[int]]) -> None:
-    """Puts one connector's calibration beside those that the pile already has."""
+    """Adds one connector's calibration to those that the pile already has."""
     with Line(port) as line:
         try:
             present = json.loads(line.read(FILE) or b"{}")

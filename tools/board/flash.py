@@ -1,6 +1,6 @@
 """Writes a downloaded MicroPython image onto a board: python -m tools.board.flash IMAGE PORT [--erase]
 
-The image says which chip it is for, and the chip where it must be written. esptool does the work.
+The image names its chip, and the chip determines the address. esptool writes it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """package.json, for `mpremote mip install`: python -m tools.board.package --write | --check
 
-The list is boards/manifest.py's. The board's own board.py is not in it: it is copied by hand, since it is the
-file that people edit. Sources, not .mpy: for those, and for comparing what arrived, there is `make deploy`.
+It lists the files of boards/manifest.py as sources. board.py is not in it, because people edit it and copy it
+by hand. `make deploy` copies compiled files and compares them on the board.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Proves every board's pins: python -m tools.board.pins [BOARD...]
+"""Checks every board's pins: python -m tools.board.pins [BOARD...]
 
-Each boards/<board>/board.py is run on the unix port over a fake `machine` that notes what is asked of which
-pin; the notes are held against what the chip can do. So an edited board.py is judged by what it does.
+Each boards/<board>/board.py runs on the unix port with a fake `machine` that records every use of a pin. The
+records are checked against the abilities of the chip, so the check follows what board.py does.
 """
 
 from __future__ import annotations

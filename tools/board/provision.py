@@ -1,4 +1,4 @@
-"""Tells a pile who it is: Wi-Fi, broker, CA, device id and key, into config.json on the board.
+"""Writes Wi-Fi, broker, CA, device id and key into config.json on a board.
 
 python -m tools.board.provision PORT --device-id ID --broker HOST:PORT [--ca FILE] [--ssid NAME] [--cloud URL]
 python -m tools.board.provision PORT --from FILE
@@ -49,7 +49,7 @@ def broker_of(text: str) -> dict[str, Any]:
 
 
 def present_config(line: Line) -> dict[str, Any]:
-    """What the board has; {} where that is nothing usable: config.json is a name that others use too."""
+    """The board's config.json; {} if it has none, or one of another program."""
     try:
         values = json.loads(line.read(CONFIG) or b"{}")
     except ValueError:
@@ -63,7 +63,7 @@ def present_config(line: Line) -> dict[str, Any]:
 
 
 def given_config(path: Path) -> dict[str, Any]:
-    """What a file gives. Raises DeployError, OSError."""
+    """The content of a file. Raises DeployError, OSError."""
     try:
         values = json.loads(path.read_bytes())
     except ValueError as error:
@@ -129,7 +129,7 @@ def key_for(options: argparse.Namespace, values: dict[str, Any], ask: Ask) -> st
 
 
 def check_journal(line: Line, present: dict[str, Any], device_id: str, key: str | None) -> None:
-    """Raises DeployError where what the pile still owes would be lost: sealed with, or sent for, what it was.
+    """Raises DeployError if the pile has open orders or unsent settlements under its present id or key.
 
     key: None for one that the cloud has yet to make.
     """
@@ -146,10 +146,10 @@ def check_journal(line: Line, present: dict[str, Any], device_id: str, key: str 
 
 @contextmanager
 def kept_key(values: dict[str, Any], from_cloud: bool) -> Iterator[Path | None]:
-    """A file for a key that the cloud tells only once, gone again when the board has it.
+    """A file for a key that the cloud shows only once. It is removed when the board has the key.
 
-    It is there, for its owner alone, before the cloud is asked: a place that cannot be written costs no key.
-    Raises DeployError where an earlier run has left one: the cloud would not tell that key again.
+    It is created before the cloud is asked, so that a folder that cannot be written loses no key. Raises
+    DeployError if an earlier run has left one, because the cloud does not show that key again.
     """
     if not from_cloud:
         yield None
@@ -180,7 +180,7 @@ def kept_key(values: dict[str, Any], from_cloud: bool) -> Iterator[Path | None]:
 
 
 def waiting(line: Line) -> list[str]:
-    """Files of the board's journal that belong to who it is now: open orders and unsent settlements."""
+    """Files of the board's journal with open orders and unsent settlements of its present id."""
     return [name for name in line.listdir("flash") if name.startswith(("order-", "out-"))]
 
 
@@ -194,7 +194,7 @@ def provision(options: argparse.Namespace, ask: Ask = getpass.getpass) -> None:
         values = gather(options, present, ask)
         if not options.force:
             check_journal(line, present, values["device_id"], None if options.cloud else present.get("key"))
-        # Everything else is judged before the cloud makes a key that would be lost with a mistake.
+        # All checks come before the cloud makes a key, because an error after that would lose the key.
         judge({**values, "key": "0" * 64})
         with kept_key(values, bool(options.cloud)) as kept:
             values["key"] = key_for(options, values, ask)
@@ -227,7 +227,7 @@ def judge(values: dict[str, Any]) -> None:
 
 
 def confirm(line: Line) -> None:
-    """Has the pile itself read what was written, where its firmware is there already. Raises DeployError."""
+    """Lets the firmware on the board, if there is one, read the new config.json. Raises DeployError."""
     answer = line.exec(
         "try:\n import config\nexcept ImportError:\n print('no firmware')\n"
         "else:\n try:\n  config.load()\n  print('ok')\n except config.ConfigError as error:\n  print(error)"

@@ -1,7 +1,7 @@
 """A ROMFS image of a board's pile: python -m tools.board.romfs BOARD [--output FILE]
 
-For a MicroPython that was built with ROMFS (the stock ESP32 images are not): code then stays in flash instead
-of the heap. `mpremote romfs deploy FILE` writes it.
+For a MicroPython built with ROMFS, which the stock ESP32 images are not. The code then runs from flash
+instead of the heap. `mpremote romfs deploy FILE` writes it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The terminal console's parts; `__main__.py` puts them together.
+"""The parts of the terminal console; `__main__.py` puts them together.
 
-capture <- handoff <- live, replay        keys, reading, summary <- model, sinks <- app (Textual)
+capture <- event_queue <- mqtt_source, replay
+keys, reading, summary <- model, message_lines <- app (Textual), line_mode
 """

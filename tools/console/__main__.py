@@ -26,9 +26,9 @@ from pile_protocol import topics
 from tools.console import keys
 from tools.console.capture import Recorder
 from tools.console.errors import ConsoleError
-from tools.console.handoff import Handoff
-from tools.console.lines import Lines, leave_broken_pipe
-from tools.console.live import Address, Live
+from tools.console.event_queue import EventQueue
+from tools.console.line_mode import LineMode, leave_broken_pipe
+from tools.console.mqtt_source import Address, Live
 from tools.console.replay import Replay
 from tools.harness.processes import exit_on_signals
 
@@ -76,7 +76,7 @@ def address(options: argparse.Namespace) -> Address:
         host = os.environ.get("RATELOCK_MQTT_HOST") or "127.0.0.1"
         url = f"mqtt://{host}:{os.environ.get('RATELOCK_MQTT_PORT') or '1883'}"
         own = data / "broker" / "cloud.password"
-        # Only there: the cloud's password is never shown to a broker that somebody named.
+        # Only here: the cloud's password is not sent to a broker named on the command line.
         if username is None and password is None and own.exists():
             username, password = "cloud", _read_secret(own)
     else:
@@ -117,25 +117,27 @@ def device_keys(options: argparse.Namespace) -> keys.Keys:
 
 def run(options: argparse.Namespace) -> int:
     """Raises ConsoleError."""
-    handoff = Handoff()
+    event_queue = EventQueue()
     at_hand = device_keys(options)
     if options.replay:
-        source: Live | Replay = Replay(options.replay, options.fast, handoff)
+        source: Live | Replay = Replay(options.replay, options.fast, event_queue)
     else:
-        source = Live(address(options), options.topic or [topics.PREFIX + "#"], handoff)
+        source = Live(address(options), options.topic or [topics.PREFIX + "#"], event_queue)
     recorder = Recorder(options.record) if options.record else None
     source.start()
     try:
         # The full screen reads keys from stdin and is drawn on stderr.
         on_terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
         if options.plain or options.json or options.count or not on_terminal:
-            # Whatever the locale: a character that it lacks is spelled out, never an error.
+            # A character that the locale does not have is printed as an escape.
             sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-            return Lines(source, handoff, at_hand, options.json, sys.stdout).run(recorder, options.count)
-        # Only here: pipes start faster without it.
+            return LineMode(source, event_queue, at_hand, options.json, sys.stdout).run(
+                recorder, options.count
+            )
+        # Imported only here, because --plain starts faster without it.
         from tools.console.app import ConsoleApp
 
-        app = ConsoleApp(source, handoff, at_hand, recorder)
+        app = ConsoleApp(source, event_queue, at_hand, recorder)
         app.run()
         return app.return_code or 0
     finally:

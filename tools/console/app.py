@@ -1,4 +1,4 @@
-"""The full-screen console: every TICK_S it takes what has come into the model, then shows the model."""
+"""The full-screen console: every TICK_S it passes new events to the model and then shows the model."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from textual.widgets import DataTable, Input, Sparkline, Static
 
 from pile_protocol import topics
 from tools.console import commands, detail
-from tools.console.bar import Facts, bar
 from tools.console.capture import Event, LinkChange, Recorder
 from tools.console.dialogs import Choice, Confirm, MessageView
 from tools.console.errors import CaptureError, CommandError
-from tools.console.handoff import Handoff
+from tools.console.event_queue import EventQueue
+from tools.console.formatting import clean, kw
 from tools.console.keybar import KeyBar
 from tools.console.keys import Keys
 from tools.console.logview import LogView
@@ -30,18 +30,18 @@ from tools.console.palette import THEME, Palette
 from tools.console.piletable import PileTable
 from tools.console.power import KEPT_S
 from tools.console.reading import read
-from tools.console.words import clean, kw
+from tools.console.top_bar import Facts, bar
 
 TICK_S = 0.1
-# At most, between two looks at the keys: a busy machine draws less often rather than lose messages.
+# Upper limit per tick, so that keys are handled. A busy machine draws less often and loses no messages.
 INTAKE_S = 0.3
 BATCH = 200
-# From how many columns on; a narrow screen shows the detail in the table's place.
+# The least number of columns; a narrower screen shows the detail in place of the table.
 BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
 
 class Source(Protocol):
-    """Where events come from: tools.console.live or .replay."""
+    """Where events come from: tools.console.mqtt_source or .replay."""
 
     name: str
     can_command: bool
@@ -52,7 +52,7 @@ class Source(Protocol):
 
 
 class ConsoleApp(App[None]):
-    """handoff: what the source fills. recorder: takes everything that is shown."""
+    """event_queue: what the source fills. recorder: takes everything that is shown."""
 
     TITLE = "RateLock"
     CSS_PATH = Path(__file__).with_name("app.tcss")
@@ -72,11 +72,11 @@ class ConsoleApp(App[None]):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, source: Source, handoff: Handoff, keys: Keys, recorder: Recorder | None = None):
+    def __init__(self, source: Source, event_queue: EventQueue, keys: Keys, recorder: Recorder | None = None):
         super().__init__()
         self.model = Model()
         self._source = source
-        self._handoff = handoff
+        self._event_queue = event_queue
         self._keys = keys
         self._recorder = recorder
         self._shown_detail: tuple[str | None, int, int] | None = None
@@ -132,7 +132,7 @@ class ConsoleApp(App[None]):
 
     def _take_in(self) -> None:
         until_s = time.monotonic() + INTAKE_S
-        while events := self._handoff.take(BATCH):
+        while events := self._event_queue.take(BATCH):
             for event in events:
                 if isinstance(event, LinkChange):
                     self._take_link(event)
@@ -174,8 +174,8 @@ class ConsoleApp(App[None]):
         return Facts(
             source=self._source.name,
             is_live=self._source.can_command,
-            ended=self._handoff.ended,
-            lost=self._handoff.lost,
+            ended=self._event_queue.ended,
+            lost=self._event_queue.lost,
             recorded=self._recorder.count if self._recorder else None,
             keys=len(self._keys),
             keys_from=self._keys.source,
@@ -280,7 +280,7 @@ class ConsoleApp(App[None]):
         self._filter(event.value)
 
     def _filter(self, text: str) -> None:
-        """Lets `text` be the filter that is being edited."""
+        """Sets the filter that is being edited to `text`."""
         log = self.query_one(LogView)
         if self._editing == "search":
             log.set_filters(log.topic_filter, text, log.device_id)
@@ -320,7 +320,7 @@ class ConsoleApp(App[None]):
         self._ask("Reset fault", "has no fault", f"Is its cause gone? It may charge again.\n{words}", choices)
 
     def _ask(self, title: str, nothing: str, words: str, choices: list[Choice]) -> None:
-        """Asks, and sends what was chosen. Says why where nothing can be sent."""
+        """Asks, and sends the chosen command. Shows the reason if none can be sent."""
         pile = self.pile
         if pile is None:
             return

@@ -1,7 +1,7 @@
-"""What a source gives, one thing after the other, and the file that keeps it.
+"""The events of a source, and the file that records them.
 
-A capture is JSON lines: a first line that says so, then `{"at_ms","topic","text" or "base64"}` for a message
-and `{"at_ms","link","text"}` for a connection that came or went. A payload is kept byte for byte.
+A capture is JSON lines: a heading, then `{"at_ms","topic","text" or "base64"}` for a message and
+`{"at_ms","link","text"}` for a connection that was made or lost. A payload is stored byte for byte.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The two commands a person may send: stop an order, reset a fault. Sealed with the pile's own key."""
+"""The two commands a person may send: stop an order, reset a fault. Both are sealed with the pile's key."""
 
 from __future__ import annotations
 

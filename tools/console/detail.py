@@ -1,4 +1,4 @@
-"""All that is known of a pile, as text: every field of its status and meters, its rate, its last bill."""
+"""All data of a pile as text: every field of its status and meters, its rate, its last bill."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from rich.text import Text
 
 from pile_protocol import wire
+from tools.console.formatting import age, clean, duration, grouped, kw, kwh, local, money, price, size
 from tools.console.model import ConnectorState, Pile
 from tools.console.palette import Palette
 from tools.console.summary import Money
-from tools.console.words import age, clean, duration, grouped, kw, kwh, local, money, price, size
 
 LABEL_WIDTH = 11
 BAR_WIDTH = 14
@@ -47,7 +47,7 @@ class _Page:
         self.text.append("\n")
 
     def others(self, value: dict[str, Any], shown: frozenset[str]) -> None:
-        """Members that a newer sender added: shown as they are."""
+        """Members that a newer sender has added."""
         for name, member in value.items():
             if name not in shown:
                 self.row(clean(name, LABEL_WIDTH), clean(repr(member), 120))
@@ -67,7 +67,7 @@ def page(pile: Pile, now_ms: int, palette: Palette) -> Text:
 
 
 def heading(pile: Pile, now_ms: int, palette: Palette) -> Text:
-    """The pile's name, whether it is there, and how much it says."""
+    """The pile's name, its presence and its number of messages."""
     presence = pile.presence(now_ms)
     mark = palette.presence(presence)
     text = Text(overflow="ellipsis", no_wrap=True)

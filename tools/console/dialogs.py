@@ -1,4 +1,4 @@
-"""What the console asks and shows on top: a confirmation before a command, and one message in full."""
+"""Dialogs: the confirmation before a command, and one message in full."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from tools.console.formatting import clean, grouped, utc
 from tools.console.model import LogEntry
 from tools.console.palette import Palette
 from tools.console.reading import Reading
-from tools.console.words import clean, grouped, utc
 
 LINES_MAX = 2_000
 

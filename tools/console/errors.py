@@ -1,7 +1,7 @@
-"""What the person at the terminal can put right.
+"""Errors that the person at the terminal can correct.
 
 ConsoleError
-+-- CaptureError   a capture file that is none, or that exists already
++-- CaptureError   a file that is not a capture, or a new one that exists already
 +-- KeysError      keys that cannot be read
 +-- CommandError   a command that was not sent
 """

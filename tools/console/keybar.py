@@ -1,4 +1,4 @@
-"""The keys at the bottom, on two lines where one has no room: none of them is out of sight."""
+"""The keys at the bottom, on two lines if one is too short for all of them."""
 
 from __future__ import annotations
 

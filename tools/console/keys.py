@@ -1,4 +1,4 @@
-"""The device keys at hand: from a file, or from the cloud's database. Without any, no seal is checked."""
+"""Device keys from a file or from the cloud's database. Without a key, a seal is not checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RELOAD_S = 5
 
 
 class Keys:
-    """`load` gives all keys anew; an unknown pile has it called again, at most every RELOAD_S."""
+    """`load` returns all keys. It is called again for an unknown pile, at most every RELOAD_S."""
 
     def __init__(self, load: Callable[[], dict[str, bytes]], source: str):
         """Raises KeysError."""

@@ -1,4 +1,4 @@
-"""The log of messages: the model's ring, filtered; only the lines on the screen are ever drawn."""
+"""The log of messages: the model's ring buffer, filtered. Only the visible lines are drawn."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from textual.message import Message as TextualMessage
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tools.console.formatting import clean, clock
 from tools.console.model import LOG_KEPT, LogEntry, Model
 from tools.console.palette import Palette
-from tools.console.words import clean, clock
 
 DEVICE_WIDTH = 14
 NAME_WIDTH = 14

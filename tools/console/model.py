@@ -1,4 +1,4 @@
-"""All that the console knows, made from messages alone: no screen, no broker, no clock. Bounded."""
+"""All that the console knows, made from messages only: no screen, no broker, no clock; bounded."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tools.console.reading import Reading
 from tools.console.summary import UNKNOWN_MONEY, Money, summary
 
 LOG_KEPT = 4_000
-PILES_MAX = 4_096  # an open broker could name any number of them
+PILES_MAX = 4_096  # a broker without an ACL can deliver messages of any number of piles
 RATE_WINDOW_S = 5
-# A pile repeats its status every 30 s, and the cloud takes it for gone after as long a silence as this.
+# A pile repeats its status every 30 s. The cloud counts it as offline after this time without one.
 SILENT_MS = 90_000
-# A charging pile tells its meter every few seconds: later, nobody knows what flows.
+# A charging pile sends its meter every few seconds. An older value is not shown as present power.
 METER_HOLDS_MS = 1_000 * HOLD_S
 
 
 class Presence(Enum):
-    """Whether a pile is there, as far as can be heard."""
+    """Whether a pile is online, according to its messages."""
 
     ONLINE = "online"
     OFFLINE = "offline"  # the broker says so
-    SILENT = "silent"  # it said that it is online, and nothing for long
+    SILENT = "silent"  # its last status was online, but is old
     UNKNOWN = "not heard of yet"
 
 
@@ -65,8 +65,8 @@ class ConnectorState:
     @property
     def word(self) -> str:
         """Its status; what a pile calls Unavailable is its emergency stop, pressed or its wire broken."""
-        said = self.status["status"] if self.status else "?"
-        return "Emergency stop" if said == "Unavailable" else said
+        status = self.status["status"] if self.status else "?"
+        return "Emergency stop" if status == "Unavailable" else status
 
 
 @dataclass
@@ -74,11 +74,11 @@ class Pile:
     """What is known of one pile. The dictionaries are valid messages as they came."""
 
     device_id: str
-    heard_ms: int = 0  # when the pile itself last said something; 0: not since we listen
+    heard_ms: int = 0  # arrival of its last message, 0 for none since the start
     message_count: int = 0
     problem_count: int = 0
-    online: bool | None = None  # None: it has not said
-    status: dict[str, Any] | None = None  # the last that told more than "offline"
+    online: bool | None = None  # None: no status yet
+    status: dict[str, Any] | None = None  # the last one that is more than "offline"
     status_at_ms: int = 0
     connectors: dict[int, ConnectorState] = field(default_factory=dict)
     rate: dict[str, Any] | None = None
@@ -91,7 +91,7 @@ class Pile:
         return sum(each.power_mw(now_ms) for each in self.connectors.values())
 
     def presence(self, now_ms: int) -> Presence:
-        """What a broker retains was true once: a pile that left without a last will is silent, not online."""
+        """A retained status may be old: a pile that ended without a last will is silent, not online."""
         if self.online is False:
             return Presence.OFFLINE
         if not self.online or not self.heard_ms:
@@ -135,7 +135,7 @@ class LogEntry:
 
 
 class Model:
-    """`apply` takes everything in; whoever shows it looks when it wants to."""
+    """`apply` adds an event. The screen reads the model at its own rate."""
 
     def __init__(self) -> None:
         self.piles: dict[str, Pile] = {}
@@ -172,7 +172,7 @@ class Model:
         pile = self._pile_of(reading)
         known = UNKNOWN_MONEY
         if pile:
-            pile.heard_ms = max(pile.heard_ms, _said_at_ms(reading))
+            pile.heard_ms = max(pile.heard_ms, _sent_at_ms(reading))
             pile.message_count += 1
             pile.version += 1
             self.changed.add(pile.device_id)
@@ -220,14 +220,14 @@ class Model:
         self.log.append(LogEntry(self._entry_count, at_ms, text, reading, link))
 
 
-def _said_at_ms(reading: Reading) -> int:
-    """When the pile itself said this; 0 where it did not, or nobody can tell when."""
+def _sent_at_ms(reading: Reading) -> int:
+    """When the pile sent this; 0 if another sent it, or if that time is not known."""
     message = reading.message
     if reading.name not in topics.UPWARD:
         return 0
     value = reading.value or {}
     if reading.name == topics.STATUS and value.get("online") is False:
-        return 0  # a last will is the broker's word
+        return 0  # a last will comes from the broker
     if not message.retained:
         return message.at_ms
     at_s = value.get("at") if reading.is_trusted else None
@@ -244,10 +244,10 @@ def _take_status(pile: Pile, reading: Reading) -> None:
         return
     pile.status = value
     pile.status_at_ms = reading.message.at_ms
-    told = {each["connector"]: each for each in value["connectors"]}
-    for number in set(pile.connectors) - set(told):
+    by_number = {each["connector"]: each for each in value["connectors"]}
+    for number in set(pile.connectors) - set(by_number):
         del pile.connectors[number]
-    for number, each in told.items():
+    for number, each in by_number.items():
         state = pile.connector(number)
         state.status = each
         if state.meter and state.meter["order_id"] != each["order_id"]:

@@ -1,4 +1,4 @@
-"""Colours by meaning, from the theme that the person chose; one word has one colour everywhere."""
+"""Colours by meaning, from the chosen theme. A word has the same colour everywhere."""
 
 from __future__ import annotations
 

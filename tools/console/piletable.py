@@ -1,4 +1,4 @@
-"""The live table of piles: redrawn cell by cell where something changed, never message by message."""
+"""The live table of piles. Only changed cells are drawn, once per tick and not once per message."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from rich.text import Text
 from textual.widgets import DataTable
 
+from tools.console.formatting import age, kw, kwh, money, size
 from tools.console.model import Model, Pile, Presence
 from tools.console.palette import Palette
-from tools.console.words import age, kw, kwh, money, size
 
 # (key, label, width)
 COLUMNS = (
@@ -33,7 +33,7 @@ WANTED = (
     *("clock", "heap", "firmware", "order"),
 )
 ID_MAX = 32
-WORDS_MAX = 2  # connectors told one by one; more of them are counted
+WORDS_MAX = 2  # up to this many connectors are listed; more are counted
 RIGHT = frozenset({"power", "energy", "cost", "outbox", "heap", "seen"})
 
 

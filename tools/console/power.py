@@ -1,4 +1,4 @@
-"""The power of a pile over the last minutes, one value a second, whatever the rhythm of its messages."""
+"""The power of a pile over the last minutes, one value per second at any rate of messages."""
 
 from __future__ import annotations
 

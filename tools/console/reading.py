@@ -1,6 +1,6 @@
-"""What one message is: whose, which, whether it keeps to the wire's tables, and whether its seal holds.
+"""Decodes one message: pile, topic, whether it follows the wire's tables, whether its seal is right.
 
-Nothing in a message can make this raise: what is wrong becomes words in `problem`.
+No message makes this raise: `problem` says what is wrong with it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from pile_protocol import messages, seal, topics, wire
 from pile_protocol.errors import MessageError, SealError, TopicError
 from tools.console.capture import Message
-from tools.console.words import clean
+from tools.console.formatting import clean
 
 SEALED = frozenset({topics.ORDER, topics.COMMAND, topics.TIME, topics.SETTLEMENT_ACK, topics.SETTLEMENT})
 
@@ -39,7 +39,7 @@ class Reading:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the value may be taken for what the pile or the cloud said: valid, and no bad seal."""
+        """Whether the value can be trusted: valid, and without a bad seal."""
         return self.problem is None and self.value is not None
 
 

@@ -1,4 +1,4 @@
-"""A capture as a source: at the pace it was recorded, or as fast as it can be shown."""
+"""A capture as a source of events: at the recorded speed, or as fast as the events can be shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tools.console.capture import Reader
-from tools.console.handoff import Handoff
+from tools.console.event_queue import EventQueue
 
 
 class Replay:
@@ -15,11 +15,11 @@ class Replay:
 
     can_command = False
 
-    def __init__(self, path: Path, fast: bool, handoff: Handoff):
+    def __init__(self, path: Path, fast: bool, event_queue: EventQueue):
         self.name = f"replay of {path.name}"
         self._reader = Reader(path)
         self._fast = fast
-        self._handoff = handoff
+        self._event_queue = event_queue
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
         self._at_ms = 0
@@ -38,7 +38,7 @@ class Replay:
 
     def stop(self) -> None:
         self._ending.set()
-        self._handoff.end()
+        self._event_queue.end()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -58,5 +58,5 @@ class Replay:
             if self._ending.is_set():
                 return
             self._at_ms = max(self._at_ms, event.at_ms)
-            self._handoff.put(event, wait=True)
-        self._handoff.end()
+            self._event_queue.put(event, wait=True)
+        self._event_queue.end()

@@ -1,4 +1,4 @@
-"""One line in words for each kind of message; the log, `--plain` and the tests say the same."""
+"""One line of text for each kind of message; the log and `--plain` show it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pile_protocol import topics
+from tools.console.formatting import clean, duration, kw, kwh, money, price, size
 from tools.console.reading import Reading
-from tools.console.words import clean, duration, kw, kwh, money, price, size
 
 RAW_LENGTH = 160
 
@@ -73,8 +73,8 @@ def _ack(v: dict[str, Any], _known: Money) -> str:
 
 def _hello(v: dict[str, Any], _known: Money) -> str:
     orders = ", ".join(f"{order_id} {state}" for order_id, state in v["orders"]) or "no order"
-    told = f"{v['firmware']}  {v['connectors']} connectors, {orders}"
-    return f"{told}, settlement {v['last_seq']}, outbox {v['outbox']}"
+    text = f"{v['firmware']}  {v['connectors']} connectors, {orders}"
+    return f"{text}, settlement {v['last_seq']}, outbox {v['outbox']}"
 
 
 def _order_status(v: dict[str, Any], _known: Money) -> str:

@@ -1,1 +1,1 @@
-"""`make demo`: the main job told as a story, every sentence of it checked."""
+"""`make demo`: a charge from scan to receipt. Every printed statement was checked before."""

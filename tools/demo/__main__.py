@@ -1,6 +1,5 @@
-"""`python -m tools.demo`: on the system that `make run` has up, else on one of its own, with free ports and a
-temporary folder. Exit code 0 only where every claim held.
-"""
+"""`python -m tools.demo`: on the system that `make run` has started, else on a system of its own, with free
+ports and a temporary folder. The exit code is 0 only if every statement was true."""
 
 from __future__ import annotations
 
@@ -8,9 +7,9 @@ import sys
 import time
 import traceback
 
-from tools.demo.guest import Guest
+from tools.demo.demo_system import choose
+from tools.demo.running_system import RunningSystem
 from tools.demo.screen import Screen
-from tools.demo.stage import stage
 from tools.demo.story import ClaimFailed, Story
 from tools.harness import mosquitto
 from tools.harness.api_client import ApiError
@@ -22,19 +21,19 @@ def main() -> int:
     screen = Screen()
     started = time.monotonic()
     try:
-        with stage(screen) as place:
-            told = Story(place.system, screen, place.tap, place.identity).tell()
+        with choose(screen) as chosen:
+            outcome = Story(chosen.system, screen, chosen.tap, chosen.identity).run()
             address = None
-            if isinstance(place.system, Guest):
-                place.system.wait_until_offline(place.identity.device_id)
-                address = place.system.base_url + told.receipt_path
+            if isinstance(chosen.system, RunningSystem):
+                chosen.system.wait_until_offline(chosen.identity.device_id)
+                address = chosen.system.base_url + outcome.receipt_path
     except ClaimFailed as error:
         screen.fail(f"DEMO FAILED, this does not hold: {error}")
         return 1
     except (ApiError, ProcessError, TimeoutError, mosquitto.NoBroker) as error:
         screen.fail(f"DEMO FAILED: {error}")
         return 1
-    except Exception as error:  # noqa: BLE001 a mistake of the demo itself is told with its place
+    except Exception as error:  # noqa: BLE001 an error in the demo itself is shown with its traceback
         traceback.print_exc()
         screen.fail(f"DEMO FAILED: {type(error).__name__}: {error}")
         return 1
@@ -44,9 +43,9 @@ def main() -> int:
     screen.say("system", f"everything the demo started has ended; {time.monotonic() - started:.0f} s")
     if address:
         screen.say("receipt", f"to look at: {address}")
-    elif place.hint:
+    elif chosen.hint:
         screen.say("receipt", "with `make run` up in another terminal, the demo leaves it there to look at")
-    screen.plain(told.last_line)
+    screen.plain(outcome.last_line)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The bill, worked out a second time: with fractions, and without the price engine that it checks."""
+"""The bill, calculated a second time with fractions and without the price engine that it checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The terminal: one actor a line, and a progress line that stays in place. Colour only where it is seen."""
+"""The output: one line per event, and a progress line that is overwritten. Colour on a terminal only."""
 
 from __future__ import annotations
 

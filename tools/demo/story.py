@@ -1,4 +1,4 @@
-"""The main job from the scan to the receipt. What it prints was checked; a claim that fails ends it."""
+"""The charge from scan to receipt. Every statement is checked before it is printed; a false one ends it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def flat_rate(electricity_price: int, service_price: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Told:
+class Outcome:
     """A story that held."""
 
     last_line: str
@@ -52,7 +52,7 @@ class Told:
 
 
 class Story:
-    """One pile, one phone, one operator; told in the order of the methods.
+    """One pile, one phone, one operator; in the order of the methods.
 
     identity: a registered pile that is offline and has no open order; the story starts and stops it.
     """
@@ -65,7 +65,7 @@ class Story:
         self.device_id = identity.device_id
         self.phone = Phone(system.base_url)
 
-    def tell(self) -> Told:
+    def run(self) -> Outcome:
         """The whole story. Raises ClaimFailed, and what the parts below raise."""
         self.system.set_rate(self.device_id, flat_rate(700_000, 300_000))
         with self._pile() as pile:
@@ -76,7 +76,7 @@ class Story:
             settled = self._stop(order, pile)
             self._receipt(order, settled, locked, dearer)
         settlement = settled["settlement"]
-        return Told(
+        return Outcome(
             f"DEMO OK order={order.order_id} energy_kwh={kwh(settlement['energy_mwh'])}"
             f" total={money(settlement['total_minor'], settlement['minor_digits'])}"
             f" {settlement['currency']} rate={settlement['rate_id']}",

@@ -14,7 +14,7 @@ TIMEOUT_S = 20
 
 
 class ApiError(Exception):
-    """The cloud did not answer, or not with what was asked for."""
+    """The cloud did not answer, or not as expected."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Response:
 
     @property
     def code(self) -> str | None:
-        """The problem's stable code; None where it went well."""
+        """The problem's stable code; None if there is no problem."""
         return None if self.status < 400 else self.json().get("code")
 
 
@@ -45,7 +45,7 @@ class Event:
 class Client:
     """Speaks to one server. base_url: http(s)://host[:port]. token: the bearer token of every request.
 
-    Raises ApiError where base_url is no such address: tokens go nowhere else.
+    Raises ApiError if base_url is not such an address, so that a token is sent nowhere else.
     """
 
     def __init__(self, base_url: str, token: str | None = None, timeout_s: float = TIMEOUT_S):
@@ -62,7 +62,7 @@ class Client:
     def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> Response:
-        """One request. body: sent as JSON, or as it is where it is bytes. Raises ApiError: nobody answers."""
+        """One request. body: bytes, or a value that is sent as JSON. Raises ApiError without an answer."""
         connection = self._connection(self._timeout_s)
         try:
             data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
@@ -88,8 +88,8 @@ class Client:
     ) -> Iterator[Event]:
         """The server-sent events of `path`, until the server ends them. Raises ApiError.
 
-        timeout_s: of silence (heartbeats are no silence). lasts_s: of it all, None for as long as it takes;
-        looked at with every line, so heartbeats do not make it longer.
+        timeout_s: the longest time without a line, also a heartbeat. lasts_s: the longest time in all, None
+        for no limit; checked at every line.
         """
         deadline = None if lasts_s is None else time.monotonic() + lasts_s
         connection = self._connection(timeout_s)

@@ -1,9 +1,9 @@
-"""The MQTT broker, mosquitto 2, with a configuration of ours.
+"""The MQTT broker, mosquitto 2, with the configuration of broker_config.py.
 
     python -m tools.broker --data .ratelock --port 1883
 
 Its folder, $RATELOCK_DATA/broker, holds mosquitto.conf, acl, passwd and the broker's own state. The cloud
-rewrites passwd whenever a pile is added; the runner watches the file and has the broker read it again.
+rewrites passwd whenever a pile is added; `Broker` watches the file and makes mosquitto read it again.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def say(text: str) -> None:
 
 
 class Broker(Started):
-    """One mosquitto on 127.0.0.1, for as long as the `with` block (or from `start` to `stop`).
+    """One mosquitto on 127.0.0.1, which runs during the `with` block, or from `start` to `stop`.
 
     data: the project's data folder (RATELOCK_DATA). port: None takes a free one and keeps it over restarts.
-    tls_port: a second listener, mqtts, with the certificate in the data folder's certs/ (made where it is
-    missing); 0 takes a free port, None has no such listener. listen: the address of that one.
+    tls_port: the port of a second listener for MQTT over TLS; 0 takes a free one, None has no such listener.
+    Its certificate is in the data folder's certs/, and is created if it is missing. listen: its address.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Broker(Started):
         self.port = port or 0
         self.tls_port = tls_port
         self.listen = listen
-        self._way: mosquitto.Native | mosquitto.Docker | None = None
+        self._way: mosquitto.Native | None = None
         self._children = Children()
         self._child: Child | None = None
         self._ending = threading.Event()
@@ -76,12 +76,12 @@ class Broker(Started):
 
     @property
     def tls_url(self) -> str:
-        """Where piles connect over TLS, trusting certs/ca.pem."""
+        """The address for piles that connect over TLS and trust certs/ca.pem."""
         return f"mqtts://{self.listen}:{self.tls_port}"
 
     @property
     def pid(self) -> int:
-        """Of the process that runs it. Raises ProcessError where it does not run."""
+        """Of the broker's process. Raises ProcessError if it does not run."""
         if self._child is None:
             raise ProcessError("the broker does not run")
         return self._child.pid
@@ -95,7 +95,7 @@ class Broker(Started):
         """Returns once the broker accepts connections. Raises ProcessError, or mosquitto.NoBroker."""
         self._way = self._way or mosquitto.find(say)
         self._write_secrets()
-        # Another broker here would write over configuration and state, or end our container.
+        # A second broker over this folder would overwrite configuration and state, or end the container.
         self._lock = self._lock or alone_in(self.folder, "broker")
         if self.port:
             self._start_on(self.port)
@@ -108,7 +108,7 @@ class Broker(Started):
         self._watcher.start()
 
     def stop(self) -> None:
-        """Ends the broker in order: it saves its state first. Nothing where it does not run."""
+        """Ends the broker, which saves its state first. Does nothing if it does not run."""
         self._end_watcher()
         self._children.stop()
         if self._child and self._way:
@@ -117,11 +117,11 @@ class Broker(Started):
         self._unlock_folder()
 
     def kill(self) -> None:
-        """Ends the broker as a power cut would; `start` brings it back on the same port."""
+        """Ends the broker with SIGKILL; `start` starts it again on the same port."""
         self._end_watcher()
         if self._child and self._way:
             self._way.signal(self.folder, self._child, signal.SIGKILL)
-            self._children.kill_one(self._child)
+            self._child.kill()
         self._child = None
         self._unlock_folder()
 
@@ -130,7 +130,7 @@ class Broker(Started):
         self.start()
 
     def check_alive(self) -> None:
-        """Raises ProcessError where the broker has ended by itself."""
+        """Raises ProcessError if the broker has ended by itself."""
         if self._child:
             self._child.check_alive()
 
@@ -159,44 +159,39 @@ class Broker(Started):
 
     def _start_on(self, port: int) -> None:
         if self._way is None:
-            raise ProcessError("no way to run mosquitto was chosen")
+            raise ProcessError("start() has not yet looked for mosquitto")
         if is_port_taken(port):
             raise ProcessError(f"port {port} is taken; RATELOCK_MQTT_PORT names another one for MQTT")
-        broker_config.write(self.folder, self._listeners(port))
-        child = self._children.start(
-            "broker",
-            self._way.argv(self.folder, port),
-            env=self._way.environment(self.folder, port, self.tls_port, self.listen),
-            cwd=self.folder,
-            log=self.folder / "mosquitto.log",
-        )
+        broker_config.write(self.folder, self._listeners(self._way, port))
+        argv, env = self._way.command(self.folder, port, self.tls_port or 8883, self.listen)
+        log = self.folder / "mosquitto.log"
+        child = self._children.start("broker", argv, env=env, cwd=self.folder, log=log)
         try:
-            # Its own word that it runs: the port alone could be answered by a stranger.
+            # Wait for the broker's own line: another program could answer on the port.
             child.wait_for_line(
                 lambda line: "mosquitto version" in line and "running" in line, self._way.start_timeout_s
             )
             wait_for_port(port, child, self._way.start_timeout_s)
         except BaseException:
-            self._children.stop_one(child)
+            child.stop()
             raise
         self._child = child
 
-    def _listeners(self, port: int) -> str:
-        listeners = self._way.listener(port) if self._way else ""
-        if self.tls_port is None:
-            return listeners
+    def _listeners(self, way: mosquitto.Native, port: int) -> str:
         if self.tls_port == 0:
             self.tls_port = free_port()
+        plain, tls = way.listeners(port, self.tls_port or 0, self.listen)
+        if self.tls_port is None:
+            return plain
         certs.ensure(self.certs)
-        # Copies in the broker's own folder: that is what a container sees, and whom it belongs to.
+        # Copies in the broker's folder, the only one that a container sees; its user must own them.
         for name in ("server.pem", "server.key"):
             (self.folder / name).unlink(missing_ok=True)
             shutil.copy(self.certs / name, self.folder / name)
-        tls = self._way.tls_listener(self.tls_port, self.listen) if self._way else ""
-        return f"{listeners}\n\n{tls}\n{_TLS}\n{broker_config.USERNAME_IS_CLIENT_ID}"
+        return f"{plain}\n\n{tls}\n{_TLS}\n{broker_config.USERNAME_IS_CLIENT_ID}"
 
     def _passwd_mark(self) -> tuple[int, int, int] | None:
-        """Changes when passwd does."""
+        """A value that changes whenever passwd is written; None if there is none."""
         try:
             status = os.stat(self.folder / "passwd")
         except FileNotFoundError:
@@ -225,7 +220,7 @@ def port_number(text: str) -> int:
 
 
 def port_setting(name: str, default: int | None) -> int | None:
-    """The port that a variable names. Raises ProcessError."""
+    """The port in the environment variable `name`, else `default`. Raises ProcessError if it is none."""
     text = os.environ.get(name)
     try:
         return port_number(text) if text else default

@@ -1,4 +1,4 @@
-"""A Chromium to look at the pages with: found on the system, else installed where that needs no question.
+"""A Chromium for the pages: RATELOCK_CHROMIUM, else one on the system, else Debian's package in .venv.
 
 python -m tools.harness.browser     prints its path
 """
@@ -13,8 +13,10 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
+from tools import ROOT
 from tools.harness import debian
 
+FETCHED = ROOT / ".venv" / "chromium"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC_PATH = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 FLAGS = (
@@ -28,44 +30,36 @@ FLAGS = (
 
 
 class NoBrowser(Exception):
-    """There is none, and none could be installed; the text says what to do."""
+    """There is none, and none could be fetched; the text says what to do."""
 
 
-def find() -> str | None:
-    """The path of a Chromium; RATELOCK_CHROMIUM names another one."""
+def find() -> tuple[str, dict[str, str]]:
+    """(the path of a Chromium, the environment that it needs). Raises NoBrowser."""
     given = os.environ.get("RATELOCK_CHROMIUM")
+    for name in (given,) if given else (*NAMES, MAC_PATH):
+        if path := shutil.which(name):
+            return path, {}
     if given:
-        return shutil.which(given)
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    return found or shutil.which(MAC_PATH)
-
-
-def find_or_install() -> str:
-    """The path of a Chromium, installed with apt-get where there is none and no password is asked for.
-
-    Raises NoBrowser.
-    """
-    path = find()
-    if path is None:
-        try:
-            debian.install("chromium", lambda text: print(text, file=sys.stderr, flush=True))
-        except debian.FetchError as error:
-            raise NoBrowser(
-                f"no Chromium ({', '.join(NAMES)}): {error}. Install one, or name one in RATELOCK_CHROMIUM"
-            ) from error
-        path = find()
-    if path is None:
-        raise NoBrowser("chromium was installed, but is not on the PATH")
-    return path
+        raise NoBrowser(f"RATELOCK_CHROMIUM names {given}, which is not a program")
+    try:
+        debian.fetch("chromium", FETCHED)
+    except (debian.FetchError, OSError) as error:
+        raise NoBrowser(
+            f"no Chromium ({', '.join(NAMES)}): {error}. Install one, or name one in RATELOCK_CHROMIUM"
+        ) from error
+    env = debian.library_path(FETCHED)
+    if not os.path.exists("/etc/fonts/fonts.conf"):  # those of the package, which look in XDG_DATA_HOME too
+        env |= {"FONTCONFIG_PATH": str(FETCHED / "etc/fonts"), "XDG_DATA_HOME": str(FETCHED / "usr/share")}
+    return str(FETCHED / "usr/lib/chromium/chromium"), env
 
 
 @contextmanager
 def launched() -> Iterator[Browser]:
     """A headless browser. Raises NoBrowser."""
-    path = find_or_install()
-    flags = [*FLAGS, "--no-sandbox"] if os.getuid() == 0 else [*FLAGS]
+    path, env = find()
+    flags = [*FLAGS, "--no-sandbox"] if os.getuid() == 0 or env else [*FLAGS]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        browser = playwright.chromium.launch(executable_path=path, args=flags, env={**os.environ, **env})
         try:
             yield browser
         finally:
@@ -74,6 +68,6 @@ def launched() -> Iterator[Browser]:
 
 if __name__ == "__main__":
     try:
-        print(find_or_install())
+        print(find()[0])
     except NoBrowser as error:
         sys.exit(f"browser: {error}")

@@ -1,4 +1,4 @@
-"""The certificates of an installation: a CA of its own, and a server certificate for its broker.
+"""The certificates of an installation: its own CA, and a server certificate for its broker.
 
     make certs NAMES="broker.example.org 192.0.2.7"      into $RATELOCK_DATA/certs
 

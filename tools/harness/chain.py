@@ -1,4 +1,4 @@
-"""Settlements as a pile makes them, for programs that stand in for one."""
+"""Settlements as a pile makes them, for programs that stand in for a pile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pile_protocol import messages, pricing, seal
 
 
 class Chain:
-    """Those of one pile, each sealed and chained to the one before. seq: the last number that was given."""
+    """The settlements of one pile, each sealed and chained to the one before. seq: the last
+    sequence number.
+    """
 
     def __init__(self, device_id: str, key: bytes, seq: int = 0):
         self.device_id = device_id
@@ -17,8 +19,10 @@ class Chain:
         self.seq = seq
         self.last_mac: str | None = None
 
-    def settlement(self, order: dict[str, Any], mwh: int = 2_500_000, **lies: Any) -> dict[str, Any]:
-        """The next one, of an order message, all delivered in its first step; `lies` replace members."""
+    def settlement(self, order: dict[str, Any], mwh: int = 2_500_000, **changes: Any) -> dict[str, Any]:
+        """The next settlement of an order message, all energy in its first step. `changes` replace
+        members.
+        """
         rate = order["rate"]
         energies = [(0, mwh)] if mwh else []
         total, fee, periods = pricing.bill(rate, energies, order["limits"].get("cost_minor"))
@@ -45,11 +49,11 @@ class Chain:
             "stop_reason": "Remote",
             "firmware": "none",
             "recovered": False,
-        } | lies
+        } | changes
 
-    def sealed(self, said: dict[str, Any]) -> bytes:
-        """The message as it goes out; the next settlement follows it."""
-        data = seal.seal(messages.encode(said), self.key)
+    def sealed(self, message: dict[str, Any]) -> bytes:
+        """The sealed message. The next settlement is chained to it."""
+        data = seal.seal(messages.encode(message), self.key)
         self.last_mac = json.loads(data)["mac"]
         return data
 

@@ -1,4 +1,4 @@
-"""Kills whatever runs, again and again, in the middle of orders, and then looks whether the books balance.
+"""Kills processes at random during orders and then checks that no settlement is lost or doubled.
 
     python -m tools.harness.chaos --rounds 300 --seed 7
 

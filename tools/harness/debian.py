@@ -1,83 +1,102 @@
-"""Packages of Debian and its kin: unpacked into a folder of ours without root, or installed with apt-get.
+"""Packages of Debian and Ubuntu, unpacked into a folder: needs no root, starts no service, installs nothing.
 
-Unpacking is preferred: it needs no root, starts no service and leaves the system as it was.
-Standard library only; used by set-up before anything is installed.
+Standard library only: the set-up uses it before anything is installed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
+
+APT_TIMEOUT_S = 240
 
 
 class FetchError(Exception):
-    """The package could not be had this way; the text says why, in one sentence."""
+    """The package cannot be fetched here; the text says why, in one sentence."""
 
 
 def available() -> bool:
     return shutil.which("apt-get") is not None and shutil.which("dpkg-deb") is not None
 
 
-def _run(argv: list[str], cwd: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    return subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+def fetch(package: str, into: Path, archive: dict[str, str] | None = None) -> None:
+    """Unpacks `package`, with those of its dependencies that the system lacks, into the new folder `into`.
 
-
-def _missing(package: str, options: list[str], cwd: str) -> list[str] | None:
-    """Names of `package` and of what it needs that is not installed; None where apt does not know it."""
-    done = _run(["apt-get", *options, "-s", "--no-install-recommends", "install", package], cwd)
-    if done.returncode:
-        return None
-    return [line.split()[1] for line in done.stdout.splitlines() if line.startswith("Inst ")]
-
-
-def fetch(package: str, into: Path) -> None:
-    """Unpacks `package`, with those of its dependencies that the system lacks, into the folder `into`.
-
-    Works without root: with package lists of its own where the system has none. Raises FetchError.
+    Where `into` exists, nothing is done; of several processes one fetches, and the folder appears complete.
+    archive: settings of apt for another archive than this system's.
+    Raises FetchError.
     """
+    if into.exists():
+        return
     if not available():
         raise FetchError("there is no apt-get on this system")
-    with tempfile.TemporaryDirectory(prefix="ratelock-apt-") as scratch:
-        options = ["-o", "Debug::NoLocking=true"]
-        if os.getuid() == 0:
-            options += ["-o", "APT::Sandbox::User=root"]  # apt's own user could not write into our folder
-        names = _missing(package, options, scratch)
-        if names is None or _run(["apt-get", *options, "download", *names], scratch).returncode:
-            for folder in ("lists/partial", "cache/archives/partial"):
-                os.makedirs(os.path.join(scratch, folder))
-            options += ["-o", f"Dir::State::Lists={scratch}/lists", "-o", f"Dir::Cache={scratch}/cache"]
-            _run(["apt-get", *options, "update"], scratch)
-            names = _missing(package, options, scratch)
-            if names is None:
-                raise FetchError(f"apt-get knows no package {package}, or its archive is out of reach")
-            done = _run(["apt-get", *options, "download", *names], scratch)
-            if done.returncode:
-                raise FetchError(f"apt-get could not download {package}: {done.stderr.strip()[-200:]}")
-        into.mkdir(parents=True, exist_ok=True)
-        for name in sorted(os.listdir(scratch)):
-            if name.endswith(".deb") and _run(["dpkg-deb", "-x", name, str(into)], scratch).returncode:
-                raise FetchError(f"dpkg-deb could not unpack {name}")
+    into.parent.mkdir(parents=True, exist_ok=True)
+    part = into.with_name(into.name + ".part")
+    with (
+        open(into.with_name(into.name + ".lock"), "w") as lock,
+        tempfile.TemporaryDirectory(prefix="ratelock-apt-") as scratch,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if into.exists():
+            return
+        _download(package, scratch, archive)
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        for name in sorted(Path(scratch).glob("*.deb")):
+            if run(["dpkg-deb", "-x", str(name), str(part)]).returncode:
+                raise FetchError(f"dpkg-deb could not unpack {name.name}")
+        part.rename(into)
 
 
-def install(package: str, say: Callable[[str], None]) -> None:
-    """Installs `package` on the system with apt-get, as root or through sudo. Raises FetchError."""
-    if not available():
-        raise FetchError("there is no apt-get on this system")
-    prefix: list[str] = []
-    if os.getuid() != 0:
-        if shutil.which("sudo") is None:
-            raise FetchError(f"installing {package} needs root, and there is no sudo")
-        prefix = ["sudo"] if sys.stdin is not None and sys.stdin.isatty() else ["sudo", "-n"]
-    say(f"installing {package} with {' '.join([*prefix, 'apt-get'])}")
-    # RUNLEVEL=1: invoke-rc.d then starts no service.
-    env = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
-    subprocess.run([*prefix, *env, "apt-get", "update", "-q"], stdout=sys.stderr)
-    command = [*prefix, *env, "apt-get", "install", "-y", "-q", "--no-install-recommends", package]
-    if subprocess.run(command, stdout=sys.stderr).returncode:
-        raise FetchError(f"apt-get could not install {package}")
+def library_path(folder: Path) -> dict[str, str]:
+    """The environment in which programs unpacked into `folder` find their libraries."""
+    found = sorted({str(library.parent) for library in folder.rglob("lib*.so*")})
+    return {"LD_LIBRARY_PATH": os.pathsep.join(found)} if found else {}
+
+
+def run(argv: list[str], folder: str | None = None) -> subprocess.CompletedProcess[str]:
+    """A finished command, its output in plain English. Raises FetchError where it cannot run."""
+    env = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        return subprocess.run(
+            argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=APT_TIMEOUT_S,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FetchError(f"{argv[0]}: {error}") from error
+
+
+def _download(package: str, scratch: str, archive: dict[str, str] | None) -> None:
+    """The package's and its dependencies' .deb files into `scratch`. Raises FetchError."""
+    settings = {"Debug::NoLocking": "true"}
+    if os.getuid() == 0:
+        settings["APT::Sandbox::User"] = "root"  # apt's own user could not write into our folder
+
+    def apt(*words: str) -> subprocess.CompletedProcess[str]:
+        options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+        return run(["apt-get", *options, *words], scratch)
+
+    def download() -> str | None:
+        """None, or why it failed."""
+        planned = apt("-s", "--no-install-recommends", "install", package)
+        if planned.returncode:
+            return f"apt-get knows no package {package}, or its archive is out of reach"
+        names = [line.split()[1] for line in planned.stdout.splitlines() if line.startswith("Inst ")]
+        done = apt("download", *names)
+        return (
+            f"apt-get could not download {package}: {done.stderr.strip()[-200:]}" if done.returncode else None
+        )
+
+    # With the system's own package lists first; where it has none, or old ones, with lists of our own.
+    if archive is None and download() is None:
+        return
+    for folder in ("lists/partial", "cache/archives/partial"):
+        os.makedirs(os.path.join(scratch, folder))
+    settings |= {"Dir::State::Lists": f"{scratch}/lists", "Dir::Cache": f"{scratch}/cache", **(archive or {})}
+    apt("update")
+    if why := download():
+        raise FetchError(why)

@@ -1,4 +1,4 @@
-"""Feeds damaged bytes to every decoder of the pile and the wire, under MicroPython and CPython.
+"""Gives damaged bytes to every decoder of the pile and the wire, under MicroPython and CPython.
 
     python -m tools.harness.fuzz --inputs 1000000 --seed 7
 

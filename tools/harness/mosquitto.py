@@ -1,4 +1,4 @@
-"""The ways to run mosquitto 2, in this order: docker compose, a program found, one fetched or installed.
+"""The ways to run mosquitto 2, in this order: docker compose, an installed program, one fetched for us.
 
 RATELOCK_BROKER=docker or RATELOCK_BROKER=mosquitto keeps to one of them.
 """
@@ -28,37 +28,32 @@ ADVICE = (
 
 
 def network_address() -> str:
-    """Where phones and piles of the network may connect, by HTTP and mqtts; plain MQTT stays here."""
+    """The address on which HTTP and MQTT over TLS listen. Plain MQTT listens on 127.0.0.1 only."""
     return os.environ.get("RATELOCK_LISTEN") or HOST
 
 
 class NoBroker(Exception):
-    """There is no way to run mosquitto here; the text says what to install."""
+    """mosquitto cannot be run here; the text says what to install."""
 
 
 class Native:
     """A mosquitto program, run in the broker's folder."""
 
-    def __init__(self, program: str, libraries: tuple[Path, ...] = ()):
+    start_timeout_s = 20
+
+    def __init__(self, program: str, env: dict[str, str] | None = None):
         self.program = program
-        self.env = {}
-        if libraries:
-            self.env["LD_LIBRARY_PATH"] = os.pathsep.join(str(folder) for folder in libraries)
-        self.start_timeout_s = 20
+        self.env = env or {}
 
-    def listener(self, port: int) -> str:
-        return f"listener {port} {HOST}"
+    def listeners(self, port: int, tls_port: int, listen: str) -> tuple[str, str]:
+        """The lines of mosquitto.conf for MQTT on 127.0.0.1, and for MQTT over TLS on `listen`."""
+        return f"listener {port} {HOST}", f"listener {tls_port} {listen}"
 
-    def tls_listener(self, port: int, listen: str) -> str:
-        return f"listener {port} {listen}"
-
-    def argv(self, folder: Path, port: int) -> list[str]:
-        return [self.program, "-c", "mosquitto.conf"]
-
-    def environment(
-        self, folder: Path, port: int, tls_port: int | None = None, listen: str = HOST
-    ) -> dict[str, str]:
-        return self.env
+    def command(
+        self, folder: Path, port: int, tls_port: int, listen: str
+    ) -> tuple[list[str], dict[str, str]]:
+        """(the command, what it needs in its environment)."""
+        return [self.program, "-c", "mosquitto.conf"], self.env
 
     def signal(self, folder: Path, child: Child, number: signal.Signals) -> None:
         child.signal(number)
@@ -67,31 +62,29 @@ class Native:
         pass
 
 
-class Docker:
+class Docker(Native):
     """compose.yaml, in the foreground, as a project of its own for each data folder."""
 
     start_timeout_s = 180  # the image may have to be pulled first
 
-    def listener(self, port: int) -> str:
-        return "listener 1883"  # inside the container; compose.yaml publishes it on 127.0.0.1 alone
+    def __init__(self) -> None:
+        super().__init__("docker")
 
-    def tls_listener(self, port: int, listen: str) -> str:
-        return "listener 8883"  # compose.yaml publishes it on `listen`
+    def listeners(self, port: int, tls_port: int, listen: str) -> tuple[str, str]:
+        return "listener 1883", "listener 8883"  # inside the container; compose.yaml publishes them
 
-    def argv(self, folder: Path, port: int) -> list[str]:
-        return [*self._compose(folder), "up", "--no-log-prefix", "--force-recreate"]
-
-    def environment(
-        self, folder: Path, port: int, tls_port: int | None = None, listen: str = HOST
-    ) -> dict[str, str]:
-        return {
+    def command(
+        self, folder: Path, port: int, tls_port: int, listen: str
+    ) -> tuple[list[str], dict[str, str]]:
+        env = {
             "RATELOCK_BROKER_DIR": str(folder),
             "RATELOCK_MQTT_PORT": str(port),
-            "RATELOCK_MQTTS_PORT": str(tls_port or 8883),
+            "RATELOCK_MQTTS_PORT": str(tls_port),
             "RATELOCK_LISTEN": listen,
             "RATELOCK_UID": str(os.getuid()),
             "RATELOCK_GID": str(os.getgid()),
         }
+        return [*self._compose(folder), "up", "--no-log-prefix", "--force-recreate"], env
 
     def signal(self, folder: Path, child: Child, number: signal.Signals) -> None:
         self._call(folder, "kill", "-s", number.name, "broker")
@@ -104,14 +97,13 @@ class Docker:
         return ["docker", "compose", "-p", project, "-f", str(ROOT / "compose.yaml")]
 
     def _call(self, folder: Path, *args: str) -> None:
-        env = {**os.environ, **self.environment(folder, 1883)}
-        subprocess.run(
-            [*self._compose(folder), *args], env=env, stdin=subprocess.DEVNULL, capture_output=True
-        )
+        env = {**os.environ, **self.command(folder, 1883, 8883, HOST)[1]}
+        argv = [*self._compose(folder), *args]
+        subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True)
 
 
-def find(say: Callable[[str], None]) -> Native | Docker:
-    """The first way that works on this machine; `say` tells what is fetched or installed. Raises NoBroker."""
+def find(say: Callable[[str], None]) -> Native:
+    """The first way that works here. `say` prints what is fetched or installed. Raises NoBroker."""
     wanted = os.environ.get("RATELOCK_BROKER", "")
     if wanted not in ("", "docker", "mosquitto"):
         raise NoBroker(f"RATELOCK_BROKER is docker or mosquitto, not {wanted}")
@@ -119,23 +111,19 @@ def find(say: Callable[[str], None]) -> Native | Docker:
         return Docker()
     if wanted == "docker":
         raise NoBroker("RATELOCK_BROKER=docker, but no Docker engine with compose answers here")
-    found = _on_this_machine() or _fetched() or _obtained(say)
-    version = _version(found)
-    if version < (2, 0):
-        raise NoBroker(f"{found.program} is no mosquitto 2. {ADVICE}")
+    found = _on_this_machine() or _obtained(say)
+    _check_version(found)
     return found
 
 
 def _docker_answers() -> bool:
     if shutil.which("docker") is None:
         return False
-    for argv in (["docker", "info"], ["docker", "compose", "version"]):
-        try:
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
-        except (OSError, subprocess.TimeoutExpired):
-            return False
-        if done.returncode:
-            return False
+    try:
+        for argv in (["docker", "info"], ["docker", "compose", "version"]):
+            subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return False
     return True
 
 
@@ -145,55 +133,36 @@ def _on_this_machine() -> Native | None:
     return Native(program) if program else None
 
 
-def _fetched() -> Native | None:
-    program = FETCHED / "usr" / "sbin" / "mosquitto"
-    if not program.exists():
-        return None
-    return Native(str(program), tuple(sorted({library.parent for library in FETCHED.rglob("lib*.so.*")})))
-
-
 def _obtained(say: Callable[[str], None]) -> Native:
-    """Fetched beside us with apt-get, which needs no root and starts no service; else installed."""
-    if debian.available():
+    """Debian's package, unpacked into .venv; on macOS what brew installs. Raises NoBroker."""
+    if not FETCHED.exists() and debian.available():
+        say("no mosquitto here; fetching Debian's package into .venv (nothing is installed on the system)")
         try:
-            say(
-                "no mosquitto here; fetching Debian's package into .venv (nothing is installed on the system)"
-            )
-            part = FETCHED.with_name(f"mosquitto.{os.getpid()}")
-            try:
-                debian.fetch("mosquitto", part)
-                if not FETCHED.exists():
-                    part.rename(FETCHED)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
+            debian.fetch("mosquitto", FETCHED)
         except (debian.FetchError, OSError) as error:
-            say(str(error))
-            try:
-                debian.install("mosquitto", say)
-            except debian.FetchError as second:
-                raise NoBroker(f"{second}. {ADVICE}") from second
-    elif shutil.which("brew"):
+            raise NoBroker(f"{error}. {ADVICE}") from error
+    elif not FETCHED.exists() and shutil.which("brew"):
         say("no mosquitto here; installing it with brew install mosquitto")
         if subprocess.run(["brew", "install", "mosquitto"], stdout=sys.stderr).returncode:
             raise NoBroker(f"brew could not install mosquitto. {ADVICE}")
-    found = _on_this_machine() or _fetched()
+    program = FETCHED / "usr" / "sbin" / "mosquitto"
+    found = Native(str(program), debian.library_path(FETCHED)) if program.exists() else _on_this_machine()
     if found is None:
         raise NoBroker(f"There is no mosquitto on this machine. {ADVICE}")
     return found
 
 
-def _version(way: Native) -> tuple[int, int]:
+def _check_version(found: Native) -> None:
+    """Raises NoBroker where the program does not start, or is older than mosquitto 2."""
+    env = {**os.environ, **found.env}
     try:
         done = subprocess.run(
-            [way.program, "-h"],
-            env={**os.environ, **way.env},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
+            [found.program, "-h"], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True
         )
     except OSError as error:
-        raise NoBroker(f"{way.program} does not start: {error}. {ADVICE}") from error
-    match = re.search(r"mosquitto version (\d+)\.(\d+)", done.stdout + done.stderr)
+        raise NoBroker(f"{found.program} does not start: {error}. {ADVICE}") from error
+    match = re.search(r"mosquitto version (\d+)", done.stdout + done.stderr)
     if match is None:
-        raise NoBroker(f"{way.program} does not start: {done.stderr.strip()[-200:]}. {ADVICE}")
-    return int(match[1]), int(match[2])
+        raise NoBroker(f"{found.program} does not start: {done.stderr.strip()[-200:]}. {ADVICE}")
+    if int(match[1]) < 2:
+        raise NoBroker(f"{found.program} is not mosquitto 2. {ADVICE}")

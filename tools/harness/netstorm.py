@@ -1,5 +1,5 @@
-"""A hostile network under charging piles: each trouble strikes one pile in the middle of an order, and a herd
-of others loses its connections and comes back.
+"""A bad network under charging piles: each trouble strikes one pile during an order, and many others lose
+their connections and reconnect.
 
     python -m tools.harness.netstorm --clients 200 --seed 7
 

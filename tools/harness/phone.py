@@ -1,4 +1,4 @@
-"""What a phone does: scan, confirm, watch, stop, pay. Used by the demo and the system tests."""
+"""A phone: scan, confirm, watch, stop, pay. The demo and the system tests use it."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class PhoneOrder:
                 return False
             state = event.data["state"]
             if state in FINAL_STATES and state not in states:
-                raise EndedElsewhere(f"order {self.order_id} ended as {state} ({event.data.get('reason')})")
+                raise OtherFinalState(f"order {self.order_id} ended as {state} ({event.data.get('reason')})")
             return state in states
 
         try:
             self.wait_for_event(is_there, timeout_s)
-        except EndedElsewhere as error:
+        except OtherFinalState as error:
             raise ApiError(str(error)) from error
         return self.view()
 
@@ -73,12 +73,12 @@ class PhoneOrder:
         return self.client.post(self._path + "/payment", {"amount_minor": amount_minor, "method": "test"})
 
 
-class EndedElsewhere(Exception):
-    """The order reached an end that was not waited for."""
+class OtherFinalState(Exception):
+    """The order reached another final state than the expected ones."""
 
 
 class Phone:
-    """A phone without any rights but what it is told."""
+    """A phone: it has no rights except the tokens of its orders."""
 
     def __init__(self, base_url: str):
         self.client = Client(base_url)

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own: a fresh cluster in a temporary folder, on 127.0.0.1, gone afterwards.
+"""A PostgreSQL server for tests and measurements: a new cluster in a temporary folder, on 127.0.0.1.
 
     with Postgres() as postgres:
         url = postgres.new_database()
@@ -9,7 +9,6 @@ unpacked into .venv. The server refuses to run as root, so root starts it as the
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
 import re
@@ -19,7 +18,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -150,12 +148,12 @@ class Postgres(Started):
         return as_user(self._user, *argv)
 
     def _make_cluster(self, folder: Path) -> None:
-        word = folder / "password"
-        word.write_text(self._password)
-        word.chmod(0o600)
+        password = folder / "password"
+        password.write_text(self._password)
+        password.chmod(0o600)
         if self._user:
-            os.chown(word, *self._user)
-        argv = ["--pgdata", str(folder / "data"), "--username", USER, "--pwfile", str(word)]
+            os.chown(password, *self._user)
+        argv = ["--pgdata", str(folder / "data"), "--username", USER, "--pwfile", str(password)]
         argv += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"]
         done = subprocess.run(
             self._argv(str(self._bin / "initdb"), *argv, "--no-sync"),
@@ -165,7 +163,7 @@ class Postgres(Started):
             capture_output=True,
             text=True,
         )
-        word.unlink()
+        password.unlink()
         if done.returncode:
             raise NoPostgres(f"initdb failed: {(done.stderr or done.stdout).strip()[-400:]}")
 
@@ -186,59 +184,31 @@ class Postgres(Started):
             wait_for_port(port, child, START_TIMEOUT_S)
             child.wait_for_line("ready to accept connections", START_TIMEOUT_S)
         except ProcessError:
-            self._children.kill_one(child)
+            child.kill()
             raise
         self._child = child
 
 
-def find(
-    say: Callable[[str], None] = lambda text: print("postgres: " + text, file=sys.stderr),
-) -> tuple[Path, dict[str, str]]:
+def find() -> tuple[Path, dict[str, str]]:
     """(the folder of the server's programs, the environment they need). Raises NoPostgres."""
-    found = _on_this_machine() or _fetched() or _obtained(say)
-    if found is None:
-        raise NoPostgres(f"There is no PostgreSQL server on this machine. {_ADVICE}")
-    return found
-
-
-def _on_this_machine() -> tuple[Path, dict[str, str]] | None:
     folders = [Path(each) for each in os.environ.get("PATH", os.defpath).split(os.pathsep)]
     for place in PLACES:
         folders += sorted(Path("/").glob(place[1:]), key=_version, reverse=True)
-    return next(((folder, {}) for folder in folders if _is_server(folder)), None)
-
-
-def _fetched() -> tuple[Path, dict[str, str]] | None:
-    folders = sorted(FETCHED.glob("usr/lib/postgresql/*/bin"), key=_version, reverse=True)
-    folder = next((each for each in folders if _is_server(each)), None)
-    if folder is None:
-        return None
-    libraries = sorted({str(each.parent) for each in FETCHED.rglob("lib*.so.*")})
-    return folder, {"LD_LIBRARY_PATH": os.pathsep.join(libraries)}
-
-
-def _obtained(say: Callable[[str], None]) -> tuple[Path, dict[str, str]] | None:
-    """Fetched beside us with apt-get, which needs no root and starts no service."""
-    if not debian.available():
-        return None
-    FETCHED.parent.mkdir(parents=True, exist_ok=True)
-    with open(FETCHED.with_name("postgresql.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not FETCHED.exists():
-            say("no PostgreSQL here; fetching Debian's package into .venv (the system stays as it is)")
-            part = FETCHED.with_name(f"postgresql.{os.getpid()}")
-            try:
-                debian.fetch("postgresql", part)
-                part.rename(FETCHED)
-            except (debian.FetchError, OSError) as error:
-                raise NoPostgres(f"{error}. {_ADVICE}") from error
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
-    return _fetched()
+    if installed := next(filter(_is_server, folders), None):
+        return installed, {}
+    if debian.available() and not FETCHED.exists():
+        print("postgres: fetching Debian's package into .venv (the system stays as it is)", file=sys.stderr)
+        try:
+            debian.fetch("postgresql", FETCHED)
+        except (debian.FetchError, OSError) as error:
+            raise NoPostgres(f"{error}. {_ADVICE}") from error
+    if fetched := next(filter(_is_server, FETCHED.glob("usr/lib/postgresql/*/bin")), None):
+        return fetched, debian.library_path(FETCHED)
+    raise NoPostgres(f"There is no PostgreSQL server on this machine. {_ADVICE}")
 
 
 def as_user(user: tuple[int, int] | None, *argv: str) -> list[str]:
-    """The command that runs `argv` as what `unprivileged` said."""
+    """The command that runs `argv` as `user`, a result of `unprivileged`."""
     if user is None:
         return list(argv)
     uid, gid = user

@@ -1,5 +1,4 @@
-"""Cuts the power at every single flash operation of whole orders, and measures how fast charging wears the
-flash.
+"""Cuts the power at every flash operation of whole orders, and measures the wear of the flash by charging.
 
     python -m tools.harness.powercut --seed 7            the long form (some minutes)
     python -m tools.harness.powercut --short             what the tests run

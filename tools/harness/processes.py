@@ -1,11 +1,11 @@
-"""Child processes that end with us: on exit, on Ctrl-C, on SIGTERM, and when we are killed outright.
+"""Child processes that end with this one: on exit, on Ctrl-C, on SIGTERM, and on SIGKILL.
 
     with Children() as children:
         child = children.start("cloud", [...])
         child.wait_for_line("Uvicorn running", timeout_s=20)
 
-Every child leads a session of its own: Ctrl-C at the terminal reaches us alone, and we end the children in
-order, newest first. Against `kill -9` of ourselves stands a watchdog process with the other end of a pipe.
+Every child leads a session of its own, so Ctrl-C at the terminal reaches only this process, which then ends
+its children, newest first. After a SIGKILL of this process a watchdog process ends its children.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PORT_TRIES = 5
 StartedT = TypeVar("StartedT", bound="Started")
 FREE_PORTS = range(20_000, 32_768)  # below what Linux (32768) and macOS (49152) give to outgoing connections
 
-# Reads "+pid" and "-pid" lines. At end of file its parent is gone: it ends the process groups still listed.
+# Reads "+pid" and "-pid" lines. At the end of the file, when the parent has ended, it ends the groups left.
 _WATCHDOG = """
 import os, signal, sys, time
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -56,14 +56,14 @@ tell(signal.SIGKILL)
 
 
 class ProcessError(Exception):
-    """A child process ended early or stayed silent; the text tells which, with the end of its output."""
+    """A child process ended early or did not answer in time. The text has the end of its output."""
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now. Another process may still take it first.
+    """A TCP port of 127.0.0.1 on which nothing listens. Another process may take it before the caller does.
 
-    Not one of those that the system gives to outgoing connections: while a server restarts, any of them,
-    such as a client's that tries to reach it again, could be given its port.
+    The system never gives a port of this range to an outgoing connection, so a client that reconnects cannot
+    be given the port of a server that restarts.
     """
     while True:
         port = FREE_PORTS[secrets.randbelow(len(FREE_PORTS))]
@@ -82,9 +82,9 @@ def is_port_taken(port: int, host: str = HOST) -> bool:
 
 
 def alone_in(folder: Path, whose: str) -> IO[str]:
-    """The folder's lock, held until it is closed or this process ends.
+    """Locks `folder` until the returned file is closed or this process ends.
 
-    Raises ProcessError where another process holds it, OSError where it cannot be made.
+    Raises ProcessError if another process holds the lock, OSError if the lock file cannot be created.
     """
     lock = open(folder / "lock", "w")  # noqa: SIM115 held by the caller
     try:
@@ -99,16 +99,16 @@ def alone_in(folder: Path, whose: str) -> IO[str]:
 
 def on_a_free_port(start_on: Callable[[int], None]) -> int:
     """Calls `start_on` with free ports until it succeeds; returns the port. Raises its last ProcessError."""
-    for _ in range(PORT_TRIES - 1):
+    tries_left = PORT_TRIES
+    while True:
         port = free_port()
+        tries_left -= 1
         try:
             start_on(port)
             return port
-        except ProcessError:  # most likely: somebody else took the port meanwhile
-            pass
-    port = free_port()
-    start_on(port)
-    return port
+        except ProcessError:  # most likely another process took the port in between
+            if not tries_left:
+                raise
 
 
 def wait_for_port(port: int, child: Child, timeout_s: float, host: str = HOST) -> None:
@@ -132,9 +132,9 @@ def _to_exit(number: int, _frame: FrameType | None) -> None:
 
 
 def exit_on_signals() -> None:
-    """Makes SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that `with` blocks end their children.
+    """Makes SIGTERM and SIGHUP raise SystemExit, so that `with` blocks end their children.
 
-    Ctrl-C itself too: a shell starts what it puts into the background with SIGINT ignored.
+    SIGINT raises KeyboardInterrupt also in a background job of a shell, which starts with SIGINT ignored.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -145,12 +145,18 @@ class Child:
     """One running process. Its output, stdout and stderr together, is kept line by line."""
 
     def __init__(
-        self, name: str, popen: subprocess.Popen[str], log: Path | None, echo: Callable[[str], None] | None
+        self,
+        name: str,
+        popen: subprocess.Popen[str],
+        log: Path | None,
+        echo: Callable[[str], None] | None,
+        on_end: Callable[[Child], None],
     ):
         self.name = name
         self.lines: list[str] = []  # the newest; `dropped` older ones are gone
         self.dropped = 0
         self._popen = popen
+        self._on_end = on_end
         self._log: IO[str] | None = open(log, "a", encoding="utf-8") if log else None  # noqa: SIM115 closed by _read
         self._echo = echo
         self._changed = threading.Condition()
@@ -191,14 +197,14 @@ class Child:
 
     @property
     def line_count(self) -> int:
-        """Lines so far: what `after` takes to look only at later ones."""
+        """Number of lines so far. As `after` of a wait it limits the wait to later lines."""
         return self.dropped + len(self.lines)
 
     def tail(self, count: int = 20) -> str:
         return "\n".join(f"  {self.name}| {line}" for line in self.lines[-count:])
 
     def check_alive(self) -> None:
-        """Raises ProcessError where it has ended."""
+        """Raises ProcessError if it has ended."""
         if self.returncode is not None:
             self._reader.join(timeout=1)
             raise ProcessError(f"{self.name} ended with code {self.returncode}\n{self.tail()}")
@@ -206,7 +212,7 @@ class Child:
     def wait_for_line(
         self, wanted: str | Callable[[str], bool], timeout_s: float = 20, after: int = 0
     ) -> str:
-        """The first line from number `after` on that holds `wanted`, waiting for it. Raises ProcessError."""
+        """Waits for the first line from number `after` on that contains `wanted`. Raises ProcessError."""
         matches = wanted if callable(wanted) else lambda line: wanted in line
         deadline = time.monotonic() + timeout_s
         seen = after
@@ -240,7 +246,7 @@ class Child:
         return json.loads(self.wait_for_line(is_it, timeout_s, after))
 
     def send_json(self, value: object) -> None:
-        """Writes one JSON line to its stdin. Raises ProcessError where it has ended."""
+        """Writes one JSON line to its stdin. Raises ProcessError if it has ended."""
         if self._popen.stdin is None:
             raise ProcessError(f"{self.name} was started without a stdin")
         try:
@@ -250,7 +256,7 @@ class Child:
             raise ProcessError(f"{self.name} no longer reads: {error}\n{self.tail()}") from error
 
     def signal(self, number: int) -> None:
-        """Sends a signal to the process alone, not to its group; nothing where it has ended."""
+        """Sends a signal to the process only, not to its group. Does nothing if it has ended."""
         if self.returncode is None:
             self._popen.send_signal(number)
 
@@ -264,7 +270,7 @@ class Child:
         return code
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
-        """SIGTERM to the whole group, SIGKILL to what is left after the timeout. Returns the exit code."""
+        """SIGTERM to the process group; after the timeout SIGKILL to what is left. Returns the exit code."""
         self._signal_group(signal.SIGTERM)
         try:
             self._popen.wait(timeout_s)
@@ -273,7 +279,7 @@ class Child:
         return self.kill()
 
     def kill(self) -> int:
-        """SIGKILL to the whole group, as a power cut would end it. Returns the exit code."""
+        """SIGKILL to the process group, which stands for a power cut. Returns the exit code."""
         self._signal_group(signal.SIGKILL)
         self._popen.wait()
         self._reader.join(timeout=2)
@@ -282,6 +288,7 @@ class Child:
                 self._popen.stdin.close()
             except OSError:  # what was still buffered has no reader any more
                 pass
+        self._on_end(self)
         return self._popen.returncode
 
     def _signal_group(self, number: int) -> None:
@@ -292,13 +299,13 @@ class Child:
 
 
 class Started:
-    """What is up for as long as its `with` block lasts."""
+    """A base class for what runs as long as its `with` block."""
 
     def start(self) -> None:
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Also after a start that failed midway."""
+        """Ends what runs, also after a start that failed midway."""
         raise NotImplementedError
 
     def __enter__(self: StartedT) -> StartedT:
@@ -340,8 +347,8 @@ class Children:
     ) -> Child:
         """Starts a process. Raises ProcessError.
 
-        base: the environment it begins with, None for ours. env: added to that. log: takes the output,
-        appended.
+        base: its environment, None for a copy of this process's. env: added to base. log: a file to which the
+        output is appended. echo: is called with each line of output. stdin: whether send_json can be used.
         """
         self._start_watchdog()
         try:
@@ -360,36 +367,26 @@ class Children:
         except OSError as error:
             raise ProcessError(f"{name} could not be started: {error}") from error
         self._tell_watchdog(f"+{popen.pid}")
-        child = Child(name, popen, log, echo)
+        child = Child(name, popen, log, echo, self._forget)
         self._children.append(child)
         return child
-
-    def stop_one(self, child: Child, timeout_s: float = STOP_TIMEOUT_S) -> int:
-        code = child.stop(timeout_s)
-        self._forget(child)
-        return code
-
-    def kill_one(self, child: Child) -> int:
-        code = child.kill()
-        self._forget(child)
-        return code
 
     def stop(self) -> None:
         """Stops every child, newest first, then the watchdog; a second Ctrl-C kills what is left."""
         try:
             while self._children:
-                self.stop_one(self._children[-1])
+                self._children[-1].stop()
         finally:
             while self._children:
-                self.kill_one(self._children[-1])
+                self._children[-1].kill()
             if self._watchdog:
                 self._watchdog.communicate()  # closes the pipe, with no group left in it
                 self._watchdog = None
 
     def _forget(self, child: Child) -> None:
-        if child in self._children:  # else stop() was here before
+        if child in self._children:  # not yet by an earlier stop()
             self._children.remove(child)
-        self._tell_watchdog(f"-{child.pid}")
+            self._tell_watchdog(f"-{child.pid}")
 
     def _start_watchdog(self) -> None:
         if self._watchdog is None:

@@ -1,13 +1,13 @@
-"""A TCP proxy in our hands: what a bad network does to a connection, on command.
+"""A TCP proxy that does to a connection, on command, what a bad network does.
 
     with Proxy(broker.port) as proxy:
         pile = sim_pile(system, mqtt_url=proxy.url)
         proxy.cut()          # every connection ends, new ones are refused
         proxy.mend()
-        proxy.stall()        # half-open: bytes vanish into buffers, nobody hears of it
+        proxy.stall()        # half-open: bytes stay in buffers, and neither side notices
         proxy.rewrite = lambda direction, packet: [packet, packet]     # every MQTT packet twice
 
-"up" is from the client to the server, "down" the other way.
+"up" is from the client to the server, "down" in the other direction.
 """
 
 from __future__ import annotations
@@ -66,11 +66,13 @@ class Proxy:
         self._call(self._cut(refuse=True))
 
     def drop(self) -> None:
-        """Ends every connection; new ones are welcome."""
+        """Ends every connection and accepts new ones."""
         self._call(self._cut(refuse=False))
 
     def cut_after(self, bytes_up: int) -> None:
-        """Ends the connection after `bytes_up` more bytes upward, in the middle of whatever it says."""
+        """Ends the connection after `bytes_up` more bytes upward, in the middle of a packet if it falls
+        there.
+        """
         self._cut_up_after = self.bytes_up + bytes_up
 
     def stall(self, direction: str = "both") -> None:
@@ -137,7 +139,7 @@ class Proxy:
                 self._pump(far_reader, writer, "down", self._count_down),
             )
         except OSError:
-            pass  # one side is gone; the other follows below
+            pass  # one side has closed; the other is closed below
         finally:
             self._writers -= pair
             for one in pair:
@@ -180,7 +182,7 @@ class Proxy:
 
 
 def whole_packets(data: bytes) -> tuple[list[bytes], bytes]:
-    """(the MQTT packets that are whole, what is left of the next)."""
+    """(the complete MQTT packets, the rest)."""
     packets = []
     at = 0
     while (end := _packet_end(data, at)) is not None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One simulated pile: the firmware's own files under MicroPython's unix port, on boards/sim.
+"""One simulated pile: the firmware's own files under MicroPython's unix port, with boards/sim.
 
 JSON lines on stdin change its world ({"plug": false}, {"power_w": 0}, {"estop": true}, {"weld": true},
 {"meter": false}, ... each with "connector": n where it is not the first); JSON lines on stdout tell what the

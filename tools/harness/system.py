@@ -1,4 +1,4 @@
-"""The whole system as processes: broker, cloud, simulated piles. `make run`, the demo and the tests start it.
+"""The whole system as processes: broker, cloud, simulated piles. `make run`, the demo and the tests use it.
 
 with System(data) as system:
     pile = system.add_pile("PILE-1")
@@ -31,7 +31,7 @@ from tools.harness.processes import (
     on_a_free_port,
 )
 
-CLOUDS_OWN = ("RATELOCK_", "DATABASE_URL")  # how the names of its settings begin
+CLOUD_SETTINGS = ("RATELOCK_", "DATABASE_URL")  # prefixes of the cloud's settings
 
 # 0.80 electricity and 0.40 service a kWh by day, half of it by night.
 DEMO_RATE: dict[str, Any] = {
@@ -48,8 +48,8 @@ DEMO_RATE: dict[str, Any] = {
 
 
 def neutral_environment() -> dict[str, str]:
-    """Ours without the settings of a cloud: those of the shell we were started from are of another one."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(CLOUDS_OWN)}
+    """This process's environment without settings of a cloud, which would be those of another system."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(CLOUD_SETTINGS)}
 
 
 @dataclass(frozen=True)
@@ -147,13 +147,13 @@ class System(Started):
 
     def stop_cloud(self) -> None:
         if self.cloud:
-            self._children.stop_one(self.cloud)
+            self.cloud.stop()
             self.cloud = None
 
     def kill_cloud(self) -> None:
-        """As a power cut would."""
+        """SIGKILL, which stands for a power cut."""
         if self.cloud:
-            self._children.kill_one(self.cloud)
+            self.cloud.kill()
             self.cloud = None
 
     def cloud_environment(self) -> dict[str, str]:
@@ -184,7 +184,7 @@ class System(Started):
         try:
             Client(f"http://{self._http_host}:{port}").wait_until_up(child.check_alive)
         except BaseException as error:
-            self._children.stop_one(child)
+            child.stop()
             if isinstance(error, ApiError):
                 raise ProcessError(f"{error}\n{child.tail()}") from error
             raise
@@ -251,11 +251,11 @@ class System(Started):
         )
 
     def stop_pile(self, child: Child) -> int:
-        return self._children.stop_one(child)
+        return child.stop()
 
     def kill_pile(self, child: Child) -> int:
-        """As a power cut would."""
-        return self._children.kill_one(child)
+        """SIGKILL, which stands for a power cut."""
+        return child.kill()
 
     def wait_until_online(self, device_id: str, child: Child, timeout_s: float = 30) -> None:
         """Returns once the cloud shows the pile online. Raises ProcessError, at once if `child` ended."""

@@ -1,4 +1,4 @@
-"""Records every message that crosses a broker; what the demo looks at and the tests validate."""
+"""Records every message that crosses a broker. The demo reads it, and the tests validate it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Tap:
 
     def __init__(self, broker: Broker):
         self.seen: list[Seen] = []
-        self.strangers: list[str] = []  # topics that are none of ours
+        self.strangers: list[str] = []  # topics that are not of the wire
         self._changed = threading.Condition()
         self._subscribed = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
@@ -85,9 +85,9 @@ class Tap:
         timeout_s: float = 20,
         after: int = 0,
     ) -> Any:
-        """The JSON of the first message of that pile and topic that `matches`, seen or still to come.
+        """The JSON of the first message of that pile and topic that `matches`; waits for it.
 
-        after: how many of the messages seen so far do not count.
+        after: ignores this many of the first messages.
         """
         deadline = time.monotonic() + timeout_s
         looked_at = after

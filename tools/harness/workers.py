@@ -24,7 +24,7 @@ class Worker:
 
 
 class Workers(Started):
-    """`count` workers; the first is the system's own cloud, which outlives the others."""
+    """`count` workers. The first is the cloud of `system`, and ends last."""
 
     def __init__(self, data: Path, postgres: Postgres, count: int):
         self.database = postgres.new_database()
@@ -53,7 +53,7 @@ class Workers(Started):
             self.system.stop()
 
     def add(self, number: int) -> Worker:
-        """One more worker, on whatever port is free."""
+        """Starts one more worker on a free port."""
         child = self._children.start(
             f"worker {number}",
             [sys.executable, "-m", "cloud_stub", "serve"],
@@ -61,15 +61,15 @@ class Workers(Started):
             cwd=ROOT,
             log=self.system.data / f"worker{number}.log",
         )
-        said = child.wait_for_json(lambda line: "listening" in line, timeout_s=60)
-        worker = Worker(number, child, said["listening"].replace("0.0.0.0", HOST))
+        line = child.wait_for_json(lambda line: "listening" in line, timeout_s=60)
+        worker = Worker(number, child, line["listening"].replace("0.0.0.0", HOST))
         self.workers.append(worker)
         return worker
 
     def kill(self, worker: Worker) -> None:
-        """As a power cut would."""
+        """SIGKILL, which stands for a power cut."""
         self.workers.remove(worker)
-        self._children.kill_one(worker.child)
+        worker.child.kill()
 
 
 def wait_until_ready(worker: Worker) -> None:

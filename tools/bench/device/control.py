@@ -1,4 +1,4 @@
-"""A control step of one connector that charges, and an empty switch of the asyncio loop; µs, as JSON."""
+"""Times of a control step of a charging connector and of an empty asyncio switch: µs, as JSON."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ KEY = bytes(range(32))
 
 
 class Memory:
-    """A store that costs nothing: what is measured is the decision, not the flash."""
+    """A store in memory, because the decision is measured and not the flash."""
 
     def __init__(self):
         self._files = {}
@@ -86,7 +86,7 @@ def charging():
 
 
 def _cpu_us():
-    return time.clock() * 1_000_000  # of this process: others on the machine do not count
+    return time.clock() * 1_000_000  # CPU time of this process
 
 
 def step_us(with_record):
@@ -102,7 +102,7 @@ def step_us(with_record):
 
 
 def checkpoint_us():
-    """What a second of charging costs besides its ten steps: the reading kept and told."""
+    """Time per second of charging in addition to its ten steps: storing and reporting the reading."""
     controller, readings = charging()
     now_ms = controller.clock.now_ms
     begin = _cpu_us()

@@ -1,4 +1,4 @@
-"""The bare pile of the whole path: whatever comes is acknowledged and sent back, and nothing else.
+"""The baseline's pile: sends every message back and does nothing else.
 
 Arguments: port, password.
 """
@@ -9,13 +9,13 @@ import sys
 from net import mqtt_codec as codec
 from pile_protocol import topics
 
-UP = topics.topic("STICK", "up")
+UP = topics.topic("BASELINE", "up")
 
 sock = socket.socket()
 sock.connect(socket.getaddrinfo("127.0.0.1", int(sys.argv[1]))[0][-1])
 sock.setsockopt(6, 1, 1)
-sock.write(codec.connect("stick echo", "cloud", sys.argv[2], 600, topics.topic("STICK", "will"), b"-"))
-sock.write(codec.subscribe(1, [topics.topic("STICK", "down")]))
+sock.write(codec.connect("baseline echo", "cloud", sys.argv[2], 600, topics.topic("BASELINE", "will"), b"-"))
+sock.write(codec.subscribe(1, [topics.topic("BASELINE", "down")]))
 decoder = codec.Decoder()
 packet_id = 0
 while True:

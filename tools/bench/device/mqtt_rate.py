@@ -23,7 +23,7 @@ PAYLOAD = b"x" * 200
 kind, port, password, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 
 
-def tell(publish_us, trips_us):
+def report(publish_us, trips_us):
     trips_us.sort()
     print(json.dumps({"rate": count * 1_000_000 / publish_us, "trip": trips_us[len(trips_us) // 2]}))
 
@@ -50,7 +50,7 @@ async def ours():
         await client.publish(BACK, PAYLOAD, 1)
         await came.wait()
         trips_us.append(time.ticks_diff(time.ticks_us(), begin))
-    tell(publish_us, trips_us)
+    report(publish_us, trips_us)
 
 
 class Bare:
@@ -59,7 +59,7 @@ class Bare:
     def __init__(self):
         self._socket = socket.socket()
         self._socket.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
-        self._socket.setsockopt(6, 1, 1)  # TCP_NODELAY, or Nagle is what gets measured
+        self._socket.setsockopt(6, 1, 1)  # TCP_NODELAY: without it the row would measure Nagle's algorithm
         self._stream = self._socket.makefile("rwb") if hasattr(self._socket, "makefile") else self._socket
         self._id = 0
         body = (
@@ -128,7 +128,7 @@ def bare():
         if not client.publish(BACK):
             client.wait()
         trips_us.append(time.ticks_diff(time.ticks_us(), begin))
-    tell(publish_us, trips_us)
+    report(publish_us, trips_us)
 
 
 if kind == "ours":

@@ -1,4 +1,4 @@
-"""A bill of 96 price steps against the same sum in bare integers; microseconds each, printed as JSON."""
+"""Times of a bill of 96 price steps and of the same sum in bare integers: µs each, as JSON."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ def make():
 
 
 def bare_total(rate, energies):
-    """What is owed, and nothing else."""
+    """The total only."""
     steps = rate["steps"]
     cost = 0
     for index, mwh in energies:
@@ -32,7 +32,7 @@ def bare_total(rate, energies):
 
 
 def bare_lines(rate, energies):
-    """What is owed, and each line's whole part of it: a bill without the fair rounding of its lines."""
+    """The total and the lines, without the rounding that makes the lines add up to the total."""
     steps = rate["steps"]
     amounts = []
     for index, mwh in energies:
@@ -51,7 +51,7 @@ def ours_total(rate, energies):
 
 
 def _cpu_us():
-    return time.clock() * 1_000_000  # of this process: others on the machine do not count
+    return time.clock() * 1_000_000  # CPU time of this process
 
 
 def took_us(work, rate, energies):
@@ -63,7 +63,7 @@ def took_us(work, rate, energies):
 
 rate, energies = make()
 if pricing.bill(rate, energies)[0] != bare_lines(rate, energies)[0]:
-    raise ValueError("the stick adds up to something else")
+    raise ValueError("the baseline adds up to something else")
 print(
     json.dumps(
         {

@@ -1,4 +1,4 @@
-"""What one order programs into littlefs: bytes and erases for the order itself, and for an hour of charging.
+"""Bytes and erases that one order programs into littlefs: for the order itself, and for an hour of charging.
 
 Arguments: hours. The controller runs on a RAM disk of 4 KB blocks, its clock by hand. Prints JSON.
 """
@@ -20,7 +20,7 @@ BLOCKS = 256
 
 
 class Counting:
-    """A block device that counts what littlefs asks of it."""
+    """A block device that counts the operations of littlefs."""
 
     def __init__(self):
         self._data = bytearray(BLOCKS * BLOCK_BYTES)

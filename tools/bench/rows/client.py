@@ -1,4 +1,4 @@
-"""The pile's own MQTT client against the protocol done bare over a blocking socket."""
+"""The pile's own MQTT client against the bare protocol over a blocking socket."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tools.bench.figures import Figure, interleave
 from tools.harness.broker import Broker
 
 TITLE = "The pile's MQTT client"
-STICK = "umqtt.simple's protocol, bare over a socket"
+BASELINE = "umqtt.simple's protocol, bare over a socket"
 
 
 def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
@@ -20,16 +20,16 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             trips: dict[str, list[float]] = {"ours": [], "bare": []}
 
             def rate(kind: str, interpreter: machine.Interpreter = interpreter) -> float:
-                told = device_run.run(
+                result = device_run.run(
                     interpreter, "mqtt_rate", kind, broker.port, broker.cloud_password, count
                 )
-                trips[kind].append(told["trip"])  # noqa: B023 called within this turn of the loop
-                return told["rate"]
+                trips[kind].append(result["trip"])  # noqa: B023 called within this turn of the loop
+                return result["rate"]
 
             mine, bare = interleave(rounds, lambda: rate("ours"), lambda: rate("bare"))
             name = interpreter.name
-            figures.append(Figure(f"QoS 1 publishes, {name}", "1/s", mine, bare, STICK, at_least=0.5))
+            figures.append(Figure(f"QoS 1 publishes, {name}", "1/s", mine, bare, BASELINE, at_least=0.5))
             figures.append(
-                Figure(f"round trip, {name}", "µs", trips["ours"], trips["bare"], STICK, at_most=2)
+                Figure(f"round trip, {name}", "µs", trips["ours"], trips["bare"], BASELINE, at_most=2)
             )
     return figures

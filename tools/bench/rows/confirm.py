@@ -7,7 +7,7 @@ import secrets
 import time
 from pathlib import Path
 
-from tools.bench import bed, http_load, machine, whole_path
+from tools.bench import http_load, machine, testbed, whole_path
 from tools.bench.figures import Figure, interleave, percentile
 from tools.bench.swarm import Pile, Swarm
 from tools.harness.processes import ProcessError
@@ -23,14 +23,14 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     # A pile remembers the ids of 64 orders that could still be valid, and refuses the next: stay below.
     count = max(3, int(ORDERS_MAX * min(1, scale)) // rounds)
     interpreter = machine.interpreters()[-1]
-    with bed.database(data) as store:
-        identity = bed.register(store, ["CONFIRM-1"])[0]
+    with testbed.database(data) as store:
+        identity = testbed.register(store, ["CONFIRM-1"])[0]
     ours_ms: list[list[float]] = []
     bare_ms: list[list[float]] = []
     with (
         System(data) as system,
         Swarm(data / "swarm", system.broker.port, interpreter, SPEED) as swarm,
-        whole_path.running(system.broker, data, interpreter) as stick_port,
+        whole_path.running(system.broker, data, interpreter) as baseline_port,
     ):
         pile = swarm.add(identity)
 
@@ -39,7 +39,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             return percentile(ours_ms[-1], 50)
 
         def bare() -> float:
-            answers, _ = http_load.load(stick_port, whole_path.requests(count), 1)
+            answers, _ = http_load.load(baseline_port, whole_path.requests(count), 1)
             bare_ms.append([1000 * answer.took_s for answer in answers])
             return percentile(bare_ms[-1], 50)
 
@@ -49,17 +49,17 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         mine, nothing = interleave(rounds, ours, bare)
     worst = [percentile(samples, 99) for samples in ours_ms]
     worst_bare = [percentile(samples, 99) for samples in bare_ms]
-    stick = whole_path.STICK
+    baseline = whole_path.BASELINE
     return [
-        Figure("confirm to relay closed, p50", "ms", mine, nothing, stick, at_most=2),
-        Figure("confirm to relay closed, p99", "ms", worst, worst_bare, stick, at_most=2, limit=40),
+        Figure("confirm to relay closed, p50", "ms", mine, nothing, baseline, at_most=2),
+        Figure("confirm to relay closed, p99", "ms", worst, worst_bare, baseline, at_most=2, limit=40),
     ]
 
 
 def _confirm(system: System, pile: Pile) -> float:
     """Seconds from the request's first byte to the relay; returns when the next order can be taken."""
     rate_id = _free(system, pile.device_id)
-    closed = sum(1 for _ in pile.told("relay closed"))
+    closed = sum(1 for _ in pile.events_of("relay closed"))
     limits = {"energy_mwh": 1_000}
     body = {"device_id": pile.device_id, "connector": 1, "rate_id": rate_id, "limits": limits}
     key = secrets.token_hex(16)
@@ -70,7 +70,7 @@ def _confirm(system: System, pile: Pile) -> float:
         raise ProcessError(f"the order was refused: {answers[0].body!r}")
     deadline = time.monotonic() + ORDER_TIMEOUT_S
     while time.monotonic() < deadline:
-        seen = list(pile.told("relay closed"))
+        seen = list(pile.events_of("relay closed"))
         if len(seen) > closed:
             return (seen[-1]["at_us"] - began_us) / 1e6
         time.sleep(0.005)

@@ -8,7 +8,7 @@ from tools.bench import device_run, machine
 from tools.bench.figures import Figure
 
 TITLE = "Control step"
-STICK = "an empty asyncio loop switch"
+BASELINE = "an empty asyncio loop switch"
 ESP32_TIMES_SLOWER = 150
 PERIOD_MS = 100
 PERIOD_SHARE = 0.05
@@ -21,10 +21,10 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         switch = [run["switch"] for run in runs]
         name = interpreter.name
         figures += [
-            Figure(f"decide (step), {name}", "µs", [run["step"] for run in runs], switch, STICK),
-            Figure(f"decide and record, {name}", "µs", [run["cycle"] for run in runs], switch, STICK),
+            Figure(f"decide (step), {name}", "µs", [run["step"] for run in runs], switch, BASELINE),
+            Figure(f"decide and record, {name}", "µs", [run["cycle"] for run in runs], switch, BASELINE),
             Figure(
-                f"a second's checkpoint, {name}", "µs", [run["checkpoint"] for run in runs], switch, STICK
+                f"a second's checkpoint, {name}", "µs", [run["checkpoint"] for run in runs], switch, BASELINE
             ),
             Figure(
                 f"decide and record on an ESP32, estimated from {name}",

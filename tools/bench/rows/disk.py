@@ -1,4 +1,4 @@
-"""What an order leaves behind: in the cloud's database, and on the pile's flash."""
+"""Disk use of an order: bytes in the cloud's database, wear of the pile's flash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cloud_stub.db.engine import Store
 from cloud_stub.messaging.mqtt import Incoming
 from cloud_stub.settings import Settings
 from pile_protocol import topics
-from tools.bench import bed, device_run, machine
+from tools.bench import device_run, machine, testbed
 from tools.bench.figures import Figure
 from tools.bench.rows.meters import meter
 from tools.harness.processes import ProcessError
@@ -36,11 +36,11 @@ class _Acks:
 def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     count = max(PILES, int(2000 * scale))
     names = [f"DISK-{number:02}" for number in range(PILES)]
-    with bed.database(data) as store:
-        chains = {pile.device_id: bed.chain(pile) for pile in bed.register(store, names)}
-        metered = bed.charging_orders(store, names, max(1, count // 200))  # they go on running
+    with testbed.database(data) as store:
+        chains = {pile.device_id: testbed.chain(pile) for pile in testbed.register(store, names)}
+        metered = testbed.charging_orders(store, names, max(1, count // 200))  # they go on running
         empty = _size(store)
-        orders = bed.charging_orders(store, names, count)
+        orders = testbed.charging_orders(store, names, count)
         acks = _Acks()
         cloud = Cloud(Settings(data=data), acks)  # type: ignore[arg-type]
         cloud.writer.start()
@@ -82,7 +82,7 @@ def _wait(acks: _Acks, count: int) -> None:
 
 
 def _size(store: Store) -> int:
-    """Bytes of the database's own file, with everything in it."""
+    """Bytes of the database's file after a checkpoint of its log."""
     with store.reading.connect() as conn:
         conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()

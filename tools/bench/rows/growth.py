@@ -1,4 +1,4 @@
-"""What an order and a look at the console cost with a thousand to a million stored orders."""
+"""Cost of an order and of a view of the console with a thousand to a million stored orders."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cloud_stub.reports import fleet
 from cloud_stub.settings import Settings
 from cloud_stub.settlements import views as settlement_views
 from pile_protocol import topics
-from tools.bench import bed
+from tools.bench import testbed
 from tools.bench.figures import Figure
 from tools.harness.chain import Chain
 
@@ -44,7 +44,7 @@ _READY = {"connector": 1, "status": "Available", "fault": None, "plugged": True,
 
 
 class _Connected:
-    """A broker connection that takes everything: what is measured is the database."""
+    """A broker connection that accepts everything, because the database is measured."""
 
     connected = True
     _mid = 0
@@ -68,14 +68,14 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     beds: list[tuple[Cloud, Chain]] = []
     for size in sizes:
         folder = data / str(size)
-        with bed.database(folder) as store:
-            first = bed.register(store, names)[0]
+        with testbed.database(folder) as store:
+            first = testbed.register(store, names)[0]
             _fill(store, names, size)
         cloud = Cloud(Settings(data=folder), _Connected())  # type: ignore[arg-type]
         cloud.writer.start()
         cloud.jobs.start()  # as in a cloud that serves
         _come_online(cloud, names)
-        beds.append((cloud, bed.chain(first, seq=(size - 1) // PILES + 1)))
+        beds.append((cloud, testbed.chain(first, seq=(size - 1) // PILES + 1)))
     samples: dict[tuple[str, int], list[float]] = {}
     for _ in range(rounds):
         for size, (cloud, chain) in zip(sizes, beds, strict=True):
@@ -112,7 +112,7 @@ def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[
         cloud.writer.submit(lambda tx: tx.conn.execute(_FREE, {"this": row.order_id})).result()
 
     topic = topics.topic(names[0], topics.SETTLEMENT)
-    sealed = [chain.settled(order) for order in bed.charging_orders(cloud.store, names[:1], TIMES)]
+    sealed = [chain.settled(order) for order in testbed.charging_orders(cloud.store, names[:1], TIMES)]
 
     def settle() -> None:
         cloud.receiver.receive(Incoming(topic, sealed.pop(0), 1, 1, 0))
@@ -168,13 +168,13 @@ def _come_online(cloud: Cloud, names: list[str]) -> None:
 
 def _fill(store: Store, names: list[str], size: int) -> None:
     """Paid orders with their settlements; a page of settlements is flagged, and one in a thousand."""
-    message = bed.charging_orders(store, names[:1], 1)[0]
+    message = testbed.charging_orders(store, names[:1], 1)[0]
     for begin in range(0, size, CHUNK):
         rows, settled = [], []
         for number in range(begin, min(begin + CHUNK, size)):
             device_id = names[number % len(names)]
             order = message | {"device_id": device_id, "order_id": f"0{number:025}"}
-            rows.append(bed.order_row(order, "Paid") | {"total_minor": 350, "energy_mwh": 2_500_000})
+            rows.append(testbed.order_row(order, "Paid") | {"total_minor": 350, "energy_mwh": 2_500_000})
             settled.append(_settlement(order, number))
         with store.writing.begin() as conn:
             conn.execute(orders_table.insert(), rows)

@@ -8,31 +8,35 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pile_protocol import topics
-from tools.bench import bed
+from tools.bench import testbed
 from tools.bench.feeder import Feeder, packets
 from tools.bench.figures import Figure, interleave
 from tools.harness.processes import Children
 from tools.harness.system import System
 
 TITLE = "Settlement ingestion"
-STICK = "a paho subscriber that parses and stores nothing"
+BASELINE = "a paho subscriber that parses and stores nothing"
 PILES = 50
-STICK_TOPIC = topics.topic("{}", "stick")
-DONE = topics.topic("STICK", "done")
+BASELINE_TOPIC = topics.topic("{}", "baseline")
+DONE = topics.topic("BASELINE", "done")
 
 
 def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     count = max(PILES, int(4000 * scale))
     names = [f"INGEST-{number:03}" for number in range(PILES)]
-    with bed.database(data) as store:
-        piles = bed.register(store, names)
-        chains = {pile.device_id: bed.chain(pile) for pile in piles}
+    with testbed.database(data) as store:
+        piles = testbed.register(store, names)
+        chains = {pile.device_id: testbed.chain(pile) for pile in piles}
 
         def prepared() -> list[tuple[str, bytes]]:
-            orders = bed.charging_orders(store, names, count)
+            orders = testbed.charging_orders(store, names, count)
             return [(order["device_id"], chains[order["device_id"]].settled(order)) for order in orders]
 
-        with System(data) as system, stick(system, data, count, False), stick(system, data, count, True):
+        with (
+            System(data) as system,
+            baseline(system, data, count, False),
+            baseline(system, data, count, True),
+        ):
             answers = [topics.topic("+", topics.SETTLEMENT_ACK)]
 
             def ours() -> float:
@@ -43,7 +47,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
                     return count / feeder.feed(sent, count)
 
             def bare(kind: str) -> float:
-                sent = packets([(STICK_TOPIC.format(kind), sealed) for _, sealed in prepared()])
+                sent = packets([(BASELINE_TOPIC.format(kind), sealed) for _, sealed in prepared()])
                 with Feeder(system.broker, "feeder", [DONE]) as feeder:
                     return count / feeder.feed(sent, 1)
 
@@ -51,20 +55,20 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             mine, nothing = interleave(rounds, ours, lambda: bare("parse"))
             mine_too, each = interleave(rounds, ours, lambda: bare("commit"))
     return [
-        Figure("settlements ingested", "1/s", mine, nothing, STICK, at_least=0.7),
+        Figure("settlements ingested", "1/s", mine, nothing, BASELINE, at_least=0.7),
         Figure("settlements ingested", "1/s", mine_too, each, "a commit per message", at_least=4),
     ]
 
 
 @contextmanager
-def stick(system: System, data: Path, count: int, commits: bool, qos: int = 1) -> Iterator[None]:
+def baseline(system: System, data: Path, count: int, commits: bool, qos: int = 1) -> Iterator[None]:
     """The bare subscriber, for as long as the block."""
-    topic = STICK_TOPIC.format("commit" if commits else "parse")
-    argv = [sys.executable, "-m", "tools.bench.sticks.subscriber", "--port", str(system.broker.port)]
+    topic = BASELINE_TOPIC.format("commit" if commits else "parse")
+    argv = [sys.executable, "-m", "tools.bench.baselines.subscriber", "--port", str(system.broker.port)]
     argv += ["--topic", topic, "--answer", DONE, "--count", str(count), "--qos", str(qos)]
     if commits:
-        argv += ["--database", str(data / "stick.db")]
+        argv += ["--database", str(data / "baseline.db")]
     with Children() as children:
-        child = children.start("stick", argv, env={"STICK_PASSWORD": system.broker.cloud_password})
+        child = children.start("baseline", argv, env={"BASELINE_PASSWORD": system.broker.cloud_password})
         child.wait_for_line("ready")
         yield

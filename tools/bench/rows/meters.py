@@ -1,4 +1,4 @@
-"""Meter values of a thousand charging piles: as fast as they go, and at one a second each."""
+"""Meter values of a thousand charging piles: at full speed, and at one per second and pile."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pile_protocol import messages, topics
-from tools.bench import bed, swarm
+from tools.bench import swarm, testbed
 from tools.bench.feeder import Feeder, packets
 from tools.bench.figures import Figure, interleave
-from tools.bench.rows.ingest import DONE, STICK, STICK_TOPIC, stick
+from tools.bench.rows.ingest import BASELINE, BASELINE_TOPIC, DONE, baseline
 from tools.harness.processes import ProcessError
 from tools.harness.system import System
 
@@ -22,9 +22,9 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     piles = max(50, int(PILES * min(1, scale)))
     turns = max(2, int(10 * scale))  # as many seconds as lie between two values that are stored
     names = [f"METERS-{number:04}" for number in range(piles)]
-    with bed.database(data) as store:
-        bed.register(store, names)
-        running = bed.charging_orders(store, names, piles)
+    with testbed.database(data) as store:
+        testbed.register(store, names)
+        running = testbed.charging_orders(store, names, piles)
     at = running[0]["issued_at"]
     second = 0
 
@@ -38,7 +38,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         ]
 
     count = turns * piles
-    with System(data) as system, stick(system, data, count, False, qos=0):
+    with System(data) as system, baseline(system, data, count, False, qos=0):
         answers = [topics.topic(names[0], topics.TIME)]
 
         def ours() -> float:
@@ -49,7 +49,9 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
                 return count / feeder.feed(sent, 1)
 
         def bare() -> float:
-            sent = packets([one for _ in range(turns) for one in values(STICK_TOPIC.format("parse"))], qos=0)
+            sent = packets(
+                [one for _ in range(turns) for one in values(BASELINE_TOPIC.format("parse"))], qos=0
+            )
             with Feeder(system.broker, "feeder", [DONE]) as feeder:
                 return count / feeder.feed(sent, 1)
 
@@ -66,14 +68,14 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
                 )
                 memory.append(swarm.memory_bytes(pid) / 2**20)
     return [
-        Figure("meter values ingested", "1/s", mine, nothing, STICK, at_least=0.5),
+        Figure("meter values ingested", "1/s", mine, nothing, BASELINE, at_least=0.5),
         Figure(f"the cloud's cores, {piles} values a second", "cores", cores, limit=1),
         Figure("the cloud's memory meanwhile", "MiB", memory),
     ]
 
 
 def _cores(feeder: Feeder, pid: int, one_second: Callable[[], bytes], seconds: int) -> float:
-    """Cores used while every pile says one value a second; all of the process's threads."""
+    """Cores used at one value per second and pile, by all threads of the process."""
     began, used_s = time.monotonic(), swarm.cpu_s(pid)
     for number in range(seconds):
         feeder.send(one_second())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tools.bench import bed, http_load, machine, whole_path
+from tools.bench import http_load, machine, testbed, whole_path
 from tools.bench.figures import Figure, interleave
 from tools.bench.orderflow import Flow
 from tools.bench.swarm import Swarm
@@ -20,12 +20,12 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     piles = max(8, int(PILES * min(1, scale)))
     window_s = max(2.0, 6 * scale)
     interpreter = machine.interpreters()[-1]
-    with bed.database(data) as store:
-        identities = bed.register(store, [f"ORDERS-{number:03}" for number in range(piles)])
+    with testbed.database(data) as store:
+        identities = testbed.register(store, [f"ORDERS-{number:03}" for number in range(piles)])
     with (
         System(data) as system,
         Swarm(data / "swarm", system.broker.port, interpreter, SPEED) as swarm,
-        whole_path.running(system.broker, data, interpreter) as stick_port,
+        whole_path.running(system.broker, data, interpreter) as baseline_port,
     ):
         for identity in identities:
             swarm.add(identity)
@@ -37,10 +37,10 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 
         def bare() -> float:
             count = int(400 * window_s)
-            _, took_s = http_load.load(stick_port, whole_path.requests(count), CLIENTS)
+            _, took_s = http_load.load(baseline_port, whole_path.requests(count), CLIENTS)
             return count / took_s
 
         flow.run(CLIENTS, 1.0)
         mine, nothing = interleave(rounds, ours, bare)
     label = f"orders settled and stored, {CLIENTS} clients, {piles} piles"
-    return [Figure(label, "1/s", mine, nothing, whole_path.STICK, at_least=0.5)]
+    return [Figure(label, "1/s", mine, nothing, whole_path.BASELINE, at_least=0.5)]

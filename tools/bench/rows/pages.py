@@ -1,30 +1,30 @@
-"""What a phone asks for first: the page behind the QR code, and the pile's rate."""
+"""The first requests of a phone: the page behind the QR code and the pile's rate."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from tools.bench import bed, http_load
+from tools.bench import http_load, testbed
 from tools.bench.figures import Figure, interleave
 from tools.harness.processes import Children, ProcessError, free_port
 from tools.harness.system import System
 
 TITLE = "Page and rate"
-STICK = "a bare ASGI answer of the same size"
+BASELINE = "a bare ASGI answer of the same size"
 CLIENTS = 8
 
 
 def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     count = int(1500 * scale)
     figures = []
-    with bed.database(data) as store:
-        bed.register(store, ["PAGES-1"])
+    with testbed.database(data) as store:
+        testbed.register(store, ["PAGES-1"])
     with System(data) as system, Children() as children:
         port = free_port()
-        children.start("stick", [sys.executable, "-m", "tools.bench.sticks.asgi", str(port)]).wait_for_line(
-            "ready"
-        )
+        children.start(
+            "baseline", [sys.executable, "-m", "tools.bench.baselines.asgi", str(port)]
+        ).wait_for_line("ready")
 
         def rate_of(server_port: int, path: str) -> float:
             answers, took_s = http_load.load(server_port, [http_load.get(path)] * count, CLIENTS)
@@ -46,5 +46,5 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 
             mine, nothing = interleave(rounds, ours, bare)
             label = "GET " + path.replace("PAGES-1", "{id}")
-            figures.append(Figure(label, "1/s", mine, nothing, STICK, at_least=0.4))
+            figures.append(Figure(label, "1/s", mine, nothing, BASELINE, at_least=0.4))
     return figures

@@ -14,13 +14,13 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     figures = []
     for interpreter in machine.interpreters():
         runs = [device_run.run(interpreter, "pricing", max(50, int(1000 * scale))) for _ in range(rounds)]
-        for label, ours, stick, stick_name in (
+        for label, ours, baseline, baseline_name in (
             ("bill with its 192 lines", "bill", "bare_lines", "the same lines, unrounded, in bare integers"),
             ("total alone", "total", "bare_total", "the same sum in bare integers"),
         ):
             mine = [run[ours] for run in runs]
-            bare = [run[stick] for run in runs]
-            figures.append(Figure(f"{label}, {interpreter.name}", "µs", mine, bare, stick_name, at_most=3))
+            bare = [run[baseline] for run in runs]
+            figures.append(Figure(f"{label}, {interpreter.name}", "µs", mine, bare, baseline_name, at_most=3))
         bills, sums = [run["bill"] for run in runs], [run["bare_total"] for run in runs]
         figures.append(
             Figure(

@@ -1,4 +1,4 @@
-"""Settlements taken in by one, two and three workers of the cloud on one PostgreSQL, against one worker."""
+"""Settlements stored by one, two and three workers of the cloud on one PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cloud_stub.db.engine import Store
 from pile_protocol import topics
-from tools.bench import bed
+from tools.bench import testbed
 from tools.bench.feeder import Feeder, packets
 from tools.bench.figures import Figure
 from tools.harness.postgres import NoPostgres, Postgres
@@ -46,19 +46,21 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 def _fed(
     running: ExitStack, data: Path, postgres: Postgres, count: int, settlements: int
 ) -> Callable[[], float]:
-    """Starts the workers; what it returns gives them settlements and says how many they took a second."""
+    """Starts the workers; returns a function that sends them settlements and returns how many per second they
+    stored.
+    """
     workers = Workers(data, postgres, count)
     store = Store(workers.database_url)
     running.callback(store.close)
     store.migrate()
     names = [f"WORKERS-{number:03}" for number in range(PILES)]
-    chains = {pile.device_id: bed.chain(pile) for pile in bed.register(store, names)}
+    chains = {pile.device_id: testbed.chain(pile) for pile in testbed.register(store, names)}
     system = running.enter_context(workers).system
 
     def feed() -> float:
         sent = [
             (topics.topic(order["device_id"], topics.SETTLEMENT), chains[order["device_id"]].settled(order))
-            for order in bed.charging_orders(store, names, settlements)
+            for order in testbed.charging_orders(store, names, settlements)
         ]
         with Feeder(system.broker, "feeder", [topics.topic("+", topics.SETTLEMENT_ACK)]) as feeder:
             return settlements / feeder.feed(packets(sent), settlements)

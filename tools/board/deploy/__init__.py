@@ -1,5 +1,5 @@
-"""From this folder onto a board: what a pile is made of (image.py), the line to it (line.py), and the job."""
+"""Copies the firmware onto a board: its files (image.py), the serial line (line.py), the program."""
 
 
 class DeployError(Exception):
-    """It cannot go on; the text says why and what to do, in a sentence for the person at the terminal."""
+    """The text is one sentence for the person at the terminal: the cause and what to do."""

@@ -24,10 +24,10 @@ MAIN = "main.py"
 
 
 def check_board(about: About, board: Path) -> None:
-    """Raises DeployError where the board's MicroPython, or its chip, is not the one this pile is for."""
+    """Raises DeployError if the board's MicroPython is too old or its chip is not the one of the pile."""
     if about.name != "micropython":
         raise DeployError(f"the board runs {about.name}, not MicroPython: see `make flash`")
-    if about.version[:3] < OLDEST:  # an old one does not tell its chip either
+    if about.version[:3] < OLDEST:  # an old one does not report its chip either
         raise DeployError(
             f"the board has MicroPython {'.'.join(map(str, about.version[:3]))}, "
             f"{'.'.join(map(str, OLDEST))} or newer is needed: see `make flash`"
@@ -46,7 +46,7 @@ def check_board(about: About, board: Path) -> None:
 
 
 def twins(names: list[str], present: dict[str, list[str]]) -> list[str]:
-    """Sources on the board that would be run in place of what is copied: x.py goes before x.mpy."""
+    """Sources on the board that would run in place of a copied file, because x.py is found before x.mpy."""
     found = []
     for name in names:
         folder, _, base = name.rpartition("/")
@@ -57,18 +57,19 @@ def twins(names: list[str], present: dict[str, list[str]]) -> list[str]:
 
 
 def progress(done: int, total: int, name: str) -> None:
-    """One line that is drawn over and over on a terminal; a log gets a line for each file."""
+    """Overwrites one line on a terminal; prints one line for each file into a log."""
     if sys.stdout.isatty():
         filled = BAR_WIDTH * done // total
         text = f"  [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done:7} of {total} bytes  {name:34}"
-        # What is wider than the terminal cannot be drawn over: each step would leave a line behind.
+        # A line wider than the terminal would wrap, and could not be overwritten.
         print("\r" + text[: shutil.get_terminal_size().columns - 1], end="", flush=True)
 
 
 def copy(line: Line, files: dict[str, bytes]) -> int:
     """Copies what differs, compares all of it on the board. Returns how many files differed.
 
-    An interrupted copy leaves no mixture to run: main.py, which starts all, is gone till the rest is right.
+    main.py, which starts the firmware, is removed first and written last, so that after an interruption no
+    mixture of old and new files runs.
     """
     names = list(files)
     refuse_hidden(line, names)

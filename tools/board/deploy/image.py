@@ -1,7 +1,7 @@
-"""What a pile is made of: the files that boards/<board>/manifest.py lists, compiled for MicroPython.
+"""The files of a pile: those that boards/<board>/manifest.py lists, compiled for MicroPython.
 
-manifest.py is MicroPython's own language for freezing; it is the one list, also for what is copied, put into
-a ROMFS image or into package.json.
+manifest.py is written in MicroPython's language for frozen modules. It is the only list: for freezing, for
+copying, for a ROMFS image and for package.json.
 """
 
 from __future__ import annotations

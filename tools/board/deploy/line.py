@@ -1,8 +1,8 @@
-"""The line to a board: MicroPython's raw REPL over a serial port, by mpremote's own transport.
+"""The serial line to a board: MicroPython's raw REPL, by the transport of mpremote.
 
-mpremote as a library, not as a command: one connection for the whole job, no secret in any process list, and
-errors that can be told apart. A board is never soft-reset to get in (mpremote calls that `resume`): what runs
-is interrupted, and its relay opens on the way out.
+mpremote is used as a library, not as a command: one connection serves the whole job, no process list shows a
+secret, and each error has its own type. The board is not soft-reset first (mpremote: `resume`). Its program
+is interrupted, and opens the relay as it ends.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from mpremote.transport_serial import SerialTransport
 from tools.board.deploy import DeployError
 
 CHUNK_BYTES = 256
-READ_S = 2  # a line that says nothing for so long in the middle of an answer is dead
+READ_S = 2  # the longest pause in the middle of an answer
 ENTER_TRIES = 5
 ENTER_S = 3  # a pile takes up to a cycle to end
-SILENT_S = 10  # how long the board may work without a word
-# What a line can end with: cut off, gone, or noise in place of an answer.
+SILENT_S = 10  # how long the board may work without output
+# How a connection can fail: closed, port removed, or noise in place of an answer.
 _BROKEN = (TransportError, OSError, ValueError, SyntaxError, struct.error)
 _FULL = ("OSError: 28", "ENOSPC")  # MicroPython does not always know the name
 _FOLDER = 0x4000
@@ -54,7 +54,7 @@ def _hash(name):
 
 @dataclass(frozen=True)
 class About:
-    """What a board says of itself: sys.implementation, and sys.platform."""
+    """sys.implementation and sys.platform of the board."""
 
     version: tuple[int, ...]
     machine: str
@@ -97,7 +97,7 @@ class Line:
         return self
 
     def _why_closed(self, error: Exception) -> str:
-        """Why the port cannot be opened, as far as the system tells."""
+        """The reason why the port cannot be opened."""
         if not self._port:
             return "no PORT is given, such as /dev/ttyUSB0"
         if os.path.exists(self._port) and not os.access(self._port, os.R_OK | os.W_OK):
@@ -139,10 +139,12 @@ class Line:
     # -- what runs on the board
 
     def exec(self, code: str, silent_s: float = SILENT_S) -> str:
-        """What `code` prints there. silent_s: how long it may take without a word. Raises DeployError."""
+        """Runs `code` on the board; returns its output. silent_s: the longest time without output. Raises
+        DeployError.
+        """
         try:
-            said, failed = self._transport.exec_raw(code, timeout=silent_s)
-            text, why = said.decode(), failed.decode().strip()
+            output, failed = self._transport.exec_raw(code, timeout=silent_s)
+            text, why = output.decode(), failed.decode().strip()
         except _BROKEN as error:
             raise DeployError(f"{self._port}: {error}") from error
         if why:
@@ -151,9 +153,9 @@ class Line:
 
     def eval(self, expression: str) -> Any:
         """The value of an expression there, where it is a plain one."""
-        said = self.exec(f"print(repr({expression}))")
+        output = self.exec(f"print(repr({expression}))")
         try:
-            return ast.literal_eval(said.strip())
+            return ast.literal_eval(output.strip())
         except _BROKEN as error:
             raise DeployError(f"{self._port}: {error}") from error
 
@@ -205,15 +207,15 @@ class Line:
             if not self.exists(folder):
                 self.exec(f"os.mkdir({folder!r})")
 
-    def write(self, name: str, content: bytes, told: Callable[[int], None] = lambda _: None) -> None:
-        """Replaces a file as a whole: beside it first, then renamed over it. told: bytes written so far."""
+    def write(self, name: str, content: bytes, on_progress: Callable[[int], None] = lambda _: None) -> None:
+        """Replaces a file by a rename. on_progress: is called with the number of bytes written so far."""
         part = name + ".new"
         try:
             self.exec(f"import os\n_file = open({part!r}, 'wb')")
             for start in range(0, len(content), CHUNK_BYTES):
                 chunk = content[start : start + CHUNK_BYTES]
                 self.exec(f"_file.write({chunk!r})")
-                told(start + len(chunk))
+                on_progress(start + len(chunk))
             self.exec(f"_file.close()\nos.rename({part!r}, {name!r})")
         except DeployError as error:
             with contextlib.suppress(DeployError):  # the board may be gone
@@ -231,7 +233,7 @@ class Line:
     # -- the end
 
     def restart(self) -> None:
-        """As the reset button does; on a PC, where there is none, its process ends."""
+        """Resets the board. On a PC its process ends."""
         has_reset = self.exec("import machine\nprint(hasattr(machine, 'reset'))").strip() == "True"
         try:
             if has_reset:
@@ -246,7 +248,7 @@ class Line:
     def lines(self, quiet_s: float, most_s: float) -> list[str]:
         """What the board prints until it has been quiet for quiet_s, or at the latest after most_s.
 
-        A chip whose USB is its own goes away with the reset: its port is opened again when it is back.
+        The port of a chip with its own USB disappears at the reset, and is opened again when it is back.
         """
         text = b""
         began = last = time.monotonic()

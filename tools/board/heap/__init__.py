@@ -1,1 +1,1 @@
-"""How much heap the firmware takes, measured on a 32-bit MicroPython: see __main__.py."""
+"""Measures how much heap the firmware takes, on a 32-bit MicroPython: see __main__.py."""

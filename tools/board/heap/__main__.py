@@ -1,4 +1,4 @@
-"""`make heap`: what the firmware takes of a chip's heap, measured on a 32-bit MicroPython.
+"""`make heap`: measures how much of a chip's heap the firmware takes, on a 32-bit MicroPython.
 
 python -m tools.board.heap            the table by module, and the smallest heap for a whole order
 python -m tools.board.heap --check    only the budgets of tools/board/heap/budgets.json (`make check`)

@@ -1,4 +1,4 @@
-"""What importing each module of the firmware costs, and the budgets that hold it there."""
+"""Heap that the import of each module of the firmware takes, and the budgets for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from tools.board.heap.interpreters import BOARD, FACTOR_64, RIG, RIG_LINK, Inter
 BUDGETS = Path(__file__).parent / "budgets.json"
 LARGE_HEAP_BYTES = 4_000_000
 TIMEOUT_S = 60
-# MicroPython's own, imported first, so that nobody's cost depends on who is the first to need them.
+# Modules of MicroPython. They are imported first, so that they do not count for the first module that needs
+# them.
 BUILTIN = [
     "asyncio",
     "asyncio.core",
@@ -39,7 +40,7 @@ class Cost:
 
 
 def modules() -> list[str]:
-    """The modules that a pile imports, each after those that it needs itself: it is charged what it adds."""
+    """The modules that a pile imports, each after those that it imports itself."""
     files = {}
     for file, path in image.sources(image.board_folder(BOARD) / "manifest.py").items():
         files[file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")] = path
@@ -72,7 +73,7 @@ def _imports(name: str, path: Path) -> Iterator[str]:
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
-def _told(interpreter: Interpreter, form: Path, *names: str) -> str:
+def _rig_output(interpreter: Interpreter, form: Path, *names: str) -> str:
     """What the rig says of importing names. Paths are in the heap too: these are the same in any folder."""
     argv = interpreter.command(LARGE_HEAP_BYTES, form, "import", *names)
     at_home = {str(RIG): RIG_LINK, str(RIG / "run.py"): f"{RIG_LINK}/run.py", str(form): form.name}
@@ -84,20 +85,20 @@ def _told(interpreter: Interpreter, form: Path, *names: str) -> str:
 
 
 def rig_bytes(interpreter: Interpreter, form: Path) -> int:
-    """What is in the heap before the firmware comes."""
-    said = _told(interpreter, form)
-    found = re.search(r"^# base (\d+)$", said, re.MULTILINE)
+    """Bytes in the heap before the firmware is imported."""
+    output = _rig_output(interpreter, form)
+    found = re.search(r"^# base (\d+)$", output, re.MULTILINE)
     if not found:
-        raise DeployError(f"the rig says nothing: {said}")
+        raise DeployError(f"the rig says nothing: {output}")
     return int(found[1])
 
 
 def measure(interpreter: Interpreter, form: Path) -> list[Cost]:
     """One row a module, then the tables of names. Raises subprocess.SubprocessError."""
-    said = _told(interpreter, form, *BUILTIN, *modules())
+    output = _rig_output(interpreter, form, *BUILTIN, *modules())
     rows = re.findall(
         r"^# (\S+) (\d+)\n(?:# image \d+\n)?qstr pool: .*n_str_data_bytes=(\d+), n_total_bytes=(\d+)",
-        said, re.MULTILINE,
+        output, re.MULTILINE,
     )  # fmt: skip
     costs = []
     before_bytes = before_tables_bytes = first_tables_bytes = None
@@ -106,12 +107,13 @@ def measure(interpreter: Interpreter, form: Path) -> list[Cost]:
         if before_bytes is None or before_tables_bytes is None:
             first_tables_bytes = tables_bytes
         else:
-            # The tables of names double when they are full: that would hit whichever module came last.
+            # The tables of names double when they are full, which is not a cost of the module that fills
+            # them.
             grown = tables_bytes - before_tables_bytes
             costs.append(Cost(name, int(alloc) - before_bytes - grown))
         before_bytes, before_tables_bytes = int(alloc), tables_bytes
     if before_tables_bytes is None or first_tables_bytes is None:
-        raise DeployError(f"the rig says nothing: {said}")
+        raise DeployError(f"the rig says nothing: {output}")
     costs.append(Cost(QSTRS, before_tables_bytes - first_tables_bytes))
     return costs
 

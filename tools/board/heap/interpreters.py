@@ -1,4 +1,4 @@
-"""The MicroPython under measurement, and the firmware in the forms that it can have on a chip."""
+"""The MicroPython that is measured, and the firmware in the two forms that a chip can have it in."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The job that has to fit: order, charge, settlement, a lost broker, order and settlement again.
+"""The orders that must succeed in a small heap: order, charge, settlement, a lost broker, a second order.
 
-Piles with heaps of every size live through it side by side, against a real broker and cloud; the smallest
-that gets through is the answer. One more has heap in plenty and tells how much was alive, stage by stage.
+Piles with heaps of many sizes do them at the same time, with a real broker and cloud. The smallest heap that
+succeeds is the result. One more pile has a large heap and reports after each stage how many bytes were alive.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ class Story:
                 lines = [line for line in pile.child.lines if "Error" in line or "memory" in line]
                 pile.failed = f"{name}: {lines[-1] if lines else error}"
             if pile.watched:
-                told = [json.loads(line) for line in pile.child.lines if line.startswith('{"live_bytes"')]
-                pile.live_bytes[name] = max(each["live_bytes"] for each in told) - self._rig_bytes
+                reports = [json.loads(line) for line in pile.child.lines if line.startswith('{"live_bytes"')]
+                pile.live_bytes[name] = max(each["live_bytes"] for each in reports) - self._rig_bytes
 
     def _online(self, pile: _Pile) -> None:
         deadline = time.monotonic() + ONLINE_S
@@ -135,7 +135,7 @@ class Story:
             self._check(pile, deadline)
 
     def _check(self, pile: _Pile, deadline: float) -> None:
-        """Waits a moment. Raises ProcessError where waiting on is of no use."""
+        """Waits a moment. Raises ProcessError if no pile can still succeed."""
         pile.child.check_alive()
         if any("memory" in line for line in pile.child.lines):
             raise ProcessError("too little memory")

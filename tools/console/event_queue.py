@@ -1,4 +1,4 @@
-"""Between the thread that receives and the one that shows: bounded, in order, and it counts what it loses."""
+"""The queue between the receiving and the showing thread: bounded, in order; it counts what it drops."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def _weight(event: Event) -> int:
     return EVENT_BYTES + (len(event.payload) if isinstance(event, Message) else 0)
 
 
-class Handoff:
-    """Holds at most `limit_bytes` of events. `lost` counts the messages that found it full."""
+class EventQueue:
+    """Holds at most `limit_bytes` of events. `lost` counts the messages dropped because it was full."""
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES):
         self.lost = 0
@@ -28,9 +28,9 @@ class Handoff:
         self._changed = threading.Condition()
 
     def put(self, event: Event, wait: bool = False) -> None:
-        """Adds an event. Full: a message is dropped and counted, or with `wait` has the caller wait.
+        """Adds an event. When the queue is full, a message is dropped, or with `wait` the caller waits.
 
-        News of the link is always taken.
+        A change of the link is always added.
         """
         weight = _weight(event)
         with self._changed:
@@ -61,7 +61,7 @@ class Handoff:
             return taken
 
     def end(self) -> None:
-        """Nothing more comes: what is in it can still be taken."""
+        """Ends the queue: nothing can be added any more, and what is in it can still be taken."""
         with self._changed:
             self.ended = True
             self._changed.notify_all()

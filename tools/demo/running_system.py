@@ -1,7 +1,7 @@
-"""The system that `make run` has up, as the demo uses it: looked at first, and left with one receipt more.
+"""The system that `make run` has started, as the demo uses it: checked first, left with one more receipt.
 
-The demo's pile on it is registered once and kept with its key in demo/ of the data folder, for the next demo;
-a second demo at the same time takes the next pile.
+The demo registers its pile there once and stores its key in demo/ of the data folder, for the next demo. A
+second demo at the same time takes another pile.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ SETTLE_TIMEOUT_S = 15
 OFFLINE_TIMEOUT_S = 20
 
 
-class NotForUs(Exception):
-    """The system that is up is not one to tell the story on; the text says why."""
+class NotUsable(Exception):
+    """The demo must not use this system; the text says why."""
 
 
-class Guest(System):
-    """A system that somebody else started and will end: only the piles started here are ours."""
+class RunningSystem(System):
+    """A system that another process has started and will end. Only the piles started here end here."""
 
     def __init__(self, data: Path, run: Run):
         super().__init__(
@@ -47,26 +47,26 @@ class Guest(System):
         self._run = run
 
     def start(self) -> None:
-        """Looks whether the system is one for us. Raises NotForUs, ApiError."""
+        """Checks that the demo can use the system. Raises NotUsable, ApiError."""
         if self._run.serves_others:
-            raise NotForUs(f"{' and '.join(self._run.serves_others)} may make it more than a trial")
+            raise NotUsable(f"{' and '.join(self._run.serves_others)} may make it more than a trial")
         if self._run.code != code_mark():
-            raise NotForUs("it runs other code than is here now; start it again")
+            raise NotUsable("it runs other code than is here now; start it again")
         if self.phone.get("/readyz").status != 200:
-            raise NotForUs("it does not reach its database or its broker")
+            raise NotUsable("it does not reach its database or its broker")
         try:
             answer = self.operator.get("/api/piles?limit=1")
         except OSError as error:
-            raise NotForUs(f"its operator token cannot be read ({error.strerror})") from error
+            raise NotUsable(f"its operator token cannot be read ({error.strerror})") from error
         if answer.status != 200:
-            raise NotForUs("the operator token here is not its own (RATELOCK_OPERATOR_TOKEN)")
+            raise NotUsable("the operator token here is not its own (RATELOCK_OPERATOR_TOKEN)")
 
     def flash_folder(self, device_id: str) -> Path:
-        """Beside the pile's key: neither is of use without the other."""
+        """Next to the pile's key, as each needs the other."""
         return self._folder(device_id) / "flash"
 
     def stop_pile(self, child: Child) -> int:
-        """Ends the pile; an order that an interrupted story has left on it is ended and settled first."""
+        """Ends the pile, after it has settled an order that an interrupted demo left open."""
         try:
             self._settle_open(child.name)
         except ApiError:  # the next demo will
@@ -83,7 +83,7 @@ class Guest(System):
 
     @contextmanager
     def pile(self, screen: Screen) -> Iterator[PileIdentity]:
-        """A pile that nobody else has meanwhile, offline and with nothing open. Raises NotForUs, ApiError."""
+        """A pile that no other demo uses, offline and without an open order. Raises NotUsable, ApiError."""
         for number in range(1, PILES_AT_ONCE + 1):
             device_id = f"DEMO-{number}"
             folder = self._folder(device_id)
@@ -99,13 +99,13 @@ class Guest(System):
                 if identity and self._is_clean(identity, screen):
                     yield identity
                     return
-        raise NotForUs(f"all of DEMO-1 to DEMO-{PILES_AT_ONCE} are in use or not ours")
+        raise NotUsable(f"all of DEMO-1 to DEMO-{PILES_AT_ONCE} are in use or not ours")
 
     def _folder(self, device_id: str) -> Path:
         return self.data / "demo" / device_id
 
     def _registered(self, device_id: str, kept: IO[str]) -> PileIdentity | None:
-        """The pile, registered where it is new; None where it was removed, or we have no key of it."""
+        """The pile, registered if it is new. None if it was removed or its key is not stored here."""
         known = self.phone.get(f"/api/piles/{device_id}")
         if known.code == "PileRemoved":
             return None
@@ -124,7 +124,7 @@ class Guest(System):
             return None
 
     def _is_clean(self, identity: PileIdentity, screen: Screen) -> bool:
-        """Whether it has nothing open any more: what a killed demo left on it is settled now."""
+        """Whether it has no open order. Settles the order that a killed demo has left open."""
         if self._is_online(identity.device_id):
             return False
         if not self._open_orders(identity.device_id):

@@ -1,4 +1,4 @@
-"""`--plain` and `--json`: one line for each message, for pipes and logs. Lines are safe to print anywhere."""
+"""`--plain` and `--json`: one line for each message. A line holds no control characters."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from tools.console import reading as readings
 from tools.console.capture import LinkChange
+from tools.console.formatting import clean, utc
 from tools.console.reading import Reading
 from tools.console.summary import UNKNOWN_MONEY, Money, summary
-from tools.console.words import clean, utc
 
 _MARKS = {
     readings.GOOD: "seal:good",

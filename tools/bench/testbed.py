@@ -1,4 +1,4 @@
-"""A system for one row: piles registered at once, straight in the database, before the cloud starts."""
+"""The system that a row measures. Its piles are in the database before the cloud starts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def database(data: Path) -> Iterator[Store]:
 
 
 def register(store: Store, names: Iterable[str], rate: dict[str, Any] = DEMO_RATE) -> list[PileIdentity]:
-    """Piles with a rate each. The broker learns of them when the cloud starts."""
+    """Registers piles with one rate each. The cloud adds them to the broker when it starts."""
     body = model.parse(rate)
     made = []
     with store.writing.begin() as conn:
@@ -53,7 +53,7 @@ def register(store: Store, names: Iterable[str], rate: dict[str, Any] = DEMO_RAT
 
 
 def charging_orders(store: Store, device_ids: list[str], count: int) -> list[dict[str, Any]]:
-    """`count` orders that run, spread over the piles: their messages, as the piles have them."""
+    """Makes `count` running orders, spread over the piles; returns their messages."""
     now = now_s()
     with store.writing.begin() as conn:
         rate_of = {device_id: versions.latest(conn, device_id) for device_id in device_ids}
@@ -102,5 +102,5 @@ def order_row(message: dict[str, Any], state: str) -> dict[str, Any]:
 
 
 def chain(pile: PileIdentity, seq: int = 0) -> Chain:
-    """The settlements of a pile that has no process; `seq` of them are there already."""
+    """The chain of settlements of a pile without a process, after its first `seq` settlements."""
     return Chain(pile.device_id, bytes.fromhex(pile.key), seq)

@@ -1,4 +1,4 @@
-"""A broker as a source: paho on its own thread, which comes back after every loss and says so."""
+"""A broker as a source of events: paho on its own thread, which reconnects and reports every loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from tools.console.capture import LinkChange, Message
 from tools.console.errors import ConsoleError
-from tools.console.handoff import Handoff
+from tools.console.event_queue import EventQueue
 
 _UNSPECIFIED = 0x80
 KEEPALIVE_S = 15
@@ -46,14 +46,14 @@ class Live:
 
     can_command = True
 
-    def __init__(self, address: Address, filters: list[str], handoff: Handoff):
+    def __init__(self, address: Address, filters: list[str], event_queue: EventQueue):
         """Raises ConsoleError where the CA file cannot be used."""
         self.name = address.url
         self.refused = threading.Event()  # the broker's own word at the latest attempt
         self._address = address
         self._filters = filters
-        self._handoff = handoff
-        self._said: tuple[bool, str] | None = None
+        self._event_queue = event_queue
+        self._last_change: tuple[bool, str] | None = None
         client = paho.Client(CallbackAPIVersion.VERSION2)
         if address.username is not None:
             client.username_pw_set(address.username, address.password)
@@ -82,7 +82,7 @@ class Live:
     def stop(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
-        self._handoff.end()
+        self._event_queue.end()
 
     def publish(self, topic: str, payload: bytes) -> bool:
         """Whether it could be handed to the broker at once; nothing is kept for a later connection."""
@@ -91,9 +91,9 @@ class Live:
         return self._client.publish(topic, payload, qos=1).rc == paho.MQTT_ERR_SUCCESS
 
     def _say(self, up: bool, text: str) -> None:
-        if (up, text) != self._said:  # a broker that stays away is news once
-            self._said = (up, text)
-            self._handoff.put(LinkChange(self.now_ms(), up, text))
+        if (up, text) != self._last_change:  # a broker that stays away is news once
+            self._last_change = (up, text)
+            self._event_queue.put(LinkChange(self.now_ms(), up, text))
 
     def _connected(self, client: paho.Client, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
         if reason.is_failure:
@@ -120,7 +120,7 @@ class Live:
             topic = message.topic
         except UnicodeDecodeError:  # MQTT forbids it; not every broker does
             topic = "(a topic that is not UTF-8)"
-        self._handoff.put(Message.arrived(self.now_ms(), topic, message.payload, message.retain))
+        self._event_queue.put(Message.arrived(self.now_ms(), topic, message.payload, message.retain))
 
 
 def _send_at_once(_client: Any, _userdata: Any, sock: Any) -> None:

@@ -1,4 +1,4 @@
-"""The top line: what is to be known at a glance, in as many words as the terminal has room for."""
+"""The top line: link, piles, power and faults, as much as the width of the terminal allows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from tools.console.formatting import clean, grouped, kw
 from tools.console.model import Model, Presence
 from tools.console.palette import Palette
-from tools.console.words import clean, grouped, kw
 
 _GAPS = ("   ", "  ")
 

@@ -1,6 +1,6 @@
-"""The whole path with nothing on it: HTTP, a durable commit, MQTT to a MicroPython, back, a commit, HTTP.
+"""The whole path without business logic: HTTP, a durable commit, MQTT to a MicroPython, back, a commit, HTTP.
 
-Arguments: HTTP port, MQTT port, database. One thread commits whatever has queued up, as the cloud's does.
+Arguments: HTTP port, MQTT port, database. One thread commits all that is queued, as the cloud's writer does.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from pile_protocol import topics
 
-DOWN = topics.topic("STICK", "down")
+DOWN = topics.topic("BASELINE", "down")
 
 http_port, mqtt_port, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 jobs: "queue.SimpleQueue[tuple[str, bytes, Callable[[], object]]]" = queue.SimpleQueue()
@@ -60,11 +60,11 @@ def opened(_client: paho.Client, _userdata: object, sock: Any) -> None:
 
 
 def connected(client: paho.Client, *_: object) -> None:
-    client.subscribe(topics.topic("STICK", "up"), 1)
+    client.subscribe(topics.topic("BASELINE", "up"), 1)
 
 
-mqtt = paho.Client(CallbackAPIVersion.VERSION2, client_id="stick path", manual_ack=True)
-mqtt.username_pw_set("cloud", os.environ["STICK_PASSWORD"])
+mqtt = paho.Client(CallbackAPIVersion.VERSION2, client_id="baseline path", manual_ack=True)
+mqtt.username_pw_set("cloud", os.environ["BASELINE_PASSWORD"])
 mqtt.max_inflight_messages_set(1000)
 mqtt.on_socket_open = opened
 mqtt.on_message = received

@@ -1,4 +1,4 @@
-"""Where the story is told: on the system that `make run` has up, else on one of the demo's own."""
+"""Chooses the system for the demo: the one that `make run` has started, else one of the demo's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.demo.guest import Guest, NotForUs
+from tools.demo.running_system import NotUsable, RunningSystem
 from tools.demo.screen import Screen
 from tools.harness.api_client import ApiError
 from tools.harness.broker import port_setting
@@ -19,15 +19,15 @@ from tools.run import Run, data_folder, running
 
 
 @dataclass(frozen=True)
-class Stage:
+class DemoSystem:
     system: System
     tap: Tap
     identity: PileIdentity  # registered, and not yet started
-    hint: bool = False  # whether to tell that `make run` would have kept the receipt
+    hint: bool = False  # whether to say that `make run` would keep the receipt
 
 
 @contextmanager
-def stage(screen: Screen) -> Iterator[Stage]:
+def choose(screen: Screen) -> Iterator[DemoSystem]:
     """Raises what the demo fails with: ApiError, ProcessError, TimeoutError, mosquitto.NoBroker."""
     with ExitStack() as held:
         data = data_folder().resolve()
@@ -35,33 +35,33 @@ def stage(screen: Screen) -> Iterator[Stage]:
         if run:
             yield _of_run(held, screen, data, run) or _own(held, screen)
         else:
-            stranger = _stranger()
-            if stranger:
-                screen.say("system", stranger)
-            yield _own(held, screen, hint=not stranger)
+            notice = _port_notice()
+            if notice:
+                screen.say("system", notice)
+            yield _own(held, screen, hint=not notice)
 
 
-def _of_run(held: ExitStack, screen: Screen, data: Path, run: Run) -> Stage | None:
-    """The stage on the system that is up; None, and the reason in one line, where it cannot be there."""
+def _of_run(held: ExitStack, screen: Screen, data: Path, run: Run) -> DemoSystem | None:
+    """The demo on the system of `make run`. None if that system cannot be used; prints the reason."""
     with ExitStack() as tried:
         try:
-            guest = Guest(data, run)
-            tried.enter_context(guest)
-            up = f"mosquitto on {guest.broker.url}, the cloud on {guest.base_url}"
+            system = RunningSystem(data, run)
+            tried.enter_context(system)
+            up = f"mosquitto on {system.broker.url}, the cloud on {system.base_url}"
             screen.say("system", f"`make run` is up: {up}")
-            identity = tried.enter_context(guest.pile(screen))
-            tap = Tap(guest.broker)
-        except (NotForUs, ApiError, ProcessError, TimeoutError, OSError) as error:
+            identity = tried.enter_context(system.pile(screen))
+            tap = Tap(system.broker)
+        except (NotUsable, ApiError, ProcessError, TimeoutError, OSError) as error:
             reason = str(error).partition("\n")[0]
-            screen.say("system", f"not told on the `make run` that is up: {reason}")
+            screen.say("system", f"the `make run` that is up is not used: {reason}")
             return None
         tried.callback(tap.close)
         held.enter_context(tried.pop_all())
-    return Stage(guest, tap, identity)
+    return DemoSystem(system, tap, identity)
 
 
-def _stranger() -> str | None:
-    """What to say where something else has the port of `make run`; nothing of it is touched."""
+def _port_notice() -> str | None:
+    """A notice for the case that another program has the port of `make run`; None if no program has it."""
     try:
         port = port_setting("RATELOCK_HTTP_PORT", 8080) or 0
     except ProcessError:  # it is not needed here
@@ -71,10 +71,10 @@ def _stranger() -> str | None:
     return f"what has port {port} is no `make run` over {data_folder()}: the demo leaves it alone"
 
 
-def _own(held: ExitStack, screen: Screen, hint: bool = False) -> Stage:
+def _own(held: ExitStack, screen: Screen, hint: bool = False) -> DemoSystem:
     data = held.enter_context(tempfile.TemporaryDirectory(prefix="ratelock-demo-"))
     system = held.enter_context(System(data))
     screen.say("system", f"mosquitto on {system.broker.url}, the cloud on {system.base_url}")
     tap = Tap(system.broker)
     held.callback(tap.close)
-    return Stage(system, tap, system.add_pile("PILE-1", name="Demo pile"), hint)
+    return DemoSystem(system, tap, system.add_pile("PILE-1", name="Demo pile"), hint)

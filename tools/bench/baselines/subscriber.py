@@ -1,6 +1,6 @@
-"""A bare paho subscriber: parses each message; with a database it also commits each before it acknowledges.
+"""A bare paho subscriber: parses each message and, with a database, commits each before it acknowledges.
 
-Publishes "done" to `answer` whenever `count` more have come.
+Publishes "done" to `answer` after every `count` messages.
 """
 
 import argparse
@@ -50,12 +50,12 @@ def connected(client: paho.Client, *_: object) -> None:
     client.subscribe(given.topic, given.qos)
 
 
-stick = paho.Client(CallbackAPIVersion.VERSION2, client_id="stick " + given.topic, manual_ack=True)
-stick.username_pw_set("cloud", os.environ["STICK_PASSWORD"])
-stick.max_inflight_messages_set(1000)
-stick.on_socket_open = opened
-stick.on_message = received
-stick.on_connect = connected
-stick.on_subscribe = lambda *_: print("ready", flush=True)
-stick.connect("127.0.0.1", given.port)
-stick.loop_forever()
+baseline = paho.Client(CallbackAPIVersion.VERSION2, client_id="baseline " + given.topic, manual_ack=True)
+baseline.username_pw_set("cloud", os.environ["BASELINE_PASSWORD"])
+baseline.max_inflight_messages_set(1000)
+baseline.on_socket_open = opened
+baseline.on_message = received
+baseline.on_connect = connected
+baseline.on_subscribe = lambda *_: print("ready", flush=True)
+baseline.connect("127.0.0.1", given.port)
+baseline.loop_forever()

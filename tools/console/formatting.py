@@ -1,4 +1,4 @@
-"""Numbers and untrusted text as a person at a terminal reads them. Whole numbers in, no float on the way."""
+"""Numbers and untrusted text as a terminal shows them. Takes whole numbers and makes no float of them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def kw(mw: int) -> str:
 
 
 def money(minor: int, currency: str | None, digits: int | None) -> str:
-    """148 -> 1.48 CNY; where nobody has told the currency yet, 148 minor"""
+    """148 -> 1.48 CNY; 148 minor if the currency is not known yet"""
     if currency is None or digits is None:
         return f"{minor:,} minor"
     return f"{fixed(minor, digits)} {currency}"
