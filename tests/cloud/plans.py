@@ -13,8 +13,8 @@ from cloud_stub.cloud import Cloud
 from cloud_stub.db.engine import Store
 from cloud_stub.db.tables import metadata
 
-# Those that grow with orders and messages. `piles` grows with what is registered; `rejects` is trimmed to some
-# thousand rows.
+# Those that grow with orders and messages. `piles` grows with what is registered; `rejects` is trimmed to
+# some thousand rows.
 GROWING = frozenset(("orders", "settlements", "meter_samples", "payments", "events", "rates", "outbox"))
 # A partial index holds what is open, not what was ever stored.
 PARTIAL = frozenset(

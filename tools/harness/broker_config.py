@@ -71,7 +71,7 @@ def config(listener: str) -> str:
 
 
 def acl() -> str:
-    """The cloud reaches every pile's topics and the count of drops; a device (username %u) only its own, each in its direction."""
+    """The cloud reaches every pile's topics; a device (username %u) only its own, each in its direction."""
     lines = [
         "# Written by tools/harness/broker.py at every start; changes made here are lost.",
         f"user {CLOUD_USER}",

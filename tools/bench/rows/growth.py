@@ -101,7 +101,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 
 
 def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[], object]]:
-    rate_ids = {name: registry.get(cloud.reader, name).rate_id for name in names}
+    rate_ids = {name: registry.get(cloud.reader, name).rate_id or "" for name in names}
 
     def confirm() -> None:
         name = secrets.choice(names[1:])  # the first has an order that runs: it lent its rate to all
