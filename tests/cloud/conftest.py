@@ -84,9 +84,9 @@ def link() -> FakeLink:
 
 
 @pytest.fixture
-def cloud(settings: Settings, link: FakeLink) -> Iterator[Cloud]:
+def cloud(settings: Settings, link: FakeLink, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     cloud = Cloud(settings, link)  # type: ignore[arg-type]
-    with plans.held(cloud):
+    with plans.held(cloud, monkeypatch):
         yield cloud
 
 

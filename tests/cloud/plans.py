@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, TextClause, event
 
 from cloud_stub.cloud import Cloud
+from cloud_stub.db import rows
 from cloud_stub.db.engine import Store
 from cloud_stub.db.tables import metadata
 
@@ -52,8 +55,15 @@ def is_scan(step: str, statement: str) -> bool:
 _known_to_be_good: set[str] = set()
 
 
+def _queries() -> Iterator[rows.Query[Any]]:
+    """Those of all modules of the cloud, which may have been prepared before."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("cloud_stub."):
+            yield from (each for each in vars(module).values() if isinstance(each, rows.Query))
+
+
 @contextmanager
-def held(cloud: Cloud) -> Iterator[None]:
+def held(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every statement that the cloud runs on SQLite meanwhile is held to that, once in a test run.
 
     Not what a test itself writes as text.
@@ -65,7 +75,19 @@ def held(cloud: Cloud) -> Iterator[None]:
         if not written and statement not in _known_to_be_good:
             seen[statement] = parameters[0] if many else parameters
 
+    class Noted(rows._Prepared):
+        """What a Query gives to the driver itself."""
+
+        def values(self, parameters: rows.Parameters) -> list[Any]:
+            found = super().values(parameters)
+            if self._sql not in _known_to_be_good:
+                seen[self._sql] = found
+            return found
+
     if cloud.store.is_sqlite:
+        monkeypatch.setattr(rows, "_Prepared", Noted)
+        for query in _queries():
+            query._prepared = None
         for engine in (cloud.store.grouping, cloud.store.reading):
             event.listen(engine, "before_cursor_execute", note)
     yield
