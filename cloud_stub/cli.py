@@ -135,10 +135,8 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
         )
         server = _Server(config, cloud, f"http://{host}:{port}")
         lines.start(cloud.threads)
-        try:
-            server.run([listener])
-        finally:
-            lines.stop()
+        server.run([listener])
+    lines.stop()
     return 0 if server.started and not server.died else 1
 
 
@@ -195,6 +193,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._cloud.hub.close()
         await super().shutdown(sockets)
+        lines.stop()  # a signal that ended the server ends the process right after this
 
 
 def _end_by_force() -> None:

@@ -46,8 +46,10 @@ class Lines:
         self._thread = threads.start("log", self._write_queued)
 
     def stop(self) -> None:
-        """Write what is queued, for FLUSH_S at most; later lines are written by the thread that logs."""
-        queued, self._queue = self._queue, None
+        """Write what is queued, for FLUSH_S at most. Later lines are written by the thread that logs, unless
+        stderr takes nothing: then they are dropped.
+        """
+        queued = self._queue
         if queued is None or self._thread is None or self._threads is None:
             return
         self._threads.expect_end("log")
@@ -56,6 +58,8 @@ class Lines:
         except queue.Full:
             return
         self._thread.join(FLUSH_S)
+        if not self._thread.is_alive():
+            self._queue = None
 
     def _write_queued(self) -> None:
         lines = self._queue
