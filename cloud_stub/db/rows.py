@@ -209,7 +209,7 @@ class Query(Generic[R]):
 
 
 class _Prepared:
-    """A statement as SQLite's driver takes it. `is_usable`: it has no list of parameters of varying length."""
+    """A statement as SQLite's driver takes it. `is_usable`: it has no list of varying length."""
 
     def __init__(self, statement: TypedReturnsRows[Unpack[_AnyColumns]], conn: Connection):
         compiled = statement.compile(dialect=conn.dialect)

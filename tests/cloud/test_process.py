@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from cloud_stub import logs
 from cloud_stub.base import log_lines
 from cloud_stub.base.threads import Threads
 from cloud_stub.cli import END_S
@@ -200,6 +201,14 @@ def test_a_thread_that_returns_early_is_dead_and_one_that_may_end_is_not():
     threads.expect_end("in time")
     threads.start("in time", lambda: None).join(WAIT_S)
     assert (ended, threads.alive()) == (["early"], {"early": False, "in time": False})
+
+
+@pytest.mark.parametrize("value", [2**80, "\ud800", object(), {1: 2}, b"\xff", float("nan")])
+def test_any_value_can_be_logged(value: Any):
+    assert json.loads(logs._as_json(None, "info", {"event": "said", "value": value}))["event"] in (
+        "said",
+        "'said'",
+    )
 
 
 def test_lines_beyond_the_queue_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch):

@@ -19,9 +19,10 @@ _HEAD = """\
 <!-- Written by `make bench`; the texts are tools/bench/summary.md and notes.md. -->
 # Performance
 
-{summary}Each row sets RateLock against a *baseline*: a small program (tools/bench) that uses the same parts with no
-business logic, in the same run, in turns. Only the ratios are to be compared between machines. A figure is
-the median of its rounds, the ratio the median of each round's own; in brackets the least and the most.
+{summary}Each row sets RateLock against a *baseline*: a small program (tools/bench) that uses the same parts
+with no business logic, in the same run, in turns. Only the ratios are to be compared between machines. A
+figure is the median of its rounds, the ratio the median of each round's own; in brackets the least and the
+most.
 
 """
 
