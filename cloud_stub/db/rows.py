@@ -167,6 +167,7 @@ class Query(Generic[R]):
         self._kind = kind
         self._prepared: _Prepared | None = None
         self._is_fixed = True
+        self._was_used = False
 
     def narrowed(self, statement: Select[Unpack[_AnyColumns]]) -> "Query[R]":
         """This query with further conditions, an order or a limit; its columns must be the same."""
@@ -200,8 +201,12 @@ class Query(Generic[R]):
         if not self._is_fixed or conn.dialect.name != "sqlite" or not conn.in_transaction():
             return None
         if self._prepared is None:
+            if not self._was_used:  # one that is made anew for each call is not worth it
+                self._was_used = True
+                return None
             self._prepared = _Prepared(self._statement, conn)
-            self._is_fixed = self._prepared.is_usable
+        if not self._prepared.is_usable:
+            return None
         try:
             return self._prepared.rows(conn, parameters or {}, self._kind)
         except (sqlite3.Error, KeyError):
