@@ -1,4 +1,4 @@
-"""The command line: serve, register a pile, print its label, set a rate, list orders.
+"""The command line: serve, register a pile, print its label, set a rate, list and close orders.
 
 Settings come from the environment.
 """
@@ -31,10 +31,11 @@ from .cloud import Cloud
 from .db.engine import Store
 from .db.writer import Transaction
 from .http import request_deadline
-from .http.operator import PileBody
+from .http.operator import ConnectorPowerBody, PileBody
 from .messaging.outbox import put_row
+from .orders import commands as order_commands
 from .orders import views as order_views
-from .orders.transitions import release_of_pile
+from .orders.transitions import lose_with_pile
 from .piles import labels, registry, removal
 from .piles.credentials import admit, revoke
 from .rates import model, versions
@@ -88,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
         "--force", action="store_true", help="also where settlements at the pile would be lost"
     )
     remove.set_defaults(command=_pile_remove)
+    power = pile.add_parser("power", help="set the most that a connector of a pile carries")
+    power.add_argument("device_id")
+    power.add_argument("watts", help="watts, or `default`: RATELOCK_CONNECTOR_POWER_W")
+    power.set_defaults(command=_pile_power)
     label = pile.add_parser("label", help="labels with the piles' QR codes, to print")
     label.add_argument("device_id", nargs="+")
     label.add_argument("--pdf", type=Path, metavar="FILE", help="sheets of A4, six labels each")
@@ -105,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     export = book.add_parser("export", help="print a pile's settlements as it sealed them, one a line")
     export.add_argument("device_id")
     export.set_defaults(command=_ledger_export)
+
+    order = commands.add_parser("order", help="one order").add_subparsers(required=True, metavar="COMMAND")
+    close = order.add_parser("close", help="end an order whose settlement is not expected any more")
+    close.add_argument("order_id")
+    close.add_argument("reason", help="kept with the order's events")
+    close.set_defaults(command=_order_close)
 
     orders = commands.add_parser("orders", help="list the newest orders, one JSON object a line")
     orders.add_argument("--limit", type=_how_many, default=50)
@@ -213,6 +224,17 @@ def _database(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
+@contextmanager
+def _idle_cloud(settings: Settings) -> Iterator[Cloud]:
+    """A cloud that is not started: a running one sends what this one puts into the outbox."""
+    cloud = Cloud(settings)
+    try:
+        cloud.store.migrate()
+        yield cloud
+    finally:
+        cloud.store.close()
+
+
 def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
     # The same checks as over HTTP, from the same model.
     body = PileBody(device_id=options.device_id, name=options.name, connectors=options.connectors)
@@ -225,13 +247,21 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _pile_remove(settings: Settings, options: argparse.Namespace) -> int:
-    with _database(settings) as store:
-        with store.writing.begin() as conn:
-            pile = removal.remove(
-                Transaction(conn), put_row, release_of_pile, options.device_id, options.force, now_s()
-            )
+    with _idle_cloud(settings) as cloud:
+        lose = lose_with_pile(cloud.context)
+        with cloud.store.writing.begin() as conn:
+            pile = removal.remove(Transaction(conn), put_row, lose, options.device_id, options.force, now_s())
         revoke(settings, options.device_id)
     _print({"device_id": options.device_id, "removed_at": pile.removed_at})
+    return 0
+
+
+def _pile_power(settings: Settings, options: argparse.Namespace) -> int:
+    watts = None if options.watts == "default" else int(options.watts) if options.watts.isdecimal() else -1
+    body = ConnectorPowerBody(power_w=watts)
+    with _database(settings) as store, store.writing.begin() as conn:
+        registry.set_connector_power(Transaction(conn), options.device_id, body.power_w)
+    _print({"device_id": options.device_id, "connector_power_w": body.power_w})
     return 0
 
 
@@ -287,6 +317,14 @@ def _orders(settings: Settings, options: argparse.Namespace) -> int:
     with _database(settings) as store, store.reading.connect() as conn:
         for order in order_views.list_orders(conn, order_views.OrderFilter(), options.limit):
             _print(order)
+    return 0
+
+
+def _order_close(settings: Settings, options: argparse.Namespace) -> int:
+    body = order_commands.CloseBody(reason=options.reason)
+    with _idle_cloud(settings) as cloud, cloud.store.writing.begin() as conn:
+        row = order_commands.close_order(Transaction(conn), cloud.context, options.order_id, body, now_s())
+        _print(order_views.list_item(row))
     return 0
 
 

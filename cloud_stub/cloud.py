@@ -45,7 +45,7 @@ class Cloud:
         self.operator_token = settings.read_operator_token()
         self.store = Store(settings.database)
         self.threads = Threads()
-        self.metrics = Metrics(states.STATES)
+        self.metrics = Metrics(states.STATES, states.EVENTS)
         self.metrics.registry.register(DatabaseGauges(self.store, settings.pile_silent_s // 2))
         self.writer = Writer(self.store.grouping, self.threads)
         self.writer.on_commit = self.metrics.committed

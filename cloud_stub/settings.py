@@ -7,6 +7,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .base.tokens import read_or_create_secret
 
+CONNECTOR_POWER_MIN_W, CONNECTOR_POWER_MAX_W = 100, 1_000_000_000
+
 
 class Settings(BaseSettings):
     """Defaults are those of one machine on its own; units are in the names.
@@ -45,6 +47,9 @@ class Settings(BaseSettings):
     expiry_grace_s: int = Field(default=5, ge=0, le=300)
     duration_s: int = Field(default=12 * 3600, ge=1, le=86_400)
     command_life_s: int = Field(default=300, ge=1, le=86_400)
+    # The most that a connector can carry, in watts, unless its pile has a value of its own. 43 kW is the
+    # strongest AC connector; a settlement that tells more is flagged.
+    connector_power_w: int = Field(default=50_000, ge=CONNECTOR_POWER_MIN_W, le=CONNECTOR_POWER_MAX_W)
     meter_sample_s: int = Field(default=10, ge=1, le=3600)
     duty_period_s: int = Field(default=1, ge=1, le=60)
     # How long a write may take from its request; past it the answer is 503 and nothing is done.
@@ -53,6 +58,10 @@ class Settings(BaseSettings):
     reread_ms: int = Field(default=500, ge=10, le=60_000)
     # A pile says something every 30 s: after so long a silence it is lost, whatever the broker thinks.
     pile_silent_s: int = Field(default=90, ge=10, le=86_400)
+    # So long after the latest end of an order, during which its pile sent nothing, the order is lost.
+    order_lost_after_s: int = Field(default=86_400, ge=60, le=31_536_000)
+    # For tests: an event that the state of its order does not know also raises.
+    raise_unknown_events: bool = False
     # Meter values of orders older than this are thinned, then dropped.
     meter_thin_after_days: int = Field(default=30, ge=1, le=36_500)
     meter_drop_after_days: int = Field(default=400, ge=1, le=36_500)

@@ -1,196 +1,213 @@
-"""The one place where the parts are put together: board, controller, link, light."""
+"""The pile at work: what the parts tell each other, and what becomes of an error.
+
+An error of the control cycle ends the program: relays open, and the watchdog resets the chip. An error of the
+network ends its connection only; the task begins again after a pause.
+"""
 
 import asyncio
 import gc
+import sys
 import time
 
 import board
 
-import config
 from drivers import patterns
 from lamp import Lamp
-from net.errors import LinkRefused, LinkUntrusted
-from net.link import Link, will
-from net.mqtt import Client, Options
-from net.transport import open_stream, tls_context
-from net.uplink import Uplink
-from pile.clock import NTP, Clock
-from pile.controller import Controller
-from pile.readings import Readings
-from pile.safety import Limits
-from pile_protocol import seal
-from shell import PERIOD_MS, Shell, open_all, read
+from net.errors import LinkDown, LinkNoMemory, LinkRefused, LinkUntrusted
+from net.transport import open_stream
+from shell import open_all
 
 FIRMWARE = "0.1.0"
-GC_STEP_BYTES = 8_192  # collected whenever so much was allocated, so that a small heap stays in one piece
-NTP_SERVER = "pool.ntp.org"  # of a pile on Wi-Fi whose configuration names none
+AGAIN_MS = 1_000  # the pause before a network task begins again; doubles up to the next
+AGAIN_MAX_MS = 60_000
+NO_MEMORY_MAX = 5  # connections in a row that fail for want of memory before the pile restarts ...
+NO_MEMORY_MS = 120_000  # ... but not sooner after its start
+TLS_RAM_BYTES = 32_000  # of the chip's own RAM, which a handshake takes for a moment
 
 
-class Vitals:
-    """What the status message tells of the interpreter; asked for rarely: counting the heap walks it."""
+class CannotStart(Exception):
+    """The text says what to do; `pattern` is what the light shows until the next reset."""
 
-    def __init__(self, shell):
-        self._shell = shell
-        self._free_min_bytes = gc.mem_free()
-
-    def __call__(self):
-        free_bytes = gc.mem_free()
-        self._free_min_bytes = min(self._free_min_bytes, free_bytes)
-        return free_bytes, self._free_min_bytes, self._shell.late_max_ms
+    def __init__(self, text, pattern):
+        super().__init__(text)
+        self.pattern = pattern
 
 
-def broker_context(broker):
-    """The TLS context of the configured CA; None without one. Raises ConfigError."""
-    if "ca" not in broker:
-        return None
-    try:
-        with open(broker["ca"], "rb") as file:
-            return tls_context(file.read())
-    except OSError:
-        raise config.ConfigError("there is no %s: provision this pile again" % broker["ca"])
-    except ValueError:
-        raise config.ConfigError("%s is not a certificate: provision this pile again" % broker["ca"])
+class Restart(Exception):
+    """The pile asks for a reset; the text says why."""
 
 
-def build_controller(settings, equipment, store):
-    """The controller, with every meter going on from its last durable reading."""
-    parts = [(Readings(), Limits(**one.limits)) for one in equipment]
-    clock = Clock(time.ticks_ms())
-    at = board.utc()
-    if at is not None:  # a watchdog's reset: an order that was running goes on at once
-        clock.tell(at, NTP)
-    controller = Controller(settings.device_id, settings.key, store, clock, parts, FIRMWARE)
-    for connector, one in zip(controller.connectors, equipment):
-        one.meter.restore(controller.journal.register_mwh(connector.number))
-        read(connector.readings, one)
-    return controller
+class Pile:
+    """The parts of one pile; assembly.py makes them."""
 
+    def __init__(self, controller, shell, lamp, broker, context):
+        self.controller = controller
+        self.shell = shell
+        self.lamp = lamp
+        self._broker = broker
+        self._context = context
+        self._heap_min_bytes = None
+        self._no_memory = 0  # connections in a row
+        self._restart = None  # why, as soon as no order runs
 
-def build_uplink(settings, controller, lamp, is_connected):
-    """(uplink, station); station is None where no Wi-Fi is configured. is_connected: to the broker."""
+    def connect_parts(self, client, link, uplink, station):
+        """The network's parts, which call back into this object. station: None without Wi-Fi."""
+        self.client = client
+        self.link = link
+        self.uplink = uplink
+        self.station = station
+        self.shell.on_cycle = self.after_cycle
 
-    def tell_time(at):
-        controller.clock.tell(at, NTP)
-        board.set_utc(at)
+    # -- what the parts call --------------------------------------------------------------------------------
 
-    def on_wifi(problem):
+    def after_cycle(self):
+        """After each control cycle. Raises Restart where one is due and no order runs."""
+        connectors = self.controller.connectors
+        self.link.poke()
+        self.lamp.step(connectors)
+        if self._restart and not [1 for connector in connectors if connector.order is not None]:
+            raise Restart(self._restart)
+
+    def receive(self, publish):
+        return self.link.receive(publish)
+
+    async def connect(self):
+        """A stream to the broker. Raises OSError."""
+        broker = self._broker
+        return await open_stream(broker["host"], broker["port"], self._context, self.uplink.name_server)
+
+    def on_broker(self, error):
+        """The connection is up (None), or was lost or refused."""
+        if error is not None and self._context and not isinstance(error, LinkRefused):
+            ram_bytes = board.memory()[1]
+            if ram_bytes is not None and ram_bytes < TLS_RAM_BYTES:  # whatever the error looks like
+                error = LinkNoMemory("too little memory for TLS: %d bytes are free" % ram_bytes)
+        self._no_memory = self._no_memory + 1 if isinstance(error, LinkNoMemory) else 0
+        self._restart = None
+        if self._no_memory >= NO_MEMORY_MAX and self.controller.clock.now_ms >= NO_MEMORY_MS:
+            self._restart = "%s, %d times in a row" % (error, self._no_memory)
+        if error is None:
+            self.lamp.trouble = None
+            board.log("connected to the broker")
+        elif self.uplink.ready.is_set():  # without a network, that is what to show
+            self.lamp.trouble = patterns.UNTRUSTED if isinstance(error, LinkUntrusted) else patterns.NO_BROKER
+            board.log("%s (%s:%d): %s" % (error, self._broker["host"], self._broker["port"], advice(error)))
+
+    def on_wifi(self, problem):
+        """The station has its network (None), or says why not."""
         if problem:
-            lamp.trouble = patterns.NO_WIFI
+            self.lamp.trouble = patterns.NO_WIFI
         else:  # the chip keeps its address for a while: a connection may have outlived the gap
-            lamp.trouble = None if is_connected() else patterns.NO_BROKER
-        board.log(problem or "Wi-Fi: connected to '%s'" % settings.wifi["ssid"])
-        uplink.wifi_changed()
+            self.lamp.trouble = None if self.client.up.is_set() else patterns.NO_BROKER
+        board.log(problem or "Wi-Fi: connected")
+        self.uplink.wifi_changed()
 
-    station = None
-    if settings.wifi:
-        import network
+    def vitals(self):
+        """What the shell knows for the status message. Counting the heap walks it, so this is called
+        rarely.
+        """
+        heap_bytes, ram_bytes, ram_min_bytes = board.memory()
+        if self._heap_min_bytes is None or heap_bytes < self._heap_min_bytes:
+            self._heap_min_bytes = heap_bytes
+        found = {
+            "heap_free_bytes": heap_bytes,
+            "heap_min_free_bytes": self._heap_min_bytes,
+            "ram_free_bytes": ram_bytes,
+            "ram_min_free_bytes": ram_min_bytes,
+            "late_max_ms": self.shell.late_max_ms,
+            "reset_cause": board.reset_cause(),
+            "wifi_rssi_dbm": self.station.rssi_dbm() if self.station else None,
+        }
+        return {name: found[name] for name in found if found[name] is not None}
 
-        from net.wifi import Station
+    # -- the supervisor -------------------------------------------------------------------------------------
 
-        station = Station(
-            network.WLAN(network.STA_IF), settings.wifi["ssid"], settings.wifi["password"], on_wifi
-        )
-    ntp_server = settings.ntp or (NTP_SERVER if station else None)
-    uplink = Uplink(station, ntp_server, tell_time, "ca" in settings.broker, board.log)
-    return uplink, station
+    async def run(self):
+        """Returns only by an error of the control cycle, or by Restart."""
+        tasks = [self.shell.run(), self.shell.follow()]
+        for part in (self.uplink, self.client, self.link, self.station):
+            if part:
+                tasks.append(self._keep(part))
+        await asyncio.gather(*tasks)
+
+    async def _keep(self, part):
+        """Runs a part of the network, and again after any error."""
+        wait_ms = AGAIN_MS
+        while True:
+            began_ms = time.ticks_ms()
+            try:
+                return await part.run()
+            except Exception as error:  # noqa: BLE001 - no error of the network may end a charge
+                board.log("network: %r; it begins again" % error)
+                sys.print_exception(error)  # pyright: ignore[reportAttributeAccessIssue]
+            self.client.drop(LinkDown("an error of the network"))
+            if time.ticks_diff(time.ticks_ms(), began_ms) > AGAIN_MAX_MS:
+                wait_ms = AGAIN_MS
+            await asyncio.sleep_ms(wait_ms)
+            wait_ms = min(2 * wait_ms, AGAIN_MAX_MS)
 
 
-def how_to_mend(error):
+def advice(error):
     """What a person can do about a LinkError."""
     if isinstance(error, LinkUntrusted):
         return "check the CA and the broker's name in the configuration, and the pile's clock"
     if isinstance(error, LinkRefused):
         return "provision this pile again, or register it at the cloud"
+    if isinstance(error, LinkNoMemory):
+        return "tried again by itself; the pile restarts when it goes on and no order runs"
     return "tried again by itself; check the address, and that the broker runs"
 
 
-def build_link(settings, context, controller, shell, uplink, lamp):
-    """(client, link) for the configured broker."""
-    broker = settings.broker
-
-    async def connect():
-        return await open_stream(broker["host"], broker["port"], context, uplink.name_server)
-
-    def on_change(error):
-        if error is None:
-            lamp.trouble = None
-            board.log("connected to the broker")
-        elif uplink.ready.is_set():  # without Wi-Fi that is what to tell
-            lamp.trouble = patterns.UNTRUSTED if isinstance(error, LinkUntrusted) else patterns.NO_BROKER
-            board.log("%s (%s:%d): %s" % (error, broker["host"], broker["port"], how_to_mend(error)))
-
-    options = Options(
-        seal.mqtt_client_id(settings.device_id, settings.key),
-        settings.device_id,
-        seal.mqtt_password(settings.key),
-        will(settings.device_id),
-        broker.get("keepalive_s", 30),
-        broker.get("backoff_max_ms", 30_000),
-    )
-    client = Client(options, connect, lambda publish: link.receive(publish), on_change, uplink.ready)
-    link = Link(client, controller, shell.cycle, Vitals(shell))
-    return client, link
-
-
-async def run(settings, context, controller, equipment, watchdog, lamp):
-    """The pile at work; returns only by an error."""
-    shell = Shell(controller, equipment, watchdog, getattr(board, "REST_MS", PERIOD_MS))
-    uplink, station = build_uplink(settings, controller, lamp, lambda: client.up.is_set())
-    client, link = build_link(settings, context, controller, shell, uplink, lamp)
-
-    def after_cycle():
-        link.poke()
-        lamp.step(controller.connectors)
-
-    shell.on_cycle = after_cycle
-    board.log("pile %s, firmware %s, board %s" % (settings.device_id, FIRMWARE, board.NAME))
-    if context is None and settings.broker["host"] != "127.0.0.1":
-        board.log("MQTT is not encrypted: provision this pile with the broker's CA")
-    tasks = [shell.run(), shell.follow(), uplink.run(), client.run(), link.run()]
-    if station:
-        tasks.append(station.run())
-    await asyncio.gather(*tasks)
-
-
-def start(equipment, lamp):
-    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep."""
+def start(equipment, lamp, room):
+    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep. room: a
+    list of
+    what is given back to the heap when all parts are there (main.py).
+    """
     watchdog = None
     try:
-        settings = config.load()
-        context = broker_context(settings.broker)
+        import assembly
+
+        # A pile that waits for its configuration must not be reset while somebody writes it, so the watchdog
+        # begins after it has been read; nor one that reads hundreds of settlements, so it begins after those.
+        # Where reading them fails, the watchdog is what starts anew.
+        parts = assembly.read_settings()
         try:
-            store = board.store()
-        except OSError as error:
-            board.log("the flash cannot be used (%r): remove the file that is in its way" % error)
-            return patterns.NO_FLASH
-        # Not before: a pile that waits for its configuration must not be reset while somebody writes it, nor
-        # one that reads hundreds of settlements. Where that fails, the watchdog is what begins anew.
-        try:
-            controller = build_controller(settings, equipment, store)
+            pile = assembly.assemble(parts, equipment, lamp, FIRMWARE)
         finally:
             watchdog = board.watchdog()
-        asyncio.run(run(settings, context, controller, equipment, watchdog, lamp))
-    except config.ConfigError as error:
+        pile.shell.watchdog = watchdog  # pyright: ignore[reportAttributeAccessIssue] - it begins without one
+        del assembly, parts
+        # Their heap is needed for more than a start.
+        for name in ("assembly", "config", "foreign", "pile.recovery"):
+            sys.modules.pop(name, None)
+        if room:
+            room.clear()
+        gc.collect()
+        asyncio.run(pile.run())
+    except CannotStart as error:
         board.log(str(error))
-        return patterns.NO_CONFIG
+        return error.pattern
+    except Restart as error:
+        board.log("the pile restarts: %s" % error)
+        return patterns.STARTING
     except KeyboardInterrupt:
         open_all(equipment)
         board.log("stopped from the console; the relays are open")
-        if watchdog:
-            watchdog.hand_over()
+        (watchdog or board.watchdog()).hand_over()
         return patterns.STARTING
     finally:
         open_all(equipment)
     return patterns.CRASHED
 
 
-def main():
+def main(room=None):
+    """Runs the pile until an error. room: see start()."""
     gc.collect()  # what the imports left behind
-    gc.threshold(getattr(board, "GC_STEP_BYTES", GC_STEP_BYTES))
+    gc.threshold(board.GC_STEP_BYTES)
     equipment = board.equipment()
     lamp = Lamp(board.indicator())
     pattern = patterns.CRASHED
     try:
-        pattern = start(equipment, lamp)
+        pattern = start(equipment, lamp, room)
     finally:
         lamp.keep(pattern)

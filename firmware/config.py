@@ -10,7 +10,6 @@ import json
 
 from pile_protocol import messages, seal
 from pile_protocol.errors import MessageError, ProtocolError
-from pile_protocol.fields import Int, Table, Text
 
 
 class ConfigError(Exception):
@@ -28,41 +27,27 @@ class Config:
         self.ntp = values.get("ntp")
 
 
-class _NetworkName:
+_TABLE = (
+    "{ device_id D key M broker { host t1..253p port n1..65535 ca? t1..64p keepalive_s? n1..3600"
+    " backoff_max_ms? n500..600000 } wifi? { password t0..63p } ntp? t1..253p }"
+)
+
+
+def _check_ssid(ssid):
     """The name of a Wi-Fi: text of any script, 1 to 32 bytes as UTF-8 (IEEE 802.11, SSID)."""
-
-    def check(self, path, value):
-        try:
-            fits = type(value) is str and 1 <= len(value.encode()) <= 32 and min(value) >= " "
-        except ValueError:  # half a character
-            fits = False
-        if not fits:
-            raise MessageError(path, "must be text of 1 to 32 bytes in UTF-8")
-
-
-def _table():
-    """Made when asked: it is needed once, and is a kilobyte of heap."""
-    return Table(
-        ("device_id", messages.DEVICE_ID),
-        ("key", Text(64, 64, messages.HEX)),
-        (
-            "broker",
-            Table(
-                ("host", Text(1, 253)),
-                ("port", Int(1, 65_535)),
-                ("ca?", Text(1, 64)),
-                ("keepalive_s?", Int(1, 3600)),
-                ("backoff_max_ms?", Int(500, 600_000)),
-            ),
-        ),
-        ("wifi?", Table(("ssid", _NetworkName()), ("password", Text(0, 63)))),
-        ("ntp?", Text(1, 253)),
-    )
+    try:
+        fits = type(ssid) is str and 1 <= len(ssid.encode()) <= 32 and min(ssid) >= " "
+    except ValueError:  # half a character
+        fits = False
+    if not fits:
+        raise MessageError("wifi.ssid", "must be text of 1 to 32 bytes in UTF-8")
 
 
 def check(values):
     """The Config of what a config.json says. Raises ProtocolError."""
-    messages.validate(_table(), values)
+    messages.validate(_TABLE, values)
+    if "wifi" in values:
+        _check_ssid(values["wifi"].get("ssid"))
     return Config(values)
 
 

@@ -1,27 +1,28 @@
-"""Files that hide a module of MicroPython: a stray asyncio.py in the root is imported in its place."""
+"""Files that hide a module of MicroPython: a file asyncio.py in the root is imported instead of asyncio."""
 
-import uos  # with the u, the file system is never asked
+import uos  # by this name the file system is never asked
 
 from drivers import patterns
 
 _NAMES = (
-    "asyncio", "binascii", "errno", "esp32", "gc", "hashlib", "io", "json", "machine", "micropython",
-    "network", "ntptime", "os", "random", "select", "socket", "ssl", "struct", "sys", "time", "tls", "vfs",
-)  # fmt: skip
+    "asyncio binascii errno esp32 gc hashlib io json machine micropython network ntptime os random select"
+    " socket ssl struct sys time tls vfs"
+)
 
 
 def found():
     """The names of such files and folders in the current folder."""
+    hidden = _NAMES.split()
     names = []
     for name in uos.listdir():
         module, _, kind = name.partition(".")
-        if module in _NAMES and kind in ("", "py", "mpy"):  # of a network.json there is nothing to import
+        if module in hidden and kind in ("", "py", "mpy"):  # a network.json is never imported
             names.append(name)
     return names
 
 
 def tell(board):
-    """Says so on the console and on the light, which stays so until the pile gets further."""
+    """Names them on the console, and shows NO_FLASH until the pile has started."""
     names = found()
     if not names:
         return

@@ -1,11 +1,13 @@
-"""What the status light is to say: a fault before a charge, a charge before what only the operator minds."""
+"""What the status light shows: a fault first, then a person's stop, a charge, and last what keeps the pile
+from
+its broker."""
 
 from drivers import patterns
 
 
 class Lamp:
     """indicator: the board's (drivers/contracts.py). trouble: the pattern of what keeps the pile from the
-    broker, None while nothing does.
+    broker; None while nothing does.
     """
 
     def __init__(self, indicator):
@@ -13,12 +15,12 @@ class Lamp:
         self._indicator = indicator
 
     def step(self, connectors):
-        """Once per control cycle."""
+        """Called once per control cycle."""
         self._indicator.show(choose(connectors, self.trouble))
         self._indicator.step()
 
     def keep(self, pattern):
-        """The program ends; the light goes on."""
+        """The program ends; the light goes on showing `pattern`."""
         self._indicator.show(pattern)
         self._indicator.step()
         self._indicator.keep()
@@ -26,16 +28,20 @@ class Lamp:
 
 def choose(connectors, trouble):
     """The pattern for the state of all connectors together."""
-    charging = stopped = False
+    charging = estop = stop = False
     for connector in connectors:
-        if connector.latch.fault:
+        if connector.fault:
             return patterns.FAULT
         if connector.readings.estop:
-            stopped = True
-        if connector.session is not None:
+            estop = True
+        if connector.readings.stop_button:
+            stop = True
+        if connector.order is not None:
             charging = True
-    if stopped:
+    if estop:
         return patterns.ESTOP
+    if stop:
+        return patterns.STOP_PRESSED
     if charging:
         return patterns.CHARGING
     return trouble or patterns.READY

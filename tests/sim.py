@@ -108,7 +108,7 @@ class SimPile:
             time.sleep(0.02)
 
     def wait_until_online(self, timeout_s: float = ONLINE_TIMEOUT_S) -> None:
-        self.wait_until(lambda view: view["online"] is True, timeout_s)
+        self.wait_until(lambda view: view["online"] and view["clock_set"], timeout_s)
 
     def _running(self) -> Child:
         if self.child is None:

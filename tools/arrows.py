@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"pile_protocol"},
     "main": {"config", "net", "pile", "pile_protocol", "drivers", "boards"},
     "cloud_stub": {"pile_protocol"},
-    "tools": {"cloud_stub", "config", "pile_protocol"},
+    "tools": {"cloud_stub", "config", "pile_protocol", "pile"},  # provision reads a pile's outbox
     "bench": {
         "tools",
         "cloud_stub",
@@ -99,7 +99,7 @@ CLOUD_ROOMS: dict[str, set[str]] = {
     "cloud": {
         *("jobs", "intake", "reports", "orders", "piles", "rates", "messaging", "db", "settings", "base"),
     },
-    "jobs": {"intake", "orders", "messaging", "db", "base"},
+    "jobs": {"intake", "orders", "piles", "messaging", "db", "base"},
     "intake": {"settlements", "orders", "piles", "rates", "messaging", "db", "base"},
     "reports": {"orders", "piles", "rates", "db", "base"},
     "settlements": {"orders", "piles", "messaging", "db", "base"},

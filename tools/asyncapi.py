@@ -168,7 +168,7 @@ def document() -> Schema:
         }
     composites = [value for value in {**vars(messages), **vars(wire)}.values() if id(value) in named]
     schemas = {named[id(value)]: schema("", value, named, top=True) for value in composites}
-    device_id = messages.DEVICE_ID
+    device_id = wire.DEVICE_ID
     return {
         "asyncapi": "3.0.0",
         "info": {

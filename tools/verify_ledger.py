@@ -4,9 +4,10 @@
     RATELOCK_DEVICE_KEY=<64 hex digits> python -m tools.verify_ledger ledger.jsonl
 
 Nothing of the cloud is asked or believed: each record must carry the seal of the pile's key, number and mac
-must follow the record before it, and the sealed last line must count them all. Whoever has the key could
-still make another ledger; `--last-seq`, the number of the pile's newest settlement as the pile itself tells
-it, holds against a ledger that was made shorter with the key.
+must follow the record before it, and the sealed last line must count them all. A settlement number 1 that
+follows none begins another chain (the pile's flash was erased); the last line tells where each chain ends.
+Whoever has the key could still make another ledger; `--last-seq`, the number of the pile's newest settlement
+as the pile itself tells it, holds against a ledger that was made shorter with the key.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,15 @@ class Broken(Exception):
 
 @dataclass
 class Chain:
-    """How far one pile's settlements have been proven."""
+    """How far one pile's settlements have been proven.
+
+    epochs: [last number, its mac] of each chain that ended.
+    """
 
     settlements: int = 0
     last_seq: int = 0
     last_mac: str | None = None
+    epochs: list[list[Any]] = field(default_factory=list)
     total_minor: int = 0
     energy_mwh: int = 0
     ended: bool = False
@@ -73,6 +78,9 @@ def _take(chains: dict[str, Chain], keys: Mapping[str, bytes], line: bytes) -> N
         _end(chain, value)
         return
     messages.validate(wire.SETTLEMENT, value)
+    if chain.last_seq and value["seq"] == 1 and value["prev_mac"] is None:
+        chain.epochs.append([chain.last_seq, chain.last_mac])
+        chain.last_seq, chain.last_mac = 0, None
     if value["seq"] != chain.last_seq + 1:
         raise Broken(f"settlement {value['seq']} follows settlement {chain.last_seq} of {device_id}")
     if value["prev_mac"] != chain.last_mac:
@@ -88,10 +96,15 @@ def _take(chains: dict[str, Chain], keys: Mapping[str, bytes], line: bytes) -> N
 
 
 def _end(chain: Chain, value: Mapping[str, Any]) -> None:
+    if chain.settlements:
+        chain.epochs.append([chain.last_seq, chain.last_mac])
     counted = (value.get("settlements"), value.get("last_seq"), value.get("last_mac"))
-    if counted != (chain.settlements, chain.last_seq, chain.last_mac):
+    # Exports of earlier clouds have no member `epochs`: there was one chain.
+    epochs = value.get("epochs", [list(counted[1:])] if chain.settlements else [])
+    if counted != (chain.settlements, chain.last_seq, chain.last_mac) or epochs != chain.epochs:
         raise Broken(
-            f"the last line counts {counted[0]} settlements up to {counted[1]}, here are {chain.settlements}"
+            f"the last line counts {counted[0]} settlements up to {counted[1]} in {len(epochs)} chains,"
+            f" here are {chain.settlements} in {len(chain.epochs)}"
         )
     chain.ended = True
 
@@ -138,8 +151,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     for device_id, chain in chains.items():
         print(
-            f"{device_id}: {chain.settlements} settlements, {chain.energy_mwh} mWh,"
-            f" {chain.total_minor} minor units: complete and unaltered"
+            f"{device_id}: {chain.settlements} settlements in {len(chain.epochs)} chains,"
+            f" {chain.energy_mwh} mWh, {chain.total_minor} minor units: complete and unaltered"
         )
     return 0
 

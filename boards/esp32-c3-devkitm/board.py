@@ -8,15 +8,16 @@ from machine import Pin
 
 NAME = "esp32-c3-devkitm"
 
-RELAY = 6
+RELAY = 10  # not 4 to 7: they belong to JTAG until the program runs, and 6 is pulled up
 RELAY_CLOSED_LEVEL = 1  # 0: a relay module that switches on when its input is pulled to ground
 RS485_TX = 4
 RS485_RX = 5
 RS485_DE = 7  # None for a transceiver that finds its direction by itself
-PLUG = 10  # to ground while a vehicle is plugged in
+PLUG = 6  # to ground while a vehicle is plugged in
 ESTOP = 3  # normally closed, to ground; the residual current device's signal contact in series with it
-NTC = 0  # 10 kohm to 3.3 V, NTC 10 kohm to ground
-LED = 1
+STOP_BUTTON = 2  # to ground while pressed; 10 kohm to 3.3 V, because it is a strapping pin
+NTC = 0  # 15 kohm to 3.3 V; NTC 10 kohm and 39 kohm to ground
+LED = 1  # may be the lamp of the stop button
 
 METER_ADDRESS = 1
 METER_BAUD = 2400  # as set on the meter
@@ -26,15 +27,21 @@ LIMITS = {"max_current_ma": 35_000, "max_temperature_c": 80}
 
 
 def outputs_safe():
-    """Opens the relay; boot.py's first act, so it imports nothing more than it needs."""
+    """Opens the relay; boot.py's first act, so it needs nothing but `machine`."""
     Pin(RELAY, Pin.OUT, value=1 - RELAY_CLOSED_LEVEL)
+
+
+outputs_safe()  # before any driver is imported
+
+from drivers.esp32.board import *  # noqa: E402, F403
 
 
 def equipment():
     from drivers.equipment import Equipment
-    from drivers.esp32.inputs import Inputs, Ntc, estop, plug
+    from drivers.esp32.inputs import estop, plug, stop_button
     from drivers.esp32.modbus import Bus
     from drivers.esp32.modbus_meter import SDM120, ModbusMeter
+    from drivers.esp32.ntc import Ntc
     from drivers.esp32.relay import Relay
 
     bus = Bus(1, METER_BAUD, RS485_TX, RS485_RX, RS485_DE, METER_PARITY)
@@ -42,42 +49,16 @@ def equipment():
         Equipment(
             Relay(RELAY, RELAY_CLOSED_LEVEL),
             ModbusMeter(bus, METER_ADDRESS, SDM120, MAX_POWER_W),
-            Inputs(plug(PLUG), estop(ESTOP), None, Ntc(NTC)),
-            LIMITS,
+            plug=plug(PLUG),
+            estop=estop(ESTOP),
+            stop_button=stop_button(STOP_BUTTON),
+            thermometer=Ntc(NTC),
+            limits=LIMITS,
         )
     ]
-
-
-def store():
-    from drivers.files import FileStore
-
-    return FileStore("flash")
-
-
-def watchdog():
-    from drivers.esp32.watchdog import Watchdog
-
-    return Watchdog()
 
 
 def indicator():
     from drivers.esp32.indicator import Led
 
     return Led(LED)
-
-
-def set_utc(at):
-    from drivers.esp32 import rtc
-
-    rtc.set_utc(at)
-
-
-def utc():
-    from drivers.esp32 import rtc
-
-    return rtc.utc()
-
-
-def log(text):
-    """One line for whoever watches the serial console."""
-    print(text)

@@ -11,73 +11,65 @@ NAME = "esp32-relay-x4"
 RELAYS = (32, 33, 25, 26)
 RELAY_CLOSED_LEVEL = 1
 METER_PULSES = (18, 19, 21, 22)  # S0+ of each socket's meter, S0- to ground
+STOP_BUTTONS = (4, 35, 36, 39)  # of each socket, to ground while pressed; 35, 36, 39: with 10 kohm to 3.3 V
 ESTOP = 27  # normally closed, to ground; one for all four
 RESIDUAL = 13  # the residual current device's signal contact, normally closed, to ground; one for all four
-NTC = 34  # 10 kohm to 3.3 V, NTC 10 kohm to ground, in the enclosure
+NTC = 34  # 15 kohm to 3.3 V; NTC 10 kohm and 39 kohm to ground, in the enclosure
 LED = 23
 
 IMP_PER_KWH = 1000  # printed on the meters
 MAX_POWER_W = 2_000  # of one socket
-# "Full" must outlast two pulses at full_power_mw (15 W unless told): 2 x 3,600,000 s / (imp x W).
-LIMITS = {"max_temperature_c": 70, "full_power_mw": 8_000, "full_after_ms": 960_000}
+FEED_MA = 16_000  # what the breaker ahead of all four sockets carries for long
+RATED_MA = 4_000  # of each socket's fuse; an order that would take the sum beyond FEED_MA is refused
+# "Full" must outlast two pulses at full_power_mw: 2 x 3,600,000 s / (imp x W).
+LIMITS = {
+    "max_temperature_c": 70,
+    "full_power_mw": 8_000,
+    "full_after_ms": 960_000,
+    "rated_ma": RATED_MA,
+}
 
 
 def outputs_safe():
-    """Opens the relays; boot.py's first act, so it imports nothing more than it needs."""
+    """Opens the relays; boot.py's first act, so it needs nothing but `machine`."""
     for pin in RELAYS:
         Pin(pin, Pin.OUT, value=1 - RELAY_CLOSED_LEVEL)
+
+
+outputs_safe()  # before any driver is imported
+
+from drivers.esp32.board import *  # noqa: E402, F403
+
+FEED = {"limit_ma": FEED_MA}
 
 
 def equipment():
     from drivers.equipment import Equipment
     from drivers.esp32.counters import counter
-    from drivers.esp32.inputs import Inputs, Ntc, estop, ground_fault
+    from drivers.esp32.inputs import estop, ground_fault, stop_button
+    from drivers.esp32.ntc import Ntc
     from drivers.esp32.pulse import s0
     from drivers.esp32.relay import Relay
 
-    # Sockets without a plug switch: what draws power is plugged in.
-    inputs = Inputs(None, estop(ESTOP), ground_fault(RESIDUAL), Ntc(NTC))
+    # The sockets have no plug switch: what draws power is plugged in.
+    stop_all = estop(ESTOP)
+    residual = ground_fault(RESIDUAL)
+    thermometer = Ntc(NTC)
     return [
         Equipment(
             Relay(relay, RELAY_CLOSED_LEVEL),
             s0(counter(unit, METER_PULSES[unit]), IMP_PER_KWH, MAX_POWER_W),
-            inputs,
-            LIMITS,
+            estop=stop_all,
+            stop_button=stop_button(STOP_BUTTONS[unit], None if unit else Pin.PULL_UP),
+            ground_fault=residual,
+            thermometer=thermometer,
+            limits=LIMITS,
         )
         for unit, relay in enumerate(RELAYS)
     ]
-
-
-def store():
-    from drivers.files import FileStore
-
-    return FileStore("flash")
-
-
-def watchdog():
-    from drivers.esp32.watchdog import Watchdog
-
-    return Watchdog()
 
 
 def indicator():
     from drivers.esp32.indicator import Led
 
     return Led(LED)
-
-
-def set_utc(at):
-    from drivers.esp32 import rtc
-
-    rtc.set_utc(at)
-
-
-def utc():
-    from drivers.esp32 import rtc
-
-    return rtc.utc()
-
-
-def log(text):
-    """One line for whoever watches the serial console."""
-    print(text)

@@ -13,8 +13,9 @@ FEEDBACK = 6  # the contactor's auxiliary contact to ground; None where it has n
 METER_PULSE = 7  # S0+, S0- to ground
 PLUG = 15  # to ground while a vehicle is plugged in
 ESTOP = 16  # normally closed, to ground
+STOP_BUTTON = 8  # to ground while pressed
 RESIDUAL = 17  # the residual current device's signal contact, normally closed, to ground
-NTC = 1  # 10 kohm to 3.3 V, NTC 10 kohm to ground
+NTC = 1  # 15 kohm to 3.3 V; NTC 10 kohm and 39 kohm to ground
 PIXEL = 48  # on board: 48 on version 1.0, 38 on version 1.1
 
 IMP_PER_KWH = 1000  # printed on the meter
@@ -24,14 +25,20 @@ LIMITS = {"max_temperature_c": 80, "full_after_ms": 500_000}
 
 
 def outputs_safe():
-    """Opens the relay; boot.py's first act, so it imports nothing more than it needs."""
+    """Opens the relay; boot.py's first act, so it needs nothing but `machine`."""
     Pin(RELAY, Pin.OUT, value=1 - RELAY_CLOSED_LEVEL)
+
+
+outputs_safe()  # before any driver is imported
+
+from drivers.esp32.board import *  # noqa: E402, F403
 
 
 def equipment():
     from drivers.equipment import Equipment
     from drivers.esp32.counters import counter
-    from drivers.esp32.inputs import Inputs, Ntc, estop, ground_fault, plug
+    from drivers.esp32.inputs import estop, ground_fault, plug, stop_button
+    from drivers.esp32.ntc import Ntc
     from drivers.esp32.pulse import s0
     from drivers.esp32.relay import Relay
 
@@ -39,42 +46,17 @@ def equipment():
         Equipment(
             Relay(RELAY, RELAY_CLOSED_LEVEL, feedback=FEEDBACK),
             s0(counter(0, METER_PULSE), IMP_PER_KWH, MAX_POWER_W),
-            Inputs(plug(PLUG), estop(ESTOP), ground_fault(RESIDUAL), Ntc(NTC)),
-            LIMITS,
+            plug=plug(PLUG),
+            estop=estop(ESTOP),
+            stop_button=stop_button(STOP_BUTTON),
+            ground_fault=ground_fault(RESIDUAL),
+            thermometer=Ntc(NTC),
+            limits=LIMITS,
         )
     ]
 
 
-def store():
-    from drivers.files import FileStore
-
-    return FileStore("flash")
-
-
-def watchdog():
-    from drivers.esp32.watchdog import Watchdog
-
-    return Watchdog()
-
-
 def indicator():
-    from drivers.esp32.indicator import Pixel
+    from drivers.esp32.pixel import Pixel
 
     return Pixel(PIXEL)
-
-
-def set_utc(at):
-    from drivers.esp32 import rtc
-
-    rtc.set_utc(at)
-
-
-def utc():
-    from drivers.esp32 import rtc
-
-    return rtc.utc()
-
-
-def log(text):
-    """One line for whoever watches the serial console."""
-    print(text)

@@ -1,13 +1,21 @@
 """A pile without hardware, for a PC: a board like any other, on the unix port of MicroPython.
 
-sim.json in the working folder says what is plugged in: {"connectors", "power_w", "imp_per_kwh", "speed",
-"battery_wh", "feedback", "full_after_s", "world", "rest_ms"}.
+sim.json in the working folder may change any of _settings. boards/sim/board.md says what each means.
 """
 
+import gc
 import json
 
 from drivers.equipment import Equipment
-from drivers.sim.hardware import Bench, SimIndicator, SimInputs, SimMeter, SimRelay, SimWatchdog
+from drivers.sim.hardware import (
+    Bench,
+    SimContact,
+    SimIndicator,
+    SimMeter,
+    SimRelay,
+    SimThermometer,
+    SimWatchdog,
+)
 from drivers.sim.plant import Plant
 from drivers.sim.store import SimStore
 
@@ -17,10 +25,19 @@ _settings = {
     "connectors": 1,
     "power_w": 7000,
     "imp_per_kwh": 3200,
+    "refresh_ms": 0,
+    "interval_ms": 0,
+    "settle_ms": 0,
+    "step_mwh": 0,
+    "remembers": False,
     "speed": 1,
     "battery_wh": 60_000,
     "feedback": True,
+    "plug_switch": True,
+    "thermometer": True,
+    "feed_ma": 0,
     "full_after_s": 180,
+    "limits": {},
     "world": "",
     "rest_ms": 100,
 }
@@ -40,26 +57,47 @@ def _read_settings():
 
 _read_settings()
 _plants = [
-    Plant(_settings["power_w"], _settings["speed"], _settings["battery_wh"])
+    Plant(_settings["power_w"], _settings["speed"], _settings["battery_wh"], _settings["refresh_ms"])
     for _ in range(_settings["connectors"])
 ]
 _bench = Bench(_plants, _settings["world"])
+FEED = {"limit_ma": _settings["feed_ma"]} if _settings["feed_ma"] else None
 # A PC's heap need not stay in one piece: collecting every 8 KB was half of an order's CPU.
 GC_STEP_BYTES = 65_536
-REST_MS = _settings["rest_ms"]  # the control cycle's period while no order runs
+REST_MS = _settings["rest_ms"]
+
+
+def _equipment_of(index, plant):
+    # No contact wears here, so orders may follow each other at once.
+    limits = {
+        "full_after_ms": _settings["full_after_s"] * 1000,
+        "max_current_ma": 100_000,
+        "pause_ms": 0,
+    }
+    limits.update(_settings["limits"])
+    return Equipment(
+        SimRelay(_bench, index, plant, _settings["feedback"]),
+        SimMeter(
+            _bench,
+            plant,
+            _settings["imp_per_kwh"],
+            _settings["refresh_ms"],
+            _settings["interval_ms"],
+            _settings["settle_ms"],
+            _settings["step_mwh"],
+            _settings["remembers"],
+        ),
+        plug=SimContact(plant, "plugged") if _settings["plug_switch"] else None,
+        estop=SimContact(plant, "estop"),
+        stop_button=SimContact(plant, "stop_button"),
+        ground_fault=SimContact(plant, "ground_fault"),
+        thermometer=SimThermometer(plant) if _settings["thermometer"] else None,
+        limits=limits,
+    )
 
 
 def equipment():
-    """One Equipment per connector."""
-    return [
-        Equipment(
-            SimRelay(_bench, i, plant, _settings["feedback"]),
-            SimMeter(_bench, plant, _settings["imp_per_kwh"]),
-            SimInputs(plant),
-            {"full_after_ms": _settings["full_after_s"] * 1000, "max_current_ma": 100_000},
-        )
-        for i, plant in enumerate(_plants)
-    ]
+    return [_equipment_of(i, plant) for i, plant in enumerate(_plants)]
 
 
 def store():
@@ -78,10 +116,21 @@ def set_utc(at):
     """A PC keeps its own time."""
 
 
+def set_calendar(at):
+    """A PC keeps its own time."""
+
+
 def utc():
     """A killed firmware is a power cut here: the time is gone with it."""
 
 
+def reset_cause():
+    return "PowerOn"
+
+
+def memory():
+    return gc.mem_free(), None, None
+
+
 def log(text):
-    """One line for whoever watches the serial console."""
     _bench.tell("log", text=text)

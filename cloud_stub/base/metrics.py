@@ -27,7 +27,7 @@ _UNITS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 class Metrics:
     """One registry a Cloud; its counters may be counted up from any thread."""
 
-    def __init__(self, order_states: Iterable[str]):
+    def __init__(self, order_states: Iterable[str], order_events: Iterable[str]):
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.messages = self._counter("messages", "Messages of piles that arrived", "topic", topics.UPWARD)
@@ -35,6 +35,12 @@ class Metrics:
         self.dropped = self._counter("dropped", "Messages of piles that were let go", "why", DROPS)
         self.transitions = self._counter(
             "order_moves", "Orders that came into a state", "state", order_states
+        )
+        self.unknown_events = self._counter(
+            "order_events_unknown",
+            "Events that the state of their order does not know",
+            "event",
+            order_events,
         )
         self.settlements = self._counter(
             "settlements", "Settlements stored, by what was found of them", "verdict", ("right", "flagged")

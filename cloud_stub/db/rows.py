@@ -37,6 +37,9 @@ class PileRow(NamedTuple):
     last_seen_at: int | None
     status_json: str | None
     faulted: bool
+    epoch: int
+    empty_hello_at: int | None
+    connector_power_w: int | None
     removed_at: int | None
 
 
@@ -79,7 +82,12 @@ class SettlementRow(NamedTuple):
     seq: int
     mac: str
     settles_order_id: str | None
+    epoch: int
     chain_seq: int | None
+    connector: int | None
+    start_register_mwh: int | None
+    end_register_mwh: int | None
+    unbilled_mwh: int | None
     payload: str
     energy_mwh: int
     total_minor: int

@@ -39,6 +39,11 @@ piles = Table(
     Column(
         "faulted", Boolean, nullable=False, server_default=false()
     ),  # one of its connectors, says that status
+    # The chain of its settlements that is being written: a new one begins when the pile's flash was erased.
+    Column("epoch", Integer, nullable=False, server_default="1"),
+    # When it greeted with last_seq 0; null once a first settlement was stored since.
+    Column("empty_hello_at", BigInteger),
+    Column("connector_power_w", BigInteger),  # the most that a connector carries; null: the setting
     Column("removed_at", BigInteger),  # its row stays, so that its orders and its id keep their meaning
     Index(
         "piles_removed",
@@ -72,7 +77,7 @@ orders = Table(
     Column("request_digest", String(64), nullable=False),
     Column("rate_id", String(40), ForeignKey("rates.rate_id"), nullable=False),
     Column("rate_digest", String(64), nullable=False),
-    Column("rate_json", Text, nullable=False),  # locked: as the `rate` of messages.ORDER
+    Column("rate_json", Text, nullable=False),  # locked: as the `rate` of wire.ORDER
     Column("limits_json", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
@@ -99,6 +104,18 @@ orders = Table(
         postgresql_where=text("holds"),
     ),
     Index(
+        "orders_holding_until",
+        "window_end_at",
+        sqlite_where=text("holds = 1"),
+        postgresql_where=text("holds"),
+    ),
+    Index(
+        "orders_stopping",
+        "order_id",
+        sqlite_where=text("holds = 1 AND stop_requested_at IS NOT NULL"),
+        postgresql_where=text("holds AND stop_requested_at IS NOT NULL"),
+    ),
+    Index(
         "orders_pending",
         "expires_at",
         sqlite_where=text("state = 'Pending'"),
@@ -116,7 +133,14 @@ settlements = Table(
     Column("mac", String(64), nullable=False),
     # Null in a later one that claims the same order, or the same number: the first keeps its place.
     Column("settles_order_id", String(40)),
+    Column("epoch", Integer, nullable=False, server_default="1"),  # of its pile's chains
     Column("chain_seq", Integer),
+    # As it says; null in a malformed one, which has no place on a connector's register.
+    Column("connector", Integer),
+    Column("start_register_mwh", BigInteger),
+    Column("end_register_mwh", BigInteger),
+    # Between the settlement before it on its connector and this one; null where there is none before it.
+    Column("unbilled_mwh", BigInteger),
     Column("payload", Text, nullable=False),  # the sealed bytes as they came
     Column("energy_mwh", BigInteger, nullable=False),
     Column("total_minor", BigInteger, nullable=False),
@@ -133,7 +157,8 @@ settlements = Table(
     Column("billed_json", Text),
     UniqueConstraint("device_id", "mac", name="settlements_mac"),
     UniqueConstraint("settles_order_id", name="settlements_settles_order_id"),
-    UniqueConstraint("device_id", "chain_seq", name="settlements_chain"),
+    UniqueConstraint("device_id", "epoch", "chain_seq", name="settlements_chain"),
+    Index("settlements_by_connector", "device_id", "epoch", "connector", "chain_seq"),
     Index("settlements_by_end", "ended_at"),
     Index("settlements_flagged", "id", sqlite_where=text("flagged = 1"), postgresql_where=text("flagged")),
     Index(
@@ -181,6 +206,8 @@ outbox = Table(
         sqlite_where=text("sent_at IS NULL"),
         postgresql_where=text("sent_at IS NULL"),
     ),
+    # No id twice: the acknowledgement of a deleted message must not count for a later one.
+    sqlite_autoincrement=True,
 )
 
 meter_samples = Table(

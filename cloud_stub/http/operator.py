@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from pile_protocol import messages
+from pile_protocol import messages, wire
 
 from ..base.clock import now_s
 from ..base.problems import Problem
@@ -17,7 +17,7 @@ from ..db.writer import Transaction
 from ..intake import dead_letters
 from ..orders import commands, states
 from ..orders import views as order_views
-from ..orders.transitions import release_of_pile
+from ..orders.transitions import lose_with_pile
 from ..piles import registry, removal
 from ..piles.credentials import admit, revoke
 from ..rates import model, versions
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
-_DEVICE_ID = rf"^[A-Za-z0-9_-]{{{messages.DEVICE_ID.low},{messages.DEVICE_ID.high}}}$"
+_DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
 
 
 class PileBody(BaseModel):
@@ -41,6 +41,16 @@ class PileBody(BaseModel):
     device_id: str = Field(pattern=_DEVICE_ID)
     name: str = Field(default="", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
     connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
+
+
+class ConnectorPowerBody(BaseModel):
+    """The most that a connector of the pile carries, in watts; null: what all piles have by default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    power_w: int | None = Field(
+        ge=registry.CONNECTOR_POWER_MIN_W, le=registry.CONNECTOR_POWER_MAX_W, examples=[7400]
+    )
 
 
 class ResetBody(BaseModel):
@@ -114,13 +124,20 @@ async def remove_pile(
     force: Annotated[bool, Query(description="Also where settlements at the pile would be lost")] = False,
 ) -> dict[str, Any]:
     """Remove a pile: it gets in nowhere any more. Its orders, settlements and receipts stay, and its id."""
-    put = cloud.dispatch.put
-    pile = await cloud.write(lambda tx: removal.remove(tx, put, release_of_pile, device_id, force, now_s()))
+    put, lose = cloud.dispatch.put, lose_with_pile(cloud.context)
+    pile = await cloud.write(lambda tx: removal.remove(tx, put, lose, device_id, force, now_s()))
     try:
         await asyncio.to_thread(revoke, cloud.settings, device_id)
     except OSError as error:  # the pile is removed; asking again, or the next start, revokes its password
         raise _broker_unavailable(error) from error
     return {"device_id": device_id, "removed_at": pile.removed_at}
+
+
+@router.put("/piles/{device_id}/connector-power")
+async def set_connector_power(cloud: TheCloud, device_id: str, body: ConnectorPowerBody) -> dict[str, Any]:
+    """Set what a connector of the pile carries at most: a settlement that tells more is flagged."""
+    await cloud.write(lambda tx: registry.set_connector_power(tx, device_id, body.power_w))
+    return {"device_id": device_id, "connector_power_w": body.power_w}
 
 
 @router.put("/piles/{device_id}/rate", status_code=201)
@@ -185,6 +202,16 @@ async def list_orders(
     """The orders, newest first."""
     found = await read(cloud, lambda conn: order_views.list_orders(conn, wanted, limit, before))
     return _page(found, limit, "order_id")
+
+
+@router.post("/orders/{order_id}/close")
+async def close_order(cloud: TheCloud, order_id: str, body: commands.CloseBody) -> dict[str, Any]:
+    """End an order whose settlement is not expected any more, with a reason; it becomes Lost.
+
+    A settlement that arrives all the same is still billed. Closing a lost order again changes nothing.
+    """
+    row = await cloud.write(lambda tx: commands.close_order(tx, cloud.context, order_id, body, now_s()))
+    return order_views.list_item(row)
 
 
 @router.get("/settlements")

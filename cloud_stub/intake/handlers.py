@@ -5,8 +5,9 @@ order in which an order's own messages do. Where they still overtake each other,
 never goes back to an earlier state (`orders.states`).
 """
 
+import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,18 +20,30 @@ from ..base.clock import now_s
 from ..db import json_lists
 from ..db.audit_events import record_events
 from ..db.engine import insert_or_ignore, to_json
-from ..db.rows import PileRow, Query
+from ..db.rows import OrderRow, PileRow, Query
 from ..db.tables import meter_samples
 from ..db.tables import orders as orders_table
 from ..db.writer import Transaction
-from ..orders import lookup, pile_reports, states
+from ..messaging.mqtt import Incoming
+from ..orders import lookup, states
 from ..orders.context import Context
-from ..orders.transitions import Transitions
+from ..orders.transitions import Transitions, lose_orders
 from ..piles import registry, status_messages
 from ..rates import versions
 from ..settlements import store as settlement_store
 from .meter_sampling import MeterSampling
 
+# A hello may be overtaken, through another worker, by the report of an order that came after it.
+HELLO_LAG_S = 5
+# Refusals that anyone can provoke with a forged or a copied order: not reports about the real one.
+_REFUSALS_OF_FORGED_ORDERS = frozenset({"BadSeal", "Malformed", "UsedOrder"})
+_ORDER_STATE_OF_CONNECTOR_STATUS = {
+    "Preparing": "Accepted",
+    "Charging": "Charging",
+    "SuspendedEV": "Charging",
+    "SuspendedEVSE": "Charging",
+    "Finishing": "Finishing",
+}
 _SAMPLED = ("order_id", "at", "register_mwh", "energy_mwh", "power_mw", "cost_minor", "elapsed_s")
 
 
@@ -48,31 +61,28 @@ _OWNERS = Query(
 )
 
 
-class UnusableMessage(Exception):
-    """A message that cannot be used: `reason` is one of metrics.REASONS."""
+class Unusable(NamedTuple):
+    """Why a message cannot be used: `reason` is one of metrics.REASONS."""
 
-    def __init__(self, reason: str, detail: str = ""):
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
+    reason: str
+    detail: str = ""
 
 
 @dataclass(eq=False, slots=True)
 class PileMessage:
-    """A message that could be read: its pile, its topic's name, its members, its bytes.
+    """A message of a pile, from its arrival to its acknowledgement.
 
+    name: of its topic, empty if the topic is unknown. fields: empty if it could not be decoded.
     malformed: why a settlement is not valid as a whole (decoding.salvage).
-    unusable: why it becomes a dead letter instead; set by `Handlers.handle`.
-    retained: the broker had kept it, so it was sent some time ago.
+    unusable: why it becomes a dead letter; of one that was decoded, `Handlers.handle` decides.
     """
 
+    incoming: Incoming
     device_id: str
     name: str
     fields: dict[str, Any]
-    payload: bytes
     malformed: str = ""
-    unusable: UnusableMessage | None = None
-    retained: bool = False
+    unusable: Unusable | None = None
 
 
 class Handlers:
@@ -83,9 +93,7 @@ class Handlers:
         self._meters = meters
         self._tx = tx
         self._now = now
-        self._rows: dict[
-            str, PileRow
-        ] = {}  # rows, locked, of the piles with other messages than meter values
+        self._rows: dict[str, PileRow] = {}  # locked, of the piles with other messages than meter values
         self._kinds: dict[str, Callable[[list[PileMessage]], None]] = {
             topics.HELLO: self._hellos,
             topics.ORDER_STATUS: self._order_statuses,
@@ -100,7 +108,7 @@ class Handlers:
         for each in batch:
             each.unusable = None  # of an attempt that was rolled back
             if self._context.keys.get(self._tx.conn, each.device_id) is None:
-                each.unusable = UnusableMessage("UnknownPile", each.device_id[:40])
+                each.unusable = Unusable("UnknownPile", each.device_id[:40])
             else:
                 of_kind[each.name].append(each)
         # First of all, and in order: of two workers with messages of one pile, the second waits here and then
@@ -120,7 +128,7 @@ class Handlers:
         row = self._rows.get(message.device_id)
         if row is None or row.removed_at is None:
             return False
-        message.unusable = UnusableMessage("UnknownPile", "it was removed")
+        message.unusable = Unusable("UnknownPile", "it was removed")
         if message.name == topics.STATUS:  # its last will, which the broker now keeps
             clear = self._context.dispatch.publish_now
             self._tx.after_commit(lambda: clear(message.device_id, topics.STATUS, "", retain=True))
@@ -131,18 +139,37 @@ class Handlers:
             self._hello(each.device_id, each.fields)
 
     def _hello(self, device_id: str, hello: dict[str, Any]) -> None:
-        registry.mark_seen(self._tx.conn, device_id, self._now)
+        registry.mark_greeted(self._tx.conn, device_id, hello["last_seq"], self._now)
         key = self._key(device_id)
         self._tx.after_commit(lambda: self._tell_time(device_id, hello["nonce"], key))
-        pile_reports.reconcile(
-            self._tx, self._context, device_id, dict(hello["orders"]), hello["outbox"], self._now
-        )
+        self._reconcile(device_id, dict(hello["orders"]), hello["outbox"])
         rate = versions.latest(self._tx.conn, device_id)
         if rate is not None:  # the broker may have lost what it retained
             text = to_json(rate)
             publish = self._context.dispatch.publish_now
             self._tx.after_commit(lambda: publish(device_id, topics.RATE, text, retain=True))
         self._context.dispatch.resend(self._tx, device_id, self._now)
+
+    def _reconcile(self, device_id: str, held: dict[str, str], outbox: int) -> None:
+        """Compare a hello with the orders that the pile should hold: `held` maps order ids to states.
+
+        An order that it holds goes on, even one given up here. One that it should hold and does not is lost,
+        unless a settlement still waits there.
+        """
+        transitions = Transitions(self._tx, self._context, self._now)
+        for order_id, state in held.items():
+            row = lookup.lock(self._tx.conn, order_id)
+            if row is not None and row.device_id == device_id and state != "Rejected":
+                transitions.apply(row, states.pile_event(state))
+        transitions.write()
+        if outbox:
+            return
+        missing = [
+            row
+            for row in lookup.lock_held(self._tx.conn, device_id)
+            if row.order_id not in held and _taken_at(row) < self._now - HELLO_LAG_S
+        ]
+        lose_orders(self._tx, self._context, missing, states.NOT_AT_PILE, self._now)
 
     def _tell_time(self, device_id: str, nonce: str, key: bytes) -> None:
         answer = {"kind": "time", "device_id": device_id, "nonce": nonce, "at": now_s()}
@@ -160,16 +187,16 @@ class Handlers:
             if fields["order_id"] is None:  # too damaged to tell which
                 note = {"kind": "OrderRefused", "detail": fields["reason"] or fields["state"]}
             elif row is None:
-                each.unusable = UnusableMessage("UnknownOrder", fields["order_id"])
+                each.unusable = Unusable("UnknownOrder", fields["order_id"])
                 continue
             elif row.device_id != each.device_id:
-                each.unusable = UnusableMessage("WrongDevice", fields["order_id"])
+                each.unusable = Unusable("WrongDevice", fields["order_id"])
                 continue
             elif fields["connector"] not in (None, row.connector):
-                each.unusable = UnusableMessage("WrongConnector", fields["order_id"])
+                each.unusable = Unusable("WrongConnector", fields["order_id"])
                 continue
             else:
-                note = pile_reports.apply_order_status(transitions, row, fields)
+                note = _apply_order_status(transitions, row, fields)
             if note:
                 noted.append({"at": self._now, **of, **note})
         transitions.write()
@@ -179,8 +206,8 @@ class Handlers:
         statuses = status_messages.StatusUpdates(self._rows, self._now)
         reported: list[tuple[str, str, str]] = []
         for each in batch:
-            if statuses.add(each.device_id, each.fields, each.retained):
-                of_orders = pile_reports.order_states_in_status(each.fields.get("connectors", []))
+            if statuses.add(each.device_id, each.fields, each.incoming.retained):
+                of_orders = _order_states_in_status(each.fields.get("connectors", []))
                 reported += [(each.device_id, order_id, state) for order_id, state in of_orders]
         statuses.write(self._tx.conn)
         if not reported:
@@ -200,9 +227,9 @@ class Handlers:
         for each in batch:
             row = owners.get(each.fields["order_id"])
             if row is None:
-                each.unusable = UnusableMessage("UnknownOrder", each.fields["order_id"])
+                each.unusable = Unusable("UnknownOrder", each.fields["order_id"])
             elif row.device_id != each.device_id:
-                each.unusable = UnusableMessage("WrongDevice", each.fields["order_id"])
+                each.unusable = Unusable("WrongDevice", each.fields["order_id"])
             elif row.state in states.HOLDING:
                 # Its end is told by its settlement; a pile that goes on all the same fills no disk.
                 sample = {name: each.fields[name] for name in _SAMPLED}
@@ -220,24 +247,58 @@ class Handlers:
         sealed = []
         for each in batch:
             try:
-                seal.check(each.payload, self._key(each.device_id))
+                seal.check(each.incoming.payload, self._key(each.device_id))
             except SealError as error:
                 wrong = ("Malformed", each.malformed) if each.malformed else ("BadSeal", str(error))
-                each.unusable = UnusableMessage(*wrong)
+                each.unusable = Unusable(*wrong)
             else:
                 sealed.append(
                     settlement_store.SealedSettlement(
-                        each.device_id, each.fields, each.payload, each.malformed
+                        each.device_id, each.fields, each.incoming.payload, each.malformed
                     )
                 )
         if sealed:
             refused = settlement_store.store_settlements(self._tx, self._context, sealed, self._now)
             for each in batch:
                 if each.unusable is None and (each.device_id, each.fields["mac"]) in refused:
-                    each.unusable = UnusableMessage("TooManySettlements", each.fields["order_id"])
+                    each.unusable = Unusable("TooManySettlements", each.fields["order_id"])
 
     def _key(self, device_id: str) -> bytes:
         key = self._context.keys.get(self._tx.conn, device_id)
         if key is None:
             raise LookupError(device_id)
         return key
+
+
+def _apply_order_status(
+    transitions: Transitions, row: OrderRow, status: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Apply a pile's order/status message to the order (wire.ORDER_STATUS).
+
+    Returns kind and detail of an audit event if the message is not applied, else None.
+    """
+    reported, reason = status["state"], status["reason"]
+    if reported == "Rejected" and reason in _REFUSALS_OF_FORGED_ORDERS:
+        return {"kind": "OrderRefused", "detail": reason}
+    in_time = status["at"] is not None and status["at"] <= row.expires_at
+    if transitions.state_of(row) in states.GIVEN_UP and not in_time:
+        return {"kind": "LateWord", "detail": reported}
+    transitions.apply(row, states.pile_event(reported), reason)
+    return None
+
+
+def _order_states_in_status(connectors: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """(order id, state) of each order that a status message names.
+
+    It repairs the order's state where an order/status message was lost.
+    """
+    for each in connectors:
+        state = _ORDER_STATE_OF_CONNECTOR_STATUS.get(each["status"])
+        if each["order_id"] is not None and state is not None:
+            yield each["order_id"], state
+
+
+def _taken_at(row: OrderRow) -> int:
+    """When the pile first reported the order, Unix seconds; without a report, the end of time."""
+    known = [at for at in (row.accepted_at, row.charging_at, row.finishing_at) if at is not None]
+    return min(known, default=sys.maxsize)

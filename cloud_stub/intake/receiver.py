@@ -14,7 +14,6 @@ such budget: an honest pile sends one until it is stored.
 
 import time
 from collections import deque
-from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.exc import DataError, DBAPIError
@@ -30,7 +29,7 @@ from ..messaging import decoding
 from ..messaging.mqtt import Incoming, Link
 from ..orders.context import Context
 from .dead_letters import record_dead_letter
-from .handlers import Handlers, PileMessage, UnusableMessage
+from .handlers import Handlers, PileMessage, Unusable
 from .meter_sampling import MeterSampling
 
 log = structlog.get_logger()
@@ -42,16 +41,6 @@ EVENTS_OF_DROPS = (1, 3600)
 # What the broker retained of another kind was not said now, and asks for nothing.
 _USABLE_RETAINED = frozenset({topics.STATUS, topics.SETTLEMENT})
 _BUDGETED = frozenset({topics.HELLO, topics.ORDER_STATUS, topics.STATUS})
-
-
-@dataclass(eq=False, slots=True)
-class _Item:
-    """name: of the topic; message: None where it could not be decoded; unusable: why."""
-
-    incoming: Incoming
-    name: str
-    message: PileMessage | None
-    unusable: UnusableMessage | None = None
 
 
 class Receiver:
@@ -74,7 +63,7 @@ class Receiver:
             self._receive(incoming)
         except Exception:
             log.exception("intake_failed", topic=incoming.topic[:200])
-            self._reject(incoming, "", UnusableMessage("InternalError"))
+            self._submit(PileMessage(incoming, "", "", {}, unusable=Unusable("InternalError")))
 
     def _receive(self, incoming: Incoming) -> None:
         try:
@@ -82,7 +71,7 @@ class Receiver:
         except TopicError:
             device_id = name = ""
         if name not in topics.UPWARD:
-            self._reject(incoming, "", UnusableMessage("UnknownTopic"))
+            self._submit(PileMessage(incoming, "", "", {}, unusable=Unusable("UnknownTopic")))
             return
         self._context.metrics.messages.labels(name).inc()
         if name == topics.STATUS and not incoming.payload:  # how a retained one is cleared; says nothing
@@ -96,32 +85,23 @@ class Receiver:
             return
         try:
             fields = decoding.decode(name, incoming.payload)
-            message = PileMessage(device_id, name, fields, incoming.payload, retained=incoming.retained)
         except MessageError as error:
-            self._receive_malformed(incoming, device_id, name, str(error))
+            self._submit(_malformed(incoming, device_id, name, str(error)))
             return
+        message = PileMessage(incoming, device_id, name, fields)
         if name != topics.METER:
-            self._writer.submit_to(self, _Item(incoming, name, message))
-        elif not self._meters.is_due(device_id, message.fields):
+            self._submit(message)
+        elif not self._meters.is_due(device_id, fields):
             self._link.ack(incoming)
         elif self._writer.waiting >= WAITING_MAX:
             self._drop(incoming, device_id, "writer_full")
         elif not self._meters.is_affordable(device_id, message.fields):
             self._drop(incoming, device_id, "meter_rate")
         else:
-            self._writer.submit_to(self, _Item(incoming, name, message))
+            self._submit(message)
 
-    def _receive_malformed(self, incoming: Incoming, device_id: str, name: str, why: str) -> None:
-        """A settlement may still be one, from a pile newer than this cloud; anything else is of no use."""
-        fields = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
-        if fields is None:
-            self._reject(incoming, name, UnusableMessage("Malformed", why))
-        else:
-            message = PileMessage(device_id, name, fields, incoming.payload, malformed=why)
-            self._writer.submit_to(self, _Item(incoming, name, message))
-
-    def _reject(self, incoming: Incoming, name: str, unusable: UnusableMessage) -> None:
-        self._writer.submit_to(self, _Item(incoming, name, None, unusable))
+    def _submit(self, message: PileMessage) -> None:
+        self._writer.submit_to(self, message)
 
     def _drop(self, incoming: Incoming, device_id: str, why: str) -> None:
         self._context.metrics.dropped.labels(why).inc()
@@ -139,45 +119,55 @@ class Receiver:
         for _ in range(len(self._to_retry)):
             self.receive(self._to_retry.popleft())
 
-    def do(self, tx: Transaction, items: list[_Item]) -> None:
+    def do(self, tx: Transaction, items: list[PileMessage]) -> None:
         """As writer.Batch."""
         now = now_s()
-        batch = [item.message for item in items if item.message]
-        if batch:
-            Handlers(self._context, self._meters, tx, now).handle(batch)
-        rejected = []
-        for item in items:
-            unusable = item.unusable or (item.message and item.message.unusable)
-            if unusable:
-                incoming = item.incoming
-                rejected.append((incoming, unusable))
-                if self._dead_letters.take(_device_of(incoming)):
-                    record_dead_letter(
-                        tx.conn, now, incoming.topic, unusable.reason, unusable.detail, incoming.payload
-                    )
-                else:
-                    self._context.metrics.dropped.labels("dead_letter_rate").inc()
-        tx.after_commit(lambda: self._done(items, rejected))
+        decoded = [message for message in items if message.fields]
+        if decoded:
+            Handlers(self._context, self._meters, tx, now).handle(decoded)
+        for message in items:
+            if message.unusable is None:
+                continue
+            incoming = message.incoming
+            if self._dead_letters.take(_device_of(incoming)):
+                record_dead_letter(tx.conn, now, incoming.topic, *message.unusable, incoming.payload)
+            else:
+                self._context.metrics.dropped.labels("dead_letter_rate").inc()
+        tx.after_commit(lambda: self._done(items))
 
-    def _done(self, items: list[_Item], rejected: list[tuple[Incoming, UnusableMessage]]) -> None:
-        for incoming, unusable in rejected:
-            self._context.metrics.rejects.labels(unusable.reason).inc()
-            why = {"reason": unusable.reason, "detail": unusable.detail}
-            log.warning("message_rejected", topic=incoming.topic[:200], device_id=_device_of(incoming), **why)
+    def _done(self, batch: list[PileMessage]) -> None:
         at_ns = time.monotonic_ns()
-        self._link.ack_all([item.incoming for item in items])
-        for item in items:
-            if item.name:
-                self._context.metrics.ingested(item.name, at_ns - item.incoming.received_ns)
+        self._link.ack_all([message.incoming for message in batch])
+        for message in batch:
+            incoming = message.incoming
+            if message.unusable:
+                self._context.metrics.rejects.labels(message.unusable.reason).inc()
+                log.warning("message_rejected", **_where(incoming), **message.unusable._asdict())
+            if message.name:
+                self._context.metrics.ingested(message.name, at_ns - incoming.received_ns)
 
-    def failed(self, item: _Item, error: Exception) -> None:
+    def failed(self, item: PileMessage, error: Exception) -> None:
         """As writer.Batch."""
         incoming = item.incoming
-        log.error("ingest_failed", topic=incoming.topic[:200], device_id=_device_of(incoming), exc_info=error)
+        log.error("ingest_failed", **_where(incoming), exc_info=error)
         if isinstance(error, DataError) or not isinstance(error, DBAPIError):  # it would be so every time
-            self._reject(incoming, item.name, UnusableMessage("InternalError", type(error).__name__))
+            unusable = Unusable("InternalError", type(error).__name__)
+            self._submit(PileMessage(incoming, item.device_id, item.name, {}, unusable=unusable))
         elif incoming.qos:  # a meter value is made up for by the next one
             self._to_retry.append(incoming)
+
+
+def _malformed(incoming: Incoming, device_id: str, name: str, why: str) -> PileMessage:
+    """A settlement may still be one, from a pile newer than this cloud; anything else is of no use."""
+    fields = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
+    if fields is None:
+        return PileMessage(incoming, device_id, name, {}, unusable=Unusable("Malformed", why))
+    return PileMessage(incoming, device_id, name, fields, malformed=why)
+
+
+def _where(incoming: Incoming) -> dict[str, str | None]:
+    """What log lines say of a message's origin."""
+    return {"topic": incoming.topic[:200], "device_id": _device_of(incoming)}
 
 
 def _device_of(incoming: Incoming) -> str | None:

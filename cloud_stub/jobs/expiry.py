@@ -1,13 +1,17 @@
-"""Orders that no pile has answered in time expire."""
+"""Orders whose pile does not answer: unanswered ones expire, unsettled ones are lost."""
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 
 from ..db.rows import OrderRow, Query
-from ..db.tables import orders
+from ..db.tables import orders, piles
 from ..db.writer import Transaction
 from ..orders import states
 from ..orders.context import Context
-from ..orders.transitions import Transitions
+from ..orders.transitions import Transitions, lose_orders
+from ..piles import registry, views
+
+SETTLING_S = 60  # from an order's latest end: its pile has made the settlement, and reports it as waiting
+LOST_AT_ONCE = 500  # orders in one transaction
 
 EXPIRED_AT_ONCE = 500  # the rest follows in the next round
 
@@ -19,13 +23,46 @@ _OVERDUE = Query(
     .with_for_update(skip_locked=True, key_share=True),
     OrderRow,
 )
+_UNSETTLED = (
+    select(orders)
+    .join(piles, piles.c.device_id == orders.c.device_id)
+    .where(orders.c.holds, orders.c.window_end_at < bindparam("before"))
+    .limit(LOST_AT_ONCE)
+    .with_for_update(skip_locked=True, key_share=True, of=orders)
+)
+_OF_SILENT_PILES = Query(
+    _UNSETTLED.where(or_(piles.c.last_seen_at.is_(None), piles.c.last_seen_at < bindparam("before"))),
+    OrderRow,
+)
+_OF_REPORTING_PILES = Query(
+    _UNSETTLED.where(piles.c.online, piles.c.last_seen_at > orders.c.window_end_at + SETTLING_S), OrderRow
+)
 
 
 def expire_orders(tx: Transaction, context: Context, now: int) -> int:
-    """Give up on what is unanswered past its expiry and grace; returns how many."""
+    """Expire the orders that are unanswered past their expiry and grace; returns how many."""
     overdue = _OVERDUE.all(tx.conn, {"before": now - context.settings.expiry_grace_s})
     transitions = Transitions(tx, context, now)
     for row in overdue:
         transitions.apply(row, states.TIME_RAN_OUT, "Expired")
     transitions.write()
     return len(overdue)
+
+
+def lose_unsettled_orders(tx: Transaction, context: Context, now: int) -> None:
+    """End the orders past their latest end whose settlement is not expected any more.
+
+    Either the pile has sent nothing for settings.order_lost_after_s since then, or it reports that it holds
+    neither the order nor a settlement.
+    """
+    silent = _OF_SILENT_PILES.all(tx.conn, {"before": now - context.settings.order_lost_after_s})
+    lose_orders(tx, context, silent, states.PILE_SILENT, now)
+    reported = _OF_REPORTING_PILES.all(tx.conn, {"before": now - SETTLING_S})
+    missing = [
+        row
+        for row in reported
+        if views.reports_nothing_of(
+            registry.get(tx.conn, row.device_id), row.order_id, row.window_end_at + SETTLING_S
+        )
+    ]
+    lose_orders(tx, context, missing, states.NOT_AT_PILE, now)

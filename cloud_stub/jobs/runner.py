@@ -18,7 +18,7 @@ from ..intake.dead_letters import trim_dead_letters
 from ..intake.receiver import Receiver
 from ..messaging.outbox import drop_expired
 from ..orders.context import Context
-from . import expiry, retention
+from . import expiry, retention, stops
 from .silence import set_silent_piles_offline
 
 log = structlog.get_logger()
@@ -89,12 +89,14 @@ class PeriodicJobs:
             return
         expiry.expire_orders(tx, self._context, now)
         drop_expired(tx, now)
+        stops.repeat_stops(tx, now)
         if sweep:
             trim_dead_letters(tx.conn, self._context.settings.rejects_kept)
             trim_events(tx.conn, self._context.settings.events_kept)
             silent_since = now - self._context.settings.pile_silent_s
             if self._listening_since is not None and self._listening_since <= silent_since:
                 set_silent_piles_offline(tx, silent_since, now)
+                expiry.lose_unsettled_orders(tx, self._context, now)
 
     def _run(self) -> None:
         rounds = 0

@@ -11,13 +11,14 @@ meanwhile. Nothing is published past its expiry, however long its commit took.
 
 import time
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
-from pile_protocol import topics
+from pile_protocol import seal, topics
 
 from ..base.clock import now_s
+from ..db.engine import to_json
 from ..db.rows import OutboxRow, Query
 from ..db.tables import outbox
 from ..db.writer import Transaction, Writer
@@ -62,7 +63,16 @@ _OF_PILE = Query(
     .order_by(outbox.c.id),
     OutboxRow,
 )
+_COMMANDS_OF_ORDER = Query(
+    select(outbox)
+    .where(outbox.c.order_id == bindparam("order_id"), outbox.c.name == bindparam("command"), _NOT_EXPIRED)
+    .order_by(outbox.c.id),
+    OutboxRow,
+)
 _MARK_SENT = update(outbox).where(outbox.c.id == bindparam("row_id")).values(sent_at=bindparam("at"))
+_MARK_UNSENT = (
+    update(outbox).where(outbox.c.id == bindparam("row_id")).values(sent_at=None, leased_until=None)
+)
 _DELETE = delete(outbox).where(outbox.c.id == bindparam("row_id"))
 _DELETE_EXPIRED = delete(outbox).where(outbox.c.expires_at <= bindparam("now"))
 _DELETE_RATES = delete(outbox).where(
@@ -115,6 +125,20 @@ class Dispatch:
         row_id = put_row(tx, device_id, name, payload, now, expires_at, order_id, now + LEASE_S)
         tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload, expires_at))
 
+    def put_sealed(
+        self,
+        tx: Transaction,
+        key: bytes,
+        name: str,
+        message: dict[str, Any],
+        now: int,
+        expires_at: int,
+        order_id: str | None,
+    ) -> None:
+        """Add a message, sealed with its pile's key. order_id: the order that it belongs to."""
+        payload = seal.seal(to_json(message), key).decode()
+        self.put(tx, message["device_id"], name, payload, now, expires_at, order_id)
+
     def never_sent(self, tx: Transaction, order_id: str) -> bool:
         """Whether the order has certainly not been handed to MQTT, here or by another worker.
 
@@ -138,6 +162,14 @@ class Dispatch:
         rows = _OF_PILE.all(tx.conn, {"device_id": device_id, "rate": topics.RATE, "now": now})
         self._held_back.difference_update(row.id for row in rows)
         self._send_rows(tx, rows)
+
+    def resend_commands(self, tx: Transaction, order_ids: list[str], now: int) -> None:
+        """Publish again, after the commit, the commands for these orders."""
+        for order_id in order_ids:
+            rows = _COMMANDS_OF_ORDER.all(
+                tx.conn, {"order_id": order_id, "command": topics.COMMAND, "now": now}
+            )
+            self._send_rows(tx, rows)
 
     def _on_connect(self) -> None:
         # Without other workers, every lease is this process's own, perhaps from before a restart.
@@ -269,6 +301,13 @@ def withdraw_all(tx: Transaction, order_ids: list[str]) -> None:
 def withdraw_rates(tx: Transaction, device_id: str) -> None:
     """A newer rate is about to be put: one that has not left yet must not leave after it."""
     tx.conn.execute(_DELETE_RATES, {"of": device_id, "rate": topics.RATE})
+
+
+def mark_unsent(tx: Transaction, row_ids: Iterable[int]) -> None:
+    """Have these messages published once more, with what is left over."""
+    rows = [{"row_id": row_id} for row_id in row_ids]
+    if rows:
+        tx.conn.execute(_MARK_UNSENT, rows)
 
 
 def drop_expired(tx: Transaction, now: int) -> None:

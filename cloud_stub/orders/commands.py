@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from pile_protocol import seal, topics
+from pydantic import BaseModel, ConfigDict, Field
 
-from ..base.problems import Problem, unknown_order
+from pile_protocol import topics
+
+from ..base.problems import Problem, unknown_order, unknown_pile
 from ..db.audit_events import record_event
-from ..db.engine import to_json
 from ..db.rows import OrderRow
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_orders
@@ -14,21 +15,31 @@ from ..piles import registry
 from . import lookup, states, transitions
 from .context import Context
 
+REASON_MAX = 500
 
-def put_sealed(
+
+class CloseBody(BaseModel):
+    """Why an operator ends an order; kept with the order's events."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reason: str = Field(
+        min_length=1, max_length=REASON_MAX, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+    )
+
+
+def _put(
     tx: Transaction,
     context: Context,
-    name: str,
-    message: dict[str, Any],
+    command: dict[str, Any],
     now: int,
     expires_at: int,
     order_id: str | None,
 ) -> None:
-    key = context.keys.get(tx.conn, message["device_id"])
+    key = context.keys.get(tx.conn, command["device_id"])
     if key is None:
-        raise unknown_order()
-    payload = seal.seal(to_json(message), key).decode()
-    context.dispatch.put(tx, message["device_id"], name, payload, now, expires_at, order_id)
+        raise unknown_pile(command["device_id"])
+    context.dispatch.put_sealed(tx, key, topics.COMMAND, command, now, expires_at, order_id)
 
 
 def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> OrderRow:
@@ -38,17 +49,8 @@ def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> 
         raise unknown_order()
     if row.state not in states.HOLDING or row.state == states.FINISHING or row.stop_requested_at is not None:
         return row
-    transitions.request_stop(tx.conn, order_id, now)
-    command = {
-        "kind": "command",
-        "device_id": row.device_id,
-        "action": "stop",
-        "order_id": order_id,
-        "issued_at": now,
-        "expires_at": row.window_end_at,
-    }
     # Also when cancelled: should the order have reached the pile after all, this ends it there.
-    put_sealed(tx, context, topics.COMMAND, command, now, row.window_end_at, order_id)
+    _put_stop(tx, context, row, now)
     if row.state == states.PENDING:
         never_sent = context.dispatch.never_sent(tx, order_id)
         # Sent from here on, it would begin what is to end, and after a stop that the pile had no order for.
@@ -56,6 +58,43 @@ def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> 
         if never_sent:
             transitions.apply_event(tx, context, row, states.USER_CANCELLED, now)
     tx.after_commit(lambda: context.hub.wake(order_id))
+    return lookup.get(tx.conn, order_id)
+
+
+def _put_stop(tx: Transaction, context: Context, row: OrderRow, now: int) -> None:
+    transitions.request_stop(tx.conn, row.order_id, now)
+    command = {
+        "kind": "command",
+        "device_id": row.device_id,
+        "action": "stop",
+        "order_id": row.order_id,
+        "issued_at": now,
+        "expires_at": row.window_end_at,
+    }
+    _put(tx, context, command, now, row.window_end_at, row.order_id)
+
+
+def close_order(tx: Transaction, context: Context, order_id: str, body: CloseBody, now: int) -> OrderRow:
+    """End an order whose settlement is not expected any more; a settlement that comes is still billed.
+
+    The pile is told to stop, should it come back before the order's latest end. Closing a lost order again
+    changes nothing. Raises Problem: UnknownOrder, OrderEnded, OrderRunning.
+    """
+    row = lookup.lock(tx.conn, order_id)
+    if row is None:
+        raise unknown_order()
+    if row.state == states.LOST:
+        return row
+    if row.state not in states.HOLDING:
+        raise Problem(409, "OrderEnded", "The order has ended", state=row.state)
+    pile = registry.get(tx.conn, row.device_id, removed=True)
+    may_charge = row.window_end_at > now
+    if may_charge and pile.online:
+        raise Problem(409, "OrderRunning", "The pile is online; stop the order and wait for its settlement")
+    if may_charge and row.stop_requested_at is None:
+        _put_stop(tx, context, row, now)
+    transitions.lose_orders(tx, context, [row], states.CLOSED_BY_OPERATOR, now)
+    record_event(tx.conn, now, "OrderClosed", row.device_id, order_id, body.reason)
     return lookup.get(tx.conn, order_id)
 
 
@@ -73,5 +112,5 @@ def request_reset(tx: Transaction, context: Context, device_id: str, connector: 
         "issued_at": now,
         "expires_at": expires_at,
     }
-    put_sealed(tx, context, topics.COMMAND, command, now, expires_at, None)
+    _put(tx, context, command, now, expires_at, None)
     record_event(tx.conn, now, "ResetRequested", device_id, detail=f"connector {connector}")

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, insert, select
 
-from pile_protocol import messages, pricing, topics
+from pile_protocol import messages, pricing, seal, topics, wire
 
 from ..base.ids import new_id
 from ..base.problems import Problem, invalid, pile_removed
@@ -22,7 +22,7 @@ from ..db.writer import Transaction
 from ..piles import registry
 from ..piles import views as pile_views
 from ..rates import estimates, schedule, versions
-from . import commands, states
+from . import states
 from .context import Context
 from .transitions import announce
 
@@ -34,7 +34,7 @@ class LimitsBody(BaseModel):
 
     energy_mwh: int | None = Field(default=None, ge=1, le=messages.MAX_ENERGY_MWH)
     cost_minor: int | None = Field(default=None, ge=1, le=messages.MAX_MINOR)
-    duration_s: int | None = Field(default=None, ge=1, le=messages.MAX_DURATION_S)
+    duration_s: int | None = Field(default=None, ge=1, le=wire.MAX_DURATION_S)
 
 
 class OrderBody(BaseModel):
@@ -48,7 +48,7 @@ class OrderBody(BaseModel):
     price: int | None = Field(
         default=None,
         ge=0,
-        le=2 * messages.MAX_PRICE,
+        le=2 * wire.MAX_PRICE,
         description="Electricity and service together, in 10^-6 currency per kWh, as they were shown for this"
         " moment. Where another price holds by now, the order is refused with RateChanged; without this"
         " member only another rate_id is.",
@@ -78,6 +78,15 @@ def create_order(
     order_id = new_id()
     expires_at = now + context.settings.order_life_s
     limits = body.limits.model_dump(exclude_none=True)
+    least_minor = rate["session_fee_minor"] + 1
+    if limits.get("cost_minor", least_minor) < least_minor:
+        raise Problem(
+            422,
+            "LimitTooLow",
+            "The session fee alone reaches the cost limit",
+            limit="cost_minor",
+            least=least_minor,
+        )
     limits.setdefault("duration_s", context.settings.duration_s)
     window_end_at = expires_at + limits["duration_s"]
     locked_rate = schedule.lock_rate(rate, now, window_end_at)
@@ -112,7 +121,8 @@ def create_order(
             "holds": True,
         },
     )
-    commands.put_sealed(tx, context, topics.ORDER, message, now, expires_at, order_id)
+    key = seal.parse_key(pile.key_hex)
+    context.dispatch.put_sealed(tx, key, topics.ORDER, message, now, expires_at, order_id)
     tx.after_commit(lambda: announce(context, order_id, body.device_id, states.PENDING, None))
     return row, True
 
@@ -137,6 +147,9 @@ def _confirmable_rate(
     if not (pile.online and context.dispatch.connected):
         raise Problem(503, "PileOffline", "The pile is not connected")
     connector = pile_views.connector_views(conn, pile, now)[body.connector - 1]
+    if pile_views.has_no_clock(pile):
+        # It would refuse the order too, after spending one of the order ids that it can remember.
+        raise Problem(503, "PileHasNoClock", "The pile does not know the time yet")
     if connector["fault"] or connector["status"] == "Faulted":
         raise Problem(409, "PileFaulted", "The connector has a fault", fault=connector["fault"])
     if connector["busy"]:

@@ -1,6 +1,6 @@
 """Orders read by id or locked for a transaction, and who may see one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -18,6 +18,13 @@ _LOCK_MANY = Query(
     select(orders)
     .where(orders.c.order_id.in_(json_lists.texts("order_ids")))
     .order_by(orders.c.order_id)
+    .with_for_update(key_share=True),
+    OrderRow,
+)
+
+_LOCK_HELD = Query(
+    select(orders)
+    .where(orders.c.device_id == bindparam("device_id"), orders.c.holds)
     .with_for_update(key_share=True),
     OrderRow,
 )
@@ -40,6 +47,11 @@ def lock(conn: Connection, order_id: str) -> OrderRow | None:
 def lock_many(conn: Connection, order_ids: Iterable[str]) -> dict[str, OrderRow]:
     """Those of the orders that exist, by id, held against other writers until the transaction ends."""
     return {row.order_id: row for row in _LOCK_MANY.all(conn, {"order_ids": to_json(list(order_ids))})}
+
+
+def lock_held(conn: Connection, device_id: str) -> Sequence[OrderRow]:
+    """The orders that keep a connector of the pile, held against other writers until the transaction ends."""
+    return _LOCK_HELD.all(conn, {"device_id": device_id})
 
 
 def require_access(row: OrderRow | None, token: str | None, operator: bool) -> OrderRow:

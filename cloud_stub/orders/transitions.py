@@ -4,16 +4,18 @@
 """
 
 from collections import defaultdict
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, bindparam, func, update
 
+from ..db.audit_events import record_events
 from ..db.rows import OrderRow
 from ..db.tables import orders
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_all, withdraw_orders
-from . import states
+from . import lookup, states
 from .context import Context
 
 log = structlog.get_logger()
@@ -42,16 +44,24 @@ _ENTER = {
 _ENTER[states.SETTLED] = _ENTER[states.SETTLED].values(
     total_minor=bindparam("total"), energy_mwh=bindparam("energy")
 )
-_LEAVABLE = (states.REJECTED, states.EXPIRED, states.CANCELLED)
+_LEAVABLE = (states.REJECTED, states.EXPIRED, states.CANCELLED, states.LOST)
 _REQUEST_STOP = _CHANGE_ONE.values(stop_requested_at=bindparam("at"))
 _SET_TOTAL = _CHANGE_ONE.values(total_minor=bindparam("total"))
-_RELEASE = _CHANGE_ONE.values(holds=False)
-_RELEASE_OF_PILE = _CHANGE.where(orders.c.device_id == bindparam("of"), orders.c.holds).values(holds=False)
 
 # An order may change its state twice here: out of an end that a later message overrules, then onwards.
 _WRITTEN_IN_ORDER = (*_LEAVABLE, *(state for state in states.STATES if state not in _LEAVABLE))
-# The order itself need not be sent again; a stop may still have to be.
-_ANSWERED = frozenset({states.ACCEPTED, states.CHARGING, states.CANCELLED, states.EXPIRED})
+# In these states the order itself is not sent again; its stop still is, for a pile that holds the order.
+_STOPPABLE = frozenset({states.ACCEPTED, states.CHARGING, states.CANCELLED, states.EXPIRED, states.LOST})
+# A pile that reports one of these has not taken a stop that was requested before.
+_NOT_STOPPED = frozenset({states.ACCEPTED, states.CHARGING})
+
+
+class _Entered(NamedTuple):
+    order_id: str
+    device_id: str
+    before: str
+    state: str
+    reason: str | None
 
 
 class Transitions:
@@ -63,23 +73,54 @@ class Transitions:
         self._now = now
         self._state_of: dict[str, str] = {}
         self._updates: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        self._entered: list[tuple[str, str, str, str | None]] = []
+        self._entered: list[_Entered] = []
+        self._to_stop: list[str] = []
 
     def state_of(self, row: OrderRow) -> str:
         """The state of an order, of which `row` has been read, after the events applied here."""
         return self._state_of.get(row.order_id) or row.state
 
     def apply(self, row: OrderRow, event: str, reason: str | None = None, **values: Any) -> None:
-        """Apply `event` to the order; in a state that has no transition for it, nothing changes.
+        """Apply `event` to the order; a harmless one changes nothing.
+
+        An event that the order's state does not know is logged and counted, and changes nothing. It raises
+        states.UnknownEvent instead where settings.raise_unknown_events is set, as tests do.
 
         values: further columns of this event (of states.SETTLEMENT_STORED: total, energy).
         """
-        state = states.next_state(self.state_of(row), event)
+        before = self.state_of(row)
+        try:
+            state = states.next_state(before, event)
+        except states.UnknownEvent:
+
+            def report() -> None:
+                _report_unknown(self._context, row, before, event, reason)
+
+            if self._context.settings.raise_unknown_events:
+                report()
+                raise
+            self._tx.after_commit(report)
+            return
         if state is None:
             return
         self._state_of[row.order_id] = state
         self._updates[state].append({"this": row.order_id, "why": reason, "when": self._now, **values})
-        self._entered.append((row.order_id, row.device_id, state, reason))
+        self._entered.append(_Entered(row.order_id, row.device_id, before, state, reason))
+        if row.stop_requested_at is not None and state in _NOT_STOPPED:
+            self._to_stop.append(row.order_id)
+
+    def settle(
+        self, row: OrderRow, stop_reason: str, total_minor: int, energy_mwh: int, payable: bool
+    ) -> None:
+        """Apply the settlement of the order. payable: nothing in it waits for a person's decision."""
+        self.apply(row, states.SETTLEMENT_STORED, stop_reason, total=total_minor, energy=energy_mwh)
+        if payable:
+            self.close_if_nothing_to_pay(row, total_minor)
+
+    def close_if_nothing_to_pay(self, row: OrderRow, total_minor: int) -> None:
+        """Close a settled order whose total is zero: no driver has to pay nothing."""
+        if total_minor == 0 and self.state_of(row) == states.SETTLED:
+            self.apply(row, states.NOTHING_TO_PAY)
 
     def write(self) -> None:
         """Write all of it; watchers are woken after the commit."""
@@ -90,19 +131,34 @@ class Transitions:
                 self._tx.conn.execute(_ENTER[state], self._updates[state])
         answered, over = [], []
         for order_id, state in self._state_of.items():
-            if state in _ANSWERED:
+            if state in _STOPPABLE:
                 answered.append(order_id)
             elif state != states.PAID:
                 over.append(order_id)
         withdraw_orders(self._tx, answered)
         withdraw_all(self._tx, over)
+        self._context.dispatch.resend_commands(self._tx, self._to_stop, self._now)
+        record_events(
+            self._tx.conn, [self._lost(each) for each in self._entered if each.state == states.LOST]
+        )
         entered = self._entered
         self._tx.after_commit(lambda: _announce_all(self._context, entered))
 
+    def _lost(self, each: _Entered) -> dict[str, Any]:
+        detail = f"{each.reason}, was {each.before}"
+        event = {"at": self._now, "kind": "OrderLost", "device_id": each.device_id}
+        return event | {"order_id": each.order_id, "detail": detail}
 
-def _announce_all(context: Context, entered: list[tuple[str, str, str, str | None]]) -> None:
-    for order_id, device_id, state, reason in entered:
-        announce(context, order_id, device_id, state, reason)
+
+def _announce_all(context: Context, entered: list[_Entered]) -> None:
+    for each in entered:
+        announce(context, each.order_id, each.device_id, each.state, each.reason)
+
+
+def _report_unknown(context: Context, row: OrderRow, state: str, event: str, reason: str | None) -> None:
+    context.metrics.unknown_events.labels(event).inc()
+    order = {"order_id": row.order_id, "device_id": row.device_id, "state": state}
+    log.error("order_event_unknown", **order, order_event=event, reason=reason)
 
 
 def announce(context: Context, order_id: str, device_id: str, state: str, reason: str | None) -> None:
@@ -131,14 +187,21 @@ def set_total(conn: Connection, order_id: str, total_minor: int) -> None:
     conn.execute(_SET_TOTAL, {"this": order_id, "total": total_minor})
 
 
-def release(conn: Connection, order_id: str) -> None:
-    """Free the connector of an order that its pile does not hold."""
-    conn.execute(_RELEASE, {"this": order_id})
+def lose_orders(tx: Transaction, context: Context, rows: Iterable[OrderRow], reason: str, now: int) -> None:
+    """End orders whose settlements are not expected any more, which frees their connectors."""
+    transitions = Transitions(tx, context, now)
+    for row in rows:
+        transitions.apply(row, states.ORDER_LOST, reason)
+    transitions.write()
 
 
-def release_of_pile(conn: Connection, device_id: str) -> None:
-    """Free every connector of a pile."""
-    conn.execute(_RELEASE_OF_PILE, {"of": device_id})
+def lose_with_pile(context: Context) -> Callable[[Transaction, str, int], None]:
+    """For piles.removal: what ends the orders of the pile that is removed, by its device id."""
+
+    def lose(tx: Transaction, device_id: str, now: int) -> None:
+        lose_orders(tx, context, lookup.lock_held(tx.conn, device_id), states.PILE_REMOVED, now)
+
+    return lose
 
 
 def count_change(conn: Connection, order_ids: list[str]) -> None:

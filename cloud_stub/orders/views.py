@@ -50,7 +50,7 @@ _BRIEF = (
 def order_view(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
     """State, limits, locked rate, latest meter value; settlements.views.order_with_bill adds the bill."""
     rate = json.loads(row.rate_json)
-    return brief(row) | {
+    return _brief(row) | {
         "limits": json.loads(row.limits_json),
         "rate": rate,
         "currency": rate["currency"],
@@ -59,8 +59,13 @@ def order_view(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
     }
 
 
-def brief(row: OrderRow) -> dict[str, Any]:
+def list_item(row: OrderRow) -> dict[str, Any]:
     """The order as one line of a list."""
+    rate = json.loads(row.rate_json)
+    return _brief(row) | {"currency": rate["currency"], "minor_digits": rate["minor_digits"]}
+
+
+def _brief(row: OrderRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _BRIEF}
 
 
@@ -117,8 +122,4 @@ def list_orders(
     conn: Connection, wanted: OrderFilter, limit: int, before: str | None = None
 ) -> list[dict[str, Any]]:
     """Newest first, older than order `before`."""
-    found = []
-    for row in wanted.query(limit, before).all(conn):
-        rate = json.loads(row.rate_json)
-        found.append(brief(row) | {"currency": rate["currency"], "minor_digits": rate["minor_digits"]})
-    return found
+    return [list_item(row) for row in wanted.query(limit, before).all(conn)]

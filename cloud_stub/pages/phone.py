@@ -5,7 +5,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pile_protocol import messages
+from pile_protocol import wire
 from pile_protocol.errors import MessageError
 
 from ..cloud import Cloud
@@ -43,7 +43,7 @@ async def phone_page(request: Request) -> Response:
 async def _is_known(cloud: Cloud, device_id: str) -> bool:
     """Raises Problem (DatabaseUnavailable)."""
     try:
-        messages.DEVICE_ID.check("device_id", device_id)
+        wire.DEVICE_ID.check("device_id", device_id)
     except MessageError:
         return False  # whatever stands in an address goes no further
     keys = cloud.context.keys

@@ -13,19 +13,21 @@ from ..db.engine import insert_or_ignore, to_json
 from ..db.rows import PileRow, Query
 from ..db.tables import piles
 from ..db.writer import Transaction
+from ..settings import CONNECTOR_POWER_MAX_W as CONNECTOR_POWER_MAX_W
+from ..settings import CONNECTOR_POWER_MIN_W as CONNECTOR_POWER_MIN_W
 from .broker_passwords import CLOUD_USER
 
 _BY_ID = select(piles).where(piles.c.device_id == bindparam("device_id"))
 _GET = Query(_BY_ID, PileRow)
 _LOCK = Query(_BY_ID.with_for_update(key_share=True), PileRow)
-_LOCK_MANY = Query(
-    select(piles)
-    .where(piles.c.device_id.in_(json_lists.texts("device_ids")))
-    .order_by(piles.c.device_id)
-    .with_for_update(key_share=True),
-    PileRow,
-)
+_BY_IDS = select(piles).where(piles.c.device_id.in_(json_lists.texts("device_ids")))
+_FIND_MANY = Query(_BY_IDS, PileRow)
+_LOCK_MANY = Query(_BY_IDS.order_by(piles.c.device_id).with_for_update(key_share=True), PileRow)
 _SEEN = update(piles).where(piles.c.device_id == bindparam("of")).values(last_seen_at=bindparam("at"))
+_SET_POWER = (
+    update(piles).where(piles.c.device_id == bindparam("of")).values(connector_power_w=bindparam("power_w"))
+)
+_SEEN_EMPTY = _SEEN.values(empty_hello_at=bindparam("at"))
 
 
 def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -> bytes:
@@ -76,5 +78,21 @@ def lock_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, PileRow]
     return {row.device_id: row for row in rows}
 
 
-def mark_seen(conn: Connection, device_id: str, now: int) -> None:
-    conn.execute(_SEEN, {"of": device_id, "at": now})
+def set_connector_power(tx: Transaction, device_id: str, power_w: int | None) -> None:
+    """Set the most that a connector of the pile carries, in watts; None: as the settings say.
+
+    Raises Problem (UnknownPile, PileRemoved).
+    """
+    get(tx.conn, device_id)
+    tx.conn.execute(_SET_POWER, {"of": device_id, "power_w": power_w})
+
+
+def find_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, PileRow]:
+    """Those of the piles that exist, by id."""
+    rows = _FIND_MANY.all(conn, {"device_ids": to_json(list(device_ids))})
+    return {row.device_id: row for row in rows}
+
+
+def mark_greeted(conn: Connection, device_id: str, last_seq: int, now: int) -> None:
+    """Store that the pile said hello. One whose last_seq is 0 may begin a new chain (settlements.chains)."""
+    conn.execute(_SEEN if last_seq else _SEEN_EMPTY, {"of": device_id, "at": now})

@@ -6,32 +6,21 @@ label must never come to mean another pile.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from ..base.problems import Problem
-from ..db.audit_events import record_event, record_events
-from ..db.rows import PileRow, Query
+from ..db.audit_events import record_event
+from ..db.rows import PileRow
 from ..db.tables import orders, outbox
 from ..db.tables import piles as piles_table
 from ..db.writer import Transaction
 from ..messaging.outbox import RETAINED
 from . import registry
 
-
-class _Held(NamedTuple):
-    order_id: str
-    state: str
-    window_end_at: int
-
-
-_HELD = Query(
-    select(orders.c.order_id, orders.c.state, orders.c.window_end_at).where(
-        orders.c.device_id == bindparam("device_id"), orders.c.holds
-    ),
-    _Held,
+_HELD_UNTIL = select(orders.c.window_end_at).where(
+    orders.c.device_id == bindparam("device_id"), orders.c.holds
 )
 _WITHDRAW = delete(outbox).where(outbox.c.device_id == bindparam("of"))
 _REMOVE = (
@@ -44,24 +33,24 @@ _REMOVE = (
 def remove(
     tx: Transaction,
     put: Callable[..., object],
-    release_orders: Callable[[Connection, str], None],
+    lose_orders: Callable[[Transaction, str, int], None],
     device_id: str,
     force: bool,
     now: int,
 ) -> PileRow:
     """Remove the pile as of `now`; returns its row. Doing it again changes nothing.
 
-    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. release_orders: transitions'
-    release_of_pile. Raises Problem: UnknownPile, PileInUse while it charges, SettlementsWaiting where `force`
-    would lose some.
+    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. lose_orders: ends the orders
+    of a pile, orders.transitions.lose_with_pile. Raises Problem: UnknownPile, PileInUse while it charges,
+    SettlementsWaiting where `force` would lose some.
     """
     pile = registry.get(tx.conn, device_id, lock=True, removed=True)
     if pile.removed_at is not None:
         return pile
-    held = _HELD.all(tx.conn, {"device_id": device_id})
-    if any(order.window_end_at > now for order in held):
+    held_until = tx.conn.execute(_HELD_UNTIL, {"device_id": device_id}).scalars().all()
+    if any(until_at > now for until_at in held_until):
         raise Problem(409, "PileInUse", "An order holds the pile; stop it and wait for its settlement")
-    waiting = _waiting(pile, len(held))
+    waiting = _waiting(pile, len(held_until))
     if waiting and not force:
         raise Problem(
             409,
@@ -69,9 +58,7 @@ def remove(
             "Settlements that the pile has not handed over would be lost",
             settlements=waiting,
         )
-    lost = {"at": now, "kind": "OrderLost", "device_id": device_id}
-    record_events(tx.conn, [lost | {"order_id": each.order_id, "detail": each.state} for each in held])
-    release_orders(tx.conn, device_id)
+    lose_orders(tx, device_id, now)
     tx.conn.execute(_WITHDRAW, {"of": device_id})
     tx.conn.execute(_REMOVE, {"of": device_id, "at": now})
     detail = f"{waiting} settlements given up" if waiting else ""

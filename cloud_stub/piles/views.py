@@ -22,8 +22,24 @@ def is_stopped(connector: dict[str, Any]) -> bool:
 
 def reported_connectors(pile: PileRow) -> dict[int, dict[str, Any]]:
     """Each connector as the pile last reported it, by number."""
-    status = orjson.loads(pile.status_json) if pile.status_json else {}
-    return {each["connector"]: each for each in status.get("connectors", ())}
+    return {each["connector"]: each for each in _reported(pile).get("connectors", ())}
+
+
+def _reported(pile: PileRow) -> dict[str, Any]:
+    return orjson.loads(pile.status_json) if pile.status_json else {}
+
+
+def has_no_clock(pile: PileRow) -> bool:
+    """Whether the pile last reported that the cloud has not told it the time: it refuses every order then."""
+    return _reported(pile).get("clock") in ("Unset", "Ntp")
+
+
+def reports_nothing_of(pile: PileRow, order_id: str, after_at: int) -> bool:
+    """Whether the pile reported after `after_at`, by its clock, that it has neither order nor settlement."""
+    status = _reported(pile)
+    orders_held = {each.get("order_id") for each in reported_connectors(pile).values()}
+    is_later = (status.get("at") or 0) > after_at
+    return is_later and status.get("outbox") == 0 and order_id not in orders_held
 
 
 def connector_views(conn: Connection, pile: PileRow, now: int) -> list[dict[str, Any]]:
@@ -62,6 +78,7 @@ def pile_view_with(pile: PileRow, connectors: list[dict[str, Any]]) -> dict[str,
         "device_id": pile.device_id,
         "name": pile.name,
         "online": pile.online,
+        "clock_set": not has_no_clock(pile),
         "last_seen_at": pile.last_seen_at,
         "connectors": connectors,
         "rate_id": pile.rate_id,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 # [start_minute of the local day, electricity_price, service_price, label], as in wire.RATE
 Period = list
-# [from_at, electricity_price, service_price, label], as in messages.STEP
+# [from_at, electricity_price, service_price, label], as in wire.STEP
 Step = list
 
 _HOUR_S = 3600

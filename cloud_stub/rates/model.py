@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pile_protocol import messages, pricing
+from pile_protocol import messages, pricing, wire
 
 from ..base.problems import invalid
 from . import currencies
@@ -23,8 +23,8 @@ class PeriodBody(BaseModel):
 
     start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["00:00"])
     label: str = Field(examples=["flat"])
-    electricity_price: int = Field(ge=0, le=messages.MAX_PRICE)
-    service_price: int = Field(ge=0, le=messages.MAX_PRICE)
+    electricity_price: int = Field(ge=0, le=wire.MAX_PRICE)
+    service_price: int = Field(ge=0, le=wire.MAX_PRICE)
 
 
 class RateBody(BaseModel):
@@ -86,8 +86,8 @@ def _errors(body: RateBody) -> Iterator[tuple[str, str]]:
     for i, period in enumerate(body.periods):
         if i and _minute(period.start) <= _minute(body.periods[i - 1].start):
             yield f"periods[{i}].start", "must be later than the period before"
-        if period.label not in messages.LABEL.words:
-            yield f"periods[{i}].label", "must be one of " + " ".join(messages.LABEL.words)
+        if period.label not in messages.PERIOD_LABELS:
+            yield f"periods[{i}].label", "must be one of " + " ".join(messages.PERIOD_LABELS)
     yield from _price_limit_errors(body)
 
 

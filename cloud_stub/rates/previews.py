@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pile_protocol import messages, pricing
+from pile_protocol import messages, pricing, wire
 
 from . import model, schedule
 
@@ -18,7 +18,7 @@ class SampleBody(BaseModel):
 
     start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["17:30"])
     energy_mwh: int = Field(ge=1, le=messages.MAX_ENERGY_MWH)
-    duration_s: int = Field(ge=60, le=messages.MAX_DURATION_S)
+    duration_s: int = Field(ge=60, le=wire.MAX_DURATION_S)
 
 
 class PreviewBody(BaseModel):

@@ -3,9 +3,12 @@
 A settlement counts on the day its charging ended. A flagged one is not counted as revenue: it is counted
 apart. One that settles no order bills nobody, so it is never revenue, whatever it says and whatever was
 decided.
+Energy that flowed between two settlements, and is in neither, is summed for each pile on the day of the later
+settlement.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -56,7 +59,10 @@ def daily(
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     currencies: dict[str, dict[str, Any]] = {}
     flagged = 0
+    unbilled: defaultdict[str, int] = defaultdict(int)
     for row in _settled(conn, _midnight(first, local), _midnight(last + timedelta(days=1), local), device_id):
+        if row.unbilled_mwh:
+            unbilled[row.device_id] += row.unbilled_mwh
         if row.flagged:
             flagged += 1
             continue
@@ -71,6 +77,7 @@ def daily(
         "to": last.isoformat(),
         "time_zone": local.key,
         "flagged": flagged,
+        "unbilled": [{"device_id": name, "energy_mwh": unbilled[name]} for name in sorted(unbilled)],
         "currencies": [currencies[name] for name in sorted(currencies)],
     }
 
@@ -81,18 +88,22 @@ def _midnight(of: date, local: ZoneInfo) -> int:
 
 class _Settled(NamedTuple):
     id: int
+    device_id: str
     payload: str
     billed_json: str | None
     flagged: bool
     ended_at: int
+    unbilled_mwh: int | None
 
 
 _COLUMNS = select(
     settlements.c.id,
+    settlements.c.device_id,
     settlements.c.payload,
     settlements.c.billed_json,
     settlements.c.flagged,
     settlements.c.ended_at,
+    settlements.c.unbilled_mwh,
 )
 _SETTLED = Query(_COLUMNS, _Settled)
 

@@ -135,6 +135,7 @@ def _view(conn: Connection, hub: Hub, row: PileRow, held: dict[int, OrderRow]) -
     return pile_views.pile_view_with(row, connectors) | {
         "faulted": row.faulted,
         "reported": reported,
+        "connector_power_w": row.connector_power_w,
         "removed_at": row.removed_at,
     }
 

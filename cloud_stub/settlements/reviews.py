@@ -23,7 +23,7 @@ from ..db.writer import Transaction
 from ..messaging import decoding
 from ..orders import lookup
 from ..orders.context import Context
-from ..orders.transitions import set_total
+from ..orders.transitions import Transitions, set_total
 from .rules import compute
 
 log = structlog.get_logger()
@@ -75,8 +75,11 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
     decision = _DECISIONS[body.decision]
     values = {"this": settlement_id, "decision": decision, "at": now, "note": body.note}
     tx.conn.execute(_REVIEW, values | {"billed": to_json(billed) if billed else None})
-    if billed:
+    if order is not None and billed is not None:
         set_total(tx.conn, row.order_id, billed["total_minor"])
+        transitions = Transitions(tx, context, now)
+        transitions.close_if_nothing_to_pay(order, billed["total_minor"])
+        transitions.write()
     detail = f"{decision}: {body.note}"
     record_event(tx.conn, now, "SettlementReviewed", row.device_id, row.order_id, detail)
     tx.after_commit(lambda: _tell(context, row, decision))

@@ -1,25 +1,26 @@
 """Settlements, stored once: checked by rules, flagged where they differ, acknowledged to their pile."""
 
-import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Boolean, and_, bindparam, insert, select, update
+from sqlalchemy import Column, ColumnElement, insert, select
 
 from pile_protocol import seal, topics
 
 from ..db import json_lists
 from ..db.audit_events import record_events
 from ..db.engine import to_json
-from ..db.rows import Query
-from ..db.tables import settlements
+from ..db.rows import OrderRow, Query
+from ..db.tables import meter_samples, settlements
 from ..db.writer import Transaction
 from ..orders import lookup, states
 from ..orders.context import Context
 from ..orders.transitions import Transitions, count_change
+from ..piles import registry
 from . import rules
-from .rules import MALFORMED
+from .chains import Chains, Place
+from .rules import ALREADY_SETTLED, MALFORMED, UNKNOWN_ORDER
 from .unsettled import Unsettled
 
 log = structlog.get_logger()
@@ -36,13 +37,10 @@ class _Sealed(NamedTuple):
     mac: str
 
 
-class _Neighbour(NamedTuple):
-    device_id: str
-    chain_seq: int | None
-    mac: str
-    payload: str
-    flags_json: str
-    settles_order_id: str | None
+class _Reading(NamedTuple):
+    order_id: str
+    at: int | None
+    register_mwh: int | None
 
 
 _MACS = Query(
@@ -51,28 +49,24 @@ _MACS = Query(
     ),
     _Sealed,
 )
-_NEAR_DEVICE, _NEAR_NUMBER = json_lists.rows("near", str, int)
-_NEIGHBOURS = Query(
+(_OF_ORDER,) = json_lists.rows("orders", str)
+
+
+def _newest(column: Column[int]) -> ColumnElement[int]:
+    """This column of the order's newest meter value. Both databases find it by the primary key."""
+    of_order = select(column).where(meter_samples.c.order_id == _OF_ORDER)
+    return of_order.order_by(meter_samples.c.at.desc()).limit(1).scalar_subquery()
+
+
+_LAST_READINGS = Query(
     select(
-        settlements.c.device_id,
-        settlements.c.chain_seq,
-        settlements.c.mac,
-        settlements.c.payload,
-        settlements.c.flags_json,
-        settlements.c.settles_order_id,
-    ).where(settlements.c.device_id == _NEAR_DEVICE, settlements.c.chain_seq == _NEAR_NUMBER),
-    _Neighbour,
+        _OF_ORDER.label("order_id"),
+        _newest(meter_samples.c.at).label("at"),
+        _newest(meter_samples.c.register_mwh).label("register_mwh"),
+    ),
+    _Reading,
 )
 _INSERT = insert(settlements)
-_SET_FLAGS = (
-    update(settlements)
-    .where(settlements.c.device_id == bindparam("of"), settlements.c.chain_seq == bindparam("number"))
-    .values(
-        flags_json=bindparam("flags"),
-        # What somebody decided stands, also if that was a moment ago, by another worker.
-        flagged=and_(bindparam("any", type_=Boolean), settlements.c.reviewed_at.is_(None)),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +97,7 @@ def store_settlements(
     known = _Group(tx, context, received, now)
     for one in received:
         if (one.device_id, one.fields["mac"]) not in known.macs:
-            known.add(one, now)
+            known.add(one)
     known.write(tx, context)
     stored = [one for one in received if (one.device_id, one.fields["mac"]) not in known.refused]
     acks = [ack for one in stored if (ack := _ack(tx, context, one))]
@@ -116,132 +110,140 @@ class _Group:
 
     def __init__(self, tx: Transaction, context: Context, received: list[SealedSettlement], now: int):
         conn = tx.conn
+        self._settings = context.settings
+        self._now = now
         order_ids = list({one.fields["order_id"] for one in received})
         macs = to_json([(one.device_id, one.fields["mac"]) for one in received])
-        near = {(one.device_id, one.fields["seq"] + d) for one in received for d in (-1, 0, 1)}
-        self.orders = lookup.lock_many(conn, order_ids)
-        self.settled = set(conn.execute(_SETTLED, {"order_ids": to_json(order_ids)}).scalars())
+        self._orders = lookup.lock_many(conn, order_ids)
+        self._settled = set(conn.execute(_SETTLED, {"order_ids": to_json(order_ids)}).scalars())
         self.macs = {(row.device_id, row.mac) for row in _MACS.all(conn, {"macs": macs})}
-        # One's neighbours in its chain, by (device id, number): rows, or what is to become one.
-        self.chain: dict[tuple[str, int], dict[str, Any]] = {
-            (row.device_id, row.chain_seq): row._asdict()
-            for row in _NEIGHBOURS.all(conn, {"near": to_json(list(near))})
-            if row.chain_seq is not None
+        readings = _LAST_READINGS.all(conn, {"orders": to_json([(order_id,) for order_id in order_ids])})
+        self._readings = {
+            row.order_id: rules.Reading(row.at, row.register_mwh)
+            for row in readings
+            if row.at is not None and row.register_mwh is not None
         }
         self.refused: set[tuple[str, str]] = set()
         self._unsettled = Unsettled(conn)
-        self._rows: list[dict[str, Any]] = []
+        self._piles = registry.find_many(conn, {one.device_id for one in received})
+        wanted = [(one.device_id, one.fields["seq"], one.fields["connector"]) for one in received]
+        self._chains = Chains(conn, self._piles, wanted, now)
+        self._places: list[tuple[Place, dict[str, Any]]] = []
         self._transitions = Transitions(tx, context, now)
-        self._closed_gaps: list[dict[str, Any]] = []
-        self._followers: list[str] = []  # orders whose settlement has other flags now
-        self._events: list[dict[str, Any]] = []
 
-    def add(self, one: SealedSettlement, now: int) -> None:
+    def add(self, one: SealedSettlement) -> None:
         """Judge one that is not stored yet."""
-        fields, device_id = one.fields, one.device_id
-        order = self.orders.get(fields["order_id"])
-        settles = order is not None and order.device_id == device_id and not one.malformed
-        already_settled = settles and fields["order_id"] in self.settled
-        settles = settles and not already_settled
+        fields, device_id, order_id = one.fields, one.device_id, one.fields["order_id"]
+        order = self._orders.get(order_id)
+        of_pile = order is not None and order.device_id == device_id
+        already_settled = of_pile and not one.malformed and order_id in self._settled
+        settles = of_pile and not one.malformed and not already_settled
         if not settles and not self._unsettled.take(device_id, len(one.payload)):
             self.refused.add((device_id, fields["mac"]))
             return
-        flags, computed_minor = (
-            ([MALFORMED], None) if one.malformed else rules.check(order, device_id, fields)
-        )
-        in_chain, chain_flags = self._join_chain(device_id, fields)
-        flags += chain_flags
+        flags, computed_minor = self._judge(one, order)
         if already_settled:
-            flags.append("AlreadySettled")
+            flags.append(ALREADY_SETTLED)
+        has_registers = None not in (fields["start_register_mwh"], fields["end_register_mwh"])
+        place = Place(
+            device_id,
+            fields["seq"],
+            fields["mac"],
+            fields["connector"] if has_registers else None,
+            fields["start_register_mwh"],
+            fields["end_register_mwh"],
+            one.payload.decode(),
+            fields["total_minor"] or 0,
+            order_id if settles else None,
+            flags,
+        )
+        if not one.malformed:
+            place.known_prev_mac = fields["prev_mac"]
+        self._chains.join(place)
         row = {
             "device_id": device_id,
-            "order_id": fields["order_id"],
+            "order_id": order_id,
             "seq": fields["seq"],
             "mac": fields["mac"],
-            "settles_order_id": fields["order_id"] if settles else None,
-            "chain_seq": fields["seq"] if in_chain else None,
-            "payload": one.payload.decode(),
+            "settles_order_id": place.settles_order_id,
+            "epoch": place.epoch,
+            "chain_seq": place.seq if place.in_chain else None,
+            "connector": fields["connector"],
+            "start_register_mwh": fields["start_register_mwh"],
+            "end_register_mwh": fields["end_register_mwh"],
+            "payload": place.payload,
             # What a malformed one does not tell is counted nowhere: it is flagged and settles nothing.
             "energy_mwh": fields["energy_mwh"] or 0,
             "total_minor": fields["total_minor"] or 0,
             "computed_minor": computed_minor,
             "currency": fields["currency"] or _NO_CURRENCY,
-            "flagged": bool(flags),
-            "flags_json": to_json(flags),
-            "received_at": now,
-            "ended_at": fields["ended_at"] or now,
+            "received_at": self._now,
+            "ended_at": fields["ended_at"] or self._now,
         }
-        self._rows.append(row)
+        self._places.append((place, row))
         self.macs.add((device_id, fields["mac"]))
-        if in_chain:
-            self.chain[device_id, fields["seq"]] = row
-        if flags:
-            event = {"at": now, "kind": "SettlementFlagged", "device_id": device_id}
-            self._events.append(event | {"order_id": fields["order_id"], "detail": _detail(one, flags)})
-        if settles and order is not None:
-            self.settled.add(fields["order_id"])
+        if place.flags:
+            detail = " ".join(place.flags) + (f" ({one.malformed[:200]})" if one.malformed else "")
+            self._chains.events.append(("SettlementFlagged", device_id, order_id, detail))
+        if order is not None and settles:
+            self._settled.add(order_id)
             total, energy = fields["total_minor"], fields["energy_mwh"]
-            self._transitions.apply(
-                order, states.SETTLEMENT_STORED, fields["stop_reason"], total=total, energy=energy
-            )
+            self._transitions.settle(order, fields["stop_reason"], total, energy, payable=not place.flags)
+        elif one.malformed and order is not None and of_pile:
+            self._transitions.apply(order, states.ORDER_LOST, states.SETTLEMENT_MALFORMED)
+
+    def _judge(self, one: SealedSettlement, order: OrderRow | None) -> tuple[list[str], int | None]:
+        """(flags, the total computed here) without what its place in the chain shows."""
+        if one.malformed:
+            return [MALFORMED], None
+        if order is None:
+            return [UNKNOWN_ORDER], None
+        case = rules.Case(
+            fields=one.fields,
+            device_id=one.device_id,
+            order=order,
+            now=self._now,
+            power_w=self._piles[one.device_id].connector_power_w or self._settings.connector_power_w,
+            reading=self._readings.get(order.order_id),
+        )
+        return rules.check(case), case.computed and case.computed[0]
 
     def write(self, tx: Transaction, context: Context) -> None:
-        if self._rows:
-            tx.conn.execute(_INSERT, self._rows)
-        if self._followers:  # before their settlements, as whoever reviews one locks them
-            count_change(tx.conn, self._followers)
-            tx.after_commit(lambda: context.hub.wake_all(self._followers))
-        if self._closed_gaps:
-            tx.conn.execute(_SET_FLAGS, self._closed_gaps)
-        record_events(tx.conn, self._events)
-        flags = [
-            (row["device_id"], row["order_id"], row["flags_json"]) for row in self._rows if row["flagged"]
+        rows = [
+            row
+            | {
+                "flags_json": to_json(place.flags),
+                "flagged": bool(place.flags),
+                "unbilled_mwh": place.unbilled_mwh,
+            }
+            for place, row in self._places
         ]
-        right = len(self._rows) - len(flags)
-        tx.after_commit(lambda: _count(context, right, flags))
+        if rows:
+            tx.conn.execute(_INSERT, rows)
+        # Orders before their settlements, as whoever reviews one locks them.
+        followers = self._chains.changed_orders
+        if followers:
+            count_change(tx.conn, followers)
+            for order in lookup.lock_many(tx.conn, self._chains.free_orders).values():
+                self._transitions.close_if_nothing_to_pay(order, 0)
+            tx.after_commit(lambda: context.hub.wake_all(followers))
+        self._chains.write(tx.conn)
+        record_events(tx.conn, self._events())
+        flagged = [(each.device_id, row["order_id"], each.flags) for each, row in self._places if each.flags]
+        right = len(rows) - len(flagged)
+        tx.after_commit(lambda: _count(context, right, flagged))
         self._transitions.write()
 
-    def _join_chain(self, device_id: str, fields: dict[str, Any]) -> tuple[bool, list[str]]:
-        """(whether the settlement's number was free, its flags) in the device's chain of macs.
-
-        A gap is flagged at the settlement after it, and no longer once it has been filled.
-        """
-        seq = fields["seq"]
-        if (device_id, seq) in self.chain:
-            return False, ["SeqReused"]
-        later = self.chain.get((device_id, seq + 1))
-        if later is not None:
-            self._close_gap(later, fields["mac"])
-        previous = self.chain.get((device_id, seq - 1))
-        if seq > 1 and previous is None:
-            return True, ["SeqGap"]
-        expected = previous["mac"] if previous is not None else None
-        return True, [] if fields["prev_mac"] == expected else ["ChainBroken"]
-
-    def _close_gap(self, later: dict[str, Any], mac: str) -> None:
-        flags = [flag for flag in json.loads(later["flags_json"]) if flag != "SeqGap"]
-        if json.loads(later["payload"]).get("prev_mac") != mac:
-            flags.append("ChainBroken")
-        later["flags_json"] = to_json(flags)
-        later["flagged"] = bool(flags)
-        # By its number in the chain: one of this group has no id yet.
-        gap = {"of": later["device_id"], "number": later["chain_seq"]}
-        self._closed_gaps.append(gap | {"flags": later["flags_json"], "any": later["flagged"]})
-        if later["settles_order_id"] is not None:
-            self._followers.append(later["settles_order_id"])
+    def _events(self) -> list[dict[str, Any]]:
+        names = ("kind", "device_id", "order_id", "detail")
+        return [{"at": self._now, **dict(zip(names, each, strict=True))} for each in self._chains.events]
 
 
-def _detail(one: SealedSettlement, flags: list[str]) -> str:
-    return " ".join(flags) + (f" ({one.malformed[:200]})" if one.malformed else "")
-
-
-def _count(context: Context, right: int, flagged: list[tuple[str, str, str]]) -> None:
+def _count(context: Context, right: int, flagged: list[tuple[str, str, list[str]]]) -> None:
     context.metrics.settlements.labels("right").inc(right)
-    for device_id, order_id, flags_json in flagged:
+    for device_id, order_id, flags in flagged:
         context.metrics.settlements.labels("flagged").inc()
-        log.warning(
-            "settlement_flagged", order_id=order_id, device_id=device_id, flags=json.loads(flags_json)
-        )
+        log.warning("settlement_flagged", order_id=order_id, device_id=device_id, flags=flags)
 
 
 def _ack(tx: Transaction, context: Context, one: SealedSettlement) -> tuple[str, bytes] | None:

@@ -53,6 +53,8 @@ def settlement_view(row: SettlementRow) -> dict[str, Any]:
         | {
             "id": row.id,
             "settles": row.settles_order_id is not None,
+            "epoch": row.epoch,
+            "unbilled_mwh": row.unbilled_mwh,
             "computed_minor": row.computed_minor,
             "flagged": row.flagged,
             "flags": flags,

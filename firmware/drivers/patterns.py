@@ -1,4 +1,4 @@
-"""What the status light shows. One white LED can tell them apart; a coloured one tells sooner.
+"""What the status light shows. The patterns differ in time, so one white LED is enough.
 
 A pattern is (flashes, on_ms, off_ms, pause_ms, red, green, blue): flashes, then a pause; 0 flashes: steady.
 docs/field-guide.md says what each means and what to do.
@@ -9,6 +9,7 @@ READY = (0, 0, 0, 0, 0, 40, 0)
 CHARGING = (1, 1000, 0, 1000, 0, 0, 60)
 FAULT = (1, 125, 0, 125, 80, 0, 0)
 ESTOP = (1, 200, 0, 1500, 80, 0, 0)
+STOP_PRESSED = (1, 50, 0, 50, 40, 40, 40)
 NO_CONFIG = (2, 200, 250, 1500, 60, 30, 0)
 NO_WIFI = (3, 200, 250, 1500, 60, 30, 0)
 NO_BROKER = (4, 200, 250, 1500, 60, 30, 0)

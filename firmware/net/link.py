@@ -8,7 +8,7 @@ import time
 from pile_protocol import messages, topics
 from pile_protocol.errors import TopicError
 
-from .errors import LinkDown, LinkError, LinkRefused
+from .errors import LinkError, LinkRefused, of_network
 
 TICK_MS = 1_000  # while something waits for an answer ...
 CALM_TICK_MS = 5_000  # ... and while nothing does: a thousand idle piles share a test machine
@@ -20,14 +20,14 @@ SETTLEMENT_RETRY_MAX_MS = 60_000
 
 
 class Link:
-    """client: mqtt.Client. after_message: called when a message changed the controller, so that the shell
-    runs its cycle at once. vitals: `() -> (free heap bytes, least of them so far, latest cycle in ms)`.
+    """client: mqtt.Client. wake: called when a message has been queued for the controller, so that the shell
+    runs its cycle at once. vitals: called for the members of the status message that the shell measures.
     """
 
-    def __init__(self, client, controller, after_message, vitals):
+    def __init__(self, client, controller, wake, vitals):
         self._client = client
         self._controller = controller
-        self._after_message = after_message
+        self._wake_shell = wake
         self._vitals = vitals
         self._wake = asyncio.Event()
         self._hello_ms = 0
@@ -35,12 +35,12 @@ class Link:
         self._settlement = None  # (seq, sent in ms, wait in ms) of the outbox's head
 
     def poke(self):
-        """There may be something to send."""
-        if not self._controller.mailbox.empty():
+        """There may be something to send: called after each control cycle."""
+        if self._controller.hello_due or not self._controller.mailbox.empty():
             self._wake.set()
 
     def receive(self, publish):
-        """One incoming codec.Publish."""
+        """Queues one incoming codec.Publish; it acts in the shell's next cycle. False: the queue is full."""
         controller = self._controller
         try:
             device_id, name = topics.parse(publish.topic)
@@ -48,10 +48,10 @@ class Link:
             device_id = name = None
         if device_id != controller.device_id or publish.payload is None:
             controller.dropped += 1
-            return
-        controller.receive(name, publish.payload)
-        self._after_message()
-        self._wake.set()
+            return True
+        queued = controller.receive(name, publish.payload)
+        self._wake_shell()
+        return queued
 
     async def run(self):
         """Greets on every connection, then sends what there is; never returns."""
@@ -66,8 +66,8 @@ class Link:
                     await self._pause()
             except LinkRefused as error:
                 self._client.drop(error)
-            except MemoryError:  # no reason to end a charge; the connection gives back what it holds
-                self._client.drop(LinkDown("too little memory for a message"))
+            except MemoryError as error:  # the connection gives back what it holds
+                self._client.drop(of_network(error))
                 await asyncio.sleep_ms(0)
             except LinkError:
                 await asyncio.sleep_ms(0)  # the client brings up the next connection
@@ -96,7 +96,8 @@ class Link:
     async def _send_all(self):
         now_ms = time.ticks_ms()
         since_hello_ms = time.ticks_diff(now_ms, self._hello_ms)
-        if since_hello_ms >= (HELLO_MS if self._controller.knows_time else HELLO_RETRY_MS):
+        again_ms = HELLO_MS if self._controller.knows_time else HELLO_RETRY_MS
+        if since_hello_ms >= again_ms or self._controller.hello_due:
             await self._hello()
         mailbox = self._controller.mailbox
         while True:
@@ -109,7 +110,7 @@ class Link:
         if mailbox.status_due or time.ticks_diff(now_ms, self._status_ms) >= STATUS_MS:
             mailbox.status_due = False
             self._status_ms = now_ms
-            await self._publish(topics.STATUS, self._controller.status(*self._vitals()), 1, True)
+            await self._publish(topics.STATUS, self._controller.status(self._vitals()), 1, True)
         await self._send_settlement(now_ms)
 
     async def _send_settlement(self, now_ms):

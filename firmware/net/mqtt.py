@@ -9,10 +9,11 @@ import os
 import time
 
 from . import mqtt_codec as codec
-from .errors import LinkDown, LinkError, LinkRefused, LinkUntrusted, MqttError
+from .errors import LinkDown, LinkError, LinkNoMemory, LinkRefused, LinkUntrusted, MqttError, of_network
 
 READ_BYTES = 512  # a block of heap for each read, in one piece
-SEND_QUEUE_MAX = 32  # packets; a link that is this far behind is as good as down
+SEND_QUEUE_MAX = 32  # packets; a network that takes none of them is as good as down
+FULL_MS = 20  # the pause before a message is offered again to whoever had no room for it
 
 
 class Options:
@@ -162,10 +163,10 @@ class Connection:
         """Turns the end of a task, whatever its reason, into the end of the connection."""
         try:
             await work
-        except (OSError, EOFError, LinkError) as error:
-            self.fail(error if isinstance(error, LinkError) else LinkDown("network: " + repr(error)))
-        except MemoryError:
-            self.fail(LinkDown("too little memory for the connection"))
+        except LinkError as error:
+            self.fail(error)
+        except (OSError, EOFError, MemoryError) as error:
+            self.fail(of_network(error))
 
     def fail(self, error):
         """Declares the connection over; whoever waits for an answer gets LinkDown."""
@@ -178,9 +179,7 @@ class Connection:
 
     async def _read(self):
         while True:
-            await (
-                self._room.wait()
-            )  # what is read is acknowledged: while that cannot be sent, nothing is read
+            await self._room.wait()  # what is read is acknowledged: no reading while nothing can be sent
             try:
                 data = await self._stream.read(READ_BYTES)
             except ValueError as error:
@@ -190,6 +189,12 @@ class Connection:
             self._received_ms = time.ticks_ms()
             for kind, value in self._decoder.feed(data):
                 self._take(kind, value)
+                if kind == codec.PUBLISH:
+                    # Acknowledged when it is queued: the cloud sends again what must have an effect.
+                    while self._on_message(value) is False:
+                        await asyncio.sleep_ms(FULL_MS)
+                    if value.qos:
+                        self._put(codec.puback(value.packet_id))
 
     def _take(self, kind, value):
         if kind == codec.CONNACK:
@@ -197,11 +202,6 @@ class Connection:
                 raise MqttError("a second CONNACK")
         elif not self._connack.given:
             raise MqttError("a packet of type %d before the CONNACK" % kind)
-        elif kind == codec.PUBLISH:
-            # Acknowledged when it has been acted on: what must not be lost is durable by then.
-            self._on_message(value)
-            if value.qos:
-                self._put(codec.puback(value.packet_id))
         elif kind == codec.PUBACK:
             self._answer(kind, value, True)
         elif kind == codec.SUBACK:
@@ -209,7 +209,7 @@ class Connection:
 
     def _answer(self, kind, packet_id, value):
         answer = self._answers.get((kind, packet_id))
-        if answer is not None:  # else a late answer to what nobody waits for any more
+        if answer is not None:  # else it comes too late: the sender has given up
             answer.give(value)
 
     async def _write(self):
@@ -238,7 +238,9 @@ class Connection:
 class Client:
     """Keeps one connection up for ever.
 
-    open_stream: `async () -> Stream`, raises OSError. on_message: called with each codec.Publish.
+    open_stream: `async () -> Stream`, raises OSError. on_message: called with each codec.Publish; False asks
+    to
+    be offered it again, and meanwhile nothing is read or acknowledged.
     on_change: called with None when a connection is up, with the error when it is lost or refused.
     ready: an asyncio.Event, set while there is a network to try it over; None where there always is.
     """
@@ -265,8 +267,14 @@ class Client:
             began_ms = time.ticks_ms()
             try:
                 error = await self._one_connection()
-            except MemoryError:
-                error = LinkDown("too little memory for the connection")
+            except MemoryError as full:
+                error = of_network(full)
+            if self.connections and isinstance(error, LinkUntrusted) and "signed" in str(error):
+                # A handshake that runs out of memory while it checks a signature says the same.
+                error = LinkNoMemory(
+                    "the broker's certificate was verified before and cannot be now: too little memory,"
+                    " or another certificate"
+                )
             self._on_change(error)
             if time.ticks_diff(time.ticks_ms(), began_ms) >= options.steady_ms:
                 backoff_ms = options.backoff_min_ms
@@ -280,6 +288,9 @@ class Client:
         except asyncio.TimeoutError:
             return LinkDown("no connection to the broker within %d s" % (answer_ms // 1000))
         except OSError as error:
+            found = of_network(error)
+            if isinstance(found, LinkNoMemory):
+                return found
             return LinkDown("no connection to the broker: " + repr(error))
         connection = Connection(stream, self._options, self._on_message)
         error = None

@@ -1,26 +1,29 @@
-"""What must be there before the broker is tried: a network, and for TLS a clock."""
+"""What must be there before the broker is tried: a network, and for TLS a calendar."""
 
 import asyncio
 
 from . import ntp
 
-NTP_AGAIN_S = 6 * 3600
 NTP_RETRY_S = 60
 
 
 class Uplink:
     """ready: set while the broker can be tried. station: wifi.Station, or None on a PC. ntp_server: "host" or
-    "host:port", or None. tell_time: called with Unix seconds UTC. needs_clock: certificates will be judged.
+    "host:port", or None. set_calendar: called with Unix seconds UTC. needs_clock: certificates will be
+    judged.
 
-    Without an answer from the time server the broker is tried all the same: the chip may still know the time
-    from before a reset, and a certificate that cannot be judged is refused there, with its own message.
+    The calendar is set once; later the cloud's time keeps it. Without an answer from the time server the
+    broker
+    is tried all the same: the chip may still know the time from before a reset, and a certificate that
+    cannot be
+    judged is refused with its own message.
     """
 
-    def __init__(self, station, ntp_server, tell_time, needs_clock, log):
+    def __init__(self, station, ntp_server, set_calendar, needs_clock, log):
         self.ready = asyncio.Event()
         self._station = station
         self._ntp_server = ntp_server
-        self._tell_time = tell_time
+        self._set_calendar = set_calendar
         self._clock_tried = not (ntp_server and needs_clock)
         self._log = log
         self.wifi_changed()
@@ -37,18 +40,16 @@ class Uplink:
             self.ready.clear()
 
     async def run(self):
-        """Keeps the time; returns at once where there is no time server."""
+        """Asks the time server until it has answered; returns at once where there is none."""
         told = False
         while self._ntp_server:
             if self._station is not None:
                 await self._station.up.wait()
-            pause_s = NTP_AGAIN_S
             try:
-                self._tell_time(await ntp.query(self._ntp_server, self.name_server))
-                told = False
-            # No network, no answer, no name or port at all; or no room to ask, which must not end a charge.
+                self._set_calendar(await ntp.query(self._ntp_server, self.name_server))
+                self._ntp_server = None
+            # No network, no answer, no such name or port; or no room to ask, which must not end a charge.
             except (OSError, ValueError, MemoryError) as error:
-                pause_s = NTP_RETRY_S
                 if not told:
                     self._log(
                         "no time from %s (%r): check the name, and that UDP port 123 is open"
@@ -57,4 +58,5 @@ class Uplink:
                 told = True
             self._clock_tried = True
             self.wifi_changed()
-            await asyncio.sleep(pause_s)
+            if self._ntp_server:
+                await asyncio.sleep(NTP_RETRY_S)

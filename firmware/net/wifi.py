@@ -35,6 +35,13 @@ class Station:
         """The one that DHCP gave: asked for each time, since a renewed lease may name another."""
         return self._wlan.ifconfig()[3]
 
+    def rssi_dbm(self):
+        """The signal in dBm, about -30 to -90; None without a connection."""
+        try:
+            return self._wlan.status("rssi")
+        except OSError:
+            return None
+
     async def run(self):
         """Never returns."""
         while True:

@@ -1,5 +1,5 @@
 """The pile controller, pure: it is stepped, it owns no clock, no network and no hardware.
 
-Its one effect on the world is the store it is given (drivers/contracts.py): a record is durable when the
-call returns, which is how "written before the relay closes" is kept.
+It writes only to the store that it is given (drivers/contracts.py). What it writes is durable when the call
+returns.
 """

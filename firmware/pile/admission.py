@@ -1,20 +1,28 @@
-"""Whether an order may start: every reason to refuse one, in the order they are asked."""
+"""Whether an order may start: every reason to refuse one."""
 
 from pile_protocol import messages, seal
 from pile_protocol.errors import MessageError, SealError
 
+from .readings import VALID
+from .safety import has_plug_switch
+
 FUTURE_S = 30  # how far the cloud's clock may run ahead of the pile's
-FREE_BYTES_MIN = 65_536  # flash that must be free: the order, its steps, and its settlement
+ID_LIFE_S = messages.MAX_ORDER_LIFE_S + FUTURE_S  # after that no order of now is valid
+FREE_BYTES_MIN = 65_536  # flash that must be free: the order, its price steps, and its settlement
+
+# The pile's clock may be wrong: it asks for the time anew.
+DOUBTS_CLOCK = ("Expired", "NotYetValid", "NoClock")
+# The order was not this pile's, can never be valid, or may be sent again: its id is not used up.
+KEEPS_ID = ("WrongDevice", "Malformed", "Expired", "TooSoon", "FeedBusy")
 
 
 class Refusal(Exception):
-    """`reason` is one of wire.REJECT_REASONS; order_id, connector: None where the order cannot tell."""
+    """`reason` is one of wire.REJECT_REASONS; order_id: None if the message does not tell."""
 
-    def __init__(self, reason, order_id=None, connector=None):
+    def __init__(self, reason, order_id=None):
         super().__init__(reason)
         self.reason = reason
         self.order_id = order_id
-        self.connector = connector
 
 
 def read_order(data, key):
@@ -22,7 +30,7 @@ def read_order(data, key):
     order_id = None
     try:
         value = messages.parse_json(data, messages.ORDER_MAX_BYTES)
-        order_id = _named(value)
+        order_id = _claimed_id(value)
         seal.check(data, key)
         messages.validate(messages.ORDER, value)
     except SealError:
@@ -32,30 +40,30 @@ def read_order(data, key):
     return value
 
 
-def _named(value):
-    """The order_id that a message claims, if it is one at all."""
+def _claimed_id(value):
+    """The order_id of an unchecked message, or None if it is no order id."""
     order_id = value.get("order_id")
     try:
-        messages.ORDER_ID.check("order_id", order_id)
+        messages.validate("O", order_id)
     except MessageError:
         return None
     return order_id
 
 
 def reason_to_refuse(order, device_id, connectors, at):
-    """What in the order itself stands against it; None to go on. `at` is Unix seconds or None."""
+    """The first reason in the order itself, or None. connectors: how many; `at`: Unix seconds or None."""
     if order["device_id"] != device_id:
         return "WrongDevice"
     if order["connector"] > connectors:
         return "UnknownConnector"
+    if order["expires_at"] - order["issued_at"] > messages.MAX_ORDER_LIFE_S:
+        return "Malformed"
     if at is None:
         return "NoClock"
     if at >= order["expires_at"]:
         return "Expired"
     if order["issued_at"] > at + FUTURE_S:
         return "NotYetValid"
-    if order["expires_at"] - order["issued_at"] > messages.MAX_ORDER_LIFE_S:
-        return "Malformed"
     if not _prices_cover(order):
         return "PricesIncomplete"
     return None
@@ -75,15 +83,17 @@ def _prices_cover(order):
     )
 
 
-def reason_not_ready(connector):
-    """What at the connector stands against any order now; None to go on."""
-    if connector.session is not None:
+def reason_not_ready(connector, now_ms):
+    """The first reason at the connector against any order at this moment, or None."""
+    if connector.order is not None:
         return "ConnectorBusy"
     readings = connector.readings
-    if connector.latch.fault or readings.estop:
+    if connector.fault or readings.estop or readings.stop_button:
         return "ConnectorFaulted"
-    if readings.plugged is False:
+    if has_plug_switch(readings) and not (readings.plugged.state == VALID and readings.plugged.value):
         return "NotPlugged"
-    if readings.register_mwh is None:
+    if readings.register_mwh.state != VALID:
         return "NoMeter"
+    if not connector.is_resting(now_ms):
+        return "TooSoon"
     return None

@@ -1,18 +1,22 @@
-"""Milliseconds that only go forward, and the UTC that somebody trustworthy told."""
+"""Milliseconds that only go forward, and UTC as the cloud sealed it."""
 
-# ESP32: time.ticks_ms() wraps after this, every 12.4 days. 2**30 itself would take heap, ten times a second.
+# ESP32: time.ticks_ms() wraps after this, every 12.4 days. As a mask: 2**30 itself would not fit a small int.
 TICKS_MASK_MS = (1 << 30) - 1
 
 UNSET = "Unset"
-NTP = "Ntp"
+CALENDAR = "Calendar"
 CLOUD = "Cloud"
 
 
 class Clock:
-    """`now_ms` counts from boot. `at()` is Unix seconds UTC, or None until a source has told the time.
+    """`now_ms` counts from boot. `at()` is Unix seconds UTC, or None until a source has set the time.
 
-    A told time takes effect at once, in both directions. A running order does not notice: its session keeps
-    a time base of its own, the UTC at its start and the ticks since then.
+    There are two sources. CLOUD: a sealed message. CALENDAR: the chip's calendar, which a sealed message set
+    before a restart. NTP is none: whoever forges its answer could choose the price step of an order that a
+    power cut interrupted, or make an expired order valid again.
+
+    A new time takes effect at once, in both directions. A running order does not notice: it has a time base
+    of its own, the UTC at its start and the ticks since then.
     """
 
     def __init__(self, ticks_ms):
@@ -35,14 +39,14 @@ class Clock:
         return self._base_at + (self.now_ms - self._base_ms) // 1000
 
     def cloud_at(self):
-        """What to judge by what has expired: `at()` by the cloud's word alone, else None. Whoever forges an
-        answer of NTP could revive an order that ran long ago.
+        """`at()` if the cloud has told the time since boot, else None. What expires is judged by this
+        alone.
         """
         return self.at() if self.source == CLOUD else None
 
     def tell(self, at, source):
-        """UTC is `at` now, says NTP or CLOUD. NTP does not overrule the cloud, which judges expires_at."""
-        if source == NTP and self.source == CLOUD:
+        """UTC is `at` (Unix seconds); source is CALENDAR or CLOUD. CALENDAR does not overrule CLOUD."""
+        if source == CALENDAR and self.source == CLOUD:
             return
         self._base_at = at
         self._base_ms = self.now_ms

@@ -1,19 +1,21 @@
-"""One connector: its readings, its safety latch, the order that runs on it, and the relay it asks for."""
-
-from pile_protocol import pricing
+"""One connector: its readings, its latched fault, the order that runs on it, and the relay it asks for."""
 
 from . import session as phases
-from .safety import SafetyLatch
+from .readings import ABSENT, VALID
+from .safety import Watch, is_unplugged
 
-# What a step changed, added up; small integers, because a step ten times a second must not allocate.
+# What a step changed, added up: small integers, because a step ten times a second must not allocate.
 FAULT_CHANGED = 1
 ORDER_CHANGED = 2
 
+OPEN_SETTLE_MS = 300  # without feedback: when a relay counts as open after its command
 SUSPENDED_MS = 5_000  # drawing next to nothing for this long shows as SuspendedEV
+MAINS_V = 230
 
 _STATUS_OF_PHASE = {
     phases.STARTING: "Preparing",
     phases.CHARGING: "Charging",
+    phases.SUSPENDED: "SuspendedEVSE",
     phases.FINISHING: "Finishing",
     phases.RECOVERING: "SuspendedEVSE",
     phases.DONE: "Finishing",
@@ -21,91 +23,128 @@ _STATUS_OF_PHASE = {
 
 
 class Connector:
-    """`commanded` is what the relay is to be: the shell obeys after each step, the readings confirm."""
+    """`commanded` is what the relay is to be: the shell obeys after each step, the readings confirm.
+    `opened_ms`: when the relay was confirmed open, None while it is not. latch: faults.Latch.
+    """
 
-    def __init__(self, number, readings, limits, fault=None):
+    def __init__(self, number, readings, limits, latch, now_ms):
         self.number = number  # from 1
         self.readings = readings
         self.limits = limits
-        self.latch = SafetyLatch(limits, fault)
-        self.session = None
+        self.latch = latch
+        self.watch = Watch(limits)
+        self.order = None  # OpenOrder
         self.commanded = False
-        self.checkpoint_ms = None  # when the newest reading became durable
-        self.checkpoint_mwh = None
-        self.steps_kept = 1  # how many price steps are durable; the first is in the order
+        self.opened_ms = None
+        self._open_command_ms = now_ms
+        self._pause_until_ms = 0
         self._status = None
         self._fault = None
-        self._plugged = None
+        self._unplugged = None
 
-    def start(self, session):
-        """Gives the connector an order that is durable; the next step closes the relay for it."""
-        self.session = session
-        self.checkpoint_ms = None
-        self.steps_kept = 1
+    @property
+    def fault(self):
+        """The latched fault code, or None."""
+        return self.latch.code
 
-    def step(self, now_ms, utc_at):
-        """One cycle: latch, order, relay. Returns 0, or the sum of FAULT_CHANGED and ORDER_CHANGED."""
-        before = self.latch.fault
-        fault = self.latch.check(now_ms, self.readings, self.commanded)
-        changes = 0 if fault == before else FAULT_CHANGED
-        if self.session is not None and self.session.step(now_ms, self.readings, fault, utc_at):
+    def step(self, now_ms, clock):
+        """One cycle: faults, order, relay. Returns 0, or the sum of FAULT_CHANGED and ORDER_CHANGED."""
+        readings = self.readings
+        self._note_opening(now_ms)
+        changes = 0
+        found = self.watch.find(now_ms, readings, self.commanded, self.opened_ms)
+        if found:
+            if self.latch.set(found, clock):
+                changes = FAULT_CHANGED
+        elif self.latch.heal(now_ms, readings, self.limits):
+            changes = FAULT_CHANGED
+        fault = self.latch.code
+        order = self.order
+        if order is not None and order.step(now_ms, readings, fault, clock, self.opened_ms):
             changes += ORDER_CHANGED
-        # The latch and the emergency stop veto the relay whatever the order says.
-        self.commanded = (
-            self.session is not None and self.session.wants_closed and not fault and not self.readings.estop
-        )
+        # A fault and the emergency stop veto the relay whatever the order says.
+        commanded = order is not None and order.wants_closed and not fault and not readings.estop
+        if self.commanded and not commanded:
+            self._open_command_ms = now_ms
+            self._pause_until_ms = None
+        self.commanded = commanded
         return changes
 
+    def _note_opening(self, now_ms):
+        relay = self.readings.relay_closed
+        if self.commanded:
+            self.opened_ms = None
+        elif self.opened_ms is None:
+            if relay.state == ABSENT:
+                opened = now_ms - self._open_command_ms >= OPEN_SETTLE_MS
+            else:
+                opened = relay.state == VALID and not relay.value
+            if opened:
+                self.opened_ms = now_ms
+                if self._pause_until_ms is None:
+                    self._pause_until_ms = now_ms + self.limits.pause_ms
+
+    def is_resting(self, now_ms):
+        """Whether the pause after the last order is over, and a sample of the meter shows all that flowed in
+        it.
+        """
+        if self.opened_ms is None or now_ms < self._pause_until_ms:
+            return False
+        register = self.readings.register_mwh
+        return register.state != VALID or register.at_ms - self.readings.meter.refresh_ms >= self.opened_ms
+
     def is_switching(self):
-        """Whether the relay has yet to confirm what it was told, or the order to be settled."""
-        session = self.session
-        return session is not None and session.phase != phases.CHARGING and session.phase != phases.RECOVERING
+        """Whether the relay has yet to confirm its command, or the order to be settled."""
+        order = self.order
+        if order is None:
+            return False
+        phase = order.session.phase
+        return (
+            phase == phases.STARTING
+            or phase == phases.DONE
+            or (phase == phases.FINISHING and self.opened_ms is None)
+        )
+
+    def power_mw(self):
+        """The newest valid power; 0 while there is none."""
+        power = self.readings.power_mw
+        return power.value if power.state == VALID else 0
+
+    def current_ma(self):
+        """What the connector takes of the supply: measured, or computed from the power."""
+        current = self.readings.current_ma
+        return current.value if current.state == VALID else self.power_mw() // MAINS_V
 
     def status(self):
         """OCPP 1.6 connector status."""
-        if self.session is not None:
-            if self.session.phase == phases.CHARGING and self.session.idle_ms >= SUSPENDED_MS:
+        if self.order is not None:
+            session = self.order.session
+            if session.phase == phases.CHARGING and session.idle_ms >= SUSPENDED_MS:
                 return "SuspendedEV"
-            return _STATUS_OF_PHASE[self.session.phase]
-        if self.latch.fault:
+            return _STATUS_OF_PHASE[session.phase]
+        if self.latch.code:
             return "Faulted"
-        return "Unavailable" if self.readings.estop else "Available"
+        return "Unavailable" if self.readings.estop or self.readings.stop_button else "Available"
 
-    def report_changed(self):
-        """Whether report() would read differently than when this was last asked."""
-        status = self.status()
-        fault = self.latch.fault
-        plugged = self.readings.plugged
-        if status == self._status and fault == self._fault and plugged == self._plugged:
-            return False
-        self._status = status
-        self._fault = fault
-        self._plugged = plugged
-        return True
+    def has_report_changed(self):
+        """Whether report() differs from what it was when note_report() was last called."""
+        return (
+            self.status() != self._status
+            or self.latch.code != self._fault
+            or is_unplugged(self.readings) != self._unplugged
+        )
+
+    def note_report(self):
+        self._status = self.status()
+        self._fault = self.latch.code
+        self._unplugged = is_unplugged(self.readings)
 
     def report(self):
         """The connector's part of the status message."""
         return {
             "connector": self.number,
             "status": self.status(),
-            "fault": self.latch.fault,
-            "plugged": self.readings.plugged is not False,
-            "order_id": self.session.order_id if self.session else None,
-        }
-
-    def meter(self, session, now_ms):
-        """The meter message of the running order, `session`."""
-        rate = session.order["rate"]
-        limit_minor = session.order["limits"].get("cost_minor")
-        cost_minor = pricing.round_half_up(session.cost_pico(), rate["minor_digits"])
-        return {
-            "order_id": session.order_id,
-            "connector": self.number,
-            "at": session.at(now_ms),
-            "register_mwh": session.register_mwh,
-            "energy_mwh": session.energy_mwh,
-            "power_mw": self.readings.power_mw,
-            "cost_minor": cost_minor if limit_minor is None else min(cost_minor, limit_minor),
-            "elapsed_s": session.elapsed_s(now_ms),
-            "remaining": session.remaining(now_ms),
+            "fault": self.latch.code,
+            "plugged": not is_unplugged(self.readings),
+            "order_id": self.order.order_id if self.order else None,
         }

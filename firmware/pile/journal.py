@@ -1,56 +1,45 @@
-"""What must survive a power cut, besides the outbox.
+"""What must survive a power cut, besides the outbox. Writes only: recovery.py reads it, once, at the start.
 
-    order-<n>   the sealed order that runs on connector n, and the readings it started from
-    steps-<n>   its price steps begun so far: [[step index, register_mwh], ...]; rewritten once per price step
-    check-<n>   the newest reading, and the stop reason once there is one; at most 128 bytes, so that littlefs
-                keeps it inside its metadata and the rewrite every second costs 31 block erases per 1,000. It
-                stays after the order: without it a meter that forgets would begin at 0 again
-    used        order ids seen and not yet expired, accepted or rejected: an id starts a pile once. Until an
-                accepted one is in it, order-<n> stands for it: its relay waits for one write, not for two
+    order-<n>   the sealed order that runs on connector n, and the reading it started from
+    steps-<n>   the price steps that it has entered, [[step index, begin register], ...]; rewritten once per
+                price step
+    check-<n>   the newest reading, the stop reason once there is one, and how often the order went on after a
+                power cut. At most 128 bytes, so that littlefs keeps it inside its metadata and the rewrite
+                every second costs 31 block erases per 1,000. It stays after the order, because a meter that
+                forgets goes on from it after a restart
+    used        order ids seen and not yet expired, accepted or rejected: an id starts a pile once. The file
+                of an accepted order itself marks its id as used, so accepting an order costs one flash write
     faults      latched faults by connector
+    boots       how often the pile started, and how many orders these starts found running
 
-Every file is framed by its checksum (records.py); one that fails it, cannot be read, or holds something else,
-reads as absent and is named in `lost`. The store replaces a file as a whole: old or new, never half. An empty
-file is no damage: littlefs makes a file before it fills it, and the power may go in between.
+Every file is framed by its checksum (checksum.py). The store replaces a file as a whole: after a power cut it
+is old or new.
 """
 
 import json
 
-from pile_protocol import messages, words
-from pile_protocol.fields import Array, Int, Nullable, OneOf, Row
-
-from .records import framed, unframed
+from .checksum import framed
 
 USED_MAX = 64
-_GOING_ON = "-"
-
-# The tables of the files that only a boot reads: made when asked, to spare the heap.
-
-
-def _steps():
-    step = Row(("index", Int(0, messages.MAX_STEPS - 1)), ("register_mwh", Int(0, 1 << 53)))
-    return Array(step, 1, messages.MAX_STEPS)
-
-
-def _used():
-    row = Row(("order_id", messages.ORDER_ID), ("expires_at", messages.AT))
-    return Array(row, 0, USED_MAX + messages.MAX_CONNECTORS)  # and those that running orders stood for
-
-
-def _faults():
-    fault = OneOf(words.FAULT_CODES)
-    row = Row(("connector", messages.CONNECTOR), ("fault", fault), ("at", Nullable(messages.AT)))
-    return Array(row, 0, messages.MAX_CONNECTORS)
+# An id is forgotten although it has not expired if it expires later than this after now: it was refused while
+# the pile had no clock. A day, so that a corrected clock forgets no id that may become valid again.
+USED_KEPT_S = 86_400
+GOING_ON = b"-"  # in place of a stop reason
 
 
 class Journal:
-    """Records over a store (drivers/contracts.py). Writing raises OSError where the flash refuses."""
+    """Files over a store (drivers/contracts.py). Methods that write raise OSError where the flash refuses.
+
+    lost: names of files that were there and could not be used. used_ids: [[order id, expires_at], ...].
+    boots, recoveries: in the life of this flash.
+    """
 
     def __init__(self, store):
-        self.lost = []  # names of files that were there and could not be used
+        self.lost = []
+        self.used_ids = []
+        self.boots = self.recoveries = 0
         self._store = store
-        self._used = self._read_json("used", _used()) or []
-        self._used_kept = True  # as it is in memory
+        self._is_used_kept = True  # the file is as the list in memory
 
     # -- the running order ----------------------------------------------------------------------------------
 
@@ -60,12 +49,15 @@ class Journal:
         self._store.remove("steps-%d" % connector)  # of an earlier order
         self._store.write("order-%d" % connector, framed(head + sealed))
 
-    def steps(self, connector, boundaries):
+    def keep_steps(self, connector, boundaries):
         self._store.write("steps-%d" % connector, framed(json.dumps(boundaries).encode()))
 
-    def checkpoint(self, connector, order_id, at, register_mwh, stop_reason=None):
-        """The newest reading of the running order; at is Unix seconds. With a stop reason it is over."""
-        content = b"%s %d %d %s" % (order_id.encode(), at, register_mwh, (stop_reason or _GOING_ON).encode())
+    def keep_reading(self, connector, order_id, at, register_mwh, stop_reason=None, recoveries=0):
+        """The newest reading of the order; at is Unix seconds. With a stop reason the order is over."""
+        reason = stop_reason.encode() if stop_reason else GOING_ON
+        content = b"%s %d %d %s" % (order_id.encode(), at, register_mwh, reason)
+        if recoveries:
+            content += b" %d" % recoveries
         self._store.write("check-%d" % connector, framed(content))
 
     def close_order(self, connector):
@@ -73,70 +65,10 @@ class Journal:
         self._store.remove("order-%d" % connector)
         self._store.remove("steps-%d" % connector)
 
-    def load(self, connector):
-        """The order that was running, or None: {"sealed": bytes, "started_at", "start_register_mwh",
-        "at", "register_mwh", "boundaries", "ran", "stop_reason"}. at, register_mwh and boundaries are the
-        newest durable ones; boundaries is None where they are lost. ran: readings were taken after the start.
-        """
-        content = self._read("order-%d" % connector)
-        if content is None:
-            return None
-        head, _, sealed = content.partition(b"\n")
-        try:
-            order_id, started_at, start_register_mwh = head.split()
-            started_at = int(started_at)
-            start_register_mwh = int(start_register_mwh)
-        except ValueError:
-            self._lose("order-%d" % connector)
-            return None
-        steps = "steps-%d" % connector
-        boundaries = self._read_json(steps, _steps()) or []
-        check = self._check(connector)
-        record = {
-            "sealed": sealed,
-            "started_at": started_at,
-            "start_register_mwh": start_register_mwh,
-            "at": started_at,
-            "register_mwh": start_register_mwh,
-            "boundaries": None if steps in self.lost else boundaries,
-            "ran": "check-%d" % connector in self.lost,
-            "stop_reason": None,
-        }
-        if boundaries:
-            record["register_mwh"] = max(start_register_mwh, boundaries[-1][1])
-        if check and check[0] == order_id:
-            record["at"] = max(check[1], started_at)
-            record["register_mwh"] = max(check[2], record["register_mwh"])
-            record["ran"] = True
-            record["stop_reason"] = check[3]
-        return record
-
-    def register_mwh(self, connector):
-        """The newest durable register, from which a meter without a memory goes on; 0 on a new pile."""
-        check = self._check(connector)
-        record = self.load(connector)
-        return max(check[2] if check else 0, record["register_mwh"] if record else 0)
-
-    def _check(self, connector):
-        content = self._read("check-%d" % connector)
-        if content is None:
-            return None
-        try:
-            order_id, at, register_mwh, reason = content.split()
-            reason = reason.decode()
-            if reason == _GOING_ON:
-                reason = None
-            elif reason not in words.STOP_REASONS:
-                raise ValueError
-            return order_id, int(at), int(register_mwh), reason
-        except ValueError:
-            self._lose("check-%d" % connector)
-            return None
-
-    # -- ids and faults -------------------------------------------------------------------------------------
+    # -- ids ---------------------------------------------------------------------------------------------
 
     def is_used(self, order_id):
-        for used_id, _ in self._used:
+        for used_id, _ in self.used_ids:
             if used_id == order_id:
                 return True
         return False
@@ -145,68 +77,41 @@ class Journal:
         """Where the used ids are lost: whether an order was made before this boot, and so may have run."""
         return "used" in self.lost and made_at < booted_at
 
-    def use(self, order_id, expires_at, at):
-        """Remembers an id for as long as an order of that id could be valid; `at` is Unix seconds or None.
-        It is durable after keep_used(), or while its order is.
-
-        Returns False, remembering nothing, where USED_MAX ids are still valid.
+    def consume_id(self, order_id, expires_at, at):
+        """Marks an id as used until it expires; `at` is Unix seconds or None. Durable after keep_ids(), or
+        while its order is. Returns False, marking nothing, if USED_MAX ids have not expired.
         """
-        used = [row for row in self._used if at is None or row[1] > at]
+        used = [row for row in self.used_ids if at is None or at < row[1] <= at + USED_KEPT_S]
         if len(used) >= USED_MAX:
             return False
         used.append([order_id, expires_at])
-        self._used = used
-        self._used_kept = False
+        self.used_ids = used
+        self._is_used_kept = False
         return True
 
-    def remember(self, order_id, expires_at):
-        """The id of an order found in flash is used, whatever the file says."""
+    def consume_id_of_kept(self, order_id, expires_at):
+        """Marks the id of an order found in flash as used, beyond any bound."""
         if not self.is_used(order_id):
-            self._used.append([order_id, expires_at])
-            self._used_kept = False
+            self.used_ids.append([order_id, expires_at])
+            self._is_used_kept = False
 
-    def keep_used(self):
+    def keep_ids(self):
         """Makes the used ids durable; to be called before an order leaves flash."""
-        if not self._used_kept:
-            self._store.write("used", framed(json.dumps(self._used).encode()))
-            self._used_kept = True
+        if not self._is_used_kept:
+            self._store.write("used", framed(json.dumps(self.used_ids).encode()))
+            self._is_used_kept = True
 
-    def faults(self):
-        """{connector: [fault code, latched_at]}"""
-        rows = self._read_json("faults", _faults()) or []
-        return {row[0]: [row[1], row[2]] for row in rows}
+    # -- faults and counters -----------------------------------------------------------------------------
 
     def save_faults(self, faults):
         rows = [[connector, faults[connector][0], faults[connector][1]] for connector in faults]
         self._store.write("faults", framed(json.dumps(rows).encode()))
 
-    # -- files ----------------------------------------------------------------------------------------------
-
-    def _read(self, name):
+    def count_boot(self, running):
+        """Counts this start of the pile, and the orders that it found running."""
+        self.boots += 1
+        self.recoveries += running
         try:
-            data = self._store.read(name)
+            self._store.write("boots", framed(b"%d %d" % (self.boots, self.recoveries)))
         except OSError:
-            self._lose(name)
-            return None
-        if not data:
-            return None
-        content = unframed(data)
-        if content is None:
-            self._lose(name)
-        return content
-
-    def _read_json(self, name, check):
-        content = self._read(name)
-        if content is None:
-            return None
-        try:
-            value = json.loads(content)
-            check.check(name, value)
-            return value
-        except ValueError:  # a MessageError is one too
-            self._lose(name)
-            return None
-
-    def _lose(self, name):
-        if name not in self.lost:
-            self.lost.append(name)
+            pass  # the count is of no use to a charge

@@ -1,4 +1,6 @@
-"""What waits to be published besides settlements. Bounded: the newest counts, the settlement tells all."""
+"""Messages that wait to be published, besides settlements. Bounded: a full queue drops its oldest order
+status. The settlement carries the complete data of an order.
+"""
 
 from pile_protocol import topics
 
@@ -6,15 +8,15 @@ ORDER_STATUSES_MAX = 16
 
 
 class Mailbox:
-    """The controller puts in, the link takes out; `status_due` asks the link for a fresh status message."""
+    """The controller puts in, the link takes out. `status_due` asks the link for a fresh status message."""
 
     def __init__(self):
         self.status_due = True
         self._order_statuses = []
-        self._meters = {}  # the latest of each connector
+        self._meters = {}  # the newest of each connector
 
     def order_status(self, order_id, connector, state, reason, at):
-        """Keeps the last ORDER_STATUSES_MAX in order; hello and the settlement make up for an older one."""
+        """Queues one order status; drops the oldest if ORDER_STATUSES_MAX wait already."""
         if len(self._order_statuses) >= ORDER_STATUSES_MAX:
             self._order_statuses.pop(0)
         self._order_statuses.append(
@@ -22,13 +24,14 @@ class Mailbox:
         )
 
     def meter(self, message):
+        """Replaces the connector's meter message that waits."""
         self._meters[message["connector"]] = message
 
     def empty(self):
         return not (self.status_due or self._order_statuses or self._meters)
 
     def peek(self):
-        """(topic name, message) to publish next, or None; it stays until `done`."""
+        """(topic name, message) to publish next, or None; it stays until done()."""
         if self._order_statuses:
             return topics.ORDER_STATUS, self._order_statuses[0]
         for message in self._meters.values():

@@ -1,42 +1,60 @@
 """Settlements that the cloud has not stored yet: kept in flash, sent in order, chained by their macs.
 
-    out-<first seq, 8 digits>   segments: framed lines, a settlement each, appended (k or k+1 after a cut)
+    out-<first seq, 8 digits>   segments: one settlement a line, appended. A line whose append raised an error
+                                may be there all the same
     acked                       the highest sequence number that the cloud has stored, and that one's mac
 
 A segment leaves flash when all its settlements are acknowledged and a newer segment holds the chain's end.
-The one queue of settlements: nothing else is ever resent.
 """
 
 import binascii
 
-from .records import framed, unframed
+from .checksum import framed, unframed
 
 SEGMENT_BYTES = 4096
 CAPACITY = 500
 _CHECK_BYTES = 9  # 8 hex digits of CRC-32 and a blank in front of each line
+_SEQ_MAX = 2**31 - 1
 
 
 def _line(sealed):
     return b"%08x %s\n" % (binascii.crc32(sealed) & 0xFFFFFFFF, sealed)
 
 
-def _sealed(line):
-    """The settlement in a line of a segment, or None where a cut or decay damaged it."""
-    sealed = line[_CHECK_BYTES:-1]
-    return sealed if sealed and _line(sealed) == line else None
-
-
 def _member(sealed, name):
     """The raw text of a number or word in a settlement of this pile: cheaper than parsing all of it."""
     mark = b'"%s":' % name
-    begin = sealed.find(mark) + len(mark)
-    end = sealed.find(b",", begin)
-    return sealed[begin:end].strip(b'"')
+    begin = sealed.find(mark)
+    if begin < 0:
+        raise ValueError
+    begin += len(mark)
+    return sealed[begin : sealed.find(b",", begin)].strip(b'"')
 
 
 def _mac(sealed):
     """The 64 hex digits at the end of a sealed message."""
-    return sealed[-66:-2].decode()
+    return _checked_mac(sealed[-66:-2])
+
+
+def _checked_mac(text):
+    if len(binascii.unhexlify(text)) != 32:
+        raise ValueError
+    return text.decode()
+
+
+class Settlement:
+    """One line of a segment: seq, order_id (str), sealed (bytes)."""
+
+    def __init__(self, line):
+        """Raises ValueError for a line that a cut or decay damaged."""
+        self.sealed = sealed = line[_CHECK_BYTES:-1]
+        if _line(sealed) != line:
+            raise ValueError
+        self.seq = int(_member(sealed, b"seq"))
+        self.order_id = _member(sealed, b"order_id").decode()
+        self.mac = _mac(sealed)
+        if not 0 < self.seq <= _SEQ_MAX:
+            raise ValueError
 
 
 class Outbox:
@@ -50,39 +68,53 @@ class Outbox:
         self._capacity = capacity
         self._segments = []  # first sequence numbers, rising
         self._segment_bytes = SEGMENT_BYTES  # of the newest; SEGMENT_BYTES: begin another
+        self._is_in_order = True  # each segment holds the numbers that its name promises
+        self._is_in_doubt = False  # an append raised an error, and may be durable
+        self._found_ids = []  # orders whose append raised an error and was durable
         self._head = None  # (seq, sealed) of the oldest that is not acknowledged
         self._acked = 0
         try:
             data = store.read("acked")
-            if data:  # an empty file: the power went before the first acknowledgement was in it
+            if data:  # an empty file: the power failed before the first acknowledgement was in it
                 seq, mac = (unframed(data) or b"").split()
-                self._acked = self.last_seq = int(seq)
-                self.last_mac = mac.decode()
+                seq = int(seq)
+                self.last_mac = _checked_mac(mac)
+                if not 0 < seq <= _SEQ_MAX:
+                    raise ValueError
+                self._acked = self.last_seq = seq
         except (ValueError, OSError):
+            self.last_mac = None
             self.damaged += 1
 
     def load(self, open_order_ids):
-        """Reads the chain's end. Returns those of `open_order_ids` that are settled already."""
-        settled = []
+        """Reads the chain's end. Returns the set of those of `open_order_ids` that are settled already."""
+        settled = set()
         names = [n for n in self._store.names() if n.startswith("out-") and len(n) == 12 and n[4:].isdigit()]
         self._segments = sorted([int(n[4:]) for n in names])
-        for first_seq in self._segments:
-            for sealed in self._lines(first_seq):
-                if sealed is None:
-                    self.damaged += 1
-                    continue
-                order_id = _member(sealed, b"order_id").decode()
-                if order_id in open_order_ids:
-                    settled.append(order_id)
-                seq = int(_member(sealed, b"seq"))
-                if seq > self.last_seq:
-                    self.last_seq = seq
-                    self.last_mac = _mac(sealed)
+        for i, first_seq in enumerate(self._segments):
+            end_seq = self._segments[i + 1] if i + 1 < len(self._segments) else _SEQ_MAX + 1
+            try:
+                for found in self._settlements(first_seq):
+                    if found is None:
+                        self.damaged += 1
+                        continue
+                    if found.order_id in open_order_ids:
+                        settled.add(found.order_id)
+                    if not first_seq <= found.seq < end_seq:
+                        self._is_in_order = False
+                    self._note_end(found)
+            except OSError:
+                self.damaged += 1
         if self._segments:
             # The newest may be empty after a cut, and what was before it gone: its number is still taken.
             self.last_seq = max(self.last_seq, self._segments[-1] - 1)
             self._acked = self._acked or self._segments[0] - 1
         return settled
+
+    def _note_end(self, found):
+        if found.seq > self.last_seq:
+            self.last_seq = found.seq
+            self.last_mac = found.mac
 
     @property
     def depth(self):
@@ -94,6 +126,19 @@ class Outbox:
         """No room for another: the pile must take no order until the cloud has stored some."""
         return self.depth >= self._capacity
 
+    def has(self, order_id):
+        """Whether an add() of this order's settlement that raised an error made it durable all the same. To
+        be asked before each add(). Raises OSError where that cannot be read.
+        """
+        if self._is_in_doubt:
+            if self._name(self._segments[-1]) in self._store.names():
+                for found in self._settlements(self._segments[-1]):
+                    if found is not None and found.seq > self.last_seq:
+                        self._note_end(found)
+                        self._found_ids.append(found.order_id)
+            self._is_in_doubt = False
+        return order_id in self._found_ids
+
     def add(self, sealed):
         """Makes the settlement of sequence number last_seq + 1 durable. Raises OSError."""
         line = b"\n" + _line(sealed)  # the blank line ends what a cut may have left half written
@@ -102,11 +147,13 @@ class Outbox:
         mac = _mac(sealed)
         head = self._head
         if not self.depth:
-            head = seq, sealed  # it is sent next: looking it up would read the segment byte by byte
+            head = seq, sealed  # it is sent next: looking it up would read the segment line by line
         if self._segment_bytes >= SEGMENT_BYTES and self._segments[-1:] != [seq]:
             self._segments.append(seq)
             self._segment_bytes = 0
+        self._is_in_doubt = True
         self._store.append(self._name(self._segments[-1]), line)
+        self._is_in_doubt = False
         self._segment_bytes += len(line)
         self.last_seq = seq
         self.last_mac = mac
@@ -129,31 +176,49 @@ class Outbox:
         self._store.write("acked", framed(b"%d %s" % (seq, mac.encode())))
         self._acked = seq
         self._head = None
-        while not keep and len(self._segments) > 1 and self._segments[1] <= seq + 1:
+        while not keep and self._is_in_order and len(self._segments) > 1 and self._segments[1] <= seq + 1:
             self._store.remove(self._name(self._segments.pop(0)))
         return True
 
     def _find(self, seq):
-        """The oldest undamaged settlement from `seq` on; damaged ones are gone: the chain shows it."""
+        """The undamaged settlement of the lowest number from `seq` on; a damaged one shows as a gap in the
+        chain.
+        """
+        lowest = None
         for i, first_seq in enumerate(self._segments):
-            if i + 1 < len(self._segments) and self._segments[i + 1] <= seq:
+            if self._is_in_order and i + 1 < len(self._segments) and self._segments[i + 1] <= seq:
                 continue
-            for sealed in self._lines(first_seq):
-                found = 0 if sealed is None else int(_member(sealed, b"seq"))
-                if found >= seq:
-                    self._acked = found - 1
-                    return found, sealed
-        self._acked = self.last_seq
-        return None
+            settlements = self._settlements(first_seq)
+            try:
+                for found in settlements:
+                    if found is not None and found.seq >= seq and (lowest is None or found.seq < lowest.seq):
+                        lowest = found
+                        if self._is_in_order:
+                            break
+            except OSError:
+                pass  # counted as damage at the boot
+            settlements.close()
+            if lowest is not None and self._is_in_order:
+                break
+        if lowest is None:
+            self._acked = self.last_seq
+            return None
+        self._acked = lowest.seq - 1
+        return lowest.seq, lowest.sealed
 
-    def _lines(self, first_seq):
-        """The settlements of a segment; None for a damaged line, or for all that cannot be read."""
+    def _settlements(self, first_seq):
+        """The settlements of a segment; None for a damaged line. Raises OSError where it cannot be read."""
+        lines = self._store.lines(self._name(first_seq))
         try:
-            for line in self._store.lines(self._name(first_seq)):
+            for line in lines:
                 if line != b"\n":
-                    yield _sealed(line)
-        except OSError:
-            yield None
+                    try:
+                        found = Settlement(line)
+                    except ValueError:
+                        found = None
+                    yield found
+        finally:
+            lines.close()  # closes the file if the caller stops early
 
     @staticmethod
     def _name(first_seq):

@@ -1,4 +1,5 @@
-"""What the pile and the cloud say to each other: one set of files, run by MicroPython and CPython alike.
+"""The messages between pile and cloud, their seals and prices: one set of files, run by MicroPython and
+CPython.
 
-Depends on nothing but hashlib, binascii and json. No float, no `/`, no typing at run time.
+Depends on hashlib, binascii and json only. No float, no `/`, no typing at run time.
 """

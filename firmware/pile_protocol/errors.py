@@ -21,7 +21,9 @@ class MessageError(ProtocolError):
         self.reason = reason
 
     def within(self, field):
-        """The same error in what stands around it: a field, or "" for the message itself."""
+        """The same error with `field`, which contains this one, in front of its path; "" for the message
+        itself.
+        """
         if field and self.field:
             field += "."
         return MessageError(field + self.field, self.reason)

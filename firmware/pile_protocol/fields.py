@@ -1,151 +1,120 @@
-"""Checks for one value of a message, built once into the tables of messages.py.
+"""The tables of checks.py as objects, for cloud, tools and generated documents; a pile has them as text only.
 
-Each has `check(path, value)`, which returns nothing or raises MessageError naming the path. What is inside
-another names its own part of the path only; the rest is added where an error passes: nearly all is right.
+Each object says what it allows, and has `check(path, value)`, which returns nothing or raises MessageError
+naming the path. The check itself is that of checks.py, for both sides.
 """
 
-from .errors import MessageError
-
-_PRINTABLE = (
-    " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"
-)
+from . import checks
 
 
-class Int:
+class Field:
+    """`node`: the same as checks.parse() makes it."""
+
+    node = ()
+
+    def check(self, path, value):
+        checks.check(self.node, path, value)
+
+
+class Int(Field):
     """A whole number, low <= value <= high; a bool or a float is none."""
 
     def __init__(self, low, high):
         self.low = low
         self.high = high
-
-    def check(self, path, value):
-        if type(value) is not int:
-            raise MessageError(path, "must be a whole number")
-        if not self.low <= value <= self.high:
-            raise MessageError(path, "must be from %d to %d" % (self.low, self.high))
+        self.node = ("n", low, high)
 
 
-class Bool:
-    def check(self, path, value):
-        if value is not True and value is not False:
-            raise MessageError(path, "must be true or false")
+class Bool(Field):
+    node = ("b",)
 
 
-class Text:
-    """A string of low to high characters, printable ASCII unless an alphabet says which."""
+class Text(Field):
+    """A string of low to high characters of an alphabet, printable ASCII unless told otherwise (None)."""
 
     def __init__(self, low, high, alphabet=None):
         self.low = low
         self.high = high
         self.alphabet = alphabet
-
-    def check(self, path, value):
-        if type(value) is not str:
-            raise MessageError(path, "must be text")
-        if not self.low <= len(value) <= self.high:
-            raise MessageError(path, "must have %d to %d characters" % (self.low, self.high))
-        # Nothing is left where every character is one of those stripped: one call, not a step for each.
-        if value.strip(self.alphabet or _PRINTABLE):
-            raise MessageError(path, "has a character that is not allowed")
+        self.node = ("t", low, high, alphabet or checks.ALPHABETS["p"])
 
 
-class OneOf:
+class OneOf(Field):
     """One word of a closed list."""
 
     def __init__(self, words):
         self.words = words
-
-    def check(self, path, value):
-        if type(value) is not str or value not in self.words:
-            raise MessageError(path, "must be one of " + " ".join(self.words))
+        self.node = ("=", words)
 
 
-class Nullable:
+class Nullable(Field):
     """null, or what the inner check takes."""
 
     def __init__(self, inner):
         self.inner = inner
-
-    def check(self, path, value):
-        if value is not None:
-            self.inner.check(path, value)
+        self.node = ("?", inner.node)
 
 
-class Array:
+class Array(Field):
     """A list of low to high items of one kind."""
 
     def __init__(self, item, low, high):
         self.item = item
         self.low = low
         self.high = high
-
-    def check(self, path, value):
-        if type(value) is not list:
-            raise MessageError(path, "must be a list")
-        if not self.low <= len(value) <= self.high:
-            raise MessageError(path, "must have %d to %d items" % (self.low, self.high))
-        i = 0
-        try:
-            for item in value:
-                self.item.check("", item)
-                i += 1
-        except MessageError as error:
-            raise error.within("%s[%d]" % (path, i))
+        self.node = ("[", low, high, item.node)
 
 
-class Row:
+class Row(Field):
     """A list with one named position after the other: `fields` are (name, check) pairs."""
 
     def __init__(self, *fields):
         self.fields = fields
-
-    def check(self, path, value):
-        if type(value) is not list or len(value) != len(self.fields):
-            raise MessageError(path, "must be a list of %d items" % len(self.fields))
-        try:
-            for (name, field), item in zip(self.fields, value):
-                field.check(name, item)
-        except MessageError as error:
-            raise error.within(path)
+        self.node = ("(", [(name, field.node) for name, field in fields], False)
 
 
-class Table:
-    """A JSON object. `fields` are (name, check) pairs; a name that ends in "?" may be absent.
+class Table(Field):
+    """A JSON object. `members` are (name, check) pairs; a name that ends in "?" may be absent.
 
-    Members it does not know are let through, so that a newer sender can add some,
-    unless `closed`: there, an unknown member would be a promise that nobody keeps.
+    Members it does not know are let through, so that a newer sender can add some, unless `closed`: there, an
+    unknown member would be a promise that nobody keeps. fields: (name, whether it may be absent, check) of
+    each member.
     """
 
-    def __init__(self, *fields, closed=False):
-        self._members = fields
+    def __init__(self, *members, closed=False):
+        self.fields = [(name.rstrip("?"), name.endswith("?"), check) for name, check in members]
         self.closed = closed
+        self.node = ("{", [(name, field.node) for name, field in members], closed)
 
-    @property
-    def fields(self):
-        """(name, whether it may be absent, check) of each member; made when asked, to spare a pile's heap."""
-        return [(name.rstrip("?"), name.endswith("?"), check) for name, check in self._members]
 
-    def check(self, path, value):
-        if type(value) is not dict:
-            raise MessageError(path or "message", "must be a JSON object")
-        try:
-            self._check_members(value)
-        except MessageError as error:
-            raise error.within(path)
+_read = {}  # what was read before, by its node as text: a table inside another is the same object
 
-    def _check_members(self, value):
-        known = 0
-        for name, field in self._members:
-            optional = name[-1] == "?"
-            if optional:
-                name = name[:-1]
-            if name in value:
-                known += 1
-                field.check(name, value[name])
-            elif not optional:
-                raise MessageError(name, "is missing")
-        if self.closed and known != len(value):
-            names = [name for name, _, _ in self.fields]
-            for name in value:
-                if name not in names:
-                    raise MessageError(str(name)[:40], "is not known here")
+
+def read(text):
+    """The object for a table in text."""
+    return _from_node(checks.parse(text))
+
+
+def _from_node(node):
+    known = _read.get(repr(node))
+    if known is None:
+        known = _read[repr(node)] = _make(node)
+    return known
+
+
+def _make(node):
+    kind = node[0]
+    if kind == "n":
+        return Int(*node[1:])
+    if kind == "t":
+        return Text(*node[1:])
+    if kind == "=":
+        return OneOf(tuple(node[1]))
+    if kind == "b":
+        return Bool()
+    if kind == "?":
+        return Nullable(_from_node(node[1]))
+    if kind == "[":
+        return Array(_from_node(node[3]), node[1], node[2])
+    members = [(name, _from_node(field)) for name, field in node[1]]
+    return Row(*members) if kind == "(" else Table(*members, closed=node[2])

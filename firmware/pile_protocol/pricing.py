@@ -50,7 +50,7 @@ def round_half_up(pico, minor_digits):
 
 
 def energy_to_reach(limit_pico, spent_pico, price):
-    """The fewest mWh at `price` that make `limit_pico` of `spent_pico`; None where a free step never does."""
+    """The fewest mWh at `price` that raise `spent_pico` to `limit_pico`; None if the price is 0."""
     missing = limit_pico - spent_pico
     if missing <= 0:
         return 0
@@ -62,8 +62,8 @@ def energy_to_reach(limit_pico, spent_pico, price):
 def apportion(amounts_pico, total_minor):
     """Whole minor units for each amount, in proportion, that add up to `total_minor` exactly.
 
-    Largest remainder; equal remainders go to the earlier amount. Only remainders are ranked, not pairs of
-    remainder and place: those would cost the pile its time and heap.
+    Largest remainder method; of equal remainders the earlier amount is rounded up. Sorts remainders alone,
+    because pairs of remainder and place would take heap that a pile does not have.
     """
     whole = sum(amounts_pico)
     if not whole:
@@ -74,11 +74,11 @@ def apportion(amounts_pico, total_minor):
     if left:
         remainders.sort()
         least = remainders[-left]
-        up = whole - least  # added before the division, it rounds up from the least remainder on
+        up = whole - least  # added before the division: rounds up every remainder from `least` on
         too_many = len(remainders) - remainders.index(least) - left
     shares = [(amount * total_minor + up) // whole for amount in amounts_pico]
     place = len(shares)
-    while too_many:  # of those with the least remainder, the last are not rounded up after all
+    while too_many:  # of the amounts with the remainder `least`, the last ones must not be rounded up
         place -= 1
         if amounts_pico[place] * total_minor % whole == least:
             shares[place] -= 1
@@ -111,7 +111,8 @@ def bill(rate, energies, limit_minor=None):
     periods = []
     at = 0
     for index, mwh in energies:
-        # One list a row: a step and its amounts joined would be three, and the pile's heap is small.
+        # Builds one list a row; joining a step and its amounts would build three, and the pile's heap is
+        # small.
         from_at, electricity_price, service_price, label = steps[index]
         periods.append([from_at, electricity_price, service_price, label, mwh, shares[at], shares[at + 1]])
         at += 2
@@ -119,7 +120,7 @@ def bill(rate, energies, limit_minor=None):
 
 
 def digest(rate):
-    """64 hex digits: SHA-256 over the locked rate's values in one fixed spelling, the same on both sides."""
+    """64 hex digits: SHA-256 over the values of the locked rate, in one fixed text form."""
     h = hashlib.sha256(
         "{rate_id};{currency};{minor_digits};{session_fee_minor};{until_at}".format(**rate).encode()
     )

@@ -2,8 +2,8 @@
 
     {"kind":"order", ... ,"mac":"<64 lower-case hex digits>"}
 
-The mac covers the bytes as they stand, so nothing is ever re-serialised before it is checked.
-HMAC: RFC 2104, by the hmac module, and where there is none (MicroPython) built here on hashlib.
+The mac covers the bytes as they were received, so nothing is serialised again before it is checked.
+HMAC: RFC 2104, by the hmac module, or built on hashlib where there is no such module (MicroPython).
 """
 
 import binascii
@@ -42,13 +42,15 @@ def hmac_by_hand(key, data):
 
 
 def _xored(key, byte):
-    """Every byte of `key` xor `byte`, as two numbers: a step for each byte would take the pile longer."""
+    """Every byte of `key` xor `byte`. Computed as two big numbers, which is faster on a pile than byte by
+    byte.
+    """
     number = int.from_bytes(key, "big") ^ int.from_bytes(byte * len(key), "big")
     return number.to_bytes(len(key), "big")
 
 
 def equal(a, b):
-    """Whether two byte strings are equal, in a time that depends on their lengths only."""
+    """Whether two byte strings are equal. The time it takes depends on their lengths only."""
     if hmac:
         return hmac.compare_digest(a, b)
     if len(a) != len(b):
@@ -74,8 +76,8 @@ def seal(text, key):
 
 
 def check(data, key):
-    """Returns the mac (64 hex digits, str) of sealed bytes. Raises SealError where it is not right."""
-    body = memoryview(data)[:-_TAIL_BYTES]  # an order of 8 KB is not to be copied
+    """Returns the mac (64 hex digits, str) of sealed bytes. Raises SealError if the seal is not valid."""
+    body = memoryview(data)[:-_TAIL_BYTES]  # without a copy: an order may have 8 KB
     tail = bytes(memoryview(data)[-_TAIL_BYTES:])
     if len(tail) != _TAIL_BYTES or tail[: len(_MEMBER)] != _MEMBER or tail[-2:] != b'"}':
         raise SealError('the message does not end in "mac":"<64 hex digits>"')
@@ -97,12 +99,12 @@ def parse_key(text):
 
 
 def mqtt_password(key):
-    """The password a pile shows to the broker, derived so that the broker never learns the sealing key."""
+    """The pile's password at the broker, derived from the key so that the broker never learns the key."""
     return binascii.hexlify(hmac_sha256(key, b"ratelock mqtt password")).decode()
 
 
 def mqtt_client_id(device_id, key):
-    """The MQTT client id of a pile. Brokers end an older connection with the same id, whoever makes the new
-    one: an id that others cannot guess keeps one pile from throwing another out.
+    """The MQTT client id of a pile. A broker ends an older connection with the same id, whoever opens the new
+    one, so the id has a part that only this pile and the cloud can compute.
     """
     return device_id + "-" + binascii.hexlify(hmac_sha256(key, b"ratelock mqtt client id")).decode()[:16]

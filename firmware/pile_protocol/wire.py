@@ -1,26 +1,33 @@
-"""Every message of the wire: those of messages.py, which a pile reads, and those that only others read."""
+"""Every message of the wire: those of messages.py, which a pile reads, and those that a pile only writes."""
 
-from . import messages, topics, words
-from .fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text
-from .messages import (
-    AT,
-    CONNECTOR,
-    COUNT,
-    CURRENCY,
-    DEVICE_ID,
-    LABEL,
-    MAC,
-    MAX_CONNECTORS,
-    MAX_DURATION_S,
-    MAX_ENERGY_MWH,
-    MAX_STEPS,
-    MINOR,
-    MINOR_DIGITS,
-    NONCE,
-    ORDER_ID,
-    PRICE,
-    RATE_ID,
-)
+from . import checks, messages, topics, words
+from .fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text, read
+from .messages import MAX_CONNECTORS, MAX_ENERGY_MWH, MAX_MINOR, MAX_STEPS, PERIOD_LABELS
+
+MAX_DURATION_S = 86_400
+MAX_PRICE = 10**12
+
+AT = read("A")
+CONNECTOR = read("C")
+COUNT = read("Q")
+CURRENCY = read("t3..3u")
+DEVICE_ID = Text(3, 32, checks.ALPHABETS["w"])
+LABEL = OneOf(PERIOD_LABELS)
+MAC = read("M")
+MINOR = Int(0, MAX_MINOR)
+MINOR_DIGITS = Int(0, 4)
+NONCE = read("N")
+ORDER_ID = read("O")
+PRICE = Int(0, MAX_PRICE)
+RATE_ID = read("O")
+
+LIMITS = read("LIMITS")
+STEP = read("STEP")
+LOCKED_RATE = read("RATE")
+ORDER = read(messages.ORDER)
+COMMAND = read(messages.COMMAND)
+TIME = read(messages.TIME)
+SETTLEMENT_ACK = read(messages.SETTLEMENT_ACK)
 
 # OCPP 1.6.
 CONNECTOR_STATUSES = (
@@ -54,9 +61,12 @@ REJECT_REASONS = (
     "NoClock",
     "OutboxFull",  # too many settlements wait for the cloud
     "StorageFailure",  # the order could not be made durable
+    "TooSoon",  # the relay opened a moment ago; the order_id is not used up
+    "FeedBusy",  # the shared supply has no room for this connector; the order_id is not used up
 )
 
-CLOCK_STATES = ("Unset", "Ntp", "Cloud")
+# Calendar: the chip's calendar, which the cloud's time set before a restart. Ntp: piles up to 0.1.0.
+CLOCK_STATES = ("Unset", "Ntp", "Calendar", "Cloud")
 
 MAX_REGISTER_MWH = 10**12
 REGISTER_MWH = Int(0, MAX_REGISTER_MWH)
@@ -125,6 +135,13 @@ STATUS = Table(
     ("damaged?", COUNT),  # records in flash that failed their checksum
     ("late_max_ms?", COUNT),  # by how much the control loop's latest cycle was late
     ("at?", Nullable(AT)),
+    ("uptime_s?", COUNT),
+    ("reset_cause?", Text(1, 20)),
+    ("boots?", COUNT),  # in the life of this flash
+    ("recoveries?", COUNT),  # orders that a boot found running, in the life of this flash
+    ("wifi_rssi_dbm?", Int(-128, 0)),
+    ("ram_free_bytes?", COUNT),  # the chip's own RAM, which heap_free_bytes does not count
+    ("ram_min_free_bytes?", COUNT),
 )
 
 METER = Table(
@@ -183,6 +200,10 @@ SETTLEMENT = Table(
     ("stop_reason", OneOf(words.STOP_REASONS)),
     ("firmware", FIRMWARE),
     ("recovered", Bool()),  # made after a power cut
+    (
+        "last_reading?",
+        OneOf(("Missing",)),
+    ),  # no reading from after the relay opened: the newest before it is billed
     ("mac", MAC),
 )
 
@@ -193,14 +214,16 @@ BY_TOPIC = {
     topics.STATUS: STATUS,
     topics.METER: METER,
     topics.SETTLEMENT: SETTLEMENT,
+    topics.ORDER: ORDER,
+    topics.COMMAND: COMMAND,
+    topics.TIME: TIME,
+    topics.SETTLEMENT_ACK: SETTLEMENT_ACK,
 }
-BY_TOPIC.update(messages.BY_TOPIC)
 
 
 def decode(name, data):
     """The message of topic `name` in `data` (bytes), checked field by field. Raises MessageError.
-
-    A seal is not checked here: see seal.check.
+    Does not check the seal: see seal.check.
     """
     value = messages.parse_json(data)
     messages.validate(BY_TOPIC[name], value)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.boards.kit import printed_by
 from tools import ROOT
-from tools.board.pins import BOARDS, CHIPS, boards, check, pins_of
+from tools.board.pins import BOARDS, CHIPS, FAKES, boards, check, pins_of
 
 ALL = boards()
 DEVKIT = (BOARDS / "esp32-devkitc" / "board.py").read_text()
@@ -74,7 +75,7 @@ def test_manifest_freezes_what_there_is(folder: Path) -> None:
     expected = {
         str(path.relative_to(firmware))
         for path in firmware.rglob("*.py")
-        if "sim" not in path.parts and path.name != "contracts.py"
+        if "sim" not in path.parts and path.name not in ("contracts.py", "wire.py", "fields.py")
     }
     assert frozen == expected | {"board.py"}
 
@@ -91,24 +92,108 @@ BROKEN = [
     ("METER_PULSE = 32", "METER_PULSE = 27", "GPIO27 is used 2 times"),
     ("NTC = 34", "NTC = 14", "GPIO14 is not on ADC1"),
     ("PLUG = 25", "PLUG = 36", "GPIO36 has no pull resistor"),
+    ("PLUG = 25", "PLUG = 12", "GPIO12 decides how the chip starts"),
+    ("STOP_BUTTON = 22", "STOP_BUTTON = 0", "GPIO0 decides how the chip starts"),
+    ("RELAY = 26", "RELAY = 13", "GPIO13 of relay 1 is a JTAG pin"),
+    ("RELAY_CLOSED_LEVEL = 1", "RELAY_CLOSED_LEVEL = 0", None),
     ("counter(0,", "counter(8,", "there is no counter 8"),
-    ("Pin(RELAY, Pin.OUT, value=1 - RELAY_CLOSED_LEVEL)", "pass", "outputs_safe() does not open relay 1"),
+    (
+        "    Pin(RELAY, Pin.OUT, value=1 - RELAY_CLOSED_LEVEL)",
+        "    pass",
+        "outputs_safe() does not open relay 1",
+    ),
     ("value=1 - RELAY_CLOSED_LEVEL", "value=RELAY_CLOSED_LEVEL", "outputs_safe() does not open relay 1"),
     (
         "from machine import Pin",
         "from machine import Pin\nimport drivers.equipment",
         "comes after importing drivers",
     ),
+    ("outputs_safe()  # before any driver is imported", "", "comes after importing drivers.esp32.board"),
     ("NAME =", "NAME ==", "does not run"),
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "error"), BROKEN, ids=[row[2] for row in BROKEN])
-def test_a_wrong_board_is_found(tmp_path: Path, old: str, new: str, error: str) -> None:
+@pytest.mark.parametrize(("old", "new", "error"), BROKEN, ids=[f"{row[1][:40]}" for row in BROKEN])
+def test_a_wrong_board_is_found(tmp_path: Path, old: str, new: str, error: str | None) -> None:
     assert old in DEVKIT
     (tmp_path / "board.py").write_text(DEVKIT.replace(old, new, 1))
     errors = check(tmp_path, CHIPS["esp32"])
-    assert any(error in found for found in errors), errors
+    assert any(error in found for found in errors) if error else errors == [], errors
+
+
+C3 = (BOARDS / "esp32-c3-devkitm" / "board.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "errors"),
+    [
+        # What this board had: MTCK, which the chip pulls up until the program has it.
+        (
+            "RELAY = 10",
+            "RELAY = 6",
+            ["is a JTAG pin until the program has it", "is pulled towards closed from reset"],
+        ),
+        ("RELAY = 10", "RELAY = 7", ["GPIO7 of relay 1 is a JTAG pin"]),
+        ("STOP_BUTTON = 2", "STOP_BUTTON = 9", ["GPIO9 decides how the chip starts"]),
+        ("NTC = 0", "NTC = 6", ["GPIO6 is not on ADC1"]),
+    ],
+)
+def test_a_wrong_c3_is_found(tmp_path: Path, old: str, new: str, errors: list[str]) -> None:
+    assert old in C3
+    text = C3.replace("PLUG = 6", "PLUG = 10") if new == "RELAY = 6" else C3
+    (tmp_path / "board.py").write_text(text.replace(old, new, 1))
+    found = check(tmp_path, CHIPS["esp32c3"])
+    for error in errors:
+        assert any(error in line for line in found), found
+
+
+COLD = """
+
+class Cold:
+    def read(self):
+        return -5
+
+
+made = equipment
+
+
+def equipment():
+    one = made()[0]
+    one.thermometer = Cold()
+    return [one]
+"""
+
+
+def test_a_thermometer_that_takes_a_broken_wire_for_cold_is_found(tmp_path: Path) -> None:
+    (tmp_path / "board.py").write_text(C3 + COLD)
+    errors = check(tmp_path, CHIPS["esp32c3"])
+    assert any("broken wire reads as -5 degrees where the ADC ends at 2498 mV" in e for e in errors), errors
+
+
+@pytest.mark.parametrize("folder", [BOARDS / "sim", *[folder for folder, _ in ALL]], ids=lambda p: p.name)
+def test_every_board_offers_what_the_contract_names(folder: Path) -> None:
+    contract = (ROOT / "firmware" / "drivers" / "contracts.py").read_text()
+    names = re.findall(r"^    (\w+)(?:\(\w*\))?  +\S", contract[contract.index("class Board:") :], re.M)
+    assert {"NAME", "FEED", "utc", "set_calendar", "memory", "REST_MS"} <= set(names)
+    path = [folder, FAKES / "hand_clock", FAKES / "fakes", ROOT / "firmware"]
+    path = [folder, ROOT / "firmware"] if folder.name == "sim" else path
+    script = f"import board\nprint([name for name in {names!r} if not hasattr(board, name)])"
+    assert printed_by(script, path).strip() == "[]"
+
+
+@pytest.mark.parametrize("folder", [folder for folder, _ in ALL], ids=lambda p: p.name)
+def test_every_socket_has_a_stop_button(folder: Path) -> None:
+    path = [folder, FAKES / "hand_clock", FAKES / "fakes", ROOT / "firmware"]
+    script = "import board\nprint([one.stop_button is not None for one in board.equipment()])"
+    assert "False" not in printed_by(script, path)
+
+
+def test_the_sockets_of_relay_x4_share_a_feed() -> None:
+    path = [BOARDS / "esp32-relay-x4", FAKES / "hand_clock", FAKES / "fakes", ROOT / "firmware"]
+    said = printed_by(
+        "import board\nprint(board.FEED, [one.limits['rated_ma'] for one in board.equipment()])", path
+    )
+    assert said.strip() == "{'limit_ma': 16000} [4000, 4000, 4000, 4000]"
 
 
 def test_a_pulse_counter_on_a_chip_without_one(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ class TimeServer(threading.Thread):
         self.socket.close()
 
 
-TELL_RTC = "import board; board.set_utc = lambda at: board.log('clock %d' % at)"
+TELL_RTC = "import board; board.set_calendar = lambda at: board.log('clock %d' % at)"
 
 
 def test_the_clock_is_set_from_the_network(boot) -> None:

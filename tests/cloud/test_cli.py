@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
 from cloud_stub.cli import listening, main
 from cloud_stub.db.engine import Store
 from cloud_stub.settings import Settings
-from tests.cloud.fakes import FLAT_RATE, WAIT_S
+from tests.cloud.conftest import Phone
+from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakePile
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,6 +70,46 @@ def test_a_pile_is_removed(
         assert "was removed" in capsys.readouterr().err
     assert main(["pile", "remove", "PILE-9"]) == 1
     assert "There is no pile with that id" in capsys.readouterr().err
+
+
+def test_what_a_connector_carries_is_set(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    monkeypatch.setenv("DATABASE_URL", settings.database)
+    monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)
+    assert main(["pile", "add", "PILE-1"]) == 0
+    for watts, set_to in (("7400", 7400), ("default", None)):
+        capsys.readouterr()
+        assert main(["pile", "power", "PILE-1", watts]) == 0
+        assert json.loads(capsys.readouterr().out) == {"device_id": "PILE-1", "connector_power_w": set_to}
+    for wrong in (["PILE-1", "7.4kW"], ["PILE-1", "0"], ["PILE-9", "7400"]):
+        assert main(["pile", "power", *wrong]) == 1
+
+
+def test_an_order_whose_pile_is_gone_is_closed(
+    client: TestClient,
+    phone: Phone,
+    pile: FakePile,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    monkeypatch.setenv("DATABASE_URL", settings.database)
+    monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)
+    phone.order()
+    close = ["order", "close", phone.order_id, "the pile was stolen"]
+    capsys.readouterr()
+    assert main(close) == 1
+    assert "The pile is online" in capsys.readouterr().err
+    pile.offline()
+    capsys.readouterr()
+    assert main(close) == 0
+    closed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (closed["state"], closed["reason"]) == ("Lost", "ClosedByOperator")
+    assert phone.get()["state"] == "Lost"
+    assert main(["order", "close", "none", "a test"]) == 1
 
 
 def test_a_pile_that_cannot_be_let_in_is_not_added(

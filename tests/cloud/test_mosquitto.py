@@ -15,7 +15,7 @@ from cloud_stub.base.clock import now_s
 from cloud_stub.base.problems import Problem
 from cloud_stub.cloud import Cloud
 from cloud_stub.orders import commands, create
-from cloud_stub.orders.transitions import release_of_pile
+from cloud_stub.orders.transitions import lose_with_pile
 from cloud_stub.piles import registry, removal
 from cloud_stub.piles.credentials import admit, revoke
 from cloud_stub.rates import model, versions
@@ -293,7 +293,7 @@ def test_a_removed_pile_loses_its_connection_and_leaves_nothing_at_the_broker(
         cloud.link.on_message = watching
         put = cloud.dispatch.put
         cloud.writer.submit(
-            lambda tx: removal.remove(tx, put, release_of_pile, "PILE-8", False, now_s())
+            lambda tx: removal.remove(tx, put, lose_with_pile(cloud.context), "PILE-8", False, now_s())
         ).result(WAIT_S)
         assert cleared.acquire(timeout=WAIT_S)
         revoke(settings, "PILE-8")

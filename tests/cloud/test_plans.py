@@ -103,13 +103,17 @@ def test_an_order_from_confirmation_to_payment_scans_nothing(
     for state in ("Accepted", "Charging", "Finishing"):
         pile.order_status(phone.order_id, state)
         pile.online(status="Charging", order_id=phone.order_id)
-    pile.meter(phone.order_id, 1)
+    pile.meter(phone.order_id, 1_000)
     phone.stop()
     pile.settle(message)
     phone.get()
     total = phone.get()["settlement"]["total_minor"]
     assert phone.pay(total).status_code == 200
+    pile.seq, pile.last_mac = 0, None
     pile.hello()
+    pile.settle(message)
+    pile.hello()
+    cloud.jobs.run_once(message["issued_at"] - cloud.settings.pile_silent_s)  # from then on it hears piles
     cloud.jobs.run_once(message["issued_at"], sweep=True)
     for days in (31, 401):
         cloud.jobs.retain(message["issued_at"] + days * DAY_S)

@@ -103,7 +103,7 @@ def test_only_the_newest_events_are_kept(pile: FakePile, cloud: Cloud, operator:
 def test_one_that_meets_a_fault_of_ours_is_parked(
     pile: FakePile, link: FakeLink, cloud: Cloud, operator: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("cloud_stub.piles.registry.mark_seen", lambda *_: [][0])
+    monkeypatch.setattr("cloud_stub.piles.registry.mark_greeted", lambda *_: [][0])
     pile.hello()
     assert [each["reason"] for each in rejects(operator)] == ["InternalError"]
 
@@ -123,7 +123,7 @@ def test_while_the_database_fails_nothing_is_acknowledged_and_all_is_tried_again
         raise OperationalError("UPDATE", {}, Exception("disk I/O error"))
 
     with monkeypatch.context() as broken:
-        broken.setattr("cloud_stub.piles.registry.mark_seen", fail)
+        broken.setattr("cloud_stub.piles.registry.mark_greeted", fail)
         acknowledged = link.send("pile/v1/PILE-1/hello", json.dumps(HELLO).encode())
         cloud.writer.submit(lambda tx: None).result(WAIT_S)
         assert not acknowledged.is_set()

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from cloud_stub.base.problems import Problem
 from cloud_stub.cloud import Cloud
 from cloud_stub.orders import lookup
-from cloud_stub.orders.transitions import release_of_pile
+from cloud_stub.orders.transitions import lose_with_pile
 from cloud_stub.piles import removal
 from cloud_stub.piles.credentials import sync_credentials
 from cloud_stub.settings import Settings
@@ -107,9 +107,10 @@ def test_an_order_that_was_never_settled_counts_as_one_too(
         row = lookup.find(conn, phone.order_id)
     assert row is not None
     later = row.window_end_at
+    lose = lose_with_pile(cloud.context)
 
     def remove(force: bool) -> Any:
-        unit = lambda tx: removal.remove(tx, cloud.dispatch.put, release_of_pile, "PILE-1", force, later)  # noqa: E731
+        unit = lambda tx: removal.remove(tx, cloud.dispatch.put, lose, "PILE-1", force, later)  # noqa: E731
         return cloud.writer.submit(unit)
 
     with pytest.raises(Problem, match="SettlementsWaiting"):

@@ -53,7 +53,7 @@ def test_waived_there_is_nothing_to_pay(operator: Any, phone: Phone, flagged: di
     order = phone.get()
     bill = order["settlement"]
     assert (order["state"], order["total_minor"], bill["total_minor"], bill["flagged"]) == (
-        "Settled",
+        "Paid",
         0,
         0,
         False,
@@ -61,7 +61,7 @@ def test_waived_there_is_nothing_to_pay(operator: Any, phone: Phone, flagged: di
     assert bill["session_fee_minor"] == 0
     assert [(row[4], row[5], row[6]) for row in bill["periods"]] == [(2_500_000, 0, 0)]
     problem(phone.pay(350), 409, "AmountMismatch")
-    assert phone.pay(0).json()["state"] == "Paid"
+    assert (phone.pay(0).status_code, order["payment"]) == (200, None)
 
 
 def test_a_decision_is_made_once_and_what_was_sealed_stays(
@@ -128,6 +128,7 @@ def test_what_was_decided_stands_whatever_comes_later(operator: Any, phone: Phon
     # Number 1 comes after all, and number 2 does not follow it: what was decided stands.
     pile.seq = 0
     pile.last_mac = None
+    pile.registers_mwh.clear()
     pile.settle(first | {"order_id": "lost"})
     shown = operator("GET", "/api/settlements/1").json()
     assert (shown["flags"], shown["flagged"]) == (["ChainBroken"], False)
@@ -154,7 +155,7 @@ def test_what_settles_no_order_is_never_revenue(operator: Any, phone: Phone, pil
     """Waived, it was counted at what the pile had said; a malformed one ended the report with an error."""
     phone.order()
     message = phone.message(pile)
-    ended_at = message["issued_at"] + 600
+    ended_at = message["issued_at"] + 30
     pile.settle(message, ended_at=ended_at)
     pile.settle(message, 9_000_000, ended_at=ended_at)  # the same order once more
     pile.settle(message | {"order_id": "nobody-s-order"}, ended_at=ended_at)

@@ -276,8 +276,8 @@ def test_a_malformed_settlement_with_a_right_seal_is_kept_and_does_not_block_the
     assert (shown["flags"], shown["sealed"]) == (["Malformed"], data.decode())
     assert (shown["seq"], shown["mac"]) == (1, pile.last_mac)
     compared = operator("GET", f"/api/settlements/{shown['id']}").json()
-    assert (compared["computed"], compared["order"]["state"]) == (None, "Charging")
-    assert phone.get()["state"] == "Charging"
+    assert (compared["computed"], compared["order"]["state"]) == (None, "Lost")
+    assert phone.get()["state"] == "Lost"
     assert phone.pay(0).json()["code"] == "NotSettled"
     # The chain goes on from it, and the order may still be settled.
     pile.settle(message)

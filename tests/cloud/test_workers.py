@@ -96,6 +96,19 @@ def test_what_a_dead_worker_left_does_not_go_out_once_it_is_to_stop(
     assert state(phone) == "Accepted"
 
 
+def test_a_stop_that_one_worker_sends_before_the_other_sends_its_order_is_sent_again(
+    phone: Phone, pile: FakePile, cloud: Cloud, other: Cloud, link: FakeLink, other_link: FakeLink
+):
+    """The pile got the stop first, had nothing to stop, and then began the order."""
+    phone.order()
+    other.writer.submit(lambda tx: commands.request_stop(tx, other.context, phone.order_id, now_s())).result(
+        WAIT_S
+    )
+    assert (link.sent("PILE-1", "command"), len(other_link.sent("PILE-1", "command"))) == ([], 1)
+    pile.order_status(phone.order_id, "Accepted")
+    assert len(link.sent("PILE-1", "command")) == 1
+
+
 def test_an_unanswered_order_expires_once_whoever_looks_first(
     phone: Phone, pile: FakePile, cloud: Cloud, other: Cloud
 ):

@@ -54,11 +54,22 @@ def test_only_what_has_changed_is_copied_and_nothing_else_is_touched(
 
 def test_a_file_that_decayed_on_the_board_is_copied_again(pty_board, sim, capsys) -> None:
     deploy(sim, pty_board.port, restart=False)
-    victim = pty_board.flash / "pile" / "session.mpy"
+    victim = pty_board.flash / "ratelock_core.mpy"
     good = victim.read_bytes()
     victim.write_bytes(good[:-1] + b"?")
     deploy(sim, pty_board.port, restart=False)
     assert victim.read_bytes() == good
+
+
+def test_modules_of_an_earlier_form_go(pty_board, sim) -> None:
+    """A board that had a file for each module gets its flash back, and keeps what is its own."""
+    (pty_board.flash / "pile").mkdir()
+    for name in ("app.mpy", "pile/session.mpy", "pile/clock.py"):
+        (pty_board.flash / name).write_bytes(b"old")
+    (pty_board.flash / "pile" / "mine.txt").write_bytes(b"kept")
+    deploy(sim, pty_board.port, restart=False)
+    assert [path.name for path in (pty_board.flash / "pile").iterdir()] == ["mine.txt"]
+    assert not (pty_board.flash / "app.mpy").exists()
 
 
 def test_a_source_that_would_hide_its_compiled_twin_goes(pty_board, sim) -> None:
@@ -191,7 +202,7 @@ def test_an_unknown_board_is_answered_with_those_there_are() -> None:
 @pytest.mark.parametrize("board", sorted(path.parent.name for path in image.BOARDS.glob("*/manifest.py")))
 def test_every_board_can_be_built(board: str) -> None:
     files = image.build(image.board_folder(board))
-    assert {"boot.py", "main.py", "app.mpy", "board.mpy"} <= files.keys()
+    assert {"boot.py", "main.py", "ratelock.mpy", "ratelock_core.mpy", "board.mpy"} <= files.keys()
 
 
 def test_a_pty_board_starts_again_after_a_reset(tmp_path) -> None:

@@ -131,6 +131,41 @@ def test_noise_on_the_line_is_no_traceback(pty_board) -> None:
         opened.exec("import sys\nsys.stdout.buffer.write(b'\\xff')")
 
 
+CRASH = """Guru Meditation Error: Core  1 panic'ed (LoadProhibited). Exception was unhandled.
+
+Core  1 register dump:
+PC      : 0x400d1a2c  PS      : 0x00060330  A0      : 0x800d2b5f  A1      : 0x3ffb1f90
+""" + "\n".join(f"A{i}      : 0x{i:08x}  A{i + 1}      : 0x3ffb1f90" for i in range(40))
+CRASH += "\n\nBacktrace: 0x400d1a29:0x3ffb1f90 0x400d2b5c:0x3ffb1fb0\n\nELF file SHA256: 00\n\nReboot...\n"
+
+
+@pytest.mark.parametrize("answer", [b"", b"OK", b"R\x01\x00\x01"])
+def test_a_board_that_crashes_is_one_sentence(monkeypatch, answer: bytes) -> None:
+    """It prints registers and a backtrace in place of an answer; nobody at a terminal can use them."""
+    monkeypatch.setattr(line, "READ_S", 0.2)
+
+    def answers(heard: bytes) -> bytes:
+        if heard.endswith(b"\x01") and b"A" not in heard:
+            return b"raw REPL; CTRL-B to exit\r\n>"
+        return answer + CRASH.replace("\n", "\r\n").encode() + (b"\x04\x04>" if answer == b"OK" else b"")
+
+    with something_that(answers) as port, pytest.raises(DeployError) as raised, Line(port) as opened:
+        opened.exec("1", silent_s=0.5)
+    said = str(raised.value)
+    assert "register dump" not in said and "Backtrace" not in said
+    assert len(said) < 250 and "\n" not in said, said
+
+
+def test_a_crash_is_named_and_a_long_error_is_cut() -> None:
+    told = line.brief(f"could not complete raw paste: {CRASH.encode()!r}")
+    assert told == (
+        "the board has crashed (Guru Meditation Error: Core  1 panic'ed (LoadProhibited)."
+        " Exception was unhandled.): reset it, and try again"
+    )
+    assert len(line.brief("x" * 5_000)) < 200
+    assert line.brief("one sentence\nTraceback") == "one sentence"
+
+
 def test_a_port_that_is_not_given() -> None:
     with pytest.raises(DeployError, match="no PORT"):
         Line("").__enter__()
@@ -196,7 +231,7 @@ def counting(board: PtyBoard, seconds: int) -> subprocess.Popen[str]:
 def test_ctrl_c_while_it_counts_opens_the_relay(metering_board: PtyBoard, number: signal.Signals) -> None:
     """A person presses it because something smokes: not in a minute, when the count would be over."""
     relay = metering_board.flash / "pin26"
-    process = counting(metering_board, seconds=600)
+    process = counting(metering_board, seconds=400)
     try:
         wait_for(lambda: relay.exists() and relay.read_text() == "1")
         process.send_signal(number)

@@ -46,9 +46,9 @@ def test_a_romfs_image_is_mounted_and_the_pile_runs_from_it(tmp_path, sim) -> No
         "import sys, vfs\n"
         "vfs.mount(vfs.VfsRom(open('pile.romfs', 'rb').read()), '/rom')\n"
         "sys.path[:] = ['/rom', '.frozen']\n"
-        "import boot, app\n"
-        "app.main()\n"
-        "print(sys.modules['pile.controller'].__file__)\n"
+        "import boot\n"
+        "exec(open('/rom/main.py').read())\n"
+        "print(sys.modules['ratelock_core'].__file__)\n"
     )
     done = subprocess.run(
         [*interpreter(), "-c", code],
@@ -59,7 +59,7 @@ def test_a_romfs_image_is_mounted_and_the_pile_runs_from_it(tmp_path, sim) -> No
         timeout=30,
     )
     assert "provision this pile" in done.stdout, done.stdout + done.stderr
-    assert "/rom/pile/controller.mpy" in done.stdout
+    assert "/rom/ratelock_core.mpy" in done.stdout
 
 
 def esp_image(chip_id: int) -> bytes:

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from drivers.files import FileStore
+from pile.outbox import Outbox
 from tests.deploy.conftest import QUIET_S
 from tools.board import provision
 from tools.board.deploy import DeployError
@@ -36,6 +38,17 @@ def run(board, *words: str, answers: dict[str, str] | None = None) -> list[str]:
     options = provision.parser().parse_args([board.port, "--quiet-s", str(QUIET_S), *words])
     provision.provision(options, ask)
     return asked
+
+
+def settle(board, count: int, acknowledged: int) -> None:
+    """The pile has made settlements, and the cloud has stored some of them."""
+    outbox = Outbox(FileStore(str(board.flash / "flash")))
+    outbox.load([])
+    for seq in range(1, count + 1):
+        body = b'{"order_id":"o%d","seq":%d' % (seq, seq)
+        outbox.add(body + b',"mac":"%064x"}' % seq)
+    for seq in range(1, acknowledged + 1):
+        assert outbox.acknowledge(seq, f"{seq:064x}")
 
 
 def on_board(board) -> dict:
@@ -90,11 +103,29 @@ def test_a_pile_that_still_owes_settlements_does_not_become_another(pty_board) -
         "--no-restart",
         answers={"key": KEY},
     )
-    (pty_board.flash / "flash").mkdir()
-    (pty_board.flash / "flash" / "out-00000001").write_bytes(b"\n")
+    settle(pty_board, count=2, acknowledged=1)
     with pytest.raises(DeployError, match="not settled"):
         run(pty_board, "--device-id", "PILE-2", "--no-wifi", "--no-restart", answers={"key": KEY})
     assert on_board(pty_board)["device_id"] == "PILE-1"
+
+
+def test_a_pile_whose_settlements_are_all_stored_may_become_another(pty_board) -> None:
+    """The newest segment of its outbox is still in flash: it holds the chain's end."""
+    words = ("--broker", "a.example:1883", "--no-wifi", "--no-restart")
+    run(pty_board, "--device-id", "PILE-1", *words, answers={"key": KEY})
+    settle(pty_board, count=2, acknowledged=2)
+    assert (pty_board.flash / "flash" / "out-00000001").exists()
+    run(pty_board, "--device-id", "PILE-2", *words, answers={"key": KEY})
+    assert on_board(pty_board)["device_id"] == "PILE-2"
+
+
+def test_a_pile_that_has_an_open_order_does_not_become_another(pty_board) -> None:
+    words = ("--broker", "a.example:1883", "--no-wifi", "--no-restart")
+    run(pty_board, "--device-id", "PILE-1", *words, answers={"key": KEY})
+    settle(pty_board, count=2, acknowledged=2)
+    (pty_board.flash / "flash" / "order-1").write_bytes(b"an order that runs")
+    with pytest.raises(DeployError, match=r"order-1"):
+        run(pty_board, "--device-id", "PILE-2", *words, answers={"key": KEY})
 
 
 @pytest.mark.parametrize("way", [("--from",), ("--cloud", "http://127.0.0.1:1")])
@@ -104,8 +135,7 @@ def test_a_pile_that_still_owes_settlements_keeps_the_key_they_are_sealed_with(
     monkeypatch.setattr(provision, "register", lambda *_: pytest.fail("the cloud was asked for a key"))
     run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart",
         answers={"key": KEY})  # fmt: skip
-    (pty_board.flash / "flash").mkdir()
-    (pty_board.flash / "flash" / "out-00000001").write_bytes(b"\n")
+    settle(pty_board, count=2, acknowledged=1)
     other = tmp_path / "other.json"
     other.write_text(json.dumps({"device_id": "PILE-1", "key": "6b" * 32}))
     words = (*way, str(other)) if way == ("--from",) else way

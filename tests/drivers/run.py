@@ -14,6 +14,10 @@ def fresh():
     for thing in (lab.pins, lab.counters, lab.uarts, lab.timers, lab.microvolts, lab.bits, lab.uses):
         thing.clear()
     lab.watchdog = lab.rtc = None
+    lab.rtc_memory = b""
+    lab.reset_cause = 1
+    lab.adc_end_mv = 3_120
+    lab.adc_calibrated = True
     lab.dropped = 0
     lab.busy(False)
 

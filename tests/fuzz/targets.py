@@ -6,9 +6,9 @@ A function makes one input, feeds it, and returns whether it was taken; whatever
 import config
 from net import dns, mqtt_codec, ntp
 from net.errors import MqttError
-from pile.journal import Journal
+from pile.checksum import framed, unframed
 from pile.outbox import Outbox
-from pile.records import framed, unframed
+from pile.recovery import Reader
 from pile_protocol import messages, seal, topics, wire
 from pile_protocol.errors import MessageError, SealError, TopicError
 from tests.fuzz.mutate import damaged
@@ -57,6 +57,17 @@ _RATE = {
 }
 
 
+_VITALS = {
+    "heap_free_bytes": 40_000,
+    "heap_min_free_bytes": 30_000,
+    "ram_free_bytes": 30_000,
+    "ram_min_free_bytes": 20_000,
+    "late_max_ms": 7,
+    "reset_cause": "PowerOn",
+    "wifi_rssi_dbm": -61,
+}
+
+
 def _upward():
     """One good message of each kind that a cloud reads."""
     pile = Pile()
@@ -75,7 +86,7 @@ def _upward():
     pile.stop("o1")
     return {
         topics.HELLO: messages.encode(pile.controller.hello(_NONCE)).encode(),
-        topics.STATUS: messages.encode(pile.controller.status(1, 1, 1)).encode(),
+        topics.STATUS: messages.encode(pile.controller.status(_VITALS)).encode(),
         topics.METER: messages.encode(meter).encode(),
         topics.ORDER_STATUS: messages.encode(order_status).encode(),
         topics.SETTLEMENT: pile.controller.outbox.head()[1],
@@ -170,7 +181,7 @@ _pile = None
 
 def _idle_pile():
     global _pile
-    if _pile is None or _pile.connector().session is not None:
+    if _pile is None or _pile.connector().order is not None:
         _pile = Pile()
     return _pile
 
@@ -182,7 +193,7 @@ def received_messages(random):
     data = damaged(random, _SEALED[name])
     if data == _SEALED[name]:
         return False
-    pile.controller.receive(name, data)
+    pile.receive_bytes(name, data)
     pile.cycle()
     pile.said()
     if pile.relays[1]:
@@ -200,10 +211,10 @@ def received_lies(random):
     except SealError:
         data = body
     pile.store.log = []
-    pile.controller.receive(name, data)
+    pile.receive_bytes(name, data)
     pile.cycle(3)
     pile.said()
-    taken = pile.connector().session is not None
+    taken = pile.connector().order is not None
     if pile.relays[1]:
         messages.decode(topics.ORDER, data)
     return taken
@@ -264,13 +275,15 @@ def journal_records(random):
     """The journal alone, with every file damaged at once."""
     pile = _boot
     pile.store.files = {name: damaged(random, _FILES[name]) for name in _FILE_NAMES}
-    journal = Journal(pile.store)
-    journal.load(1)
-    journal.load(2)
-    journal.register_mwh(1)
-    journal.faults()
+    reader = Reader(pile.store, [])
+    reader.order(1)
+    reader.order(2)
+    reader.register_mwh(1)
+    reader.faults()
+    reader.used_ids()
+    reader.counts()
     Outbox(pile.store).load(["o1"])
-    return not journal.lost
+    return not reader.lost
 
 
 _CONFIG = (

@@ -58,6 +58,6 @@ def test_a_message_without_room_ends_the_connection_and_not_the_program(
             greeted(peer)
         else:
             grant(peer)
-        pile.wait_for_line("too little memory for a message")
+        pile.wait_for_line("too little memory for the connection")
         assert greeted(server.welcome())["device_id"] == "PILE-1"
         pile.check_alive()

@@ -2,9 +2,11 @@
 
 import errno
 
+from pile import recovery
 from pile.clock import CLOUD, Clock
 from pile.controller import Controller
-from pile.readings import Readings
+from pile.faults import Latch
+from pile.readings import VALID, MeterTraits, Readings
 from pile.safety import Limits
 from pile_protocol import messages, pricing, seal, topics, wire
 from pile_protocol.errors import SealError
@@ -74,6 +76,14 @@ def sealed(message, key=KEY):
     return seal.seal(messages.encode(message), key)
 
 
+def latched(fault=None):
+    """A latch with this fault from before a restart, or without any."""
+    latch = Latch()
+    if fault:
+        latch.restore(fault, AT)
+    return latch
+
+
 class MemoryStore:
     """The store of drivers/contracts.py in memory. `log` holds what was written, in order; with `refusing`
     every write raises OSError, as worn-out or full flash does; `refuse_after` lets so many through first.
@@ -127,46 +137,156 @@ class MemoryStore:
         self.log.append((what, name))
 
 
+class Meter:
+    """A meter over one wire: `delivered_mwh` is what truly flowed, in mWh and its rest in mW x ms.
+
+    It renews its register every refresh_ms, in steps of step_mwh, and is read every interval_ms. `forgets`:
+    it begins at 0 after a power cut, and goes on from what it is told. `silent`: nothing is read from it.
+    """
+
+    def __init__(self, register_mwh=REGISTER_MWH, traits=None, forgets=False, phase_ms=0):
+        self.traits = traits or MeterTraits(step_mwh=1, remembers=True)
+        self.forgets = forgets
+        self.silent = False
+        self.delivered_mwh = 0
+        self.power_mw = 0
+        self._base_mwh = register_mwh
+        self._begun_mwh = 0  # delivered before the register began
+        self._rest = 0
+        self._renewed_ms = -phase_ms
+        self._read_ms = -phase_ms
+        self._shown_mwh = self._counted()
+
+    def flow(self, power_mw, ms, now_ms):
+        """So much power for the `ms` until now_ms."""
+        self.power_mw = power_mw
+        self._rest += power_mw * ms
+        self.delivered_mwh += self._rest // 3_600_000
+        self._rest %= 3_600_000
+        refresh_ms = self.traits.refresh_ms
+        if refresh_ms == 0 or now_ms - self._renewed_ms >= refresh_ms:
+            self._renewed_ms = (
+                now_ms if refresh_ms == 0 else now_ms - (now_ms - self._renewed_ms) % refresh_ms
+            )
+            self._shown_mwh = self._counted()
+
+    def _counted(self):
+        register_mwh = self._base_mwh + self.delivered_mwh - self._begun_mwh
+        return register_mwh - register_mwh % self.traits.step_mwh
+
+    def read_into(self, readings, now_ms):
+        readings.meter = self.traits
+        if self.silent:
+            readings.register_mwh.lose()
+            readings.power_mw.lose()
+        elif readings.register_mwh.state != VALID or now_ms - self._read_ms >= self.traits.interval_ms:
+            self._read_ms = now_ms
+            readings.register_mwh.take(self._shown_mwh, now_ms)
+            readings.power_mw.take(self.power_mw, now_ms)
+
+    def set_register(self, register_mwh):
+        """Another meter, or one whose register was set."""
+        self._base_mwh = register_mwh
+        self._begun_mwh = self.delivered_mwh
+        self._shown_mwh = self._counted()
+
+    def cut(self):
+        """The power was gone. A meter that forgets waits for restore()."""
+        if self.forgets:
+            self.set_register(0)
+
+    def restore(self, register_mwh):
+        if self.forgets:
+            self.set_register(register_mwh)
+
+
 class Pile:
     """A controller with hardware made of plain attributes, cycled as the shell does it.
 
     Connector n (from 1) draws `power_mw[n]` through its closed relay; `welded` and `stuck_open` are sets of
-    connectors; without `feedback` no relay has a feedback contact. The meter remembers its register.
+    connectors; without `feedback` no relay has a feedback contact, without `plug_switch` no plug is seen.
     """
 
-    def __init__(self, connectors=1, told_at=AT, ticks_ms=0, feedback=True):
+    def __init__(
+        self,
+        connectors=1,
+        told_at=AT,
+        ticks_ms=0,
+        feedback=True,
+        plug_switch=True,
+        limits=None,
+        meter=Meter,
+        feed=None,
+    ):
         self.store = MemoryStore()
         self.ticks_ms = ticks_ms
         self.feedback = feedback
+        self.plug_switch = plug_switch
+        self.feed = feed
         self.welded = set()
         self.stuck_open = set()
+        self.plugged = {}
         self.power_mw = {}
-        self.limits = Limits()
-        self._mw_ms = {}
-        self._registers = {}
+        self.limits = limits or Limits()
+        self.meters = {}
         self._count = connectors
         for n in range(1, connectors + 1):
             self.power_mw[n] = 7_200_000  # 200 mWh a cycle
-            self._registers[n] = REGISTER_MWH
-            self._mw_ms[n] = 0
+            self.plugged[n] = True
+            self.meters[n] = meter()
         self.boot(told_at)
 
     # -- power ----------------------------------------------------------------------------------------------
 
-    def boot(self, told_at=None):
-        """Starts from what the store holds, as after a power cut; the clock is unset unless told."""
+    def boot(self, told_at=None, ready=True):
+        """Starts from what the store holds, as after a power cut; the clock is unset unless told. ready:
+        waits until every relay is confirmed open and every meter has been read.
+        """
         self.clock = Clock(self.ticks_ms)
-        parts = [(Readings(), self.limits) for _ in range(self._count)]
-        self.controller = Controller(DEVICE_ID, KEY, self.store, self.clock, parts, "test")
+        parts = [(Readings(self.meters[n].traits), self.limits) for n in range(1, self._count + 1)]
+        self.controller = Controller(DEVICE_ID, KEY, self.store, self.clock, parts, "test", self.feed)
+        recovery.take_up(self.controller, self.store, KEY)
         self.relays = {}
         for n in range(1, self._count + 1):
             self.relays[n] = False
-            self.readings(n).register_mwh = self._registers[n]
+            self.meters[n].cut()
+            self.meters[n].restore(self.kept_register_mwh(n))
+            if self.plug_switch:
+                self.readings(n).plugged.take(True, 0)
         if told_at is not None:
             self.clock.tell(told_at, CLOUD)
+        if ready:
+            self.be_ready()
+
+    def be_ready(self):
+        """Cycles, in which no time passes for the clock's seconds, until an idle connector could take an
+        order.
+        """
+        self.cycle(4, 1)
+        for _ in range(100):
+            if not [
+                c
+                for c in self.controller.connectors
+                if c.order is None and not c.is_resting(self.clock.now_ms)
+            ]:
+                return
+            self.cycle()
+
+    def kept_order(self, n=1):
+        """The order of connector n in flash, or None."""
+        return recovery.Reader(self.store, []).order(n)
+
+    def kept_faults(self):
+        return recovery.Reader(self.store, []).faults()
+
+    def kept_register_mwh(self, n=1):
+        return recovery.register_mwh(self.store, n)
 
     def connector(self, n=1):
         return self.controller.connectors[n - 1]
+
+    def session(self, n=1):
+        return self.connector(n).order.session
 
     def readings(self, n=1):
         return self.connector(n).readings
@@ -175,42 +295,61 @@ class Pile:
         """Whether current can flow."""
         return (self.relays[n] or n in self.welded) and n not in self.stuck_open
 
+    def delivered_mwh(self, n=1):
+        """What truly flowed since the beginning."""
+        return self.meters[n].delivered_mwh
+
     # -- time -----------------------------------------------------------------------------------------------
 
     def cycle(self, count=1, passed_ms=CYCLE_MS):
-        """`count` of the shell's cycles: energy flows, readings are taken, the controller decides."""
+        """`count` of the shell's cycles, each after passed_ms: energy flows, readings are taken, the
+        controller decides and works. A cycle that handled a message is followed by another at once.
+        """
         for _ in range(count):
-            self.ticks_ms = (self.ticks_ms + passed_ms) % (1 << 30)
-            now_ms = self.clock.tick(self.ticks_ms)
-            for n in range(1, self._count + 1):
-                self._flow(n, passed_ms)
-            self.controller.step(now_ms)
-            for n in range(1, self._count + 1):
-                self.relays[n] = self.connector(n).commanded
-            self.controller.record(now_ms)
+            self._cycle(passed_ms)
+            while self.again:
+                self._cycle(0)
 
-    def _flow(self, n, passed_ms):
+    def _cycle(self, passed_ms):
+        self.ticks_ms = (self.ticks_ms + passed_ms) % (1 << 30)
+        now_ms = self.clock.tick(self.ticks_ms)
+        for n in range(1, self._count + 1):
+            self._read(n, passed_ms, now_ms)
+        self.controller.step(now_ms)
+        for n in range(1, self._count + 1):
+            self.relays[n] = self.connector(n).commanded
+        self.again = self.controller.work(now_ms)
+
+    def _read(self, n, passed_ms, now_ms):
         readings = self.readings(n)
-        flowing = self.closed(n) and readings.plugged
-        readings.power_mw = self.power_mw[n] if flowing else 0
-        if flowing:
-            self._mw_ms[n] += self.power_mw[n] * passed_ms
-            self._registers[n] += self._mw_ms[n] // 3_600_000
-            self._mw_ms[n] %= 3_600_000
-        if readings.register_mwh is not None:
-            readings.register_mwh = self._registers[n]
-        readings.relay_closed = self.closed(n) if self.feedback else None
+        flowing = self.closed(n) and self.plugged[n]
+        self.meters[n].flow(self.power_mw[n] if flowing else 0, passed_ms, now_ms)
+        self.meters[n].read_into(readings, now_ms)
+        if self.plug_switch:
+            readings.plugged.take(self.plugged[n], now_ms)
+        if self.feedback:
+            readings.relay_closed.take(self.closed(n), now_ms)
+
+    def silence_meter(self, n=1):
+        """No valid reading from now on."""
+        self.meters[n].silent = True
 
     def set_register(self, register_mwh, n=1):
-        """Another meter, or one that forgot; None: no valid reading from now on."""
-        if register_mwh is not None:
-            self._registers[n] = register_mwh
-        self.readings(n).register_mwh = register_mwh
+        """Another meter, or one that forgot."""
+        self.meters[n].forgets = False
+        self.meters[n].set_register(register_mwh)
 
     # -- messages -------------------------------------------------------------------------------------------
 
     def receive(self, name, message, key=KEY):
-        self.controller.receive(name, sealed(message, key))
+        self.receive_bytes(name, sealed(message, key))
+
+    def receive_bytes(self, name, data):
+        """A message arrives, and the shell's cycles follow at once."""
+        assert self.controller.receive(name, data), "the queue is full"
+        self.again = True
+        while self.again:
+            self._cycle(0)
 
     def order(self, order_id="o1", **changes):
         self.receive(topics.ORDER, order(order_id, **changes))
@@ -251,9 +390,17 @@ class Pile:
         self.cycle(cycles)
 
     def stop(self, order_id="o1"):
-        """Stops from the phone and waits until it is settled."""
+        """Stops from the phone and waits until it is settled, and the pause before the next order is over."""
         self.command("stop", order_id=order_id)
-        self.cycle(10)
+        self.cycle(12)
+
+    def settle(self, n=1):
+        """Cycles until connector n has no order."""
+        for _ in range(1_000):
+            if self.connector(n).order is None:
+                return
+            self.cycle()
+        raise AssertionError("the order never ends: " + self.session(n).phase)
 
     def said(self):
         """The order statuses since the last call, as (order_id, state, reason)."""

@@ -2,10 +2,21 @@
 
 from pile import admission
 from pile.connector import Connector
-from pile.readings import Readings
+from pile.readings import MeterTraits, Readings
 from pile.safety import Limits
 from pile_protocol import messages
-from tests.portable.kit import AT, DEVICE_ID, KEY, OTHER_KEY, REGISTER_MWH, order, raises, rate, sealed
+from tests.portable.kit import (
+    AT,
+    DEVICE_ID,
+    KEY,
+    OTHER_KEY,
+    REGISTER_MWH,
+    latched,
+    order,
+    raises,
+    rate,
+    sealed,
+)
 
 STEP = [AT - 3_600, 1_000_000, 800_000, "flat"]
 
@@ -70,6 +81,7 @@ ORDERS = (
     (AT, {"device_id": "pile-0002"}, "WrongDevice"),
     (AT, {"connector": 2}, "UnknownConnector"),
     (None, {}, "NoClock"),
+    (None, {"expires_at": AT + 301}, "Malformed"),
     (AT + 59, {}, None),
     (AT + 60, {}, "Expired"),
     (AT + 10**6, {}, "Expired"),
@@ -106,12 +118,24 @@ def test_an_order_expires_with_its_very_second_whatever_its_length():
         assert check(AT + life_s, expires_at=AT + life_s) == "Expired"
 
 
-def connector(fault=None, session=None, **readings):
-    made = Connector(1, Readings(), Limits(), fault)
-    made.readings.register_mwh = REGISTER_MWH
-    made.session = session
-    for name in readings:
-        setattr(made.readings, name, readings[name])
+NOW_MS = 10_000
+
+
+def connector(
+    fault=None, order=None, register_mwh=REGISTER_MWH, at_ms=NOW_MS, plugged=True, opened_ms=0, **flags
+):
+    made = Connector(1, Readings(MeterTraits(refresh_ms=500)), Limits(), latched(fault), 0)
+    readings = made.readings
+    if register_mwh is not None:
+        readings.register_mwh.take(register_mwh, at_ms)
+    if plugged is None:
+        readings.plugged.lose()
+    elif plugged != "absent":
+        readings.plugged.take(plugged, NOW_MS)
+    made.opened_ms = opened_ms
+    made.order = order
+    for name in flags:
+        setattr(readings, name, flags[name])
     return made
 
 
@@ -119,15 +143,23 @@ def test_each_reason_at_the_connector():
     for i, (made, reason) in enumerate(
         (
             (connector(), None),
-            (connector(session="any"), "ConnectorBusy"),
+            (connector(order="any"), "ConnectorBusy"),
             (connector("GroundFailure"), "ConnectorFaulted"),
             (connector(estop=True), "ConnectorFaulted"),
+            (connector(stop_button=True), "ConnectorFaulted"),
             (connector(plugged=False), "NotPlugged"),
+            (connector(plugged=None), "NotPlugged"),
+            (connector(plugged="absent"), None),
             (connector(register_mwh=None), "NoMeter"),
             (connector(register_mwh=0), None),
             (connector("GroundFailure", "any", plugged=False), "ConnectorBusy"),
             (connector("GroundFailure", plugged=False), "ConnectorFaulted"),
             (connector(plugged=False, register_mwh=None), "NotPlugged"),
+            (connector(opened_ms=None), "TooSoon"),
+            # the first reading of an order shows all that flowed in the order before
+            (connector(opened_ms=NOW_MS - 500), None),
+            (connector(opened_ms=NOW_MS - 499), "TooSoon"),
+            (connector(opened_ms=NOW_MS - 5_000, at_ms=NOW_MS - 4_501), "TooSoon"),
         )
     ):
-        assert admission.reason_not_ready(made) == reason, (i, reason)
+        assert admission.reason_not_ready(made, NOW_MS) == reason, (i, reason)

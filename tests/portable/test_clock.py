@@ -1,6 +1,6 @@
 """The clock: forward through the tick wrap, and told times that take effect at once."""
 
-from pile.clock import CLOUD, NTP, TICKS_MASK_MS, UNSET, Clock
+from pile.clock import CALENDAR, CLOUD, TICKS_MASK_MS, UNSET, Clock
 from tests.portable.kit import AT
 
 TICKS_PERIOD_MS = TICKS_MASK_MS + 1
@@ -69,12 +69,12 @@ def test_now_ms_never_steps_with_the_told_time():
     assert clock.now_ms == 5000
 
 
-def test_ntp_does_not_overrule_the_cloud():
+def test_the_calendar_does_not_overrule_the_cloud():
     clock = Clock(0)
-    clock.tell(AT, NTP)
-    assert (clock.at(), clock.source) == (AT, NTP)
-    clock.tell(AT + 10, NTP)
+    clock.tell(AT, CALENDAR)
+    assert (clock.at(), clock.source) == (AT, CALENDAR)
+    clock.tell(AT + 10, CALENDAR)
     assert clock.at() == AT + 10
     clock.tell(AT + 20, CLOUD)
-    clock.tell(AT + 900, NTP)
+    clock.tell(AT + 900, CALENDAR)
     assert (clock.at(), clock.source) == (AT + 20, CLOUD)

@@ -9,7 +9,6 @@ from tests.portable.kit import AT, DEVICE_ID, KEY, NONCE, REGISTER_MWH, Pile, ra
 def test_a_whole_order():
     pile = Pile()
     pile.order()
-    assert not pile.connector().commanded, "the relay moves in a step, not in a message"
     pile.cycle(21)
     pile.stop()
     assert pile.said() == [
@@ -35,7 +34,7 @@ def test_a_whole_order():
         ("total_minor", 1),
     ):
         assert settlement[name] == value, (name, settlement[name])
-    assert pile.controller.journal.load(1) is None and pile.connector().session is None
+    assert pile.kept_order() is None and pile.connector().order is None
 
 
 def test_an_order_is_durable_before_its_relay_closes():
@@ -47,14 +46,16 @@ def test_an_order_is_durable_before_its_relay_closes():
 
 
 def test_an_id_is_durable_by_its_order_before_it_is_by_itself():
-    for cycles in (0, 1):  # a cut before the first cycle, and after it
+    for kept in (False, True):
         pile = Pile()
+        pile.store.refuse_after = None if kept else 2  # the order file, and the removal of older price steps
         pile.order()
-        pile.cycle(cycles)
-        assert ("used" in pile.store.files) is (cycles == 1), "the relay waited for it"
+        assert pile.connector().commanded or not kept
+        assert ("used" in pile.store.files) is kept
+        pile.store.refuse_after = None
         pile.boot(AT + 4_000)
         pile.cycle(10)
-        assert len(pile.settlements()) == 1 and pile.controller.journal.load(1) is None
+        assert len(pile.settlements()) == 1 and pile.kept_order() is None, kept
         pile.boot(AT + 10)
         pile.said()
         pile.order()
@@ -109,7 +110,7 @@ def test_a_rate_change_in_the_clock_is_the_orders_not_the_clouds():
     pile.stop()
     (settlement,) = pile.settlements()
     totals_agree(settlement, locked)
-    assert [row[4] for row in settlement["periods"]] == [99 * 200, 51 * 200]
+    assert [row[4] for row in settlement["periods"]] == [100 * 200, 50 * 200]
 
 
 def test_an_order_ends_before_its_cost_leaves_the_settlements_table():
@@ -129,14 +130,14 @@ def test_two_connectors_charge_each_at_its_own_rate():
     pile.order("o2", connector=2, rate=dear)
     pile.power_mw[2] = 72_000_000
     pile.cycle(100)
-    pile.readings(2).plugged = False
-    pile.cycle(10)
+    pile.plugged[2] = False
+    pile.cycle(60)
     pile.stop("o1")
     second, first = pile.settlements()
     totals_agree(first)
     totals_agree(second, dear)
-    assert (first["order_id"], first["connector"], first["energy_mwh"]) == ("o1", 1, 110 * 200)
-    assert (second["order_id"], second["connector"], second["energy_mwh"]) == ("o2", 2, 99 * 2_000)
+    assert (first["order_id"], first["connector"], first["energy_mwh"]) == ("o1", 1, 160 * 200)
+    assert (second["order_id"], second["connector"], second["energy_mwh"]) == ("o2", 2, 100 * 2_000)
     assert second["stop_reason"] == "EVDisconnected" and (second["seq"], first["seq"]) == (1, 2)
 
 
@@ -164,13 +165,13 @@ def test_meter_messages_keep_their_table():
         pile.controller.mailbox.done(name, message)
         name, message = pile.controller.mailbox.peek()
     messages.validate(wire.METER, message)
-    assert message["power_mw"] == 7_200_000 and message["energy_mwh"] == 40 * 200
+    assert message["power_mw"] == 7_200_000 and message["energy_mwh"] == 41 * 200
 
 
 def test_status_and_hello_keep_their_tables():
     pile = Pile(connectors=2)
     for _ in range(2):
-        messages.validate(wire.STATUS, pile.controller.status(1, 1, 0))
+        messages.validate(wire.STATUS, pile.controller.status({}))
         messages.validate(wire.HELLO, pile.controller.hello(NONCE))
         pile.charge()
     assert pile.controller.hello(NONCE)["orders"] == [["o1", "Charging"]]
@@ -184,7 +185,7 @@ def test_a_fresh_status_is_due_whenever_it_would_read_differently():
         pile.readings().ground_fault = True
 
     def unplug(pile):
-        pile.readings().plugged = False
+        pile.plugged[1] = False
 
     def nothing(pile):
         pass
@@ -212,11 +213,16 @@ def test_no_status_is_due_while_a_relay_is_on_its_way():
         pile.cycle()
         due.append((pile.connector().status(), pile.controller.mailbox.status_due))
 
+    def note():
+        due.append((pile.connector().status(), pile.controller.mailbox.status_due))
+
+    pile.controller.mailbox.status_due = False
     pile.order()
+    note()
     cycle()
-    cycle()
-    pile.controller.connectors[0].session.stop("Remote")
-    cycle()
+    pile.controller.mailbox.status_due = False
+    pile.command("stop", order_id="o1")
+    note()
     cycle()
     assert due == [("Preparing", False), ("Charging", True), ("Finishing", False), ("Available", True)]
 
@@ -234,6 +240,6 @@ def test_the_key_never_leaves_the_pile():
     pile.charge()
     pile.stop()
     text = repr(
-        (pile.controller.status(0, 0, 0), pile.controller.hello(NONCE), pile.settlements(), pile.store.files)
+        (pile.controller.status({}), pile.controller.hello(NONCE), pile.settlements(), pile.store.files)
     )
     assert repr(KEY)[2:20] not in text and "".join(["%02x" % b for b in KEY]) not in text

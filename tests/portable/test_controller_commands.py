@@ -52,8 +52,8 @@ def test_commands_that_are_not_the_clouds():
 def test_unknown_topics_are_not_acted_on():
     pile = Pile()
     for name in (None, topics.RATE, topics.HELLO, topics.SETTLEMENT, "nonsense"):
-        pile.controller.receive(name, sealed(order()))
-    assert pile.said() == [] and pile.connector().session is None
+        pile.receive_bytes(name, sealed(order()))
+    assert pile.said() == [] and pile.connector().order is None
 
 
 def test_report_tells_everything_anew():
@@ -138,10 +138,10 @@ def test_a_reset_that_the_flash_refuses_is_dropped_and_can_be_sent_again():
     pile = faulted()
     pile.store.refusing = True
     pile.command("reset", connector=1)
-    assert pile.controller.dropped == 1 and pile.connector().latch.fault == "GroundFailure"
+    assert pile.controller.dropped == 1 and pile.connector().fault == "GroundFailure"
     pile.store.refusing = False
     pile.command("reset", connector=1)
-    assert pile.connector().latch.fault is None and pile.controller.journal.faults() == {}
+    assert pile.connector().fault is None and pile.kept_faults() == {}
 
 
 def test_a_fault_outlives_a_power_cut():

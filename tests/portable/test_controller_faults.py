@@ -1,9 +1,9 @@
 """The whole pile with flash that refuses to write, and with relays that do not move."""
 
 from pile import controller
-from pile.controller import RETRY_MS
+from pile.keeper import RETRY_MS
 from pile_protocol import topics
-from tests.portable.kit import AT, REGISTER_MWH, Pile, order, raises, sealed, totals_agree
+from tests.portable.kit import AT, Pile, order, raises, sealed, totals_agree
 
 # -- flash that refuses --------------------------------------------------------------------------------------
 
@@ -15,14 +15,14 @@ def test_flash_that_refuses_stops_the_order_and_settles_it_once_it_writes_again(
     pile.store.refusing = True
     pile.cycle(30)
     assert not pile.connector().commanded
-    assert pile.connector().latch.fault == "InternalError" and pile.settlements() == []
-    assert ("o1", "Settled", "Other") not in pile.said(), "settled without a durable settlement"
+    assert pile.connector().fault == "InternalError" and pile.settlements() == []
+    assert ("o1", "Settled", "InternalError") not in pile.said(), "settled without a durable settlement"
     pile.store.refusing = False
     pile.cycle(RETRY_MS // 100 + 5)
     (settlement,) = pile.settlements()
     totals_agree(settlement)
-    assert settlement["stop_reason"] == "Other"
-    assert ("o1", "Settled", "Other") in pile.said()
+    assert settlement["stop_reason"] == "InternalError"
+    assert ("o1", "Settled", "InternalError") in pile.said()
     pile.cycle(50)
     assert len(pile.settlements()) == 1
     assert pile.connector().status() == "Faulted"
@@ -44,7 +44,7 @@ def test_flash_that_refuses_at_the_very_end_doubles_nothing():
             pile.stop()
             (settlement,) = pile.settlements()
             totals_agree(settlement)
-            assert pile.connector().session is None and pile.controller.journal.load(1) is None, (
+            assert pile.connector().order is None and pile.kept_order() is None, (
                 refused,
                 cut,
             )
@@ -68,7 +68,7 @@ def test_a_relay_opens_at_its_limit_though_the_flash_refuses():
     pile.store.refusing = True
     pile.cycle(3)
     assert not pile.connector().commanded
-    assert pile._registers[1] - REGISTER_MWH <= 2_600 + 200
+    assert pile.delivered_mwh() <= 2_600 + 200
 
 
 def test_a_fault_for_flash_that_refused_is_kept_once_it_writes_again():
@@ -79,7 +79,7 @@ def test_a_fault_for_flash_that_refused_is_kept_once_it_writes_again():
     pile.store.refusing = False
     pile.cycle(30)
     pile.boot()
-    assert pile.connector().latch.fault == "InternalError"
+    assert pile.connector().fault == "InternalError"
 
 
 # -- a heap that is full -------------------------------------------------------------------------------------
@@ -109,8 +109,8 @@ def test_a_settlement_is_made_once_though_the_heap_has_no_room_to_tell_it():
     pile.cycle(15)
     (settlement,) = pile.settlements()
     totals_agree(settlement)
-    assert pile.controller.outbox.depth == 1 and pile.connector().session is None
-    assert pile.controller.journal.load(1) is None
+    assert pile.controller.outbox.depth == 1 and pile.connector().order is None
+    assert pile.kept_order() is None
     pile.charge("o2")
     assert pile.closed()
 
@@ -120,13 +120,13 @@ def test_an_order_that_the_heap_has_no_room_for_is_not_left_in_flash():
     session = controller.Session
     controller.Session = exhausted
     try:
-        raises(MemoryError, pile.controller.receive, topics.ORDER, sealed(order()))
+        raises(MemoryError, pile.receive_bytes, topics.ORDER, sealed(order()))
     finally:
         controller.Session = session
     pile.cycle(5)
     pile.boot(AT + 5)
     pile.cycle(5)
-    assert not pile.closed() and pile.connector().session is None
+    assert not pile.closed() and pile.connector().order is None
 
 
 # -- relays --------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_a_welded_relay_is_told_and_its_energy_not_billed():
         (settlement,) = pile.settlements()
         most = (30 + 1) * 200 if feedback else (30 + 1 + 4) * 200
         assert settlement["energy_mwh"] <= most, (feedback, settlement["energy_mwh"])
-        assert pile.connector().latch.fault == "PowerSwitchFailure", feedback
+        assert pile.connector().fault == "PowerSwitchFailure", feedback
         assert pile.connector().status() == "Faulted"
 
 
@@ -151,5 +151,5 @@ def test_a_relay_that_does_not_close_is_a_fault_and_the_order_is_settled():
     pile.stuck_open.add(1)
     pile.charge(cycles=30)
     (settlement,) = pile.settlements()
-    assert (settlement["stop_reason"], settlement["energy_mwh"]) == ("Other", 0)
+    assert (settlement["stop_reason"], settlement["energy_mwh"]) == ("PowerSwitchStuckOpen", 0)
     assert pile.connector().status() == "Faulted"

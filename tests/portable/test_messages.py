@@ -1,6 +1,6 @@
 """Messages from outside: each kind of field at its bounds, and whatever else may come as bytes."""
 
-from pile_protocol import messages, topics, wire
+from pile_protocol import checks, messages, topics, wire
 from pile_protocol.errors import MessageError
 from pile_protocol.fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text
 from tests.portable.kit import AT, order, raises, rate, sealed, with_changes
@@ -48,6 +48,38 @@ def test_each_kind_of_field():
             except MessageError:
                 continue
             raise AssertionError("kind %d let %r through" % (i, value))
+
+
+TEXTS = (
+    ("n-5..7", Int(-5, 7)),
+    ("b", Bool()),
+    ("t2..4p", Text(2, 4)),
+    ("t64..64h", Text(64, 64, "0123456789abcdef")),
+    ("? n1..2", Nullable(Int(1, 2))),
+    ("[1..3 n0..9", Array(Int(0, 9), 1, 3)),
+    ("( a n0..9 b t1..9p )", Row(("a", Int(0, 9)), ("b", Text(1, 9)))),
+    ("{ a n0..9 b? b }", Table(("a", Int(0, 9)), ("b?", Bool()))),
+    ("{ a [0..2 ( b b ) c { d b !} !}", None),
+)
+
+
+def test_a_table_in_text_is_the_same_as_one_of_objects():
+    for text, field in TEXTS:
+        node = checks.parse(text)
+        assert field is None or node == field.node, (text, node)
+    for value, good in (
+        ({"a": [[True]], "c": {"d": False}}, True),
+        ({"a": [[1]], "c": {"d": False}}, False),
+        ({"a": [], "c": {"d": False, "e": 1}}, False),
+        ({"a": [], "c": {"d": False}, "e": 1}, False),
+    ):
+        try:
+            checks.check(node, "", value)
+        except MessageError:
+            assert not good, value
+        else:
+            assert good, value
+    assert checks.parse("=on|off") == ("=", ["on", "off"])
 
 
 def test_an_error_names_the_path():

@@ -51,7 +51,13 @@ def segments(store):
 
 def test_an_empty_outbox():
     outbox, settled = boot(MemoryStore())
-    assert (outbox.last_seq, outbox.last_mac, outbox.depth, outbox.head(), settled) == (0, None, 0, None, [])
+    assert (outbox.last_seq, outbox.last_mac, outbox.depth, outbox.head(), settled) == (
+        0,
+        None,
+        0,
+        None,
+        set(),
+    )
     assert not outbox.full and not outbox.acknowledge(1, "0" * 64)
 
 

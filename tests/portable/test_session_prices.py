@@ -1,6 +1,7 @@
 """What one order costs: money limits, and prices that change while it runs."""
 
-from pile.session import FINISHING, MOST_MWH
+from pile.metering import MOST_MWH
+from pile.session import FINISHING
 from tests.portable.kit import AT, rate
 from tests.portable.session_run import TWO_STEPS, Run
 
@@ -20,7 +21,7 @@ def test_a_cost_limit_counts_the_session_fee():
     assert run.session.stop_reason is None
     run.step(energy_mwh=1)
     assert run.session.stop_reason == "CostLimitReached"
-    assert run.session.bill()[:2] == (1000, 200)
+    assert run.session.metering.bill()[:2] == (1000, 200)
 
 
 def test_a_fee_that_eats_the_whole_limit_ends_the_order_before_energy_flows():
@@ -28,7 +29,7 @@ def test_a_fee_that_eats_the_whole_limit_ends_the_order_before_energy_flows():
     run.step()
     assert (run.session.phase, run.session.stop_reason) == (FINISHING, "CostLimitReached")
     run.to_end()
-    assert run.session.bill() == (0, 0, []), "a fee without energy"
+    assert run.session.metering.bill() == (0, 0, []), "a fee without energy"
 
 
 def test_a_free_rate_never_reaches_a_cost_limit():
@@ -36,14 +37,14 @@ def test_a_free_rate_never_reaches_a_cost_limit():
     run = Run({"duration_s": 3_600, "cost_minor": 1}, free).charging()
     for _ in range(10):
         run.step(energy_mwh=50_000_000)
-    assert run.session.stop_reason is None and run.session.bill()[0] == 0
+    assert run.session.stop_reason is None and run.session.metering.bill()[0] == 0
 
 
 def test_a_cost_overrun_within_one_cycle_is_not_billed():
     run = Run({"duration_s": 3_600, "cost_minor": 100}).charging()
     run.step(energy_mwh=10_000_000)
     assert run.to_end() == "CostLimitReached"
-    total, fee, periods = run.session.bill()
+    total, fee, periods = run.session.metering.bill()
     assert total == 100 and fee + sum([row[5] + row[6] for row in periods]) == 100
     assert periods[0][4] == 10_000_000, "delivered energy is told as it was"
 
@@ -58,7 +59,7 @@ def test_no_order_delivers_more_than_a_settlement_can_tell():
         run.step(energy_mwh=5_000)
         assert run.session.stop_reason == "EnergyLimitReached"
         run.to_end()
-        assert run.session.energy_mwh < 10**9
+        assert run.session.metering.energy_mwh < 10**9
 
 
 # -- price steps ---------------------------------------------------------------------------------------------
@@ -67,14 +68,14 @@ def test_no_order_delivers_more_than_a_settlement_can_tell():
 def test_energy_is_billed_at_the_step_that_held():
     run = Run(locked=rate(steps=TWO_STEPS)).charging()
     run.step(99_800, energy_mwh=1_000_000)  # 99.9 s into the order
-    assert len(run.session.boundaries) == 1
+    assert len(run.metering.boundaries) == 1
     assert run.step(100, energy_mwh=10), "a new price step is a change"
     run.step(100, energy_mwh=3_000_000)
     run.session.stop("Remote")
     run.to_end()
-    assert run.session.energies() == [(0, 1_000_010), (1, 3_000_000)]
+    assert run.metering.energies() == [(0, 1_000_010), (1, 3_000_000)]
     # 1.00001 + 6.00 + 1.50: the ten mWh of the last cycle before the step are the old step's
-    assert run.session.bill()[0] == 850
+    assert run.session.metering.bill()[0] == 850
 
 
 def test_steps_without_energy_are_no_lines_of_the_bill():
@@ -85,13 +86,13 @@ def test_steps_without_energy_are_no_lines_of_the_bill():
     run.step(1000, energy_mwh=500_000)
     run.session.stop("Remote")
     run.to_end()
-    assert [row[:4] for row in run.session.bill()[2]] == [THREE_STEPS[1], THREE_STEPS[2]]
+    assert [row[:4] for row in run.session.metering.bill()[2]] == [THREE_STEPS[1], THREE_STEPS[2]]
 
 
-def test_steps_that_pass_between_two_cycles_are_skipped():
+def test_energy_between_two_samples_is_split_by_time_over_all_the_steps_between_them():
     run = Run(locked=rate(steps=THREE_STEPS)).charging()
-    run.step(30_000, energy_mwh=100)
-    assert [index for index, _ in run.session.boundaries] == [0, 2]
+    run.step(30_000, energy_mwh=3_000)  # from 0.1 s to 30.1 s: 9.9 s, 10 s and 10.1 s
+    assert run.metering.energies() == [(0, 990), (1, 1_000), (2, 1_010)]
 
 
 def test_a_cost_limit_follows_the_price():
@@ -102,7 +103,7 @@ def test_a_cost_limit_follows_the_price():
     assert run.session.stop_reason is None
     run.step(100, energy_mwh=1)
     assert run.session.stop_reason == "CostLimitReached"
-    assert run.session.bill()[0] == 350
+    assert run.session.metering.bill()[0] == 350
 
 
 def test_a_cheaper_step_lets_the_money_reach_further():

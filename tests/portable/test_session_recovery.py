@@ -1,6 +1,6 @@
 """One order after a power cut: when it goes on, when it is settled, and at which price."""
 
-from pile.safety import Limits
+from pile.recovery import KeptOrder
 from pile.session import (
     CLOCK_SLACK_S,
     DONE,
@@ -8,26 +8,21 @@ from pile.session import (
     RECOVERY_JUMP_MWH,
     RECOVERY_WAIT_MS,
     STARTING,
-    Session,
 )
 from tests.portable.kit import AT, REGISTER_MWH, rate
-from tests.portable.session_run import TWO_STEPS, Run, ask, set_estop, set_unplugged
+from tests.portable.session_run import TWO_STEPS, Run, set_estop, set_unplugged
 
 
 def recovering(limits=None, locked=None, boundaries=None, energy_mwh=1_000, at=AT + 10):
     """A session after a power cut, its checkpoint ten seconds and 1 Wh into the order."""
     run = Run(limits, locked)
-    record = {
-        "started_at": AT,
-        "start_register_mwh": REGISTER_MWH,
-        "at": at,
-        "register_mwh": REGISTER_MWH + energy_mwh,
-        "boundaries": None if boundaries == "lost" else boundaries or [],
-        "ran": True,
-        "stop_reason": None,
-    }
-    run.session = Session.recover(run.session.order, record, run.now_ms, Limits())
-    run.readings.register_mwh = REGISTER_MWH + energy_mwh
+    kept = KeptOrder(b"", AT, REGISTER_MWH)
+    kept.at = at
+    kept.register_mwh = REGISTER_MWH + energy_mwh
+    kept.boundaries = None if boundaries == "lost" else boundaries or []
+    kept.ran = True
+    run.session.recover(kept, run.order["expires_at"], run.now_ms)
+    run.register_mwh = REGISTER_MWH + energy_mwh
     run.relay = False
     return run
 
@@ -47,7 +42,7 @@ def test_it_goes_on_once_the_time_is_known():
     run.relay = None
     run.charging()
     run.step(energy_mwh=500)
-    assert run.session.energy_mwh == 1_500 and run.session.recovered
+    assert run.session.metering.energy_mwh == 1_500 and run.session.recovered
     run.step(3_499_700)
     assert run.session.stop_reason is None
     run.step(200)
@@ -73,8 +68,32 @@ def test_it_is_settled_where_it_cannot_go_on():
     def before_its_checkpoint(run):
         run.utc_at = AT + 10 - CLOCK_SLACK_S - 1
 
-    for change in (set_estop, fault, set_unplugged, ask("Remote"), too_late, before_its_checkpoint):
-        assert gives_up(change).energy_mwh == 1_000
+    for change in (set_estop, fault, set_unplugged, too_late, before_its_checkpoint):
+        assert gives_up(change).metering.energy_mwh == 1_000
+
+
+def test_a_stop_ends_it_with_the_word_of_the_stop():
+    run = recovering()
+    run.session.stop("Remote")
+    run.step()
+    assert (run.session.phase, run.session.stop_reason, run.session.ended_at) == (DONE, "Remote", AT + 10)
+
+
+def test_a_meter_with_a_memory_is_waited_for_and_no_longer_than_it_may_take():
+    for shows in (True, False):
+        run = recovering()
+        run.readings.meter.remembers = True
+        run.readings.meter.refresh_ms = 500
+        run.readings.meter.interval_ms = 4_000
+        set_unplugged(run)
+        run.register_mwh = None
+        run.step()
+        run.step(3_000)
+        assert run.session.phase == RECOVERING
+        run.register_mwh = REGISTER_MWH + 5_000 if shows else None
+        run.step(3_000)
+        assert (run.session.phase, run.session.stop_reason) == (DONE, "PowerLoss")
+        assert run.metering.energy_mwh == (5_000 if shows else 1_000)
 
 
 def test_a_clock_that_lags_a_little_behind_the_checkpoint_is_no_reason_to_end():
@@ -89,17 +108,17 @@ def test_a_meter_that_forgot_or_was_changed_ends_the_order_at_the_checkpoint():
     for register_mwh in (0, REGISTER_MWH + 999, REGISTER_MWH + 1_000 + RECOVERY_JUMP_MWH + 1):
 
         def change(run, register_mwh=register_mwh):
-            run.readings.register_mwh = register_mwh
+            run.register_mwh = register_mwh
 
-        assert gives_up(change).energy_mwh == 1_000, register_mwh
+        assert gives_up(change).metering.energy_mwh == 1_000, register_mwh
 
 
 def test_a_meter_that_remembers_more_than_the_flash_is_believed():
     run = recovering()
-    run.readings.register_mwh += RECOVERY_JUMP_MWH
+    run.register_mwh += RECOVERY_JUMP_MWH
     set_unplugged(run)
     run.step()
-    assert run.session.energy_mwh == 1_000 + RECOVERY_JUMP_MWH
+    assert run.session.metering.energy_mwh == 1_000 + RECOVERY_JUMP_MWH
 
 
 def test_without_a_clock_it_waits_and_then_settles():
@@ -112,11 +131,11 @@ def test_without_a_clock_it_waits_and_then_settles():
 
 def test_without_a_meter_it_waits_too():
     run = recovering()
-    run.readings.register_mwh = None
+    run.register_mwh = None
     run.utc_at = AT + 20
     run.step(RECOVERY_WAIT_MS - 1)
     assert run.session.phase == RECOVERING
-    run.readings.register_mwh = REGISTER_MWH + 1_000
+    run.register_mwh = REGISTER_MWH + 1_000
     run.step(0)
     assert run.session.phase == STARTING
 
@@ -128,7 +147,7 @@ def test_it_goes_on_at_the_price_that_holds_now():
     run.relay = None
     run.charging()
     run.step(energy_mwh=2_000)
-    assert run.session.energies() == [(0, 1_000), (1, 2_000)]
+    assert run.session.metering.energies() == [(0, 1_000), (1, 2_000)]
 
 
 def test_steps_begun_before_the_cut_keep_their_energy():
@@ -140,7 +159,7 @@ def test_steps_begun_before_the_cut_keep_their_energy():
     run.relay = None
     run.charging()
     run.step(energy_mwh=100)
-    assert run.session.energies() == [(0, 400), (1, 700)]
+    assert run.session.metering.energies() == [(0, 400), (1, 700)]
 
 
 def test_it_does_not_go_back_to_a_price_step_that_was_over():
@@ -154,7 +173,7 @@ def test_it_does_not_go_back_to_a_price_step_that_was_over():
     run.relay = None
     run.charging()
     run.step(energy_mwh=100)
-    assert run.session.energies() == [(0, 900), (1, 200)]
+    assert run.session.metering.energies() == [(0, 900), (1, 200)]
 
 
 def test_lost_price_steps_are_charged_at_the_lowest_price_that_can_have_held():
@@ -166,10 +185,10 @@ def test_lost_price_steps_are_charged_at_the_lowest_price_that_can_have_held():
     ]
     for at, index in ((AT + 4, 0), (AT + 5, 1), (AT + 10, 1), (AT + 60, 1)):
         run = recovering(locked=rate(steps=steps), at=at, boundaries="lost")
-        assert run.session.energies() == [(index, 1_000)], at
+        assert run.session.metering.energies() == [(index, 1_000)], at
     steps[1][1] = 4_000_000
     run = recovering(locked=rate(steps=steps), at=AT + 60, boundaries="lost")
-    assert run.session.energies() == [(2, 1_000)]
+    assert run.session.metering.energies() == [(2, 1_000)]
 
 
 def test_price_steps_that_the_order_does_not_have_count_as_lost():
@@ -177,7 +196,7 @@ def test_price_steps_that_the_order_does_not_have_count_as_lost():
         run = recovering(
             locked=rate(steps=TWO_STEPS), boundaries=[[0, REGISTER_MWH], [index, REGISTER_MWH + 10]]
         )
-        assert run.session.energies() == [(0, 1_000)], index
+        assert run.session.metering.energies() == [(0, 1_000)], index
 
 
 def test_limits_count_from_the_start_of_the_order_not_of_the_resumption():

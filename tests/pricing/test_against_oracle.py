@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pile_protocol import messages, pricing
+from pile_protocol import messages, pricing, wire
 from pile_protocol.errors import PricingError
 from tests.pricing import oracle
 
@@ -17,9 +17,7 @@ BEGIN_AT = 1_800_000_000
 thoroughly = settings(deadline=None, max_examples=300)
 
 # Small, ordinary and extreme numbers in equal parts: uniform ones would nearly all be huge.
-PRICES = st.one_of(
-    st.just(0), st.integers(0, 10), st.integers(0, 3_000_000), st.integers(0, messages.MAX_PRICE)
-)
+PRICES = st.one_of(st.just(0), st.integers(0, 10), st.integers(0, 3_000_000), st.integers(0, wire.MAX_PRICE))
 ENERGIES_MWH = st.one_of(
     st.just(0), st.integers(0, 10), st.integers(0, 60_000_000), st.integers(0, messages.MAX_ENERGY_MWH)
 )
@@ -168,9 +166,7 @@ MONEY_PICO = st.one_of(st.integers(0, 10**6), st.integers(0, 10**14), st.integer
 
 
 @thoroughly
-@given(
-    MONEY_PICO, MONEY_PICO, st.one_of(st.just(0), st.integers(1, 100), st.integers(1, 2 * messages.MAX_PRICE))
-)
+@given(MONEY_PICO, MONEY_PICO, st.one_of(st.just(0), st.integers(1, 100), st.integers(1, 2 * wire.MAX_PRICE)))
 def test_the_least_energy_that_reaches_a_limit(limit_pico: int, spent_pico: int, price: int) -> None:
     mwh = pricing.energy_to_reach(limit_pico, spent_pico, price)
     if spent_pico >= limit_pico:

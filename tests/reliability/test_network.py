@@ -215,7 +215,7 @@ def test_a_broker_restarted_in_the_middle_of_an_order(own_system, sim_pile, pers
     own_system.broker.start()
     settles(order, 3_000_000)
     # The next order needs the rate on the display and a pile that is seen online: nothing was left behind.
-    pile.wait_until(lambda view: view["online"] and not view["connectors"][0]["busy"])
+    pile.wait_until(lambda view: view["online"] and view["clock_set"] and not view["connectors"][0]["busy"])
     settles(Phone(own_system.base_url).order(pile.device_id, limits={"energy_mwh": 1_000_000}), 1_000_000)
 
 

@@ -4,12 +4,12 @@ tests/portable/run.py runs this file on MicroPython, 64-bit and 32-bit.
 
 from net import ntp
 from pile.admission import FUTURE_S
-from pile_protocol import messages, topics
+from pile_protocol import topics, wire
 from tests.portable.kit import AT, DEVICE_ID, Pile, order, rate, sealed
 
 Y2038_AT = 1 << 31  # where a signed 32-bit time_t ends
 Y2036_AT = (1 << 32) - 2_208_988_800  # where NTP's 32 bits of seconds begin anew
-LAST_AT = messages.AT.high
+LAST_AT = wire.AT.high
 _NONCE = "0123456789abcdef"
 
 
@@ -28,7 +28,7 @@ def order_at(at, order_id="o1", duration_s=3_600):
 def charged_at(at, duration_s=5):
     """The settlement of an order that began at `at` and ran to its time limit."""
     pile = Pile(told_at=at)
-    pile.controller.receive(topics.ORDER, sealed(order_at(at, duration_s=duration_s)))
+    pile.receive_bytes(topics.ORDER, sealed(order_at(at, duration_s=duration_s)))
     pile.cycle(duration_s * 10 + 20)
     (settlement,) = pile.settlements()
     return settlement
@@ -49,7 +49,7 @@ def test_a_time_beyond_the_wires_bounds_is_refused():
         pile = Pile()
         tell(pile, at)
         assert pile.clock.at() == AT and pile.controller.dropped == 1
-        pile.controller.receive(topics.ORDER, sealed(order(issued_at=at, expires_at=at + 60)))
+        pile.receive_bytes(topics.ORDER, sealed(order(issued_at=at, expires_at=at + 60)))
         pile.cycle()
         assert not pile.relays[1]
 
@@ -57,7 +57,7 @@ def test_a_time_beyond_the_wires_bounds_is_refused():
 def test_a_leap_second_takes_nothing_from_an_order_and_gives_nothing():
     """Unix time says the second before midnight twice: in an order the clock is told back by one."""
     pile = Pile()
-    pile.controller.receive(topics.ORDER, sealed(order_at(AT, duration_s=10)))
+    pile.receive_bytes(topics.ORDER, sealed(order_at(AT, duration_s=10)))
     pile.cycle(50)
     tell(pile, AT + 4)
     pile.cycle(49)
@@ -72,12 +72,12 @@ def test_an_order_of_a_leap_second_expires_at_most_a_second_later():
     tell(pile, AT + 59)  # the second that is said twice
     pile.cycle(10)
     tell(pile, AT + 59)
-    pile.controller.receive(topics.ORDER, sealed(order_at(AT, "in-time")))
+    pile.receive_bytes(topics.ORDER, sealed(order_at(AT, "in-time")))
     pile.cycle(1)
     assert pile.relays[1]
     pile.stop("in-time")
     pile.cycle(10)
-    pile.controller.receive(topics.ORDER, sealed(order_at(AT, "too-late")))
+    pile.receive_bytes(topics.ORDER, sealed(order_at(AT, "too-late")))
     pile.cycle()
     assert pile.said()[-1] == ("too-late", "Rejected", "Expired")
 
@@ -87,7 +87,7 @@ def test_the_clock_stepped_by_hours_in_an_order_changes_neither_price_nor_end():
         pile = Pile()
         steps = [[AT - 10, 1_000_000, 0, "flat"], [AT + 3_600, 9_000_000, 0, "peak"]]
         locked = rate(steps=steps, until_at=AT + 10_000)
-        pile.controller.receive(topics.ORDER, sealed(order(rate=locked, limits={"duration_s": 20})))
+        pile.receive_bytes(topics.ORDER, sealed(order(rate=locked, limits={"duration_s": 20})))
         pile.cycle(100)
         tell(pile, AT + 10 + step_s)
         pile.cycle(99)
@@ -112,7 +112,7 @@ def test_without_a_clock_at_boot_nothing_starts_until_the_cloud_tells_it():
 
 def test_the_order_itself_moves_no_clock():
     pile = Pile()
-    pile.controller.receive(topics.ORDER, sealed(order_at(AT + FUTURE_S)))
+    pile.receive_bytes(topics.ORDER, sealed(order_at(AT + FUTURE_S)))
     pile.cycle()
     assert pile.relays[1] and pile.clock.at() == AT
 

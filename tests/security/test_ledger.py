@@ -27,19 +27,25 @@ def ending(records: list[bytes], **lies) -> bytes:
     return seal.seal(messages.encode(end | lies), KEY)
 
 
-@pytest.fixture(scope="module")
-def ledger() -> list[bytes]:
-    """Five settlements as a pile sealed them, and the last line."""
+def settled(count: int, name: str) -> list[bytes]:
+    """The first settlements of a board, as it sealed them."""
     pile = Pile()
     records = []
-    for n in range(1, 6):
-        pile.charge(f"o{n}", cycles=12)
-        pile.stop(f"o{n}")
+    for n in range(1, count + 1):
+        pile.charge(f"{name}{n}", cycles=12)
+        pile.stop(f"{name}{n}")
         head = pile.controller.outbox.head()
         assert head and head[0] == n
         sealed = bytes(head[1] or b"")
         records.append(sealed)
         pile.acknowledge(json.loads(sealed))
+    return records
+
+
+@pytest.fixture(scope="module")
+def ledger() -> list[bytes]:
+    """Five settlements as a pile sealed them, and the last line."""
+    records = settled(5, "o")
     return [*records, ending(records)]
 
 
@@ -154,3 +160,32 @@ def test_keys_of_several_piles_come_from_a_file(ledger, tmp_path, capsys):
     keys.write_text(json.dumps({DEVICE_ID: KEY.hex(), "OTHER": "11" * 32}))
     assert verify_ledger.main([str(path), "--keys", str(keys)]) == 0
     assert "complete and unaltered" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def two_chains(ledger) -> list[bytes]:
+    """As `ledger`, then three settlements of a board that replaced the first one."""
+    records = [*ledger[:-1], *settled(3, "n")]
+    return [*records, ending(records, epochs=[end_of(records[4]), end_of(records[7])])]
+
+
+def end_of(record: bytes) -> list[object]:
+    last = json.loads(record)
+    return [last["seq"], last["mac"]]
+
+
+def test_each_chain_of_a_pile_is_proven(two_chains):
+    chain = verify(two_chains, KEYS)[DEVICE_ID]
+    assert (chain.settlements, chain.last_seq) == (8, 3)
+    assert chain.epochs == [end_of(two_chains[4]), end_of(two_chains[7])]
+
+
+@pytest.mark.parametrize("gone", range(8))
+def test_a_record_dropped_from_either_chain_is_found(two_chains, gone):
+    """Also the last of the first chain, which no later record names."""
+    first_wrong(two_chains[:gone] + two_chains[gone + 1 :])
+
+
+def test_a_chain_that_is_left_out_as_a_whole_is_found(two_chains):
+    first_wrong(two_chains[5:])
+    first_wrong([*two_chains[:5], two_chains[-1]])

@@ -37,7 +37,7 @@ def refused(pile, name, attempts, untouched):
     count = 0
     for data in attempts:
         before = pile.controller.dropped
-        pile.controller.receive(name, data)
+        pile.receive_bytes(name, data)
         assert pile.controller.dropped == before + 1, data
         assert untouched(), data
         count += 1
@@ -46,18 +46,19 @@ def refused(pile, name, attempts, untouched):
 
 def test_an_order_altered_or_cut_anywhere_is_rejected_with_its_reason():
     pile = Pile()
+    pile.store.log = []
     good = sealed(order())
     count = 0
     for data in attacks(good):
-        pile.controller.receive(topics.ORDER, data)
+        pile.receive_bytes(topics.ORDER, data)
         pile.cycle(1, 0)  # in no time: the order itself is still valid after all that
         ((_, state, reason),) = pile.said()
         assert state == "Rejected" and reason in ("BadSeal", "Malformed"), (reason, data)
-        assert not pile.relays[1] and pile.connector().session is None, data
+        assert not pile.relays[1] and pile.connector().order is None, data
         count += 1
     assert count > 5 * len(good)
     assert not pile.store.log, "a message that nobody sealed reached the flash"
-    pile.controller.receive(topics.ORDER, good)
+    pile.receive_bytes(topics.ORDER, good)
     pile.cycle()
     assert pile.relays[1], "the order itself would have been taken"
 
@@ -68,12 +69,12 @@ def test_a_stop_altered_or_cut_anywhere_stops_nothing():
     good = sealed(command("stop", order_id="o1"))
 
     def charging():
-        return pile.connector().session._stop_asked is None
+        return pile.session()._stop_asked is None
 
     assert refused(pile, topics.COMMAND, attacks(good), charging) > 5 * len(good)
     pile.cycle()
     assert pile.relays[1]
-    pile.controller.receive(topics.COMMAND, good)
+    pile.receive_bytes(topics.COMMAND, good)
     pile.cycle()
     assert not pile.relays[1]
 
@@ -86,10 +87,10 @@ def test_a_reset_altered_or_cut_anywhere_clears_nothing():
     good = sealed(command("reset", connector=1, issued_at=AT + 1))
 
     def faulted():
-        return pile.connector().latch.fault == "GroundFailure"
+        return pile.connector().fault == "GroundFailure"
 
     assert refused(pile, topics.COMMAND, attacks(good), faulted) > 5 * len(good)
-    pile.controller.receive(topics.COMMAND, good)
+    pile.receive_bytes(topics.COMMAND, good)
     assert not faulted()
 
 
@@ -102,7 +103,7 @@ def test_a_time_altered_or_cut_anywhere_sets_no_clock():
         return pile.clock.source == UNSET and pile.clock.at() is None
 
     assert refused(pile, topics.TIME, attacks(good), unset) > 5 * len(good)
-    pile.controller.receive(topics.TIME, good)
+    pile.receive_bytes(topics.TIME, good)
     assert pile.clock.at() == AT
 
 
@@ -126,7 +127,7 @@ def test_an_acknowledgement_altered_or_cut_anywhere_deletes_nothing():
         return pile.controller.outbox.depth == 1
 
     assert refused(pile, topics.SETTLEMENT_ACK, attacks(good), kept) > 5 * len(good)
-    pile.controller.receive(topics.SETTLEMENT_ACK, good)
+    pile.receive_bytes(topics.SETTLEMENT_ACK, good)
     assert pile.controller.outbox.depth == 0
 
 
@@ -148,7 +149,7 @@ def test_each_message_for_another_pile_or_of_another_key_does_nothing():
     }
 
     def untouched():
-        return pile.connector().session._stop_asked is None and pile.clock.at() >= AT
+        return pile.session()._stop_asked is None and pile.clock.at() >= AT
 
     for name in messages:
         message = messages[name]
@@ -184,7 +185,7 @@ def test_each_reason_of_an_order_leaves_the_relay_alone():
         ("NotYetValid", {"issued_at": AT + 31, "expires_at": AT + 91}, KEY),
     ):
         order_id = reason + str(changes.get("expires_at", ""))
-        pile.controller.receive(topics.ORDER, sealed(order(order_id, **changes), key))
+        pile.receive_bytes(topics.ORDER, sealed(order(order_id, **changes), key))
         pile.cycle()
         assert pile.said() == [(order_id, "Rejected", reason)]
         assert not pile.relays[1]
@@ -194,12 +195,12 @@ def test_a_replayed_stop_ends_no_other_order():
     pile = Pile()
     pile.charge("o1", cycles=3)
     stop = sealed(command("stop", order_id="o1"))
-    pile.controller.receive(topics.COMMAND, stop)
-    pile.cycle(10)
+    pile.receive_bytes(topics.COMMAND, stop)
+    pile.cycle(12)
     pile.charge("o2", cycles=3)
-    pile.controller.receive(topics.COMMAND, stop)
+    pile.receive_bytes(topics.COMMAND, stop)
     pile.cycle()
-    assert pile.relays[1] and pile.connector().session.order_id == "o2"
+    assert pile.relays[1] and pile.connector().order.order_id == "o2"
 
 
 def test_a_member_before_the_seal_counts_and_one_after_it_is_none():

@@ -68,9 +68,9 @@ def test_a_weld_is_remembered_over_a_restart(pile, phone):
     ("change", "reason", "fault"),
     [
         ({"ground_fault": True}, "GroundFault", "GroundFailure"),
-        ({"temperature_c": 95}, "Other", "HighTemperature"),
+        ({"temperature_c": 95}, "HighTemperature", "HighTemperature"),
         ({"current_ma": 200_000}, "OvercurrentFault", "OverCurrentFailure"),
-        ({"meter": False}, "Other", "PowerMeterFailure"),
+        ({"meter": False}, "MeterFailure", "PowerMeterFailure"),
     ],
 )
 def test_each_fault_ends_the_order_and_latches(pile, phone, change, reason, fault):
@@ -87,9 +87,10 @@ def test_a_relay_that_does_not_close_settles_for_nothing(pile, phone):
     p = pile(speed=FAST)
     p.send(stuck_open=True)
     p.wait_for(lambda line: line["event"] == "changed")
-    view = phone.order(p.device_id).wait_for_state("Settled")
-    assert (view["reason"], view["total_minor"], view["settlement"]["energy_mwh"]) == ("Other", 0, 0)
-    p.wait_until(connector_is("Faulted", "PowerSwitchFailure"))
+    view = phone.order(p.device_id).wait_for_state("Paid")
+    assert view["reason"] == "PowerSwitchStuckOpen"
+    assert (view["total_minor"], view["settlement"]["energy_mwh"]) == (0, 0)
+    p.wait_until(connector_is("Faulted", "PowerSwitchStuckOpen"))
 
 
 def test_no_valid_meter_reading_no_start(pile, phone, tap):

@@ -64,7 +64,8 @@ NONSENSE = [
     b'{"power_w": "abc"}', b'{"power_w": null}', b'{"power_w": -1}', b'{"power_w": 1.5}',
     b'{"power_w": true}',
     b'{"power_w": 1000000000000000000000000000000}', b'{"battery_wh": 0}', b'{"estop": "false"}',
-    b'{"estop": 0}', b'{"temperature_c": "hot"}', b'{"current_ma": []}', b'{"no such word": 1}',
+    b'{"estop": 0}', b'{"stop_button": 1}',
+    b'{"temperature_c": "hot"}', b'{"current_ma": []}', b'{"no such word": 1}',
     b'{"plug": false, "connector": 0}', b'{"plug": false, "connector": 3}',
     b'{"plug": false, "connector": -1}',
     b'{"plug": false, "connector": "1"}', b'{"plug": false, "connector": true}',
@@ -83,7 +84,7 @@ def test_nonsense_is_not_understood_and_changes_nothing(bench: Running) -> None:
 @pytest.mark.parametrize(
     "change",
     [{"plug": False}, {"power_w": 0}, {"battery_wh": 1}, {"meter": False}, {"current_ma": None},
-     {"temperature_c": -40}],
+     {"temperature_c": -40}, {"temperature_c": None}, {"stop_button": True}],
 )  # fmt: skip
 def test_what_a_world_may_be_is_done(bench: Running, change: dict[str, Any]) -> None:
     bench.write(json.dumps(change).encode() + b"\n")
@@ -108,7 +109,7 @@ GOOD = {"--device-id": "P-1", "--key": "5a" * 32, "--mqtt": "mqtt://127.0.0.1:18
      ("--connectors", "9"),
      ("--power-w", "-1"), ("--battery-wh", "0"), ("--power-w", "much"), ("--key", "@no such file"),
      ("--key", "z" * 64), ("--mqtt", "mqtt://127.0.0.1:port"), ("--mqtt", "mqtt://127.0.0.1:99999"),
-     ("--mqtt", "mqtt://[::1"), ("--mqtt", "http://127.0.0.1:1")],
+     ("--mqtt", "mqtt://[::1"), ("--mqtt", "http://127.0.0.1:1"), ("--sim", "{"), ("--sim", "[]")],
 )  # fmt: skip
 def test_an_argument_that_cannot_be_is_one_sentence(tmp_path, option: str, value: str) -> None:
     words = [word for pair in {**GOOD, "--data": str(tmp_path), option: value}.items() for word in pair]

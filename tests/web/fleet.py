@@ -25,6 +25,7 @@ from tests import servers
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, open_sealed
 from tools.harness.api_client import Client
 from tools.harness.phone import Phone, PhoneOrder
+from tools.harness.system import SIMULATED_POWER_W
 
 TOKEN = "operator-token-of-the-console"
 DAY_RATE = {
@@ -208,6 +209,9 @@ def serving(data: Path) -> Iterator[Fleet]:
     """A cloud on a free port of 127.0.0.1."""
     data.mkdir(parents=True, exist_ok=True)
     link = FakeLink()
-    cloud = Cloud(Settings(data=data, operator_token=TOKEN, duty_period_s=60), link)  # type: ignore[arg-type]
+    settings = Settings(
+        data=data, operator_token=TOKEN, duty_period_s=60, connector_power_w=SIMULATED_POWER_W
+    )
+    cloud = Cloud(settings, link)  # type: ignore[arg-type]
     with servers.serving(cloud) as base_url:
         yield Fleet(base_url, cloud, link)

@@ -72,6 +72,31 @@ def test_ten_thousand_orders_come_a_page_at_a_time(fleet: Fleet, console: Callab
 # -- flagged settlements
 
 
+def test_an_order_whose_pile_is_gone_is_closed_with_a_reason(
+    fleet: Fleet, console: Callable[..., Page], open_page: Callable[..., Page], watch
+):
+    watch.allow("409")
+    pile = fleet.pile("PILE-1")
+    order, _ = fleet.order(pile)
+    phone = open_page(f"{fleet.url}/p/PILE-1?order={order.order_id}#{order.placed['token']}")
+    page = console("/orders/" + order.order_id)
+    close = page.get_by_role("button", name="Close…")
+    close.click()
+    box = page.get_by_role("dialog", name="Close this order?")
+    box.get_by_label("Why").fill("the pile was stolen")
+    box.get_by_role("button", name="Close it").click()
+    expect(page.get_by_text("The pile is online; stop the order")).to_be_visible()
+    pile.offline()
+    close.click()
+    box.get_by_label("Why").fill("the pile was stolen")
+    box.get_by_role("button", name="Close it").click()
+    expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Lost")
+    expect(page.get_by_text("Closed by operator")).to_be_visible()
+    expect(close).to_have_count(0)
+    expect(phone.get_by_role("heading", name="This charge has no bill")).to_be_visible()
+    expect(phone.get_by_text("Nothing was started")).to_have_count(0)
+
+
 def test_a_flagged_settlement_shows_both_computations(fleet: Fleet, console: Callable[..., Page]):
     pile = fleet.pile("PILE-1")
     fleet.charged(pile, 2_500_000)

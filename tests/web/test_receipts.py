@@ -51,7 +51,7 @@ def test_a_flagged_bill_is_told_and_not_to_be_paid_yet(system, pile, tap, open_p
 
 
 @LOOKS
-def test_a_charge_of_nothing_costs_nothing_and_is_closed_with_one_tap(system, pile, open_page, look):
+def test_a_charge_of_nothing_costs_nothing_and_closes_itself(system, pile, open_page, look):
     """A car that is full takes nothing: no energy, and no session fee either."""
     p = pile(speed=60, power_w=0, rate=flat(800_000, fee=50))
     page = open_page(address(system, p), **look)
@@ -63,9 +63,9 @@ def test_a_charge_of_nothing_costs_nothing_and_is_closed_with_one_tap(system, pi
     expect(page.locator(".bill tr:not(.total)")).to_have_count(0)
     expect(page.locator("#pay")).to_have_count(0)
     check(page, "nothing to pay")
+    assert [(o["state"], o["energy_mwh"], o["total_minor"]) for o in orders_of(system, p)] == [("Paid", 0, 0)]
     page.locator("#done").click()
     expect(page.locator("#confirm")).to_be_visible()
-    assert [(o["state"], o["energy_mwh"], o["total_minor"]) for o in orders_of(system, p)] == [("Paid", 0, 0)]
     page.get_by_text(said(page, "Your last charge here", "上次在此充电")).click()
     expect(page.locator(".pill")).to_have_text(said(page, "Nothing to pay", "无需支付"))
     expect(page.locator("main")).not_to_contain_text(said(page, "Paid on", "支付时间"))

@@ -57,7 +57,7 @@ class Flow:
             page = self._system.operator.get(f"/api/piles?limit=500{after}").json()
             for view in page["items"]:
                 self._rate_ids[view["device_id"]] = view["rate_id"]
-                if view["online"] and not view["connectors"][0]["busy"]:
+                if view["online"] and view["clock_set"] and not view["connectors"][0]["busy"]:
                     found.add(view["device_id"])
             if page["next"] is None:
                 return found & set(self._piles)

@@ -22,6 +22,7 @@ FILE = "calibration.json"
 PULSES_MIN = 200  # with fewer, one pulse is more than half a percent
 DENOMINATOR_MAX = 1_000_000
 SETTLE_MS = 2_000
+SECONDS_MAX = 480  # ten minutes after it was interrupted, a pile restarts by itself
 
 # Runs on the pile, in the raw REPL. CF counts all the time; CF1 tells the current first, then the voltage.
 _SCRIPT = """
@@ -131,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     counter.add_argument("--port", required=True)
     for pin in ("--relay", "--cf", "--cf1", "--sel"):
         counter.add_argument(pin, type=int, required=True)
-    counter.add_argument("--seconds", type=int, default=60)
+    counter.add_argument("--seconds", type=int, default=60, help=f"at most {SECONDS_MAX}")
     counter.add_argument("--relay-closed-level", type=int, choices=(0, 1), default=1)
     counter.add_argument("--current-level", type=int, choices=(0, 1), default=0)
     solver = commands.add_parser(
@@ -150,6 +151,8 @@ def main() -> None:
     exit_on_signals()
     try:
         if options.command == "count":
+            if not 0 < options.seconds <= SECONDS_MAX:
+                raise CalibrationError(f"--seconds must be from 1 to {SECONDS_MAX}")
             program = script(
                 options.relay, options.cf, options.cf1, options.sel, seconds=options.seconds,
                 closed_level=options.relay_closed_level, current_level=options.current_level,

@@ -6,6 +6,7 @@ records are checked against the abilities of the chip, so the check follows what
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -24,18 +25,27 @@ TIMEOUT_S = 30
 
 @dataclass(frozen=True)
 class Chip:
-    """What ESP-IDF's "GPIO & RTC GPIO" page and the chip's datasheet (strapping, pins at power-up) say.
+    """What ESP-IDF's "GPIO & RTC GPIO" page and the chip's datasheet say of strapping, reset and ADC.
 
+    boot: strapping pins whose level can keep the chip from starting its program.
     moving: pins that put out a level or a burst while the chip starts, whatever the program says later.
+    pulled_up, pulled_down: by the chip itself, from reset until the program has the pin.
+    jtag: a debugger's pins, from reset until the program has them: MTMS, MTDI, MTCK, MTDO.
+    adc_end_mv: the lowest and the highest voltage at which the ADC of such a chip ends at 11 dB.
     """
 
     pins: frozenset[int]
     flash: frozenset[int]
     strapping: frozenset[int]
+    boot: frozenset[int]
     console: frozenset[int]  # UART0 and the USB-Serial-JTAG
     input_only: frozenset[int]  # these have no pull resistors either
     adc1: frozenset[int]
+    adc_end_mv: tuple[int, int]
     moving: frozenset[int]
+    pulled_up: frozenset[int]
+    pulled_down: frozenset[int]
+    jtag: frozenset[int]
     counters: int
     uarts: int
     timers: int
@@ -50,10 +60,15 @@ CHIPS = {
         pins=_range(0, 23) - {20} | _range(25, 27) | _range(32, 39),
         flash=_range(6, 11) | {16, 17},  # 16 and 17: PSRAM of WROVER modules, flash of some packages
         strapping=frozenset({0, 2, 5, 12, 15}),
+        boot=frozenset({0, 12}),
         console=frozenset({1, 3}),
         input_only=_range(34, 39),
         adc1=_range(32, 39),
+        adc_end_mv=(3_050, 3_300),  # with a reference of 1,000 mV; with 1,100 mV and more
         moving=frozenset({0, 1, 3, 5, 14, 15}),
+        pulled_up=frozenset({0, 1, 3, 5, 14, 15}),
+        pulled_down=frozenset({2, 4, 12, 13}),
+        jtag=_range(12, 15),
         counters=8,
         uarts=3,
         timers=4,
@@ -62,10 +77,15 @@ CHIPS = {
         pins=_range(0, 21) | _range(26, 48),
         flash=_range(26, 37),  # 33 to 37 with octal flash or PSRAM
         strapping=frozenset({0, 3, 45, 46}),
+        boot=frozenset({0, 45}),
         console=frozenset({19, 20, 43, 44}),
         input_only=frozenset(),
         adc1=_range(1, 10),
+        adc_end_mv=(2_900, 3_300),
         moving=frozenset({18, 19, 20, 43}),
+        pulled_up=frozenset({0, 20, 39, 43, 44}),
+        pulled_down=frozenset({45, 46}),
+        jtag=_range(39, 42),
         counters=4,
         uarts=3,
         timers=4,
@@ -74,25 +94,32 @@ CHIPS = {
         pins=_range(0, 21),
         flash=_range(11, 17),
         strapping=frozenset({2, 8, 9}),
+        boot=frozenset({9}),
         console=frozenset({18, 19, 20, 21}),
         input_only=frozenset(),
         adc1=_range(0, 4),
+        adc_end_mv=(2_498, 2_991),
         moving=frozenset({18, 19, 21}),
+        pulled_up=frozenset({6, 9, 19, 20, 21}),
+        pulled_down=frozenset(),
+        jtag=_range(4, 7),
         counters=0,
         uarts=2,
         timers=2,
     ),
 }
 
-# Runs on MicroPython: boots the board, then moves each relay to see which pin is its.
+# Runs on MicroPython: boots the board, then moves each relay to see which pin is its, and breaks each
+# thermometer's wire.
 _SCRIPT = """
-import json, sys
+import json
 import lab, machine
 if not {counters}:
     del machine.Counter
 import board
+lab.uses.clear()
 board.outputs_safe()
-report = {{"safe": list(lab.uses), "early": [name for name in sys.modules if name.startswith("drivers")]}}
+report = {{"safe": list(lab.uses)}}
 lab.uses.clear()
 equipment = board.equipment()
 board.indicator()
@@ -105,10 +132,24 @@ for one in equipment:
     before = {{number: pin.level for number, pin in lab.pins.items()}}
     one.relay.set(True)
     moved = [number for number, pin in lab.pins.items() if pin.level != before[number]]
+    levels = [lab.pins[number].level for number in moved]
     board.outputs_safe()
     opened = all([lab.pins[number].level == before[number] for number in moved])
     one.relay.set(False)
-    report["relays"].append([moved, opened])
+    report["relays"].append([moved, levels, opened])
+report["broken"] = []
+for end_mv in {adc_end_mv}:
+    lab.adc_end_mv = end_mv
+    for one in equipment:
+        if one.thermometer:
+            from drivers.esp32.ntc import OPEN_MV
+            for pin, role in report["uses"]:
+                if role == "analogue":
+                    lab.microvolts[pin] = OPEN_MV * 1000
+            for _ in range(100):
+                lab.advance(100)
+                celsius = one.thermometer.read()
+            report["broken"].append([end_mv, celsius])
 print(json.dumps(report))
 """
 
@@ -117,7 +158,7 @@ def run_board(folder: Path, chip: Chip) -> dict[str, Any]:
     """What a board did to its pins. Raises RuntimeError with the reason where it does not even start."""
     path = [folder, FAKES / "hand_clock", FAKES / "fakes", ROOT / "firmware"]
     done = subprocess.run(
-        [*interpreter(), "-c", _SCRIPT.format(counters=chip.counters)],
+        [*interpreter(), "-c", _SCRIPT.format(counters=chip.counters, adc_end_mv=chip.adc_end_mv)],
         env={**os.environ, "MICROPYPATH": ":".join([*map(str, path), ".frozen"])},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -144,6 +185,8 @@ def _pin_errors(chip: Chip, pin: int, roles: list[str]) -> list[str]:
         errors.append("belongs to the console")
     if "output" in roles and pin in chip.strapping:
         errors.append("is a strapping pin and must be no output")
+    if "input" in roles and pin in chip.boot:
+        errors.append("decides how the chip starts: what is wired to it can keep the pile from starting")
     if "output" in roles and pin in chip.input_only:
         errors.append("is an input only")
     if "pull" in roles and pin in chip.input_only:
@@ -167,6 +210,32 @@ def _unit_errors(chip: Chip, uses: list[list[Any]], timers: list[int]) -> list[s
     return errors
 
 
+def _relay_errors(chip: Chip, name: str, pin: int, closed_level: int) -> list[str]:
+    """What may close a relay on this pin while the chip starts."""
+    errors = []
+    if pin in chip.moving:
+        errors.append(f"GPIO{pin} of {name} moves by itself while the chip starts")
+    if pin in chip.jtag:
+        errors.append(f"GPIO{pin} of {name} is a JTAG pin until the program has it")
+    if pin in (chip.pulled_up if closed_level else chip.pulled_down):
+        errors.append(f"GPIO{pin} of {name} is pulled towards closed from reset until the program has it")
+    return errors
+
+
+def early_imports(source: str) -> list[str]:
+    """What board.py imports, besides `machine`, before it has opened its relays."""
+    found = []
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.Expr) and ast.unparse(statement) == "outputs_safe()":
+            return found
+        if isinstance(statement, ast.ImportFrom):
+            found.append(statement.module or ".")
+        elif isinstance(statement, ast.Import):
+            found += [alias.name for alias in statement.names]
+        found = [name for name in found if name != "machine"]
+    return found
+
+
 def check(folder: Path, chip: Chip) -> list[str]:
     """What is wrong with a board; [] where nothing is."""
     try:
@@ -178,19 +247,23 @@ def check(folder: Path, chip: Chip) -> list[str]:
         roles.setdefault(pin, []).append(role)
     errors = [f"GPIO{pin} {e}" for pin in sorted(roles) for e in _pin_errors(chip, pin, roles[pin])]
     errors += _unit_errors(chip, report["uses"], report["timers"])
-    if report["early"]:
-        errors.append(f"outputs_safe() comes after importing {report['early'][0]}: import drivers where used")
-    for i, (moved, opened) in enumerate(report["relays"]):
+    if early := early_imports((folder / "board.py").read_text()):
+        errors.append(f"outputs_safe() comes after importing {early[0]}: call it first, at the top level")
+    for i, (moved, levels, opened) in enumerate(report["relays"]):
         if len(moved) != 1:
             errors.append(f"relay {i + 1} moves {len(moved)} pins instead of one")
             continue
         pin = moved[0]
         if not opened or pin not in [p for p, _ in report["safe"]]:
             errors.append(f"outputs_safe() does not open relay {i + 1} on GPIO{pin}")
-        if pin in chip.moving:
-            errors.append(f"GPIO{pin} of relay {i + 1} moves by itself while the chip starts")
-    moved_pins = [moved[0] for moved, _ in report["relays"] if len(moved) == 1]
+        errors += _relay_errors(chip, f"relay {i + 1}", pin, levels[0])
+    moved_pins = [moved[0] for moved, _, _ in report["relays"] if len(moved) == 1]
     errors += [f"GPIO{pin} is the pin of two relays" for pin in set(moved_pins) if moved_pins.count(pin) > 1]
+    errors += [
+        f"a thermometer's broken wire reads as {celsius} degrees where the ADC ends at {end_mv} mV"
+        for end_mv, celsius in report["broken"]
+        if celsius is not None
+    ]
     return errors
 
 
@@ -217,7 +290,7 @@ def main() -> int:
     try:
         todo = boards(sys.argv[1:])
     except ValueError as error:
-        raise SystemExit(f"boards_check: {error}") from None
+        raise SystemExit(f"pins: {error}") from None
     for folder, chip in todo:
         errors = check(folder, chip)
         print(f"{folder.name}: {'ok' if not errors else ''}")

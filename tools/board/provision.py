@@ -29,10 +29,12 @@ from tools.harness.api_client import ApiError, Client
 
 sys.path.insert(0, str(ROOT / "firmware"))
 import config as pile_config
+from pile.outbox import Outbox
 from pile_protocol.errors import ProtocolError
 
 CONFIG = "config.json"
 CA = "ca.pem"
+JOURNAL = "flash"
 KEY_VARIABLE = "RATELOCK_DEVICE_KEY"
 TOKEN_VARIABLE = "RATELOCK_OPERATOR_TOKEN"
 PASSWORD_VARIABLE = "RATELOCK_WIFI_PASSWORD"
@@ -179,9 +181,34 @@ def kept_key(values: dict[str, Any], from_cloud: bool) -> Iterator[Path | None]:
     path.unlink()
 
 
+class BoardStore:
+    """The board's journal, for reading: as much of the store contract as an outbox needs to be loaded."""
+
+    def __init__(self, line: Line):
+        self._line = line
+
+    def names(self) -> list[str]:
+        return self._line.listdir(JOURNAL)
+
+    def read(self, name: str) -> bytes | None:
+        return self._line.read(f"{JOURNAL}/{name}")
+
+    def lines(self, name: str) -> list[bytes]:
+        return (self.read(name) or b"").splitlines(keepends=True)
+
+
 def waiting(line: Line) -> list[str]:
-    """Files of the board's journal with open orders and unsent settlements of its present id."""
-    return [name for name in line.listdir("flash") if name.startswith(("order-", "out-"))]
+    """What the board's journal still owes under who it is now: open orders, unacknowledged settlements.
+
+    The newest segment of the outbox stays in flash when all in it is acknowledged, so its name says nothing.
+    """
+    store = BoardStore(line)
+    found = [name for name in store.names() if name.startswith("order-")]
+    outbox = Outbox(store)
+    outbox.load([])
+    if outbox.depth:
+        found.append(f"{outbox.depth} of {outbox.last_seq} settlements")
+    return found
 
 
 def provision(options: argparse.Namespace, ask: Ask = getpass.getpass) -> None:

@@ -44,7 +44,7 @@ def main() -> int:
     try:
         board = image.board_folder(options.board)
         output = options.output or ROOT / "build" / f"{board.name}.romfs"
-        data = pack(image.build(board))
+        data = pack(image.build(board, (image.OPTIMISE,)))
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(data)
     except (DeployError, OSError) as error:

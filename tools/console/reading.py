@@ -47,7 +47,7 @@ def read(message: Message, key_of: Callable[[str], bytes | None]) -> Reading:
     device_id = name = None
     try:
         device_id, name = topics.parse(message.topic)
-        messages.DEVICE_ID.check("device_id", device_id)
+        wire.DEVICE_ID.check("device_id", device_id)
     except (TopicError, MessageError):
         return Reading(message, None, None, None, NOT_OURS, UNSEALED)
     if not message.payload:

@@ -7,10 +7,15 @@ from typing import Any
 
 from pile_protocol import messages, pricing, seal
 
+SESSION_S = 30
+
 
 class Chain:
     """The settlements of one pile, each sealed and chained to the one before. seq: the last
     sequence number.
+
+    A connector's register goes on from settlement to settlement. An order takes SESSION_S: its end may lie
+    ahead of the clock, by less than a cloud allows for.
     """
 
     def __init__(self, device_id: str, key: bytes, seq: int = 0):
@@ -18,6 +23,7 @@ class Chain:
         self.key = key
         self.seq = seq
         self.last_mac: str | None = None
+        self.registers_mwh: dict[int, int] = {}
 
     def settlement(self, order: dict[str, Any], mwh: int = 2_500_000, **changes: Any) -> dict[str, Any]:
         """The next settlement of an order message, all energy in its first step. `changes` replace
@@ -27,6 +33,8 @@ class Chain:
         energies = [(0, mwh)] if mwh else []
         total, fee, periods = pricing.bill(rate, energies, order["limits"].get("cost_minor"))
         self.seq += 1
+        start_mwh = self.registers_mwh.get(order["connector"], 1000)
+        self.registers_mwh[order["connector"]] = start_mwh + mwh
         return {
             "kind": "settlement",
             "device_id": self.device_id,
@@ -36,17 +44,17 @@ class Chain:
             "prev_mac": self.last_mac,
             "rate_id": rate["rate_id"],
             "rate_digest": pricing.digest(rate),
-            "start_register_mwh": 1000,
-            "end_register_mwh": 1000 + mwh,
+            "start_register_mwh": start_mwh,
+            "end_register_mwh": start_mwh + mwh,
             "energy_mwh": mwh,
             "started_at": order["issued_at"] + 1,
-            "ended_at": order["issued_at"] + 600,
+            "ended_at": order["issued_at"] + 1 + SESSION_S,
             "periods": periods,
             "session_fee_minor": fee,
             "currency": rate["currency"],
             "minor_digits": rate["minor_digits"],
             "total_minor": total,
-            "stop_reason": "Remote",
+            "stop_reason": "Local",
             "firmware": "none",
             "recovered": False,
         } | changes

@@ -117,10 +117,11 @@ class Chaos:
             if pile.child:
                 pile.child.check_alive()
             view = self.system.operator.get(f"/api/piles/{pile.device_id}").json()
-            if not view["online"] or any(c["busy"] or c["status"] != "Available" for c in view["connectors"]):
+            is_ready = view["online"] and view["clock_set"]
+            if not is_ready or any(c["busy"] or c["status"] != "Available" for c in view["connectors"]):
                 reasons.append(f"{pile.device_id} is {view}")
         for order in self._orders():
-            if order["state"] not in ("Settled", "Rejected", "Expired", "Cancelled"):
+            if order["state"] not in ("Settled", "Paid", "Rejected", "Expired", "Cancelled"):
                 reasons.append(f"order {order['order_id']} is {order['state']}")
         return reasons
 
@@ -212,7 +213,7 @@ class Chaos:
         for settlement in settlements:
             wrong += [f"{name}: settlement {settlement['seq']}: {p}" for p in _problems(settlement, orders)]
         for order_id, order in orders.items():
-            if (order["state"] == "Settled") != (order_id in by_order):
+            if (order["state"] in ("Settled", "Paid")) != (order_id in by_order):
                 wrong.append(f"{name}: order {order_id} is {order['state']}")
             # The energy lost to a kill may be as much as a small order: that alone would not show a lost one.
             if order_id not in by_order and (order["accepted_at"] or order["charging_at"]):

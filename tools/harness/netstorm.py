@@ -121,7 +121,7 @@ class Subject:
         proxy.bytes_per_s = 0
         proxy.drop()
         proxy.mend()
-        view = order.wait_for_state("Settled", timeout_s=SETTLE_TIMEOUT_S)
+        view = order.wait_for_state("Settled", "Paid", timeout_s=SETTLE_TIMEOUT_S)
         settlement = view["settlement"]
         status = tap.wait_for(
             device_id,

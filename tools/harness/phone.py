@@ -9,7 +9,7 @@ from typing import Any
 
 from tools.harness.api_client import ApiError, Client, Event, Response
 
-FINAL_STATES = ("Paid", "Rejected", "Expired", "Cancelled")
+FINAL_STATES = ("Paid", "Rejected", "Expired", "Cancelled", "Lost")
 
 
 class PhoneOrder:

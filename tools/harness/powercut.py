@@ -24,7 +24,19 @@ from tools import ROOT
 from tools.harness.sim_pile import interpreter
 
 RIG = ROOT / "tests" / "powercut" / "rig"
-PLOTS = ("pulse", "memory", "two", "two-memory", "no-clock", "no-clock-memory", "unplugged", "watchdog")
+PLOTS = (
+    "pulse",
+    "memory",
+    "two",
+    "two-memory",
+    "no-clock",
+    "no-clock-memory",
+    "unplugged",
+    "bus",
+    "coarse",
+    "two-sampled",
+    "watchdog",
+)
 TEARS = ("clean", "part", "noise", "whole")
 LOST_MAX_MS = 2_000
 LIFE_MIN_YEARS = 20
@@ -113,6 +125,9 @@ def short_jobs(seed: int) -> list[tuple[str, ...]]:
         ("once", "no-clock", age, "part", str(seed)),
         ("once", "unplugged", age, "noise", str(seed)),
         ("once", "watchdog", age, "clean", str(seed)),
+        ("once", "bus", age, "part", str(seed)),
+        ("once", "coarse", age, "noise", str(seed)),
+        ("once", "two-sampled", age, "whole", str(seed)),
         ("twice", "two", age, "29", str(seed)),
     ]
 

@@ -87,6 +87,14 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def settings(text: str) -> dict[str, object]:
+    """For argparse: a JSON object."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"must be a JSON object, not {text}")
+    return value
+
+
 def broker_place(url: str) -> tuple[str, str, int]:
     """(scheme, host, port) of the broker. Raises SystemExit."""
     try:
@@ -121,6 +129,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--no-feedback", action="store_true", help="a relay without a feedback contact")
     parser.add_argument(
         "--world", action="store_true", help="the car and what it was given outlive a killed pile"
+    )
+    parser.add_argument(
+        "--sim", type=settings, default={}, metavar="JSON", help="more settings of boards/sim/board.md"
     )
     parser.add_argument("--keepalive-s", type=int, default=30)
     parser.add_argument("--backoff-max-ms", type=int, default=30_000)
@@ -158,6 +169,7 @@ def start(options: argparse.Namespace) -> NoReturn:
             "feedback": not options.no_feedback,
             "full_after_s": options.full_after_s,
             "world": "world.json" if options.world else "",
+            **options.sim,
         },
     )
     environ = environment()

@@ -33,6 +33,9 @@ from tools.harness.processes import (
 
 CLOUD_SETTINGS = ("RATELOCK_", "DATABASE_URL")  # prefixes of the cloud's settings
 
+# The register of a simulated pile may run thousands of times faster than the clock.
+SIMULATED_POWER_W = 1_000_000_000
+
 # 0.80 electricity and 0.40 service a kWh by day, half of it by night.
 DEMO_RATE: dict[str, Any] = {
     "currency": "CNY",
@@ -163,6 +166,7 @@ class System(Started):
             "RATELOCK_HTTP_PORT": str(self.http_port),
             "RATELOCK_MQTT_HOST": HOST,
             "RATELOCK_MQTT_PORT": str(self.broker.port),
+            "RATELOCK_CONNECTOR_POWER_W": str(SIMULATED_POWER_W),
             **self._env,
         }
         if self._given_token:
@@ -258,13 +262,20 @@ class System(Started):
         return child.kill()
 
     def wait_until_online(self, device_id: str, child: Child, timeout_s: float = 30) -> None:
-        """Returns once the cloud shows the pile online. Raises ProcessError, at once if `child` ended."""
+        """Returns once the cloud shows the pile online, with its clock set.
+
+        Raises ProcessError, at once if `child` ended.
+        """
         deadline = time.monotonic() + timeout_s
-        while not self.phone.get(f"/api/piles/{device_id}").json()["online"]:
+        while not self._is_ready(device_id):
             child.check_alive()
             if time.monotonic() > deadline:
                 raise ProcessError(f"{device_id} is not online after {timeout_s:g} s\n{child.tail()}")
             time.sleep(0.02)
+
+    def _is_ready(self, device_id: str) -> bool:
+        view = self.phone.get(f"/api/piles/{device_id}").json()
+        return view["online"] and view["clock_set"]
 
     def check_alive(self) -> None:
         """Raises ProcessError where the broker or the cloud has ended by itself."""

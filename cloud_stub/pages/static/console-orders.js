@@ -19,6 +19,7 @@ import {
   when,
 } from "./console-parts.js";
 import { renew } from "./console-keep.js";
+import { closeOrder } from "./console-pileactions.js";
 import { reasonWords } from "./console-words.js";
 import { ask, download, poll } from "./console-session.js";
 
@@ -33,7 +34,9 @@ const STATES = [
   "Rejected",
   "Expired",
   "Cancelled",
+  "Lost",
 ];
+const OPEN = ["Pending", "Accepted", "Charging", "Finishing"];
 const FILTERS = ["device_id", "state", "rate_id", "from", "until"];
 
 /** A table of orders as /api/orders lists them. `pile`: whether it says which pile. */
@@ -250,7 +253,18 @@ function drawOrder(root, order) {
     root,
     heading(
       ["Order ", h("span", { class: "mono" }, "…" + order.order_id.slice(-8)), " ", statePill(order.state)],
-      h("a", { class: "button small", href: "#/piles/" + encodeURIComponent(order.device_id) }, "Its pile"),
+      h(
+        "span",
+        { class: "group" },
+        OPEN.includes(order.state)
+          ? h(
+              "button",
+              { class: "button small", onclick: (event) => closeOrder(event.currentTarget, order) },
+              "Close…",
+            )
+          : null,
+        h("a", { class: "button small", href: "#/piles/" + encodeURIComponent(order.device_id) }, "Its pile"),
+      ),
     ),
     h(
       "div",
@@ -285,7 +299,7 @@ function drawOrder(root, order) {
           ["Stop asked for", order.stop_requested_at && when(order.stop_requested_at)],
           ["Finishing", order.finishing_at && when(order.finishing_at)],
           ["Settled", order.settled_at && when(order.settled_at)],
-          ["Paid", order.paid_at && when(order.paid_at)],
+          [order.payment ? "Paid" : "Closed, nothing to pay", order.paid_at && when(order.paid_at)],
         ]),
       ),
     ),
@@ -301,6 +315,9 @@ function drawOrder(root, order) {
               )
             : null,
           settlement.review ? h("p", { class: "hint" }, reviewed(settlement)) : null,
+          settlement.last_reading
+            ? h("p", { class: "hint" }, "The last reading is missing: the newest before the relay opened is billed.")
+            : null,
           lineTable(settlement, order),
         )
       : section("Locked rate", stepTable(order)),

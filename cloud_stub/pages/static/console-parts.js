@@ -46,6 +46,7 @@ const ORDER_TONES = {
   Rejected: "bad",
   Expired: "off",
   Cancelled: "off",
+  Lost: "bad",
 };
 
 export function statePill(state) {
@@ -212,6 +213,30 @@ export function confirm(title, body, action, danger = false) {
       action,
     ),
   ]);
+}
+
+const WHY_MAX = 500; // as the API takes it
+
+/** Asks for a decision and its reason; resolves to the reason, "" where it was cancelled. */
+export async function askWhy(title, text, action) {
+  const why = h("input", { id: "why", maxlength: String(WHY_MAX), autocomplete: "off" });
+  const wrong = h("p", { class: "error", role: "alert" });
+  const body = [
+    ...text,
+    h("div", { class: "field" }, h("label", { for: "why" }, "Why, for those who look later"), why),
+    wrong,
+    "It is recorded and cannot be changed.",
+  ];
+  const decide = (close) => () => {
+    if (why.value.trim()) return close(true);
+    show(wrong, "Write down why.");
+    why.focus();
+  };
+  const wanted = await dialog(title, body, (close) => [
+    h("button", { class: "button", type: "button", onclick: () => close(false) }, "Cancel"),
+    h("button", { class: "button primary", type: "button", onclick: decide(close) }, action),
+  ]);
+  return wanted ? why.value.trim() : "";
 }
 
 /** A modal dialog; resolves to what its buttons close it with, false for Escape. */

@@ -1,6 +1,6 @@
 // What an operator does to a pile: clear a fault, stop an order, take the pile out of service. All ask first.
 
-import { busy, confirm, notice, words } from "./console-parts.js";
+import { askWhy, busy, confirm, notice, words } from "./console-parts.js";
 import { ask } from "./console-session.js";
 
 /** `each`: the connector; `path`: the pile's address at the API. */
@@ -25,6 +25,19 @@ export async function stopOrder(button, each, pile) {
     ask(`/api/orders/${encodeURIComponent(each.order.order_id)}/stop`, { method: "POST" }),
   );
   if (done) notice("The pile has been asked to stop.");
+}
+
+/** End an order whose settlement is not expected any more: its pile is gone for good. */
+export async function closeOrder(button, order) {
+  const text = [
+    "Use it where the pile is gone for good: the order ends without a bill, and its connector is free. Should its settlement come all the same, it is billed.",
+  ];
+  const reason = await askWhy("Close this order?", text, "Close it");
+  if (!reason) return;
+  const done = await busy(button, () =>
+    ask(`/api/orders/${encodeURIComponent(order.order_id)}/close`, { method: "POST", body: { reason } }),
+  );
+  if (done) notice("The order has been closed.");
 }
 
 /** Take a pile out of service for ever; `removed()` once it is. */

@@ -103,11 +103,24 @@ export function open(root, params) {
           h("a", { href: "#/flagged" }, "Look into them"),
         )
       : null;
+    const unbilled = found.unbilled.length
+      ? h(
+          "p",
+          { class: "hint warn" },
+          "Flowed between settlements, and was billed to nobody: ",
+          found.unbilled.map(({ device_id, energy_mwh }, at) => [
+            at ? ", " : "",
+            h("a", { href: "#/piles/" + encodeURIComponent(device_id) }, device_id),
+            ` ${here.kwh(energy_mwh)} kWh`,
+          ]),
+        )
+      : null;
     if (!found.currencies.length)
-      return show(body, flagged, h("p", { class: "card panel empty" }, "Nothing was settled in these days."));
+      return show(body, flagged, unbilled, h("p", { class: "card panel empty" }, "Nothing was settled in these days."));
     show(
       body,
       flagged,
+      unbilled,
       found.currencies.map((each) => currency(each, ends, found.currencies.length > 1)),
       h(
         "p",

@@ -1,9 +1,8 @@
 // Deciding about a flagged settlement: what its driver pays, and why. Asked first, done once.
 
-import { busy, dialog, facts, h, here, notice, section, show, when } from "./console-parts.js";
+import { askWhy, busy, facts, h, here, notice, section, when } from "./console-parts.js";
 import { ask } from "./console-session.js";
 
-const NOTE_MAX = 500;
 const DECISIONS = { Released: "Released at what the locked rate gives", Waived: "Waived: nothing is to be paid" };
 
 const amount = (said, minor) => here.money(minor, said.order.rate.currency, said.order.rate.minor_digits);
@@ -76,34 +75,11 @@ const CLOSE = {
 };
 
 async function decide(button, said, { decision, title, text, action }, decided) {
-  const note = h("input", { id: "review-note", maxlength: String(NOTE_MAX), autocomplete: "off" });
-  const wrong = h("p", { class: "error", role: "alert" });
-  const body = [
-    ...text,
-    h("div", { class: "field" }, h("label", { for: "review-note" }, "Why, for those who look later"), note),
-    wrong,
-    "It is recorded and cannot be changed.",
-  ];
-  const wanted = await dialog(title, body, (close) => [
-    h("button", { class: "button", type: "button", onclick: () => close(false) }, "Cancel"),
-    h(
-      "button",
-      {
-        class: "button primary",
-        type: "button",
-        onclick: () => {
-          if (note.value.trim()) return close(true);
-          show(wrong, "Write down why.");
-          note.focus();
-        },
-      },
-      action,
-    ),
-  ]);
-  if (!wanted) return;
+  const note = await askWhy(title, text, action);
+  if (!note) return;
   await busy(button, async () => {
     const path = `/api/settlements/${said.id}/review`;
-    decided(await ask(path, { method: "POST", body: { decision, note: note.value.trim() } }));
+    decided(await ask(path, { method: "POST", body: { decision, note } }));
     notice("Your decision has been recorded.");
   });
 }

@@ -17,6 +17,7 @@ const EVENTS = {
   SettlementFlagged: ["Settlement flagged", "bad"],
   OrderRefused: ["Refused an order", "warn"],
   OrderLost: ["Lost an order", "bad"],
+  OrderClosed: ["Order closed", "warn"],
   LateWord: ["Spoke too late of an order", "warn"],
 };
 
@@ -24,7 +25,7 @@ const EVENTS = {
 export function eventWords({ kind, detail }) {
   const [text, tone] = EVENTS[kind] ?? [words(kind), "off"];
   const more =
-    kind === "SettlementReviewed" || kind === "PileRemoved"
+    ["SettlementReviewed", "PileRemoved", "OrderClosed"].includes(kind)
       ? detail
       : kind === "RatePublished"
       ? "…" + detail.slice(-8)
@@ -37,6 +38,9 @@ const REASONS = {
   Local: "Stopped at the pile",
   EVDisconnected: "Vehicle unplugged",
   StoppedByEV: "Stopped by the vehicle",
+  PileSilent: "The pile was not heard of any more",
+  NotAtPile: "The pile has neither the order nor a settlement",
+  SettlementMalformed: "Nothing can be billed from its settlement",
   Other: "Another reason",
 };
 
@@ -56,6 +60,13 @@ const FLAGS = {
   StartOutsideOrder: "It says that charging began outside the order's time.",
   EndOutsideOrder: "It says that charging ended outside the order's time.",
   PeriodOutsideTime: "It has energy in a period outside the time of charging.",
+  EndInFuture: "It says that charging ended at a time that had not come when it was received.",
+  EnergyLimitExceeded: "It has more energy than the limit that the driver confirmed.",
+  CostLimitExceeded: "It has energy worth more than the limit that the driver confirmed.",
+  DurationLimitExceeded: "It took longer than the limit that the driver confirmed.",
+  PowerTooHigh: "It has more energy than the connector can carry in its time.",
+  ReportsMismatch: "The meter values, or the word that charging was ending, say otherwise.",
+  StopReasonMismatch: "Its stop reason does not agree with the order.",
   PeriodsMismatch: "Its periods are not those of the locked rate, so nothing could be computed.",
   TotalMismatch: "The total is not what the locked rate gives.",
   LinesMismatch: "The lines are not what the locked rate gives.",
@@ -63,6 +74,7 @@ const FLAGS = {
   SeqReused: "Its number was used by another settlement of this pile.",
   Malformed: "It has a member that this cloud cannot read; its seal is right.",
   SeqGap: "A settlement of this pile is missing before it.",
+  RegisterOverlap: "Its first meter register lies below the end of the settlement before it on this connector.",
   ChainBroken: "It does not follow the settlement before it.",
 };
 

@@ -64,6 +64,6 @@ export function endedView(order, leave) {
   const { failures } = t;
   const refused = failures.Rejected[order.reason] ?? failures[order.reason] ?? failures.Rejected.Other;
   const [what, todo] = order.state === "Rejected" ? refused : failures[order.state];
-  const nothing = order.state !== "Expired" && h("p", failures.nothing);
+  const nothing = !["Expired", "Lost"].includes(order.state) && h("p", failures.nothing);
   return page(what, nothing, h("p", todo), h("button.button.primary", { id: "back", onclick: leave }, t.back));
 }

@@ -51,8 +51,8 @@ function table(bill) {
   );
 }
 
-/** The view; update({order, pile, paying, failure}) draws it. done() also closes a bill of nothing. */
-export function receiptView(pay, done) {
+/** The view; update({order, pile, paying, failure}) draws it. pay(), leave(): of its buttons. */
+export function receiptView(pay, leave) {
   const { receipt: w } = t;
   const title = h("h1", { tabindex: "-1" }, w.title);
   const element = h("main");
@@ -95,6 +95,7 @@ export function receiptView(pay, done) {
           (bill.review || free) && h("p.told", w.reviews[bill.review] ?? w.nothing),
           bill.flagged && alert(w.flagged, w.flaggedText),
           bill.recovered && h("p.note.info", w.recovered),
+          bill.last_reading && h("p.note.info", w.noLastReading),
           table(bill)
         ),
         h("section.card", h("dl.facts", facts(bill, pile).map(([name, value]) => h("div", h("dt", name), h("dd", value))))),
@@ -106,7 +107,7 @@ export function receiptView(pay, done) {
             "div.row",
             h("button.button", { id: "print", onclick: () => window.print() }, w.print),
             h("button.button", { id: "save", onclick: () => save(order.order_id) }, w.save),
-            over && h("button.button", { id: "done", disabled: paying, onclick: done }, w.done)
+            over && h("button.button", { id: "done", disabled: paying, onclick: leave }, w.done)
           )
         )
       );

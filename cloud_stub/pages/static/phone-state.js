@@ -5,7 +5,7 @@ import { Problem, request } from "./api.js";
 const READ_MS = 8_000; // a failure that is over stays for as long as it takes to read it
 export const RUNNING = ["Pending", "Accepted", "Charging", "Finishing"];
 // What does not go away by itself.
-export const LASTING = ["UnknownPile", "PileRemoved", "NotFound", "UnknownOrder", "DeadLink", "InvalidRequest", "RateChanged"];
+export const LASTING = ["UnknownPile", "PileRemoved", "NotFound", "UnknownOrder", "DeadLink", "InvalidRequest", "LimitTooLow", "RateChanged"];
 
 function deviceOfAddress() {
   const part = /^\/p\/(.*)/.exec(location.pathname)?.[1] ?? "";

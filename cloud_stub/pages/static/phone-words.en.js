@@ -5,6 +5,7 @@ const scan = "Scan the code on the pile, or type the id that stands under it.";
 const onThePhone = "Please open it on the phone that started the charge.";
 const outOfOrder = "This connector is out of order";
 const elsewhere = "Please take another connector or pile.";
+const restarted = ["The pile has just restarted", "It still waits for the time. Please try again in a minute."];
 
 export default {
   locale: "en-GB",
@@ -154,6 +155,7 @@ export default {
     flagged: "This bill is being checked",
     flaggedText: "The pile's sum is not ours. You need not pay until that has been looked into.",
     recovered: "There was a power cut during this charge; only what is certain is billed.",
+    noLastReading: "The meter gave no reading after the end; only what it had shown before is billed.",
     reviews: {
       Released: "This bill was checked: it is what your locked price gives.",
       Waived: "This bill was checked: you need not pay it."
@@ -184,6 +186,8 @@ export default {
     NoRate: ["This pile has no price yet", anotherPile],
     NotFound: ["There is no such page", scan],
     PileOffline: ["The pile is offline", "This page notices when it is back."],
+    PileHasNoClock: restarted,
+    LimitTooLow: ["This cost limit is too low", "The fee per charge alone reaches it."],
     PileFaulted: [outOfOrder, elsewhere],
     ConnectorBusy: ["This connector is in use", "Please take another one, or wait until it is free; this page notices."],
     ConnectorUnavailable: ["This connector is switched off", "Its emergency stop may be pressed. " + elsewhere],
@@ -205,12 +209,13 @@ export default {
       NotPlugged: ["The pile sees no vehicle", "Plug the cable in firmly and start again."],
       ConnectorFaulted: [outOfOrder, elsewhere],
       NoMeter: ["The pile's meter does not answer", anotherPile],
-      NoClock: ["The pile has just restarted", "It still waits for the time. Please try again in a minute."],
+      NoClock: restarted,
       OutboxFull: ["The pile has to send older receipts first", anotherPile],
       Expired: ["The confirmation reached the pile too late", "Please try again."],
       Other: ["The pile refused to start", "Please try again or take another pile."]
     },
     Expired: ["The pile did not answer in time", "Nothing has started, as far as known; if it does, this page shows it."],
-    Cancelled: ["You cancelled before the start", ""]
+    Cancelled: ["You cancelled before the start", ""],
+    Lost: ["This charge has no bill", "The pile did not send one, so nothing is to be paid now. If it does, this page shows it."]
   }
 };

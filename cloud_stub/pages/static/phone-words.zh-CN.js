@@ -4,6 +4,7 @@ const anotherPile = "请换一个充电桩。";
 const scan = "请扫描桩上的二维码，或输入二维码下方的编号。";
 const outOfOrder = "这把充电枪有故障";
 const elsewhere = "请换一把充电枪，或换一个充电桩。";
+const restarted = ["充电桩刚刚重启", "正在校准时间，请一分钟后重试。"];
 
 export default {
   locale: "zh-CN",
@@ -153,6 +154,7 @@ export default {
     flagged: "账单正在核对",
     flaggedText: "充电桩的金额与我们的计算不一致。核对完成之前无需支付。",
     recovered: "充电期间曾经停电；只按充电桩已可靠记录的电量计费。",
+    noLastReading: "充电结束后未能取得电表读数；只按结束前的电表读数计费。",
     reviews: {
       Released: "账单已核对：金额按您锁定的价格计算。",
       Waived: "账单已核对：您无需支付。"
@@ -182,6 +184,8 @@ export default {
     NoRate: ["这个充电桩还没有价格", anotherPile],
     NotFound: ["没有这个页面", scan],
     PileOffline: ["充电桩已离线", "恢复后本页会自动更新；也可以换一个充电桩。"],
+    PileHasNoClock: restarted,
+    LimitTooLow: ["费用上限太低", "仅每次充电费就已达到上限。"],
     PileFaulted: [outOfOrder, elsewhere],
     ConnectorBusy: ["这把充电枪正在使用", "请换一把，或等待空闲，本页会自动更新。"],
     ConnectorUnavailable: ["这把充电枪已断开", "可能按下了急停按钮。" + elsewhere],
@@ -201,12 +205,13 @@ export default {
       NotPlugged: ["充电桩没有检测到车辆", "请插紧充电枪后重新开始。"],
       ConnectorFaulted: [outOfOrder, elsewhere],
       NoMeter: ["充电桩的电表没有响应", anotherPile],
-      NoClock: ["充电桩刚刚重启", "正在校准时间，请一分钟后重试。"],
+      NoClock: restarted,
       OutboxFull: ["充电桩需要先发送以前的账单", anotherPile],
       Expired: ["确认到达充电桩时已过期", "请重试。"],
       Other: ["充电桩拒绝启动", "请重试，或换一个充电桩。"]
     },
     Expired: ["充电桩没有及时响应", "目前看来尚未启动；如果稍后启动，本页会显示。"],
-    Cancelled: ["您在启动前取消了", ""]
+    Cancelled: ["您在启动前取消了", ""],
+    Lost: ["这次充电没有账单", "充电桩没有交回账单，目前无需支付。如果账单稍后到达，本页会显示。"]
   }
 };

@@ -20,7 +20,7 @@ import * as store from "./phone-store.js";
 const POLL_MS = 4_000;
 const REOPEN_MS = 2_000;
 const RATE_FRESH_MS = 60_000;
-const ENDS = ["Paid", "Rejected", "Expired", "Cancelled"];
+const ENDS = ["Paid", "Rejected", "Expired", "Cancelled", "Lost"];
 let view = null; // {name, message, element, title, update}
 let stream = null;
 let polling = false;
@@ -124,12 +124,12 @@ async function poll() {
     } else if (!my.order) {
       if (isRateStale()) await fetchRate();
       if (my.key) await resume(my.key);
-    } else if (my.order.state === "Expired" || my.order.state === "Cancelled") {
+    } else if (/Expired|Cancelled|Lost/.test(my.order.state)) {
       const { order } = my;
       const now = await ask(orderPath(), { token: my.token });
       if (my.order === order) {
         takeOrder(now);
-        watch(); // it may turn out to run after all
+        watch(); // it may run after all, or have a bill
       }
     }
   } catch (error) {
@@ -294,13 +294,6 @@ async function pay() {
   draw();
 }
 
-/** Put the receipt away; one of nothing needs no paying, but is to be closed in the books as well. */
-async function done() {
-  const { settlement, state: reached } = my.order;
-  if (reached === "Settled" && !settlement.flagged) await pay();
-  if (!my.failure) leave();
-}
-
 /** Leave the order and its receipt; the pile's page begins anew. */
 function leave() {
   stream?.close();
@@ -320,7 +313,7 @@ const VIEWS = {
   message: () => failureView(my.message, { device, pile: my.pile, again: begin }),
   choose,
   charge: () => chargeView(stop),
-  receipt: () => receiptView(pay, done),
+  receipt: () => receiptView(pay, leave),
   ended: () => endedView(my.order, leave)
 };
 

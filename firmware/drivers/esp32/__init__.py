@@ -1,1 +1,1 @@
-"""The hardware of an ESP32. Every pin is given by number, as boards/<board>/board.py says."""
+"""The hardware of an ESP32. Pins are given by number, from boards/<board>/board.py."""

@@ -1,4 +1,4 @@
-"""The status light: an LED on a pin, or a WS2812 that shows colours as well."""
+"""The status light on a pin. pixel.py has the one that shows colours as well."""
 
 import time
 
@@ -7,12 +7,14 @@ from machine import Pin
 
 from drivers import patterns
 
-_WS2812_NS = (400, 850, 800, 450)  # high and low time of a 0, then of a 1
 _KEEP_MS = 50
 
 
-class _Indicator:
-    """timer: the hardware timer that goes on showing after the program. A subclass has _write(on)."""
+class Indicator:
+    """timer: the hardware timer that shows the pattern after the program has ended.
+
+    A subclass has _write(on).
+    """
 
     def __init__(self, timer):
         self._timer = timer
@@ -39,7 +41,7 @@ class _Indicator:
         machine.Timer(self._timer).init(mode=machine.Timer.PERIODIC, period=_KEEP_MS, callback=self.step)
 
 
-class Led(_Indicator):
+class Led(Indicator):
     """on_level: the pin's level that lights it."""
 
     def __init__(self, pin, on_level=1, timer=1):
@@ -49,19 +51,3 @@ class Led(_Indicator):
 
     def _write(self, on):
         self._pin.value(self._on_level if on else 1 - self._on_level)
-
-
-class Pixel(_Indicator):
-    """One WS2812 (green, red, blue on its wire)."""
-
-    def __init__(self, pin, timer=1):
-        super().__init__(timer)
-        self._pin = Pin(pin, Pin.OUT, value=0)
-        self._bytes = bytearray(3)
-
-    def _write(self, on):
-        data = self._bytes
-        data[0] = self._pattern[5] if on else 0
-        data[1] = self._pattern[4] if on else 0
-        data[2] = self._pattern[6] if on else 0
-        machine.bitstream(self._pin, 0, _WS2812_NS, data)

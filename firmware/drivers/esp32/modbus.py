@@ -1,6 +1,6 @@
-"""Modbus RTU (Modbus over Serial Line 1.02) without waiting: one exchange at a time, moved on by poll().
+"""Modbus RTU (Modbus over Serial Line 1.02) without waiting: one exchange at a time, continued by poll().
 
-A request goes out in one cycle of the control loop, its answer is looked for in the next ones.
+A request goes out in one cycle of the control loop; the next cycles look for its answer.
 """
 
 import time
@@ -8,9 +8,14 @@ import time
 import machine
 from machine import Pin
 
+CYCLE_MS = 100  # of the control loop
 READ_INPUT_REGISTERS = 4
+REPLY_MS = 100  # a working meter begins its answer within this time
 ANSWER_MS = 500  # from the request to the last byte of its answer
-LATE_MS = 300  # an answer does not say to which request; so after a silence this long for one that comes late
+EXCHANGE_MS = ANSWER_MS + CYCLE_MS  # an answer that is found later is not used: its age is unknown
+LATE_MS = 300  # after a lost answer: an answer does not say to which request, and it may still come
+LOST_MS = ANSWER_MS + LATE_MS + CYCLE_MS  # what a lost answer costs the bus
+MISSES_MAX = 3  # a meter that has not answered so often is asked in every n-th round of n meters
 BUFFER_BYTES = 64  # the longest answer (25 bytes) and what noise may put before it
 
 # CRC-16/MODBUS of the sixteen half bytes.
@@ -55,21 +60,35 @@ def find_answer(data, length, address, words):
 class Bus:
     """One UART with one or more meters. de: the pin that lets an RS-485 transceiver send; None for modules
     that find out by themselves. timer: a hardware timer, which takes `de` back before the answer comes.
+
+    The meters are asked in turn, one exchange each. At most one silent meter is asked per round, so that
+    the others keep their interval.
     """
 
     def __init__(self, uart, baud, tx, rx, de=None, parity=None, timer=0):
         self._uart = machine.UART(uart, baudrate=baud, bits=8, parity=parity, stop=1, tx=tx, rx=rx)
-        sending_ms = 8 * 11 * 1000 // baud + 1  # eight characters of eleven bits
+        self._char_us = 11_000_000 // baud
+        sending_ms = 8 * self._char_us // 1000 + 1
         self._direction = None if de is None else _Direction(self._uart, de, timer, sending_ms)
         self._buffer = bytearray(BUFFER_BYTES)
         self._meters = []
         self._next = 0
+        self._round = 0
         self._asked = None  # the meter whose answer is awaited
         self._asked_ms = 0
-        self._was_late = False
+        self._was_lost = False
 
     def attach(self, meter):
+        """meter.longest_bytes: of its longest answer. Tells all meters how long a round takes."""
         self._meters.append(meter)
+        round_ms = 0
+        for one in self._meters:
+            exchange_ms = (8 + one.longest_bytes) * self._char_us // 1000 + REPLY_MS
+            round_ms += (exchange_ms // CYCLE_MS + 2) * CYCLE_MS  # found, and the next one asked, in a cycle
+        if len(self._meters) > 1:
+            round_ms += LOST_MS
+        for one in self._meters:
+            one.set_round(round_ms)
 
     def poll(self, meter):
         """Called by each attached meter once per cycle; the first of them moves the bus."""
@@ -78,20 +97,43 @@ class Bus:
         asked = self._asked
         since_ms = time.ticks_diff(time.ticks_ms(), self._asked_ms)
         if asked is None:
-            if not self._was_late or not 0 <= since_ms < ANSWER_MS + LATE_MS:
-                self._ask(self._meters[self._next])
+            if not self._was_lost or not 0 <= since_ms < ANSWER_MS + LATE_MS:
+                self._ask(self._choose())
             return
         waiting = self._uart.any()
-        late = since_ms >= ANSWER_MS
+        late = not 0 <= since_ms < ANSWER_MS
         if waiting < asked.answer_bytes and not late:
             return
         length = self._uart.readinto(self._buffer) if waiting else 0
-        at = find_answer(self._buffer, length or 0, asked.address, asked.answer_words)
+        at = -1
+        if 0 <= since_ms <= EXCHANGE_MS:
+            at = find_answer(self._buffer, length or 0, asked.address, asked.answer_words)
         if at >= 0 or late:  # else the bytes were noise, and the answer may still come
             self._asked = None
-            self._was_late = at < 0
-            self._next = (self._next + 1) % len(self._meters)
+            self._was_lost = at < 0
+            self._count_miss(asked)
             asked.answered(self._buffer, at)
+
+    def _count_miss(self, asked):
+        if self._was_lost:
+            asked.misses += 1
+            return
+        if asked.misses >= MISSES_MAX:
+            # It is back. If the whole bus was disturbed, the others are too: each gets one more try at once.
+            for meter in self._meters:
+                meter.misses = min(meter.misses, MISSES_MAX - 1)
+        asked.misses = 0
+
+    def _choose(self):
+        """The meter to ask next."""
+        while True:
+            if self._next >= len(self._meters):
+                self._next = 0
+                self._round = (self._round + 1) % len(self._meters)
+            at = self._next
+            self._next += 1
+            if at == self._round or self._meters[at].misses < MISSES_MAX:
+                return self._meters[at]
 
     def _ask(self, meter):
         while self._uart.any():  # what came too late

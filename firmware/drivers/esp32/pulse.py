@@ -1,10 +1,10 @@
-"""A meter that tells its energy in pulses (S0, DIN 43864; or the CF pin of a metering chip)."""
+"""A meter that gives its energy in pulses (S0, IEC 62053-31; or the CF pin of a metering chip)."""
 
 import time
 
-BURST_PULSES = 3  # pulses that may come sooner than at full power: gaps are not even
+CYCLE_MS = 100  # of the control loop
+BURST_PULSES = 3  # so many pulses may come sooner than at full power: their gaps are not even
 BURST_US = 200_000
-QUIET_MS = 5_000  # how long the rate must be possible again before the register is believed
 WINDOW_MS = 1_500  # power is an average over at least this long
 
 
@@ -16,26 +16,37 @@ def s0(counter, imp_per_kwh, max_power_w):
 class PulseMeter:
     """`pulses` of `counter` stand for `mwh`. max_power_w: what the connector can carry at the very most.
 
-    Pulses that come faster than max_power_w allows are noise: none of them counts, and there is no valid
-    register until it has been quiet for QUIET_MS. So noise can never bill more than full power would.
+    Pulses that come faster than max_power_w allows are noise. Then no pulse counts, and the register is
+    invalid, until the rate has been possible for the quiet time: as long as full power takes for the pulses
+    that may have counted before the noise was seen. So noise never bills more than full power would.
+
     A pulse costs an allocation or two, a cycle without one none.
     """
+
+    refresh_ms = 0
+    interval_ms = CYCLE_MS
+    remembers = False
+    measures_current = False
+    current_interval_ms = 0
+    current_sampled_ms = 0
 
     def __init__(self, counter, pulses, mwh, max_power_w):
         self._counter = counter
         self._pulses = pulses
         self._mwh = mwh
         self._pulse_us = mwh * 3_600_000 // (pulses * max_power_w)  # between two pulses at full power
-        self._watt_ms = mwh * 3_600 // pulses  # the energy of one pulse
+        self._watt_ms = mwh * 3_600 // pulses  # the time that 1 W takes for one pulse
         self._credit_max_us = BURST_PULSES * self._pulse_us + BURST_US
         self._credit_us = self._credit_max_us
+        self._quiet_ms = self._credit_max_us // 1000 + 1
+        self.settle_ms = self._quiet_ms + 2 * CYCLE_MS  # noise is seen, and its end too, a cycle late at most
         self._noisy = False
         self._noisy_ms = 0
         self._count = 0
         self._seen = counter.value()
         self._base_mwh = 0
-        self._register_mwh = 0
-        self._last_ms = time.ticks_ms()
+        self.register_mwh = 0
+        self.sampled_ms = self._last_ms = time.ticks_ms()
         self._flowing = False  # at least one pulse, and not too long ago
         self._pulse_ms = 0  # when the newest pulse was seen
         self._window_ms = 0
@@ -43,11 +54,14 @@ class PulseMeter:
         self._power_w = 0
 
     def restore(self, register_mwh):
-        self._base_mwh = self._register_mwh = register_mwh
+        self._base_mwh = self.register_mwh = register_mwh
         self._count = 0
         self._seen = self._counter.value()
 
-    def register_mwh(self):
+    def step_mwh(self):
+        return -(-self._mwh // self._pulses)
+
+    def poll(self):
         now_ms = time.ticks_ms()
         value = self._counter.value()
         new = value - self._seen
@@ -63,17 +77,20 @@ class PulseMeter:
                 self._flowing = False
             elif not self._noisy:
                 self._count += new
-                self._register_mwh = self._base_mwh + self._count * self._mwh // self._pulses
+                self.register_mwh = self._base_mwh + self._count * self._mwh // self._pulses
                 self._measure(new, now_ms)
         self._credit_us = credit_us if credit_us < self._credit_max_us else self._credit_max_us
         if self._noisy:
-            if time.ticks_diff(now_ms, self._noisy_ms) < QUIET_MS:
-                return None
+            if 0 <= time.ticks_diff(now_ms, self._noisy_ms) < self._quiet_ms:
+                return False
             self._noisy = False
-        return self._register_mwh
+        self.sampled_ms = now_ms
+        return True
 
     def power_mw(self):
-        """From the spacing of pulses; while none comes, no more than one pulse since the last would mean."""
+        """From the spacing of pulses; while none comes, at most what one pulse since the last would mean."""
+        if self._noisy:
+            return None
         if not self._flowing:
             return 0
         since_ms = time.ticks_diff(time.ticks_ms(), self._pulse_ms)
@@ -89,7 +106,7 @@ class PulseMeter:
 
     def _measure(self, new, now_ms):
         self._pulse_ms = now_ms
-        if not self._flowing:  # the first after a pause tells nothing of the power now
+        if not self._flowing:  # the first pulse after a pause says nothing about the power now
             self._flowing = True
             self._power_w = 0
             self._window_ms = now_ms

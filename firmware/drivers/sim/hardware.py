@@ -1,4 +1,7 @@
-"""Drivers over a Plant, and the bench that moves it: JSON lines in change the world, JSON lines out tell."""
+"""Drivers over a Plant, and the bench that moves it.
+
+JSON lines on stdin change the world, JSON lines on stdout report what happens in it.
+"""
 
 import json
 import os
@@ -11,10 +14,11 @@ from drivers import patterns
 REPORT_MS = 1_000
 LINE_MAX_BYTES = 1_024
 BYTES_AT_ONCE = 4_096  # then the world goes on, however much still waits
+CYCLE_MS = 100  # of the control loop
 
 
 class Bench:
-    """All plants of one board. Every read of any driver lets the world catch up first.
+    """All plants of one board. Polling a meter, or switching a relay, lets the world catch up first.
 
     world: a file that keeps what each plant has delivered, so that the world outlives a killed firmware,
     and a test knows what really flowed; "" for a world that begins anew.
@@ -74,7 +78,7 @@ class Bench:
         try:
             with open(self._world) as file:
                 for plant, delivered_mwh in zip(self._plants, json.load(file)):
-                    plant.delivered_mwh = delivered_mwh
+                    plant.recall(delivered_mwh)
         except OSError:
             pass  # its first day
 
@@ -135,6 +139,7 @@ _CHANGES = {
     "power_w": ("power_w", _whole(0, 1_000_000)),
     "battery_wh": ("battery_wh", _whole(1, 10_000_000)),
     "estop": ("estop", _is_bool),
+    "stop_button": ("stop_button", _is_bool),
     "ground_fault": ("ground_fault", _is_bool),
     "weld": ("welded", _is_bool),
     "stuck_open": ("stuck_open", _is_bool),
@@ -149,7 +154,7 @@ class SimRelay:
         self._bench = bench
         self._index = index
         self._plant = plant
-        self._feedback = feedback
+        self.has_feedback = feedback
         self.set(False)
 
     def set(self, closed):
@@ -165,52 +170,104 @@ class SimRelay:
         self._bench.report(self._index)
 
     def is_closed(self):
-        return self._plant.contact if self._feedback else None
+        return self._plant.contact if self.has_feedback else None
 
 
 class SimMeter:
-    """A pulse meter: it knows whole pulses of 1 kWh / imp_per_kwh and forgets them with the power."""
+    """imp_per_kwh: a pulse meter, read in every cycle. It knows whole pulses of 1 kWh / imp_per_kwh.
 
-    def __init__(self, bench, plant, imp_per_kwh):
+    step_mwh: a meter on a bus instead: its register moves in such steps, is sampled every interval_ms, and is
+    as old as the plant's refresh_ms. While it is silent the newest sample stays valid for settle_ms more.
+    remembers: its register survives a power cut; it needs a world that does.
+    """
+
+    measures_current = True
+    register_mwh = 0
+    sampled_ms = 0
+    current_sampled_ms = 0
+
+    def __init__(
+        self,
+        bench,
+        plant,
+        imp_per_kwh,
+        refresh_ms=0,
+        interval_ms=0,
+        settle_ms=0,
+        step_mwh=0,
+        remembers=False,
+    ):
+        self.refresh_ms = refresh_ms
+        self.interval_ms = self.current_interval_ms = max(interval_ms, CYCLE_MS)
+        self.settle_ms = settle_ms
+        self.remembers = remembers
         self._bench = bench
         self._plant = plant
+        self._every_cycle = interval_ms <= CYCLE_MS
+        self._step_mwh = step_mwh
         self._imp_per_kwh = imp_per_kwh
         self._base_mwh = 0
-        self._born_mwh = plant.delivered_mwh  # pulses before the last power-up are forgotten
-
-    def register_mwh(self):
-        self._bench.catch_up()
-        if not self._plant.meter_ok:
-            return None
-        pulses = (self._plant.delivered_mwh - self._born_mwh) * self._imp_per_kwh // 1_000_000
-        return self._base_mwh + pulses * 1_000_000 // self._imp_per_kwh
-
-    def power_mw(self):
-        return self._plant.power_mw()
-
-    def current_ma(self):
-        if self._plant.current_ma is not None:
-            return self._plant.current_ma
-        return self._plant.power_mw() // 230
+        self._born_mwh = 0 if remembers else plant.register_mwh  # what came before power-up is forgotten
+        self._sampled = False
+        self._power_mw = 0
+        self._current_ma = 0
 
     def restore(self, register_mwh):
-        self._base_mwh = register_mwh
+        if not self.remembers:
+            self._base_mwh = register_mwh
+
+    def step_mwh(self):
+        return self._step_mwh or -(-1_000_000 // self._imp_per_kwh)
+
+    def poll(self):
+        self._bench.catch_up()
+        now_ms = time.ticks_ms()
+        age_ms = time.ticks_diff(now_ms, self.sampled_ms)
+        answers = self._plant.meter_ok
+        if answers and (self._every_cycle or not self._sampled or age_ms > self.interval_ms - CYCLE_MS):
+            self._sample(now_ms)
+            age_ms = 0
+        if self._every_cycle and not self.settle_ms:
+            return answers
+        return self._sampled and age_ms <= self.interval_ms + self.settle_ms
+
+    def power_mw(self):
+        return self._power_mw
+
+    def current_ma(self):
+        return self._current_ma
+
+    def _sample(self, now_ms):
+        plant = self._plant
+        flowed_mwh = plant.register_mwh - self._born_mwh
+        if self._step_mwh:
+            flowed_mwh -= flowed_mwh % self._step_mwh
+        else:
+            pulses = flowed_mwh * self._imp_per_kwh // 1_000_000
+            flowed_mwh = pulses * 1_000_000 // self._imp_per_kwh
+        self.register_mwh = self._base_mwh + flowed_mwh
+        self.sampled_ms = self.current_sampled_ms = now_ms
+        self._sampled = True
+        self._power_mw = plant.power_mw()
+        self._current_ma = self._power_mw // 230 if plant.current_ma is None else plant.current_ma
 
 
-class SimInputs:
+class SimContact:
+    """A switch: the plant's attribute of that name."""
+
+    def __init__(self, plant, name):
+        self._plant = plant
+        self._name = name
+
+    def read(self):
+        return getattr(self._plant, self._name)
+
+
+class SimThermometer:
     def __init__(self, plant):
         self._plant = plant
 
-    def plugged(self):
-        return self._plant.plugged
-
-    def estop(self):
-        return self._plant.estop
-
-    def ground_fault(self):
-        return self._plant.ground_fault
-
-    def temperature_c(self):
+    def read(self):
         return self._plant.temperature_c
 
 
@@ -222,18 +279,33 @@ class SimWatchdog:
         pass
 
 
+_NAMES = {
+    patterns.STARTING: "STARTING",
+    patterns.READY: "READY",
+    patterns.CHARGING: "CHARGING",
+    patterns.FAULT: "FAULT",
+    patterns.ESTOP: "ESTOP",
+    patterns.STOP_PRESSED: "STOP_PRESSED",
+    patterns.NO_CONFIG: "NO_CONFIG",
+    patterns.NO_WIFI: "NO_WIFI",
+    patterns.NO_BROKER: "NO_BROKER",
+    patterns.UNTRUSTED: "UNTRUSTED",
+    patterns.NO_FLASH: "NO_FLASH",
+    patterns.CRASHED: "CRASHED",
+}
+
+
 class SimIndicator:
     """Tells the bench the name of each pattern that it is to show."""
 
     def __init__(self, bench):
         self._bench = bench
         self._pattern = None
-        self._names = {id(getattr(patterns, name)): name for name in dir(patterns)}
 
     def show(self, pattern):
         if pattern is not self._pattern:
             self._pattern = pattern
-            self._bench.tell("light", pattern=self._names[id(pattern)])
+            self._bench.tell("light", pattern=_NAMES[pattern])
 
     def step(self):
         pass

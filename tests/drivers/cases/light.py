@@ -1,13 +1,10 @@
 import gc
-import time
 
 import lab
 
 from drivers import patterns
-from drivers.esp32 import rtc
-from drivers.esp32.indicator import Led, Pixel
-from drivers.esp32.rtc import set_utc
-from drivers.esp32.watchdog import Watchdog
+from drivers.esp32.indicator import Led
+from drivers.esp32.pixel import Pixel
 from lamp import choose
 
 
@@ -33,20 +30,22 @@ class Thing:
             setattr(self, name, value)
 
 
-def connector(fault=None, estop=False, session=None):
-    return Thing(latch=Thing(fault=fault), readings=Thing(estop=estop), session=session)
+def connector(fault=None, estop=False, stop_button=False, order=None):
+    return Thing(fault=fault, readings=Thing(estop=estop, stop_button=stop_button), order=order)
 
 
 def test_what_matters_most_is_shown():
-    idle, broken = connector(), connector(fault="GroundFailure", session=1)
-    stopped, charging = connector(estop=True), connector(session=1)
+    idle, broken = connector(), connector(fault="GroundFailure", order=1)
+    stopped, charging, pressed = connector(estop=True), connector(order=1), connector(stop_button=True)
     for connectors, trouble, expected in (
         ([idle], None, patterns.READY),
         ([idle], patterns.NO_WIFI, patterns.NO_WIFI),
         ([charging], patterns.NO_WIFI, patterns.CHARGING),
         ([idle, charging], None, patterns.CHARGING),
+        ([charging, pressed], None, patterns.STOP_PRESSED),
+        ([pressed, stopped], None, patterns.ESTOP),
         ([charging, stopped], None, patterns.ESTOP),
-        ([stopped, charging, broken], patterns.NO_BROKER, patterns.FAULT),
+        ([stopped, charging, broken, pressed], patterns.NO_BROKER, patterns.FAULT),
     ):
         assert choose(connectors, trouble) is expected, expected
 
@@ -123,42 +122,6 @@ def test_stepping_allocates_nothing():
     assert gc.mem_alloc() == before, gc.mem_alloc() - before
 
 
-def test_watchdog_feeds_only_when_told():
-    watchdog = Watchdog()
-    lab.advance(5_000)
-    assert lab.watchdog.feeds == 0
-    watchdog.feed()
-    assert lab.watchdog.feeds == 1
-    assert lab.watchdog.timeout == 8_000
-
-
-def test_watchdog_feeds_itself_once_a_person_has_the_console():
-    watchdog = Watchdog()
-    watchdog.hand_over()
-    lab.advance(10_000)
-    assert lab.watchdog.feeds == 10
-
-
-def test_unix_time_becomes_the_chips_calendar():
-    set_utc(1_795_413_797)
-    assert lab.rtc == (2026, 11, 23, 0, 6, 3, 17, 0), lab.rtc
-    set_utc(951_782_400)  # 29 February 2000
-    assert lab.rtc[:3] == (2000, 2, 29)
-
-
-def test_the_calendar_is_believed_only_after_a_reset_that_it_ran_through():
-    class Calendar:
-        seconds = 1_795_413_797 - rtc._EPOCH_AT
-
-        def time(self):
-            return self.seconds
-
-    rtc.time = calendar = Calendar()
-    try:
-        for cause, believed in ((1, False), (2, False), (3, True), (4, False), (5, True)):
-            lab.reset_cause = cause
-            assert rtc.utc() == (1_795_413_797 if believed else None), cause
-        calendar.seconds = 600  # it ran on, but nobody had set it
-        assert rtc.utc() is None
-    finally:
-        rtc.time = time
+def test_a_pressed_stop_button_is_told_from_a_fault():
+    led = Led(23)
+    assert flashes(led, 23, patterns.STOP_PRESSED, 5_000) > 2 * flashes(led, 23, patterns.FAULT, 5_000)

@@ -13,8 +13,11 @@ counters = []
 uarts = {}
 timers = {}
 microvolts = {}  # what an ADC pin sees
+adc_end_mv = 3_120  # where the chip's ADC ends at 11 dB
+adc_calibrated = True
 watchdog = None
-rtc = None
+rtc = None  # the calendar, as it was set
+rtc_memory = b""
 reset_cause = 1  # power-on
 bits = []  # (pin number, bytes) of every bitstream
 uses = []  # (pin number, role): what a board's code asked of its pins, in order
@@ -51,6 +54,13 @@ def _edge(pin, before, width_ns):
             counter.edge(falling)
     if pin.handler is not None and pin.trigger & (2 if falling else 1):
         schedule(pin.handler, pin)
+
+
+def set_calendar(value):
+    """value: (year, month, day, weekday, hours, minutes, seconds, subseconds)."""
+    global rtc
+    rtc = value
+    time.set_calendar(value[:3] + value[4:7])
 
 
 def schedule(handler, argument):

@@ -60,6 +60,7 @@ class Pin:
 
 class Counter:
     """The ESP32's: a 16-bit counter that starts again at its limit, and an interrupt that counts how often.
+    Making one turns its pin's output off, as the chip's driver does.
 
     Reading it lets a waiting interrupt run first; two that wait at once are one.
     """
@@ -76,6 +77,7 @@ class Counter:
         self._count = 0
         self._overflows = 0
         self._overflowed = False
+        pin.mode = Pin.IN
         lab.counters.append(self)
         _role(pin.number, "counter %d" % unit)
 
@@ -99,14 +101,18 @@ class Counter:
 
 
 class ADC:
+    """It ends at lab.adc_end_mv: no chip's reads 3,300 mV. A chip without calibration fuses has none."""
+
     ATTN_11DB = 3
 
     def __init__(self, pin, *, atten=0):
+        if not lab.adc_calibrated:
+            raise OSError("calibration")
         self._number = pin.number
         _role(pin.number, "analogue")
 
     def read_uv(self):
-        return lab.microvolts.get(self._number, 1_650_000)
+        return min(lab.microvolts.get(self._number, 1_144_000), lab.adc_end_mv * 1000)
 
 
 class UART:
@@ -197,6 +203,9 @@ class Timer:
         self._left_ms = period
         self.callback = callback
 
+    def deinit(self):
+        self.callback = None
+
     def tick(self):
         if self.callback is None:
             return
@@ -228,7 +237,14 @@ def reset_cause():
 
 class RTC:
     def datetime(self, value):
-        lab.rtc = value
+        lab.set_calendar(value)
+
+    def memory(self, data=None):
+        """2 KB that survive every reset but power-on."""
+        if data is None:
+            return lab.rtc_memory
+        lab.rtc_memory = bytes(data)
+        return None
 
 
 def bitstream(pin, encoding, timing, data):

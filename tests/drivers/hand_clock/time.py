@@ -7,6 +7,17 @@ _TICKS_HALF = TICKS_PERIOD >> 1
 _EPOCH_2000 = 946_684_800
 
 _now_us = 0
+_calendar_s = 0  # seconds since 2000 when the ticks began
+
+
+def set_calendar(date):
+    """The chip's calendar is set to (year, month, day, hours, minutes, seconds); it runs with the ticks."""
+    global _calendar_s
+    year, month, day, hours, minutes, seconds = date
+    days = (year - 2000) * 365 + (year - 1997) // 4 + day - 1  # right from 2000 to 2099
+    for of_month in (31, 29 if year % 4 == 0 else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[: month - 1]:
+        days += of_month
+    _calendar_s = days * 86_400 + hours * 3_600 + minutes * 60 + seconds - _now_us // 1_000_000
 
 
 def advance_ms(ms):
@@ -45,7 +56,7 @@ def gmtime(seconds):
 
 
 def time():
-    return _now_us // 1_000_000
+    return _calendar_s + _now_us // 1_000_000
 
 
 def time_ns():

@@ -26,7 +26,7 @@ class Pile:
     def __init__(self):
         self.clock = Clock(0)
         self.readings = Readings()
-        self.readings.register_mwh = 0
+        self.register_mwh = 0
         self.controller = Controller(
             "PILE-1", KEY, SimStore("flash"), self.clock, [(self.readings, Limits())], "test"
         )
@@ -39,11 +39,12 @@ class Pile:
         connector = self.controller.connectors[0]
         readings = self.readings
         if connector.commanded:
-            readings.register_mwh += CYCLE_MWH
-        readings.power_mw = 7_200_000 if connector.commanded else 0
-        readings.relay_closed = connector.commanded
+            self.register_mwh += CYCLE_MWH
+        readings.register_mwh.take(self.register_mwh, now_ms)
+        readings.power_mw.take(7_200_000 if connector.commanded else 0, now_ms)
+        readings.relay_closed.take(connector.commanded, now_ms)
         self.controller.step(now_ms)
-        self.controller.record(now_ms)
+        self.controller.work(now_ms)
 
     def drain(self):
         """What the link does: takes every message, and has the settlement acknowledged."""

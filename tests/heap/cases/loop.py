@@ -12,7 +12,7 @@ from pile.controller import Controller
 from pile.readings import Readings
 from pile.safety import Limits
 from pile_protocol import messages, seal, topics
-from shell import Shell, read
+from shell import Shell, describe, read
 
 STEPS = 10_000
 KEY = bytes(range(32))
@@ -106,7 +106,8 @@ def main():
     shell = Shell(controller, equipment, Watchdog())
     clock.tell(AT, CLOUD)
     connector = controller.connectors[0]
-    read(connector.readings, equipment[0])
+    describe(connector.readings, equipment[0].meter)
+    read(connector.readings, equipment[0], clock.now_ms)
     shell.cycle()
     now_ms = clock.now_ms
     report = {}
@@ -114,24 +115,24 @@ def main():
     def step():
         controller.step(now_ms)
 
-    def record():
-        controller.record(now_ms)
+    def work():
+        controller.work(now_ms)
 
     def nothing():
         pass
 
     report["nothing"] = allocated(nothing)
     report["idle step"] = allocated(step)
-    report["idle record"] = allocated(record)
+    report["idle work"] = allocated(work)
     report["idle cycle"] = allocated(shell.cycle)
     report["idle cycle cost"] = cost_us(shell.cycle)
     controller.receive(topics.ORDER, seal.seal(messages.encode(order()), KEY))
-    while connector.session is None or connector.session.phase != "Charging":
+    while connector.status() != "Charging":
         shell.cycle()
         time.sleep_ms(10)
     now_ms = clock.now_ms
     report["charging step"] = allocated(step)
-    report["charging record"] = allocated(record)
+    report["charging work"] = allocated(work)
     report["charging cycle cost"] = cost_us(shell.cycle)
     report["switch cost"] = asyncio.run(switch_us())
     equipment[0].relay.set(False)

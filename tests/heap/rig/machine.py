@@ -6,7 +6,8 @@ Unlike the fake of tests/drivers it runs on the real clock, and nothing of it is
 import sys
 import time
 
-_RELAY, _ALWAYS_LOW = 26, (25, 33, 13)  # boards/esp32-devkitc; plug in, stop and residual contact closed
+_RELAY, _FEEDBACK = 26, 27  # boards/esp32-devkitc
+_ALWAYS_LOW = (25, 33, 13)  # a vehicle is plugged in, emergency stop and residual contact are closed
 _PULSE_MS = 500  # of 7.2 kW at 1,000 imp/kWh
 
 _levels = {}
@@ -26,7 +27,7 @@ class Pin:
             return None
         if self.number in _ALWAYS_LOW:
             return 0
-        return 1 - _levels[_RELAY]  # the feedback contact, to ground
+        return 1 - _levels[_RELAY] if self.number == _FEEDBACK else 1
 
 
 class Counter:
@@ -52,7 +53,7 @@ class ADC:
         pass
 
     def read_uv(self):
-        return 1_650_000
+        return 1_278_000  # 30 degrees
 
 
 class Timer:
@@ -85,3 +86,6 @@ def reset_cause():
 class RTC:
     def datetime(self, value):
         pass
+
+    def memory(self, data=b""):
+        return b""

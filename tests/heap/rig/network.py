@@ -24,3 +24,6 @@ class WLAN:
 
     def ifconfig(self):
         return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
+
+    def status(self, what=None):
+        return -60

@@ -53,23 +53,25 @@ def main():
     _, image, rig, what = sys.argv[:4]
     del sys.path[:]
     sys.path.extend((rig, ".frozen"))
-    import machine  # noqa: F401 - a chip's own modules are not in its heap
+    import esp32  # noqa: F401 - a chip's own modules are not in its heap
+    import machine  # noqa: F401
     import measure
     import network  # noqa: F401
 
     in_heap_bytes = _mount(image)
     _tell("base")
     print("# image", in_heap_bytes)
+    in_folder = not image.endswith(".romfs")
     if what == "import":
         for name in sys.argv[4:]:
             __import__(name)
             _tell(name)
         return
     measure.watching = "watch" in sys.argv
-    import app
     import boot  # noqa: F401
 
-    app.main()
+    with open((image if in_folder else "/rom") + "/main.py") as file:
+        exec(file.read(), {"__name__": "__main__"})
 
 
 main()

@@ -6,7 +6,7 @@ import vfs
 from cloud import NONCE, Order, seal_message
 from flash import Device
 from story import used_flash
-from world import DEVICE_ID, KEY, MOUNT, Pile, World
+from world import DEVICE_ID, KEY, MOUNT, PULSES, Pile, World
 
 from pile_protocol import seal, topics
 
@@ -20,11 +20,11 @@ class Bench:
 
     _last = None
 
-    def __init__(self, connectors=1, remembers=False):
+    def __init__(self, connectors=1, kind=PULSES):
         if Bench._last is not None:
             Bench._last.pile.end()
         Bench._last = self
-        self.world = World(connectors, remembers)
+        self.world = World(connectors, kind)
         self.world.durable_order = lambda number: None
         self.world.violated = lambda text: None  # story.py is for promises; a check asks for what it is about
         self.flash = used_flash(1)
@@ -62,8 +62,10 @@ class Bench:
     # -- messages -------------------------------------------------------------------------------------------
 
     def tell_time(self):
+        """The cloud's answer to a greeting, and a cycle in which an order that goes on becomes durable."""
         self.controller.hello(NONCE)
         self.receive(topics.TIME, kind="time", nonce=NONCE, at=self.world.at())
+        self.cycle()
 
     def receive(self, name, **message):
         self.pile.receive(name, seal_message(device_id=DEVICE_ID, **message))
@@ -150,7 +152,7 @@ class Bench:
                 said.append((item[1]["order_id"], item[1]["state"], item[1]["reason"]))
 
     def status(self):
-        return self.controller.status(0, 0, 0)
+        return self.controller.status({})
 
     def works(self, order_id):
         """Whether a new order runs and is settled."""

@@ -3,7 +3,7 @@ nothing that did not flow and nothing twice, and works again."""
 
 from bench import Bench
 
-from pile.records import framed
+from pile.checksum import framed
 
 
 def _corrupt(data):

@@ -100,16 +100,16 @@ def _watch_checkpoints(bench):
     """Counts the writes after the relay opened; one that says how the order ended must not come before."""
     plant = bench.world.wires[0].plant
     journal = bench.controller.journal
-    write = journal.checkpoint
+    write = journal.keep_reading
     after_opening = []
 
     def checkpoint(*arguments):
-        assert arguments[-1] is None or not plant.coil, "written before the relay opened"
+        assert arguments[4] is None or not plant.coil, "written before the relay opened"
         if not plant.coil:
             after_opening.append(arguments)
         write(*arguments)
 
-    journal.checkpoint = checkpoint
+    journal.keep_reading = checkpoint
     return after_opening
 
 
@@ -125,7 +125,7 @@ def check_a_relay_never_waits_for_flash_to_open():
         elif end == "unplug":
             bench.world.wires[0].plant.plugged = False
         elif end == "fault":
-            bench.controller.connectors[0].latch.fault = "GroundFailure"
+            bench.controller.connectors[0].latch.code = "GroundFailure"
         bench.seconds(10)
         assert after_opening and bench.controller.outbox.depth == 1, end
 

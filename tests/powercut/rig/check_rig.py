@@ -5,8 +5,9 @@ import os
 from story import PLOTS, Cut, tell, used_flash
 
 from drivers.files import FileStore
-from pile.controller import Controller
+from pile import recovery
 from pile.journal import Journal
+from pile.mailbox import Mailbox
 from pile.outbox import Outbox
 
 
@@ -54,16 +55,16 @@ def check_a_relay_that_closes_for_an_order_not_yet_durable():
 
 
 def check_a_settlement_told_before_it_is_durable():
-    kept = Controller._tell
+    kept = Mailbox.order_status
 
-    def tell_early(self, connector, state, reason, at):
-        kept(self, connector, "Settled" if state == "Finishing" else state, reason, at)
+    def tell_early(self, order_id, connector, state, reason, at):
+        kept(self, order_id, connector, "Settled" if state == "Finishing" else state, reason, at)
 
-    Controller._tell = tell_early
+    Mailbox.order_status = tell_early
     try:
         assert _found("before that was durable")
     finally:
-        Controller._tell = kept
+        Mailbox.order_status = kept
 
 
 def check_a_pile_that_forgets_that_it_settled():
@@ -83,24 +84,24 @@ def check_a_pile_that_forgets_that_it_settled():
 
 def check_checkpoints_too_far_apart():
     """Every ten seconds instead of every second."""
-    kept = Journal.checkpoint
+    kept = Journal.keep_reading
 
-    def checkpoint(self, connector, order_id, at, register_mwh, stop_reason=None):
+    def keep_reading(self, connector, order_id, at, register_mwh, stop_reason=None, recoveries=0):
         if stop_reason or at % 10 == 0:
-            kept(self, connector, order_id, at, register_mwh, stop_reason)
+            kept(self, connector, order_id, at, register_mwh, stop_reason, recoveries)
 
-    Journal.checkpoint = checkpoint
+    Journal.keep_reading = keep_reading
     try:
         assert _found("lost")
     finally:
-        Journal.checkpoint = kept
+        Journal.keep_reading = kept
 
 
 def check_a_meter_read_too_high():
     """A reading that the meter never gave is billed."""
-    kept = Journal.register_mwh
-    Journal.register_mwh = lambda self, connector: kept(self, connector) + 2_000
+    kept = recovery.register_mwh
+    recovery.register_mwh = lambda store, connector: kept(store, connector) + 2_000
     try:
         assert _found("more")
     finally:
-        Journal.register_mwh = kept
+        recovery.register_mwh = kept

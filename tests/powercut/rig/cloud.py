@@ -12,9 +12,11 @@ NONCE = "00112233445566ff"
 CLOCK_MS = 300  # from the greeting to the answer
 ACK_MS = 300
 STOP_AGAIN_MS = 2_000
+TOO_SOON_MS = 300
 EXPIRES_S = 280
 # The price changes in the middle of the first order, and again while it is dark after a cut.
 STEP_S = (-100, 6, 25, 60)
+PRICES = (500_000, 900_000, 700_000, 300_000)
 
 
 class Order:
@@ -40,9 +42,7 @@ class Order:
             "currency": "CNY",
             "minor_digits": 2,
             "session_fee_minor": 50,
-            "steps": [
-                [BASE_AT + s, 900_000 - i % 4 * 200_000, 400_000, "flat"] for i, s in enumerate(step_s)
-            ],
+            "steps": [[BASE_AT + s, PRICES[i % 4], 400_000, "flat"] for i, s in enumerate(step_s)],
             "until_at": BASE_AT + 2 * 86_400,
         }
         self._expires_at = None
@@ -64,6 +64,11 @@ class Order:
             and (self.after is None or self.after.over)
             and now_ms >= self.delay_ms
         )
+
+    def send_again(self, after_ms):
+        self.state = None
+        self.delay_ms = after_ms
+        self._sent_this_time = False
 
     def expired(self, at):
         """Nobody answered in time: it is not sent again, and the pile could not accept it any more."""
@@ -128,7 +133,7 @@ class Cloud:
             order.connected()
 
     def finished(self, controller):
-        busy = [connector for connector in controller.connectors if connector.session is not None]
+        busy = [connector for connector in controller.connectors if connector.order is not None]
         return not busy and not controller.outbox.depth and all([order.over for order in self.plan])
 
     def cycle(self, pile):
@@ -170,7 +175,12 @@ class Cloud:
                         self._rejected(order, controller, message["reason"])
 
     def _rejected(self, order, controller, reason):
-        """Only an id that was used up by a cut may be refused; it may have a settlement that still waits."""
+        """Only an id that was used up by a cut may be refused; it may have a settlement that still waits. One
+        that came too soon is sent again.
+        """
+        if reason == "TooSoon":
+            order.send_again(self._world.now_ms + TOO_SOON_MS)
+            return
         if reason != "UsedOrder":
             self._world.violated("order %s was refused: %s" % (order.order_id, reason))
         order.over = not controller.outbox.depth

@@ -41,7 +41,7 @@ def checkpoints(flash, hours):
     vfs.mount(vfs.VfsLfs2(Device(flash)), MOUNT)
     journal = Journal(FileStore(MOUNT + "/flash"))
     for i in range(hours * 3_600):
-        journal.checkpoint(1, "20250615-0001-A", BASE_AT + i, i * 1_944)
+        journal.keep_reading(1, "20250615-0001-A", BASE_AT + i, i * 1_944)
 
 
 def main(how, hours):

@@ -11,11 +11,12 @@ import shell
 from drivers.equipment import Equipment
 from drivers.files import FileStore
 from drivers.sim.plant import Plant
-from pile.clock import NTP, Clock
+from pile import recovery
+from pile.clock import CALENDAR, Clock
 from pile.controller import Controller
 from pile.readings import Readings
 from pile.safety import Limits
-from shell import Shell, read
+from shell import Shell, describe, read
 
 BASE_AT = 1_750_000_000  # Unix seconds at now_ms 0
 CYCLE_MS = 100
@@ -27,6 +28,7 @@ KEY = bytes(range(32))
 MOUNT = "/powercut"
 REMEMBERED_MWH = 123_456_789_000  # on a meter with a memory, before the first order
 REPLUG_MS = 3_000  # after the power is back
+LIMITS = {"pause_ms": 200}  # the rig's orders follow fast after each other
 METER_READY_MS = 200  # a meter with a memory is read over a bus, which takes a while after boot
 
 
@@ -49,14 +51,38 @@ class Wire:
             steps[index] = steps.get(index, 0) + delta_mwh
 
 
+class Kind:
+    """What a meter is like. step_mwh 0: it counts pulses. remembers: it keeps its register without power."""
+
+    def __init__(self, remembers, refresh_ms=0, interval_ms=CYCLE_MS, step_mwh=0):
+        self.remembers = remembers
+        self.refresh_ms = refresh_ms
+        self.interval_ms = interval_ms
+        self.step_mwh = step_mwh or PULSE_MWH
+
+    @property
+    def hides_mwh(self):
+        """How much of what has flowed it may not show yet."""
+        if self.interval_ms == CYCLE_MS:
+            return self.step_mwh
+        return self.step_mwh + POWER_W * (self.refresh_ms + self.interval_ms) // 3_600
+
+
+PULSES = Kind(False)
+MEMORY = Kind(True)
+BUS = Kind(True, 500, 1_000, 1_000)  # an SDM with one more meter on its bus
+COARSE = Kind(True, 1_000, 4_000, 3_907)  # past 32,768 kWh, and with seven more
+SAMPLED = Kind(False, 0, 2_000, 1)  # an HLW8012
+
+
 class World:
-    """remembers: the meters keep their registers without power. `durable_order(number)` tells what the
-    flash holds for a connector at this moment: see story.py.
+    """kind: of its meters. `durable_order(number)` tells what the flash holds for a connector at this moment:
+    see story.py.
     """
 
-    def __init__(self, connectors=1, remembers=False):
+    def __init__(self, connectors=1, kind=PULSES):
         self.now_ms = 0
-        self.remembers = remembers
+        self.kind = kind
         self.wires = [Wire() for _ in range(connectors)]
         self.violations = []
         self.durable_order = None
@@ -88,11 +114,16 @@ class World:
         """What stands in for time.ticks_ms."""
         return self.now_ms
 
+    def ticks_diff(self, end_ms, begin_ms):
+        return end_ms - begin_ms
+
     def violated(self, text):
         self.violations.append(text)
 
 
 class _Relay:
+    has_feedback = True
+
     def __init__(self, world, index):
         self._world = world
         self._index = index
@@ -112,47 +143,65 @@ class _Relay:
 
 
 class _Meter:
-    """Counts pulses; one that forgets begins at 0 with each boot."""
+    """One that forgets begins at 0 with each boot. One with a memory is read over a bus, which takes a while
+    after boot.
+    """
+
+    measures_current = False
+    current_interval_ms = 0
 
     def __init__(self, world, plant):
+        kind = world.kind
+        self.refresh_ms = kind.refresh_ms
+        self.interval_ms = kind.interval_ms
+        self.settle_ms = 0
+        self.remembers = kind.remembers
+        self.register_mwh = None
+        self.sampled_ms = None
         self._world = world
         self._plant = plant
-        self._base_mwh = REMEMBERED_MWH if world.remembers else 0
-        self._from_mwh = 0 if world.remembers else plant.delivered_mwh
-        self._ready_ms = world.now_ms + (METER_READY_MS if world.remembers else 0)
+        self._base_mwh = REMEMBERED_MWH if kind.remembers else 0
+        self._from_mwh = 0 if kind.remembers else plant.delivered_mwh
+        self._ready_ms = world.now_ms + (METER_READY_MS if kind.remembers else 0)
+        self._renewed_ms = None
+        self._renewed_mwh = 0
 
-    def register_mwh(self):
-        if self._world.now_ms < self._ready_ms:
-            return None
-        pulses = (self._plant.delivered_mwh - self._from_mwh) * IMP_PER_KWH // 1_000_000
-        return self._base_mwh + pulses * 1_000_000 // IMP_PER_KWH
+    def poll(self):
+        now_ms = self._world.now_ms
+        if self._renewed_ms is None or now_ms - self._renewed_ms >= self.refresh_ms:
+            self._renewed_ms = now_ms
+            self._renewed_mwh = self._plant.delivered_mwh - self._from_mwh
+        if now_ms < self._ready_ms:
+            return False
+        if self.sampled_ms is None or now_ms - self.sampled_ms >= self.interval_ms:
+            self.sampled_ms = now_ms
+            self.register_mwh = self._base_mwh + self._in_steps(self._renewed_mwh)
+        return True
+
+    def _in_steps(self, mwh):
+        step_mwh = self._world.kind.step_mwh
+        if step_mwh == PULSE_MWH:
+            return mwh * IMP_PER_KWH // 1_000_000 * 1_000_000 // IMP_PER_KWH
+        return mwh - mwh % step_mwh
+
+    def step_mwh(self):
+        return self._world.kind.step_mwh
 
     def power_mw(self):
         return self._plant.power_mw()
 
-    def current_ma(self):
-        return self._plant.power_mw() // 230
-
     def restore(self, register_mwh):
-        if not self._world.remembers:
+        if not self.remembers:
             self._base_mwh = register_mwh
+            self.sampled_ms = None
 
 
-class _Inputs:
+class _Plug:
     def __init__(self, plant):
         self._plant = plant
 
-    def plugged(self):
+    def read(self):
         return self._plant.plugged
-
-    def estop(self):
-        return False
-
-    def ground_fault(self):
-        return False
-
-    def temperature_c(self):
-        return 25
 
 
 class Pile:
@@ -174,29 +223,41 @@ class Pile:
         vfs.mount(vfs.VfsLfs2(self.device), MOUNT)
         world = self.world
         equipment = [
-            Equipment(_Relay(world, i), _Meter(world, wire.plant), _Inputs(wire.plant))
+            Equipment(_Relay(world, i), _Meter(world, wire.plant), _Plug(wire.plant), limits=LIMITS)
             for i, wire in enumerate(world.wires)
         ]
         parts = [(Readings(), Limits(**one.limits)) for one in equipment]
         clock = Clock(world.now_ms)
         if self._rtc:
-            clock.tell(world.at(), NTP)
-        controller = Controller(DEVICE_ID, KEY, FileStore(MOUNT + "/flash"), clock, parts, "rig")
+            clock.tell(world.at(), CALENDAR)
+        store = FileStore(MOUNT + "/flash")
+        controller = Controller(DEVICE_ID, KEY, store, clock, parts, "rig")
+        recovery.take_up(controller, store, KEY)
         for connector, one in zip(controller.connectors, equipment):
-            one.meter.restore(controller.journal.register_mwh(connector.number))
-            read(connector.readings, one)
+            describe(connector.readings, one.meter)
+            one.meter.restore(recovery.register_mwh(store, connector.number))
+            read(connector.readings, one, clock.now_ms)
         self.controller = controller
         self._cycle = Shell(controller, equipment, None).cycle
 
     def cycle(self):
         """A tenth of a second. Raises PowerCut."""
         self.world.pass_ms(CYCLE_MS)
-        self._cycle()
+        self._cycle_on()
 
     def receive(self, name, data):
-        """A message arrives, and the control cycle runs at once, as the link has it. Raises PowerCut."""
+        """A message arrives, and control cycles follow at once. Raises PowerCut."""
         self.controller.receive(name, data)
-        self._cycle()
+        self._cycle_on()
+
+    def receive_only(self, name, data):
+        """A message arrives and acts, and the power fails before the next control cycle. Raises PowerCut."""
+        self.controller.receive(name, data)
+        self.controller.work(self.controller.clock.now_ms)
+
+    def _cycle_on(self):
+        while self._cycle():
+            pass
 
     def end(self):
         """The power is off."""

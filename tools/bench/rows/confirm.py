@@ -82,7 +82,7 @@ def _free(system: System, device_id: str) -> str:
     deadline = time.monotonic() + ORDER_TIMEOUT_S
     while time.monotonic() < deadline:
         view = system.phone.get(f"/api/piles/{device_id}").json()
-        if view["online"] and not view["connectors"][0]["busy"]:
+        if view["online"] and view["clock_set"] and not view["connectors"][0]["busy"]:
             return view["rate_id"]
         time.sleep(0.02)
     raise ProcessError(f"{device_id} is not free")

@@ -15,6 +15,7 @@ from tools.bench import device_run, machine, testbed
 from tools.bench.figures import Figure
 from tools.bench.rows.meters import meter
 from tools.harness.processes import ProcessError
+from tools.harness.system import SIMULATED_POWER_W
 
 TITLE = "Disk and flash"
 PILES = 20
@@ -47,7 +48,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         orders = testbed.charging_orders(store, names, count)
         acks = _Acks()
         meter_sampling.BURST = SAMPLES_AN_HOUR  # an hour's values come at once here
-        cloud = Cloud(Settings(data=data), acks)  # type: ignore[arg-type]
+        cloud = Cloud(Settings(data=data, connector_power_w=SIMULATED_POWER_W), acks)  # type: ignore[arg-type]
         cloud.writer.start()
         for order in orders:
             sealed = chains[order["device_id"]].settled(order)

@@ -27,6 +27,7 @@ from pile_protocol import topics
 from tools.bench import testbed
 from tools.bench.figures import Figure
 from tools.harness.chain import Chain
+from tools.harness.system import SIMULATED_POWER_W
 
 TITLE = "Growth"
 SIZES = (1_000, 100_000, 1_000_000)
@@ -71,7 +72,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         with testbed.database(folder) as store:
             first = testbed.register(store, names)[0]
             _fill(store, names, size)
-        cloud = Cloud(Settings(data=folder), _Connected())  # type: ignore[arg-type]
+        cloud = Cloud(Settings(data=folder, connector_power_w=SIMULATED_POWER_W), _Connected())  # type: ignore[arg-type]
         cloud.writer.start()
         cloud.jobs.start()  # as in a cloud that serves
         _come_online(cloud, names)

@@ -113,6 +113,15 @@ def remove_twins(line: Line, names: list[str]) -> None:
         print(f"  removed {name}: it would be run in place of its compiled twin")
 
 
+def remove_former(line: Line, board: Path, files: dict[str, bytes]) -> None:
+    """Removes the modules that earlier releases, or a mip install, had as files of their own."""
+    sources = list(image.sources(board / "manifest.py"))
+    names = [name for source in sources for name in (source, source.removesuffix(".py") + ".mpy")]
+    present = line.hashes([name for name in names if name not in files])
+    for name in [name for name, digest in present.items() if digest is not None]:
+        line.remove(name)
+
+
 def refuse_hidden(line: Line, names: list[str]) -> None:
     """Raises DeployError where a folder on the board has a module's name: it would be imported instead."""
     present = {folder: line.listdir(folder or ".") for folder in {name.rpartition("/")[0] for name in names}}
@@ -142,6 +151,7 @@ def deploy(board: Path, port: str, restart: bool = True, quiet_s: float = QUIET_
         print(f"{board.name} on {port}: MicroPython {'.'.join(map(str, about.version))}, {about.machine}")
         files = image.build(board)
         copied = copy(line, files)
+        remove_former(line, board, files)
         print(f"  {copied} of {len(files)} files copied, all compared")
         if not restart:
             return

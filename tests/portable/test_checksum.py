@@ -1,6 +1,6 @@
 """The checksum around a record: what is damaged reads as nothing."""
 
-from pile.records import framed, unframed
+from pile.checksum import framed, unframed
 
 
 def test_a_record_comes_back():

@@ -1,4 +1,4 @@
-"""The checksum around every record in flash: its content, a newline, the CRC-32 of the content in hex."""
+"""The checksum around every file in flash: its content, a newline, the CRC-32 of the content in hex."""
 
 import binascii
 
@@ -11,6 +11,6 @@ def framed(content):
 
 
 def unframed(data):
-    """The content of framed bytes, or None where the checksum does not fit."""
+    """The content of framed bytes, or None if the checksum does not fit."""
     content = data[:-TRAILER_BYTES]
     return content if len(data) >= TRAILER_BYTES and framed(content) == data else None

@@ -1,0 +1,104 @@
+"""One order on one connector, from its acceptance to its settlement: its session, and what flash has of
+it.
+"""
+
+from . import session as phases
+from .session import Session
+
+CHECKPOINT_MS = 1_000
+RECOVERIES_MAX = 5  # a contactor whose inrush resets the chip would close for ever
+
+
+class OpenOrder:
+    """is_durable: flash has what must be there before the relay closes. recoveries: how often the order went
+    on after a power cut.
+    """
+
+    def __init__(self, number, order, session, recoveries=0):
+        self.number = number  # of the connector
+        self.order = order
+        self.session = session
+        self.order_id = session.order_id
+        self.recoveries = recoveries
+        self.is_durable = True
+        self._checkpoint_ms = None  # when the newest reading became durable, or was found unchanged
+        self._checkpoint_mwh = None
+        self._steps_kept = len(session.metering.boundaries)  # in flash; the first is in the order
+
+    @classmethod
+    def recover(cls, number, order, kept, now_ms, limits):
+        """The order that a power cut interrupted. kept: recovery.KeptOrder."""
+        session = Session(order, kept.started_at, kept.start_register_mwh, now_ms, limits)
+        session.recover(kept, order["expires_at"], now_ms)
+        if kept.recoveries >= RECOVERIES_MAX and session.stop_reason is None:
+            session.stop_reason = "PowerQuality"
+        return cls(number, order, session, kept.recoveries)
+
+    @property
+    def wants_closed(self):
+        return self.is_durable and self.session.wants_closed
+
+    def step(self, now_ms, readings, fault, clock, opened_ms):
+        """As Session.step. An order that goes on after a power cut waits until that is durable."""
+        session = self.session
+        recovering = session.phase == phases.RECOVERING
+        # UTC is asked for only where it is used: it does not fit a small int of 31 bits, so it takes heap.
+        changed = session.step(now_ms, readings, fault, clock.at() if recovering else None, opened_ms)
+        if recovering and session.wants_closed:
+            self.recoveries += 1
+            self.is_durable = False
+        return changed
+
+    # -- flash: each of these may raise OSError --------------------------------------------------------------
+
+    def keep_change(self, journal, now_ms):
+        """Makes durable what a step changed: a price step, a recovery, a stop."""
+        boundaries = self.session.metering.boundaries
+        if len(boundaries) > self._steps_kept:
+            journal.keep_steps(self.number, boundaries)
+            self._steps_kept = len(boundaries)
+        if self.session.phase == phases.FINISHING or not self.is_durable:
+            self._keep_reading(journal, self.session.at(now_ms), now_ms)
+            self.is_durable = True
+
+    def keep_reading(self, journal, now_ms):
+        """Makes the newest reading durable once in CHECKPOINT_MS, if it has moved. Returns whether it was
+        due.
+        """
+        if self._checkpoint_ms is not None and now_ms - self._checkpoint_ms < CHECKPOINT_MS:
+            return False
+        if self._checkpoint_ms is None or self.session.metering.register_mwh != self._checkpoint_mwh:
+            self._keep_reading(journal, self.session.at(now_ms), now_ms)
+        self._checkpoint_ms = now_ms
+        return True
+
+    def keep_last_reading(self, journal, now_ms):
+        """Before the settlement: a meter that forgets must not go on from an earlier reading after a
+        restart.
+        """
+        if self.session.metering.register_mwh != self._checkpoint_mwh:
+            self._keep_reading(journal, self.session.ended_at, now_ms)
+
+    def _keep_reading(self, journal, at, now_ms):
+        register_mwh = self.session.metering.register_mwh
+        journal.keep_reading(
+            self.number, self.order_id, at, register_mwh, self.session.stop_reason, self.recoveries
+        )
+        self._checkpoint_ms = now_ms
+        self._checkpoint_mwh = register_mwh
+
+    # -- messages --------------------------------------------------------------------------------------------
+
+    def meter_message(self, power_mw, now_ms):
+        metering = self.session.metering
+        return {
+            "order_id": self.order_id,
+            "connector": self.number,
+            "at": metering.at(now_ms),
+            "register_mwh": metering.register_mwh,
+            "energy_mwh": metering.energy_mwh,
+            "power_mw": power_mw,
+            "cost_minor": metering.cost_minor(),
+            "elapsed_s": metering.elapsed_s(now_ms),
+            "remaining": metering.remaining(now_ms),
+        }

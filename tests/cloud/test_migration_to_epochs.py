@@ -1,0 +1,137 @@
+"""A database of the version before is brought up to date, with what it knows of its settlements."""
+
+import json
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+from cloud_stub.db import engine
+from cloud_stub.db.engine import Store
+from cloud_stub.db.tables import metadata
+from tests.cloud.fakes import FakePile
+from tests.servers import postgres_or_skip
+from tools.harness.postgres import Postgres
+
+KEY = bytes(32)
+ORDER = {
+    "connector": 1,
+    "order_id": "order",
+    "issued_at": 1_800_000_000,
+    "limits": {"duration_s": 60},
+    "rate": {
+        "rate_id": "r",
+        "currency": "CNY",
+        "minor_digits": 2,
+        "session_fee_minor": 0,
+        "until_at": 1_900_000_000,
+        "steps": [[1_799_999_999, 800_000, 400_000, "flat"]],
+    },
+}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
+    if request.param == "sqlite":
+        made = Store(f"sqlite:///{tmp_path / 'cloud.db'}")
+        yield made
+        made.close()
+        return
+    with postgres_or_skip(Postgres) as server:
+        made = Store(server.url(server.new_database()))
+        yield made
+        made.close()
+
+
+def migrate(store: Store, to: str, down: bool = False) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(engine._MIGRATIONS))
+    with store.writing.begin() as conn:
+        config.attributes["connection"] = conn
+        (command.downgrade if down else command.upgrade)(config, to)
+
+
+def put(store: Store, pile: FakePile, sealed: bytes, in_chain: bool, flags: list[str]) -> None:
+    said = json.loads(sealed)
+    values = {
+        "device_id": pile.device_id,
+        "order_id": said["order_id"],
+        "seq": said["seq"],
+        "mac": said["mac"],
+        "chain_seq": said["seq"] if in_chain else None,
+        "payload": sealed.decode(),
+        "energy_mwh": 0,
+        "total_minor": 0,
+        "currency": "CNY",
+        "flagged": bool(flags),
+        "flags_json": json.dumps(flags, separators=(",", ":")),
+        "received_at": 1,
+        "ended_at": 1,
+    }
+    names = ", ".join(values)
+    with store.writing.begin() as conn:
+        conn.execute(text(f"INSERT INTO settlements ({names}) VALUES (:{', :'.join(values)})"), values)
+
+
+def rows(store: Store) -> list[tuple[Any, ...]]:
+    columns = "epoch, chain_seq, connector, start_register_mwh, end_register_mwh, flagged, flags_json"
+    with store.reading.connect() as conn:
+        return [
+            (*row[:5], bool(row[5]), json.loads(row[6]))
+            for row in conn.execute(text(f"SELECT {columns} FROM settlements ORDER BY id"))
+        ]
+
+
+def test_a_board_that_was_replaced_before_gets_its_chain(store: Store):
+    migrate(store, "0005")
+    pile = FakePile("PILE-1", KEY, lambda *_: None)
+    with store.writing.begin() as conn:
+        conn.execute(
+            text(
+                "INSERT INTO piles (device_id, name, key_hex, connectors, created_at, online)"
+                " VALUES ('PILE-1', '', '', 1, 1, false)"
+            )
+        )
+    for _ in range(2):
+        put(store, pile, pile.sealed(pile.settlement(ORDER, 1000)), True, [])
+    pile.seq, pile.last_mac = 0, None
+    pile.registers_mwh.clear()
+    later = ORDER | {"order_id": "another"}
+    put(store, pile, pile.sealed(pile.settlement(later, 1000)), False, ["SeqReused"])
+    put(store, pile, pile.sealed(pile.settlement(later, 1000)), False, ["SeqReused", "TotalMismatch"])
+    # Past the end of the first chain there was a free number again.
+    put(store, pile, pile.sealed(pile.settlement(later, 1000)), True, ["ChainBroken"])
+    put(store, pile, pile.sealed(pile.settlement(later, 1000, connector="one")), True, ["Malformed"])
+    migrate(store, "head")
+    assert rows(store) == [
+        (1, 1, 1, 1000, 2000, False, []),
+        (1, 2, 1, 2000, 3000, False, []),
+        (2, 1, 1, 1000, 2000, False, []),
+        (2, 2, 1, 2000, 3000, True, ["TotalMismatch"]),
+        (2, 3, 1, 3000, 4000, False, []),
+        (2, 4, None, None, None, True, ["Malformed"]),
+    ]
+    with store.reading.connect() as conn:
+        assert conn.execute(text("SELECT epoch, empty_hello_at FROM piles")).one() == (2, None)
+
+
+def test_the_newest_step_keeps_every_index_and_its_condition(store: Store):
+    """SQLite changes a constraint by making the table anew, with the indices that it is told of."""
+    store.migrate()
+    if not store.is_sqlite:
+        return
+    wanted = {index.name for table in metadata.tables.values() for index in table.indexes}
+    with store.reading.connect() as conn:
+        made = dict(conn.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'index'")).all())
+    assert wanted <= made.keys()
+    partial = [
+        index.name
+        for table in metadata.tables.values()
+        for index in table.indexes
+        if index.dialect_options["sqlite"]["where"] is not None
+    ]
+    assert len(partial) >= 5
+    for name in partial:
+        assert " WHERE " in made[name], name

@@ -1,0 +1,177 @@
+"""What a settlement is held against: every rule flags what breaks it, and no honest settlement."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+from cloud_stub.settlements import chains, rules
+from tests.cloud.conftest import Phone
+from tests.cloud.fakes import FakePile
+from tools import ROOT
+
+KWH = 1_000_000
+
+
+@pytest.fixture
+def honest_power(cloud: Any) -> None:
+    """The default of a cloud. The other tests have a higher one: their piles deliver within seconds."""
+    cloud.settings.connector_power_w = type(cloud.settings).model_fields["connector_power_w"].default
+
+
+def flags(phone: Phone) -> list[str]:
+    return phone.get()["settlement"]["flags"]
+
+
+def ordered(phone: Phone, pile: FakePile, connector: int = 1, **limits: int) -> dict[str, Any]:
+    phone.order(pile.device_id, connector, **limits)
+    pile.order_status(phone.order_id, "Charging", connector=connector)
+    return phone.message(pile)
+
+
+def test_more_energy_than_the_limit_that_the_driver_confirmed(phone: Phone, pile: FakePile):
+    pile.settle(ordered(phone, pile, energy_mwh=KWH), mwh=100 * KWH)
+    assert "EnergyLimitExceeded" in flags(phone)
+
+
+def test_a_longer_charge_than_the_limit_that_the_driver_confirmed(phone: Phone, pile: FakePile):
+    message = ordered(phone, pile, duration_s=60)
+    began = message["issued_at"]
+    pile.settle(message, mwh=0, started_at=began - 9, ended_at=began + 60)
+    assert flags(phone) == []
+    pile.settle(ordered(phone, pile, duration_s=60), started_at=began, ended_at=began + 129)
+    assert "DurationLimitExceeded" in flags(phone)
+
+
+def test_an_end_that_has_not_come_yet(phone: Phone, pile: FakePile):
+    pile.settle(ordered(phone, pile), ended_at=int(time.time()) + 11 * 3600)
+    assert flags(phone) == ["EndInFuture"]
+
+
+@pytest.mark.usefixtures("honest_power")
+def test_more_than_the_connector_can_carry(phone: Phone, pile: FakePile):
+    message = ordered(phone, pile)
+    began = message["issued_at"]
+    pile.settle(message, mwh=999 * KWH, started_at=began, ended_at=began + 1)
+    assert flags(phone) == ["PowerTooHigh"]
+
+
+def test_the_same_registers_twice(phone: Phone, pile: FakePile):
+    same = {"start_register_mwh": 5 * KWH, "end_register_mwh": 7 * KWH}
+    pile.settle(ordered(phone, pile), mwh=2 * KWH, **same)
+    assert flags(phone) == []
+    pile.settle(ordered(phone, pile), mwh=2 * KWH, **same)
+    assert flags(phone) == ["RegisterOverlap"]
+
+
+def test_what_flows_until_the_relay_is_open_may_exceed_a_limit(phone: Phone, pile: FakePile):
+    pile.settle(
+        ordered(phone, pile, energy_mwh=2 * KWH), mwh=2 * KWH + 100_000, stop_reason="EnergyLimitReached"
+    )
+    assert flags(phone) == []
+
+
+def test_energy_worth_far_more_than_the_money_limit(phone: Phone, pile: FakePile):
+    """The total is the limit, so the driver loses nothing; but the pile did not stop."""
+    pile.settle(ordered(phone, pile, cost_minor=300), mwh=15 * KWH, stop_reason="CostLimitReached")
+    assert flags(phone) == ["CostLimitExceeded"]
+
+
+@pytest.mark.parametrize(
+    "limits, lies, found",
+    [
+        ({}, {"stop_reason": "Remote"}, ["StopReasonMismatch"]),  # nobody asked for it
+        ({}, {"stop_reason": "PowerLoss"}, ["StopReasonMismatch"]),
+        ({}, {"stop_reason": "PowerLoss", "recovered": True}, []),
+        ({}, {"stop_reason": "EnergyLimitReached"}, ["StopReasonMismatch"]),
+        ({"energy_mwh": 2 * KWH}, {"stop_reason": "EnergyLimitReached"}, []),
+        ({"energy_mwh": 3 * KWH}, {"stop_reason": "EnergyLimitReached"}, ["StopReasonMismatch"]),
+        ({}, {"stop_reason": "TimeLimitReached"}, ["StopReasonMismatch"]),
+        ({"duration_s": 30}, {"stop_reason": "TimeLimitReached"}, []),
+        ({}, {"stop_reason": "CostLimitReached"}, ["StopReasonMismatch"]),
+        ({"cost_minor": 340}, {"stop_reason": "CostLimitReached"}, []),
+        ({"cost_minor": 900}, {"stop_reason": "CostLimitReached"}, ["StopReasonMismatch"]),
+    ],
+)
+def test_a_stop_reason_is_held_against_what_it_tells_of(
+    phone: Phone, pile: FakePile, limits: dict[str, int], lies: dict[str, Any], found: list[str]
+):
+    pile.settle(ordered(phone, pile, **limits), **lies)
+    assert flags(phone) == found
+
+
+def test_a_stop_that_the_driver_asked_for(phone: Phone, pile: FakePile):
+    message = ordered(phone, pile)
+    phone.stop()
+    pile.settle(message, stop_reason="Remote")
+    assert flags(phone) == []
+
+
+@pytest.mark.parametrize(
+    "register_mwh, after_s, lies, found",
+    [
+        (2 * KWH, 20, {}, []),
+        (0, 20, {}, ["ReportsMismatch"]),  # below the start
+        (3 * KWH, 20, {}, ["ReportsMismatch"]),  # above the end
+        (3 * KWH, 20, {"recovered": True}, []),
+        (2_500_000, 100, {}, ["ReportsMismatch"]),  # after the end
+    ],
+)
+def test_the_last_meter_value_lies_within_the_settlement(
+    phone: Phone, pile: FakePile, register_mwh: int, after_s: int, lies: dict[str, Any], found: list[str]
+):
+    message = ordered(phone, pile)
+    pile.meter(phone.order_id, register_mwh, at=message["issued_at"] + after_s)
+    pile.settle(message, **lies)
+    assert flags(phone) == found
+
+
+def test_an_end_long_after_the_pile_said_that_it_had_stopped(phone: Phone, pile: FakePile):
+    message = ordered(phone, pile)
+    pile.order_status(phone.order_id, "Finishing", "Local")
+    pile.settle(message, mwh=0, ended_at=message["issued_at"] + 69)
+    assert flags(phone) == []
+    message = ordered(phone, pile)
+    pile.order_status(phone.order_id, "Finishing", "Local")
+    pile.settle(message, mwh=0, ended_at=message["issued_at"] + 100)
+    assert "ReportsMismatch" in flags(phone)
+
+
+@pytest.mark.usefixtures("honest_power")
+def test_energy_that_appears_after_the_last_meter_value(phone: Phone, pile: FakePile):
+    message = ordered(phone, pile)
+    began = message["issued_at"]
+    pile.meter(phone.order_id, 2_000, at=began + 28)
+    pile.settle(message, mwh=500_000, started_at=began, ended_at=began + 30)
+    assert flags(phone) == ["PowerTooHigh"]
+
+
+def test_the_table_of_rules_is_the_one_that_is_documented():
+    page = (ROOT / "docs" / "protocol.md").read_text()
+    _, _, rest = page.partition("| flag | held against | flagged when |\n|---|---|---|\n")
+    documented = [line.strip("| ").split(" | ") for line in rest.partition("\n\n")[0].splitlines()]
+    table = [[rule.flag, rule.against, rule.when] for rule in rules.RULES]
+    assert documented == table + [list(each) for each in (*rules.OTHER_FLAGS, *chains.CHAIN_FLAGS)]
+
+
+def test_the_console_has_words_for_every_flag():
+    words = (ROOT / "cloud_stub" / "pages" / "static" / "console-words.js").read_text()
+    _, _, rest = words.partition("const FLAGS = {")
+    worded = set(re.findall(r"^  (\w+):", rest.partition("\n};")[0], re.MULTILINE))
+    flags = {rule.flag for rule in rules.RULES}
+    assert worded == flags | {flag for flag, *_ in (*rules.OTHER_FLAGS, *chains.CHAIN_FLAGS)}
+
+
+@pytest.mark.usefixtures("honest_power")
+def test_a_pile_may_have_a_power_of_its_own(phone: Phone, pile: FakePile, operator: Any):
+    """2.5 kWh in 30 s: 300 kW."""
+    path = "/api/piles/PILE-1/connector-power"
+    for power_w, found in ((None, ["PowerTooHigh"]), (400_000, []), (22_000, ["PowerTooHigh"])):
+        assert operator("PUT", path, {"power_w": power_w}).status_code == 200
+        assert operator("GET", "/api/piles/PILE-1/report").json()["connector_power_w"] == power_w
+        pile.settle(ordered(phone, pile))
+        assert flags(phone) == found
+    for body in ({"power_w": 0}, {"power_w": 10**12}, {}):
+        assert operator("PUT", path, body).status_code == 422
+    assert operator("PUT", "/api/piles/NONE/connector-power", {"power_w": None}).status_code == 404
