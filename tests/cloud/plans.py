@@ -45,7 +45,7 @@ def scanned_by_sqlite(conn: Connection, statement: str, parameters: Any) -> list
 
 def is_scan(step: str, statement: str) -> bool:
     words = step.split()
-    if words[0] != "SCAN" or words[1] not in GROWING:
+    if words[0] != "SCAN" or words[1] not in GROWING or "VIRTUAL" in words:  # a list of parameters is a table
         return False
     if words[-1] in PARTIAL:
         return False
