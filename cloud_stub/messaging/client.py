@@ -1,48 +1,63 @@
-"""A small MQTT 3.1.1 client: one connection at a time, QoS 0 and 1, user name and password, TLS if wanted.
+"""paho on a thread of its owner: one paho client for each connection, driven by paho's external loop.
 
-`run` connects, again and again, and reads; any thread may send: it writes to the socket itself, and what the
-socket does not take is written by `run`. What the broker has not acknowledged when a connection ends is
-forgotten here, so nothing is sent again that has expired meanwhile: its owner decides at the next connection.
+What the broker has not acknowledged when a connection ends is forgotten with its paho client, so nothing is
+sent again that has expired meanwhile: its owner decides at the next connection. poll() is used because paho's
+own loop calls select(), which takes no descriptor beyond 1,023.
 """
 
 import secrets
 import select
 import socket
 import ssl
-import struct
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+import paho.mqtt.client as paho
 import structlog
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 log = structlog.get_logger()
 
 KEEPALIVE_S = 30
-ANSWER_S = 10  # how long a connection may take to be accepted
+CONNECT_S = 10  # for the TCP connection and a TLS handshake
 RECONNECT_MIN_S = 1
 RECONNECT_MAX_S = 10
-READ_BYTES = 1 << 18
-UNSENT_MAX_BYTES = 64 << 20  # a broker that takes nothing for so long is given up, and connected to again
+POLL_MS = 1000
 IN_FLIGHT_MAX = 20_000
-
-_CONNECT, _CONNACK, _PUBLISH, _PUBACK = 0x10, 0x20, 0x30, 0x40
-_SUBSCRIBE, _SUBACK, _UNSUBSCRIBE = 0x82, 0x90, 0xA2
-_PINGREQ, _DISCONNECT = b"\xc0\x00", b"\xe0\x00"
-_REFUSED = 0x80
+_PACKET_IDS = 1 << 16
 _jitter = secrets.SystemRandom()
-_AGAIN = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class MqttError(Exception):
-    """The connection is of no use: refused, ended, or against the protocol."""
+class _Accepted:
+    """A connection that the broker has accepted; number: how many there have been, with this one."""
+
+    def __init__(self, client: paho.Client, number: int):
+        self.client = client
+        self._first_id = number * _PACKET_IDS
+        self._in_flight = 0
+        self._lock = threading.Lock()  # never held while paho is called: paho holds locks around callbacks
+
+    def publish(self, topic: str, payload: bytes, retain: bool) -> int | None:
+        with self._lock:
+            if self._in_flight >= IN_FLIGHT_MAX:
+                return None
+            self._in_flight += 1
+        return self._first_id + self.client.publish(topic, payload, qos=1, retain=retain).mid
+
+    def acknowledged(self, mid: int) -> int:
+        """The id that `publish` gave."""
+        with self._lock:
+            self._in_flight -= 1
+        return self._first_id + mid
 
 
 class Client:
     """The callbacks run on `run`'s thread and must not block. `connections` counts the connections so far.
 
-    on_message(topic, payload, packet id, QoS, retained); the packet id is what `ack` takes.
+    on_message(topic, payload, packet id, QoS, retained); the packet id is what `ack` takes. The ids that
+    `publish` gives and `on_puback` names are unique over all connections.
     """
 
     def __init__(
@@ -57,280 +72,169 @@ class Client:
     ):
         """ca: the certificate authority behind the broker's certificate; given, the connection is TLS."""
         self._address = (host, port)
-        self._hello = _connect(client_id, clean_session, username, password)
+        self._login = (username, password)
+        self._client_id = client_id
+        self._clean_session = clean_session
         self._tls = ssl.create_default_context(cafile=str(ca)) if ca is not None else None
         self.on_connect: Callable[[], None] = lambda: None
         self.on_disconnect: Callable[[str], None] = lambda reason: None
         self.on_message: Callable[[str, bytes, int, int, bool], None] = lambda *_: None
         self.on_puback: Callable[[int], None] = lambda mid: None
         self.connections = 0
-        self._lock = threading.Lock()  # of the socket and of all below
-        self._socket: socket.socket | None = None
-        self._unsent = bytearray()
-        self._broken = ""  # why the connection is to be given up
-        self._last_mid = 0
-        self._in_flight: set[int] = set()
+        self._accepted: _Accepted | None = None  # the connection, while there is one
         self._stopping = threading.Event()
         self._woken, self._wake = socket.socketpair()
+        self._woken.setblocking(False)
         self._wake.setblocking(False)
 
     @property
     def connected(self) -> bool:
-        return self._socket is not None
+        return self._accepted is not None
 
     def run(self) -> None:
         """Stay connected until `stop`."""
         delay_s = RECONNECT_MIN_S
         while not self._stopping.is_set():
             before = self.connections
-            try:
-                self._connect_and_read()
-            except (OSError, MqttError) as error:
-                if self.connections != before:
-                    self._end(str(error))
-                elif delay_s == RECONNECT_MIN_S:  # the first in a row
-                    log.warning("mqtt_connect_failed", reason=str(error))
+            reason = self._one_connection()
             if self.connections != before:
                 delay_s = RECONNECT_MIN_S
+                self.on_disconnect(reason)
+            elif delay_s == RECONNECT_MIN_S:  # the first in a row
+                log.warning("mqtt_connect_failed", reason=reason)
             # Jitter: after an outage of the broker all its clients come back.
             if self._stopping.wait(delay_s * _jitter.uniform(0.5, 1)):
-                break
+                return
             delay_s = min(2 * delay_s, RECONNECT_MAX_S)
-        self._end("stopped")
 
     def stop(self) -> None:
         """Let `run` return; the broker is told."""
         self._stopping.set()
-        self._send(_DISCONNECT)
         self._wake_up()
 
     def subscribe(self, topics: Iterable[tuple[str, int]]) -> None:
         """(topic, QoS) each. A broker that refuses one is logged."""
-        body = b"".join(_text(topic) + bytes((qos,)) for topic, qos in topics)
-        self._send_with_id(_SUBSCRIBE, body)
+        accepted = self._accepted
+        if accepted is not None:
+            accepted.client.subscribe(list(topics))
+            self._wake_up()
 
     def unsubscribe(self, topic: str) -> None:
-        self._send_with_id(_UNSUBSCRIBE, _text(topic))
+        accepted = self._accepted
+        if accepted is not None:
+            accepted.client.unsubscribe(topic)
+            self._wake_up()
 
-    def publish(self, messages: list[tuple[str, bytes, bool]]) -> list[int | None]:
-        """Send (topic, payload, retain) each at QoS 1, in one piece: their packet ids.
+    def publish(self, messages: Iterable[tuple[str, bytes, bool]]) -> list[int | None]:
+        """Send (topic, payload, retain) each at QoS 1: their ids.
 
         None where there is no connection or too many messages are unacknowledged: that one was not sent.
         """
-        mids: list[int | None] = []
-        data = bytearray()
-        with self._lock:
-            for topic, payload, retain in messages:
-                mid = self._new_mid()
-                mids.append(mid)
-                if mid is not None:
-                    name = topic.encode()
-                    body_bytes = 4 + len(name) + len(payload)
-                    data += bytes((_PUBLISH | 2 | retain,)) + _length(body_bytes)
-                    data += struct.pack("!H", len(name)) + name + struct.pack("!H", mid) + payload
-            self._write(bytes(data))
-        return mids
+        accepted = self._accepted
+        if accepted is None:
+            return [None for _ in messages]
+        ids = [accepted.publish(*message) for message in messages]
+        self._wake_up()
+        return ids
 
-    def ack(self, mids: Iterable[int]) -> None:
+    def ack(self, packet_ids: Iterable[int]) -> None:
         """Let the broker forget these messages, of this connection."""
-        self._send(b"".join(struct.pack("!BBH", _PUBACK, 2, mid) for mid in mids))
+        accepted = self._accepted
+        if accepted is not None:
+            for packet_id in packet_ids:
+                accepted.client.ack(packet_id, 1)
+            self._wake_up()
 
-    # -- the connection
+    # -- one connection
 
-    def _connect_and_read(self) -> None:
-        sock = socket.create_connection(self._address, ANSWER_S)
+    def _one_connection(self) -> str:
+        """Connect, and read until the connection ends: why it did, or why there was none."""
+        client = self._new_client()
         try:
-            # Nagle's algorithm meets delayed acknowledgements: 40 ms a hop otherwise.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                sock = self._tls.wrap_socket(sock, server_hostname=self._address[0])
-            decoder = _Decoder()
-            sock.sendall(self._hello)
-            packets = self._await_connack(sock, decoder)
-            sock.setblocking(False)
-            with self._lock:
-                self._socket, self._broken = sock, ""
-                self._unsent.clear()
-                self._in_flight.clear()
-                self.connections += 1
-            self.on_connect()
-            for packet in packets:
-                self._handle(*packet)
-            self._read(sock, decoder)
+            client.connect(*self._address, keepalive=KEEPALIVE_S)
+            return self._loop(client)
+        except OSError as error:
+            return str(error)
         finally:
-            sock.close()
+            self._accepted = None
 
-    def _await_connack(self, sock: socket.socket, decoder: "_Decoder") -> list[tuple[int, bytes]]:
-        """The packets that came after the acceptance. Raises MqttError, OSError."""
-        while True:
-            data = sock.recv(READ_BYTES)
-            if not data:
-                raise MqttError("the broker closed the connection")
-            packets = list(decoder.feed(data))
-            if packets:
-                kind, body = packets[0]
-                if kind != _CONNACK or len(body) != 2 or body[1]:
-                    raise MqttError(f"the broker refuses the connection: {body.hex()}")
-                return packets[1:]
+    def _new_client(self) -> paho.Client:
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            clean_session=self._clean_session,
+            manual_ack=True,
+        )
+        client.username_pw_set(*self._login)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+        client.connect_timeout = CONNECT_S
+        client.max_inflight_messages_set(IN_FLIGHT_MAX)
+        client.max_queued_messages_set(0)
+        client.on_socket_open = _send_at_once
+        client.on_socket_register_write = lambda *_: None  # so that only `run` writes to the socket
+        client.on_connect = self._accept
+        client.on_subscribe = _log_refused
+        client.on_message = self._received
+        client.on_publish = self._acknowledged
+        return client
 
-    def _read(self, sock: socket.socket, decoder: "_Decoder") -> None:
-        """Until the connection ends. Raises MqttError, OSError."""
-        poll = select.poll()  # select() takes no descriptor beyond 1,023
+    def _loop(self, client: paho.Client) -> str:
+        poll = select.poll()
         poll.register(self._woken, select.POLLIN)
-        heard_at = pinged_at = time.monotonic()
-        while not self._stopping.is_set():
-            if self._broken:
-                raise MqttError(self._broken)
-            poll.register(sock, select.POLLIN | (select.POLLOUT if self._unsent else 0))
-            ready = dict(poll.poll(1000))
-            now = time.monotonic()
+        error = MQTTErrorCode.MQTT_ERR_SUCCESS
+        while error == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            sock: Any = client.socket()
+            if sock is None:
+                return "the broker closed the connection"
+            if self._stopping.is_set():
+                client.disconnect()
+                client.loop_write()
+                return "stopped"
+            poll.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+            ready = dict(poll.poll(POLL_MS))
             if self._woken.fileno() in ready:
                 self._woken.recv(4096)
-            if ready.get(sock.fileno(), 0) & select.POLLOUT:
-                with self._lock:
-                    self._write(b"")
-            if ready.get(sock.fileno(), 0) & ~select.POLLOUT:
-                heard_at = now
-                self._receive(sock, decoder)
-            if now - heard_at > KEEPALIVE_S * 3 // 2:
-                raise MqttError("the broker is silent")
-            if now - pinged_at > KEEPALIVE_S // 2:
-                pinged_at = now
-                self._send(_PINGREQ)
+            events = ready.get(sock.fileno(), 0)
+            if events & ~select.POLLOUT:
+                error = client.loop_read()
+                while not error and isinstance(sock, ssl.SSLSocket) and sock.pending():
+                    error = client.loop_read()
+            if not error and client.want_write():
+                error = client.loop_write()
+            if not error:
+                error = client.loop_misc()  # keepalive
+        return paho.error_string(error)
 
-    def _receive(self, sock: socket.socket, decoder: "_Decoder") -> None:
-        while True:
-            try:
-                with self._lock:  # an SSL object is not for two threads
-                    data = sock.recv(READ_BYTES)
-            except _AGAIN:
-                return
-            if not data:
-                raise MqttError("the broker closed the connection")
-            for kind, body in decoder.feed(data):
-                self._handle(kind, body)
-            if not isinstance(sock, ssl.SSLSocket) or not sock.pending():
-                return
-
-    def _handle(self, kind: int, body: bytes) -> None:
-        if kind & 0xF0 == _PUBLISH:
-            qos = kind >> 1 & 3
-            name_end = 2 + (body[0] << 8 | body[1])
-            payload_at, mid = name_end, 0
-            if qos:
-                payload_at += 2
-                mid = body[name_end] << 8 | body[name_end + 1]
-            topic = body[2:name_end].decode("utf-8", "replace")
-            self.on_message(topic, body[payload_at:], mid, qos, bool(kind & 1))
-        elif kind == _PUBACK:
-            mid = body[0] << 8 | body[1]
-            with self._lock:
-                self._in_flight.discard(mid)
-            self.on_puback(mid)
-        elif kind == _SUBACK and _REFUSED in body[2:]:
-            log.warning("mqtt_subscription_refused", answers=body[2:].hex())
-
-    def _end(self, reason: str) -> None:
-        with self._lock:
-            was_connected, self._socket = self._socket is not None, None
-        if was_connected:
-            self.on_disconnect(reason)
-
-    # -- sending
-
-    def _send(self, data: bytes) -> None:
-        with self._lock:
-            self._write(data)
-
-    def _send_with_id(self, kind: int, body: bytes) -> None:
-        with self._lock:
-            mid = self._new_mid()
-            if mid is not None:
-                self._in_flight.discard(mid)  # nobody waits for its answer
-                self._write(bytes((kind,)) + _length(2 + len(body)) + struct.pack("!H", mid) + body)
-
-    def _new_mid(self) -> int | None:
-        if self._socket is None or len(self._in_flight) >= IN_FLIGHT_MAX:
-            return None
-        while True:
-            self._last_mid = self._last_mid % 65_535 + 1
-            if self._last_mid not in self._in_flight:
-                self._in_flight.add(self._last_mid)
-                return self._last_mid
-
-    def _write(self, data: bytes) -> None:
-        """With the lock held: send, or keep for `run` what the socket does not take."""
-        if self._socket is None:
+    def _accept(self, client: paho.Client, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
+        if reason.is_failure:
+            log.error("mqtt_refused", reason=str(reason))
             return
-        if self._unsent:
-            self._unsent += data
-            data = bytes(self._unsent)
-        if not data:
-            return
-        try:
-            sent = self._socket.send(data)
-        except _AGAIN:
-            sent = 0
-        except OSError as error:
-            self._broken = str(error)
-            sent = len(data)
-        self._unsent[:] = data[sent:]
-        if len(self._unsent) > UNSENT_MAX_BYTES:
-            self._broken = "the broker does not take what is sent"
-        if self._unsent or self._broken:
-            self._wake_up()
+        self.connections += 1
+        self._accepted = _Accepted(client, self.connections)
+        self.on_connect()
+
+    def _received(self, _client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
+        self.on_message(message.topic, bytes(message.payload), message.mid, message.qos, message.retain)
+
+    def _acknowledged(self, _client: Any, _userdata: Any, mid: int, _reason: Any, _p: Any) -> None:
+        accepted = self._accepted
+        if accepted is not None:
+            self.on_puback(accepted.acknowledged(mid))
 
     def _wake_up(self) -> None:
         try:
             self._wake.send(b"\0")
-        except OSError:  # full: it is awake
+        except BlockingIOError:  # full: it is awake
             pass
 
 
-class _Decoder:
-    """Takes packets out of a stream."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """(first byte, body) of each packet that is whole. Raises MqttError."""
-        if self._rest:
-            data = self._rest + data
-        at, end = 0, len(data)
-        while end - at >= 2:
-            length, place, shift = data[at + 1] & 0x7F, at + 2, 7
-            while data[place - 1] & 0x80:
-                if shift > 21:
-                    raise MqttError("a packet's length is wrong")
-                if place == end:
-                    break
-                length |= (data[place] & 0x7F) << shift
-                place, shift = place + 1, shift + 7
-            if data[place - 1] & 0x80 or place + length > end:
-                break
-            yield data[at], data[place : place + length]
-            at = place + length
-        self._rest = data[at:]
+def _send_at_once(_client: Any, _userdata: Any, sock: Any) -> None:
+    # Nagle's algorithm meets delayed acknowledgements: 40 ms a hop otherwise.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _connect(client_id: str, clean_session: bool, username: str, password: str) -> bytes:
-    flags = 0xC0 | (2 if clean_session else 0)
-    body = _text("MQTT") + bytes((4, flags)) + struct.pack("!H", KEEPALIVE_S)
-    body += _text(client_id) + _text(username) + _text(password)
-    return bytes((_CONNECT,)) + _length(len(body)) + body
-
-
-def _text(value: str) -> bytes:
-    data = value.encode()
-    return struct.pack("!H", len(data)) + data
-
-
-def _length(value: int) -> bytes:
-    """A remaining length (MQTT 3.1.1, section 2.2.3)."""
-    data = b""
-    while True:
-        value, low = value >> 7, value & 0x7F
-        if not value:
-            return data + bytes((low,))
-        data += bytes((low | 0x80,))
+def _log_refused(_client: Any, _userdata: Any, _mid: int, reasons: Any, _p: Any) -> None:
+    refused = [str(reason) for reason in reasons if reason.is_failure]
+    if refused:
+        log.warning("mqtt_subscription_refused", answers=refused)

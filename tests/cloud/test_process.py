@@ -155,7 +155,7 @@ sys.exit(cli.main(["serve"]))
         ("cloud_stub.db.writer", "Writer", "_take", "writer"),
         ("cloud_stub.jobs.runner", "PeriodicJobs", "_run", "jobs"),
         ("cloud_stub.jobs.rereader", "Rereader", "_run", "rereader"),
-        ("cloud_stub.messaging.client", "Client", "_connect_and_read", "mqtt"),
+        ("cloud_stub.messaging.client", "Client", "_one_connection", "mqtt"),
     ],
 )
 def test_a_thread_that_dies_ends_the_process_loudly(
