@@ -139,6 +139,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             create_app(cloud),
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=settings.proxies,
             http=request_deadline.with_deadline(settings.request_s),
             h11_max_incomplete_event_size=request_deadline.HEAD_MAX_BYTES,
             log_config=None,

@@ -1,7 +1,7 @@
-"""For a broker that asks who may connect: EMQX 5.8 and later, with HTTP authentication.
+"""For a broker that asks over HTTP who may connect: EMQX 5.8 and later.
 
-The answer brings the client's access list with it, so that both come from the device table and nothing else.
-A broker that reads mosquitto's password file does not ask.
+The answer has the client's access list in it, so that the device table alone decides about both. mosquitto
+reads a password file instead and does not ask.
 """
 
 from typing import Any
@@ -26,10 +26,10 @@ _DENY: dict[str, Any] = {"result": "deny"}
 
 
 class ClientBody(BaseModel):
-    """Who wants to connect; EMQX fills in null for what the client did not say.
+    """Who wants to connect; EMQX sends null for what the client left out.
 
-    clientid: None where the broker's configuration does not send it, as that of the release before; then a
-    client is bound to its topics only.
+    clientid: None if the broker's configuration does not send it, as that of the release before; then a client
+    is bound to its topics only.
     """
 
     model_config = ConfigDict(extra="ignore", strict=True)

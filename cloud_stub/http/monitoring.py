@@ -1,4 +1,4 @@
-"""For the machines that watch this one: is it alive, is it ready, what does it count."""
+"""For monitoring: whether this process is alive, whether it is ready, and its metrics."""
 
 import asyncio
 from typing import Any
@@ -20,13 +20,15 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/healthz")
 async def healthz(cloud: TheCloud) -> dict[str, Any]:
-    """This process lives: restart it where this does not answer. Neither database nor broker is asked."""
+    """This process is alive; restart it where this does not answer. Asks neither database nor broker."""
     return {"status": "ok", "mqtt": cloud.link.connected}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Not ready", "model": dict[str, Any]}})
 async def readyz(cloud: TheCloud, response: Response) -> dict[str, Any]:
-    """Whether requests are well sent here: database and broker are reached, each thread works; 503 if not."""
+    """Whether to send requests to this process: 200 while it reaches database and broker and all its threads
+    work, else 503.
+    """
     database, mqtt, threads = await _database_answers(cloud), cloud.link.connected, cloud.working()
     ready = database and mqtt and all(threads.values())
     if not ready:
@@ -35,7 +37,11 @@ async def readyz(cloud: TheCloud, response: Response) -> dict[str, Any]:
     return {"status": status, "database": database, "mqtt": mqtt, "threads": threads}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(request: Request, cloud: TheCloud) -> Response:
     """In Prometheus' text format. Bearer token: RATELOCK_METRICS_TOKEN's, or the operator's."""
     presented = bearer_token(request.headers.get("authorization")) or ""

@@ -18,6 +18,7 @@ from cloud_stub.db.engine import Store
 from cloud_stub.db.tables import metadata
 from cloud_stub.settings import Settings
 from tests.cloud import plans
+from tests.cloud.described import described
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key, open_sealed
 from tests.servers import postgres_or_skip, serving
 from tools.harness.postgres import Postgres
@@ -111,8 +112,10 @@ def unknown_events(cloud: Cloud) -> int:
 
 @pytest.fixture
 def client(cloud: Cloud) -> Iterator[TestClient]:
-    """HTTP to the cloud, which runs while the test does."""
-    with TestClient(create_app(cloud)) as running:
+    """HTTP to the cloud, which runs while the test does; its answers must be as the API describes them."""
+    app = create_app(cloud)
+    with TestClient(app) as running:
+        running.event_hooks["response"].append(described(app))
         yield running
 
 
