@@ -28,8 +28,8 @@ _DENY: dict[str, Any] = {"result": "deny"}
 class ClientBody(BaseModel):
     """Who wants to connect; EMQX sends null for what the client left out.
 
-    clientid: None if the broker's configuration does not send it, as that of the release before; then a client
-    is bound to its topics only.
+    clientid: None if the broker's configuration does not send it, as that of the release before; then a
+    client is bound to its topics only.
     """
 
     model_config = ConfigDict(extra="ignore", strict=True)
