@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from cloud_stub.http.problem_details import CONTENT_TYPE
 from cloud_stub.orders import states
 from cloud_stub.pages import assets, phone
 from pile_protocol import wire, words
@@ -51,6 +52,36 @@ def test_the_phone_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..
     page = open_page(f"{fleet.url}/p/", viewport=PHONE)
     folder = f"/static/{assets.version()}"
     check(page.evaluate(_PHONE_TEXTS, [folder, language, WORDS]))
+
+
+# Problems of POST /api/orders that no order of this page can have.
+_NOT_OF_THE_PAGE = {"BadRequest", "NotJson", "BodyTooLarge", "HeadersTooLarge", "InternalError"}
+_NOT_OF_THE_PAGE |= {"IdempotencyKeyReused"}
+_FAILURE_TEXTS = """async ([folder, language, names]) => {
+    const { speakIn, explained, whenReasonsCome, t } = await import(`${folder}/phone-say.js`);
+    await speakIn(language);
+    const come = new Promise((resolve) => whenReasonsCome(resolve));
+    explained("none");
+    await come;
+    return names.filter((name) => explained(name) === t.failures.Other);
+}"""
+
+
+@pytest.mark.parametrize("language", phone.LANGUAGES)
+def test_the_phone_has_a_text_for_each_refusal_of_the_cloud_and_each_end_without_a_bill(
+    fleet: Fleet, open_page: Callable[..., Page], language: str
+):
+    responses = fleet.operator.get("/openapi.json").json()["paths"]["/api/orders"]["post"]["responses"]
+    codes = {
+        code
+        for response in responses.values()
+        for code in response["content"].get(CONTENT_TYPE, {}).get("examples", ())
+    }
+    assert {"LimitTooLow", "PileHasNoClock"} <= codes
+    names = sorted(codes - _NOT_OF_THE_PAGE | states.ENDS - {states.PAID, states.REJECTED})
+    page = open_page(f"{fleet.url}/p/", viewport=PHONE)
+    folder = f"/static/{assets.version()}"
+    assert page.evaluate(_FAILURE_TEXTS, [folder, language, names]) == []
 
 
 def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page]):
