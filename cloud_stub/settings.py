@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     connector_power_w: int = Field(default=50_000, ge=CONNECTOR_POWER_MIN_W, le=CONNECTOR_POWER_MAX_W)
     meter_sample_s: int = Field(default=10, ge=1, le=3600)
     duty_period_s: int = Field(default=1, ge=1, le=60)
+    # How long a write may take from its request; past it the answer is 503 and nothing is done.
+    write_s: int = Field(default=5, ge=1, le=60)
     # How soon who watches an order sees what another worker changed.
     reread_ms: int = Field(default=500, ge=10, le=60_000)
     # A pile says something every 30 s: after so long a silence it is lost, whatever the broker thinks.

@@ -175,6 +175,8 @@ def _general(path: str, operation: dict[str, Any], security: tuple[str, ...]) ->
         yield "InvalidRequest"
     if "requestBody" in operation:
         yield from ("NotJson", "BodyTooLarge")
+        if path.startswith("/api/"):
+            yield "OutcomeUnknown"
 
 
 def _response(status: int, meanings: dict[str, str]) -> dict[str, Any]:

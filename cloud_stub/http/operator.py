@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
@@ -10,7 +11,9 @@ from sqlalchemy import Connection
 from pile_protocol import messages, wire
 
 from ..base.clock import now_s
+from ..base.problems import Problem
 from ..db import audit_events
+from ..db.writer import Transaction
 from ..intake import dead_letters
 from ..orders import commands, states
 from ..orders import views as order_views
@@ -25,6 +28,8 @@ from .access import Limit, RowId, TheCloud, need_operator
 from .api_schema import raises
 from .etags import NOT_MODIFIED, if_changed
 from .reads import quick, read
+
+log = structlog.get_logger()
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
@@ -96,12 +101,25 @@ async def report_pile(request: Request, cloud: TheCloud, device_id: str) -> Resp
     )
 
 
-@router.post("/piles", status_code=201, openapi_extra=raises("PileExists"))
+def _broker_unavailable(error: OSError) -> Problem:
+    log.error("broker_folder_failed", reason=str(error))
+    return Problem(503, "BrokerUnavailable", "The broker's password file cannot be written; try again")
+
+
+@router.post("/piles", status_code=201, openapi_extra=raises("PileExists", "BrokerUnavailable"))
 async def add_pile(cloud: TheCloud, body: PileBody) -> dict[str, Any]:
     """Register a pile. Only this answer has its key."""
     name = body.name or body.device_id
-    key = await cloud.write(lambda tx: registry.add(tx, body.device_id, name, body.connectors, now_s()))
-    await asyncio.to_thread(admit, cloud.settings, body.device_id, key)
+
+    def register(tx: Transaction) -> bytes:
+        key = registry.add(tx, body.device_id, name, body.connectors, now_s())
+        admit(cloud.settings, body.device_id, key)  # before the commit: if it fails, the id is still free
+        return key
+
+    try:
+        key = await cloud.write(register)
+    except OSError as error:
+        raise _broker_unavailable(error) from error
     return {"device_id": body.device_id, "name": name, "connectors": body.connectors, "key": key.hex()}
 
 
@@ -114,7 +132,10 @@ async def remove_pile(
     """Remove a pile: it can connect no more. Its orders and receipts stay; its id is not used again."""
     put, lose = cloud.dispatch.put, lose_with_pile(cloud.context)
     pile = await cloud.write(lambda tx: removal.remove(tx, put, lose, device_id, force, now_s()))
-    await asyncio.to_thread(revoke, cloud.settings, device_id)
+    try:
+        await asyncio.to_thread(revoke, cloud.settings, device_id)
+    except OSError as error:  # the pile is removed; asking again, or the next start, revokes its password
+        raise _broker_unavailable(error) from error
     return {"device_id": device_id, "removed_at": pile.removed_at}
 
 

@@ -49,7 +49,9 @@ MEANINGS: dict[int, dict[str, str]] = {
     431: {"HeadersTooLarge": "The request's headers are too large"},
     500: {"InternalError": "Something went wrong here; it has been noted"},
     503: {
+        "BrokerUnavailable": "The broker's password file cannot be written; try again",
         "DatabaseUnavailable": "The database does not answer; try again",
+        "OutcomeUnknown": "The database has not answered a commit, which may still take effect",
         "PileHasNoClock": "The pile does not know the time yet; try again",
         "PileOffline": "The pile is not connected",
     },

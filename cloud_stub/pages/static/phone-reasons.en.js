@@ -40,6 +40,7 @@ export default {
 
   /** Problems of HTTP that few people meet: what is wrong, what to do. */
   failures: {
+    OutcomeUnknown: ["The service has not answered", "Please try again. It cannot start or pay twice."],
     PileRemoved: ["This pile was removed", "Take another one: scan its code, or type its id. Receipts of charges here stay."],
     NoRate: ["This pile has no price yet", another],
     InvalidRequest: ["A limit cannot be used", "Please look at the limits again."],

@@ -36,6 +36,7 @@ export default {
   },
 
   failures: {
+    OutcomeUnknown: ["服务没有响应", "请重试。不会重复启动，也不会重复付款。"],
     PileRemoved: ["该充电桩已拆除", "请换一个充电桩：扫描其二维码，或输入编号。在此充电的账单仍然保留。"],
     NoRate: ["这个充电桩还没有价格", another],
     InvalidRequest: ["上限无法使用", "请重新检查设定的上限。"],
