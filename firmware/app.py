@@ -22,6 +22,7 @@ AGAIN_MS = 1_000  # the pause before a network task begins again; doubles up to 
 AGAIN_MAX_MS = 60_000
 NO_MEMORY_MAX = 5  # connections in a row that fail for want of memory before the pile restarts ...
 NO_MEMORY_MS = 120_000  # ... but not sooner after its start
+STACK_CALLS = 20  # deeper than an import of the firmware, and less than 5 KB of a chip's stack
 TLS_RAM_BYTES = 32_000  # of the chip's own RAM, which a handshake takes for a moment
 
 
@@ -179,11 +180,10 @@ def start(equipment, lamp, room):
             watchdog = board.watchdog()
         pile.shell.watchdog = watchdog  # pyright: ignore[reportAttributeAccessIssue] - it begins without one
         del assembly, parts
-        # Their heap is needed for more than a start.
-        for name in ("assembly", "config", "foreign", "pile.recovery"):
-            sys.modules.pop(name, None)
+        forget(("assembly", "config", "foreign", "pile.recovery"))
         if room:
             room.clear()
+        overwrite_stack(STACK_CALLS)
         gc.collect()
         asyncio.run(pile.run())
     except CannotStart as error:
@@ -202,8 +202,26 @@ def start(equipment, lamp, room):
     return patterns.CRASHED
 
 
+def forget(names):
+    """Gives the heap of modules back that only a start needs."""
+    for name in names:
+        sys.modules.pop(name, None)
+        package, _, inner = name.rpartition(".")
+        if package in sys.modules and hasattr(sys.modules[package], inner):
+            delattr(sys.modules[package], inner)
+
+
+def overwrite_stack(calls):
+    """Overwrites what the imports left on the stack: the collector takes it for pointers, and would keep the
+    code that only an import runs, up to 9 KB.
+    """
+    if calls:
+        overwrite_stack(calls - 1)
+
+
 def main(room=None):
     """Runs the pile until an error. room: see start()."""
+    overwrite_stack(STACK_CALLS)
     gc.collect()  # what the imports left behind
     gc.threshold(board.GC_STEP_BYTES)
     equipment = board.equipment()

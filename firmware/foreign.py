@@ -2,8 +2,6 @@
 
 import uos  # by this name the file system is never asked
 
-from drivers import patterns
-
 _NAMES = (
     "asyncio binascii errno esp32 gc hashlib io json machine micropython network ntptime os random select"
     " socket ssl struct sys time tls vfs"
@@ -28,6 +26,9 @@ def tell(board):
         return
     for name in names:
         board.log("%s is in the way of MicroPython's own: remove it (mpremote rm :%s)" % (name, name))
+    # Imported here, because it brings the whole firmware, and the heap is to be whole until main.py.
+    from drivers import patterns
+
     light = board.indicator()
     light.show(patterns.NO_FLASH)
     light.keep()

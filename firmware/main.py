@@ -3,7 +3,7 @@
 # Set aside before the code is imported, which leaves holes all over the heap, and given back afterwards:
 # messages,
 # and a TLS connection's buffers, need room in one piece.
-room = [bytearray(6_144)]
+room = [bytearray(4_096)]
 
 from app import main  # noqa: E402 - see above
 

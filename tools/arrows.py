@@ -85,9 +85,10 @@ TOOLS_ROOMS: dict[str, set[str]] = {
     "demo": {"harness", "run"},
     "run": {"harness"},
     "bench": {"harness"},
-    "board": {"harness"},
+    "board": {"harness", "image"},
     "console": {"harness"},
-    "harness": set(),
+    "harness": {"image"},
+    "image": set(),
 }
 CLOUD_ROOMS: dict[str, set[str]] = {
     TOP: {

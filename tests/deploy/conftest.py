@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.board import PtyBoard
-from tools.board.deploy import image
+from tools.image import files as image
 
 QUIET_S = 1.0  # how long the board's first lines may pause before deploy stops listening
 

@@ -1,13 +1,16 @@
-"""The firmware joined: what a name becomes, what is refused, and which source a line is of."""
+"""The firmware joined: what a name becomes, what is refused, and the form that a simulated pile runs."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tools.board.deploy import DeployError
-from tools.board.deploy.bundle import CORE, NAME, Bundle
+from tools.harness.sim_pile import interpreter
+from tools.image import BuildError, cache
+from tools.image.bundle import NAME, Bundle
 
 
 def joined(folder: Path, **modules: str) -> Bundle:
@@ -19,32 +22,70 @@ def joined(folder: Path, **modules: str) -> Bundle:
     return Bundle(paths, ["main"])
 
 
-def run(bundle: Bundle, part: str = NAME) -> dict[str, object]:
-    """The names of a part after it has run, as CPython does it."""
-    texts = bundle.sources()
-    names: dict[str, object] = {"const": lambda value: value, "__file__": f"{CORE}.mpy"}
-    exec(texts[CORE], names)
-    if part != CORE:
-        head, _, rest = texts[part].partition("\n")
-        exec(
-            "; ".join(word for word in head.split("; ") if not word.startswith("from ")) + "\n" + rest, names
-        )
-    return names
+def printed(bundle: Bundle, folder: Path) -> list[str]:
+    """What MicroPython prints that imports `main` with the bundle."""
+    for name, text in bundle.sources().items():
+        (folder / f"{name}.py").write_text(text)
+    done = subprocess.run(
+        [*interpreter(), "-c", "import main"], cwd=folder, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "MICROPYPATH": f"{folder}:.frozen"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.split()
+
+
+A = """
+LIMIT = 3
+SHORT = "mWh"
+_twice = 2
+count = 0
+
+
+class One(ValueError):
+    _all = []
+
+    def __init__(self, LIMIT):
+        self._much = LIMIT * _twice
+
+    def _told(self):
+        return self._much
+
+    def told(self):
+        global count
+        count += 1
+        self._all.append(count)
+        return self._told() + len([_twice for _twice in (1,)]) - 1
+"""
+B = """
+from pile import a
+from pile.a import LIMIT as MOST, One
+
+
+class Two(One):
+    def _told(self):
+        return super()._told() + MOST + self._much
+
+
+def total(values):
+    count = 1
+    return sum([Two(value).told() for value in values]) + a.LIMIT * count
+"""
+MAIN = """
+import sys
+from app import total
+from pile import a
+from pile.a import LIMIT, One
+
+print(total([1, 2]), a.LIMIT, LIMIT, a.SHORT, One.__name__)
+print(a.One(5).told(), repr(One(1)))
+"""
 
 
 def test_what_is_joined_does_what_it_did(tmp_path: Path) -> None:
-    bundle = joined(
-        tmp_path,
-        pile__a="LIMIT = 3\n_twice = 2\n\n\nclass One(ValueError):\n    def __init__(self, much):\n        self._much = much * _twice\n\n"  # noqa: E501
-        "    def told(self):\n        return self._much + LIMIT\n",
-        app="from pile import a\n\n\ndef total(values):\n    return sum([a.One(value).told() for value in values]) + a.LIMIT\n",  # noqa: E501
-        main="from app import total\n",
-    )
-    names = run(bundle)
-    (line,) = bundle.sources()["main"].splitlines()
-    symbol = line.rpartition(" ")[2]
-    assert line == f"from {NAME} import {symbol}"
-    assert names[symbol]([1, 2]) == 2 + 3 + 4 + 3 + 3  # type: ignore[operator]
+    bundle = joined(tmp_path, pile__a=A, app=B, main=MAIN)
+    assert printed(bundle, tmp_path) == ["17", "3", "3", "mWh", "One", "10", "One()"]
+    text = bundle.sources()[NAME]
+    assert not any(word in text for word in ("LIMIT =", "_twice", "_much", "_told", "_all", "mWh"))
 
 
 def test_an_object_of_micropython_keeps_its_attributes(tmp_path: Path) -> None:
@@ -63,27 +104,27 @@ def test_an_object_of_micropython_keeps_its_attributes(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_joined_is_refused(tmp_path: Path, text: str, why: str) -> None:
-    with pytest.raises(DeployError, match=why):
-        joined(tmp_path, pile__a="LIMIT = 3\n", app=text, main="import app\n")
+    with pytest.raises(BuildError, match=why):
+        joined(tmp_path, pile__a="LIMIT = 3\n", app=text, main="import app\n").sources()
 
 
-def test_a_line_is_found_in_its_source(tmp_path: Path) -> None:
-    bundle = joined(tmp_path, pile__a="LIMIT = 3\n", app="\n\ndef fail():\n    raise ValueError\n", main="")
-    lines = bundle.sources()[NAME].splitlines()
-    number = next(i for i, line in enumerate(lines, 1) if "raise ValueError" in line)
-    path, line = bundle.place(NAME, number)
-    assert (path.name, line) == ("app.py", 4)
+def test_a_pile_on_a_pc_runs_the_files_that_a_chip_gets(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setattr(cache, "FOLDER", tmp_path)
+    folder = cache.folder("sim", interpreter())
+    assert (folder / f"{NAME}.mpy").is_file() and not (folder / "shell.mpy").exists()
+    assert cache.folder("sim", interpreter()) == folder
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
-def test_a_text_for_people_stays_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "there is no %s: provision this pile"
-    bundle = joined(
-        tmp_path, pile__a=f"def tell(name):\n    return {text!r} % name\n", main="from pile.a import tell\n"
-    )
-    assert bundle.texts == [text] and text not in bundle.sources()[CORE]
-    symbol = bundle.sources()["main"].split()[-1]
-    monkeypatch.chdir(tmp_path)
-    tell = run(bundle, CORE)[symbol]
-    assert tell("x") == "text 0 x"  # type: ignore[operator] - the file is missing
-    (tmp_path / f"{CORE}.txt").write_text(text + "\n")
-    assert tell("x") == text % "x"  # type: ignore[operator]
+def test_a_micropython_with_other_compiled_files_gets_the_sources(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setattr(cache, "FOLDER", tmp_path)
+    monkeypatch.setattr(cache, "runs_mpy", lambda interpreter: False)
+    folder = cache.folder("sim", interpreter())
+    assert (folder / f"{NAME}.py").is_file() and not list(folder.glob("*.mpy"))
+    done = subprocess.run(
+        [*interpreter(), "-c", "import boot, main; main.main()"], cwd=tmp_path, timeout=60,
+        env={**os.environ, "MICROPYPATH": f"{folder}:.frozen"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "there is no config.json: provision this pile" in done.stdout

@@ -12,7 +12,8 @@ import pytest
 
 from tests.deploy.board import PtyBoard
 from tests.deploy.conftest import QUIET_S
-from tools.board.deploy import DeployError, image
+from tools.board.deploy import DeployError
+from tools.image import BuildError, files as image
 from tools.board.deploy.__main__ import check_board, copy, deploy, progress
 from tools.board.deploy.line import About, Line
 
@@ -195,7 +196,7 @@ def test_a_port_that_is_not_there(sim, tmp_path) -> None:
 
 
 def test_an_unknown_board_is_answered_with_those_there_are() -> None:
-    with pytest.raises(DeployError, match="esp32-devkitc"):
+    with pytest.raises(BuildError, match="esp32-devkitc"):
         image.board_folder("esp99")
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.deploy.conftest import QUIET_S
 from tools import ROOT
 from tools.board import flash, package, romfs
-from tools.board.deploy import image
+from tools.image import files as image
 from tools.board.deploy.line import Line
 from tools.harness.sim_pile import interpreter
 

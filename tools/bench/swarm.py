@@ -82,7 +82,7 @@ class Swarm(Children):
             pile.process = subprocess.Popen(
                 self._argv,
                 cwd=pile.folder,
-                env=sim_pile.environment(),
+                env=sim_pile.deployed_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -10,7 +10,7 @@ import json
 import sys
 
 from tools import ROOT
-from tools.board.deploy import image
+from tools.image import files as image
 
 FILE = ROOT / "package.json"
 

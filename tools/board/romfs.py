@@ -13,7 +13,7 @@ from pathlib import Path
 from mpremote.romfs import VfsRomWriter
 
 from tools import ROOT
-from tools.board.deploy import DeployError, image
+from tools.image import BuildError, files as image
 
 
 def pack(files: dict[str, bytes]) -> bytes:
@@ -47,7 +47,7 @@ def main() -> int:
         data = pack(image.build(board, (image.OPTIMISE,)))
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(data)
-    except (DeployError, OSError) as error:
+    except (BuildError, OSError) as error:
         print(f"romfs: {error}", file=sys.stderr)
         return 1
     print(f"{output}: {len(data)} bytes")

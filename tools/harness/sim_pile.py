@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""One simulated pile: the firmware's own files under MicroPython's unix port, with boards/sim.
+"""One simulated pile: the firmware under MicroPython's unix port, with boards/sim, from the files that
+`make deploy` would write onto a board of that name (tools/image). RATELOCK_PILE_FORM=sources takes the modules
+as they are in firmware/, with lines in tracebacks.
 
 JSON lines on stdin change its world ({"plug": false}, {"power_w": 0}, {"estop": true}, {"weld": true},
 {"meter": false}, ... each with "connector": n where it is not the first); JSON lines on stdout tell what the
@@ -20,8 +22,11 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from tools.image import BuildError, cache
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY_VARIABLE = "RATELOCK_DEVICE_KEY"
+FORM_VARIABLE = "RATELOCK_PILE_FORM"
 
 
 def interpreter() -> list[str]:
@@ -50,9 +55,19 @@ def write_settings(data: Path, config: dict[str, object], sim: dict[str, object]
 
 
 def environment() -> dict[str, str]:
-    """The environment that makes MicroPython find the firmware, with boards/sim as its board."""
+    """The environment that makes MicroPython find the firmware's modules, with boards/sim as its board."""
     path = ":".join([str(ROOT / "boards" / "sim"), str(ROOT / "firmware"), ".frozen"])
     return {**os.environ, "MICROPYPATH": path}
+
+
+def deployed_environment() -> dict[str, str]:
+    """The same with the firmware as it is deployed, unless FORM_VARIABLE says otherwise. Raises SystemExit."""
+    if os.environ.get(FORM_VARIABLE) == "sources":
+        return environment()
+    try:
+        return {**os.environ, "MICROPYPATH": f"{cache.folder('sim', interpreter())}:.frozen"}
+    except BuildError as error:
+        raise SystemExit(f"sim_pile: {error}") from error
 
 
 def command() -> list[str]:
@@ -172,7 +187,7 @@ def start(options: argparse.Namespace) -> NoReturn:
             **options.sim,
         },
     )
-    environ = environment()
+    environ = deployed_environment()
     environ.pop(KEY_VARIABLE, None)
     argv = command()
     os.chdir(options.data)

@@ -1,4 +1,4 @@
-"""Copies the firmware onto a board: its files (image.py), the serial line (line.py), the program."""
+"""Copies the firmware onto a board: the serial line (line.py) and the program; the files are tools/image."""
 
 
 class DeployError(Exception):

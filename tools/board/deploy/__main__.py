@@ -13,7 +13,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from tools.board.deploy import DeployError, image
+from tools.board.deploy import DeployError
+from tools.image import BuildError, files as image
 from tools.board.deploy.line import About, Line
 
 OLDEST = (1, 26, 0)
@@ -174,7 +175,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         deploy(image.board_folder(options.board), options.port, not options.no_restart, options.quiet_s)
-    except (DeployError, OSError) as error:
+    except (DeployError, BuildError, OSError) as error:
         print(f"deploy: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

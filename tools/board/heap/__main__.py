@@ -22,6 +22,7 @@ from tools.board.heap.story import Case, Story
 from tools.harness.api_client import ApiError
 from tools.harness.processes import ProcessError
 from tools.harness.system import System
+from tools.image import BuildError
 
 STEP_BYTES = 16  # a block of a 32-bit heap
 SPARE_BYTES = 64  # a method or two of a small module
@@ -105,7 +106,7 @@ def main() -> int:
                 return 0
             _print_table(interpreter, forms)
             _print_story(interpreter, forms, Path(folder))
-    except (DeployError, ApiError, ProcessError, subprocess.SubprocessError) as error:
+    except (DeployError, BuildError, ApiError, ProcessError, subprocess.SubprocessError) as error:
         print(f"heap: {error}", file=sys.stderr)
         return 1
     return 0

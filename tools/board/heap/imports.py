@@ -8,7 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.board.deploy import DeployError, image
+from tools.board.deploy import DeployError
+from tools.image import files as image
 from tools.board.heap.interpreters import BOARD, RIG, RIG_LINK, Interpreter
 
 BUDGETS = Path(__file__).parent / "budgets.json"

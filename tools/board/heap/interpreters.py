@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools import ROOT
 from tools.board import romfs
-from tools.board.deploy import image
+from tools.image import files as image
 from tools.harness import micropython32
 from tools.harness.sim_pile import interpreter
 

