@@ -255,7 +255,9 @@ async def list_settlements(
 @router.post(
     "/settlements/{settlement_id}/review",
     status_code=201,
-    openapi_extra=raises("UnknownSettlement", "AlreadyReviewed", "NotFlagged", "NothingToRelease"),
+    openapi_extra=raises(
+        "UnknownSettlement", "AlreadyPaid", "AlreadyReviewed", "NotFlagged", "NothingToRelease"
+    ),
 )
 async def review_settlement(
     cloud: TheCloud, settlement_id: Annotated[int, Path(ge=0, le=2**53)], body: reviews.ReviewBody

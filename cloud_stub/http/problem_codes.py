@@ -19,6 +19,7 @@ MEANINGS: dict[int, dict[str, str]] = {
     },
     405: {"MethodNotAllowed": "This address does not take that method"},
     409: {
+        "AlreadyPaid": "The order was paid before its settlement was flagged; `total_minor` is what was paid",
         "AlreadyReviewed": "Somebody has decided about the settlement already",
         "AmountMismatch": "The amount is not the settlement's total; `total_minor` is",
         "ConnectorBusy": "The connector is in use",

@@ -29,8 +29,12 @@ class MeterSampling:
         return meter["at"] >= sampled_at + self._sample_s
 
     def is_affordable(self, device_id: str, meter: dict[str, Any]) -> bool:
-        """Whether one more value that is due may be stored, by the cloud's clock; it counts."""
-        return self._budget.take((device_id, meter["order_id"]))
+        """Whether one more value that is due may be stored, by the cloud's clock; it counts.
+
+        All orders of a pile of which no value is stored share one budget: anybody can make up an order's id.
+        """
+        name = (device_id, meter["order_id"])
+        return self._budget.take(name if name in self._sampled_at else device_id)
 
     def stored(self, device_id: str, meter: dict[str, Any]) -> None:
         name = (device_id, meter["order_id"])

@@ -129,11 +129,12 @@ class Transitions:
         for state in _WRITTEN_IN_ORDER:
             if state in self._updates:
                 self._tx.conn.execute(_ENTER[state], self._updates[state])
+        settled = {each["this"] for each in self._updates[states.SETTLED]}
         answered, over = [], []
         for order_id, state in self._state_of.items():
             if state in _STOPPABLE:
                 answered.append(order_id)
-            elif state != states.PAID:
+            elif state != states.PAID or order_id in settled:  # a payment follows what was withdrawn before
                 over.append(order_id)
         withdraw_orders(self._tx, answered)
         withdraw_all(self._tx, over)

@@ -21,7 +21,7 @@ from ..db.rows import OrderRow, Query, SettlementRow
 from ..db.tables import settlements
 from ..db.writer import Transaction
 from ..messaging import decoding
-from ..orders import lookup
+from ..orders import lookup, states
 from ..orders.context import Context
 from ..orders.transitions import Transitions, set_total
 from .rules import compute
@@ -59,7 +59,7 @@ class ReviewBody(BaseModel):
 def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBody, now: int) -> None:
     """Decide about a flagged settlement, once.
 
-    Raises Problem: UnknownSettlement, NotFlagged, AlreadyReviewed, NothingToRelease.
+    Raises Problem: UnknownSettlement, NotFlagged, AlreadyReviewed, NothingToRelease, AlreadyPaid.
     """
     found = _GET.first(tx.conn, {"id": settlement_id})
     if found is None:
@@ -88,7 +88,7 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
 def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[str, Any] | None:
     """What is billed instead of the total that the pile sealed; its lines add up.
 
-    None where it settles no order. One that does has not been paid: nobody can while it is flagged.
+    None where it settles no order. One that was flagged after its payment is billed as it was paid.
     """
     if order is None:
         if decision == "release":
@@ -103,6 +103,10 @@ def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[s
         if computed is None:
             raise Problem(409, "NothingToRelease", "Nothing could be computed from the locked rate")
         total_minor, session_fee_minor, periods = computed
+    if order.state == states.PAID and total_minor != order.total_minor:
+        raise Problem(
+            409, "AlreadyPaid", "The order was paid before this was flagged", total_minor=order.total_minor
+        )
     rate = orjson.loads(order.rate_json)
     return {
         "total_minor": total_minor,

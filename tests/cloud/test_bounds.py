@@ -42,10 +42,25 @@ def test_meter_values_whose_clock_runs_ahead_are_stored_no_more_often_than_the_c
     sent = meter_sampling.BURST + 40
     for number in range(sent):
         pile.meter(phone.order_id, 1000 + number, at=start + 11 * number)
-    assert count(cloud, "meter_samples") == meter_sampling.BURST
-    assert dropped(phone, "meter_rate") == sent - meter_sampling.BURST
+    stored = 1 + meter_sampling.BURST  # an order's first value is of its pile's budget
+    assert count(cloud, "meter_samples") == stored
+    assert dropped(phone, "meter_rate") == sent - stored
     assert dropped_events(operator) == [("PILE-1", "meter_rate")]
     assert phone.get()["meter"]["register_mwh"] == 1000 + sent - 1  # all are shown
+
+
+def test_meter_values_of_ever_other_orders_do_not_reach_the_database(
+    phone: Phone, pile: FakePile, cloud: Cloud
+):
+    """The first value of an order is looked up there: whose the order is."""
+    units_before = cloud.writer.units
+    sent = meter_sampling.BURST + 40
+    for number in range(sent):
+        pile.meter(f"{number:026}", 1000)
+    assert dropped(phone, "meter_rate") == 40
+    cloud.writer.submit(lambda tx: None).result(WAIT_S)
+    assert cloud.writer.units - units_before <= meter_sampling.BURST + 10
+    phone.order()  # the pile's other messages are taken as before
 
 
 def test_a_piles_messages_are_bounded_and_anothers_are_not(

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
+import pytest
+
 from cloud_stub.cloud import Cloud
 from tests.cloud.conftest import Phone
-from tests.cloud.fakes import FLAT_RATE, FakePile
+from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile
 
 FREE_RATE = FLAT_RATE | {
     "session_fee_minor": 0,
@@ -42,6 +44,24 @@ def test_a_charge_that_delivered_nothing_closes_itself(add_pile: Callable[..., F
     assert closed(phone) == ("Paid", 0, None)
     # A phone that has not heard of it may pay its nothing.
     assert (phone.pay(0).status_code, phone.get()["payment"]) == (200, None)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_the_messages_of_an_order_that_closed_itself_are_not_sent_again(
+    add_pile: Callable[..., FakePile], phone: Phone, link: FakeLink, stopped: bool
+):
+    """Its settlement is all that came: the pile's reports of its course were lost."""
+    pile = add_pile(rate=FREE_RATE)
+    phone.order()
+    message = phone.message(pile)
+    if stopped:
+        phone.stop()
+    pile.settle(message)
+    assert closed(phone) == ("Paid", 0, None)
+    before = list(link.published)
+    pile.hello()
+    again = {name for _, name, _, _ in link.published[len(before) :]}
+    assert again == {"time", "rate"}
 
 
 def test_a_flagged_bill_of_zero_waits_for_its_review(

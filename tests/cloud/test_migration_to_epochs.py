@@ -117,6 +117,44 @@ def test_a_board_that_was_replaced_before_gets_its_chain(store: Store):
         assert conn.execute(text("SELECT epoch, empty_hello_at FROM piles")).one() == (2, None)
 
 
+def test_a_bill_of_zero_that_only_its_chain_had_flagged_is_closed(store: Store):
+    migrate(store, "0005")
+    pile = FakePile("PILE-1", KEY, lambda *_: None)
+    with store.writing.begin() as conn:
+        conn.execute(
+            text(
+                "INSERT INTO piles (device_id, name, key_hex, connectors, created_at, online)"
+                " VALUES ('PILE-1', '', '', 1, 1, false)"
+            )
+        )
+        conn.execute(
+            text(
+                "INSERT INTO rates (rate_id, device_id, published_at, body_json)"
+                " VALUES ('r', 'PILE-1', 1, '{}')"
+            )
+        )
+        for order_id in ("order", "another"):
+            conn.execute(
+                text(
+                    "INSERT INTO orders (order_id, device_id, connector, state, version, token,"
+                    " idempotency_key, request_digest, rate_id, rate_digest, rate_json, limits_json,"
+                    " created_at, expires_at, window_end_at, settled_at, total_minor, energy_mwh, holds)"
+                    " VALUES (:id, 'PILE-1', 1, 'Settled', 5, 't', :id, '', 'r', '', '{}', '{}',"
+                    " 1, 2, 3, 4, 0, 0, false)"
+                ),
+                {"id": order_id},
+            )
+    put(store, pile, pile.sealed(pile.settlement(ORDER, 0)), True, [])
+    pile.seq, pile.last_mac = 0, None
+    put(store, pile, pile.sealed(pile.settlement(ORDER | {"order_id": "another"}, 0)), False, ["SeqReused"])
+    with store.writing.begin() as conn:
+        conn.execute(text("UPDATE settlements SET settles_order_id = order_id"))
+    migrate(store, "head")
+    with store.reading.connect() as conn:
+        found = conn.execute(text("SELECT state, version, paid_at FROM orders")).all()
+    assert found == [("Paid", 6, 4), ("Paid", 6, 4)]
+
+
 def test_the_newest_step_keeps_every_index_and_its_condition(store: Store):
     """SQLite changes a constraint by making the table anew, with the indices that it is told of."""
     store.migrate()

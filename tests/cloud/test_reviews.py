@@ -199,3 +199,43 @@ def test_a_decision_needs_its_reason(operator: Any, flagged: dict[str, Any], bod
 
 def test_only_the_operator_decides(client: TestClient, flagged: dict[str, Any]):
     problem(client.post("/api/settlements/1/review", json=RELEASE), 401, "Unauthorized")
+
+
+@pytest.mark.parametrize("body", [RELEASE, WAIVE])
+def test_a_bill_that_was_flagged_after_its_payment_stays_as_it_was_paid(
+    operator: Any, phone: Phone, pile: FakePile, body: dict[str, str]
+):
+    """The settlement before it on its connector comes late, and overlaps it."""
+    phone.order()
+    late = pile.settlement(phone.message(pile))
+    late_sealed = pile.sealed(late)
+    pile.offline()
+    closed = operator("POST", f"/api/orders/{phone.order_id}/close", {"reason": "No network"})
+    assert closed.status_code == 200, closed.text
+    pile.online()
+    phone.order(connector=2)
+    pile.settle(phone.message(pile), connector=2)
+    phone.order()
+    registers = {name: late[name] for name in ("start_register_mwh", "end_register_mwh")}
+    pile.settle(phone.message(pile), **registers)
+    total_minor = phone.get()["total_minor"]
+    assert phone.pay(total_minor).status_code == 200
+    pile.say("settlement", late_sealed)
+    (found,) = [
+        each
+        for each in operator("GET", "/api/settlements?flagged=true").json()["items"]
+        if each["order_id"] == phone.order_id
+    ]
+    assert found["flags"] == ["RegisterOverlap"]
+    done = decide(operator, body, found["id"])
+    order = phone.get()
+    assert (order["state"], order["total_minor"], order["settlement"]["total_minor"]) == (
+        "Paid",
+        total_minor,
+        total_minor,
+    )
+    assert order["payment"]["amount_minor"] == total_minor
+    if body == WAIVE:
+        problem(done, 409, "AlreadyPaid")
+        done = decide(operator, RELEASE, found["id"])
+    assert done.status_code == 201

@@ -164,6 +164,7 @@ const PROBLEMS = {
   UnknownPile: "There is no pile with that id. It may have been removed, or the address mistyped.",
   UnknownOrder: "There is no order with that id.",
   UnknownSettlement: "There is no settlement with that id.",
+  AlreadyPaid: "It was paid before it was flagged. Release it as it was paid; a refund is made elsewhere.",
   AlreadyReviewed: "Somebody has decided about it already.",
   DatabaseUnavailable: "The database does not answer at the moment. Try again in a little while.",
   PileRemoved: "This pile was removed.",

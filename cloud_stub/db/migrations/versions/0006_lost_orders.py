@@ -1,4 +1,4 @@
-"""Lost orders have a state of their own, and settled orders with nothing to pay are closed; two indices."""
+"""Lost orders have a state of their own; two indices of orders."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,11 +16,6 @@ _LOSE = (
 _LOSE_WITH_PILE = (
     "UPDATE orders SET reason = 'PileRemoved' WHERE state = 'Lost'"
     " AND device_id IN (SELECT device_id FROM piles WHERE removed_at IS NOT NULL)"
-)
-_CLOSE_FREE = (
-    "UPDATE orders SET state = 'Paid', paid_at = settled_at, version = version + 1"
-    " WHERE state = 'Settled' AND total_minor = 0 AND order_id IN"
-    " (SELECT settles_order_id FROM settlements WHERE NOT flagged)"
 )
 
 
@@ -41,7 +36,7 @@ def upgrade() -> None:
             sqlite_where=sa.text("holds = 1" + where),
             postgresql_where=sa.text("holds" + where),
         )
-    for statement in (_LOSE, _LOSE_WITH_PILE, _CLOSE_FREE):
+    for statement in (_LOSE, _LOSE_WITH_PILE):
         op.execute(statement)
 
 

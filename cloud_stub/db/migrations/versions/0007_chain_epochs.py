@@ -1,7 +1,8 @@
 """Epochs of a pile's chain of settlements; connector and registers of each settlement.
 
 The settlements of a board that was replaced under its old key had no place in the chain. They get an epoch of
-their own, and those that were flagged only for that are not flagged any more.
+their own, and those that were flagged only for that are not flagged any more. Settled orders with nothing to
+pay are closed.
 """
 
 import json
@@ -38,6 +39,11 @@ _settlements = sa.table(
 )
 _piles = sa.table("piles", sa.column("device_id"), sa.column("epoch"))
 _BATCH = 1000
+_CLOSE_FREE = (
+    "UPDATE orders SET state = 'Paid', paid_at = settled_at, version = version + 1"
+    " WHERE state = 'Settled' AND total_minor = 0 AND order_id IN"
+    " (SELECT settles_order_id FROM settlements WHERE NOT flagged)"
+)
 
 
 def upgrade() -> None:
@@ -60,6 +66,7 @@ def upgrade() -> None:
     restarted = sa.select(c.device_id).where(c.chain_seq.is_(None), c.seq == 1).distinct()
     for device_id in conn.execute(restarted).scalars().all():
         _begin_epochs(conn, device_id)
+    op.execute(_CLOSE_FREE)
 
 
 def _copy_what_is_told(conn: sa.Connection) -> None:
