@@ -1,8 +1,8 @@
 # Every target does its own set-up. Paths are relative, so that the folder's name may hold spaces.
 PYTHON_IN_VENV = .venv/bin/python
 SETUP = @sh tools/setup.sh
-# Each worker has a system of its own.
-PARALLEL = -n auto --maxprocesses 4 --dist worksteal
+# Each worker has a system of its own; they wait more than they compute, so there are more than two cores need.
+PARALLEL = -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check run setup docs screenshots console bench fleet clean chaos fuzz netstorm certs powercut deploy provision flash romfs heap test-device

@@ -193,8 +193,8 @@ class BoardStore:
     def read(self, name: str) -> bytes | None:
         return self._line.read(f"{JOURNAL}/{name}")
 
-    def lines(self, name: str) -> list[bytes]:
-        return (self.read(name) or b"").splitlines(keepends=True)
+    def lines(self, name: str) -> Iterator[bytes]:
+        yield from (self.read(name) or b"").splitlines(keepends=True)
 
 
 def waiting(line: Line) -> list[str]:
