@@ -83,7 +83,7 @@ print(a.One(5).told(), repr(One(1)))
 
 def test_what_is_joined_does_what_it_did(tmp_path: Path) -> None:
     bundle = joined(tmp_path, pile__a=A, app=B, main=MAIN)
-    assert printed(bundle, tmp_path) == ["17", "3", "3", "mWh", "One", "10", "One()"]
+    assert printed(bundle, tmp_path) == ["21", "3", "3", "mWh", "One", "10", "One()"]
     text = bundle.sources()[NAME]
     assert not any(word in text for word in ("LIMIT =", "_twice", "_much", "_told", "_all", "mWh"))
 

@@ -71,7 +71,8 @@ class Bundle:
         """{module of the pile: its source}: the bundle, and what stays outside."""
         texts = {name: _Renamer(self, module).text() for name, module in self._modules.items()}
         joined = "".join(texts[name] for name in texts if not self.is_outside(name))
-        return {NAME: first_names(joined) + joined} | {name: texts[name] for name in texts if self.is_outside(name)}
+        outside = {name: texts[name] for name in texts if self.is_outside(name)}
+        return {NAME: first_names(joined) + joined} | outside
 
     def is_outside(self, name: str) -> bool:
         return name in self._outside

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tools import ROOT
 from tools.board import romfs
-from tools.image import files as image
 from tools.harness import micropython32
 from tools.harness.sim_pile import interpreter
+from tools.image import files as image
 
 BOARD = "esp32-devkitc"
 RIG = ROOT / "tests" / "heap" / "rig"
