@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """One simulated pile: the firmware under MicroPython's unix port, with boards/sim as its board.
 
-It runs the files that `make deploy` would write (tools/image); RATELOCK_PILE_FORM=sources takes the modules as
-they are in firmware/, so that a traceback has their lines.
+It runs the files that `make deploy` would write (tools/image). RATELOCK_PILE_FORM=sources takes the modules
+as they are in firmware/, so that a traceback has their lines.
 
 JSON lines on stdin change its world ({"plug": false}, {"power_w": 0}, {"estop": true}, {"weld": true},
 {"meter": false}, ... each with "connector": n where it is not the first); JSON lines on stdout tell what the
