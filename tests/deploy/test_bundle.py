@@ -87,7 +87,7 @@ print(a.One(5).told(), repr(One(1)))
 
 def test_what_is_joined_does_what_it_did(tmp_path: Path) -> None:
     bundle = joined(tmp_path, pile__a=A, app=B, main=MAIN)
-    assert printed(bundle, tmp_path) == ["21", "3", "3", "mWh", "One", "10", "One()"]
+    assert printed(bundle, tmp_path) == ["21", "3", "3", "mWh", "One", "10", "One(1,)"]
     text = bundle.sources()[NAME]
     assert not any(word in text for word in ("LIMIT =", "_twice", "_much", "_told", "_all", "mWh"))
 
@@ -114,10 +114,8 @@ def test_what_cannot_be_joined_is_refused(tmp_path: Path, text: str, why: str) -
 
 def test_what_tools_run_on_a_pile_needs_no_module_that_is_joined() -> None:
     joined_modules = {"drivers", "pile", "pile_protocol", "net", "app", "shell", "lamp"}
-    programs = [
-        calibrate.script(1, 2, 3, 4, seconds=10),
-        *strings(ROOT / "tests" / "device" / "test_board.py"),
-    ]
+    programs = strings(ROOT / "tests" / "device" / "test_board.py")
+    programs.append(calibrate.script(1, 2, 3, 4, seconds=10))
     for program in programs:
         for found in re.findall(r"(?:from|import) ([\w., ]+)", program):
             assert not joined_modules & set(re.split(r"[., ]+", found)), program
