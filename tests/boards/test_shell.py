@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.boards.kit import printed_by
+from tests.boards.kit import config, printed_by
 from tools import ROOT
 
 PATH = [ROOT / "boards" / "sim", ROOT / "firmware"]
-CONFIG = '{"device_id": "PILE-1", "key": "%s", "broker": {"host": "127.0.0.1", "port": 1}}' % ("5a" * 32)
 
 PILE = """
 import app, assembly, board
@@ -94,8 +94,8 @@ print(handled == list(range(QUEUE_MESSAGES_MAX + 1)))
 
 
 def said(folder: Path, script: str, connectors: int = 1) -> list[str]:
-    (folder / "config.json").write_text(CONFIG)
-    (folder / "sim.json").write_text('{"connectors": %d}' % connectors)
+    (folder / "config.json").write_text(json.dumps(config()))
+    (folder / "sim.json").write_text(json.dumps({"connectors": connectors}))
     lines = printed_by(PILE + script, PATH, folder).splitlines()
     return [line for line in lines if not line.startswith("{")]
 
