@@ -4,7 +4,12 @@
 # order of several KB needs one piece.
 room = [bytearray(4_096)]
 
-from app import main  # noqa: E402 - see above
+import app  # noqa: E402 - see above
+
+
+def main():
+    app.main(room)
+
 
 if __name__ == "__main__":
-    main(room)
+    main()

@@ -258,9 +258,7 @@ class _Renamer(ast.NodeVisitor):
             return
         module, name = found
         if name is not None:
-            source, symbol = self._bundle.symbol(module, name)
-            if not (self._is_outside and source):  # there its import gives it the name that it has
-                self._replace(node, symbol)
+            self._replace(node, self._bundle.symbol(module, name)[1])
         elif not self._bundle.is_outside(module):
             raise self._error(node, f"{node.id} is a module: use what is in it")
 
@@ -290,8 +288,10 @@ class _Renamer(ast.NodeVisitor):
                 needed += self._used_of_module(local, module)
             elif name is not None:
                 source, symbol = self._bundle.symbol(module, name)
-                if source and (source != NAME or self._is_outside):
+                if source and source != NAME:
                     needed.append(f"from {source} import {symbol}" + (f" as {local}" * (local != symbol)))
+                elif source and self._is_outside:
+                    needed.append(f"from {NAME} import {symbol}")
         self._replace(node, "; ".join(dict.fromkeys(needed)) or "pass")
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +43,9 @@ def choose() -> Interpreter:
 
 
 def pinned() -> Interpreter:
-    """The 64-bit interpreter of requirements.txt, the same on every machine."""
-    return Interpreter(interpreter(), 64)
+    """The 64-bit interpreter of requirements.txt, the same on every machine, whatever MICROPYTHON names."""
+    beside = Path(sys.executable).with_name("micropython")
+    return Interpreter([str(beside)] if beside.exists() else interpreter(), 64)
 
 
 def build_forms(folder: Path) -> dict[str, Path]:
