@@ -1,7 +1,7 @@
-"""The pile at work: what the parts tell each other, and what becomes of an error.
+"""The running pile: the calls between its parts, and what each error leads to.
 
 An error of the control cycle ends the program: relays open, and the watchdog resets the chip. An error of the
-network ends its connection only; the task begins again after a pause.
+network drops the connection only; its task begins again after a pause.
 """
 
 import asyncio
@@ -95,10 +95,10 @@ class Pile:
             board.log("%s (%s:%d): %s" % (error, self._broker["host"], self._broker["port"], advice(error)))
 
     def on_wifi(self, problem):
-        """The station has its network (None), or says why not."""
+        """The station is connected (None), or says why not."""
         if problem:
             self.lamp.trouble = patterns.NO_WIFI
-        else:  # the chip keeps its address for a while: a connection may have outlived the gap
+        else:  # a short loss of Wi-Fi does not end a TCP connection
             self.lamp.trouble = None if self.client.up.is_set() else patterns.NO_BROKER
         board.log(problem or "Wi-Fi: connected")
         self.uplink.wifi_changed()
@@ -162,17 +162,17 @@ def advice(error):
 
 
 def start(equipment, lamp, room):
-    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep. room: a
-    list of
-    what is given back to the heap when all parts are there (main.py).
+    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep.
+
+    room: a list, emptied when all parts are made, so that the heap gets back what it holds (main.py).
     """
     watchdog = None
     try:
         import assembly
 
-        # A pile that waits for its configuration must not be reset while somebody writes it, so the watchdog
-        # begins after it has been read; nor one that reads hundreds of settlements, so it begins after those.
-        # Where reading them fails, the watchdog is what starts anew.
+        # The watchdog begins after the configuration has been read, because it must not reset a pile while
+        # somebody writes it; and after the settlements have been read, because hundreds of them take longer
+        # than it waits. If reading them fails, the watchdog restarts the pile.
         parts = assembly.read_settings()
         try:
             pile = assembly.assemble(parts, equipment, lamp, FIRMWARE)

@@ -1,5 +1,5 @@
-"""config.json: who this pile is and where its broker is. Written by tools/board/provision.py
-or the simulator.
+"""config.json: the pile's id and key, its broker, its Wi-Fi. Written by tools/board/provision.py or the
+simulator.
 
 {"device_id": "PILE-1", "key": "<64 hex digits>",
  "broker": {"host": "...", "port": 8883, "ca": "ca.pem", "keepalive_s": 30},   ca: the file that makes it TLS
@@ -37,7 +37,7 @@ def _check_ssid(ssid):
     """The name of a Wi-Fi: text of any script, 1 to 32 bytes as UTF-8 (IEEE 802.11, SSID)."""
     try:
         fits = type(ssid) is str and 1 <= len(ssid.encode()) <= 32 and min(ssid) >= " "
-    except ValueError:  # half a character
+    except ValueError:  # not UTF-8
         fits = False
     if not fits:
         raise MessageError("wifi.ssid", "must be text of 1 to 32 bytes in UTF-8")

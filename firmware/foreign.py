@@ -1,6 +1,6 @@
-"""Files that hide a module of MicroPython: a file asyncio.py in the root is imported instead of asyncio."""
+"""Files that hide a module of MicroPython: asyncio.py in the root folder is imported instead of asyncio."""
 
-import uos  # by this name the file system is never asked
+import uos  # MicroPython never looks for this name in the file system, as it would for `os`
 
 _NAMES = (
     "asyncio binascii errno esp32 gc hashlib io json machine micropython network ntptime os random select"
@@ -20,7 +20,7 @@ def found():
 
 
 def tell(board):
-    """Names them on the console, and shows NO_FLASH until the pile has started."""
+    """Prints such names on the console; the light shows NO_FLASH until the pile has started."""
     names = found()
     if not names:
         return

@@ -1,6 +1,6 @@
-"""What the status light shows: a fault first, then a person's stop, a charge, and last what keeps the pile
-from
-its broker."""
+"""What the status light shows: a fault first, then a pressed emergency stop or stop button, then a charge,
+and last what keeps the pile from its broker.
+"""
 
 from drivers import patterns
 

@@ -4,17 +4,15 @@ import asyncio
 import time
 
 PERIOD_MS = 100
-CONFIRM_MS = 10  # the period while a relay is on its way, so that its confirmation is acted on at once
+CONFIRM_MS = 10  # the period while a relay switches, so that its feedback is acted on at once
 
 
 class Shell:
     """equipment: the board's Equipment for each connector of the controller, in the same order.
 
     rest_ms: the cycle's period while no order runs. All relays are commanded open then, so a slower cycle
-    delays
-    no opening; it shows a pulled plug or a fault that much later. An order ends the rest at once, and its
-    first
-    cycle reads every input anew before a relay closes.
+    delays no opening; it shows a pulled plug or a fault that much later. An order ends the rest at once, and
+    its first cycle reads every input anew before a relay closes.
 
     run() and follow() run beside each other.
     """
@@ -27,7 +25,7 @@ class Shell:
         self._refused = 0  # bit i: the relay of connector i refused its last command
         self.watchdog = watchdog  # fed by run()
         self._rest_ms = rest_ms
-        self._busy = asyncio.Event()  # a message waits, or a relay is on its way
+        self._busy = asyncio.Event()  # a message waits, or a relay switches
 
     def wake(self):
         """A message has been queued: the next cycle begins at once."""
@@ -82,7 +80,7 @@ class Shell:
                 await asyncio.sleep_ms(wait_ms)
 
     async def follow(self):
-        """Cycles without a pause while messages wait, and every CONFIRM_MS while a relay is on its way."""
+        """Cycles without a pause while messages wait, and every CONFIRM_MS while a relay switches."""
         while True:
             await self._busy.wait()
             self._busy.clear()

@@ -12,7 +12,7 @@ from . import mqtt_codec as codec
 from .errors import LinkDown, LinkError, LinkNoMemory, LinkRefused, LinkUntrusted, MqttError, of_network
 
 READ_BYTES = 512  # a block of heap for each read, in one piece
-SEND_QUEUE_MAX = 32  # packets; a network that takes none of them is as good as down
+SEND_QUEUE_MAX = 32  # packets; when so many wait, the network counts as down
 FULL_MS = 20  # the pause before a message is offered again to whoever had no room for it
 
 
@@ -59,7 +59,9 @@ class _Answer:
         return self._event.is_set()
 
     def give(self, value):
-        """The answer, or None for the end of the connection; the first counts. Returns whether it is that."""
+        """The answer, or None for the end of the connection. Only the first call counts: returns whether it
+        is the first.
+        """
         first = not self.given
         if first:
             self._value = value
@@ -238,9 +240,8 @@ class Connection:
 class Client:
     """Keeps one connection up for ever.
 
-    open_stream: `async () -> Stream`, raises OSError. on_message: called with each codec.Publish; False asks
-    to
-    be offered it again, and meanwhile nothing is read or acknowledged.
+    open_stream: `async () -> Stream`, raises OSError. on_message: called with each codec.Publish; if it
+    returns False it is called again with the same one, and meanwhile nothing is read or acknowledged.
     on_change: called with None when a connection is up, with the error when it is lost or refused.
     ready: an asyncio.Event, set while there is a network to try it over; None where there always is.
     """

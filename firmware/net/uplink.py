@@ -1,4 +1,4 @@
-"""What must be there before the broker is tried: a network, and for TLS a calendar."""
+"""What is needed before the broker is tried: a network, and for TLS the calendar."""
 
 import asyncio
 
@@ -9,14 +9,12 @@ NTP_RETRY_S = 60
 
 class Uplink:
     """ready: set while the broker can be tried. station: wifi.Station, or None on a PC. ntp_server: "host" or
-    "host:port", or None. set_calendar: called with Unix seconds UTC. needs_clock: certificates will be
-    judged.
+    "host:port", or None. set_calendar: called with Unix seconds UTC. needs_clock: True if TLS certificates
+    will be checked.
 
     The calendar is set once; later the cloud's time keeps it. Without an answer from the time server the
-    broker
-    is tried all the same: the chip may still know the time from before a reset, and a certificate that
-    cannot be
-    judged is refused with its own message.
+    broker is tried all the same: the chip may still have the time from before a reset, and a certificate that
+    cannot be checked is refused with a message of its own.
     """
 
     def __init__(self, station, ntp_server, set_calendar, needs_clock, log):

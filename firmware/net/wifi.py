@@ -8,9 +8,9 @@ RETRY_MS = 5_000
 WATCH_MS = 500
 _POLL_MS = 100
 
-# network.STAT_* of the ESP32, and the IEEE 802.11 reasons that it passes on as they are.
-# No end of an attempt: idle, connecting, or connected since the last look; or the chip's word on the leaving
-# that the attempt began with (ASSOC_LEAVE), which may come after it.
+# network.STAT_* of the ESP32, and the reasons of IEEE 802.11 that it passes on as they are.
+# An attempt goes on: idle, connecting, connected since the last check, or ASSOC_LEAVE (8), which the
+# disconnect at its beginning causes and which may arrive later.
 _UNDER_WAY = (1000, 1001, 1010, 8)
 _NO_NETWORK = (200, 201, 212)  # beacon timeout, no access point found, none above the signal threshold
 _WRONG_SECURITY = (210, 211)
@@ -36,7 +36,7 @@ class Station:
         return self._wlan.ifconfig()[3]
 
     def rssi_dbm(self):
-        """The signal in dBm, about -30 to -90; None without a connection, or if the driver gives no signal."""
+        """The signal in dBm, about -30 to -90; None without a connection or a valid value."""
         try:
             rssi_dbm = self._wlan.status("rssi")
         except OSError:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tools import ROOT
+from tools.board import calibrate
 from tools.harness.sim_pile import interpreter
 from tools.image import BuildError, cache
 from tools.image.bundle import NAME, Bundle
@@ -83,7 +87,7 @@ print(a.One(5).told(), repr(One(1)))
 
 def test_what_is_joined_does_what_it_did(tmp_path: Path) -> None:
     bundle = joined(tmp_path, pile__a=A, app=B, main=MAIN)
-    assert printed(bundle, tmp_path) == ["17", "3", "3", "mWh", "One", "10", "One()"]
+    assert printed(bundle, tmp_path) == ["21", "3", "3", "mWh", "One", "10", "One(1,)"]
     text = bundle.sources()[NAME]
     assert not any(word in text for word in ("LIMIT =", "_twice", "_much", "_told", "_all", "mWh"))
 
@@ -106,6 +110,21 @@ def test_an_object_of_micropython_keeps_its_attributes(tmp_path: Path) -> None:
 def test_what_cannot_be_joined_is_refused(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(BuildError, match=why):
         joined(tmp_path, pile__a="LIMIT = 3\n", app=text, main="import app\n").sources()
+
+
+def test_what_tools_run_on_a_pile_needs_no_module_that_is_joined() -> None:
+    joined_modules = {"drivers", "pile", "pile_protocol", "net", "app", "shell", "lamp"}
+    programs = strings(ROOT / "tests" / "device" / "test_board.py")
+    programs.append(calibrate.script(1, 2, 3, 4, seconds=10))
+    for program in programs:
+        for found in re.findall(r"(?:from|import) ([\w., ]+)", program):
+            assert not joined_modules & set(re.split(r"[., ]+", found)), program
+
+
+def strings(path: Path) -> list[str]:
+    """The texts in a file that begin a program."""
+    found = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+    return [text for text in found if isinstance(text, str) and "import " in text]
 
 
 def test_a_pile_on_a_pc_runs_the_files_that_a_chip_gets(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

@@ -22,8 +22,8 @@ from tools import ROOT
 from tools.board import calibrate
 from tools.board.deploy import DeployError, line
 from tools.board.deploy.__main__ import check_board, copy
-from tools.image.files import board_folder
 from tools.board.deploy.line import About, Line
+from tools.image.files import board_folder
 
 # A chip's pin that tells in a file what is put out on it, and a counter that counts nothing.
 FAKE_MACHINE = """

@@ -11,9 +11,9 @@ import pytest
 from tests.deploy.conftest import QUIET_S
 from tools import ROOT
 from tools.board import flash, package, romfs
-from tools.image import files as image
 from tools.board.deploy.line import Line
 from tools.harness.sim_pile import interpreter
+from tools.image import files as image
 
 
 def mpremote(port: str, *words: str) -> None:
@@ -48,7 +48,7 @@ def test_a_romfs_image_is_mounted_and_the_pile_runs_from_it(tmp_path, sim) -> No
         "sys.path[:] = ['/rom', '.frozen']\n"
         "import boot\n"
         "exec(open('/rom/main.py').read())\n"
-        "print(sys.modules['ratelock_core'].__file__)\n"
+        "print(sys.modules['ratelock'].__file__)\n"
     )
     done = subprocess.run(
         [*interpreter(), "-c", code],
@@ -59,7 +59,7 @@ def test_a_romfs_image_is_mounted_and_the_pile_runs_from_it(tmp_path, sim) -> No
         timeout=30,
     )
     assert "provision this pile" in done.stdout, done.stdout + done.stderr
-    assert "/rom/ratelock_core.mpy" in done.stdout
+    assert "/rom/ratelock.mpy" in done.stdout
 
 
 def esp_image(chip_id: int) -> bytes:

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from tools.board.deploy.line import Line
+from tools.image.bundle import NAME
 
 REWRITES = 200
 REWRITES_AT_ONCE = 10  # a call that says nothing for longer than the line waits counts as a dead board
@@ -60,16 +61,18 @@ def test_the_chip_counts_every_edge(line: Line) -> None:
 
 
 def test_flash_keeps_the_last_of_many_rewrites(line: Line) -> None:
-    line.exec("from drivers.files import FileStore\nstore = FileStore('test-device')")
+    line.exec("store = board.store()")
     for begin in range(0, REWRITES, REWRITES_AT_ONCE):
-        line.exec(f"for i in range({begin}, {begin + REWRITES_AT_ONCE}):\n store.write('check', b'%d' % i)")
-    assert line.eval("store.read('check')") == str(REWRITES - 1).encode()
-    line.exec("import os\nstore.remove('check')\nos.rmdir('test-device')")
+        line.exec(
+            f"for i in range({begin}, {begin + REWRITES_AT_ONCE}):\n store.write('test-device', b'%d' % i)"
+        )
+    assert line.eval("store.read('test-device')") == str(REWRITES - 1).encode()
+    line.exec("store.remove('test-device')")
 
 
 def test_there_is_heap_for_the_firmware_and_ram_for_a_tls_handshake(line: Line) -> None:
     """gc.mem_free() of an ESP32 counts the chip's own RAM too; board.memory() tells the two apart."""
-    line.exec("import gc, app\ngc.collect()\nheap, ram, lowest = board.memory()")
+    line.exec(f"import gc, {NAME}\ngc.collect()\nheap, ram, lowest = board.memory()")
     assert line.eval("heap") > 8_000
     ram = line.eval("ram")
     assert ram is None or ram > 30_000

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,13 @@ import pytest
 from tools import ROOT
 from tools.board.heap import __main__ as heap
 from tools.board.heap import chip, imports
-from tools.board.heap.__main__ import ENOUGH_KIB
-from tools.board.heap.interpreters import BOARD, RIG, Interpreter, build_forms, choose, pinned
+from tools.board.heap.__main__ import ENOUGH_KIB, TLS_KIB
+from tools.board.heap.interpreters import BOARD, RIG, RIG_LINK, Interpreter, build_forms, choose, pinned
 from tools.board.heap.story import Case, Story
 from tools.harness.system import System
 
 CASES = Path(__file__).parent / "cases"
+LEFT_BYTES = 8_192  # of the heap's first two areas, at the worst moment
 GROWTH_BYTES = 512  # what a live heap may differ by: ids and numbers are not always of one length
 
 
@@ -63,10 +66,30 @@ def test_the_check_asks_the_interpreter_that_every_machine_has(monkeypatch, caps
     assert heap.main() == 0, capsys.readouterr().out
 
 
-def test_a_heap_of_the_chip_that_grows_once_more_is_no_fit() -> None:
-    assert chip.judge(80 * 1024, True).fits
-    assert chip.judge(80 * 1024, True).spare_bytes > chip.judge(90 * 1024, True).spare_bytes
-    assert not chip.judge(chip.AREAS_USABLE_BYTES, False).fits
+@pytest.mark.parametrize(
+    ("alive_bytes", "tls", "fits"),
+    [
+        (92_000, False, [True, True, True]),
+        (92_000, True, [False, False, True]),  # a second area and a handshake are too much for the first two
+        (47_000, True, [True, True, True]),  # one area
+        (104_000, False, [False, False, False]),  # a third area
+    ],
+)
+def test_what_fits_which_chip(alive_bytes: int, tls: bool, fits: list[bool]) -> None:
+    assert [chip.judge(alive_bytes, tls, each).fits for each in chip.CHIPS] == fits
+
+
+def test_a_cost_does_not_depend_on_the_folder(interpreter, forms, tmp_path) -> None:
+    elsewhere = tmp_path / ("a folder with a name that is " + "long " * 20)
+    elsewhere.mkdir()
+    shutil.copytree(forms["apart"], elsewhere / "apart")
+    (elsewhere / RIG_LINK).symlink_to(RIG)
+    assert imports.measure(pinned(), elsewhere / "apart") == imports.measure(pinned(), forms["apart"])
+
+
+def test_the_check_runs_the_interpreter_of_the_requirements(monkeypatch) -> None:
+    monkeypatch.setenv("MICROPYTHON", "/usr/bin/another")
+    assert pinned().argv == [str(Path(sys.executable).with_name("micropython"))]
 
 
 def test_a_module_over_its_budget_is_named(interpreter) -> None:
@@ -75,14 +98,15 @@ def test_a_module_over_its_budget_is_named(interpreter) -> None:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("case", [Case("mpy", False), Case("mpy", True)], ids=str)
+@pytest.mark.parametrize("case", heap.CASES, ids=str)
 def test_two_orders_and_a_lost_broker_fit(interpreter, forms, tmp_path, case: Case) -> None:
     with System(tmp_path / "a system", tls_port=0) as system:
         rig_bytes = imports.rig_bytes(interpreter, forms[case.form])
-        result = Story(system, interpreter, forms[case.form], case, rig_bytes).run([ENOUGH_KIB])
-    assert result.smallest_kib == ENOUGH_KIB, result.why
+        enough_kib = ENOUGH_KIB[case.form] + (TLS_KIB if case.tls else 0)
+        result = Story(system, interpreter, forms[case.form], case, rig_bytes).run([enough_kib])
+    assert result.smallest_kib == enough_kib, result.why
     alive_bytes = interpreter.on_32_bits(max(result.live_bytes.values()))
-    assert chip.judge(alive_bytes, case.tls).fits
+    assert chip.judge(alive_bytes, False).heap_left_bytes >= LEFT_BYTES
 
 
 def test_the_control_loop_allocates_nothing(interpreter, tmp_path) -> None:

@@ -25,10 +25,15 @@ SETTLE_MS = 2_000
 SECONDS_MAX = 480  # ten minutes after it was interrupted, a pile restarts by itself
 
 # Runs on the pile, in the raw REPL. CF counts all the time; CF1 tells the current first, then the voltage.
+# It imports nothing of the firmware, whose modules a deployed pile has joined into one under other names;
+# counter() is that of drivers/esp32/counters.py.
 _SCRIPT = """
 import json, time
-from machine import Pin
-from drivers.esp32.counters import counter
+from machine import Counter, Pin
+
+def counter(unit, pin):
+    return Counter(unit, Pin(pin, Pin.IN, Pin.PULL_UP), edge=Counter.FALLING, filter_ns=12_700)
+
 relay = Pin({relay}, Pin.OUT, value={open_level})
 sel = Pin({sel}, Pin.OUT, value={current_level})
 cf, cf1 = counter({units}[0], {cf}), counter({units}[1], {cf1})

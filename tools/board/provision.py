@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import ROOT
-from tools.board.deploy import DeployError
+from tools.board.deploy import DeployError, fit
 from tools.board.deploy.__main__ import MOST_S, QUIET_S
 from tools.board.deploy.line import Line
 from tools.harness.api_client import ApiError, Client
@@ -223,6 +223,8 @@ def provision(options: argparse.Namespace, ask: Ask = getpass.getpass) -> None:
             check_journal(line, present, values["device_id"], None if options.cloud else present.get("key"))
         # All checks come before the cloud makes a key, because an error after that would lose the key.
         judge({**values, "key": "0" * 64})
+        if not options.force:
+            fit.refuse_tls(line, values)
         with kept_key(values, bool(options.cloud)) as kept:
             values["key"] = key_for(options, values, ask)
             if kept:
@@ -283,7 +285,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--connectors", type=int, default=1, help="of the new pile at the cloud")
     made.add_argument("--name", default="", help="of the new pile at the cloud")
     made.add_argument(
-        "--force", action="store_true", help="another id or key, an unsettled journal notwithstanding"
+        "--force",
+        action="store_true",
+        help="another id or key, an unsettled journal notwithstanding; TLS on a chip too small for it",
     )
     made.add_argument("--no-restart", action="store_true")
     made.add_argument("--quiet-s", type=float, default=QUIET_S, help=argparse.SUPPRESS)

@@ -13,7 +13,8 @@ from pathlib import Path
 from mpremote.romfs import VfsRomWriter
 
 from tools import ROOT
-from tools.image import BuildError, files as image
+from tools.image import BuildError
+from tools.image import files as image
 
 
 def pack(files: dict[str, bytes]) -> bytes:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""One simulated pile: the firmware under MicroPython's unix port, with boards/sim, from the files that
-`make deploy` would write onto a board of that name (tools/image). RATELOCK_PILE_FORM=sources takes the modules
-as they are in firmware/, with lines in tracebacks.
+"""One simulated pile: the firmware under MicroPython's unix port, with boards/sim as its board.
+
+It runs the files that `make deploy` would write (tools/image). RATELOCK_PILE_FORM=sources takes the modules
+as they are in firmware/, so that a traceback has their lines.
 
 JSON lines on stdin change its world ({"plug": false}, {"power_w": 0}, {"estop": true}, {"weld": true},
 {"meter": false}, ... each with "connector": n where it is not the first); JSON lines on stdout tell what the
@@ -61,7 +62,7 @@ def environment() -> dict[str, str]:
 
 
 def deployed_environment() -> dict[str, str]:
-    """The same with the firmware as it is deployed, unless FORM_VARIABLE says otherwise. Raises SystemExit."""
+    """The same with the firmware as deployed, unless FORM_VARIABLE says otherwise. Raises SystemExit."""
     if os.environ.get(FORM_VARIABLE) == "sources":
         return environment()
     try:

@@ -1,4 +1,4 @@
-"""The files of a pile as they are to lie on its chip: which (files.py), joined into one module (bundle.py)."""
+"""The files of a pile as its chip gets them: which (files.py), and joined into one module (bundle.py)."""
 
 
 class BuildError(Exception):

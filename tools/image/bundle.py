@@ -71,7 +71,8 @@ class Bundle:
         """{module of the pile: its source}: the bundle, and what stays outside."""
         texts = {name: _Renamer(self, module).text() for name, module in self._modules.items()}
         joined = "".join(texts[name] for name in texts if not self.is_outside(name))
-        return {NAME: first_names(joined) + joined} | {name: texts[name] for name in texts if self.is_outside(name)}
+        outside = {name: texts[name] for name in texts if self.is_outside(name)}
+        return {NAME: first_names(joined) + joined} | outside
 
     def is_outside(self, name: str) -> bool:
         return name in self._outside
@@ -257,9 +258,7 @@ class _Renamer(ast.NodeVisitor):
             return
         module, name = found
         if name is not None:
-            source, symbol = self._bundle.symbol(module, name)
-            if not (self._is_outside and source):  # there its import gives it the name that it has
-                self._replace(node, symbol)
+            self._replace(node, self._bundle.symbol(module, name)[1])
         elif not self._bundle.is_outside(module):
             raise self._error(node, f"{node.id} is a module: use what is in it")
 
@@ -289,8 +288,10 @@ class _Renamer(ast.NodeVisitor):
                 needed += self._used_of_module(local, module)
             elif name is not None:
                 source, symbol = self._bundle.symbol(module, name)
-                if source and (source != NAME or self._is_outside):
+                if source and source != NAME:
                     needed.append(f"from {source} import {symbol}" + (f" as {local}" * (local != symbol)))
+                elif source and self._is_outside:
+                    needed.append(f"from {NAME} import {symbol}")
         self._replace(node, "; ".join(dict.fromkeys(needed)) or "pass")
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:

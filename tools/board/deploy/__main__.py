@@ -13,9 +13,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from tools.board.deploy import DeployError
-from tools.image import BuildError, files as image
+from tools.board.deploy import DeployError, fit
 from tools.board.deploy.line import About, Line
+from tools.image import BuildError
+from tools.image import files as image
 
 OLDEST = (1, 26, 0)
 QUIET_S = 4.0
@@ -150,6 +151,7 @@ def deploy(board: Path, port: str, restart: bool = True, quiet_s: float = QUIET_
         about = line.about()
         check_board(about, board)
         print(f"{board.name} on {port}: MicroPython {'.'.join(map(str, about.version))}, {about.machine}")
+        fit.refuse_tls(line, fit.configuration(line), will_be_in_files=True)
         files = image.build(board)
         copied = copy(line, files)
         remove_former(line, board, files)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.board.deploy import DeployError
-from tools.image import files as image
 from tools.board.heap.interpreters import BOARD, RIG, RIG_LINK, Interpreter
+from tools.image import files as image
 
 BUDGETS = Path(__file__).parent / "budgets.json"
 LARGE_HEAP_BYTES = 4_000_000

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools import ROOT
 from tools.board import romfs
-from tools.image import files as image
 from tools.harness import micropython32
 from tools.harness.sim_pile import interpreter
+from tools.image import files as image
 
 BOARD = "esp32-devkitc"
 RIG = ROOT / "tests" / "heap" / "rig"
@@ -42,8 +43,9 @@ def choose() -> Interpreter:
 
 
 def pinned() -> Interpreter:
-    """The 64-bit interpreter of requirements.txt, the same on every machine."""
-    return Interpreter(interpreter(), 64)
+    """The 64-bit interpreter of requirements.txt, the same on every machine, whatever MICROPYTHON names."""
+    beside = Path(sys.executable).with_name("micropython")
+    return Interpreter([str(beside)] if beside.exists() else interpreter(), 64)
 
 
 def build_forms(folder: Path) -> dict[str, Path]:

@@ -136,7 +136,11 @@ class Story:
                 pile.live_bytes[name] = max(each["live_bytes"] for each in reports) - self._rig_bytes
 
     def _online(self, pile: _Pile) -> None:
-        while not self._phone.pile(pile.identity.device_id)["online"]:
+        """Until the cloud takes orders for it: a pile is online before it knows the time."""
+        while True:
+            view = self._phone.pile(pile.identity.device_id)
+            if view["online"] and view["clock_set"]:
+                return
             self._check(pile)
 
     def _check(self, pile: _Pile) -> None:
