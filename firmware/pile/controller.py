@@ -114,6 +114,8 @@ class Controller:
         if reason in admission.DOUBTS_CLOCK:
             self._doubts_clock = True
         if reason:
+            if not self.journal.is_used(order_id):
+                self.journal.note_refused(order_id)
             self.reject(order_id, order["connector"], reason)
 
     def _reason_to_refuse(self, order):

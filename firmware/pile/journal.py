@@ -24,6 +24,7 @@ USED_MAX = 64
 # An id is forgotten although it has not expired if it expires later than this after now: it was refused while
 # the pile had no clock. A day, so that a corrected clock forgets no id that may become valid again.
 USED_KEPT_S = 86_400
+REFUSED_MAX = 16
 GOING_ON = b"-"  # in place of a stop reason
 
 
@@ -37,6 +38,7 @@ class Journal:
     def __init__(self, store):
         self.lost = []
         self.used_ids = []
+        self._refused_ids = []
         self.boots = self.recoveries = 0
         self._store = store
         self._is_used_kept = True  # the file is as the list in memory
@@ -68,10 +70,19 @@ class Journal:
     # -- ids ---------------------------------------------------------------------------------------------
 
     def is_used(self, order_id):
+        """Whether the order was accepted or rejected before."""
         for used_id, _ in self.used_ids:
             if used_id == order_id:
                 return True
-        return False
+        return order_id in self._refused_ids
+
+    def note_refused(self, order_id):
+        """Remembers, in RAM, the id of an order that was refused and not marked as used: a copy of it that
+        comes late must not start after the cloud was told Rejected. The last REFUSED_MAX are remembered.
+        """
+        self._refused_ids.append(order_id)
+        if len(self._refused_ids) > REFUSED_MAX:
+            self._refused_ids.pop(0)
 
     def may_be_used(self, made_at, booted_at):
         """Where the used ids are lost: whether an order was made before this boot, and so may have run."""

@@ -68,7 +68,6 @@ class Session:
         self._is_changed = False  # the power came back after so long that it may be another vehicle's
         self._replugs = 0
         self._unplugged_ms = None  # since when the plug is out
-        self._begun_ms = now_ms
         self._since_ms = now_ms  # of the phase
         self._last_ms = now_ms
         self._checkpoint_at = started_at
@@ -81,19 +80,18 @@ class Session:
         self.stop_reason = kept.stop_reason
         if not kept.ran:
             self._resume_until_at = expires_at  # the relay has not closed: it must not close later than that
-        metering = self.metering
-        self._checkpoint_at = metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
-        # On average it drew more than next to nothing, so it has begun.
-        elapsed_s = kept.at - metering.started_at
-        self._has_drawn = (
-            metering.energy_mwh > 0 and metering.energy_mwh * 3_600 >= self._limits.full_power_mw * elapsed_s
-        )
+        self._checkpoint_at = self.metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
 
     # -- what others may know ------------------------------------------------------------------------------
 
     @property
     def wants_closed(self):
         return self.phase == STARTING or self.phase == CHARGING
+
+    @property
+    def has_run(self):
+        """Whether the relay has closed: confirmed by its feedback, or shown by the meter."""
+        return self._has_charged or self.metering.energy_mwh > 0
 
     @property
     def state(self):
@@ -152,7 +150,6 @@ class Session:
         if self.phase == STARTING and (relay.state == ABSENT or (relay.state == VALID and relay.value)):
             self._go(CHARGING, now_ms)
             self._has_charged = True
-            self.metering.flow_begins(now_ms)
         # Without a plug switch nobody knows whether the vehicle left: nothing more is billed until it draws
         # no power for as long as means full, or until somebody stops the order.
         may_be_gone = (
@@ -202,7 +199,7 @@ class Session:
         if self._has_drawn:
             if self.idle_ms >= self._full_after_ms:
                 return "StoppedByEV"
-        elif now_ms - self._begun_ms >= self._begin_within_ms:
+        elif self.idle_ms >= self._begin_within_ms:
             return "Timeout"
         if self.is_held and now_ms - self.held_ms >= FEED_WAIT_MS:
             return "FeedBusy"
@@ -272,19 +269,27 @@ class Session:
                 self._give_up(now_ms, register.value if register.state == VALID else 0)
         elif utc_at is not None and is_fresh and readings.plugged.state != INVALID:
             at = max(utc_at, self._checkpoint_at)
-            metering.resume(self._checkpoint_at, at, now_ms, register.value)
-            self._begun_ms = now_ms
+            # Whether it drew before the cut is not durable. It did if its average was more than next to
+            # nothing; else it may have, and neither of the two waits may end early.
+            energy_mwh = metering.energy_mwh - meter.step_mwh
+            elapsed_s = self._checkpoint_at - metering.started_at
+            self._has_drawn = energy_mwh * 3_600 > self._limits.full_power_mw * elapsed_s
+            self._begin_within_ms = max(self._begin_within_ms, self._full_after_ms)
+            metering.resume(min(self._flowed_until_at, at), at, now_ms, register.value)
             self._go(STARTING, now_ms)
         return None
 
+    @property
+    def _flowed_until_at(self):
+        """When the power was cut, at the latest: energy that flows makes a reading durable by then."""
+        return self._checkpoint_at + RECOVERY_JUMP_S
+
     def _give_up(self, now_ms, register_mwh=0):
         self.stop_reason = self.stop_reason or "PowerLoss"
-        self.metering.resume(self._checkpoint_at, self._checkpoint_at, now_ms, register_mwh)
+        self.metering.resume(self._flowed_until_at, self._checkpoint_at, now_ms, register_mwh)
         self._go(DONE, now_ms)
 
     def _go(self, phase, now_ms):
-        if self.wants_closed and phase != CHARGING:
-            self.metering.flow_ends(now_ms)
         self.phase = phase
         self._since_ms = now_ms
         if phase == DONE:

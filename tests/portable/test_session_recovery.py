@@ -217,3 +217,19 @@ def test_a_limit_reached_before_the_cut_ends_it_in_the_first_cycle():
     run.step()
     run.step()
     assert run.session.stop_reason == "EnergyLimitReached"
+
+
+def test_it_goes_on_at_no_price_that_is_still_to_come():
+    """A cheaper price that began within ten seconds of the last durable reading was billed from the
+    resumption on, before it held.
+    """
+    steps = [[AT - 60, 2_000_000, 0, "peak"], [AT + 15, 1_000_000, 0, "valley"]]
+    run = recovering(locked=rate(steps=steps))
+    run.utc_at = AT + 11
+    run.step()
+    run.relay = None
+    run.charging()
+    run.step(2_000, energy_mwh=2_000)
+    assert run.metering.energies() == [(0, 3_000)]
+    run.step(2_000, energy_mwh=500)
+    assert run.metering.energies() == [(0, 3_000), (1, 500)]
