@@ -191,7 +191,8 @@ class Meter:
         self._shown_mwh = self._counted()
 
     def cut(self):
-        """The power was gone. A meter that forgets waits for restore()."""
+        """The power was gone, and the pile's clock begins at 0. A meter that forgets waits for restore()."""
+        self._renewed_ms = self._read_ms = 0
         if self.forgets:
             self.set_register(0)
 
