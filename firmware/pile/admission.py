@@ -14,7 +14,7 @@ FREE_BYTES_MIN = 65_536  # flash that must be free: the order, its price steps, 
 DOUBTS_CLOCK = ("Expired", "NotYetValid", "NoClock")
 # Refused without a write to flash: the order was not this pile's, can never be valid, or many may come fast
 # after each other. Their ids are remembered in RAM alone.
-KEEPS_ID = ("WrongDevice", "Malformed", "Expired", "TooSoon", "FeedBusy")
+KEEPS_ID = ("UsedOrder", "WrongDevice", "Malformed", "Expired", "TooSoon", "FeedBusy")
 
 
 class Refusal(Exception):

@@ -83,8 +83,7 @@ class Controller:
             self.keeper.keep(now_ms)
         # Not while a relay is on its way: the status would be out of date before it is read.
         for connector in self.connectors:
-            if not connector.is_switching() and connector.has_report_changed():
-                connector.note_report()
+            if not connector.is_switching() and connector.note_report():
                 self.mailbox.status_due = True
         return handled
 
@@ -103,7 +102,7 @@ class Controller:
                 return
         try:
             reason = self._reason_to_refuse(order)
-            if reason not in admission.KEEPS_ID and reason != "UsedOrder":
+            if reason not in admission.KEEPS_ID:
                 reason = self._consume_id(order, reason)
             if reason is None:
                 self._accept(order, data)

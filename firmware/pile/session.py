@@ -52,8 +52,9 @@ class Session:
         self.ended_at = None
         self.recovered = False
         self.is_last_reading_missing = False
-        self.is_held = False  # by the shared supply
-        self.held_ms = 0  # since when
+        self.held_ms = (
+            None  # since when the shared supply has no room for it: the relay is open, the order waits
+        )
         self.idle_ms = 0  # how long the vehicle has drawn next to nothing
         self._limits = limits
         self._begin_within_ms = _wait_ms(
@@ -109,15 +110,6 @@ class Session:
         """Asks for the end. The first reason counts."""
         if self._stop_asked is None:
             self._stop_asked = reason
-
-    def hold(self, now_ms):
-        """The shared supply has no room: the relay opens, and the order waits."""
-        self.is_held = True
-        self.held_ms = now_ms
-
-    def release(self):
-        """The shared supply has room again."""
-        self.is_held = False
 
     # -- the step ------------------------------------------------------------------------------------------
 
@@ -201,12 +193,12 @@ class Session:
                 return "StoppedByEV"
         elif self.idle_ms >= self._begin_within_ms:
             return "Timeout"
-        if self.is_held and now_ms - self.held_ms >= FEED_WAIT_MS:
+        if self.held_ms is not None and now_ms - self.held_ms >= FEED_WAIT_MS:
             return "FeedBusy"
         return None
 
     def _suspend_or_go_on(self, now_ms, readings):
-        if self.is_held or self._unplugged_ms is not None:
+        if self.held_ms is not None or self._unplugged_ms is not None:
             if self.phase != SUSPENDED:
                 self._go(SUSPENDED, now_ms)
         elif self.phase == SUSPENDED:
