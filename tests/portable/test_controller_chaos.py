@@ -5,8 +5,8 @@ late and doubled messages, clocks that jump. In the end every order is settled o
 from pile.clock import CLOUD
 from pile.safety import Limits
 from pile_protocol import topics
-from tests.portable.kit import AT, order, rate, sealed, totals_agree
-from tests.portable.test_meters import KINDS, WH_22_KW, Random, pile_with
+from tests.portable.kit import AT, KINDS, order, rate, sealed, totals_agree
+from tests.portable.test_meters import WH_22_KW, Random, pile_with
 
 STEPS = [[AT - 60 + 30 * i, (3 + i * 5 % 7) * 1_000_000, 0, "flat"] for i in range(60)]
 LOST_MS = 2_000  # of charging, for each reset

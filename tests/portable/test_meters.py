@@ -3,23 +3,9 @@ in which steps its register moves, and whether it remembers."""
 
 from pile.readings import MeterTraits
 from pile.safety import WELD_ENERGY_MWH
-from tests.portable.kit import AT, CYCLE_MS, REGISTER_MWH, Meter, Pile, rate, totals_agree
+from tests.portable.kit import AT, CYCLE_MS, KINDS, REGISTER_MWH, Meter, Pile, rate, totals_agree
 
 WH_22_KW = 22_000_000  # mW
-
-# (refresh ms, interval ms, step mWh, forgets): pulses of three kinds, SDM120 and SDM630 alone, with others on
-# the bus, and past 32,768 kWh, an HLW8012.
-KINDS = (
-    (0, 100, 1, False),
-    (0, 100, 313, True),
-    (0, 100, 1_250, True),
-    (500, 100, 1_000, False),
-    (1_000, 100, 3_907, False),
-    (500, 1_000, 1_000, False),
-    (1_000, 4_000, 1_000, False),
-    (1_000, 5_000, 3_907, False),
-    (0, 4_000, 1, True),
-)
 
 
 class Random:

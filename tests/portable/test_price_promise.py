@@ -4,8 +4,8 @@ and the clock is told, at whole seconds, because the wire has no others.
 """
 
 from pile.clock import CLOUD
-from tests.portable.kit import AT, CYCLE_MS, rate
-from tests.portable.test_meters import KINDS, WH_22_KW, Random, pile_with, settlement_of
+from tests.portable.kit import AT, CYCLE_MS, KINDS, rate
+from tests.portable.test_meters import WH_22_KW, Random, pile_with, settlement_of
 
 # What a charger draws: even; on and off in bursts; one second in ten; all of it before or after the price
 # step.
