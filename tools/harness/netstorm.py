@@ -26,7 +26,7 @@ from typing import Any
 from pile_protocol import seal, topics
 from tools import ROOT
 from tools.harness.api_client import ApiError
-from tools.harness.phone import Phone
+from tools.harness.phone import Phone, PhoneOrder
 from tools.harness.processes import Child, Children, ProcessError
 from tools.harness.proxy import Proxy
 from tools.harness.sim_pile import METERS, environment, interpreter, lag_ms
@@ -130,7 +130,7 @@ class Subject:
             extra=(*PILE_OPTIONS, "--sim", json.dumps(self.meter)),
         )
         system.wait_until_online(device_id, child, START_TIMEOUT_S)
-        order = Phone(system.base_url).order(device_id, limits={"energy_mwh": LIMIT_MWH})
+        order = self._order()
         child.wait_for_json(lambda line: line["event"] == "relay closed", START_TIMEOUT_S)
         delivered_mwh = self._while_in_trouble(proxy, child)
         proxy.latency_s = 0
@@ -155,6 +155,18 @@ class Subject:
             lag_ms(self.meter),
             status["late_max_ms"],
         )
+
+    def _order(self) -> PhoneOrder:
+        """Confirms until the pile accepts: just after its start the meter's first reading may have yet to
+        come.
+        """
+        phone = Phone(self._system.base_url)
+        while True:
+            order = phone.order(self.identity.device_id, limits={"energy_mwh": LIMIT_MWH})
+            view = order.wait_for_state("Charging", "Rejected", timeout_s=START_TIMEOUT_S)
+            if view["state"] == "Charging" or view["reason"] not in ("TooSoon", "NoMeter"):
+                return order
+            time.sleep(AGAIN_S)
 
     def _while_in_trouble(self, proxy: Proxy, child: Child) -> int:
         """Makes trouble until the relay has opened; returns what was delivered by then, in mWh."""
