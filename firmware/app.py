@@ -103,11 +103,13 @@ class Pile:
         self.uplink.wifi_changed()
 
     def vitals(self):
-        """What the shell knows for the status message. Counting the heap walks it, so this is called
-        rarely.
+        """The members of the status message that the shell measures; one that cannot be measured is left out.
+
+        A value outside its range in wire.STATUS would make the cloud refuse the whole status, and show the
+        pile as offline. Called rarely: counting the heap walks all of it.
         """
         heap_bytes, ram_bytes, ram_min_bytes = board.memory()
-        if self._heap_min_bytes is None or heap_bytes < self._heap_min_bytes:
+        if heap_bytes is not None and (self._heap_min_bytes is None or heap_bytes < self._heap_min_bytes):
             self._heap_min_bytes = heap_bytes
         found = {
             "heap_free_bytes": heap_bytes,

@@ -36,11 +36,12 @@ class Station:
         return self._wlan.ifconfig()[3]
 
     def rssi_dbm(self):
-        """The signal in dBm, about -30 to -90; None without a connection."""
+        """The signal in dBm, about -30 to -90; None without a connection, or if the driver gives no signal."""
         try:
-            return self._wlan.status("rssi")
+            rssi_dbm = self._wlan.status("rssi")
         except OSError:
             return None
+        return rssi_dbm if -128 <= rssi_dbm <= 0 else None
 
     async def run(self):
         """Never returns."""

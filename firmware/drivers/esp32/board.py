@@ -50,6 +50,8 @@ def memory():
 
     gc.mem_free() of an ESP32 adds the largest free block of the chip's own RAM, into which the heap could
     grow; it is taken off here. idf_heap_info() gives (size, free, largest block, lowest free) of each region.
+    The heap is None where the difference is negative: that build does not add the block, or adds another one
+    (a board with PSRAM).
     """
     import gc
 
@@ -60,7 +62,8 @@ def memory():
         free += region[1]
         largest = max(largest, region[2])
         lowest += region[3]
-    return gc.mem_free() - largest, free, lowest
+    heap = gc.mem_free() - largest
+    return None if heap < 0 else heap, free, lowest
 
 
 def log(text):

@@ -20,7 +20,7 @@ from tools.harness.system import DEMO_RATE, PileIdentity, System
 
 KIB = 1024
 WATCHED_KIB = 4_096
-ONLINE_S = 90  # a status that the broker refused, for it did not know the pile yet, comes again after 30 s
+ONLINE_S = 30  # of all piles of a stage together; with TLS the time server is tried for 6 s first
 ORDER_S = 25
 CHARGE_S = 2
 
@@ -72,6 +72,7 @@ class Story:
         self._case = case
         self._rig_bytes = rig_bytes
         self._phone = Phone(system.base_url)
+        self._deadline = 0.0
 
     def run(self, sizes_kib: Sequence[int], rate: dict[str, object] = DEMO_RATE) -> Result:
         """sizes_kib: heaps to try, of a 32-bit interpreter. Raises ApiError, ProcessError."""
@@ -79,14 +80,14 @@ class Story:
             piles = [self._start(children, kib, rate) for kib in sizes_kib]
             watched = self._start(children, WATCHED_KIB, rate, watched=True)
             piles.append(watched)
-            self._stage(piles, "online", self._online)
+            self._stage(piles, "online", self._online, ONLINE_S)
             for number in (1, 2):
                 self._stage(piles, f"order {number} placed", self._place)
-                self._stage(piles, f"order {number} settled", self._settled)
+                self._stage(piles, f"order {number} settled", self._settled, ORDER_S)
                 if number == 1:
                     self._system.broker.stop()
                     self._system.broker.start()
-                    self._stage(piles, "online again", self._online)
+                    self._stage(piles, "online again", self._online, ONLINE_S)
             fit = [pile.kib for pile in piles if not pile.failed and not pile.watched]
             failed = [pile for pile in piles if pile.failed]
             why = max(failed, key=lambda pile: pile.kib) if failed else None
@@ -114,7 +115,9 @@ class Story:
         argv = self._interpreter.command(bytes_, self._form, "boot", *(["watch"] if watched else []))
         return _Pile(identity, kib, children.start(f"{kib} KiB", argv, cwd=flash), watched)
 
-    def _stage(self, piles: list[_Pile], name: str, do: Callable[[_Pile], None]) -> None:
+    def _stage(self, piles: list[_Pile], name: str, do: Callable[[_Pile], None], most_s: float = 0) -> None:
+        """most_s: how long all piles together may take, so that many that fail take no longer than one."""
+        self._deadline = time.monotonic() + most_s
         for pile in piles:
             if pile.failed:
                 continue
@@ -133,18 +136,23 @@ class Story:
                 pile.live_bytes[name] = max(each["live_bytes"] for each in reports) - self._rig_bytes
 
     def _online(self, pile: _Pile) -> None:
-        deadline = time.monotonic() + ONLINE_S
         while not self._phone.pile(pile.identity.device_id)["online"]:
-            self._check(pile, deadline)
+            self._check(pile)
 
-    def _check(self, pile: _Pile, deadline: float) -> None:
-        """Waits a moment. Raises ProcessError if no pile can still succeed."""
+    def _check(self, pile: _Pile) -> None:
+        """Waits a moment. Raises ProcessError if this pile cannot succeed any more."""
         pile.child.check_alive()
         if any("memory" in line for line in pile.child.lines):
             raise ProcessError("too little memory")
-        if time.monotonic() > deadline:
-            raise ProcessError("it took too long")
+        if time.monotonic() > self._deadline:
+            raise ProcessError("it took too long" + self._refused(pile))
         time.sleep(0.02)
+
+    def _refused(self, pile: _Pile) -> str:
+        """What the cloud says of a message of this pile that it refused, or nothing."""
+        lines = self._system.cloud.lines if self._system.cloud else []
+        found = [line for line in lines if "message_rejected" in line and pile.identity.device_id in line]
+        return f"; the cloud refused {json.loads(found[-1])['detail']}" if found else ""
 
     def _place(self, pile: _Pile) -> None:
         pile.order = self._phone.order(pile.identity.device_id, limits={"duration_s": CHARGE_S})
@@ -152,8 +160,7 @@ class Story:
     def _settled(self, pile: _Pile) -> None:
         if pile.order is None:
             raise ApiError("no order was placed")
-        deadline = time.monotonic() + ORDER_S
         while (order := pile.order.view())["state"] != "Settled":
-            self._check(pile, deadline)
+            self._check(pile)
         if order["reason"] != "TimeLimitReached":
             raise ApiError(f"settled by {order['reason']}")
