@@ -18,7 +18,6 @@ from pile_protocol import messages, pricing
 # The most one order delivers: the bound of a settlement's table, less 1 kWh for what flows until the relay
 # opens.
 MOST_MWH = messages.MAX_ENERGY_MWH - 1_000_000
-RECOVERY_JUMP_S = 10  # how long before a power cut its last durable reading may lie, while energy flows
 
 
 class Metering:

@@ -7,7 +7,7 @@
 The relay is wanted closed in STARTING and CHARGING and nowhere else.
 """
 
-from .metering import RECOVERY_JUMP_S, Metering
+from .metering import Metering
 from .readings import ABSENT, INVALID, VALID
 from .safety import has_plug_switch, is_unplugged
 
@@ -28,7 +28,7 @@ RECOVERY_WAIT_MS = 120_000
 # ahead of a clock of whole seconds by as much as admission.FUTURE_S.
 CLOCK_SLACK_S = 30
 # The most that a meter with a memory may have counted between the last checkpoint and the cut.
-RECOVERY_JUMP_MWH = RECOVERY_JUMP_S * 12_000  # at 43 kW
+RECOVERY_JUMP_MWH = 120_000  # 10 s at 43 kW
 
 # Stop reasons of faults whose code is not a stop reason itself.
 _STOP_OF_FAULT = {
@@ -72,7 +72,8 @@ class Session:
         self._since_ms = now_ms  # of the phase
         self._last_ms = now_ms
         self._checkpoint_at = started_at
-        self._resume_until_at = started_at + order["limits"]["duration_s"]
+        self._end_at = started_at + order["limits"]["duration_s"]
+        self._resume_until_at = self._end_at
 
     def recover(self, kept, expires_at, now_ms):
         """Makes this the session that a power cut interrupted. kept: recovery.KeptOrder."""
@@ -247,7 +248,7 @@ class Session:
         waited_ms = now_ms - self._since_ms
         if register.state == VALID:
             if not 0 <= register.value - metering.register_mwh <= RECOVERY_JUMP_MWH:
-                return self._give_up(now_ms)  # the meter lost its memory, or is another one
+                return self._give_up(now_ms, utc_at)  # the meter lost its memory, or is another one
         stop = self.stop_reason or readings.estop or fault or self._stop_asked or readings.stop_button
         if utc_at is not None:
             until_at = self._resume_until_at
@@ -258,7 +259,7 @@ class Session:
         if stop or is_unplugged(readings) or waited_ms >= RECOVERY_WAIT_MS:
             self.stop_reason = self.stop_reason or self._stop_asked or "PowerLoss"
             if is_fresh or not meter.remembers or waited_ms >= _longest_wait_ms(meter):
-                self._give_up(now_ms, register.value if register.state == VALID else 0)
+                self._give_up(now_ms, utc_at, register.value if register.state == VALID else 0)
         elif utc_at is not None and is_fresh and readings.plugged.state != INVALID:
             at = max(utc_at, self._checkpoint_at)
             # Whether it drew before the cut is not durable. It did if its average was more than next to
@@ -267,18 +268,15 @@ class Session:
             elapsed_s = self._checkpoint_at - metering.started_at
             self._has_drawn = energy_mwh * 3_600 > self._limits.full_power_mw * elapsed_s
             self._begin_within_ms = max(self._begin_within_ms, self._full_after_ms)
-            metering.resume(min(self._flowed_until_at, at), at, now_ms, register.value)
+            metering.resume(at, at, now_ms, register.value)
             self._go(STARTING, now_ms)
         return None
 
-    @property
-    def _flowed_until_at(self):
-        """When the power was cut, at the latest: energy that flows makes a reading durable by then."""
-        return self._checkpoint_at + RECOVERY_JUMP_S
-
-    def _give_up(self, now_ms, register_mwh=0):
+    def _give_up(self, now_ms, utc_at, register_mwh=0):
+        """Without the time the power may have been cut at any time until the order's end."""
         self.stop_reason = self.stop_reason or "PowerLoss"
-        self.metering.resume(self._flowed_until_at, self._checkpoint_at, now_ms, register_mwh)
+        until_at = max(self._checkpoint_at, self._end_at if utc_at is None else utc_at)
+        self.metering.resume(until_at, self._checkpoint_at, now_ms, register_mwh)
         self._go(DONE, now_ms)
 
     def _go(self, phase, now_ms):
