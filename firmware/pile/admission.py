@@ -12,8 +12,9 @@ FREE_BYTES_MIN = 65_536  # flash that must be free: the order, its price steps, 
 
 # The pile's clock may be wrong: it asks for the time anew.
 DOUBTS_CLOCK = ("Expired", "NotYetValid", "NoClock")
-# The order was not this pile's, can never be valid, or may be sent again: its id is not used up.
-KEEPS_ID = ("WrongDevice", "Malformed", "Expired", "TooSoon", "FeedBusy")
+# Refused without a write to flash: the order was not this pile's, can never be valid, or many may come fast
+# after each other. Their ids are remembered in RAM alone.
+KEEPS_ID = ("UsedOrder", "WrongDevice", "Malformed", "Expired", "TooSoon", "FeedBusy")
 
 
 class Refusal(Exception):

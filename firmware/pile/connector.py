@@ -126,18 +126,16 @@ class Connector:
             return "Faulted"
         return "Unavailable" if self.readings.estop or self.readings.stop_button else "Available"
 
-    def has_report_changed(self):
-        """Whether report() differs from what it was when note_report() was last called."""
-        return (
-            self.status() != self._status
-            or self.latch.code != self._fault
-            or is_unplugged(self.readings) != self._unplugged
-        )
-
     def note_report(self):
-        self._status = self.status()
-        self._fault = self.latch.code
-        self._unplugged = is_unplugged(self.readings)
+        """Notes what report() tells. Returns whether that has changed since the last call."""
+        status = self.status()
+        fault = self.latch.code
+        unplugged = is_unplugged(self.readings)
+        changed = status != self._status or fault != self._fault or unplugged != self._unplugged
+        self._status = status
+        self._fault = fault
+        self._unplugged = unplugged
+        return changed
 
     def report(self):
         """The connector's part of the status message."""

@@ -83,8 +83,7 @@ class Controller:
             self.keeper.keep(now_ms)
         # Not while a relay is on its way: the status would be out of date before it is read.
         for connector in self.connectors:
-            if not connector.is_switching() and connector.has_report_changed():
-                connector.note_report()
+            if not connector.is_switching() and connector.note_report():
                 self.mailbox.status_due = True
         return handled
 
@@ -103,7 +102,7 @@ class Controller:
                 return
         try:
             reason = self._reason_to_refuse(order)
-            if reason not in admission.KEEPS_ID and reason != "UsedOrder":
+            if reason not in admission.KEEPS_ID:
                 reason = self._consume_id(order, reason)
             if reason is None:
                 self._accept(order, data)
@@ -114,6 +113,8 @@ class Controller:
         if reason in admission.DOUBTS_CLOCK:
             self._doubts_clock = True
         if reason:
+            if not self.journal.is_used(order_id):
+                self.journal.note_refused(order_id)
             self.reject(order_id, order["connector"], reason)
 
     def _reason_to_refuse(self, order):

@@ -28,7 +28,7 @@ def _is_cause_gone(code, readings, limits):
     if code == "HighTemperature":
         return temperature.state == VALID and temperature.value <= limits.max_temperature_c - COOLED_C
     if code == "SensorFailure":
-        return temperature.state != INVALID and readings.plugged.state != INVALID
+        return INVALID not in (temperature.state, readings.plugged.state, readings.relay_closed.state)
     return not readings.driver_error
 
 

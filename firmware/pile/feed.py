@@ -37,12 +37,12 @@ class Feed:
             return
         self._overload_ms = None
         for connector in connectors:
-            if connector.order is None or not connector.order.session.is_held:
+            if connector.order is None or connector.order.session.held_ms is None:
                 continue
             session = connector.order.session
             fits = total_ma + connector.limits.rated_ma <= self._limit_ma
             if fits and now_ms - session.held_ms >= BACK_AFTER_MS:
-                session.release()
+                session.held_ms = None
                 return
 
     def _suspend_newest(self, now_ms, connectors):
@@ -54,4 +54,4 @@ class Feed:
             if newest is None or session.metering.started_at >= newest.metering.started_at:
                 newest = session
         if newest is not None:
-            newest.hold(now_ms)
+            newest.held_ms = now_ms

@@ -7,7 +7,7 @@
                 power cut. At most 128 bytes, so that littlefs keeps it inside its metadata and the rewrite
                 every second costs 31 block erases per 1,000. It stays after the order, because a meter that
                 forgets goes on from it after a restart
-    used        order ids seen and not yet expired, accepted or rejected: an id starts a pile once. The file
+    used        order ids seen of late, accepted or rejected: an id starts a pile once. The file
                 of an accepted order itself marks its id as used, so accepting an order costs one flash write
     faults      latched faults by connector
     boots       how often the pile started, and how many orders these starts found running
@@ -24,6 +24,8 @@ USED_MAX = 64
 # An id is forgotten although it has not expired if it expires later than this after now: it was refused while
 # the pile had no clock. A day, so that a corrected clock forgets no id that may become valid again.
 USED_KEPT_S = 86_400
+CLOCK_BACK_S = 300  # a clock that is set back by no more than this makes no known order valid again
+REFUSED_MAX = 16
 GOING_ON = b"-"  # in place of a stop reason
 
 
@@ -37,6 +39,7 @@ class Journal:
     def __init__(self, store):
         self.lost = []
         self.used_ids = []
+        self._refused_ids = []
         self.boots = self.recoveries = 0
         self._store = store
         self._is_used_kept = True  # the file is as the list in memory
@@ -68,24 +71,37 @@ class Journal:
     # -- ids ---------------------------------------------------------------------------------------------
 
     def is_used(self, order_id):
+        """Whether the order was accepted or rejected before."""
         for used_id, _ in self.used_ids:
             if used_id == order_id:
                 return True
-        return False
+        return order_id in self._refused_ids
+
+    def note_refused(self, order_id):
+        """Remembers, in RAM, the id of an order that was refused and not marked as used: a copy of it that
+        comes late must not start after the cloud was told Rejected. The last REFUSED_MAX are remembered.
+        """
+        self._refused_ids.append(order_id)
+        if len(self._refused_ids) > REFUSED_MAX:
+            self._refused_ids.pop(0)
 
     def may_be_used(self, made_at, booted_at):
         """Where the used ids are lost: whether an order was made before this boot, and so may have run."""
         return "used" in self.lost and made_at < booted_at
 
     def consume_id(self, order_id, expires_at, at):
-        """Marks an id as used until it expires; `at` is Unix seconds or None. Durable after keep_ids(), or
+        """Marks an id as used until CLOCK_BACK_S after it expires; `at` is Unix seconds or None. Of more than
+        USED_MAX the expired ones are forgotten at once. Durable after keep_ids(), or
         while its order is. Returns False, marking nothing, if USED_MAX ids have not expired.
         """
-        used = [row for row in self.used_ids if at is None or at < row[1] <= at + USED_KEPT_S]
+        used = self.used_ids
+        for late_s in (CLOCK_BACK_S, 0):
+            if at is not None and (late_s or len(used) >= USED_MAX):
+                used = [row for row in used if at - late_s < row[1] <= at + USED_KEPT_S]
         if len(used) >= USED_MAX:
             return False
-        used.append([order_id, expires_at])
         self.used_ids = used
+        used.append([order_id, expires_at])
         self._is_used_kept = False
         return True
 

@@ -72,7 +72,7 @@ class Keeper:
             phase = order.session.phase
             if phase == phases.DONE:
                 self._settle(connector, now_ms)
-            elif phase == phases.RECOVERING or phase == phases.STARTING:
+            elif phase == phases.RECOVERING or not order.session.has_run:
                 continue  # a reading in flash shows that the relay has closed
             elif order.keep_reading(controller.journal, now_ms):
                 controller.mailbox.meter(order.meter_message(connector.power_mw(), now_ms))

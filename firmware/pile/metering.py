@@ -1,16 +1,16 @@
 """What one order has taken, at which price, and at which register it must stop.
 
-A price step that begins at time T gets the energy from its `begin register` on. Between the two samples
-around T energy is taken to have flowed evenly, and the register at T is computed by time in whole numbers:
+Energy is billed at the lowest price that may have held when it was delivered. The pile knows when by its
+samples of the register alone. A sample shows all energy that was delivered until refresh_ms before it was
+taken, rounded down to step_mwh. So what a new sample shows more than the one before was delivered
 
-    the price rises   at T + refresh_ms of the meter, because the meter may show energy that late; rounded up,
-                      plus step_mwh - 1, because the register hides less than one step. The order stays at
-                      the lower price until the register has reached that
-    the price falls   at T, rounded down
+    its first step_mwh - 1   after the newest sample with a lower register was taken, less refresh_ms
+    the rest                 after the sample before was taken, less refresh_ms
 
-So no energy that was delivered before a rise is billed at the higher price, and none that was delivered after
-a fall. With a meter of refresh_ms 0 the driver's gain is less than one step_mwh. An order that ends before
-the first sample after T stays at the step that it was in.
+and before the new sample was taken, or before the relay was confirmed open. Nothing is split by time: that
+would take power to be even between two samples, and a charger that draws in bursts would be billed at a price
+that did not hold. At each price step the driver gains at most what flows in refresh_ms and between two
+samples, and one step_mwh.
 """
 
 from pile_protocol import messages, pricing
@@ -18,7 +18,6 @@ from pile_protocol import messages, pricing
 # The most one order delivers: the bound of a settlement's table, less 1 kWh for what flows until the relay
 # opens.
 MOST_MWH = messages.MAX_ENERGY_MWH - 1_000_000
-RECOVERY_JUMP_S = 10  # how long before a power cut its last durable reading may lie, while energy flows
 
 
 class Metering:
@@ -38,12 +37,11 @@ class Metering:
         self._steps = self._rate["steps"]
         # Without a limit of the user's: the most that a settlement can tell.
         self._cost_limit_minor = self._limits.get("cost_minor", messages.MAX_MINOR)
-        self._sample_ms = now_ms  # of the newest sample
-        self._flow_begin_ms = now_ms  # when the relay was confirmed closed
-        self._flow_end_ms = None  # when it was commanded open after that
-        self._begin_mwh = None  # where the next price step begins, once its time has come
+        self._sample_ms = now_ms  # when the newest sample was taken
+        self._below_ms = now_ms  # when the newest sample with a lower register was taken
+        self._first = pricing.step_index(self._steps, started_at)  # no energy of an earlier step is to come
         self._start_base(started_at, now_ms)
-        self._enter_step(pricing.step_index(self._steps, started_at), start_register_mwh)
+        self._enter_step(self._first)
 
     def restore(self, register_mwh, boundaries, at, now_ms):
         """Goes on from what was durable before a power cut. boundaries: None where they are lost or not this
@@ -59,9 +57,10 @@ class Metering:
             boundaries = [[self._cheapest(first, last), self.start_register_mwh]]
         if boundaries:
             self.boundaries = boundaries
-        at = max(at, self._steps[self.boundaries[-1][0]][0])
+        self._first = self.boundaries[-1][0]
+        at = max(at, self._steps[self._first][0])
         self._start_base(at, now_ms)
-        self._plan_step()
+        self._plan_stop()
         return at
 
     def _cheapest(self, first, last):
@@ -89,6 +88,7 @@ class Metering:
         self._base_at = at
         self._base_ms = now_ms
         self._stop_ms = now_ms + (self.started_at + self._limits["duration_s"] - at) * 1000
+        self._plan_next()
 
     # -- samples ---------------------------------------------------------------------------------------------
 
@@ -99,76 +99,55 @@ class Metering:
         register_mwh = sample.value
         if sample.at_ms <= self._sample_ms or register_mwh < self.register_mwh:
             return
-        while self._next_ms is not None:
-            lag_ms = meter.refresh_ms if self._rises else 0
-            if sample.at_ms < self._next_ms + lag_ms:
-                break
-            if opened_ms is not None and opened_ms <= self._next_ms:
-                break
-            if self._begin_mwh is None:
-                self._begin_mwh = self._split(sample, meter, opened_ms)
-            if register_mwh < self._begin_mwh:
-                break
-            self._enter_step(self.boundaries[-1][0] + 1, self._begin_mwh)
-        self.register_mwh = register_mwh
+        if register_mwh > self.register_mwh:
+            until_ms = sample.at_ms if opened_ms is None else min(sample.at_ms, opened_ms)
+            if self._next_ms is not None and until_ms > self._next_ms:
+                if meter.step_mwh > 1:
+                    self._enter_lowest(self._below_ms - meter.refresh_ms, until_ms)
+                    self.register_mwh = min(register_mwh, self.register_mwh + meter.step_mwh - 1)
+                if register_mwh > self.register_mwh:
+                    self._enter_lowest(self._sample_ms - meter.refresh_ms, until_ms)
+            self._below_ms = self._sample_ms
+            self.register_mwh = register_mwh
         self._sample_ms = sample.at_ms
 
-    def _split(self, sample, meter, opened_ms):
-        """The begin register of the next price step, whose time lies between the newest sample and this one.
-        Where the relay switched between them, the time of switching that is better for the driver counts: the
-        command to open at a rise, the confirmations at a fall.
-        """
-        rises = self._rises
-        ms = self._next_ms
-        begin_ms = self._sample_ms
-        end_ms = sample.at_ms
-        if rises:
-            ms += meter.refresh_ms
-            if self._flow_end_ms is not None:
-                end_ms = min(end_ms, self._flow_end_ms + meter.refresh_ms)
-        else:
-            begin_ms = max(begin_ms, self._flow_begin_ms)
-            if opened_ms is not None:
-                end_ms = min(end_ms, opened_ms)
-        register_mwh = self.register_mwh
-        span_ms = end_ms - begin_ms
-        passed_ms = min(ms - begin_ms, span_ms)
-        if passed_ms > 0:
-            energy = (sample.value - register_mwh) * passed_ms
-            register_mwh += -(-energy // span_ms) if rises else energy // span_ms
-        elif rises and span_ms <= 0:
-            register_mwh = sample.value  # all of it flowed before
-        if rises:
-            register_mwh += meter.step_mwh - 1
-        return max(register_mwh, self.boundaries[-1][1])
-
-    def flow_begins(self, now_ms):
-        """The relay was confirmed closed."""
-        self._flow_begin_ms = now_ms
-        self._flow_end_ms = None
-
-    def flow_ends(self, now_ms):
-        """The relay is commanded open."""
-        if self._flow_end_ms is None:
-            self._flow_end_ms = now_ms
-
-    def resume(self, durable_at, at, now_ms, register_mwh):
-        """After a power cut, at Unix seconds `at`, with the register that the meter shows; durable_at: of the
-        last durable reading. What the meter counted after that is billed at the lowest price that may have
-        held.
-        """
-        steps = self._steps
-        before = self.boundaries[-1][0]
-        lowest = self._cheapest(before, pricing.step_index(steps, durable_at + RECOVERY_JUMP_S))
-        if lowest > before:
-            self._enter_step(lowest, self.register_mwh)
-        self.register_mwh = max(self.register_mwh, register_mwh)
-        self._sample_ms = now_ms
-        self._start_base(at, now_ms)
-        index = pricing.step_index(steps, at)
+    def _enter_lowest(self, from_ms, until_ms):
+        """Bills what the register shows from here on at the lowest price that held between two times."""
+        while self._has_begun(self._first + 1, from_ms + 1):
+            self._first += 1
+        last = self._first
+        while self._has_begun(last + 1, until_ms):
+            last += 1
+        self._plan_next()
+        index = self._cheapest(self._first, last)
         if index > self.boundaries[-1][0]:
-            self._enter_step(index, self.register_mwh)
-        self._plan_step()
+            self._enter_step(index)
+
+    def _has_begun(self, index, before_ms):
+        """Whether the rate has such a price step, and it begins before that time."""
+        return index < len(self._steps) and self._begins_ms(index) < before_ms
+
+    def _begins_ms(self, index):
+        return self._base_ms + (self._steps[index][0] - self._base_at) * 1000
+
+    def _plan_next(self):
+        """From when on a sample may show energy of more than one price step; None: never."""
+        index = self._first + 1
+        self._next_ms = self._begins_ms(index) if index < len(self._steps) else None
+
+    def resume(self, until_at, at, now_ms, register_mwh):
+        """Goes on after a power cut, at Unix seconds `at`, with the register that the meter shows. What it
+        counted after the last durable reading is billed at the lowest price that held until until_at.
+        """
+        lowest = self._cheapest(self._first, pricing.step_index(self._steps, until_at))
+        if lowest > self._first:
+            self._enter_step(lowest)
+        self.register_mwh = max(self.register_mwh, register_mwh)
+        self._first = self.boundaries[-1][0]
+        self._start_base(at, now_ms)
+        self._sample_ms = now_ms
+        self._below_ms = self._begins_ms(self._first)  # what the register hides may be from before the cut
+        self._plan_stop()
 
     # -- the bill --------------------------------------------------------------------------------------------
 
@@ -215,18 +194,13 @@ class Metering:
         step = self._steps[index]
         return step[1] + step[2]
 
-    def _enter_step(self, index, begin_mwh):
-        self.boundaries.append([index, begin_mwh])
-        self._plan_step()
+    def _enter_step(self, index):
+        self.boundaries.append([index, self.register_mwh])
+        self._plan_stop()
 
-    def _plan_step(self):
-        """When the next price step begins, and at which register the order must stop in this one."""
+    def _plan_stop(self):
+        """At which register the order must stop at the price that holds."""
         index, begin_mwh = self.boundaries[-1]
-        self._begin_mwh = None
-        self._next_ms = None  # the last step lasts to the end of the order
-        if index + 1 < len(self._steps):
-            self._next_ms = self._base_ms + (self._steps[index + 1][0] - self._base_at) * 1000
-            self._rises = self._price(index + 1) > self._price(index)
         limit_mwh = min(self._limits.get("energy_mwh", MOST_MWH), MOST_MWH)
         self.stop_register_mwh = self.start_register_mwh + limit_mwh
         self.stop_register_reason = "EnergyLimitReached"

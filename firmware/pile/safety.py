@@ -56,7 +56,7 @@ class Watch:
     def restart(self):
         """Begins every grace period anew."""
         self._mismatch_ms = self._silent_ms = self._blind_ms = 0
-        self._weld_mwh = None  # a register above this, with an open relay, proves a weld
+        self._weld_mwh = None  # the register at the baseline, taken with an open relay
         self._weld_ms = 0
         self._over_ms = None  # when the first of the samples above the limit was taken
         self._over_last_ms = 0
@@ -83,7 +83,11 @@ class Watch:
             return "HighTemperature"
         if self._is_meter_silent(now_ms, passed_ms, readings):
             return "PowerMeterFailure"
-        blind = temperature.state == INVALID or readings.plugged.state == INVALID
+        blind = (
+            temperature.state == INVALID
+            or readings.plugged.state == INVALID
+            or readings.relay_closed.state == INVALID
+        )
         self._blind_ms = self._blind_ms + passed_ms if blind else 0
         if self._blind_ms > SENSOR_GRACE_MS:
             return "SensorFailure"
@@ -97,7 +101,8 @@ class Watch:
 
     def _is_welded(self, now_ms, readings, opened_ms):
         """Whether energy flows through the open relay. The baseline is a sample that already shows everything
-        that flowed before the opening. It takes more than one step of the meter to prove a weld.
+        that flowed before the opening. A single step of the register may be of energy that leaked for hours:
+        it proves a weld only while the meter shows power too.
         """
         register = readings.register_mwh
         meter = readings.meter
@@ -105,10 +110,15 @@ class Watch:
             self._weld_mwh = None
         elif register.state == VALID and register.at_ms - meter.refresh_ms >= opened_ms:
             if self._weld_mwh is None or now_ms - self._weld_ms > WELD_WINDOW_MS:
-                self._weld_mwh = register.value + max(WELD_ENERGY_MWH, meter.step_mwh)
+                self._weld_mwh = register.value
                 self._weld_ms = now_ms
             else:
-                return register.value > self._weld_mwh
+                energy_mwh = register.value - self._weld_mwh
+                power = readings.power_mw
+                return energy_mwh > WELD_ENERGY_MWH and (
+                    energy_mwh > meter.step_mwh
+                    or (power.state == VALID and power.value >= self._limits.full_power_mw)
+                )
         return False
 
     def _is_over_current(self, readings):

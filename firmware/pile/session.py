@@ -7,7 +7,7 @@
 The relay is wanted closed in STARTING and CHARGING and nowhere else.
 """
 
-from .metering import RECOVERY_JUMP_S, Metering
+from .metering import Metering
 from .readings import ABSENT, INVALID, VALID
 from .safety import has_plug_switch, is_unplugged
 
@@ -28,7 +28,7 @@ RECOVERY_WAIT_MS = 120_000
 # ahead of a clock of whole seconds by as much as admission.FUTURE_S.
 CLOCK_SLACK_S = 30
 # The most that a meter with a memory may have counted between the last checkpoint and the cut.
-RECOVERY_JUMP_MWH = RECOVERY_JUMP_S * 12_000  # at 43 kW
+RECOVERY_JUMP_MWH = 120_000  # 10 s at 43 kW
 
 # Stop reasons of faults whose code is not a stop reason itself.
 _STOP_OF_FAULT = {
@@ -52,8 +52,9 @@ class Session:
         self.ended_at = None
         self.recovered = False
         self.is_last_reading_missing = False
-        self.is_held = False  # by the shared supply
-        self.held_ms = 0  # since when
+        self.held_ms = (
+            None  # since when the shared supply has no room for it: the relay is open, the order waits
+        )
         self.idle_ms = 0  # how long the vehicle has drawn next to nothing
         self._limits = limits
         self._begin_within_ms = _wait_ms(
@@ -68,11 +69,11 @@ class Session:
         self._is_changed = False  # the power came back after so long that it may be another vehicle's
         self._replugs = 0
         self._unplugged_ms = None  # since when the plug is out
-        self._begun_ms = now_ms
         self._since_ms = now_ms  # of the phase
         self._last_ms = now_ms
         self._checkpoint_at = started_at
-        self._resume_until_at = started_at + order["limits"]["duration_s"]
+        self._end_at = started_at + order["limits"]["duration_s"]
+        self._resume_until_at = self._end_at
 
     def recover(self, kept, expires_at, now_ms):
         """Makes this the session that a power cut interrupted. kept: recovery.KeptOrder."""
@@ -81,19 +82,18 @@ class Session:
         self.stop_reason = kept.stop_reason
         if not kept.ran:
             self._resume_until_at = expires_at  # the relay has not closed: it must not close later than that
-        metering = self.metering
-        self._checkpoint_at = metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
-        # On average it drew more than next to nothing, so it has begun.
-        elapsed_s = kept.at - metering.started_at
-        self._has_drawn = (
-            metering.energy_mwh > 0 and metering.energy_mwh * 3_600 >= self._limits.full_power_mw * elapsed_s
-        )
+        self._checkpoint_at = self.metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
 
     # -- what others may know ------------------------------------------------------------------------------
 
     @property
     def wants_closed(self):
         return self.phase == STARTING or self.phase == CHARGING
+
+    @property
+    def has_run(self):
+        """Whether the relay has closed: confirmed by its feedback, or shown by the meter."""
+        return self._has_charged or self.metering.energy_mwh > 0
 
     @property
     def state(self):
@@ -111,15 +111,6 @@ class Session:
         """Asks for the end. The first reason counts."""
         if self._stop_asked is None:
             self._stop_asked = reason
-
-    def hold(self, now_ms):
-        """The shared supply has no room: the relay opens, and the order waits."""
-        self.is_held = True
-        self.held_ms = now_ms
-
-    def release(self):
-        """The shared supply has room again."""
-        self.is_held = False
 
     # -- the step ------------------------------------------------------------------------------------------
 
@@ -152,7 +143,6 @@ class Session:
         if self.phase == STARTING and (relay.state == ABSENT or (relay.state == VALID and relay.value)):
             self._go(CHARGING, now_ms)
             self._has_charged = True
-            self.metering.flow_begins(now_ms)
         # Without a plug switch nobody knows whether the vehicle left: nothing more is billed until it draws
         # no power for as long as means full, or until somebody stops the order.
         may_be_gone = (
@@ -202,14 +192,14 @@ class Session:
         if self._has_drawn:
             if self.idle_ms >= self._full_after_ms:
                 return "StoppedByEV"
-        elif now_ms - self._begun_ms >= self._begin_within_ms:
+        elif self.idle_ms >= self._begin_within_ms:
             return "Timeout"
-        if self.is_held and now_ms - self.held_ms >= FEED_WAIT_MS:
+        if self.held_ms is not None and now_ms - self.held_ms >= FEED_WAIT_MS:
             return "FeedBusy"
         return None
 
     def _suspend_or_go_on(self, now_ms, readings):
-        if self.is_held or self._unplugged_ms is not None:
+        if self.held_ms is not None or self._unplugged_ms is not None:
             if self.phase != SUSPENDED:
                 self._go(SUSPENDED, now_ms)
         elif self.phase == SUSPENDED:
@@ -258,7 +248,7 @@ class Session:
         waited_ms = now_ms - self._since_ms
         if register.state == VALID:
             if not 0 <= register.value - metering.register_mwh <= RECOVERY_JUMP_MWH:
-                return self._give_up(now_ms)  # the meter lost its memory, or is another one
+                return self._give_up(now_ms, utc_at)  # the meter lost its memory, or is another one
         stop = self.stop_reason or readings.estop or fault or self._stop_asked or readings.stop_button
         if utc_at is not None:
             until_at = self._resume_until_at
@@ -269,22 +259,27 @@ class Session:
         if stop or is_unplugged(readings) or waited_ms >= RECOVERY_WAIT_MS:
             self.stop_reason = self.stop_reason or self._stop_asked or "PowerLoss"
             if is_fresh or not meter.remembers or waited_ms >= _longest_wait_ms(meter):
-                self._give_up(now_ms, register.value if register.state == VALID else 0)
+                self._give_up(now_ms, utc_at, register.value if register.state == VALID else 0)
         elif utc_at is not None and is_fresh and readings.plugged.state != INVALID:
             at = max(utc_at, self._checkpoint_at)
-            metering.resume(self._checkpoint_at, at, now_ms, register.value)
-            self._begun_ms = now_ms
+            # Whether it drew before the cut is not durable. It did if its average was more than next to
+            # nothing; else it may have, and neither of the two waits may end early.
+            energy_mwh = metering.energy_mwh - meter.step_mwh
+            elapsed_s = self._checkpoint_at - metering.started_at
+            self._has_drawn = energy_mwh * 3_600 > self._limits.full_power_mw * elapsed_s
+            self._begin_within_ms = max(self._begin_within_ms, self._full_after_ms)
+            metering.resume(at, at, now_ms, register.value)
             self._go(STARTING, now_ms)
         return None
 
-    def _give_up(self, now_ms, register_mwh=0):
+    def _give_up(self, now_ms, utc_at, register_mwh=0):
+        """Without the time the power may have been cut at any time until the order's end."""
         self.stop_reason = self.stop_reason or "PowerLoss"
-        self.metering.resume(self._checkpoint_at, self._checkpoint_at, now_ms, register_mwh)
+        until_at = max(self._checkpoint_at, self._end_at if utc_at is None else utc_at)
+        self.metering.resume(until_at, self._checkpoint_at, now_ms, register_mwh)
         self._go(DONE, now_ms)
 
     def _go(self, phase, now_ms):
-        if self.wants_closed and phase != CHARGING:
-            self.metering.flow_ends(now_ms)
         self.phase = phase
         self._since_ms = now_ms
         if phase == DONE:

@@ -61,8 +61,8 @@ REJECT_REASONS = (
     "NoClock",
     "OutboxFull",  # too many settlements wait for the cloud
     "StorageFailure",  # the order could not be made durable
-    "TooSoon",  # the relay opened a moment ago; the order_id is not used up
-    "FeedBusy",  # the shared supply has no room for this connector; the order_id is not used up
+    "TooSoon",  # the relay opened a moment ago
+    "FeedBusy",  # the shared supply has no room for this connector
 )
 
 # Calendar: the chip's calendar, which the cloud's time set before a restart. Ntp: piles up to 0.1.0.

@@ -39,5 +39,5 @@ FAULT_CODES = (
     "InternalError",
     "PowerSwitchStuckOpen",  # commanded closed, but the feedback says open
     "UnderVoltage",  # one order was recovered from too many power cuts
-    "SensorFailure",  # a wired thermometer or plug switch cannot be read
+    "SensorFailure",  # a wired thermometer, plug switch or relay feedback cannot be read
 )

@@ -8,11 +8,12 @@ from net import dns, mqtt_codec, ntp
 from net.errors import MqttError
 from pile.checksum import framed, unframed
 from pile.outbox import Outbox
+from pile.readings import MeterTraits
 from pile.recovery import Reader
 from pile_protocol import messages, seal, topics, wire
 from pile_protocol.errors import MessageError, SealError, TopicError
 from tests.fuzz.mutate import damaged
-from tests.portable.kit import AT, DEVICE_ID, KEY, Pile, order, rate
+from tests.portable.kit import AT, DEVICE_ID, KEY, KINDS, Pile, order, rate
 
 CONFIG_FILE = "fuzzed config.json"
 _MAC = "0" * 64
@@ -244,7 +245,9 @@ _boot = Pile(connectors=2)
 
 
 def pile_files(random):
-    """A pile boots whatever its files hold, and works on; what it cannot read it leaves alone."""
+    """A pile boots whatever its files hold and its meter is like, and works on; what it cannot read it leaves
+    alone.
+    """
     name = random.choice(_FILE_NAMES)
     files = dict(_FILES)
     content = unframed(files[name])
@@ -255,6 +258,9 @@ def pile_files(random):
     pile = _boot
     pile.store.files = files
     pile.store.log = []
+    refresh_ms, interval_ms, step_mwh, forgets = random.choice(KINDS)
+    pile.meters[1].traits = MeterTraits(refresh_ms, interval_ms, 0, step_mwh, not forgets)
+    pile.meters[1].forgets = forgets
     pile.boot(AT + 905 if random.below(2) else None)
     pile.cycle(4)
     pile.said()

@@ -19,6 +19,20 @@ AT = 1_800_000_000  # Unix seconds: the now of the tests
 REGISTER_MWH = 5_000_000  # on the meter before anything flows
 CYCLE_MS = 100
 
+# (refresh ms, interval ms, step mWh, forgets): pulses of three kinds, SDM120 and SDM630 alone, with others on
+# the bus, and past 32,768 kWh, an HLW8012.
+KINDS = (
+    (0, 100, 1, False),
+    (0, 100, 313, True),
+    (0, 100, 1_250, True),
+    (500, 100, 1_000, False),
+    (1_000, 100, 3_907, False),
+    (500, 1_000, 1_000, False),
+    (1_000, 4_000, 1_000, False),
+    (1_000, 5_000, 3_907, False),
+    (0, 4_000, 1, True),
+)
+
 
 def raises(kind, function, *arguments):
     """The error of `kind` that the call raises; fails where there is none. Any other error passes through."""
@@ -191,7 +205,8 @@ class Meter:
         self._shown_mwh = self._counted()
 
     def cut(self):
-        """The power was gone. A meter that forgets waits for restore()."""
+        """The power was gone, and the pile's clock begins at 0. A meter that forgets waits for restore()."""
+        self._renewed_ms = self._read_ms = 0
         if self.forgets:
             self.set_register(0)
 

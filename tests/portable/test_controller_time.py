@@ -86,3 +86,19 @@ def test_a_tick_wrap_within_a_running_order():
     (settlement,) = pile.settlements()
     assert settlement["ended_at"] == AT + 60 and settlement["energy_mwh"] == 600 * 200
     totals_agree(settlement)
+
+
+def test_a_clock_that_is_set_back_makes_no_settled_order_valid_again():
+    """Its id was forgotten as soon as it had expired: a late copy ran, and was billed, a second time."""
+    pile = Pile()
+    pile.charge("o1", 10)
+    pile.stop("o1")
+    pile.cycle(700)
+    pile.order("o2", issued_at=pile.clock.at(), expires_at=pile.clock.at() + 60)
+    pile.cycle(20)
+    pile.stop("o2")
+    pile.controller.hello(NONCE)
+    assert pile.tell_time(AT + 45) == AT + 45
+    pile.said()
+    pile.order("o1")
+    rejected(pile, "UsedOrder")

@@ -2,9 +2,10 @@
 button.
 """
 
+from pile.readings import MeterTraits
 from pile.safety import Limits
 from pile.session import REPLUGS_MAX
-from tests.portable.kit import AT, Pile, rejected, totals_agree
+from tests.portable.kit import AT, REGISTER_MWH, Meter, Pile, rejected, totals_agree
 
 HOUR_MS = 3_600_000
 
@@ -258,7 +259,7 @@ def test_an_order_does_not_start_while_the_stop_button_is_pressed():
 # -- orders fast after each other -----------------------------------------------------------------------
 
 
-def test_orders_fast_after_each_other_are_throttled_and_their_ids_not_used_up():
+def test_orders_fast_after_each_other_are_throttled_without_a_write_to_flash():
     """64 orders in 5 s were 64 cycles of the relay, and after them no id could be remembered for minutes."""
     pile = Pile()
     closings = 0
@@ -273,8 +274,83 @@ def test_orders_fast_after_each_other_are_throttled_and_their_ids_not_used_up():
     assert "TooSoon" in [reason for _, _, reason in pile.said()]
     pile.cycle(20)
     pile.said()
-    pile.order("o5")
-    assert pile.said() == [("o5", "Accepted", None)], "the id of an order that came too soon was used up"
+    pile.store.log = []
+    pile.order("o62")
+    rejected(pile, "UsedOrder", "o62")
+    assert pile.store.log == [], "an order that came too soon was written to flash"
+    pile.order("o64")
+    assert pile.said() == [("o64", "Accepted", None)]
+
+
+# -- what a power cut forgets ---------------------------------------------------------------------------
+
+
+def test_a_power_cut_ends_no_wait_early():
+    """An order may wait for hours at 14 W until it is full. After a power cut nobody knows whether it drew:
+    it ended with Timeout after the 30 minutes that a vehicle has to begin.
+    """
+    for drew in (True, False):
+        pile = Pile()
+        pile.power_mw[1] = 7_200_000 if drew else 0
+        pile.charge(cycles=10, limits={"duration_s": 86_400}, full_after_s=14_400)
+        pile.power_mw[1] = 0
+        pass_s(pile, 1_000)
+        pile.boot(AT + 1_100)
+        pass_s(pile, 14_300)
+        assert pile.closed(), drew
+        pass_s(pile, 120)
+        assert settlement(pile)["stop_reason"] in ("Timeout", "StoppedByEV")
+
+
+def test_one_step_of_a_coarse_meter_does_not_say_that_the_vehicle_drew():
+    """After a power cut a vehicle with a timer was taken for one that was full."""
+    pile = Pile(meter=lambda: Meter(REGISTER_MWH, MeterTraits(0, 100, 0, 3_907, True)))
+    pile.power_mw[1] = 14_000
+    pile.meters[1].flow(1, 0, 0)
+    pile.set_register(3_907 * 1_280 - 1)  # the next mWh moves it
+    pile.charge(cycles=30, limits={"duration_s": 86_400})
+    assert pile.session().metering.energy_mwh == 3_907
+    pile.boot(AT + 10)
+    pass_s(pile, 600)
+    assert pile.closed()
+
+
+def test_a_cut_while_the_shared_supply_has_no_room_bills_what_flowed():
+    """That it is held is not durable: it starts again, and is shed again."""
+    pile = Pile(connectors=2, feed={"limit_ma": 40_000}, limits=Limits(rated_ma=20_000))
+    pile.charge("o1", 20)
+    pile.charge("o2", 20, connector=2)
+    for n in (1, 2):
+        pile.power_mw[n] = 230 * 25_000
+    pile.cycle(30)
+    assert pile.session(2).held_ms is not None
+    pile.boot(AT + 20)
+    pile.cycle(40)
+    assert pile.session(2).held_ms is not None and not pile.closed(2)
+    pile.power_mw[1] = 230 * 10_000
+    pass_s(pile, 40)
+    assert pile.closed(2)
+    for n in (1, 2):
+        pile.command("stop", order_id="o%d" % n)
+        pile.settle(n)
+        assert abs(pile.settlements()[n - 1]["energy_mwh"] - pile.delivered_mwh(n)) < 10
+
+
+# -- a relay whose feedback cannot be read --------------------------------------------------------------
+
+
+def test_a_feedback_that_cannot_be_read_is_a_fault_and_its_energy_survives_a_power_cut():
+    """The order stayed in Starting for ever, billed, and kept no reading in flash."""
+    pile = Pile()
+    pile.feedback = False
+    pile.order()
+    pile.readings().relay_closed.lose()
+    pile.cycle(50)
+    assert pile.closed() and pile.session().phase == "Starting"
+    assert pile.delivered_mwh() - (pile.kept_order().register_mwh - REGISTER_MWH) <= 7_200_000 * 2 // 3_600
+    pile.cycle(80)
+    assert not pile.closed() and pile.connector().fault == "SensorFailure"
+    assert settlement(pile)["energy_mwh"] > 0
 
 
 # -- drivers --------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def closed(pile):
     return [n for n in range(1, 5) if pile.closed(n)]
 
 
-def test_an_order_beyond_the_supply_is_refused_and_its_id_not_used_up():
+def test_an_order_beyond_the_supply_is_refused():
     pile = pile_of_four()
     for n in (1, 2, 3):
         order(pile, n)
@@ -38,7 +38,9 @@ def test_an_order_beyond_the_supply_is_refused_and_its_id_not_used_up():
     pile.cycle(20)
     pile.said()
     order(pile, 3)
-    assert pile.said()[0] == ("o3", "Accepted", None)
+    assert pile.said() == [("o3", "Rejected", "UsedOrder")], "a late copy of a refused order started"
+    order(pile, 4)
+    assert pile.said()[0] == ("o4", "Accepted", None)
 
 
 def test_without_a_feed_all_may_charge():

@@ -256,7 +256,7 @@ def test_the_tick_wrap_within_an_order():
         ticks_ms = (ticks_ms + 100) % period_ms
         if run.step(clock.tick(ticks_ms) - run.now_ms, energy_mwh=100):
             changes.append((run.now_ms, run.session.phase))
-    assert changes == [(100, CHARGING), (40_000, CHARGING), (60_000, FINISHING), (60_100, DONE)]
+    assert changes == [(100, CHARGING), (40_100, CHARGING), (60_000, FINISHING), (60_100, DONE)]
     assert run.metering.energies() == [(0, 40_000), (1, 20_100)]
     assert (run.session.stop_reason, run.session.ended_at) == ("TimeLimitReached", AT + 60)
 

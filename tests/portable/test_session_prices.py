@@ -68,9 +68,8 @@ def test_no_order_delivers_more_than_a_settlement_can_tell():
 def test_energy_is_billed_at_the_step_that_held():
     run = Run(locked=rate(steps=TWO_STEPS)).charging()
     run.step(99_800, energy_mwh=1_000_000)  # 99.9 s into the order
-    assert len(run.metering.boundaries) == 1
-    assert run.step(100, energy_mwh=10), "a new price step is a change"
-    run.step(100, energy_mwh=3_000_000)
+    assert not run.step(100, energy_mwh=10)
+    assert run.step(100, energy_mwh=3_000_000), "a new price step is a change"
     run.session.stop("Remote")
     run.to_end()
     assert run.metering.energies() == [(0, 1_000_010), (1, 3_000_000)]
@@ -89,10 +88,18 @@ def test_steps_without_energy_are_no_lines_of_the_bill():
     assert [row[:4] for row in run.session.metering.bill()[2]] == [THREE_STEPS[1], THREE_STEPS[2]]
 
 
-def test_energy_between_two_samples_is_split_by_time_over_all_the_steps_between_them():
-    run = Run(locked=rate(steps=THREE_STEPS)).charging()
-    run.step(30_000, energy_mwh=3_000)  # from 0.1 s to 30.1 s: 9.9 s, 10 s and 10.1 s
-    assert run.metering.energies() == [(0, 990), (1, 1_000), (2, 1_010)]
+def test_energy_between_two_samples_is_billed_at_the_lowest_price_that_held_between_them():
+    for prices, energies in (
+        ((1, 2, 3), [(0, 3_000), (2, 50)]),
+        ((3, 2, 1), [(0, 0), (2, 3_050)]),
+        ((3, 1, 2), [(0, 0), (1, 3_000), (2, 50)]),
+        ((2, 3, 1), [(0, 0), (2, 3_050)]),
+    ):
+        steps = [[step[0], price * 1_000_000, 0, "flat"] for step, price in zip(THREE_STEPS, prices)]
+        run = Run(locked=rate(steps=steps)).charging()
+        run.step(30_000, energy_mwh=3_000)  # from 0.1 s to 30.1 s
+        run.step(100, energy_mwh=50)
+        assert run.metering.energies() == energies, prices
 
 
 def test_a_cost_limit_follows_the_price():

@@ -217,3 +217,36 @@ def test_a_limit_reached_before_the_cut_ends_it_in_the_first_cycle():
     run.step()
     run.step()
     assert run.session.stop_reason == "EnergyLimitReached"
+
+
+def test_it_goes_on_at_no_price_that_is_still_to_come():
+    """A cheaper price that began within ten seconds of the last durable reading was billed from the
+    resumption on, before it held.
+    """
+    steps = [[AT - 60, 2_000_000, 0, "peak"], [AT + 15, 1_000_000, 0, "valley"]]
+    run = recovering(locked=rate(steps=steps))
+    run.utc_at = AT + 11
+    run.step()
+    run.relay = None
+    run.charging()
+    run.step(2_000, energy_mwh=2_000)
+    assert run.metering.energies() == [(0, 3_000)]
+    run.step(2_000, energy_mwh=500)
+    assert run.metering.energies() == [(0, 3_000), (1, 500)]
+
+
+def test_what_flowed_slowly_before_a_power_cut_is_billed_at_no_price_that_was_over():
+    """At 14 W the register of a coarse meter moves every 1,000 s, so the last durable reading may be as old:
+    the price that fell in between was looked for in its first ten seconds only.
+    """
+    steps = [[AT - 60, 2_000_000, 0, "peak"], [AT + 500, 1_000_000, 0, "valley"]]
+    for utc_at, unplugged in ((AT + 900, False), (AT + 900, True), (None, True)):
+        run = recovering(locked=rate(steps=steps), energy_mwh=3_907)
+        run.readings.meter.remembers = True
+        run.utc_at = utc_at
+        run.register_mwh += 3_907
+        if unplugged:
+            set_unplugged(run)
+        run.step()
+        assert run.session.phase == (DONE if unplugged else STARTING)
+        assert run.metering.energies() == [(0, 3_907), (1, 3_907)], (utc_at, unplugged)

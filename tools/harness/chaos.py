@@ -25,9 +25,11 @@ from pile_protocol import pricing
 from tools.harness.api_client import ApiError
 from tools.harness.phone import Phone
 from tools.harness.processes import Child, ProcessError
+from tools.harness.sim_pile import METERS, lag_ms
 from tools.harness.system import DEMO_RATE, PileIdentity, System
 
-SPEED = 600
+SPEED = 600  # of a pile with a pulse meter
+SLOW_SPEED = 60  # of one with another meter: 600 times would pass its limits by more than the cloud allows
 POWER_W = 7_000
 IMP_PER_KWH = 1_600
 QUIET_TIMEOUT_S = 180
@@ -42,6 +44,7 @@ class Pile:
 
     identity: PileIdentity
     flash: Path
+    meter: dict[str, int]  # one of METERS
     child: Child | None = None
     kills: int = 0
     closed: int = 0  # relay closings seen, in lives that have ended
@@ -50,6 +53,10 @@ class Pile:
     @property
     def device_id(self) -> str:
         return self.identity.device_id
+
+    @property
+    def speed(self) -> int:
+        return SLOW_SPEED if self.meter else SPEED
 
     def closings(self) -> int:
         lines = self.child.lines if self.child else []
@@ -69,10 +76,11 @@ class Chaos:
         self.kills = dict.fromkeys(("pile", "cloud", "broker"), 0)
         self.refused = 0  # confirmations that the cloud could not take at that moment
         self.piles = []
-        for _ in range(piles):
+        for number in range(piles):
             identity = system.add_pile()
             system.set_rate(identity.device_id, DEMO_RATE)
-            self.piles.append(Pile(identity, system.data / "piles" / identity.device_id))
+            flash = system.data / "piles" / identity.device_id
+            self.piles.append(Pile(identity, flash, METERS[number % len(METERS)]))
         for pile in self.piles:
             self._start(pile)
 
@@ -150,7 +158,7 @@ class Chaos:
 
     def _confirm(self, pile: Pile) -> None:
         phone = Phone(self.base_url())
-        limits = {"energy_mwh": self.random.randint(200_000, 2_500_000)}
+        limits = {"energy_mwh": self.random.randint(200_000, 2_500_000) * pile.speed // SPEED}
         try:
             rate_id = phone.rate(pile.device_id)["rate_id"]
             answer = phone.confirm(
@@ -173,9 +181,9 @@ class Chaos:
             pile.identity,
             power_w=POWER_W,
             imp_per_kwh=IMP_PER_KWH,
-            speed=SPEED,
+            speed=pile.speed,
             flash=pile.flash,
-            extra=(*PILE_OPTIONS, "--battery-wh", "10000000"),
+            extra=(*PILE_OPTIONS, "--battery-wh", "10000000", "--sim", json.dumps(pile.meter)),
         )
 
     def _kill(self, pile: Pile) -> None:
@@ -227,9 +235,11 @@ class Chaos:
 
     def _audit_energy(self, pile: Pile, billed_mwh: int, orders: int) -> list[str]:
         delivered_mwh = pile.delivered_mwh()
-        # Whole pulses are what a meter knows: each order and each life may leave part of one behind.
-        pulses_mwh = (orders + pile.kills + 1) * (1_000_000 // IMP_PER_KWH + 1)
-        lost_max_mwh = pulses_mwh + pile.kills * POWER_W * SPEED * LOSS_MAX_MS // 3_600
+        # Whole steps are what a meter shows: each order and each life may leave part of one behind.
+        step_mwh = pile.meter.get("step_mwh", 1_000_000 // IMP_PER_KWH + 1)
+        loss_max_ms = LOSS_MAX_MS + lag_ms(pile.meter)
+        lost_max_mwh = (orders + pile.kills + 1) * step_mwh
+        lost_max_mwh += pile.kills * POWER_W * pile.speed * loss_max_ms // 3_600
         if billed_mwh > delivered_mwh:
             return [f"{pile.device_id}: billed {billed_mwh} mWh of {delivered_mwh} delivered"]
         if delivered_mwh - billed_mwh > lost_max_mwh:

@@ -26,10 +26,10 @@ from typing import Any
 from pile_protocol import seal, topics
 from tools import ROOT
 from tools.harness.api_client import ApiError
-from tools.harness.phone import Phone
+from tools.harness.phone import Phone, PhoneOrder
 from tools.harness.processes import Child, Children, ProcessError
 from tools.harness.proxy import Proxy
-from tools.harness.sim_pile import environment, interpreter
+from tools.harness.sim_pile import METERS, environment, interpreter, lag_ms
 from tools.harness.system import DEMO_RATE, System
 from tools.harness.tap import Tap
 
@@ -38,7 +38,7 @@ POWER_W = 7_000
 SPEED = 60
 IMP_PER_KWH = 3_200
 LIMIT_MWH = 500_000  # 4.3 s of charging
-MISSED_MS = 1_000  # a relay that opens later than that has missed its limit, whatever the machine does
+MISSED_MS = 1_000  # a relay that opens later than that, beyond its meter's lag, has missed its limit
 PILE_OPTIONS = ("--keepalive-s", "2", "--backoff-max-ms", "1000", "--battery-wh", "1000000")
 HERD_OPTIONS = {"keepalive_s": 30, "backoff_max_ms": 30_000}
 START_TIMEOUT_S = 60
@@ -56,10 +56,15 @@ class Result:
     flagged: bool
     billed_mwh: int
     open_late_ms: int  # from the limit's energy to the open relay
+    meter_lag_ms: int
     loop_late_ms: int  # by how much more than a whole period (100 ms) a control cycle was ever late
 
     def missed(self) -> bool:
-        return self.reason != "EnergyLimitReached" or self.flagged or self.open_late_ms > MISSED_MS
+        return (
+            self.reason != "EnergyLimitReached"
+            or self.flagged
+            or self.open_late_ms > MISSED_MS + self.meter_lag_ms
+        )
 
 
 def _slow(proxy: Proxy) -> None:
@@ -92,10 +97,21 @@ AGAIN_S = 0.3
 
 
 class Subject:
-    """One pile behind a proxy, in one trouble. The proxy is its own unless it shares one with the herd."""
+    """One pile behind a proxy, in one trouble. The proxy is its own unless it shares one with the herd.
 
-    def __init__(self, system: System, trouble: str, strike: Callable[[Proxy], None], again: bool = False):
+    meter: one of METERS.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        trouble: str,
+        strike: Callable[[Proxy], None],
+        again: bool = False,
+        meter: dict[str, int] = METERS[0],
+    ):
         self.trouble = trouble
+        self.meter = meter
         self.identity = system.add_pile()
         system.set_rate(self.identity.device_id, DEMO_RATE)
         self._system = system
@@ -111,10 +127,10 @@ class Subject:
             imp_per_kwh=IMP_PER_KWH,
             speed=SPEED,
             mqtt_url=proxy.url,
-            extra=PILE_OPTIONS,
+            extra=(*PILE_OPTIONS, "--sim", json.dumps(self.meter)),
         )
         system.wait_until_online(device_id, child, START_TIMEOUT_S)
-        order = Phone(system.base_url).order(device_id, limits={"energy_mwh": LIMIT_MWH})
+        order = self._order()
         child.wait_for_json(lambda line: line["event"] == "relay closed", START_TIMEOUT_S)
         delivered_mwh = self._while_in_trouble(proxy, child)
         proxy.latency_s = 0
@@ -136,8 +152,21 @@ class Subject:
             settlement["flagged"],
             settlement["energy_mwh"],
             (delivered_mwh - LIMIT_MWH) * 3_600_000 // (POWER_W * 1000 * SPEED),
+            lag_ms(self.meter),
             status["late_max_ms"],
         )
+
+    def _order(self) -> PhoneOrder:
+        """Confirms until the pile accepts: just after its start the meter's first reading may have yet to
+        come.
+        """
+        phone = Phone(self._system.base_url)
+        while True:
+            order = phone.order(self.identity.device_id, limits={"energy_mwh": LIMIT_MWH})
+            view = order.wait_for_state("Charging", "Rejected", timeout_s=START_TIMEOUT_S)
+            if view["state"] == "Charging" or view["reason"] not in ("TooSoon", "NoMeter"):
+                return order
+            time.sleep(AGAIN_S)
 
     def _while_in_trouble(self, proxy: Proxy, child: Child) -> int:
         """Makes trouble until the relay has opened; returns what was delivered by then, in mWh."""
@@ -194,13 +223,14 @@ class Herd:
 def single_troubles(system: System, tap: Tap, names: list[str]) -> list[Result]:
     """Each trouble strikes a pile of its own, all at the same time. Raises as Subject.run."""
 
-    def one(name: str) -> Result:
+    def one(number: int, name: str) -> Result:
         strike, again = TROUBLES[name]
+        meter = METERS[number % len(METERS)]
         with Proxy(system.broker.port) as proxy:
-            return Subject(system, name, strike, again).run(tap, proxy)
+            return Subject(system, name, strike, again, meter).run(tap, proxy)
 
     with ThreadPoolExecutor(len(names)) as pool:
-        return list(pool.map(one, names))
+        return list(pool.map(one, range(len(names)), names))
 
 
 def storm(system: System, tap: Tap, size: int, say: Callable[[str], None]) -> list[Result]:

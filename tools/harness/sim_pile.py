@@ -25,6 +25,13 @@ from urllib.parse import urlsplit
 
 from tools.image import BuildError, cache
 
+# Kinds of meter, as settings of boards/sim: pulses; a bus; past 32,768 kWh, with a memory; a metering chip.
+METERS: tuple[dict[str, int], ...] = (
+    {},
+    {"refresh_ms": 300, "interval_ms": 400, "step_mwh": 1_000},
+    {"refresh_ms": 500, "interval_ms": 300, "step_mwh": 3_907, "remembers": True},
+    {"interval_ms": 500, "step_mwh": 1},
+)
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY_VARIABLE = "RATELOCK_DEVICE_KEY"
 FORM_VARIABLE = "RATELOCK_PILE_FORM"
@@ -43,6 +50,11 @@ def interpreter() -> list[str]:
     if not found:
         raise SystemExit("sim_pile: no MicroPython found; run `make setup`, or name one in MICROPYTHON")
     return [found]
+
+
+def lag_ms(meter: dict[str, int]) -> int:
+    """How old what such a meter shows may be."""
+    return meter.get("refresh_ms", 0) + meter.get("interval_ms", 0)
 
 
 def write_settings(data: Path, config: dict[str, object], sim: dict[str, object]) -> None:

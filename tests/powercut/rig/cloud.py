@@ -66,6 +66,9 @@ class Order:
         )
 
     def send_again(self, after_ms):
+        """The phone confirms again: another order, with an id of its own."""
+        self.order_id += "r"
+        self.sealed = None
         self.state = None
         self.delay_ms = after_ms
         self._sent_this_time = False
@@ -175,8 +178,8 @@ class Cloud:
                         self._rejected(order, controller, message["reason"])
 
     def _rejected(self, order, controller, reason):
-        """Only an id that was used up by a cut may be refused; it may have a settlement that still waits. One
-        that came too soon is sent again.
+        """Only an id that was used up by a cut may be refused; it may have a settlement that still waits.
+        After one that came too soon the phone confirms again.
         """
         if reason == "TooSoon":
             order.send_again(self._world.now_ms + TOO_SOON_MS)

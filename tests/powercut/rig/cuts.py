@@ -21,7 +21,7 @@ class Figures:
         self.stories = 0
         self.cuts = 0
         self.remounts = 0
-        self.lost_mwh = 0
+        self.lost_mwh = self.unbilled_mwh = 0
         self.violations = []
 
     def add(self, verdict, label):
@@ -30,6 +30,7 @@ class Figures:
         self.remounts += len(verdict.operations) - 1
         if verdict.cuts == 1:
             self.lost_mwh = max(self.lost_mwh, verdict.lost_mwh)
+            self.unbilled_mwh = max(self.unbilled_mwh, verdict.unbilled_mwh)
         self.violations += ["%s: %s" % (label, text) for text in verdict.violations]
 
     def text(self):
@@ -40,6 +41,7 @@ class Figures:
                 "remounts": self.remounts,
                 "lost_mwh": self.lost_mwh,  # in a story with one cut
                 "lost_ms": self.lost_mwh * 3_600 // POWER_W,  # of charging
+                "unbilled_mwh": self.unbilled_mwh,
                 "violations": self.violations,
             }
         )

@@ -54,8 +54,8 @@ class Plot:
         return not self.unplug and self.clock_ms < RECOVERY_WAIT_MS
 
     def orders(self):
-        first = Order("A-1", 1, {"duration_s": 3_600}, stop_ms=9_500)
-        second = Order("A-2", 1, {"duration_s": 3_600, "energy_mwh": 6_000}, after=first)
+        first = Order("A-1", 1, {"duration_s": 3_600}, stop_ms=12_500)
+        second = Order("A-2", 1, {"duration_s": 3_600, "energy_mwh": 10_000}, after=first)
         if self.connectors == 1:
             return [first, second]
         other = Order("B-1", 2, {"duration_s": 3_600, "cost_minor": 51}, delay_ms=2_000)
@@ -87,8 +87,8 @@ class Cut:
 
 
 class Verdict:
-    """operations: of each life. lost_mwh: delivered, shown by the meter and not billed, of the worst
-    order.
+    """operations: of each life. Of the worst order: lost_mwh was in the pile's RAM at a cut and is not
+    billed; unbilled_mwh was delivered and is not billed, whether the meter had shown it or not.
     """
 
     def __init__(self):
@@ -96,6 +96,7 @@ class Verdict:
         self.cuts = 0
         self.violations = []
         self.lost_mwh = 0
+        self.unbilled_mwh = 0
 
 
 def used_flash(age):
@@ -123,6 +124,7 @@ def tell(plot, flash, cuts):
     cloud = Cloud(world, plot.orders(), CLOCK_MS)
     world.durable_order = lambda number: _durable_order(flash, cloud.plan, number)
     cloud.settled_claims = lambda order_id: _expect_settlement(world, flash, order_id)
+    known = {}  # order id: the most energy that the pile knew of at a cut, mWh
     for cut in cuts + [None]:
         rtc = plot.rtc and verdict.cuts > 0
         if cut is None:
@@ -137,14 +139,24 @@ def tell(plot, flash, cuts):
             break
         except PowerCut:
             verdict.cuts += 1
+            _note_known(pile.controller, known)
         pile.end()
         verdict.operations.append(pile.device.operations)
         world.cut(plot.dark_ms, plot.unplug)
         cloud.clock_ms = plot.clock_ms
-    verdict.lost_mwh = _check_books(world, cloud, verdict.cuts)
+    _check_books(world, cloud, known, verdict)
     _check_reasons(world, plot, cloud.stored)
     verdict.violations = world.violations
     return verdict
+
+
+def _note_known(controller, known):
+    """controller: None where the power failed during the start."""
+    for connector in controller.connectors if controller else ():
+        if connector.order is not None:
+            order_id = connector.order.order_id
+            energy_mwh = connector.order.session.metering.energy_mwh
+            known[order_id] = max(known.get(order_id, 0), energy_mwh)
 
 
 def _live(pile, cloud):
@@ -202,11 +214,12 @@ def _check_end(world, controller):
             world.violated("connector %(connector)d ends as %(status)s" % connector)
 
 
-def _check_books(world, cloud, cuts):
-    """Every promise, held against what truly flowed. Returns the worst order's unbilled energy in mWh."""
+def _check_books(world, cloud, known, verdict):
+    """Every promise, held against what truly flowed."""
+    cuts = verdict.cuts
     settlements = [_settlement(world, sealed) for sealed in cloud.stored]
     _check_chain(world, settlements)
-    worst_mwh = refused = 0
+    refused = 0
     in_all_mwh = [0] * len(world.wires)  # delivered and not billed
     for order in cloud.plan:
         flowed = world.wires[order.connector - 1].flowed.get(order.order_id)
@@ -218,14 +231,17 @@ def _check_books(world, cloud, cuts):
         elif not mine:
             world.violated("%s was neither settled nor refused" % order.order_id)
         if mine:
-            lost_mwh = _check_bill(world, order, mine[0], flowed or {}, cuts)
-            worst_mwh = max(worst_mwh, lost_mwh - _hidden_mwh(world))
-            in_all_mwh[order.connector - 1] += lost_mwh
+            unbilled_mwh = _check_bill(world, order, mine[0], flowed or {}, cuts)
+            verdict.unbilled_mwh = max(verdict.unbilled_mwh, unbilled_mwh)
+            lost_mwh = known.get(order.order_id, 0) - mine[0]["energy_mwh"]
+            verdict.lost_mwh = max(verdict.lost_mwh, lost_mwh)
+            if lost_mwh * 3_600 // POWER_W > cuts * LOST_MAX_MS:
+                world.violated("%s lost %d mWh that the pile knew of" % (order.order_id, lost_mwh))
+            in_all_mwh[order.connector - 1] += unbilled_mwh
             if in_all_mwh[order.connector - 1] < 0:
                 world.violated("%s: more billed in all than flowed" % order.order_id)
     if refused > cuts:  # a cut may use up the id of the order that it hit, and of no other
         world.violated("%d orders were refused" % refused)
-    return worst_mwh
 
 
 def _hidden_mwh(world):
