@@ -8,6 +8,9 @@ but the database, and leave the rest to `Transaction.after_commit`.
 The items of a `Batch` in one group are done together, with statements that take them all, at the place of the
 first of them.
 
+If the connection breaks during the commit, the database may have done it. Then units are not done again:
+their futures hold Problem (OutcomeUnknown). Items are, because a pile may send each of them twice anyway.
+
 A unit may have a deadline. It is checked when the unit is taken and, last of all, before the commit: a unit
 that is late by then changes nothing, and its future holds Problem (DatabaseUnavailable).
 """
@@ -22,8 +25,9 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from ..base.problems import Problem, database_unavailable
+from ..base.problems import Problem, database_unavailable, write_unknown
 from ..base.threads import Threads
 from .engine import is_database_locked, is_row_locked
 
@@ -208,7 +212,9 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the unit
                 if is_database_locked(error) and not self._stopping:
                     continue  # by another process, before anything was done; those that are late are left out
-                if len(group) > 1:
+                if _may_be_committed(error, group):
+                    group = _without_units(group)
+                if len(group) != 1:
                     for job in group:
                         self._commit(conn, [job])
                     return
@@ -271,6 +277,20 @@ class Writer:
                 job.future.set_result(result)
             else:
                 job.future.set_exception(problem)
+
+
+def _may_be_committed(error: Exception, group: list[_Job]) -> bool:
+    """Whether the database had been told to commit, and the connection broke before it answered."""
+    is_broken = isinstance(error, DBAPIError) and error.connection_invalidated
+    return is_broken and any(isinstance(job, _UnitJob) and job.future.is_committing for job in group)
+
+
+def _without_units(group: list[_Job]) -> list[_Job]:
+    """The items of the group; whoever waits for one of its units is told that its outcome is unknown."""
+    for job in group:
+        if isinstance(job, _UnitJob):
+            job.future.set_exception(write_unknown())
+    return [job for job in group if isinstance(job, _ItemJob)]
 
 
 def _is_wanted(job: _Job) -> bool:

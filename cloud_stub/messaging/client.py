@@ -35,6 +35,7 @@ class _Accepted:
 
     def __init__(self, client: paho.Client, number: int):
         self.client = client
+        self.number = number
         self._first_id = number * _PACKET_IDS
         self._in_flight = 0
         self._lock = threading.Lock()  # never held while paho is called: paho holds locks around callbacks
@@ -137,10 +138,10 @@ class Client:
         self._wake_up()
         return ids
 
-    def ack(self, packet_ids: Iterable[int]) -> None:
-        """Let the broker forget these messages, of this connection."""
+    def ack(self, packet_ids: Iterable[int], connection: int) -> None:
+        """Let the broker forget these messages, of the connection with that number: nothing if it has ended."""
         accepted = self._accepted
-        if accepted is not None:
+        if accepted is not None and accepted.number == connection:
             for packet_id in packet_ids:
                 accepted.client.ack(packet_id, 1)
             self._wake_up()

@@ -131,7 +131,7 @@ class Link:
         connection = self._client.connections
         mids = [each.mid for each in messages if each.qos and each.connection == connection]
         if mids:
-            self._client.ack(mids)
+            self._client.ack(mids, connection)
 
     @contextmanager
     def following(self, device_id: str) -> Iterator[None]:

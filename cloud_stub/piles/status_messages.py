@@ -60,6 +60,8 @@ class StatusUpdates:
         for connector, kind in _stop_changes(before, status):
             self._note(kind, device_id, f"connector {connector}")
         said_at = status.get("at") or 0
+        if said_at > self._now + RETAINED_ONLINE_S:
+            said_at = 0  # its clock is wrong, so nothing tells when it said that
         heard_at = min(said_at, self._now) if retained else self._now
         online = status["online"]
         if online and retained and heard_at < self._now - RETAINED_ONLINE_S:

@@ -38,6 +38,7 @@ CHAIN_FLAGS = (
         "`start_register_mwh` is below `end_register_mwh` of the settlement before it on its connector",
     ),
 )
+EPOCHS_SEARCHED = 8  # the newest; a pile whose flash does not last begins epochs without end
 _EVENT_MIN_MWH = 1_000  # less than 1 Wh of unbilled energy is counted, and no event
 
 _WHERE_DEVICE, _WHERE_EPOCH, _WHERE_CONNECTOR, _WHERE_SEQ = json_lists.rows("wanted", str, int, int, int)
@@ -193,6 +194,11 @@ def _place(row: _Stored) -> Place:
     )
 
 
+def _searched(newest: int) -> range:
+    """The epochs in which a settlement may have its place, where `newest` is the pile's."""
+    return range(max(1, newest - EPOCHS_SEARCHED + 1), newest + 1)
+
+
 class Chains:
     """The chains of some piles around the settlements that are about to be stored.
 
@@ -226,7 +232,7 @@ class Chains:
         keys: set[Key] = set()
         on_connector: list[tuple[str, int, int, int]] = []
         for device_id, seq, connector in wanted:
-            for epoch in range(1, self._epoch[device_id] + 1):
+            for epoch in _searched(self._epoch[device_id]):
                 keys.update((device_id, epoch, seq + step) for step in (-1, 0, 1))
                 if connector is not None:
                     on_connector.append((device_id, epoch, connector, seq))
@@ -275,7 +281,7 @@ class Chains:
         device_id, seq = place.device_id, place.seq
         epoch = self._epoch[device_id]
         prev_mac = place.prev_mac
-        for earlier in range(epoch, 0, -1):
+        for earlier in reversed(_searched(epoch)):
             before = self._at(device_id, earlier, seq - 1)
             after = self._at(device_id, earlier, seq + 1)
             if before is not None and before.mac == prev_mac:

@@ -171,6 +171,9 @@ def test_a_status_that_the_broker_had_retained_does_not_tell_that_the_pile_is_th
         retained(link, pile, **({} if at is None else {"at": at}))
         assert seen(cloud)[0] is False, at
     assert seen(cloud)[1] < time.time() - 500
+    before = seen(cloud)
+    retained(link, pile, at=int(time.time()) + 7_200)  # its clock was wrong
+    assert seen(cloud) == before
     retained(link, pile, at=int(time.time()) - 5)  # it said so a moment ago
     assert seen(cloud)[0] is True
     assert seen(cloud)[1] <= time.time() - 5

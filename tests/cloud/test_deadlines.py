@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import event, text
@@ -120,6 +121,39 @@ def test_one_that_is_late_by_its_commit_changes_nothing(cloud: Cloud, client: Te
         future.result(WAIT_S)
     with cloud.store.reading.connect() as conn:
         assert conn.execute(text("SELECT count(*) FROM progress WHERE name = 'slow'")).scalar_one() == 0
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("units", [1, 3])
+def test_a_commit_whose_connection_breaks_is_answered_as_unknown_and_not_done_again(
+    cloud: Cloud, client: TestClient, monkeypatch: pytest.MonkeyPatch, units: int
+):
+    """PostgreSQL has committed; the connection ends before its answer."""
+    dialect = cloud.store.grouping.dialect
+    do_commit = dialect.do_commit
+
+    def commit_and_break(connection: Any) -> None:
+        monkeypatch.setattr(dialect, "do_commit", do_commit)
+        do_commit(connection)
+        connection.dbapi_connection.close()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    done: list[int] = []
+
+    def unit(tx: Transaction) -> None:
+        done.append(1)
+        tx.conn.execute(text(f"INSERT INTO progress (name, place) VALUES ('{len(done)}', '')"))
+
+    with writer_blocked(cloud):
+        futures = [cloud.writer.submit(unit, time.monotonic() + WAIT_S) for _ in range(units)]
+        cloud.writer.submit(lambda tx: monkeypatch.setattr(dialect, "do_commit", commit_and_break))
+    for future in futures:
+        with pytest.raises(Problem, match="OutcomeUnknown"):
+            future.result(WAIT_S)
+    assert len(done) == units
+    cloud.writer.submit(lambda tx: None).result(WAIT_S)  # on a new connection
+    with cloud.store.reading.connect() as conn:
+        assert conn.execute(text("SELECT count(*) FROM progress")).scalar_one() == units
 
 
 def test_the_queue_is_bounded(phone: Phone, pile: FakePile, cloud: Cloud, monkeypatch: pytest.MonkeyPatch):

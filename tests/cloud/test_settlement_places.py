@@ -4,10 +4,11 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 
 from cloud_stub.db.tables import piles
-from cloud_stub.settlements import ledger
+from cloud_stub.settlements import chains, ledger
 from pile_protocol import seal
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakeLink, FakePile
@@ -63,6 +64,21 @@ def test_a_replaced_board_begins_a_new_chain_visibly_once_and_its_bills_are_paid
     assert events(operator, "ChainRestarted") == [
         "epoch 2 begins: the flash was erased, or the board replaced"
     ]
+
+
+def test_a_settlement_costs_no_more_after_many_replacements(
+    phone: Phone, pile: FakePile, operator: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """A pile whose flash is empty at each start begins an epoch with each order."""
+    looked_up: list[int] = []
+    put = chains.Chains._put
+    monkeypatch.setattr(chains.Chains, "_put", lambda self, place: (looked_up.append(1), put(self, place)))
+    for _ in range(chains.EPOCHS_SEARCHED + 3):
+        replaced(pile)
+        looked_up.clear()
+        pile.settle(ordered(phone, pile))
+    assert len(looked_up) == chains.EPOCHS_SEARCHED + 1
+    assert flags_of(operator) == [[]] * (chains.EPOCHS_SEARCHED + 3)
 
 
 def test_a_board_may_be_replaced_again_and_again(phone: Phone, pile: FakePile, operator: Any):
