@@ -31,7 +31,7 @@ DEVICE_ID = "PILE-1"
 CONNECTORS = 2
 WATCH_INTERVAL_S = 0.5
 RUN_FILE = "run.json"
-# With one of these settings a run may serve other people than the one who started it.
+# If one of these is set, a run may serve other people than the one who started it.
 SERVES_OTHERS = ("DATABASE_URL", "RATELOCK_LISTEN", "RATELOCK_PUBLIC_URL")
 
 

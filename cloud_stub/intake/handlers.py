@@ -184,7 +184,7 @@ class Handlers:
             fields = each.fields
             of = {"device_id": each.device_id, "order_id": fields["order_id"]}
             row = found.get(fields["order_id"])
-            if fields["order_id"] is None:  # too damaged to tell which
+            if fields["order_id"] is None:  # the settlement is too damaged to name its order
                 note = {"kind": "OrderRefused", "detail": fields["reason"] or fields["state"]}
             elif row is None:
                 each.unusable = Unusable("UnknownOrder", fields["order_id"])
@@ -231,7 +231,8 @@ class Handlers:
             elif row.device_id != each.device_id:
                 each.unusable = Unusable("WrongDevice", each.fields["order_id"])
             elif row.state in states.HOLDING:
-                # Its end is told by its settlement; a pile that goes on all the same fills no disk.
+                # Only running orders: values that come after the end of an order are not stored, so they
+                # cannot fill the disk.
                 sample = {name: each.fields[name] for name in _SAMPLED}
                 samples.append(sample | {"remaining_json": to_json(each.fields["remaining"])})
                 stored.append(each)

@@ -225,7 +225,7 @@ class Client:
     def _wake_up(self) -> None:
         try:
             self._wake.send(b"\0")
-        except BlockingIOError:  # full: it is awake
+        except BlockingIOError:  # the pipe is full, so `run` is woken already
             pass
 
 

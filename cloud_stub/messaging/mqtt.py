@@ -81,7 +81,7 @@ class Link:
         self.on_disconnect: Callable[[], None] = lambda: None
         self.on_puback: Callable[[int], None] = lambda mid: None
         self.broker_dropped: int | None = None
-        # Of several workers each has an id of its own, which nobody can guess either.
+        # Each of several workers has a random id, which nobody can guess.
         client_id += "." + (secrets.token_hex(8) if share else own)
         self.client_id = client_id
         client = Client(host, port, username, password, client_id, self.shared, ca)
@@ -123,7 +123,9 @@ class Link:
         )
 
     def ack(self, incoming: Incoming) -> None:
-        """Let the broker forget the message; one of an earlier connection it sends again by itself."""
+        """Acknowledge the message to the broker. If it is of an earlier connection, the broker sends it again
+        by itself.
+        """
         self.ack_all([incoming])
 
     def ack_all(self, messages: Iterable[Incoming]) -> None:

@@ -48,7 +48,7 @@ class Hub:
             return list(self._watchers)
 
     def wake(self, order_id: str) -> None:
-        """Something of the order has changed."""
+        """Wake the order's watchers."""
         if order_id not in self._watchers:  # most orders are watched by nobody at most times
             return
         with self._lock:

@@ -27,7 +27,7 @@ _SET_STATUS = (
 
 
 class StatusUpdates:
-    """What piles say of themselves, one after the other, written together. `rows`: locked, by device id."""
+    """Status messages of piles, applied in order and written together. `rows`: locked, by device id."""
 
     def __init__(self, rows: dict[str, PileRow], now: int):
         self._now = now
@@ -63,11 +63,11 @@ class StatusUpdates:
         heard_at = min(said_at, self._now) if retained else self._now
         online = status["online"]
         if online and retained and heard_at < self._now - RETAINED_ONLINE_S:
-            online = known["on"]  # the pile may be gone: what tells that it is not comes within that time
+            online = known["on"]  # the pile may be gone; if it is not, its next status comes within that time
         if known["on"] != online:
             self._note("PileOnline" if online else "PileOffline", device_id)
         known["on"] = online
-        if "connectors" in status:  # else it is a last will: the broker's word, not the pile's
+        if "connectors" in status:  # otherwise it is a last will, which the broker sends
             if not retained or heard_at > (known["seen"] or 0):
                 known["at"] = known["seen"] = heard_at
             known["status"] = to_json(status)

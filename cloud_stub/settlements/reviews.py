@@ -1,4 +1,4 @@
-"""What becomes of a flagged settlement once somebody has looked into it. Decided once, kept with its reason.
+"""An operator's decision about a flagged settlement. It is made once and stored with its reason.
 
     Released   the driver pays what the order's locked rate gives for the energy that was reported
     Waived     nothing is to be paid

@@ -91,8 +91,8 @@ def store_settlements(
     Returns the (device id, mac) of those that were refused: they settle no order, and their pile has too many
     such already. They are not acknowledged.
 
-    As many as there are: what is known of all is read first, each is judged against that and against those
-    before it, and what came of all is written last. So a hundred cost as many statements as one.
+    It reads what all of them need, judges each one against that and against those before it, and then writes
+    all results. So a hundred settlements take as many statements as one.
     """
     known = _Group(tx, context, received, now)
     for one in received:
@@ -172,7 +172,8 @@ class _Group:
             "start_register_mwh": fields["start_register_mwh"],
             "end_register_mwh": fields["end_register_mwh"],
             "payload": place.payload,
-            # What a malformed one does not tell is counted nowhere: it is flagged and settles nothing.
+            # A member that a malformed settlement lacks is stored as null. Such a settlement is flagged and
+            # settles nothing.
             "energy_mwh": fields["energy_mwh"] or 0,
             "total_minor": fields["total_minor"] or 0,
             "computed_minor": computed_minor,

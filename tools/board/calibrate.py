@@ -1,4 +1,4 @@
-"""Finds the meaning of a pulse of an HLW8012 or BL0937 with a reference meter, and stores it on the pile.
+"""Calibrates the pulses of an HLW8012 or BL0937 with a reference meter, and stores the result on the pile.
 
 python -m tools.board.calibrate count --port PORT --relay PIN --cf PIN --cf1 PIN --sel PIN > counts.json
 python -m tools.board.calibrate solve counts.json --power-w W --current-a A --voltage-v V [--connector N]

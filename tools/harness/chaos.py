@@ -56,7 +56,7 @@ class Pile:
         return self.closed + sum('"relay closed"' in line for line in lines)
 
     def delivered_mwh(self) -> int:
-        """What the hardware gave the car in all lives together."""
+        """The energy that the hardware delivered to the car, over all restarts."""
         return sum(json.loads((self.flash / "world.json").read_text()))
 
 
@@ -80,7 +80,7 @@ class Chaos:
         """Confirms some orders, and kills something while they run."""
         for pile in self.random.sample(self.piles, self.random.randint(1, min(3, len(self.piles)))):
             self._confirm(pile)
-        # The one wait that is for a time and not for an event: the moment of a power cut is nobody's event.
+        # The only wait for a time instead of an event, because a power cut comes at any moment.
         time.sleep(self.random.uniform(0, 1.5))
         victims = self.random.choice(KILLS)
         if victims in ("pile", "pile and cloud", "everything"):
@@ -215,7 +215,8 @@ class Chaos:
         for order_id, order in orders.items():
             if (order["state"] in ("Settled", "Paid")) != (order_id in by_order):
                 wrong.append(f"{name}: order {order_id} is {order['state']}")
-            # The energy lost to a kill may be as much as a small order: that alone would not show a lost one.
+            # The energy lost to a kill may be as much as a small order, so the sum alone would not show a
+            # lost order.
             if order_id not in by_order and (order["accepted_at"] or order["charging_at"]):
                 wrong.append(f"{name}: order {order_id} was accepted and is not settled")
         if pile.closings() < len(set(by_order)) - pile.kills:
@@ -227,7 +228,7 @@ class Chaos:
 
     def _audit_energy(self, pile: Pile, billed_mwh: int, orders: int) -> list[str]:
         delivered_mwh = pile.delivered_mwh()
-        # Whole pulses are what a meter knows: each order and each life may leave part of one behind.
+        # A meter counts whole pulses, so each order and each restart may leave part of a pulse unbilled.
         pulses_mwh = (orders + pile.kills + 1) * (1_000_000 // IMP_PER_KWH + 1)
         lost_max_mwh = pulses_mwh + pile.kills * POWER_W * SPEED * LOSS_MAX_MS // 3_600
         if billed_mwh > delivered_mwh:
@@ -257,7 +258,7 @@ class Chaos:
 
 
 def _problems(settlement: dict[str, Any], orders: dict[str, dict[str, Any]]) -> list[str]:
-    """What a second look at one settlement finds."""
+    """What is wrong with one settlement when it is computed again."""
     order = orders.get(settlement["order_id"])
     if order is None:
         return ["of an order that nobody confirmed"]

@@ -38,7 +38,7 @@ POWER_W = 7_000
 SPEED = 60
 IMP_PER_KWH = 3_200
 LIMIT_MWH = 500_000  # 4.3 s of charging
-MISSED_MS = 1_000  # a relay that opens later than that has missed its limit, whatever the machine does
+MISSED_MS = 1_000  # a relay that opens later has missed its limit, even on a busy machine
 PILE_OPTIONS = ("--keepalive-s", "2", "--backoff-max-ms", "1000", "--battery-wh", "1000000")
 HERD_OPTIONS = {"keepalive_s": 30, "backoff_max_ms": 30_000}
 START_TIMEOUT_S = 60
@@ -75,7 +75,7 @@ def _cut_inside_packets(proxy: Proxy) -> None:
     proxy.cut_after(random.randint(2, 90))
 
 
-# What strikes, and whether it must strike again because the connection comes back.
+# A trouble, and whether it must be repeated because the connection comes back.
 TROUBLES: dict[str, tuple[Callable[[Proxy], None], bool]] = {
     "none": (lambda proxy: None, False),
     "latency of 0.5 s": (_slow, False),
@@ -140,7 +140,7 @@ class Subject:
         )
 
     def _while_in_trouble(self, proxy: Proxy, child: Child) -> int:
-        """Makes trouble until the relay has opened; returns what was delivered by then, in mWh."""
+        """Makes trouble until the relay has opened; returns the energy delivered by then, mWh."""
         ended = threading.Event()
 
         def strike() -> None:

@@ -1,4 +1,4 @@
-"""One module out of many, for a chip whose heap holds the code: the firmware as two files.
+"""Joins the firmware's modules into two files, for a chip whose heap holds the code.
 
 Each module of its own costs a chip a globals table, a table of names and a slot for every import; each
 distinct
@@ -12,9 +12,8 @@ nobody outside sees become short:
 - parameters that no call names are numbered by position.
 
 Lines stay lines: line 1234 of ratelock.py in a traceback is found by `python -m tools.board.deploy.bundle
-BOARD 1234`.
-What stays outside (boot.py, main.py, board.py, and what is freed after the start) imports from the bundle.
-A module that this cannot do for is refused, never guessed at.
+BOARD 1234`. What stays outside (boot.py, main.py, board.py, and what is freed after the start) imports from
+the bundle. If a module cannot be joined safely, it raises DeployError.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from tools.board.deploy import DeployError
 from tools.board.deploy.micropython_names import BUILT_IN, OF_CHIPS, UNSURE
 
 NAME = "ratelock"
-# imported by the other: what is thrown away after an import is then never all of it at once
+# imported by the other part, so that each import needs less heap for a moment
 CORE = "ratelock_core"
 TEXTS = CORE + ".txt"
 TEXT_MIN = 20  # characters of a text for people that is worth a line of its own in TEXTS
@@ -418,7 +417,7 @@ class Bundle:
 
 
 class _Renamer(ast.NodeVisitor):
-    """Walks one module with its scopes, and notes what to write in place of what."""
+    """Walks one module with its scopes, and collects the replacements of its text."""
 
     def __init__(self, bundle: Bundle, module: Module):
         self._bundle = bundle
@@ -673,7 +672,7 @@ def frequent_names(text: str) -> list[str]:
 
 
 def own_statements(node: ast.AST) -> list[ast.AST]:
-    """Everything in a function or module but what is in functions and classes inside it."""
+    """Every node of a function or module, except those inside its functions and classes."""
     found: list[ast.AST] = []
     waiting = list(ast.iter_child_nodes(node))
     while waiting:
