@@ -164,9 +164,9 @@ class RejectRow(NamedTuple):
 
 
 class Query(Generic[R]):
-    """A statement and the type of its rows. Raises TypeError where the two do not agree.
+    """A statement and the type of its rows. Raises TypeError if they do not match.
 
-    Whether a computed column can be null is not compared: the statement does not say.
+    Whether a computed column can be null is not compared, because the statement does not contain it.
     """
 
     def __init__(self, statement: TypedReturnsRows[Unpack[_AnyColumns]], kind: type[R]):

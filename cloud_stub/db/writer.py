@@ -111,7 +111,7 @@ class Writer:
 
     @property
     def waiting(self) -> int:
-        """Units that nobody has begun yet."""
+        """Units that have not begun."""
         return self._jobs.qsize()
 
     @property

@@ -17,7 +17,8 @@ _IPV6_SITE_BITS = 64  # an IPv6 network of one household
 class Limit:
     """At most `per_minute` requests a minute from one client, all at once after a quiet minute; 0: no limit.
 
-    In whole milliseconds: a request costs `_cost_ms` of the client's time; nobody may owe more than a minute.
+    In whole milliseconds: a request costs `_cost_ms` of the client's time; no client may owe more than a
+    minute.
     """
 
     def __init__(self, per_minute: int):

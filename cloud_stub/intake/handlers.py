@@ -153,8 +153,8 @@ class Handlers:
     def _reconcile(self, device_id: str, held: dict[str, str], outbox: int) -> None:
         """Compare a hello with the orders that the pile should hold: `held` maps order ids to states.
 
-        An order that it holds goes on, even one given up here. One that it should hold and does not is lost,
-        unless a settlement still waits there.
+        An order that the pile holds goes on, even if the cloud has ended it. An order that the pile should
+        hold and does not is Lost, unless a settlement still waits at the pile.
         """
         transitions = Transitions(self._tx, self._context, self._now)
         for order_id, state in held.items():

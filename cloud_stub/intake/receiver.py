@@ -168,7 +168,7 @@ def _malformed(incoming: Incoming, device_id: str, name: str, why: str) -> PileM
 
 
 def _where(incoming: Incoming) -> dict[str, str | None]:
-    """What log lines say of a message's origin."""
+    """The members of a log line about a message's origin."""
     return {"topic": incoming.topic[:200], "device_id": _device_of(incoming)}
 
 

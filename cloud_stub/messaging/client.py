@@ -108,7 +108,7 @@ class Client:
             delay_s = min(2 * delay_s, RECONNECT_MAX_S)
 
     def stop(self) -> None:
-        """Let `run` return; the broker is told."""
+        """Let `run` return; it disconnects from the broker first."""
         self._stopping.set()
         self._wake_up()
 

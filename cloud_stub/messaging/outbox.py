@@ -246,7 +246,7 @@ class Dispatch:
             self._writer.submit(self._mark)
 
     def _mark(self, tx: Transaction) -> None:
-        self._marking = False  # whatever is acknowledged from here on asks for a unit of its own
+        self._marking = False  # later acknowledgements submit a unit of their own
         taken = list(self._acknowledged)
         rows = [row for mid in taken if (row := self._in_flight.get(mid))]
         sent = [{"row_id": row_id, "at": now_s()} for row_id, name in rows if name not in RETAINED]
@@ -273,7 +273,9 @@ def put_row(
     order_id: str | None = None,
     leased_until: int | None = None,
 ) -> int:
-    """Add a message to the transaction, for whichever process sends what is left over; returns the row id."""
+    """Add a message to the transaction. The process that sends the unsent rows publishes it. Returns the row
+    id.
+    """
     values = {
         "device_id": device_id,
         "name": name,

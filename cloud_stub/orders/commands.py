@@ -81,7 +81,7 @@ def _put_stop(tx: Transaction, context: Context, row: OrderRow, now: int) -> Non
 def close_order(tx: Transaction, context: Context, order_id: str, body: CloseBody, now: int) -> OrderRow:
     """End an order whose settlement is not expected any more; a settlement that comes is still billed.
 
-    The pile is told to stop, should it come back before the order's latest end. Closing a lost order again
+    A stop is sent to the pile in case it comes back before the order's latest end. Closing a lost order again
     changes nothing. Raises Problem: UnknownOrder, OrderEnded, OrderRunning.
     """
     row = lookup.lock(tx.conn, order_id)

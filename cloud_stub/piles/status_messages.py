@@ -46,10 +46,10 @@ class StatusUpdates:
         }
 
     def add(self, device_id: str, status: dict[str, Any], retained: bool = False) -> bool:
-        """Keep a status; a last will tells nothing of connectors, so theirs stay.
+        """Apply a status. A last will contains no connectors, so theirs stay as they are.
 
-        One that the broker had retained counts as heard when the pile says that it was said, not now.
-        False where a later status has overtaken this one on its way to another worker.
+        A retained status counts as heard at the time that it states. False if a later status, received by
+        another worker, has overtaken this one.
         """
         known = self._known[device_id]
         before = orjson.loads(known["status"]) if known["status"] else {}

@@ -64,7 +64,7 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
     found = _GET.first(tx.conn, {"id": settlement_id})
     if found is None:
         raise unknown_settlement()
-    # First the order, as whoever stores settlements does; then what may have changed meanwhile.
+    # The order is locked first, as where settlements are stored. Then what may have changed is read again.
     order = lookup.lock(tx.conn, found.settles_order_id) if found.settles_order_id else None
     row = _LOCK.one(tx.conn, {"id": settlement_id})
     if row.reviewed_at is not None:
@@ -88,7 +88,8 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
 def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[str, Any] | None:
     """What is billed instead of the total that the pile sealed; its lines add up.
 
-    None where it settles no order. One that does has not been paid: nobody can while it is flagged.
+    None if it settles no order. A flagged settlement has not been paid, because it cannot be paid while it is
+    flagged.
     """
     if order is None:
         if decision == "release":

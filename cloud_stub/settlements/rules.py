@@ -85,7 +85,9 @@ class Rule(NamedTuple):
 
 
 def compute(order: OrderRow, fields: dict[str, Any]) -> Bill | None:
-    """pricing.bill of the energies a settlement tells, at its order's locked rate; None: not of that rate."""
+    """pricing.bill of a settlement's energies at its order's locked rate; None if its periods are not of that
+    rate.
+    """
     return _bill(orjson.loads(order.rate_json), orjson.loads(order.limits_json), fields["periods"])
 
 

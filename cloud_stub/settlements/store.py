@@ -86,7 +86,7 @@ class SealedSettlement:
 def store_settlements(
     tx: Transaction, context: Context, received: list[SealedSettlement], now: int
 ) -> set[tuple[str, str]]:
-    """Store each settlement once, in the order given, and tell its pile so after the commit.
+    """Store each settlement once, in the order given, and acknowledge it to its pile after the commit.
 
     Returns the (device id, mac) of those that were refused: they settle no order, and their pile has too many
     such already. They are not acknowledged.
@@ -106,7 +106,7 @@ def store_settlements(
 
 
 class _Group:
-    """What the database and the settlements so far in this group say; and what is to be written of it."""
+    """The state of the database and of the settlements before in this group, and the changes to write."""
 
     def __init__(self, tx: Transaction, context: Context, received: list[SealedSettlement], now: int):
         conn = tx.conn
@@ -221,7 +221,7 @@ class _Group:
         ]
         if rows:
             tx.conn.execute(_INSERT, rows)
-        # Orders before their settlements, as whoever reviews one locks them.
+        # Orders before their settlements: the order in which reviews lock them, too.
         followers = self._chains.changed_orders
         if followers:
             count_change(tx.conn, followers)
@@ -248,7 +248,7 @@ def _count(context: Context, right: int, flagged: list[tuple[str, str, list[str]
 
 
 def _ack(tx: Transaction, context: Context, one: SealedSettlement) -> tuple[str, bytes] | None:
-    """(device id, the sealed word that one is stored)."""
+    """(device id, the sealed acknowledgement)."""
     key = context.keys.get(tx.conn, one.device_id)
     if key is None:
         return None

@@ -24,7 +24,7 @@ DENOMINATOR_MAX = 1_000_000
 SETTLE_MS = 2_000
 SECONDS_MAX = 480  # ten minutes after it was interrupted, a pile restarts by itself
 
-# Runs on the pile, in the raw REPL. CF counts all the time; CF1 tells the current first, then the voltage.
+# Runs on the pile, in the raw REPL. CF counts all the time; CF1 gives the current first, then the voltage.
 _SCRIPT = """
 import json, time
 from machine import Pin

@@ -102,7 +102,7 @@ class ConsoleApp(App[None]):
     def on_mount(self) -> None:
         self.query_one(PileTable).focus()
         if not self.is_headless:
-            # An exception out of a signal handler would leave the terminal as it is.
+            # An exception in a signal handler would leave the terminal in its full-screen mode.
             asyncio.get_running_loop().add_signal_handler(
                 signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM
             )

@@ -39,7 +39,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class LinkChange:
-    """The connection to the broker came up or went down, or an attempt failed; `text` says it in words."""
+    """The connection to the broker came up or went down, or an attempt failed; `text` describes it."""
 
     at_ms: int
     up: bool

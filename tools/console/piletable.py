@@ -181,7 +181,7 @@ class PileTable(DataTable[Text]):
 
     def show(self, model: Model, now_ms: int, palette: Palette) -> None:
         self._lay_out()
-        # A row that nobody sees is redrawn when it is scrolled to: with 1,000 piles most of them are.
+        # A row outside the screen is redrawn when it is scrolled to: with 1,000 piles most rows are outside.
         new = (self._stale | model.changed) - self._shown.keys()
         model.changed.clear()
         selected = self.selected or self._wanted

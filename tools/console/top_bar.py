@@ -16,7 +16,7 @@ _GAPS = ("   ", "  ")
 
 @dataclass(frozen=True)
 class Facts:
-    """What the line tells that is not in the model; recorded: messages in the capture, None without one."""
+    """What the line shows besides the model; recorded: messages in the capture, None without one."""
 
     source: str
     is_live: bool

@@ -25,7 +25,7 @@ from tools.harness.system import System
 
 STEP_BYTES = 16  # a block of a 32-bit heap
 SPARE_BYTES = 64  # a method or two of a small module
-# Around what was measured when this was written; a result at an edge says so.
+# A range around measured values. A result at an edge of the range is marked as such.
 ENOUGH_KIB = 109  # the first two areas of an ESP32's heap (chip.py)
 SIZES_KIB = {"romfs": range(56, 80, 2), "mpy": range(92, 116, 4)}
 CASES = (Case("romfs", False), Case("romfs", True), Case("mpy", False), Case("mpy", True))
