@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _how_many(text: str) -> int:
-    # 0 and less, and what is too large, means something else to each database.
+    # SQLite and PostgreSQL treat 0, negative and very large limits differently.
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise argparse.ArgumentTypeError("must be a number from 1 to 999999999")
     return int(text)
@@ -134,7 +134,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
     with listening(settings.http_host, settings.http_port) as listener:
         host, port = listener.getsockname()[:2]
         cloud = Cloud(settings)
-        cloud.store.migrate()  # where it fails from here, that is one sentence
+        cloud.store.migrate()  # from here on a failure is reported as one sentence
         config = uvicorn.Config(
             create_app(cloud),
             access_log=False,
@@ -165,9 +165,10 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Says on stdout where it listens, once it does; and lets go of those who watch an order when it ends.
+    """Prints its address once it listens, and ends the event streams when it ends.
 
-    It ends END_S after a signal or the death of a thread at the latest, whatever hangs. `died`: that thread.
+    It ends at most END_S after a signal or the death of a thread, even if something hangs. `died`: that
+    thread.
     """
 
     def __init__(self, config: uvicorn.Config, cloud: Cloud, address: str):
@@ -195,9 +196,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             gc.collect()
-            gc.freeze()  # what is here by now stays to the end: no collection need look at it again
+            gc.freeze()  # these objects live until the end, so no later collection looks at them
             try:
-                # One write: a log line of another thread must not come between the line and its end.
+                # One write, so that no log line of another thread comes between the line and its newline.
                 os.write(1, json.dumps({"listening": self._address}).encode() + b"\n")
             except OSError as error:
                 log.warning("stdout_failed", reason=str(error))
@@ -227,7 +228,7 @@ def _database(settings: Settings) -> Iterator[Store]:
 
 @contextmanager
 def _idle_cloud(settings: Settings) -> Iterator[Cloud]:
-    """A cloud that is not started: a running one sends what this one puts into the outbox."""
+    """A cloud that is not started. A running one sends what this one puts into the outbox."""
     cloud = Cloud(settings)
     try:
         cloud.store.migrate()
@@ -242,7 +243,7 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
     name = body.name or body.device_id
     with _database(settings) as store, store.writing.begin() as conn:
         key = registry.add(Transaction(conn), body.device_id, name, body.connectors, now_s())
-        admit(settings, body.device_id, key)  # where that fails, the id is not taken by a key nobody knows
+        admit(settings, body.device_id, key)  # if this fails, the id is still free
     _print({"device_id": body.device_id, "key": key.hex(), "connectors": body.connectors})
     return 0
 
@@ -301,7 +302,7 @@ def _rate_set(settings: Settings, options: argparse.Namespace) -> int:
         return _fail(f"{options.file} is not JSON")
     body = model.parse(data)
     with _database(settings) as store, store.writing.begin() as conn:
-        # A cloud that is running sends it on within a few seconds, else the next that starts.
+        # A running cloud sends it within a few seconds; without one, the next that starts sends it.
         rate = versions.publish(Transaction(conn), put_row, options.device_id, body, now_s())
     _print(rate)
     return 0

@@ -31,9 +31,9 @@ from .settings import Settings
 T = TypeVar("T")
 
 SLOW_READS = 4  # at once; further ones wait for their turn
-WRITE_RETRIES_MAX = 4  # of a unit that met a deadlock or a unique constraint; it may meet another one
-COMMIT_S = 30  # how long a commit that has begun is waited for before the caller is told that it is not known
-STUCK_S = 30  # a writer that is busy with one group for so long is not ready
+WRITE_RETRIES_MAX = 4  # of a unit that failed because of another transaction
+COMMIT_S = 30  # after this time in a commit the caller gets OutcomeUnknown
+STUCK_S = 30  # a writer that takes longer for one group counts as not ready
 
 
 class Cloud:
@@ -65,7 +65,7 @@ class Cloud:
         self.context = Context(settings, self.dispatch, self.hub, Keys(), Versions(), self.metrics)
         self.receiver = Receiver(self.context, self.link, self.writer)
         self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.threads)
-        # Apart from the threads of quick reads: a few long reports must not have phones wait for a price.
+        # Apart from the threads of quick reads, so that a few long reports do not delay the prices of phones.
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
         self._reader: Connection | None = None
 
@@ -100,7 +100,7 @@ class Cloud:
         return self._reader
 
     def working(self) -> dict[str, bool]:
-        """Of each thread, by name, whether it does its work."""
+        """Whether each thread does its work, by its name."""
         alive = self.threads.alive()
         return alive | {"writer": alive.get("writer", False) and self.writer.busy_s < STUCK_S}
 
@@ -137,4 +137,4 @@ async def _committed(writer: Writer, unit: Unit[T], deadline: float) -> T:
                 raise write_unknown()
         return waiter.result()
     finally:
-        waiter.cancel()  # nothing where it is done; else the writer leaves out what it has not begun
+        waiter.cancel()  # no effect on a unit that is done; the writer skips one that it has not begun

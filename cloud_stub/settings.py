@@ -16,7 +16,7 @@ def addresses(listed: str) -> list[str]:
 
 
 class Settings(BaseSettings):
-    """Defaults are those of one machine on its own; units are in the names.
+    """The defaults are for one machine; units are in the names.
 
     Raises pydantic.ValidationError, which names what is wrong.
     """
@@ -31,22 +31,22 @@ class Settings(BaseSettings):
     # Reverse proxies, by address or network, separated by commas: the only ones whose X-Forwarded-For is
     # believed. Never a network that phones are in.
     trusted_proxies: str = "127.0.0.1,::1"
-    # Where phones reach this cloud: what the labels' codes lead to.
+    # The address at which phones reach this cloud; the QR codes of the labels contain it.
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+/?$")
     mqtt_host: str = "127.0.0.1"
     mqtt_port: int = Field(default=1883, ge=1, le=65535)
-    # The CA's certificate: set, the connection to the broker is TLS, and its name is verified.
+    # The CA's certificate. If set, the connection to the broker is TLS, and the broker's name is verified.
     mqtt_ca: Path | None = None
     mqtt_password: str | None = None
     mqtt_client_id: str = "cloud"
-    # A shared subscription's group: set, the workers of that group share the incoming messages.
+    # The group of a shared subscription. If set, the workers of the group share the incoming messages.
     mqtt_share: str | None = None
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
     operator_token: str | None = Field(default=None, min_length=8)
 
-    # A broker that asks over HTTP who may connect shows this token; without one nobody is answered.
+    # The token of a broker that asks over HTTP who may connect. If not set, all such requests are refused.
     broker_token: str | None = Field(default=None, min_length=8)
-    # Another token that may read /metrics, and nothing else; the operator's always may.
+    # A token for /metrics only. The operator's token is accepted there too.
     metrics_token: str | None = Field(default=None, min_length=8)
 
     order_life_s: int = Field(default=60, ge=1, le=300)
@@ -56,17 +56,18 @@ class Settings(BaseSettings):
     duration_s: int = Field(default=12 * 3600, ge=1, le=86_400)
     command_life_s: int = Field(default=300, ge=1, le=86_400)
     # The most that a connector can carry, in watts, unless its pile has a value of its own. 43 kW is the
-    # strongest AC connector; a settlement that tells more is flagged.
+    # strongest AC connector; a settlement with more is flagged.
     connector_power_w: int = Field(default=50_000, ge=CONNECTOR_POWER_MIN_W, le=CONNECTOR_POWER_MAX_W)
     meter_sample_s: int = Field(default=10, ge=1, le=3600)
     duty_period_s: int = Field(default=1, ge=1, le=60)
-    # How long a write may take from its request; past it the answer is 503 and nothing is done.
+    # How long a write may take from its request. After that the answer is 503, and nothing is done.
     write_s: int = Field(default=5, ge=1, le=60)
-    # How soon who watches an order sees what another worker changed.
+    # How often a worker looks for changes that other workers made to orders watched here.
     reread_ms: int = Field(default=500, ge=10, le=60_000)
-    # A pile says something every 30 s: after so long a silence it is lost, whatever the broker thinks.
+    # A pile sends a status every 30 s. After this time without a message it counts as offline, whatever the
+    # broker says.
     pile_silent_s: int = Field(default=90, ge=10, le=86_400)
-    # So long after the latest end of an order, during which its pile sent nothing, the order is lost.
+    # An order is lost if its pile has sent nothing for this time after the order's latest end.
     order_lost_after_s: int = Field(default=86_400, ge=60, le=31_536_000)
     # For tests: an event that the state of its order does not know also raises.
     raise_unknown_events: bool = False
@@ -76,10 +77,10 @@ class Settings(BaseSettings):
     rejects_kept: int = Field(default=10_000, ge=1)
     events_kept: int = Field(default=1_000_000, ge=1)
     body_max_bytes: int = Field(default=65_536, ge=1024)
-    # How often one client's address may ask; 0 is without limit. Thousands of phones may share an address.
+    # How many requests one client address may send; 0 is no limit. Thousands of phones may share an address.
     orders_per_minute: int = Field(default=120, ge=0)
     quotes_per_minute: int = Field(default=1200, ge=0)
-    # A request that has not arrived whole by then ends its connection.
+    # If a request has not arrived completely by then, its connection is closed.
     request_s: int = Field(default=20, ge=1, le=600)
 
     @field_validator("trusted_proxies")

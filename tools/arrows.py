@@ -117,7 +117,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "tools": TOOLS_ROOMS,
 }
 
-# Where everything is counted in whole numbers.
+# The places in which only whole numbers are allowed.
 EXACT = (
     "firmware/pile",
     "firmware/pile_protocol",
@@ -266,7 +266,7 @@ def drawing(package: str, rooms: dict[str, set[str]]) -> str:
 
 
 def house_findings(root: Path, package: str, rooms: dict[str, set[str]]) -> list[Finding]:
-    """Everything wrong with the rooms of `package`; an arrow or a room that nothing uses is wrong too."""
+    """Every mistake in the rooms of `package`. An arrow or a room that nothing uses is a mistake too."""
     found = table_findings(package, rooms)
     unused = {(room, target) for room, targets in rooms.items() for target in targets}
     empty = set(rooms)
@@ -308,7 +308,7 @@ def float_findings(source: str, path: Path) -> list[Finding]:
 
 
 def findings(root: Path = ROOT) -> list[Finding]:
-    """Everything wrong in the tree under `root`; a place of EXACT that is not there is wrong too."""
+    """Every mistake in the tree under `root`. A place of EXACT that does not exist is a mistake too."""
     found = [
         Finding(place, 0, "is listed in EXACT but is not there")
         for place in EXACT

@@ -31,7 +31,7 @@ DEVICE_ID = "PILE-1"
 CONNECTORS = 2
 WATCH_INTERVAL_S = 0.5
 RUN_FILE = "run.json"
-# With one of these settings a run may serve other people than the one who started it.
+# If one of these is set, a run may serve other people than the one who started it.
 SERVES_OTHERS = ("DATABASE_URL", "RATELOCK_LISTEN", "RATELOCK_PUBLIC_URL")
 
 
@@ -66,7 +66,9 @@ def code_mark() -> str:
 
 @contextmanager
 def announced(system: System, code: str) -> Iterator[None]:
-    """Tells in run.json where the system is, and locks it: a killed run leaves the file, but no lock."""
+    """Writes run.json, which says where the system is, and locks it. A killed run leaves the file without a
+    lock.
+    """
     others = [name for name in SERVES_OTHERS if os.environ.get(name) not in (None, "", HOST)]
     run = Run(os.getpid(), system.http_port, system.broker.port, code, others)
     path = system.data / RUN_FILE
@@ -136,7 +138,7 @@ def print_addresses(system: System) -> None:
 
 
 def tls_port() -> int | None:
-    """Where piles of the network connect; None where nobody asked for that."""
+    """The port at which piles of the network connect over TLS; None if no setting asks for it."""
     wanted = os.environ.get("RATELOCK_LISTEN") or os.environ.get("RATELOCK_MQTTS_PORT")
     return port_setting("RATELOCK_MQTTS_PORT", 8883) if wanted else None
 

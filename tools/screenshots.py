@@ -50,7 +50,7 @@ SPEED = 80  # times the clock's
 
 
 def dearer(rate: dict[str, Any], by: int) -> dict[str, Any]:
-    """`rate` with every kWh dearer by `by` millionths."""
+    """`rate` with each price per kWh higher by `by` millionths."""
     periods = [{**each, "electricity_price": each["electricity_price"] + by} for each in rate["periods"]]
     return {**rate, "periods": periods}
 

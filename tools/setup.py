@@ -43,7 +43,9 @@ def say(text: str) -> None:
 
 
 def fingerprint() -> str:
-    """Changes with the requirements, with the Python, and with the folder, as a .venv cannot be moved."""
+    """A value that changes with the requirements, the Python, and the folder, because a .venv cannot be
+    moved.
+    """
     digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
     for path in sorted(ROOT.glob("requirements*.txt")):
         digest.update(path.read_bytes())

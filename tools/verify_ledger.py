@@ -3,11 +3,11 @@
     python -m cloud_stub ledger export PILE-1 > ledger.jsonl
     RATELOCK_DEVICE_KEY=<64 hex digits> python -m tools.verify_ledger ledger.jsonl
 
-Nothing of the cloud is asked or believed: each record must carry the seal of the pile's key, number and mac
-must follow the record before it, and the sealed last line must count them all. A settlement number 1 that
-follows none begins another chain (the pile's flash was erased); the last line tells where each chain ends.
-Whoever has the key could still make another ledger; `--last-seq`, the number of the pile's newest settlement
-as the pile itself tells it, holds against a ledger that was made shorter with the key.
+It needs nothing from the cloud: each record must carry the seal of the pile's key, number and mac must follow
+the record before it, and the sealed last line must count them all. A settlement number 1 that follows none
+begins another chain (the pile's flash was erased); the last line tells where each chain ends. Whoever has the
+key could still make another ledger; `--last-seq`, the number of the newest settlement as the pile itself
+reports it, finds a ledger that was made shorter with the key.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How often something may happen for one name, such as a pile: a token bucket for each."""
+"""Limits how often something may happen for each name, such as a pile: a token bucket for each name."""
 
 import time
 from collections import OrderedDict
@@ -8,7 +8,9 @@ NAMES_KEPT = 20_000
 
 
 class Budget:
-    """For one name: `burst` at once after a quiet time, then one each `period_s`. Safe in one thread only."""
+    """Each name may have `burst` at once after a quiet time, then one in each `period_s`. For one thread
+    only.
+    """
 
     def __init__(self, burst: int, period_s: int):
         self._burst_ns = burst * period_s * 1_000_000_000
@@ -16,7 +18,7 @@ class Budget:
         self._paid_until: OrderedDict[Hashable, int] = OrderedDict()
 
     def take(self, name: Hashable) -> bool:
-        """Whether one more is within the budget; it counts only then."""
+        """Take one out of the name's budget. False if the budget is used up; that call does not count."""
         now = time.monotonic_ns()
         paid_until = max(self._paid_until.get(name, now), now) + self._period_ns
         if paid_until - now > self._burst_ns:

@@ -31,7 +31,7 @@ def new_id() -> str:
 
 
 def first_id_of(at: int) -> str:
-    """What every id made at or after `at`, Unix seconds, is equal to or sorts after."""
+    """The lower bound of all ids that are made at or after `at`, Unix seconds."""
     return _base32(max(0, at) * 1000 << 80)
 
 

@@ -39,15 +39,15 @@ class Lines:
     log = debug = info = warning = warn = error = critical = exception = fatal = failure = err = msg
 
     def start(self, threads: Threads) -> None:
-        """From here on a thread writes, straight to the descriptor: what a buffer keeps after an error would
-        be written again when the process ends, and make it end with another code.
+        """From here on a thread writes, directly to the descriptor. A buffer would keep text after an error,
+        write it again when the process ends, and change the exit code.
         """
         self._queue, self._threads = queue.Queue(QUEUED_MAX), threads
         self._thread = threads.start("log", self._write_queued)
 
     def stop(self) -> None:
-        """Write what is queued, for FLUSH_S at most. Later lines are written by the thread that logs, unless
-        stderr takes nothing: then they are dropped.
+        """Write what is queued, for FLUSH_S at most. Later lines are written by the thread that logs; if
+        stderr takes nothing, they are dropped.
         """
         queued = self._queue
         if queued is None or self._thread is None or self._threads is None:

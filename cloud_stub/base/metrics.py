@@ -25,7 +25,7 @@ _UNITS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class Metrics:
-    """One registry a Cloud; its counters may be counted up from any thread."""
+    """One registry for each Cloud. Its counters are safe from any thread."""
 
     def __init__(self, order_states: Iterable[str], order_events: Iterable[str]):
         self.registry = CollectorRegistry()
@@ -88,7 +88,7 @@ class Metrics:
 
     def _counter(self, name: str, what: str, label: str, values: Iterable[str]) -> Counter:
         counter = Counter("ratelock_" + name, what, [label], registry=self.registry)
-        for value in values:  # from 0 on: what first appears as 1 has not grown, to Prometheus
+        for value in values:  # each begins at 0: a series that begins at 1 shows no growth
             counter.labels(value)
         return counter
 

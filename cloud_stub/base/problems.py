@@ -1,4 +1,4 @@
-"""Errors for whoever called over HTTP; http/problem_details.py makes the answers (RFC 9457).
+"""Errors that are answered to the HTTP client; http/problem_details.py makes the answers (RFC 9457).
 
 A unit of work raises Problem *before* its first write, so the writer may keep the rest of its group.
 """
@@ -40,7 +40,7 @@ def pile_removed(device_id: str, removed_at: int) -> Problem:
 
 
 def unknown_order() -> Problem:
-    """Also for a wrong token: whoever does not own an order does not learn that it exists."""
+    """Also for a wrong token, so that only its owner learns that an order exists."""
     return Problem(404, "UnknownOrder", "There is no such order, or the token is not its own")
 
 
@@ -80,7 +80,7 @@ def database_unavailable() -> Problem:
 
 
 def write_unknown() -> Problem:
-    """The database had been told to commit and has not answered: it may have done it."""
+    """The commit was sent to the database, which has not answered. It may have taken effect."""
     title = "The database does not answer; it may or may not have been done"
     detail = "Look, or try again with the same Idempotency-Key"
     problem = Problem(503, "OutcomeUnknown", title, detail)

@@ -1,4 +1,4 @@
-"""The threads of one process: each is known by its name, and none ends without a word."""
+"""The threads of one process. Each has a name, and the death of one is logged and reported."""
 
 import threading
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Threads:
         self._may_end.add(name)
 
     def alive(self) -> dict[str, bool]:
-        """Of each thread, by name, whether it runs."""
+        """Whether each thread runs, by its name."""
         return {name: thread.is_alive() for name, thread in self._threads.items()}
 
     def _run(self, name: str, run: Callable[[], None]) -> None:

@@ -18,20 +18,22 @@ _TRIM_EVENTS = delete(events).where(
 def record_event(
     conn: Connection, at: int, kind: str, device_id: str, order_id: str | None = None, detail: str = ""
 ) -> None:
-    """Note something out of the ordinary course of an order; `kind` is a word in the past tense."""
+    """Store an audit event; `kind` is a word in the past tense."""
     conn.execute(
         _EVENT, {"at": at, "device_id": device_id, "order_id": order_id, "kind": kind, "detail": detail}
     )
 
 
 def record_events(conn: Connection, events: list[dict[str, Any]]) -> None:
-    """Note several, each with the names of record_event."""
+    """Store several; each has the members of record_event."""
     if events:
         conn.execute(_EVENT, events)
 
 
 def trim_events(conn: Connection, kept: int) -> None:
-    """Forget all but the newest `kept` events: nor must a pile that comes and goes all day."""
+    """Delete all but the newest `kept` events, so that a pile that connects again and again does not fill the
+    disk.
+    """
     conn.execute(_TRIM_EVENTS, {"kept": kept})
 
 

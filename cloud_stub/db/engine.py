@@ -1,4 +1,4 @@
-"""The database behind the cloud: engines, migrations, and what the two kinds of it do differently."""
+"""The cloud's database: engines, migrations, and the differences between SQLite and PostgreSQL."""
 
 import os
 import sqlite3
@@ -23,16 +23,17 @@ _TRY_LOCK_JOBS = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _DEADLOCK = "40P01"  # PostgreSQL, appendix A
 _LOCK_NOT_AVAILABLE = "55P03"
 _BUSY_TIMEOUT_MS = 10_000
-# The writer's thread waits so long for a lock of another process, then looks who still waits for it.
+# How long the writer's thread waits for a lock of another process. Then it skips the units that are late, and
+# tries again.
 _LOCK_WAIT_MS = 250
 
 # How long a PostgreSQL that neither answers nor goes away is waited for: by quick reads, by long ones, by a
-# statement of the writer's. A commit has no such limit: it may rightly wait, for a replica's disk, and the
-# outcome of one that was given up is not known.
+# statement of the writer's. A commit has no such limit: it may have to wait for a replica's disk, and if it
+# were given up, its outcome would be unknown.
 QUICK_S = 3
 READING_S = 60
 STATEMENT_S = 5
-# A machine that is gone: its connections end after some 20 s, those of the writer too.
+# Connections to a machine that does not answer end after some 20 s, those of the writer too.
 _POSTGRESQL = {
     "connect_timeout": QUICK_S,
     "keepalives_idle": 10,
@@ -101,7 +102,7 @@ class Store:
 
 
 class _Bounded(psycopg.Connection[Any]):
-    """One whose server must go on answering: for `limit_s` at most it is waited for, except by a commit."""
+    """Bounds how long this engine waits for its server: `limit_s` at most, except in a commit."""
 
     limit_s: float
     _is_committing = False
@@ -136,13 +137,14 @@ def _bounded(limit_s: float) -> Callable[..., _Bounded]:
 
 
 def _create_private(path: str) -> None:
-    """Device keys are in it: only its owner may read the file (and the WAL, which takes the file's mode)."""
+    """The file holds device keys, so only its owner may read it (and the WAL, which gets its mode)."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _set_up_sqlite(busy_timeout_ms: int) -> Callable[[sqlite3.Connection, object], None]:
     def set_up(connection: sqlite3.Connection, _record: object) -> None:
-        # The driver would begin a transaction at the first write only: too late for what was read before it.
+        # The driver would begin a transaction only at the first write, so rows read before it would not be
+        # locked.
         connection.isolation_level = None
         for pragma in (
             f"busy_timeout={busy_timeout_ms}",
@@ -161,7 +163,7 @@ def _set_lock_timeout(connection: Any, _record: object) -> None:
 
 
 def _begin_immediately(conn: Connection) -> None:
-    # Not by SQLAlchemy, for which it would be a statement like any other: 40 us more for each transaction.
+    # Not through SQLAlchemy, which adds 40 us to each transaction.
     try:
         conn.connection.cursor().execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
@@ -169,14 +171,14 @@ def _begin_immediately(conn: Connection) -> None:
 
 
 def try_lock_jobs(conn: Connection) -> bool:
-    """Whether this transaction may do what one worker at a time does; it may until it ends. Never waits."""
+    """Whether this transaction has the lock for the periodic jobs, until it ends. Never waits."""
     if conn.dialect.name == "sqlite":
-        return True  # one writer at a time as it is
+        return True  # SQLite has one writer at a time
     return bool(conn.execute(_TRY_LOCK_JOBS, {"lock": _JOBS_LOCK}).scalar_one())
 
 
 def is_deadlock(error: DBAPIError) -> bool:
-    """Whether two transactions waited for each other, and this one was ended: done again, it succeeds."""
+    """Whether the database ended this transaction because of a deadlock; it can be tried again."""
     return getattr(error.orig, "sqlstate", None) == _DEADLOCK
 
 
@@ -191,7 +193,7 @@ def is_row_locked(error: Exception) -> bool:
 
 
 def insert_or_ignore(engine_or_conn: Engine | Connection, table: Table) -> Any:
-    """An insert that does nothing where a unique constraint holds against it."""
+    """An insert that does nothing if it would break a unique constraint."""
     if engine_or_conn.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()

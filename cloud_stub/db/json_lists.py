@@ -1,5 +1,5 @@
-"""Lists as parameters: JSON text that the database takes apart, so that any number is one and the same
-statement, compiled once, and each item is looked up by an index.
+"""Lists as parameters: JSON text that the database expands. One compiled statement serves any number of
+items, and each item is looked up by an index.
 
 An expanding IN is written anew for each length, and for a pair of columns SQLite scans the whole table.
 """
@@ -82,7 +82,7 @@ def texts(name: str) -> Select[tuple[str]]:
 
 
 def rows(name: str, *kinds: type[str | int]) -> list[ColumnElement[Any]]:
-    """To join with: the columns, one of each kind, of the parameter `name`, a JSON list of lists."""
+    """A table to join with: the parameter `name`, a JSON list of lists, with one column for each kind."""
     value = _Rows(bindparam(name, type_=Text)).table_valued("value", name=name).c.value
     return [
         (_TextAt if kind is str else _NumberAt)(value, literal_column(str(place)))

@@ -164,9 +164,9 @@ class RejectRow(NamedTuple):
 
 
 class Query(Generic[R]):
-    """A statement and the type of its rows. Raises TypeError where the two do not agree.
+    """A statement and the type of its rows. Raises TypeError if they do not match.
 
-    Whether a computed column can be null is not compared: the statement does not say.
+    Whether a computed column can be null is not compared, because the statement does not contain it.
     """
 
     def __init__(self, statement: TypedReturnsRows[Unpack[_AnyColumns]], kind: type[R]):
@@ -201,15 +201,15 @@ class Query(Generic[R]):
         return cast("Sequence[R]", conn.execute(self._statement, parameters).all())
 
     def stream(self, conn: Connection, parameters: Parameters | None = None) -> Iterator[R]:
-        """The rows one after the other, for more of them than should be in memory at once."""
+        """The rows one after the other, without having all of them in memory."""
         yield from cast("Iterator[R]", conn.execute(self._statement, parameters))
 
     def _quick(self, conn: Connection, parameters: Parameters | None) -> list[R] | None:
-        """The rows, read by the driver; None where SQLAlchemy is to do it, also to raise its own errors."""
+        """The rows, read by the driver. None if SQLAlchemy must read them, also to raise its own errors."""
         if not self._is_fixed or conn.dialect.name != "sqlite" or not conn.in_transaction():
             return None
         if self._prepared is None:
-            if not self._was_used:  # one that is made anew for each call is not worth it
+            if not self._was_used:  # for a Query that is made for one call, preparing does not pay
                 self._was_used = True
                 return None
             self._prepared = _Prepared(self._statement, conn)

@@ -35,10 +35,10 @@ piles = Table(
     Column("rate_id", String(40)),  # the latest
     Column("online", Boolean, nullable=False),
     Column("last_seen_at", BigInteger),
-    Column("status_json", Text),  # the last status that told of connectors
+    Column("status_json", Text),  # the last status that contains connectors
     Column(
         "faulted", Boolean, nullable=False, server_default=false()
-    ),  # one of its connectors, says that status
+    ),  # that status has a fault of a connector
     # The chain of its settlements that is being written: a new one begins when the pile's flash was erased.
     Column("epoch", Integer, nullable=False, server_default="1"),
     # When it greeted with last_seq 0; null once a first settlement was stored since.
@@ -128,14 +128,14 @@ settlements = Table(
     metadata,
     Column("id", _Serial, primary_key=True),
     Column("device_id", String(32), ForeignKey("piles.device_id"), nullable=False),
-    Column("order_id", String(40), nullable=False),  # as it says; there may be no such order
+    Column("order_id", String(40), nullable=False),  # as in the settlement; there may be no such order
     Column("seq", Integer, nullable=False),
     Column("mac", String(64), nullable=False),
     # Null in a later one that claims the same order, or the same number: the first keeps its place.
     Column("settles_order_id", String(40)),
     Column("epoch", Integer, nullable=False, server_default="1"),  # of its pile's chains
     Column("chain_seq", Integer),
-    # As it says; null in a malformed one, which has no place on a connector's register.
+    # As in the settlement; null in a malformed one, which has no place on a connector's register.
     Column("connector", Integer),
     Column("start_register_mwh", BigInteger),
     Column("end_register_mwh", BigInteger),
@@ -146,11 +146,13 @@ settlements = Table(
     Column("total_minor", BigInteger, nullable=False),
     Column("computed_minor", BigInteger),  # null where there was nothing to compute from
     Column("currency", String(3), nullable=False),
-    Column("flagged", Boolean, nullable=False),  # and nobody has looked into it
+    Column("flagged", Boolean, nullable=False),  # and no operator has decided
     Column("flags_json", Text, nullable=False),
     Column("received_at", BigInteger, nullable=False),
-    Column("ended_at", BigInteger, nullable=False, server_default="0"),  # as it says: the day it belongs to
-    # Of one that was flagged and looked into: what was decided, and what is billed instead of what it says.
+    Column(
+        "ended_at", BigInteger, nullable=False, server_default="0"
+    ),  # as in the settlement; the day that it counts on
+    # An operator's decision about a flagged settlement, and what is billed instead of its own total.
     Column("review", String(16)),
     Column("reviewed_at", BigInteger),
     Column("review_note", Text),

@@ -35,11 +35,11 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 GROUP_MAX = 1000
-WAITING_MAX = 5000  # units and items; beyond that, what can be refused is
+WAITING_MAX = 5000  # units and items; beyond that, units with a deadline are refused
 
 
 class Transaction:
-    """What a unit of work sees: the connection, and a list of what to do once it is committed."""
+    """What a unit of work gets: the connection, and a list of effects for after the commit."""
 
     def __init__(self, conn: Connection):
         self.conn = conn
@@ -54,7 +54,7 @@ Unit = Callable[[Transaction], T]
 
 
 class Batch(Protocol):
-    """What takes many items at once."""
+    """A handler that takes many items at once."""
 
     def do(self, tx: Transaction, items: list[Any]) -> None:
         """All of them, in the order in which they were submitted. If this raises, each is done alone."""
@@ -110,12 +110,12 @@ class Writer:
         self._gate = threading.Lock()  # of deadlines and of what is being committed
         self.commits = 0
         self.units = 0
-        # Told of each transaction: how many units, how many nanoseconds.
+        # Called after each transaction: how many units, how many nanoseconds.
         self.on_commit: Callable[[int, int], None] = lambda units, took_ns: None
 
     @property
     def waiting(self) -> int:
-        """Units that nobody has begun yet."""
+        """Units that have not begun."""
         return self._jobs.qsize()
 
     @property
@@ -178,7 +178,7 @@ class Writer:
             self._fail_waiting()
 
     def _fail_waiting(self) -> None:
-        """The thread has ended: whoever waits for a unit is told."""
+        """The thread has ended: sets an exception on each future that is still open."""
         while True:
             try:
                 job = self._jobs.get_nowait()
@@ -191,7 +191,7 @@ class Writer:
         group: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
-            # A cancelled unit is left out: nobody waits for it any more, and nothing has begun.
+            # A cancelled unit is skipped: its caller has gone, and it has not begun.
             if _is_wanted(job):
                 group.append(job)
             if len(group) == GROUP_MAX:
@@ -226,7 +226,7 @@ class Writer:
                 return
 
     def _in_time(self, group: list[_Job]) -> list[_Job]:
-        """Those that are not late; the futures of the others are told."""
+        """The units that are not late; the futures of the late ones get DatabaseUnavailable."""
         now = time.monotonic()
         found: list[_Job] = []
         for job in group:
@@ -266,7 +266,7 @@ class Writer:
         self.commits += 1
         self.units += len(group)
         self.on_commit(len(group), time.perf_counter_ns() - began_ns)
-        # Effects first: an order is on its way to the pile before the phone's answer is put together.
+        # Effects first, so that an order is sent to the pile before the phone's answer is made.
         for effect in transaction.effects:
             try:
                 effect()
@@ -294,7 +294,7 @@ def _without_units(group: list[_Job]) -> list[_Job]:
 
 
 def _is_wanted(job: _Job) -> bool:
-    """Whether somebody still waits for it; from here on it cannot be cancelled."""
+    """Whether the caller still waits. From here on the unit cannot be cancelled."""
     if isinstance(job, _ItemJob) or job.future.running():
         return True
     return job.future.set_running_or_notify_cancel()

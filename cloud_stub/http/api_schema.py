@@ -78,7 +78,7 @@ _BODIES = {
     },
     "ReviewBody": {"decision": "release", "note": "The pile's clock was wrong."},
 }
-# FastAPI does not check it: what is wrong with it is said by orders/create.py.
+# FastAPI does not check it; orders/create.py does.
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -144,12 +144,12 @@ def _parameters(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield _IDEMPOTENCY_KEY
         elif name in _EXAMPLES:
             yield parameter | {"example": _EXAMPLES[name]}
-        elif name != "token":  # a security scheme says it
+        elif name != "token":  # a security scheme describes it
             yield parameter
 
 
 def _security(path: str, operation: dict[str, Any]) -> tuple[str, ...]:
-    """Which security schemes let somebody in, any one of them."""
+    """The security schemes of the route; any one of them is enough."""
     if _is_of_order(path, operation):
         return "order", "orderInQuery", "operator"
     if path == "/metrics":
@@ -158,7 +158,7 @@ def _security(path: str, operation: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _is_of_order(path: str, operation: dict[str, Any]) -> bool:
-    """Whether the order's token lets a driver in."""
+    """Whether the route accepts an order's token."""
     return path.startswith(_ORDER_PATH) and not _OPERATOR_TAGS & set(operation["tags"])
 
 

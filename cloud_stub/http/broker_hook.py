@@ -71,8 +71,8 @@ def _rule(permission: str, action: str, topic: str) -> dict[str, str]:
 
 
 async def _is_right(cloud: Cloud, username: str, password: str, client_id: str | None) -> bool:
-    """Whether the password is the user's, and the client id a pile's own: a broker ends the older of two
-    connections of one client id, so nobody may name another's.
+    """Whether the password is the user's, and the client id the pile's own. A broker ends the older of two
+    connections with one client id, so no client may use the id of another.
     """
     if username == CLOUD_USER:
         return secrets_equal(password, cloud.settings.read_mqtt_password())

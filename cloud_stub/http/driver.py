@@ -1,4 +1,4 @@
-"""For the driver: a pile's rate, an order, its progress, its stop and its payment."""
+"""Routes for the driver: a pile's rate, an order, its progress, its stop and its payment."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -117,7 +117,7 @@ async def get_curve(cloud: TheCloud, row: OwnOrder) -> list[list[int]]:
 
 @router.get("/orders/{order_id}/events", response_class=EventSourceResponse)
 async def watch_order(cloud: TheCloud, row: OwnOrder) -> AsyncIterator[ServerSentEvent]:
-    """`order` events, the first as the order is, and `meter` events, until the order can change no more."""
+    """`order` events, the first with the present state, and `meter` events, until the order is final."""
     async for event in _changes(cloud, row):
         yield event
 

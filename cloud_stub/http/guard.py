@@ -77,7 +77,7 @@ class Guard:
             return HTTPException(431)
         if announced.isdigit() and int(announced) > self._body_max_bytes:
             return HTTPException(413)
-        # A phone's page looks up no such id, and has a text for people who mistype one.
+        # The phone page does not look up such an id, and has a text for a mistyped one.
         is_page = scope["path"].startswith("/p/")
         if not is_page and (b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]):
             # No name has a NUL in it, and PostgreSQL refuses one in a text.

@@ -20,7 +20,7 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/healthz")
 async def healthz(cloud: TheCloud) -> dict[str, Any]:
-    """This process is alive; restart it where this does not answer. Asks neither database nor broker."""
+    """200 while this process answers; restart it if it does not. Asks neither database nor broker."""
     return {"status": "ok", "mqtt": cloud.link.connected}
 
 

@@ -141,7 +141,7 @@ async def remove_pile(
 
 @router.put("/piles/{device_id}/connector-power", openapi_extra=raises("UnknownPile", "PileRemoved"))
 async def set_connector_power(cloud: TheCloud, device_id: str, body: ConnectorPowerBody) -> dict[str, Any]:
-    """Set what a connector of the pile carries at most: a settlement that tells more is flagged."""
+    """Set the most that a connector of the pile carries. A settlement with more is flagged."""
     await cloud.write(lambda tx: registry.set_connector_power(tx, device_id, body.power_w))
     return {"device_id": device_id, "connector_power_w": body.power_w}
 
@@ -228,7 +228,7 @@ async def list_orders(
 async def close_order(cloud: TheCloud, order_id: str, body: commands.CloseBody) -> dict[str, Any]:
     """End an order whose settlement is not expected any more, with a reason; it becomes Lost.
 
-    A settlement that arrives all the same is still billed. Closing a lost order again changes nothing.
+    A settlement that arrives later is still billed. Closing a lost order again changes nothing.
     """
     row = await cloud.write(lambda tx: commands.close_order(tx, cloud.context, order_id, body, now_s()))
     return order_views.list_item(row)

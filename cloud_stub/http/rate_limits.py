@@ -11,13 +11,14 @@ from collections import OrderedDict
 
 CLIENTS_KEPT = 20_000
 _NO_ADDRESS = "no address"
-_IPV6_SITE_BITS = 64  # what one household or phone is given
+_IPV6_SITE_BITS = 64  # an IPv6 network of one household
 
 
 class Limit:
-    """At most `per_minute` requests a minute from one client, as many at once after a quiet minute; 0: any.
+    """At most `per_minute` requests a minute from one client, all at once after a quiet minute; 0: no limit.
 
-    In whole milliseconds: a request costs `_cost_ms` of the client's time; nobody may owe more than a minute.
+    In whole milliseconds: a request costs `_cost_ms` of the client's time; no client may owe more than a
+    minute.
     """
 
     def __init__(self, per_minute: int):
@@ -25,7 +26,7 @@ class Limit:
         self._free_at: OrderedDict[str, int] = OrderedDict()  # client -> ms at which it owes nothing
 
     def wait_s(self, client: str | None, now_ms: int) -> int:
-        """0: go on, and this request counts. Else the whole seconds after which to try again.
+        """0: allowed, and this request counts. Otherwise the whole seconds after which to try again.
 
         client: an IP address, or whatever a proxy told instead; None is not limited.
         now_ms: of a clock that never steps.

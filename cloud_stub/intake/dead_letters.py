@@ -35,7 +35,7 @@ def record_dead_letter(
 
 
 def trim_dead_letters(conn: Connection, kept: int) -> None:
-    """Forget all but the newest `kept` rejects: whoever sends rubbish must not fill the disk."""
+    """Delete all but the newest `kept` rejects, so that bad messages cannot fill the disk."""
     conn.execute(_TRIM_REJECTS, {"kept": kept})
 
 

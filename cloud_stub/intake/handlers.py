@@ -153,8 +153,8 @@ class Handlers:
     def _reconcile(self, device_id: str, held: dict[str, str], outbox: int) -> None:
         """Compare a hello with the orders that the pile should hold: `held` maps order ids to states.
 
-        An order that it holds goes on, even one given up here. One that it should hold and does not is lost,
-        unless a settlement still waits there.
+        An order that the pile holds goes on, even if the cloud has ended it. An order that the pile should
+        hold and does not is Lost, unless a settlement still waits at the pile.
         """
         transitions = Transitions(self._tx, self._context, self._now)
         for order_id, state in held.items():
@@ -184,7 +184,7 @@ class Handlers:
             fields = each.fields
             of = {"device_id": each.device_id, "order_id": fields["order_id"]}
             row = found.get(fields["order_id"])
-            if fields["order_id"] is None:  # too damaged to tell which
+            if fields["order_id"] is None:  # the settlement is too damaged to name its order
                 note = {"kind": "OrderRefused", "detail": fields["reason"] or fields["state"]}
             elif row is None:
                 each.unusable = Unusable("UnknownOrder", fields["order_id"])
@@ -231,7 +231,8 @@ class Handlers:
             elif row.device_id != each.device_id:
                 each.unusable = Unusable("WrongDevice", each.fields["order_id"])
             elif row.state in states.HOLDING:
-                # Its end is told by its settlement; a pile that goes on all the same fills no disk.
+                # Only running orders: values that come after the end of an order are not stored, so they
+                # cannot fill the disk.
                 sample = {name: each.fields[name] for name in _SAMPLED}
                 samples.append(sample | {"remaining_json": to_json(each.fields["remaining"])})
                 stored.append(each)

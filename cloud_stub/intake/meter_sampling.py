@@ -1,4 +1,6 @@
-"""Meter values: all are shown, some are stored, as many as both the pile's and the cloud's clock allow."""
+"""Meter values: all are shown to watchers, and one in each `sample_s` is stored, by the pile's clock and by
+the cloud's.
+"""
 
 from typing import Any
 
@@ -9,7 +11,7 @@ BURST = 120  # values of one order that may come at once, when a connection is b
 
 
 class MeterSampling:
-    """Remembers of each order when a value of it was stored last, as of this process."""
+    """Remembers when this process last stored a value of each order."""
 
     def __init__(self, hub: Hub, sample_s: int):
         self._hub = hub
@@ -18,9 +20,9 @@ class MeterSampling:
         self._budget = Budget(BURST, sample_s)
 
     def is_due(self, device_id: str, meter: dict[str, Any]) -> bool:
-        """Show a value to who watches; whether it is also one of those that are stored.
+        """Show a value to the order's watchers. Returns whether it is due to be stored.
 
-        The first of an order always is: that is where it is checked that the order is this pile's.
+        The first value of an order is always due, because storing it checks that the order is this pile's.
         """
         sampled_at = self._sampled_at.get((device_id, meter["order_id"]))
         if sampled_at is None:
@@ -29,7 +31,7 @@ class MeterSampling:
         return meter["at"] >= sampled_at + self._sample_s
 
     def is_affordable(self, device_id: str, meter: dict[str, Any]) -> bool:
-        """Whether one more value that is due may be stored, by the cloud's clock; it counts.
+        """Whether one more due value may be stored, by the cloud's clock. Counts it.
 
         All orders of a pile of which no value is stored share one budget: anybody can make up an order's id.
         """

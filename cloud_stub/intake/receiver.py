@@ -34,11 +34,11 @@ from .meter_sampling import MeterSampling
 
 log = structlog.get_logger()
 
-# An honest pile: a status each 30 s, four words of an order, a greeting at each connection.
+# An honest pile sends a status each 30 s, four reports for each order, and a hello at each connection.
 MESSAGES = (1000, 1)  # at once; then one each so many seconds
 DEAD_LETTERS = (200, 60)
 EVENTS_OF_DROPS = (1, 3600)
-# What the broker retained of another kind was not said now, and asks for nothing.
+# A retained message of another kind is old, and is ignored.
 _USABLE_RETAINED = frozenset({topics.STATUS, topics.SETTLEMENT})
 _BUDGETED = frozenset({topics.HELLO, topics.ORDER_STATUS, topics.STATUS})
 
@@ -58,7 +58,7 @@ class Receiver:
         link.on_message = self.receive
 
     def receive(self, incoming: Incoming) -> None:
-        """Queue what the message asks for. Whatever it holds, it does not end the thread that reads."""
+        """Queue the work for a message. No content of a message ends the reading thread."""
         try:
             self._receive(incoming)
         except Exception:
@@ -74,7 +74,7 @@ class Receiver:
             self._submit(PileMessage(incoming, "", "", {}, unusable=Unusable("UnknownTopic")))
             return
         self._context.metrics.messages.labels(name).inc()
-        if name == topics.STATUS and not incoming.payload:  # how a retained one is cleared; says nothing
+        if name == topics.STATUS and not incoming.payload:  # an empty message only clears a retained one
             self._link.ack(incoming)
             return
         if incoming.retained and name not in _USABLE_RETAINED:
@@ -150,15 +150,17 @@ class Receiver:
         """As writer.Batch."""
         incoming = item.incoming
         log.error("ingest_failed", **_where(incoming), exc_info=error)
-        if isinstance(error, DataError) or not isinstance(error, DBAPIError):  # it would be so every time
+        if isinstance(error, DataError) or not isinstance(error, DBAPIError):  # it would fail every time
             unusable = Unusable("InternalError", type(error).__name__)
             self._submit(PileMessage(incoming, item.device_id, item.name, {}, unusable=unusable))
-        elif incoming.qos:  # a meter value is made up for by the next one
+        elif incoming.qos:  # the next meter value replaces this one
             self._to_retry.append(incoming)
 
 
 def _malformed(incoming: Incoming, device_id: str, name: str, why: str) -> PileMessage:
-    """A settlement may still be one, from a pile newer than this cloud; anything else is of no use."""
+    """A settlement may still be stored as malformed, from a pile newer than this cloud. Any other message is
+    a dead letter.
+    """
     fields = decoding.salvage(incoming.payload) if name == topics.SETTLEMENT else None
     if fields is None:
         return PileMessage(incoming, device_id, name, {}, unusable=Unusable("Malformed", why))
@@ -166,7 +168,7 @@ def _malformed(incoming: Incoming, device_id: str, name: str, why: str) -> PileM
 
 
 def _where(incoming: Incoming) -> dict[str, str | None]:
-    """What log lines say of a message's origin."""
+    """The members of a log line about a message's origin."""
     return {"topic": incoming.topic[:200], "device_id": _device_of(incoming)}
 
 

@@ -1,4 +1,4 @@
-"""What is kept for how long: orders and settlements for good, meter values thinned, then dropped.
+"""How long data is kept: orders and settlements for ever, meter values thinned, then deleted.
 
     up to thin_after_s        every sample
     up to drop_after_s        the first of each THIN_S
@@ -39,7 +39,7 @@ _neighbours = (
 _crowded = select(_neighbours.c.order_id, _neighbours.c.at).where(
     _neighbours.c.previous_at >= _neighbours.c.at - _neighbours.c.at % _span
 )
-# In one pass: to look for an earlier one for each takes the square of an order's samples.
+# In one pass: a lookup of the earlier sample for each one takes time in the square of their number.
 _THIN = delete(meter_samples).where(
     _OF_ORDERS, tuple_(meter_samples.c.order_id, meter_samples.c.at).in_(_crowded)
 )

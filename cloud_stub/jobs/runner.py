@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 SWEEP_EVERY = 10  # rounds
 RETENTION_UNITS = 5  # of each of the two retention jobs, in one round
-RETENTION_MS = 500  # and no further one after that: what else is to be done waits for them
+RETENTION_MS = 500  # no further unit after that, because the other jobs wait for them
 _DAY_S = 86_400
 
 
@@ -78,7 +78,7 @@ class PeriodicJobs:
         return self._writer.submit(unit).result()
 
     def _listen(self, now: int) -> None:
-        """Remember since when piles could be heard: their silence counts from then."""
+        """Remember when the cloud connected to the broker: the silence of piles counts from then."""
         if not self._context.dispatch.connected:
             self._listening_since = None
         elif self._listening_since is None or self._listening_since > now:  # or the clock was set back

@@ -15,6 +15,6 @@ _SET_SILENT_OFFLINE = (
 
 
 def set_silent_piles_offline(tx: Transaction, since: int, now: int) -> None:
-    """Take the piles for gone that nothing was heard of after `since`, though no last will came."""
+    """Set the piles offline from which no message came after `since`, although no last will came."""
     for device_id in tx.conn.execute(_SET_SILENT_OFFLINE, {"since": since}).scalars().all():
         record_event(tx.conn, now, "PileLost", device_id)

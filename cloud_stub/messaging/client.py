@@ -109,7 +109,7 @@ class Client:
             delay_s = min(2 * delay_s, RECONNECT_MAX_S)
 
     def stop(self) -> None:
-        """Let `run` return; the broker is told."""
+        """Let `run` return; it disconnects from the broker first."""
         self._stopping.set()
         self._wake_up()
 
@@ -226,7 +226,7 @@ class Client:
     def _wake_up(self) -> None:
         try:
             self._wake.send(b"\0")
-        except BlockingIOError:  # full: it is awake
+        except BlockingIOError:  # the pipe is full, so `run` is woken already
             pass
 
 

@@ -26,7 +26,7 @@ def decode(name: str, payload: bytes) -> dict[str, Any]:
 
 
 def salvage(payload: bytes) -> dict[str, Any] | None:
-    """Those members of a settlement that are right by themselves, the others None.
+    """The members of a settlement that are valid by themselves; the others are None.
 
     Returns None if order id, number or mac is unusable, or if the message is sealed as another kind. Parsed
     with Python's json, which accepts more than orjson: each member is checked on its own.
@@ -50,9 +50,9 @@ def _usable(check: Any, keep: _Keeper | None, value: Any) -> Any:
 
 
 def _keeper(check: Any) -> _Keeper | None:
-    """What takes a value that `check` has passed and leaves out the members that its tables do not know.
+    """A function that removes the members that the tables do not know from a value that `check` has passed.
 
-    None where there is nothing to leave out.
+    None if nothing can be removed.
     """
     if isinstance(check, Nullable):
         inner = _keeper(check.inner)

@@ -1,6 +1,6 @@
 """The cloud's one MQTT connection: its names at the broker, its subscriptions, its acknowledgements.
 
-A message is acknowledged by `ack` once what it tells is committed; until then the broker keeps it.
+A message is acknowledged by `ack` once its effect is committed; until then the broker keeps it.
 
 One process alone has a lasting session: the broker keeps what comes while it is away. Several share the
 messages of a group and have sessions that end with their connections, since a broker goes on dealing out
@@ -39,7 +39,7 @@ BROKER_DROPPED = "$SYS/broker/publish/messages/dropped"
 class Incoming:
     """A message and the handle of its acknowledgement. `connection` counts the connections of this link.
 
-    retained: kept by the broker from before the subscription, so it does not tell that its sender is there.
+    retained: kept by the broker from before the subscription, so its sender may be gone.
     """
 
     topic: str
@@ -53,7 +53,7 @@ class Incoming:
 
 class Link:
     """`on_message(Incoming)`, `on_connect()`, `on_disconnect()` and `on_puback(mid)` are called on the link's
-    thread and must not block. `broker_dropped`: how many messages the broker has dropped, if it tells.
+    thread and must not block. `broker_dropped`: how many messages the broker has dropped, if it reports that.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Link:
         self.on_disconnect: Callable[[], None] = lambda: None
         self.on_puback: Callable[[int], None] = lambda mid: None
         self.broker_dropped: int | None = None
-        # Of several workers each has an id of its own, which nobody can guess either.
+        # Each of several workers has a random id, which nobody can guess.
         client_id += "." + (secrets.token_hex(8) if share else own)
         self.client_id = client_id
         client = Client(host, port, username, password, client_id, self.shared, ca)
@@ -123,7 +123,9 @@ class Link:
         )
 
     def ack(self, incoming: Incoming) -> None:
-        """Let the broker forget the message; one of an earlier connection it sends again by itself."""
+        """Acknowledge the message to the broker. If it is of an earlier connection, the broker sends it again
+        by itself.
+        """
         self.ack_all([incoming])
 
     def ack_all(self, messages: Iterable[Incoming]) -> None:
@@ -180,5 +182,5 @@ class Link:
 
 
 def own_suffix(password: str) -> str:
-    """What nobody without the cloud's password can append to a name: 16 hex digits."""
+    """A suffix for a name that only the cloud's password gives: 16 hex digits."""
     return seal.mac_of(b"ratelock mqtt names of the cloud", password.encode()).decode()[:16]

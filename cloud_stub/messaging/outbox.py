@@ -24,7 +24,7 @@ from ..db.tables import outbox
 from ..db.writer import Transaction, Writer
 from .mqtt import Link
 
-# A pile's status is its own word; the cloud only clears one whose pile was removed.
+# Only the pile writes its status; the cloud clears it when the pile was removed.
 RETAINED = frozenset({topics.RATE, topics.STATUS})
 LEASE_S = 5
 MARK_EVERY_S = 1  # well within the lease
@@ -91,7 +91,7 @@ _UNSENT_ORDER = Query(
 
 
 class Dispatch:
-    """Whatever publishes a row runs on the writer's thread, so the table of message ids needs no lock."""
+    """All methods that publish run on the writer's thread, so the table of message ids needs no lock."""
 
     def __init__(self, link: Link, writer: Writer):
         self._link = link
@@ -149,7 +149,7 @@ class Dispatch:
         return row is not None and row.id in self._held_back and row.leased_until == row.created_at + LEASE_S
 
     def publish_now(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> None:
-        """Publish what needs no keeping, because its receiver asks again until it has it."""
+        """Publish a message that is not stored, because its receiver asks again until it gets it."""
         self.publish_all_now([(device_id, name, payload, retain)])
 
     def publish_all_now(self, messages: list[tuple[str, str, bytes | str, bool]]) -> None:
@@ -246,7 +246,7 @@ class Dispatch:
             self._writer.submit(self._mark)
 
     def _mark(self, tx: Transaction) -> None:
-        self._marking = False  # whatever is acknowledged from here on asks for a unit of its own
+        self._marking = False  # later acknowledgements submit a unit of their own
         taken = list(self._acknowledged)
         rows = [row for mid in taken if (row := self._in_flight.get(mid))]
         sent = [{"row_id": row_id, "at": now_s()} for row_id, name in rows if name not in RETAINED]
@@ -273,7 +273,9 @@ def put_row(
     order_id: str | None = None,
     leased_until: int | None = None,
 ) -> int:
-    """Add a message to the transaction, for whichever process sends what is left over; returns the row id."""
+    """Add a message to the transaction. The process that sends the unsent rows publishes it. Returns the row
+    id.
+    """
     values = {
         "device_id": device_id,
         "name": name,
@@ -287,24 +289,24 @@ def put_row(
 
 
 def withdraw_orders(tx: Transaction, order_ids: list[str]) -> None:
-    """These orders need no more sending; the commands for them may."""
+    """Delete the order messages of these orders; commands for them stay."""
     if order_ids:
         tx.conn.execute(_DELETE_ORDER_ITSELF, [{"of": each, "order": topics.ORDER} for each in order_ids])
 
 
 def withdraw_all(tx: Transaction, order_ids: list[str]) -> None:
-    """These orders are over: nothing of them needs sending."""
+    """These orders have ended: delete all their messages."""
     if order_ids:
         tx.conn.execute(_DELETE_OF_ORDER, [{"of": each} for each in order_ids])
 
 
 def withdraw_rates(tx: Transaction, device_id: str) -> None:
-    """A newer rate is about to be put: one that has not left yet must not leave after it."""
+    """Delete the unsent rate of this pile, so that it is not sent after the newer one."""
     tx.conn.execute(_DELETE_RATES, {"of": device_id, "rate": topics.RATE})
 
 
 def mark_unsent(tx: Transaction, row_ids: Iterable[int]) -> None:
-    """Have these messages published once more, with what is left over."""
+    """Mark these messages as unsent, so that they are published again."""
     rows = [{"row_id": row_id} for row_id in row_ids]
     if rows:
         tx.conn.execute(_MARK_UNSENT, rows)

@@ -52,11 +52,12 @@ def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> 
         raise unknown_order()
     if row.state not in states.HOLDING or row.state == states.FINISHING or row.stop_requested_at is not None:
         return row
-    # Also when cancelled: should the order have reached the pile after all, this ends it there.
+    # Also for a cancelled order: if it has reached the pile all the same, this stops it.
     _put_stop(tx, context, row, now)
     if row.state == states.PENDING:
         never_sent = context.dispatch.never_sent(tx, order_id)
-        # Sent from here on, it would begin what is to end, and after a stop that the pile had no order for.
+        # If the order were sent after the stop, the pile would begin to charge: it ignores a stop of an order
+        # that it does not have.
         withdraw_orders(tx, [order_id])
         if never_sent:
             transitions.apply_event(tx, context, row, states.USER_CANCELLED, now)
@@ -80,7 +81,7 @@ def _put_stop(tx: Transaction, context: Context, row: OrderRow, now: int) -> Non
 def close_order(tx: Transaction, context: Context, order_id: str, body: CloseBody, now: int) -> OrderRow:
     """End an order whose settlement is not expected any more; a settlement that comes is still billed.
 
-    The pile is told to stop, should it come back before the order's latest end. Closing a lost order again
+    A stop is sent to the pile in case it comes back before the order's latest end. Closing a lost order again
     changes nothing. Raises Problem: UnknownOrder, OrderEnded, OrderRunning.
     """
     row = lookup.lock(tx.conn, order_id)

@@ -43,13 +43,13 @@ class Hub:
                     del self._watchers[order_id]
 
     def watched(self) -> list[str]:
-        """The orders that somebody watches."""
+        """The orders that have watchers."""
         with self._lock:
             return list(self._watchers)
 
     def wake(self, order_id: str) -> None:
-        """Something of the order has changed."""
-        if order_id not in self._watchers:  # most orders are watched by nobody at most times
+        """Wake the order's watchers."""
+        if order_id not in self._watchers:  # most orders have no watcher
             return
         with self._lock:
             watchers = list(self._watchers.get(order_id, ()))
@@ -64,7 +64,7 @@ class Hub:
             self.wake(order_id)
 
     def close(self) -> None:
-        """Wake every watcher for the last time; `closed` tells them so."""
+        """Wake every watcher for the last time, with `closed` set."""
         self.closed = True
         self.wake_all(self.watched())
 

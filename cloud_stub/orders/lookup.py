@@ -55,7 +55,7 @@ def lock_held(conn: Connection, device_id: str) -> Sequence[OrderRow]:
 
 
 def require_access(row: OrderRow | None, token: str | None, operator: bool) -> OrderRow:
-    """The row, if whoever asks may see it. Raises Problem (UnknownOrder), the same for every reason."""
+    """The row, if the caller may see it. Raises the same Problem (UnknownOrder) for every reason."""
     if row is None or not (operator or (token is not None and secrets_equal(token, row.token))):
         raise unknown_order()
     return row

@@ -22,7 +22,7 @@ LOST = "Lost"
 
 STATES = (PENDING, ACCEPTED, CHARGING, FINISHING, SETTLED, PAID, REJECTED, EXPIRED, CANCELLED, LOST)
 ENDS = frozenset({PAID, REJECTED, EXPIRED, CANCELLED, LOST})  # nothing more is expected
-HOLDING = frozenset({PENDING, ACCEPTED, CHARGING, FINISHING})  # nobody else gets the connector
+HOLDING = frozenset({PENDING, ACCEPTED, CHARGING, FINISHING})  # the order keeps its connector
 GIVEN_UP = frozenset({EXPIRED, CANCELLED})
 
 # Events: first those that a pile reports in order/status.
@@ -78,7 +78,7 @@ TRANSITIONS: dict[str, dict[str, str]] = {
 }
 
 _LATE = frozenset(_HELD_BY_PILE)  # a pile's messages of an order's course, overtaken by a later one
-# Events that are known to come late or twice in a state and leave it as it is.
+# Events that may come late or twice in a state, and do not change it.
 HARMLESS: dict[str, frozenset[str]] = {
     PENDING: frozenset(),
     ACCEPTED: frozenset({PILE_ACCEPTED}),

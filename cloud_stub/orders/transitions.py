@@ -118,12 +118,12 @@ class Transitions:
             self.close_if_nothing_to_pay(row, total_minor)
 
     def close_if_nothing_to_pay(self, row: OrderRow, total_minor: int) -> None:
-        """Close a settled order whose total is zero: no driver has to pay nothing."""
+        """Close a settled order whose total is zero, because nothing is to be paid."""
         if total_minor == 0 and self.state_of(row) == states.SETTLED:
             self.apply(row, states.NOTHING_TO_PAY)
 
     def write(self) -> None:
-        """Write all of it; watchers are woken after the commit."""
+        """Write all collected changes. Watchers are woken after the commit."""
         if not self._entered:
             return
         for state in _WRITTEN_IN_ORDER:
@@ -179,7 +179,7 @@ def apply_event(
 
 
 def request_stop(conn: Connection, order_id: str, at: int) -> None:
-    """Write down that the order's end is asked for."""
+    """Store that a stop of the order was requested."""
     conn.execute(_REQUEST_STOP, {"this": order_id, "at": at})
 
 

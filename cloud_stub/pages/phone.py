@@ -26,7 +26,7 @@ async def ask_for_pile(request: Request) -> HTMLResponse:
 
 
 async def phone_page(request: Request) -> Response:
-    """The page that a pile's QR code opens; 404 with the same shell, which says so, for an unknown id."""
+    """The page that a pile's QR code opens. For an unknown id 404 with the same shell, which shows that."""
     cloud: Cloud = request.app.state.cloud
     asked = request.path_params["device_id"]
     if await _is_known(cloud, asked):
@@ -51,7 +51,7 @@ async def _is_known(cloud: Cloud, device_id: str) -> bool:
 
 
 def for_people(otherwise: ASGIApp) -> ASGIApp:
-    """Answers unknown addresses: a browser with a page that says so, other clients as `otherwise` does."""
+    """Answers unknown addresses: a browser gets a page, other clients the answer of `otherwise`."""
 
     async def missing(scope: Scope, receive: Receive, send: Send) -> None:
         answer = otherwise

@@ -29,7 +29,7 @@ def password_line(username: str, password: str) -> str:
 
 
 def matches(line: str, username: str, password: str) -> bool:
-    """Whether `line` lets this user in with this password."""
+    """Whether `line` accepts this user with this password."""
     name, _, hashed = line.partition(":")
     try:
         _, kind, iterations, salt, _ = hashed.split("$")
@@ -40,7 +40,7 @@ def matches(line: str, username: str, password: str) -> bool:
 
 
 def write(path: Path, passwords: Mapping[str, str], keep_others: bool = False) -> None:
-    """Let these users in, and nobody else unless `keep_others`.
+    """Write these users into the file, and remove all others unless `keep_others`.
 
     Lines that are right already stay as they are; an unchanged file is not touched.
     """
@@ -49,15 +49,15 @@ def write(path: Path, passwords: Mapping[str, str], keep_others: bool = False) -
 
 
 def sync(path: Path, read: Callable[[], Mapping[str, str]]) -> None:
-    """Let the users of `read` in, and nobody else; it is asked once it is this writer's turn, so that what
-    writers before it did is in its answer.
+    """Write the users of `read`, and remove all others. `read` is called under the lock, so that its answer
+    contains the changes of earlier writers.
     """
     with _locked(path):
         _update(path, read(), keep_others=False)
 
 
 def remove(path: Path, username: str) -> None:
-    """Let this user in no more."""
+    """Remove this user from the file."""
     with _locked(path):
         lines = _read(path)
         if lines.pop(username, None) is not None:

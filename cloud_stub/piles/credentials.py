@@ -26,7 +26,7 @@ _ADMITTED = Query(
 
 
 def sync_credentials(store: Store, settings: Settings) -> None:
-    """Make the broker's password file say who may connect: the cloud and every pile."""
+    """Write the broker's password file with all who may connect: the cloud and every pile."""
 
     def passwords() -> dict[str, str]:
         with store.reading.connect() as conn:

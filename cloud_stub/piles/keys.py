@@ -17,7 +17,7 @@ class Keys:
         self._known: dict[str, bytes] = {}
 
     def __contains__(self, device_id: str) -> bool:
-        """Whether its key has been read already; a pile that has not may be there all the same."""
+        """Whether the pile's key has been read already. If not, the pile may still exist."""
         return device_id in self._known
 
     def get(self, conn: Connection, device_id: str) -> bytes | None:

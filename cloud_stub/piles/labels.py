@@ -38,7 +38,7 @@ _BOLT = "M18 4 7 18h7l-2 10 12-15h-7z"  # in a square of 32, as in the pages' ic
 
 
 def address(public_url: str, device_id: str) -> str:
-    """What the code says: the address of the pile's page."""
+    """The content of the QR code: the address of the pile's page."""
     return f"{public_url.rstrip('/')}/p/{device_id}"
 
 

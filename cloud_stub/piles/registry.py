@@ -94,5 +94,5 @@ def find_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, PileRow]
 
 
 def mark_greeted(conn: Connection, device_id: str, last_seq: int, now: int) -> None:
-    """Store that the pile said hello. One whose last_seq is 0 may begin a new chain (settlements.chains)."""
+    """Store the pile's hello. A hello with last_seq 0 allows a new chain (settlements.chains)."""
     conn.execute(_SEEN if last_seq else _SEEN_EMPTY, {"of": device_id, "at": now})

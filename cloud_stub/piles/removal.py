@@ -1,8 +1,8 @@
-"""Removing a pile: it is let in nowhere any more, and everything that was ever billed there stays.
+"""Removing a pile: it cannot connect any more, and all its orders, bills and receipts stay.
 
-A pile that goes while it has something to say takes money with it: so no order may hold a connector, and no
-settlement may still be there unless `force` gives it up. Its id stays taken: an order, a receipt, a printed
-label must never come to mean another pile.
+A settlement that is still at the pile would be lost. So removal is refused while an order holds a connector,
+and while a settlement waits there unless `force` gives it up. The id stays taken, so that an order, a receipt
+or a printed label never names another pile.
 """
 
 from collections.abc import Callable

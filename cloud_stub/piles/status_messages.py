@@ -27,7 +27,7 @@ _SET_STATUS = (
 
 
 class StatusUpdates:
-    """What piles say of themselves, one after the other, written together. `rows`: locked, by device id."""
+    """Status messages of piles, applied in order and written together. `rows`: locked, by device id."""
 
     def __init__(self, rows: dict[str, PileRow], now: int):
         self._now = now
@@ -46,10 +46,10 @@ class StatusUpdates:
         }
 
     def add(self, device_id: str, status: dict[str, Any], retained: bool = False) -> bool:
-        """Keep a status; a last will tells nothing of connectors, so theirs stay.
+        """Apply a status. A last will contains no connectors, so theirs stay as they are.
 
-        One that the broker had retained counts as heard when the pile says that it was said, not now.
-        False where a later status has overtaken this one on its way to another worker.
+        A retained status counts as heard at the time that it states. False if a later status, received by
+        another worker, has overtaken this one.
         """
         known = self._known[device_id]
         before = orjson.loads(known["status"]) if known["status"] else {}
@@ -65,11 +65,11 @@ class StatusUpdates:
         heard_at = min(said_at, self._now) if retained else self._now
         online = status["online"]
         if online and retained and heard_at < self._now - RETAINED_ONLINE_S:
-            online = known["on"]  # the pile may be gone: what tells that it is not comes within that time
+            online = known["on"]  # the pile may be gone; if it is not, its next status comes within that time
         if known["on"] != online:
             self._note("PileOnline" if online else "PileOffline", device_id)
         known["on"] = online
-        if "connectors" in status:  # else it is a last will: the broker's word, not the pile's
+        if "connectors" in status:  # otherwise it is a last will, which the broker sends
             if not retained or heard_at > (known["seen"] or 0):
                 known["at"] = known["seen"] = heard_at
             known["status"] = to_json(status)

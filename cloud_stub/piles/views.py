@@ -30,7 +30,7 @@ def _reported(pile: PileRow) -> dict[str, Any]:
 
 
 def has_no_clock(pile: PileRow) -> bool:
-    """Whether the pile last reported that the cloud has not told it the time: it refuses every order then."""
+    """Whether the pile last reported that it has no time from the cloud. It refuses every order then."""
     return _reported(pile).get("clock") in ("Unset", "Ntp")
 
 

@@ -28,6 +28,6 @@ def at_present_price(rate_view: dict[str, Any]) -> list[dict[str, int]]:
 
 @lru_cache(maxsize=1024)
 def _totals_minor(electricity: int, service: int, fee_minor: int, digits: int) -> tuple[int, ...]:
-    """Prices change a few times a day, and many ask."""
+    """Cached, because prices change a few times a day and many phones ask."""
     rate = {"steps": [[0, electricity, service, ""]], "session_fee_minor": fee_minor, "minor_digits": digits}
     return tuple(pricing.bill(rate, [(0, energy_mwh)])[0] for energy_mwh in ENERGIES_MWH)

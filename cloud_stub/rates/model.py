@@ -12,7 +12,7 @@ from pile_protocol import messages, pricing, wire
 from ..base.problems import invalid
 from . import currencies
 
-# In the database of some machines: whatever a machine is set to, and what stands for "not set".
+# Names in some time zone databases that are no zone: the machine's own setting, and "not set".
 _NO_PLACES = frozenset({"localtime", "Factory"})
 
 
@@ -92,7 +92,7 @@ def _errors(body: RateBody) -> Iterator[tuple[str, str]]:
 
 
 def _price_limit_errors(body: RateBody) -> Iterator[tuple[str, str]]:
-    """A bill must fit its message whatever is charged, or the pile's settlement could not be taken."""
+    """The largest possible bill must fit the settlement message, or the cloud could not store it."""
     wrong = f"the largest order would cost more than {messages.MAX_MINOR} minor units"
     digits = currencies.minor_digits(body.currency)
     fee_pico = body.session_fee_minor * pricing.pico_per_minor(digits)

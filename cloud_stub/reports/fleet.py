@@ -82,7 +82,7 @@ class _Counts(NamedTuple):
 
 
 def summary(conn: Connection, wanted: PileFilter) -> dict[str, Any]:
-    """How many piles are in each state, how many `wanted` lets through, and what waits for a person."""
+    """How many piles are in each state, how many match `wanted`, and what waits for an operator."""
     is_removed = piles_table.c.removed_at.is_not(None)
     query = Query(
         select(

@@ -28,7 +28,7 @@ OVERDUE_S = 3600  # after the latest moment at which an order can be charging
 
 
 class DatabaseGauges(Collector):
-    """Gauges read from the database when somebody asks."""
+    """Gauges that are read from the database when /metrics is read."""
 
     def __init__(self, store: Store, silent_s: int):
         """silent_s: a pile that is online and has sent nothing for so long is counted as silent."""

@@ -14,7 +14,7 @@ from ..db.tables import piles
 from ..orders.views import OrderFilter, list_orders
 
 PAGE = 500
-BOM = "\ufeff"  # without it, spreadsheets take UTF-8 for something else
+BOM = "\ufeff"  # a byte order mark, without which spreadsheets do not read UTF-8
 
 COLUMNS = (
     "order_id",
@@ -88,7 +88,9 @@ def _line(values: Iterator[str] | list[str] | tuple[str, ...]) -> str:
 
 
 def harmless(value: str) -> str:
-    """The value so that no spreadsheet takes it for a formula: names of piles are other people's words."""
+    """The value, escaped so that no spreadsheet takes it for a formula, because others choose the names of
+    piles.
+    """
     return "'" + value if value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else value
 
 

@@ -111,7 +111,7 @@ _CHANGE = (
     )
     .values(
         flags_json=bindparam("flags"),
-        # What somebody decided stands, also if that was a moment ago, by another worker.
+        # An operator's decision stays, even one made a moment ago through another worker.
         flagged=and_(bindparam("any", type_=Boolean), settlements.c.reviewed_at.is_(None)),
         unbilled_mwh=bindparam("unbilled"),
     )
@@ -131,7 +131,7 @@ Key = tuple[str, int, int]  # device id, epoch, number
 class Place:
     """Where a settlement stands; in_chain: not where its number was taken.
 
-    connector, registers: None where it tells none. own_flags: those that its neighbours do not change.
+    connector, registers: None if it has none. own_flags: those that do not depend on its neighbours.
     """
 
     device_id: str

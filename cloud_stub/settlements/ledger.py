@@ -1,4 +1,5 @@
-"""A pile's settlements for whoever wants to prove them: as the pile sealed them, and a sealed last line.
+"""Exports a pile's settlements so that anybody can check them: as the pile sealed them, and a sealed last
+line.
 
 The chain of macs shows what was altered, taken out, doubled or moved; the last line shows what was cut off,
 also from the end of an earlier epoch (chains.py). tools/verify_ledger.py is the proof.

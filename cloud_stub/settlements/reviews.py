@@ -1,4 +1,4 @@
-"""What becomes of a flagged settlement once somebody has looked into it. Decided once, kept with its reason.
+"""An operator's decision about a flagged settlement. It is made once and stored with its reason.
 
     Released   the driver pays what the order's locked rate gives for the energy that was reported
     Waived     nothing is to be paid
@@ -64,7 +64,7 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
     found = _GET.first(tx.conn, {"id": settlement_id})
     if found is None:
         raise unknown_settlement()
-    # First the order, as whoever stores settlements does; then what may have changed meanwhile.
+    # The order is locked first, as where settlements are stored. Then what may have changed is read again.
     order = lookup.lock(tx.conn, found.settles_order_id) if found.settles_order_id else None
     row = _LOCK.one(tx.conn, {"id": settlement_id})
     if row.reviewed_at is not None:
@@ -88,7 +88,7 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
 def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[str, Any] | None:
     """What is billed instead of the total that the pile sealed; its lines add up.
 
-    None where it settles no order. One that was flagged after its payment is billed as it was paid.
+    None if it settles no order. A settlement that was flagged after its payment is billed as it was paid.
     """
     if order is None:
         if decision == "release":

@@ -23,7 +23,7 @@ TIME_SLACK_S = 10  # between a reading and the message about it, on clocks that 
 # How long an order may go on after its limit: a reading may be 5 s old, the relay takes up to 1.5 s to open,
 # and the last reading up to 10 s.
 FINISH_S = 20
-# Without an energy limit a pile stops here: 1 kWh below the most that a settlement can tell.
+# A pile without an energy limit stops here, 1 kWh below the most that a settlement can state.
 _ENERGY_MAX_MWH = messages.MAX_ENERGY_MWH - 1_000_000
 
 Bill = tuple[int, int, list[list[Any]]]
@@ -60,7 +60,7 @@ class Case:
 
     @cached_property
     def computed(self) -> Bill | None:
-        """pricing.bill of what it tells; None where its periods are not the locked rate's."""
+        """pricing.bill of its energies; None if its periods are not those of the locked rate."""
         return _bill(self.rate, self.limits, self.fields["periods"])
 
     @property
@@ -85,7 +85,9 @@ class Rule(NamedTuple):
 
 
 def compute(order: OrderRow, fields: dict[str, Any]) -> Bill | None:
-    """pricing.bill of the energies a settlement tells, at its order's locked rate; None: not of that rate."""
+    """pricing.bill of a settlement's energies at its order's locked rate; None if its periods are not of that
+    rate.
+    """
     return _bill(orjson.loads(order.rate_json), orjson.loads(order.limits_json), fields["periods"])
 
 

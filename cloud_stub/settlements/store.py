@@ -86,13 +86,13 @@ class SealedSettlement:
 def store_settlements(
     tx: Transaction, context: Context, received: list[SealedSettlement], now: int
 ) -> set[tuple[str, str]]:
-    """Store each settlement once, in the order given, and tell its pile so after the commit.
+    """Store each settlement once, in the order given, and acknowledge it to its pile after the commit.
 
     Returns the (device id, mac) of those that were refused: they settle no order, and their pile has too many
     such already. They are not acknowledged.
 
-    As many as there are: what is known of all is read first, each is judged against that and against those
-    before it, and what came of all is written last. So a hundred cost as many statements as one.
+    It reads what all of them need, judges each one against that and against those before it, and then writes
+    all results. So a hundred settlements take as many statements as one.
     """
     known = _Group(tx, context, received, now)
     for one in received:
@@ -106,7 +106,7 @@ def store_settlements(
 
 
 class _Group:
-    """What the database and the settlements so far in this group say; and what is to be written of it."""
+    """The state of the database and of the settlements before in this group, and the changes to write."""
 
     def __init__(self, tx: Transaction, context: Context, received: list[SealedSettlement], now: int):
         conn = tx.conn
@@ -172,7 +172,8 @@ class _Group:
             "start_register_mwh": fields["start_register_mwh"],
             "end_register_mwh": fields["end_register_mwh"],
             "payload": place.payload,
-            # What a malformed one does not tell is counted nowhere: it is flagged and settles nothing.
+            # A member that a malformed settlement lacks is stored as null. Such a settlement is flagged and
+            # settles nothing.
             "energy_mwh": fields["energy_mwh"] or 0,
             "total_minor": fields["total_minor"] or 0,
             "computed_minor": computed_minor,
@@ -220,7 +221,7 @@ class _Group:
         ]
         if rows:
             tx.conn.execute(_INSERT, rows)
-        # Orders before their settlements, as whoever reviews one locks them.
+        # Orders before their settlements: the order in which reviews lock them, too.
         followers = self._chains.changed_orders
         if followers:
             count_change(tx.conn, followers)
@@ -247,7 +248,7 @@ def _count(context: Context, right: int, flagged: list[tuple[str, str, list[str]
 
 
 def _ack(tx: Transaction, context: Context, one: SealedSettlement) -> tuple[str, bytes] | None:
-    """(device id, the sealed word that one is stored)."""
+    """(device id, the sealed acknowledgement)."""
     key = context.keys.get(tx.conn, one.device_id)
     if key is None:
         return None

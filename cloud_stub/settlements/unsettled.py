@@ -1,4 +1,4 @@
-"""How much of settlements that settle no order one pile may have in the database.
+"""Bounds the bytes of settlements that settle no order, for each pile.
 
 An honest pile has few: each order is settled once. Without a bound, a pile that seals settlements of orders
 that nobody made would fill the disk, since a stored settlement stays for good.
@@ -25,7 +25,7 @@ class Unsettled:
         self._size: dict[str, int] = {}
 
     def take(self, device_id: str, size_bytes: int) -> bool:
-        """Whether one more of this pile may be stored; it counts."""
+        """Whether one more of this pile may be stored. Counts it."""
         size = self._size.get(device_id)
         if size is None:
             size = int(self._conn.execute(_SIZE, {"of": device_id}).scalar_one())

@@ -65,7 +65,7 @@ def settlement_view(row: SettlementRow) -> dict[str, Any]:
 
 
 def bill(row: SettlementRow) -> dict[str, Any]:
-    """The settlement as its driver is billed: as sealed, unless somebody decided otherwise (reviews)."""
+    """The settlement as its driver is billed: as sealed, or as an operator decided (reviews)."""
     return settlement_view(row) | json.loads(row.billed_json or "{}") | {"review": row.review}
 
 

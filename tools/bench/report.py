@@ -19,10 +19,10 @@ _HEAD = """\
 <!-- Written by `make bench`; the texts are tools/bench/summary.md and notes.md. -->
 # Performance
 
-{summary}Each row sets RateLock against a *baseline*: a small program (tools/bench) that uses the same parts
-with no business logic, in the same run, in turns. Only the ratios are to be compared between machines. A
-figure is the median of its rounds, the ratio the median of each round's own; in brackets the least and the
-most.
+{summary}Each row compares RateLock with a *baseline*: a small program (tools/bench) that uses the same parts
+without business logic, in the same run, in turns. Compare only the ratios between machines. A figure is
+the median of its rounds, a ratio the median of the ratios of all rounds; the least and the most are in
+brackets.
 
 """
 

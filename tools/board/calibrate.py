@@ -1,4 +1,4 @@
-"""Finds the meaning of a pulse of an HLW8012 or BL0937 with a reference meter, and stores it on the pile.
+"""Calibrates the pulses of an HLW8012 or BL0937 with a reference meter, and stores the result on the pile.
 
 python -m tools.board.calibrate count --port PORT --relay PIN --cf PIN --cf1 PIN --sel PIN > counts.json
 python -m tools.board.calibrate solve counts.json --power-w W --current-a A --voltage-v V [--connector N]
@@ -24,7 +24,7 @@ DENOMINATOR_MAX = 1_000_000
 SETTLE_MS = 2_000
 SECONDS_MAX = 480  # ten minutes after it was interrupted, a pile restarts by itself
 
-# Runs on the pile, in the raw REPL. CF counts all the time; CF1 tells the current first, then the voltage.
+# Runs on the pile, in the raw REPL. CF counts all the time; CF1 gives the current first, then the voltage.
 # It imports nothing of the firmware, whose modules a deployed pile has joined into one under other names;
 # counter() is that of drivers/esp32/counters.py.
 _SCRIPT = """

@@ -198,9 +198,9 @@ class BoardStore:
 
 
 def waiting(line: Line) -> list[str]:
-    """What the board's journal still owes under who it is now: open orders, unacknowledged settlements.
+    """The open orders and unacknowledged settlements in the board's journal, under its present id and key.
 
-    The newest segment of the outbox stays in flash when all in it is acknowledged, so its name says nothing.
+    The newest segment of the outbox stays in flash when all in it is acknowledged, so the file must be read.
     """
     store = BoardStore(line)
     found = [name for name in store.names() if name.startswith("order-")]

@@ -102,11 +102,11 @@ class ConsoleApp(App[None]):
     def on_mount(self) -> None:
         self.query_one(PileTable).focus()
         if not self.is_headless:
-            # An exception out of a signal handler would leave the terminal as it is.
+            # An exception in a signal handler would leave the terminal in its full-screen mode.
             asyncio.get_running_loop().add_signal_handler(
                 signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM
             )
-            # Without its terminal, an end in order could wait for ever to draw; captures are written already.
+            # Without a terminal, a regular end could wait for ever to draw. Captures are written already.
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self.set_interval(TICK_S, self._tick)
 
@@ -124,7 +124,7 @@ class ConsoleApp(App[None]):
     def _tick(self) -> None:
         self._take_in()
         if len(self.screen_stack) > 1:
-            return  # below a dialog everything goes on, unseen
+            return  # everything goes on below a dialog, without being drawn
         try:
             self._show()
         except NoMatches:  # the app is ending: its widgets go one by one, before its timers
@@ -146,7 +146,7 @@ class ConsoleApp(App[None]):
         was_up = self.model.link.up
         self.model.apply_link(change)
         if not self._source.can_command:
-            return  # a replay's news of its broker stand in the messages, where they belong
+            return  # a replay shows the changes of its connection among the messages
         if was_up and not change.up:
             self.notify(clean(change.text, 200), title="Broker gone", severity="error", markup=False)
         elif change.up and self.model.losses:

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from pile_protocol import messages
 from tools.console.errors import CaptureError
 
-# One byte more than any message of ours: enough to see that it is too large, whatever its sender had in mind.
+# One byte more than the longest message of the wire, so that a larger one can be recognised.
 KEPT_BYTES = messages.MESSAGE_MAX_BYTES + 1
 HEADER = {"capture": "ratelock", "version": 1}
 
@@ -39,7 +39,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class LinkChange:
-    """The connection to the broker came up or went down, or an attempt failed; `text` says it in words."""
+    """The connection to the broker came up or went down, or an attempt failed; `text` describes it."""
 
     at_ms: int
     up: bool
@@ -113,7 +113,7 @@ class Recorder:
         """Raises CaptureError where the disk takes no more."""
         try:
             self._file.writelines(to_line(event) for event in events)
-            self._file.flush()  # whatever ends the console, the capture has what was shown
+            self._file.flush()  # flushed, so that the capture has what was shown if the console is killed
         except OSError as error:
             raise CaptureError(f"the capture cannot be written any more: {error.strerror}") from error
         self.count += sum(isinstance(event, Message) for event in events)

@@ -97,7 +97,9 @@ class LogView(ScrollView, can_focus=True):
         return self._model.entry_count - self._last_number
 
     def set_filters(self, topic_filter: str, search: str, device_id: str | None) -> None:
-        """Shows what of the ring they let through; a pause stays one, on the ring as it is now."""
+        """Shows the messages that the filters let through. A pause goes on, with the messages received so
+        far.
+        """
         self.topic_filter, self.search, self.device_id = topic_filter, search, device_id
         self._entries.clear()
         self._last_number = 0
@@ -164,7 +166,7 @@ class LogView(ScrollView, can_focus=True):
     # -- drawing
 
     def _take(self) -> bool:
-        """Moves what is new from the model's ring into the shown one; whether anything was."""
+        """Moves new messages from the model into the shown ones. Returns whether there were any."""
         log = self._model.log
         new = min(self.waiting, len(log))
         if not new:
@@ -221,7 +223,7 @@ class LogView(ScrollView, can_focus=True):
 
 
 def line(entry: LogEntry, palette: Palette) -> Text:
-    """One line of the log; everything in it that came from outside has been cleaned."""
+    """One line of the log. Text from outside has its control characters escaped."""
     text = Text(no_wrap=True, end="")
     text.append(clock(entry.at_ms), palette.dim).append("  ")
     if entry.link is not None:

@@ -21,7 +21,7 @@ _MARKS = {
 
 
 def plain(reading: Reading, known: Money = UNKNOWN_MONEY) -> str:
-    """Time in UTC, pile, topic name, seal, what it says, what is wrong."""
+    """Time in UTC, pile, topic name, seal, summary, and what is wrong."""
     message = reading.message
     if reading.device_id is None:
         where = clean(message.topic, 120)

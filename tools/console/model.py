@@ -27,7 +27,7 @@ class Presence(Enum):
     """Whether a pile is online, according to its messages."""
 
     ONLINE = "online"
-    OFFLINE = "offline"  # the broker says so
+    OFFLINE = "offline"  # by the last will
     SILENT = "silent"  # its last status was online, but is old
     UNKNOWN = "not heard of yet"
 
@@ -111,7 +111,7 @@ class Pile:
         return [self.connectors[number] for number in sorted(self.connectors)]
 
     def money(self, order_id: str | None = None) -> Money:
-        """In what a cost of that order counts: of its own locked rate, else of the pile's latest."""
+        """The currency of an order's cost: of its own locked rate, else of the pile's latest rate."""
         for each in self.connectors.values():
             if each.order and each.order["order_id"] == order_id:
                 return each.order["rate"]["currency"], each.order["rate"]["minor_digits"]
@@ -146,7 +146,7 @@ class Model:
         self.untracked_count = 0  # messages of piles beyond PILES_MAX
         self.link = LinkChange(0, False, "connecting")
         self.losses = 0  # how often the connection went
-        self.changed: set[str] = set()  # device ids; whoever shows them clears it
+        self.changed: set[str] = set()  # device ids; the screen clears it when it has shown them
         self._entry_count = 0
         self._per_second: deque[list[int]] = deque(maxlen=RATE_WINDOW_S + 1)  # [second, messages]
 

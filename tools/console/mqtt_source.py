@@ -26,7 +26,7 @@ RECONNECT_MAX_S = 5
 
 @dataclass(frozen=True)
 class Address:
-    """Where the broker is and who we are to it. ca: None with tls takes the system's authorities."""
+    """The broker's address, and the user to connect as. ca: None with tls takes the system's authorities."""
 
     host: str
     port: int
@@ -49,7 +49,7 @@ class Live:
     def __init__(self, address: Address, filters: list[str], event_queue: EventQueue):
         """Raises ConsoleError where the CA file cannot be used."""
         self.name = address.url
-        self.refused = threading.Event()  # the broker's own word at the latest attempt
+        self.refused = threading.Event()  # the broker's answer to the latest attempt
         self._address = address
         self._filters = filters
         self._event_queue = event_queue
@@ -91,7 +91,7 @@ class Live:
         return self._client.publish(topic, payload, qos=1).rc == paho.MQTT_ERR_SUCCESS
 
     def _say(self, up: bool, text: str) -> None:
-        if (up, text) != self._last_change:  # a broker that stays away is news once
+        if (up, text) != self._last_change:  # a broker that stays away is reported once
             self._last_change = (up, text)
             self._event_queue.put(LinkChange(self.now_ms(), up, text))
 

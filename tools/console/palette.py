@@ -75,7 +75,7 @@ class Palette:
         return Text(SEAL_MARKS[state], self.of_seal(state))
 
     def of_topic(self, name: str | None) -> str:
-        """What the cloud says and what piles say look different."""
+        """Messages of the cloud and of piles have different colours."""
         if name is None:
             return self.warn
         return self.accent if name in topics.DOWNWARD else self.primary

@@ -27,7 +27,7 @@ COLUMNS = (
     ("firmware", "Firmware", 16),
     ("order", "Order", 26),
 )
-# What is wanted most: as many of these as fit beside each other stand first, whole.
+# The most important columns. As many of them as fit completely come first.
 WANTED = (
     *("online", "pile", "connectors", "power", "fault", "energy", "cost", "seen", "outbox"),
     *("clock", "heap", "firmware", "order"),
@@ -101,7 +101,7 @@ def _connectors(pile: Pile, presence: Presence, palette: Palette) -> Text:
 def columns_for(width: int, padding: int) -> list[tuple[str, int]]:
     """(key, width) of all columns in their order on a screen of `width`: first those that fit, as a whole.
 
-    What is left over goes to the ids, which may be longer than their column.
+    The width left over goes to the column of ids.
     """
     width_of = {key: wide for key, _, wide in COLUMNS}
     left = width
@@ -138,7 +138,9 @@ class PileTable(DataTable[Text]):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """Let whole columns fill the screen; those without room follow, for whoever moves to the right."""
+        """Fill the screen with whole columns. The others follow to the right, where the table can be
+        scrolled.
+        """
         layout = columns_for(self.scrollable_content_region.width, 2 * self.cell_padding)
         if layout == self._layout:
             return
@@ -179,7 +181,7 @@ class PileTable(DataTable[Text]):
 
     def show(self, model: Model, now_ms: int, palette: Palette) -> None:
         self._lay_out()
-        # A row that nobody sees is redrawn when it is scrolled to: with 1,000 piles most of them are.
+        # A row outside the screen is redrawn when it is scrolled to: with 1,000 piles most rows are outside.
         new = (self._stale | model.changed) - self._shown.keys()
         model.changed.clear()
         selected = self.selected or self._wanted
@@ -204,7 +206,7 @@ class PileTable(DataTable[Text]):
         self.border_subtitle = f"{self.row_count} of {total}" if self.filter else str(total) if total else ""
 
     def _visible_ids(self) -> set[str]:
-        """Rows on the screen: their age moves even when nothing else does."""
+        """The rows on the screen, which are drawn again because their age changes."""
         top = int(self.scroll_y)
         rows = self.ordered_rows[top : top + self.size.height]
         return {row.key.value for row in rows if row.key.value}

@@ -9,7 +9,7 @@ HOLD_S = 30
 
 
 class PowerCurve:
-    """`put` holds until the next one, but no longer than HOLD_S: what is not repeated is known no more."""
+    """A value of `put` counts until the next one, but at most for HOLD_S. After that the power is unknown."""
 
     def __init__(self) -> None:
         self._values_mw: deque[int] = deque(maxlen=KEPT_S)

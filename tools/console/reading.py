@@ -51,7 +51,7 @@ def read(message: Message, key_of: Callable[[str], bytes | None]) -> Reading:
     except (TopicError, MessageError):
         return Reading(message, None, None, None, NOT_OURS, UNSEALED)
     if not message.payload:
-        # An empty message clears what the broker retained: fine, where something is retained.
+        # An empty message clears a retained one, so it is valid on topics that are retained.
         problem = None if name in (topics.RATE, topics.STATUS) else "empty"
         return Reading(message, device_id, name, None, problem, UNSEALED)
     value = problem = None

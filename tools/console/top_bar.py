@@ -16,12 +16,12 @@ _GAPS = ("   ", "  ")
 
 @dataclass(frozen=True)
 class Facts:
-    """What the line tells that is not in the model; recorded: messages in the capture, None without one."""
+    """What the line shows besides the model; recorded: messages in the capture, None without one."""
 
     source: str
     is_live: bool
     ended: bool
-    lost: int  # messages that came faster than they could be taken
+    lost: int  # messages dropped because the queue was full
     recorded: int | None
     keys: int
     keys_from: str
@@ -40,7 +40,7 @@ class _Part:
 
 
 def bar(model: Model, facts: Facts, now_ms: int, width: int, palette: Palette) -> Text:
-    """One line of at most `width` columns, where it can be had at all."""
+    """One line of at most `width` columns, if the shortest variants fit."""
     parts = _parts(model, facts, now_ms, palette)
     by_rank = sorted(parts, key=lambda part: part.rank)
     gap = _GAPS[0]

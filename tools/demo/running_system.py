@@ -1,4 +1,5 @@
-"""The system that `make run` has started, as the demo uses it: checked first, left with one more receipt.
+"""The system that `make run` has started, as the demo uses it. The demo checks it first and leaves one more
+receipt there.
 
 The demo registers its pile there once and stores its key in demo/ of the data folder, for the next demo. A
 second demo at the same time takes another pile.
@@ -62,7 +63,7 @@ class RunningSystem(System):
             raise NotUsable("the operator token here is not its own (RATELOCK_OPERATOR_TOKEN)")
 
     def flash_folder(self, device_id: str) -> Path:
-        """Next to the pile's key, as each needs the other."""
+        """Next to the pile's key, because flash and key belong together."""
         return self._folder(device_id) / "flash"
 
     def stop_pile(self, child: Child) -> int:
@@ -111,7 +112,7 @@ class RunningSystem(System):
             return None
         if known.code == "UnknownPile":
             identity = self.add_pile(device_id, name=NAME)
-            # What a pile of another database has in its flash would not go with a new one's numbers.
+            # The flash of a pile from another database does not fit the settlement numbers of a new one.
             shutil.rmtree(self.flash_folder(device_id), ignore_errors=True)
             kept.truncate(0)
             json.dump({"key": identity.key}, kept)

@@ -25,7 +25,7 @@ OVER = ("Finishing", "Settled")
 
 
 class ClaimFailed(Exception):
-    """Something that the demo says is not so."""
+    """A statement of the demo is false."""
 
 
 def claim(holds: object, what: str) -> None:
@@ -109,7 +109,7 @@ class Story:
         return rate
 
     def _stale_confirmation(self, seen_rate: dict[str, Any], pile: Child) -> dict[str, Any]:
-        """The operator is quicker than the user: confirming the old rate must start nothing."""
+        """The operator publishes a rate before the user confirms. Confirming the old one starts nothing."""
         newest = self._newest_order()
         new_id = self.system.set_rate(self.device_id, flat_rate(800_000, 400_000))
         self.screen.say("operator", "publishes another rate while the user still reads")

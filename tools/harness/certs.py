@@ -36,7 +36,7 @@ class Ca:
     """A certificate authority in a folder: ca.pem, and ca.key for its owner's eyes only."""
 
     def __init__(self, folder: Path, name: str = "RateLock CA"):
-        """Takes up the CA in `folder`, or makes one where there is nothing of any. Raises CertsError."""
+        """Reads the CA in `folder`, or makes one if the folder has none. Raises CertsError."""
         self.folder = folder
         self.certificate_path = folder / "ca.pem"
         key_path = folder / "ca.key"
@@ -119,7 +119,7 @@ class Ca:
 def ensure(folder: Path, names: tuple[str, ...] = LOCAL_NAMES) -> None:
     """A CA's and a server's certificate in `folder`; makes what is missing. Raises CertsError.
 
-    Where both are there the CA's key is not asked for: it should be offline.
+    If both exist, the CA's key is not needed, because it should be offline.
     """
     if not all((folder / name).exists() for name in ("ca.pem", "server.pem", "server.key")):
         Ca(folder).issue("server", names)
@@ -134,7 +134,7 @@ def _name(text: str) -> x509.Name:
 
 
 def _general_name(name: str) -> x509.GeneralName:
-    """Raises CertsError for what no pile could call its broker, such as an address with a port."""
+    """Raises CertsError for a name that no pile can have for its broker, such as an address with a port."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:

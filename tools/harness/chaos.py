@@ -63,7 +63,7 @@ class Pile:
         return self.closed + sum('"relay closed"' in line for line in lines)
 
     def delivered_mwh(self) -> int:
-        """What the hardware gave the car in all lives together."""
+        """The energy that the hardware delivered to the car, over all restarts."""
         return sum(json.loads((self.flash / "world.json").read_text()))
 
 
@@ -88,7 +88,7 @@ class Chaos:
         """Confirms some orders, and kills something while they run."""
         for pile in self.random.sample(self.piles, self.random.randint(1, min(3, len(self.piles)))):
             self._confirm(pile)
-        # The one wait that is for a time and not for an event: the moment of a power cut is nobody's event.
+        # The only wait for a time instead of an event, because a power cut comes at any moment.
         time.sleep(self.random.uniform(0, 1.5))
         victims = self.random.choice(KILLS)
         if victims in ("pile", "pile and cloud", "everything"):
@@ -223,7 +223,8 @@ class Chaos:
         for order_id, order in orders.items():
             if (order["state"] in ("Settled", "Paid")) != (order_id in by_order):
                 wrong.append(f"{name}: order {order_id} is {order['state']}")
-            # The energy lost to a kill may be as much as a small order: that alone would not show a lost one.
+            # The energy lost to a kill may be as much as a small order, so the sum alone would not show a
+            # lost order.
             if order_id not in by_order and (order["accepted_at"] or order["charging_at"]):
                 wrong.append(f"{name}: order {order_id} was accepted and is not settled")
         if pile.closings() < len(set(by_order)) - pile.kills:
@@ -267,7 +268,7 @@ class Chaos:
 
 
 def _problems(settlement: dict[str, Any], orders: dict[str, dict[str, Any]]) -> list[str]:
-    """What a second look at one settlement finds."""
+    """What is wrong with one settlement when it is computed again."""
     order = orders.get(settlement["order_id"])
     if order is None:
         return ["of an order that nobody confirmed"]

@@ -91,7 +91,7 @@ def _download(package: str, scratch: str, archive: dict[str, str] | None) -> Non
             f"apt-get could not download {package}: {done.stderr.strip()[-200:]}" if done.returncode else None
         )
 
-    # With the system's own package lists first; where it has none, or old ones, with lists of our own.
+    # First with the system's package lists. If it has none, or old ones, with lists fetched for this purpose.
     if archive is None and download() is None:
         return
     for folder in ("lists/partial", "cache/archives/partial"):

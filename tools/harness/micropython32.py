@@ -73,7 +73,7 @@ def _fetch() -> None:
 
 def _mirror() -> str:
     """The Debian archive that this system's own apt is configured with. Raises Unavailable."""
-    # Asked of the sources alone: a fresh container has not fetched its lists.
+    # Read from apt's sources, because a fresh container has no package lists.
     done = debian.run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"])
     for site in done.stdout.split():
         if site.rstrip("/").endswith("/debian"):

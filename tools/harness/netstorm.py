@@ -80,7 +80,7 @@ def _cut_inside_packets(proxy: Proxy) -> None:
     proxy.cut_after(random.randint(2, 90))
 
 
-# What strikes, and whether it must strike again because the connection comes back.
+# A trouble, and whether it must be repeated because the connection comes back.
 TROUBLES: dict[str, tuple[Callable[[Proxy], None], bool]] = {
     "none": (lambda proxy: None, False),
     "latency of 0.5 s": (_slow, False),
@@ -169,7 +169,7 @@ class Subject:
             time.sleep(AGAIN_S)
 
     def _while_in_trouble(self, proxy: Proxy, child: Child) -> int:
-        """Makes trouble until the relay has opened; returns what was delivered by then, in mWh."""
+        """Makes trouble until the relay has opened; returns the energy delivered by then, mWh."""
         ended = threading.Event()
 
         def strike() -> None:

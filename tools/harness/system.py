@@ -95,7 +95,7 @@ class System(Started):
         self._lock: IO[str] | None = None
 
     def start(self) -> None:
-        """Broker, then cloud. Raises ProcessError, mosquitto.NoBroker."""
+        """Starts the broker, then the cloud. Raises ProcessError, mosquitto.NoBroker."""
         try:
             self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = alone_in(self.data, "run")  # two brokers and clouds would write over each other
@@ -107,7 +107,7 @@ class System(Started):
         self.start_cloud()
 
     def stop(self) -> None:
-        """Piles, cloud, broker. Nothing where nothing runs."""
+        """Ends the piles, the cloud and the broker, as far as they run."""
         self.cloud = None
         try:
             self._children.stop()

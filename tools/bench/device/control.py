@@ -65,52 +65,86 @@ def order():
     return seal.seal(messages.encode(message), KEY)
 
 
+class Bench:
+    """A pile with one connector, its clock by hand. Its relay follows each command at once."""
+
+    def __init__(self, store):
+        self.readings = Readings()
+        self.clock = Clock(0)
+        self.clock.tell(NOW_AT, CLOUD)
+        self.controller = Controller("BENCH-1", KEY, store, self.clock, [(self.readings, Limits())], "bench")
+        self.connector = self.controller.connectors[0]
+        self.register_mwh = 0
+        self.power_mw = 0
+        self._ticks_ms = 0
+
+    def read(self, passed_ms, taken_mwh):
+        """Takes the readings after passed_ms; returns the time of the pile's clock."""
+        self._ticks_ms += passed_ms
+        now_ms = self.clock.tick(self._ticks_ms)
+        self.register_mwh += taken_mwh
+        self.readings.relay_closed.take(self.connector.commanded, now_ms)
+        self.readings.register_mwh.take(self.register_mwh, now_ms)
+        self.readings.power_mw.take(self.power_mw, now_ms)
+        return now_ms
+
+    def cycle(self, passed_ms, taken_mwh=0):
+        """One cycle of the shell, and those that follow at once while messages wait."""
+        again = True
+        while again:
+            now_ms = self.read(passed_ms, taken_mwh)
+            self.controller.step(now_ms)
+            again = self.controller.work(now_ms)
+            passed_ms = taken_mwh = 0
+
+    def start(self):
+        """Runs until an order charges. Raises ValueError if it does not."""
+        for _ in range(20):  # the pause that a relay rests before an order
+            self.cycle(100)
+        self.controller.receive("order", order())
+        for _ in range(3):
+            self.cycle(100)
+        self.power_mw = 7_000_000
+        self.cycle(100)
+        if self.connector.status() != "Charging":
+            raise ValueError("the order does not run")
+
+
 def charging():
-    """(controller, its one Readings) in the middle of an order."""
-    readings = Readings()
-    readings.register_mwh = 0
-    clock = Clock(0)
-    clock.tell(NOW_AT, CLOUD)
-    controller = Controller("BENCH-1", KEY, Memory(), clock, [(readings, Limits())], "bench")
-    controller.receive("order", order())
-    controller.step(clock.tick(100))
-    readings.relay_closed = True
-    readings.power_mw = 7_000_000
-    readings.current_ma = 30_000
-    readings.temperature_c = 30
-    controller.step(clock.tick(200))
-    controller.record(clock.now_ms)
-    if controller.connectors[0].status() != "Charging":
-        raise ValueError("the order does not run")
-    return controller, readings
+    """A Bench in the middle of an order."""
+    bench = Bench(Memory())
+    bench.readings.current_ma.take(30_000, 0)
+    bench.readings.temperature_c.take(30, 0)
+    bench.start()
+    return bench
 
 
 def _cpu_us():
     return time.clock() * 1_000_000  # CPU time of this process
 
 
-def step_us(with_record):
-    controller, readings = charging()
-    now_ms = controller.clock.now_ms
+def step_us(with_work):
+    bench = charging()
+    controller = bench.controller
+    register = bench.readings.register_mwh
+    now_ms = bench.clock.now_ms
     begin = _cpu_us()
     for _ in range(TIMES):
-        readings.register_mwh += 2
+        register.value += 2
         controller.step(now_ms)
-        if with_record:
-            controller.record(now_ms)
+        if with_work:
+            controller.work(now_ms)
     return (_cpu_us() - begin) / TIMES
 
 
 def checkpoint_us():
     """Time per second of charging in addition to its ten steps: storing and reporting the reading."""
-    controller, readings = charging()
-    now_ms = controller.clock.now_ms
+    bench = charging()
     begin = _cpu_us()
     for _ in range(TIMES // 10):
-        readings.register_mwh += 20
-        now_ms += 1_000
-        controller.step(now_ms)
-        controller.record(now_ms)
+        now_ms = bench.read(1_000, 20)
+        bench.controller.step(now_ms)
+        bench.controller.work(now_ms)
     return (_cpu_us() - begin) / (TIMES // 10)
 
 

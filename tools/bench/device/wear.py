@@ -7,13 +7,9 @@ import json
 import os
 import sys
 
-from control import KEY, NOW_AT, order
+from control import Bench
 
 from drivers.files import FileStore
-from pile.clock import CLOUD, Clock
-from pile.controller import Controller
-from pile.readings import Readings
-from pile.safety import Limits
 
 BLOCK_BYTES = 4096
 BLOCKS = 256
@@ -53,43 +49,22 @@ class Counting:
 device = Counting()
 os.VfsLfs2.mkfs(device)
 os.mount(os.VfsLfs2(device), "/lfs")
-store = FileStore("/lfs/flash")
-readings = Readings()
-readings.register_mwh = 0
-clock = Clock(0)
-clock.tell(NOW_AT, CLOUD)
-controller = Controller("BENCH-1", KEY, store, clock, [(readings, Limits())], "bench")
+bench = Bench(FileStore("/lfs/flash"))
 base = device.counts()
-ticks_ms = 0
-
-
-def cycle(passed_ms):
-    global ticks_ms
-    ticks_ms += passed_ms
-    now_ms = clock.tick(ticks_ms)
-    controller.step(now_ms)
-    readings.relay_closed = controller.connectors[0].commanded
-    controller.record(now_ms)
-
-
-cycle(100)
-controller.receive("order", order())
-cycle(100)
-cycle(100)
-readings.power_mw = 7_000_000
+bench.start()
 begun = device.counts()
 seconds = int(3600 * float(sys.argv[1]))
 for _ in range(seconds):
-    readings.register_mwh += 1_944
-    cycle(1_000)
+    bench.cycle(1_000, 1_944)
 charged = device.counts()
-controller.connectors[0].session.stop("Remote")
+bench.connector.order.session.stop("Remote")
 for _ in range(30):
-    cycle(100)
-if controller.outbox.depth != 1:
+    bench.cycle(100)
+outbox = bench.controller.outbox
+if outbox.depth != 1:
     raise ValueError("the order is not settled")
-seq, sealed = controller.outbox.head()
-controller.outbox.acknowledge(seq, sealed[-66:-2].decode())
+seq, sealed = outbox.head()
+outbox.acknowledge(seq, sealed[-66:-2].decode())
 ended = device.counts()
 hours = seconds / 3600
 print(

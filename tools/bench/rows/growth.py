@@ -31,7 +31,7 @@ from tools.harness.system import SIMULATED_POWER_W
 
 TITLE = "Growth"
 SIZES = (1_000, 100_000, 1_000_000)
-PILES = 20  # so that each has a page of orders even at a thousand
+PILES = 20  # so that each pile has a page of orders even with a thousand orders
 CHUNK = 20_000
 CONFIRM = "order confirmed"
 NEWEST = "console: newest orders"
@@ -105,7 +105,7 @@ def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[
     rate_ids = {name: registry.get(cloud.reader, name).rate_id or "" for name in names}
 
     def confirm() -> None:
-        name = secrets.choice(names[1:])  # the first has an order that runs: it lent its rate to all
+        name = secrets.choice(names[1:])  # not the first pile: an order runs there
         body = create.OrderBody(device_id=name, connector=1, rate_id=rate_ids[name])
         row, _ = cloud.writer.submit(
             lambda tx: create.create_order(tx, cloud.context, body, secrets.token_hex(16), now_s())

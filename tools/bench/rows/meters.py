@@ -79,7 +79,7 @@ def _cores(feeder: Feeder, pid: int, one_second: Callable[[], bytes], seconds: i
     began, used_s = time.monotonic(), swarm.cpu_s(pid)
     for number in range(seconds):
         feeder.send(one_second())
-        time.sleep(max(0, began + number + 1 - time.monotonic()))  # the pace is what is asked for
+        time.sleep(max(0, began + number + 1 - time.monotonic()))  # a fixed pace is part of what is measured
     return (swarm.cpu_s(pid) - used_s) / (time.monotonic() - began)
 
 
@@ -107,6 +107,6 @@ def hello(device_id: str) -> bytes:
         "connectors": 1,
         "orders": [],
         "last_seq": 0,
-        "outbox": 1,  # with none, the cloud would take its order for lost
+        "outbox": 1,  # with none waiting, the cloud would set the pile's order Lost
     }
     return messages.encode(message).encode()

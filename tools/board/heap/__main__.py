@@ -63,7 +63,7 @@ def _print_story(interpreter: Interpreter, forms: dict[str, Path], folder: Path)
 
 
 def _check(forms: dict[str, Path]) -> int:
-    """The verdict of the interpreter that every machine has, so that it is the same on all of them."""
+    """The result of the interpreter that every machine has, so that it is the same on all machines."""
     wrong = imports.over_budget(pinned(), imports.measure(pinned(), forms["apart"]))
     for line in wrong:
         print(line)

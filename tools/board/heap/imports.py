@@ -44,7 +44,9 @@ def modules() -> list[str]:
 
 
 def _rig_output(interpreter: Interpreter, form: Path, *names: str) -> str:
-    """What the rig says of importing names. Paths are in the heap too: these are the same in any folder."""
+    """The output of the rig about importing `names`. Paths take heap too, so these are the same in any
+    folder.
+    """
     argv = interpreter.command(LARGE_HEAP_BYTES, form, "import", *names)
     at_home = {str(RIG): RIG_LINK, str(RIG / "run.py"): f"{RIG_LINK}/run.py", str(form): form.name}
     done = subprocess.run(

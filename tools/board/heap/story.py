@@ -153,7 +153,7 @@ class Story:
         time.sleep(0.02)
 
     def _refused(self, pile: _Pile) -> str:
-        """What the cloud says of a message of this pile that it refused, or nothing."""
+        """The cloud's log about a message of this pile that it refused; empty if there is none."""
         lines = self._system.cloud.lines if self._system.cloud else []
         found = [line for line in lines if "message_rejected" in line and pile.identity.device_id in line]
         return f"; the cloud refused {json.loads(found[-1])['detail']}" if found else ""
