@@ -6,13 +6,17 @@ Settings come from the environment.
 import argparse
 import gc
 import json
+import os
 import re
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
+import structlog
 import uvicorn
 from alembic.util import CommandError
 from pydantic import ValidationError
@@ -21,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from . import logs
 from .app import create_app
 from .base.clock import now_s
+from .base.log_lines import lines
 from .base.problems import Problem
 from .cloud import Cloud
 from .db.engine import Store
@@ -37,7 +42,10 @@ from .rates import model, versions
 from .settings import Settings
 from .settlements import ledger
 
+log = structlog.get_logger()
+
 SHUTDOWN_S = 5
+END_S = 9  # from the signal or the death of a thread; what has not ended by then is ended by force
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -129,16 +137,19 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
         cloud.store.migrate()  # where it fails from here, that is one sentence
         config = uvicorn.Config(
             create_app(cloud),
-            log_level="warning",
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=settings.proxies,
             http=request_deadline.with_deadline(settings.request_s),
             h11_max_incomplete_event_size=request_deadline.HEAD_MAX_BYTES,
+            log_config=None,
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
         server = _Server(config, cloud, f"http://{host}:{port}")
+        lines.start(cloud.threads)
         server.run([listener])
-    return 0 if server.started else 1
+    lines.stop()
+    return 0 if server.started and not server.died else 1
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -154,25 +165,53 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Says on stdout where it listens, once it does; and lets go of those who watch an order when it ends."""
+    """Says on stdout where it listens, once it does; and lets go of those who watch an order when it ends.
+
+    It ends END_S after a signal or the death of a thread at the latest, whatever hangs. `died`: that thread.
+    """
 
     def __init__(self, config: uvicorn.Config, cloud: Cloud, address: str):
         super().__init__(config)
         self._cloud = cloud
         self._address = address
+        self.died: str | None = None
+        cloud.threads.on_death = self._end_for
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._end_by_force_later()
+        super().handle_exit(sig, frame)
+
+    def _end_for(self, thread: str) -> None:
+        self.died = thread
+        self._end_by_force_later()
+        self.should_exit = True
+
+    def _end_by_force_later(self) -> None:
+        timer = threading.Timer(END_S, _end_by_force)
+        timer.daemon = True
+        timer.start()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             gc.collect()
             gc.freeze()  # what is here by now stays to the end: no collection need look at it again
-            # One write: a log line of another thread must not come between the line and its end.
-            sys.stdout.write(json.dumps({"listening": self._address}) + "\n")
-            sys.stdout.flush()
+            try:
+                # One write: a log line of another thread must not come between the line and its end.
+                os.write(1, json.dumps({"listening": self._address}).encode() + b"\n")
+            except OSError as error:
+                log.warning("stdout_failed", reason=str(error))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._cloud.hub.close()
         await super().shutdown(sockets)
+        lines.stop()  # a signal that ended the server ends the process right after this
+
+
+def _end_by_force() -> None:
+    log.critical("ended_by_force", after_s=END_S)
+    lines.stop()
+    os._exit(1)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The one place where the cloud is put together, started and stopped."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -8,6 +9,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from .base.metrics import Metrics
+from .base.problems import database_unavailable, write_unknown
+from .base.threads import Threads
 from .db.engine import Store, is_deadlock
 from .db.writer import Unit, Writer
 from .intake.receiver import Receiver
@@ -29,6 +32,8 @@ T = TypeVar("T")
 
 SLOW_READS = 4  # at once; further ones wait for their turn
 WRITE_RETRIES_MAX = 4  # of a unit that met a deadlock or a unique constraint; it may meet another one
+COMMIT_S = 30  # how long a commit that has begun is waited for before the caller is told that it is not known
+STUCK_S = 30  # a writer that is busy with one group for so long is not ready
 
 
 class Cloud:
@@ -39,9 +44,10 @@ class Cloud:
         self.settings = settings
         self.operator_token = settings.read_operator_token()
         self.store = Store(settings.database)
+        self.threads = Threads()
         self.metrics = Metrics(states.STATES, states.EVENTS)
         self.metrics.registry.register(DatabaseGauges(self.store, settings.pile_silent_s // 2))
-        self.writer = Writer(self.store.writing)
+        self.writer = Writer(self.store.grouping, self.threads)
         self.writer.on_commit = self.metrics.committed
         self.link = link or Link(
             settings.mqtt_host,
@@ -51,13 +57,14 @@ class Cloud:
             settings.mqtt_client_id,
             settings.mqtt_share,
             settings.mqtt_ca,
+            self.threads,
         )
         self.hub = Hub()
-        self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms)
+        self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms, self.threads)
         self.dispatch = Dispatch(self.link, self.writer)
         self.context = Context(settings, self.dispatch, self.hub, Keys(), Versions(), self.metrics)
         self.receiver = Receiver(self.context, self.link, self.writer)
-        self.jobs = PeriodicJobs(self.context, self.receiver, self.writer)
+        self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.threads)
         # Apart from the threads of quick reads: a few long reports must not have phones wait for a price.
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
         self._reader: Connection | None = None
@@ -92,17 +99,42 @@ class Cloud:
             self._reader = self.store.reading.connect()
         return self._reader
 
+    def working(self) -> dict[str, bool]:
+        """Of each thread, by name, whether it does its work."""
+        alive = self.threads.alive()
+        return alive | {"writer": alive.get("writer", False) and self.writer.busy_s < STUCK_S}
+
     async def write(self, unit: Unit[T]) -> T:
-        """Run a unit on the writer and wait for its commit. Raises Problem."""
-        return await write(self.writer, unit)
+        """Run a unit on the writer and wait for its commit. Raises Problem.
+
+        After `write_s` from here it is DatabaseUnavailable, and nothing of the unit is done, now or later.
+        """
+        return await write(self.writer, unit, self.settings.write_s)
 
 
-async def write(writer: Writer, unit: Unit[T]) -> T:
+async def write(writer: Writer, unit: Unit[T], write_s: float) -> T:
     """As Cloud.write. A unit that failed because of another process's transaction is run again, after it."""
+    deadline = time.monotonic() + write_s
     for _ in range(WRITE_RETRIES_MAX):
         try:
-            return await asyncio.wrap_future(writer.submit(unit))
+            return await _committed(writer, unit, deadline)
         except DBAPIError as error:
             if not (isinstance(error, IntegrityError) or is_deadlock(error)):
                 raise
-    return await asyncio.wrap_future(writer.submit(unit))
+    return await _committed(writer, unit, deadline)
+
+
+async def _committed(writer: Writer, unit: Unit[T], deadline: float) -> T:
+    future = writer.submit(unit, deadline)
+    waiter = asyncio.wrap_future(future)
+    try:
+        await asyncio.wait({waiter}, timeout=deadline - time.monotonic())
+        if not waiter.done():
+            if writer.give_up(future):
+                raise database_unavailable()
+            await asyncio.wait({waiter}, timeout=COMMIT_S)
+            if not waiter.done():
+                raise write_unknown()
+        return waiter.result()
+    finally:
+        waiter.cancel()  # nothing where it is done; else the writer leaves out what it has not begun

@@ -1,13 +1,18 @@
 """Every setting of the cloud, read once from RATELOCK_* environment variables (and DATABASE_URL)."""
 
+import ipaddress
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .base.tokens import read_or_create_secret
 
 CONNECTOR_POWER_MIN_W, CONNECTOR_POWER_MAX_W = 100, 1_000_000_000
+
+
+def addresses(listed: str) -> list[str]:
+    return [each.strip() for each in listed.split(",") if each.strip()]
 
 
 class Settings(BaseSettings):
@@ -23,6 +28,9 @@ class Settings(BaseSettings):
     data: Path = Path(".ratelock")
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
+    # Reverse proxies, by address or network, separated by commas: the only ones whose X-Forwarded-For is
+    # believed. Never a network that phones are in.
+    trusted_proxies: str = "127.0.0.1,::1"
     # Where phones reach this cloud: what the labels' codes lead to.
     public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#]+/?$")
     mqtt_host: str = "127.0.0.1"
@@ -52,6 +60,8 @@ class Settings(BaseSettings):
     connector_power_w: int = Field(default=50_000, ge=CONNECTOR_POWER_MIN_W, le=CONNECTOR_POWER_MAX_W)
     meter_sample_s: int = Field(default=10, ge=1, le=3600)
     duty_period_s: int = Field(default=1, ge=1, le=60)
+    # How long a write may take from its request; past it the answer is 503 and nothing is done.
+    write_s: int = Field(default=5, ge=1, le=60)
     # How soon who watches an order sees what another worker changed.
     reread_ms: int = Field(default=500, ge=10, le=60_000)
     # A pile says something every 30 s: after so long a silence it is lost, whatever the broker thinks.
@@ -71,6 +81,20 @@ class Settings(BaseSettings):
     quotes_per_minute: int = Field(default=1200, ge=0)
     # A request that has not arrived whole by then ends its connection.
     request_s: int = Field(default=20, ge=1, le=600)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        """Raises ValueError for what is no address, and for a network of all addresses."""
+        for each in addresses(value):
+            if ipaddress.ip_network(each).prefixlen == 0:
+                raise ValueError(f"{each} is every address")
+        return value
+
+    @property
+    def proxies(self) -> list[str]:
+        """`trusted_proxies`, each an IP address or a network."""
+        return addresses(self.trusted_proxies)
 
     @property
     def database(self) -> str:

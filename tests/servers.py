@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 import uvicorn
@@ -19,8 +19,11 @@ T = TypeVar("T")
 
 
 @contextmanager
-def serving(cloud: Cloud) -> Iterator[str]:
-    """The cloud behind a real HTTP server on a free port of 127.0.0.1: its address."""
+def serving(cloud: Cloud, lifespan: Literal["auto", "off"] = "auto") -> Iterator[str]:
+    """The cloud behind a real HTTP server on a free port of 127.0.0.1: its address.
+
+    lifespan: "off" where the cloud has been started already.
+    """
     ready = threading.Event()
 
     class Server(uvicorn.Server):
@@ -32,7 +35,8 @@ def serving(cloud: Cloud) -> Iterator[str]:
             cloud.hub.close()
             await super().shutdown(sockets)
 
-    server = Server(uvicorn.Config(create_app(cloud), port=0, log_level="warning", access_log=False))
+    app = create_app(cloud)
+    server = Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False, lifespan=lifespan))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

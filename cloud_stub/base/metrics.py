@@ -14,8 +14,12 @@ REASONS = (
     "UnknownOrder",
     "WrongDevice",
     "WrongConnector",
+    "TooManySettlements",
     "InternalError",
 )
+# A pile's messages, its dead letters and the meter values of an order have a budget each; a full queue of the
+# writer takes no meter value.
+DROPS = ("message_rate", "dead_letter_rate", "meter_rate", "writer_full")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 _UNITS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -28,6 +32,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.messages = self._counter("messages", "Messages of piles that arrived", "topic", topics.UPWARD)
         self.rejects = self._counter("rejects", "Messages that could not be used", "reason", REASONS)
+        self.dropped = self._counter("dropped", "Messages of piles that were let go", "why", DROPS)
         self.transitions = self._counter(
             "order_moves", "Orders that came into a state", "state", order_states
         )
@@ -43,6 +48,7 @@ class Metrics:
         self.ingest = self._histogram(
             "ingest_seconds", "From a message's arrival to its commit", _SECONDS, ["topic"]
         )
+        self._ingest_of = {name: self.ingest.labels(name) for name in topics.UPWARD}
         self.commit = self._histogram("commit_seconds", "Transactions of the writer", _SECONDS)
         self.units = self._histogram("commit_units", "Units of work in one transaction", _UNITS)
         self.http = self._histogram(
@@ -53,6 +59,15 @@ class Metrics:
         )
         self.mqtt_connected = Gauge(
             "ratelock_mqtt_connected", "1 while this process reaches the broker", registry=self.registry
+        )
+        self.broker_dropped = Gauge(
+            "ratelock_broker_dropped", "Messages dropped by the broker", registry=self.registry
+        )
+        self.log_lines_dropped = Gauge(
+            "ratelock_log_lines_dropped", "Log lines that could not be written", registry=self.registry
+        )
+        self.thread_working = Gauge(
+            "ratelock_thread_working", "1 while a thread does its work", ["thread"], registry=self.registry
         )
         self.writer_waiting = Gauge(
             "ratelock_writer_waiting", "Units of work that wait for the writer", registry=self.registry
@@ -69,7 +84,7 @@ class Metrics:
 
     def ingested(self, topic: str, took_ns: int) -> None:
         """Time one message, from its arrival to its commit."""
-        self.ingest.labels(topic).observe(took_ns / 1e9)
+        self._ingest_of[topic].observe(took_ns / 1e9)
 
     def _counter(self, name: str, what: str, label: str, values: Iterable[str]) -> Counter:
         counter = Counter("ratelock_" + name, what, [label], registry=self.registry)

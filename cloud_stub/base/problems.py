@@ -77,3 +77,12 @@ def database_unavailable() -> Problem:
     problem = Problem(503, "DatabaseUnavailable", "The database does not answer; try again")
     problem.headers["Retry-After"] = "1"
     return problem
+
+
+def write_unknown() -> Problem:
+    """The database had been told to commit and has not answered: it may have done it."""
+    title = "The database does not answer; it may or may not have been done"
+    detail = "Look, or try again with the same Idempotency-Key"
+    problem = Problem(503, "OutcomeUnknown", title, detail)
+    problem.headers["Retry-After"] = "5"
+    return problem

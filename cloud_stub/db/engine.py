@@ -14,19 +14,24 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 _MIGRATION_LOCK = 0x726174654C6F636B  # any constant that all workers share
 _JOBS_LOCK = _MIGRATION_LOCK + 1
 _TRY_LOCK_JOBS = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _DEADLOCK = "40P01"  # PostgreSQL, appendix A
+_LOCK_NOT_AVAILABLE = "55P03"
 _BUSY_TIMEOUT_MS = 10_000
+# The writer's thread waits so long for a lock of another process, then looks who still waits for it.
+_LOCK_WAIT_MS = 250
 
-# How long a PostgreSQL that neither answers nor goes away is waited for. Writing has no such limit: a commit
-# may rightly wait, for a replica's disk, and what has become of one that was given up is not known.
+# How long a PostgreSQL that neither answers nor goes away is waited for: by quick reads, by long ones, by a
+# statement of the writer's. A commit has no such limit: it may rightly wait, for a replica's disk, and the
+# outcome of one that was given up is not known.
 QUICK_S = 3
 READING_S = 60
+STATEMENT_S = 5
 # A machine that is gone: its connections end after some 20 s, those of the writer too.
 _POSTGRESQL = {
     "connect_timeout": QUICK_S,
@@ -38,7 +43,8 @@ _POSTGRESQL = {
 
 
 class Store:
-    """One database. `writing` is for the writer's thread; `reading` reads without transactions.
+    """One database. `grouping` is for the writer's thread, which never waits for long; `writing` is for
+    others that write, such as the command line; `reading` reads without transactions.
 
     `quick` reads too; it gives up after QUICK_S, `reading` after READING_S, both with an OperationalError.
     Raises sqlalchemy.exc.SQLAlchemyError where the database cannot be reached.
@@ -56,18 +62,23 @@ class Store:
             return create_engine(parsed, hide_parameters=True, connect_args=connect_args, **options)
 
         self.writing = new()
+        self.grouping = new()
         self.reading = self.quick = new(isolation_level="AUTOCOMMIT")
         if not self.is_sqlite:
             # As many as there are threads that read.
             self.quick = new(isolation_level="AUTOCOMMIT", pool_size=0, max_overflow=-1)
             event.listen(self.reading, "do_connect", _bounded(READING_S))
             event.listen(self.quick, "do_connect", _bounded(QUICK_S))
+            event.listen(self.grouping, "do_connect", _bounded(STATEMENT_S))
+            event.listen(self.grouping, "connect", _set_lock_timeout)
         else:
             if parsed.database:
                 _create_private(parsed.database)
             for engine in (self.writing, self.reading):
-                event.listen(engine, "connect", _set_up_sqlite)
-            event.listen(self.writing, "begin", _begin_immediately)
+                event.listen(engine, "connect", _set_up_sqlite(_BUSY_TIMEOUT_MS))
+            event.listen(self.grouping, "connect", _set_up_sqlite(_LOCK_WAIT_MS))
+            for engine in (self.writing, self.grouping):
+                event.listen(engine, "begin", _begin_immediately)
 
     def migrate(self) -> None:
         """Bring the tables up to date; of several workers that start together, one does it.
@@ -84,23 +95,34 @@ class Store:
 
     def close(self) -> None:
         self.writing.dispose()
+        self.grouping.dispose()
         self.reading.dispose()
         self.quick.dispose()
 
 
 class _Bounded(psycopg.Connection[Any]):
-    """One whose server must go on answering: for `limit_s` at most it is waited for."""
+    """One whose server must go on answering: for `limit_s` at most it is waited for, except by a commit."""
 
     limit_s: float
+    _is_committing = False
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Raises psycopg.OperationalError after `limit_s`; the connection is of no use then, and closed."""
+        if timeout is None and not self._is_committing:
+            timeout = self.limit_s
         try:
-            return super().wait(gen, interval, self.limit_s if timeout is None else timeout)
+            return super().wait(gen, interval, timeout)
         except psycopg.OperationalError:
             if self.info.transaction_status == TransactionStatus.ACTIVE:
                 self.close()
             raise
+
+    def commit(self) -> None:
+        self._is_committing = True
+        try:
+            super().commit()
+        finally:
+            self._is_committing = False
 
 
 def _bounded(limit_s: float) -> Callable[..., _Bounded]:
@@ -118,20 +140,32 @@ def _create_private(path: str) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver would begin a transaction at the first write only, too late to hold what was read before it.
-    connection.isolation_level = None
-    for pragma in (
-        f"busy_timeout={_BUSY_TIMEOUT_MS}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ):
-        connection.execute("PRAGMA " + pragma)
+def _set_up_sqlite(busy_timeout_ms: int) -> Callable[[sqlite3.Connection, object], None]:
+    def set_up(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver would begin a transaction at the first write only: too late for what was read before it.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={busy_timeout_ms}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            connection.execute("PRAGMA " + pragma)
+
+    return set_up
+
+
+def _set_lock_timeout(connection: Any, _record: object) -> None:
+    connection.execute(f"SET lock_timeout = {_LOCK_WAIT_MS}")
+    connection.commit()
 
 
 def _begin_immediately(conn: Connection) -> None:
-    conn.exec_driver_sql("BEGIN IMMEDIATE")
+    # Not by SQLAlchemy, for which it would be a statement like any other: 40 us more for each transaction.
+    try:
+        conn.connection.cursor().execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        raise OperationalError("BEGIN IMMEDIATE", None, error) from error
 
 
 def try_lock_jobs(conn: Connection) -> bool:
@@ -144,6 +178,16 @@ def try_lock_jobs(conn: Connection) -> bool:
 def is_deadlock(error: DBAPIError) -> bool:
     """Whether two transactions waited for each other, and this one was ended: done again, it succeeds."""
     return getattr(error.orig, "sqlstate", None) == _DEADLOCK
+
+
+def is_database_locked(error: Exception) -> bool:
+    """Whether another process writes to SQLite, so that this transaction could not begin."""
+    return isinstance(error, OperationalError) and "database is locked" in str(error.orig)
+
+
+def is_row_locked(error: Exception) -> bool:
+    """Whether another PostgreSQL session has held for long what this transaction needs."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE
 
 
 def insert_or_ignore(engine_or_conn: Engine | Connection, table: Table) -> Any:

@@ -2,15 +2,19 @@
 
 `Query(statement, Kind)` runs a statement whose rows have the fields of `Kind`, a NamedTuple. Making a Query
 compares the fields with the statement's columns: a difference in name, order or type raises TypeError when
-the module is imported. The rows are SQLAlchemy's own: they have the fields, their order and `_asdict`, and no
-other method of `Kind`.
+the module is imported. The rows have the fields, their order and `_asdict`, and no other method of `Kind`:
+some are SQLAlchemy's own.
+
+On SQLite, within a transaction, a query whose statement never changes is compiled once and given to the
+driver: 2 us instead of the 17 us that a statement costs by way of SQLAlchemy.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any, Generic, NamedTuple, TypeVar, cast, get_args, get_type_hints
 
-from sqlalchemy import Column, Connection, Select
+from sqlalchemy import Boolean, Column, Connection, Select
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from typing_extensions import Unpack
 
@@ -168,14 +172,22 @@ class Query(Generic[R]):
     def __init__(self, statement: TypedReturnsRows[Unpack[_AnyColumns]], kind: type[R]):
         _compare(statement, kind)
         self._statement = statement
+        self._kind = kind
+        self._prepared: _Prepared | None = None
+        self._is_fixed = True
+        self._was_used = False
 
     def narrowed(self, statement: Select[Unpack[_AnyColumns]]) -> "Query[R]":
         """This query with further conditions, an order or a limit; its columns must be the same."""
         narrowed = copy(self)
         narrowed._statement = statement
+        narrowed._is_fixed = False
         return narrowed
 
     def first(self, conn: Connection, parameters: Parameters | None = None) -> R | None:
+        found = self._quick(conn, parameters)
+        if found is not None:
+            return found[0] if found else None
         return cast("R | None", conn.execute(self._statement, parameters).first())
 
     def one(self, conn: Connection, parameters: Parameters | None = None) -> R:
@@ -183,11 +195,65 @@ class Query(Generic[R]):
         return cast("R", conn.execute(self._statement, parameters).one())
 
     def all(self, conn: Connection, parameters: Parameters | None = None) -> Sequence[R]:
+        found = self._quick(conn, parameters)
+        if found is not None:
+            return found
         return cast("Sequence[R]", conn.execute(self._statement, parameters).all())
 
     def stream(self, conn: Connection, parameters: Parameters | None = None) -> Iterator[R]:
         """The rows one after the other, for more of them than should be in memory at once."""
         yield from cast("Iterator[R]", conn.execute(self._statement, parameters))
+
+    def _quick(self, conn: Connection, parameters: Parameters | None) -> list[R] | None:
+        """The rows, read by the driver; None where SQLAlchemy is to do it, also to raise its own errors."""
+        if not self._is_fixed or conn.dialect.name != "sqlite" or not conn.in_transaction():
+            return None
+        if self._prepared is None:
+            if not self._was_used:  # one that is made anew for each call is not worth it
+                self._was_used = True
+                return None
+            self._prepared = _Prepared(self._statement, conn)
+        if not self._prepared.is_usable:
+            return None
+        try:
+            return self._prepared.rows(conn, parameters or {}, self._kind)
+        except (sqlite3.Error, KeyError):
+            return None
+
+
+class _Prepared:
+    """A statement as SQLite's driver takes it. `is_usable`: it has no list of varying length."""
+
+    def __init__(self, statement: TypedReturnsRows[Unpack[_AnyColumns]], conn: Connection):
+        compiled = statement.compile(dialect=conn.dialect)
+        self._sql = str(compiled)
+        self.is_usable = "POSTCOMPILE" not in self._sql
+        self._names: list[str] = list(getattr(compiled, "positiontup", None) or ())
+        self._own = {name: value for name, value in compiled.params.items() if value is not None}
+        columns = statement.exported_columns
+        self._flags = [place for place, column in enumerate(columns) if isinstance(column.type, Boolean)]
+
+    def rows(self, conn: Connection, parameters: Parameters, kind: type[R]) -> list[R]:
+        """Raises sqlite3.Error; KeyError where a parameter is missing."""
+        cursor = conn.connection.cursor()
+        found = cursor.execute(self._sql, self.values(parameters)).fetchall()
+        cursor.close()
+        make = cast("Callable[[Iterable[Any]], R]", kind._make)  # type: ignore[attr-defined]
+        if not self._flags:
+            return [make(row) for row in found]
+        return [make(self._with_flags(row)) for row in found]
+
+    def values(self, parameters: Parameters) -> list[Any]:
+        """The parameters in the order of the statement's question marks."""
+        own = self._own
+        return [own[name] if name in own else parameters[name] for name in self._names]
+
+    def _with_flags(self, row: tuple[Any, ...]) -> list[Any]:
+        values = list(row)
+        for place in self._flags:
+            if values[place] is not None:
+                values[place] = bool(values[place])
+        return values
 
 
 def _compare(statement: TypedReturnsRows[Unpack[_AnyColumns]], kind: type[tuple[Any, ...]]) -> None:

@@ -95,6 +95,7 @@ orders = Table(
     UniqueConstraint("idempotency_key", name="orders_idempotency_key"),
     Index("orders_by_device", "device_id", "order_id"),
     Index("orders_by_rate", "rate_id", "order_id"),
+    Index("orders_by_state", "state", "order_id"),
     Index(
         "orders_holding",
         "device_id",
@@ -161,6 +162,12 @@ settlements = Table(
     Index("settlements_by_end", "ended_at"),
     Index("settlements_flagged", "id", sqlite_where=text("flagged = 1"), postgresql_where=text("flagged")),
     Index(
+        "settlements_unsettled",
+        "device_id",
+        sqlite_where=text("flagged = 1 AND settles_order_id IS NULL"),
+        postgresql_where=text("flagged AND settles_order_id IS NULL"),
+    ),
+    Index(
         "settlements_reviewed",
         "id",
         sqlite_where=text("reviewed_at IS NOT NULL"),
@@ -192,6 +199,7 @@ outbox = Table(
     Column("leased_until", BigInteger),  # a worker is sending it; null: nobody
     Index("outbox_by_device", "device_id"),
     Index("outbox_by_order", "order_id"),
+    Index("outbox_by_expiry", "expires_at"),
     Index(
         "outbox_unsent",
         "created_at",

@@ -7,6 +7,9 @@ but the database, and leave the rest to `Transaction.after_commit`.
 
 The items of a `Batch` in one group are done together, with statements that take them all, at the place of the
 first of them.
+
+A unit may have a deadline. It is checked when the unit is taken and, last of all, before the commit: a unit
+that is late by then changes nothing, and its future holds Problem (DatabaseUnavailable).
 """
 
 import queue
@@ -20,12 +23,15 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from sqlalchemy import Connection, Engine
 
-from ..base.problems import Problem
+from ..base.problems import Problem, database_unavailable
+from ..base.threads import Threads
+from .engine import is_database_locked, is_row_locked
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 GROUP_MAX = 1000
+WAITING_MAX = 5000  # units and items; beyond that, what can be refused is
 
 
 class Transaction:
@@ -33,9 +39,9 @@ class Transaction:
 
     def __init__(self, conn: Connection):
         self.conn = conn
-        self.effects: list[Callable[[], None]] = []
+        self.effects: list[Callable[[], object]] = []
 
-    def after_commit(self, effect: Callable[[], None]) -> None:
+    def after_commit(self, effect: Callable[[], object]) -> None:
         """Run `effect` on the writer's thread after the commit, in order; never after a rollback."""
         self.effects.append(effect)
 
@@ -55,9 +61,21 @@ class Batch(Protocol):
         ...
 
 
+class Write(Future[T]):
+    """The future of a unit. `deadline`: time.monotonic() seconds, None without one."""
+
+    def __init__(self, deadline: float | None):
+        super().__init__()
+        self.deadline = deadline
+        self.is_committing = False
+
+    def is_late(self, now: float) -> bool:
+        return self.deadline is not None and now > self.deadline
+
+
 @dataclass(slots=True)
 class _UnitJob:
-    future: "Future[Any]"
+    future: Write[Any]
     unit: Unit[Any]
 
 
@@ -70,13 +88,22 @@ class _ItemJob:
 _Job = _UnitJob | _ItemJob
 
 
+class _LateError(Exception):
+    """A unit of the group is past its deadline: the others are done again without it."""
+
+
 class Writer:
     """Runs units of work on one thread. `commits` and `units` count what has been done."""
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, threads: Threads | None = None):
         self._engine = engine
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._threads = threads or Threads()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._ended = False
+        self._began_at: float | None = None
+        self._gate = threading.Lock()  # of deadlines and of what is being committed
         self.commits = 0
         self.units = 0
         # Told of each transaction: how many units, how many nanoseconds.
@@ -87,39 +114,81 @@ class Writer:
         """Units that nobody has begun yet."""
         return self._jobs.qsize()
 
+    @property
+    def busy_s(self) -> float:
+        """How long the group that is being written has taken so far; 0 between two groups."""
+        began_at = self._began_at
+        return 0 if began_at is None else time.monotonic() - began_at
+
     def start(self) -> None:
-        self._thread.start()
+        self._thread = self._threads.start("writer", self._run)
 
     def stop(self) -> None:
         """Finish what has been submitted, then end the thread."""
+        self._threads.expect_end("writer")
+        self._stopping = True
         self._jobs.put(None)
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
-    def submit(self, unit: Unit[T]) -> "Future[T]":
-        """Queue a unit; the future holds its result once it is committed, or what it raised."""
-        future: Future[T] = Future()
-        self._jobs.put(_UnitJob(future, unit))
+    def submit(self, unit: Unit[T], deadline: float | None = None) -> Write[T]:
+        """Queue a unit; the future holds its result once it is committed, or what it raised.
+
+        deadline: time.monotonic() seconds; past it nothing of the unit is committed. Raises Problem
+        (DatabaseUnavailable) where it has a deadline and too many wait.
+        """
+        if deadline is not None and self.waiting >= WAITING_MAX:
+            raise database_unavailable()
+        future: Write[T] = Write(deadline)
+        self._put(_UnitJob(future, unit))
         return future
 
     def submit_to(self, batch: Batch, item: Any) -> None:
         """Queue an item for `batch`, which gets it together with others."""
-        self._jobs.put(_ItemJob(batch, item))
+        self._put(_ItemJob(batch, item))
+
+    def give_up(self, future: Write[Any]) -> bool:
+        """Whether nothing of the unit is committed, now or later; False where its commit has begun."""
+        with self._gate:
+            if future.is_committing:
+                return False
+            future.deadline = 0
+            return True
+
+    def _put(self, job: _Job) -> None:
+        self._jobs.put(job)
+        if self._ended:
+            self._fail_waiting()
 
     def _run(self) -> None:
-        with self._engine.connect() as conn:
-            while True:
-                group, last = self._take()
-                if group:
+        try:
+            with self._engine.connect() as conn:
+                last = False
+                while not last:
+                    group, last = self._take()
+                    self._began_at = time.monotonic()
                     self._commit(conn, group)
-                if last:
-                    return
+                    self._began_at = None
+        finally:
+            self._ended = True
+            self._fail_waiting()
+
+    def _fail_waiting(self) -> None:
+        """The thread has ended: whoever waits for a unit is told."""
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if isinstance(job, _UnitJob) and _is_wanted(job):
+                job.future.set_exception(database_unavailable())
 
     def _take(self) -> tuple[list[_Job], bool]:
         group: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
             # A cancelled unit is left out: nobody waits for it any more, and nothing has begun.
-            if isinstance(job, _ItemJob) or job.future.set_running_or_notify_cancel():
+            if _is_wanted(job):
                 group.append(job)
             if len(group) == GROUP_MAX:
                 return group, False
@@ -130,23 +199,64 @@ class Writer:
         return group, True
 
     def _commit(self, conn: Connection, group: list[_Job]) -> None:
+        while group := self._in_time(group):
+            try:
+                self._commit_once(conn, group)
+                return
+            except _LateError:
+                continue
+            except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the unit
+                if is_database_locked(error) and not self._stopping:
+                    continue  # by another process, before anything was done; those that are late are left out
+                if len(group) > 1:
+                    for job in group:
+                        self._commit(conn, [job])
+                    return
+                job = group[0]
+                if is_row_locked(error) and isinstance(job, _UnitJob) and job.future.deadline is not None:
+                    self._put(job)  # until its deadline, after the others
+                else:
+                    _failed(job, error)
+                return
+
+    def _in_time(self, group: list[_Job]) -> list[_Job]:
+        """Those that are not late; the futures of the others are told."""
+        now = time.monotonic()
+        found: list[_Job] = []
+        for job in group:
+            if isinstance(job, _ItemJob):
+                found.append(job)
+                continue
+            with self._gate:
+                job.future.is_committing = False
+                late = job.future.is_late(now)
+            if late:
+                job.future.set_exception(database_unavailable())
+            else:
+                found.append(job)
+        return found
+
+    def _begin_commits(self, group: list[_Job]) -> None:
+        """From here on nothing is given up. Raises _LateError."""
+        now = time.monotonic()
+        with self._gate:
+            futures = [job.future for job in group if isinstance(job, _UnitJob)]
+            if any(future.is_late(now) for future in futures):
+                raise _LateError
+            for future in futures:
+                future.is_committing = True
+
+    def _commit_once(self, conn: Connection, group: list[_Job]) -> None:
         transaction = Transaction(conn)
         results: list[tuple[_UnitJob, Any, Problem | None]] = []
         began_ns = time.perf_counter_ns()
-        try:
-            with conn.begin():
-                for job, items in _together(group):
-                    if isinstance(job, _ItemJob):
-                        job.batch.do(transaction, items)
-                    else:
-                        results.append((job, *_done(transaction, job.unit)))
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the unit
-            if len(group) > 1:
-                for job in group:
-                    self._commit(conn, [job])
-            else:
-                _failed(group[0], error)
-            return
+        with conn.begin():
+            for job, items in _together(group):
+                if isinstance(job, _ItemJob):
+                    job.batch.do(transaction, items)
+                else:
+                    results.append((job, *_done(transaction, job.unit)))
+            self._begin_commits(group)
         self.commits += 1
         self.units += len(group)
         self.on_commit(len(group), time.perf_counter_ns() - began_ns)
@@ -161,6 +271,13 @@ class Writer:
                 job.future.set_result(result)
             else:
                 job.future.set_exception(problem)
+
+
+def _is_wanted(job: _Job) -> bool:
+    """Whether somebody still waits for it; from here on it cannot be cancelled."""
+    if isinstance(job, _ItemJob) or job.future.running():
+        return True
+    return job.future.set_running_or_notify_cancel()
 
 
 def _together(group: list[_Job]) -> list[tuple[_Job, list[Any]]]:

@@ -1,7 +1,7 @@
-"""Who asks: what the endpoints of both audiences depend on.
+"""Dependencies of endpoints: who the caller is, and how often that caller may ask.
 
-All are coroutines: FastAPI runs a plain function on a thread of a pool, which costs more than all they do,
-and would have several threads on the event loop's one connection to the database.
+All are coroutines. FastAPI runs a plain function on a thread of a pool: that takes longer than the function,
+and several threads would share the event loop's one connection to the database.
 """
 
 import time
@@ -41,10 +41,11 @@ async def own_order(
     operator: Annotated[bool, Depends(is_operator)],
     order_id: str,
     token: Annotated[
-        str | None, Query(description="The order token, for who cannot set an Authorization header")
+        str | None,
+        Query(description="The order's token, for clients that cannot set an Authorization header"),
     ] = None,
 ) -> OrderRow:
-    """The row of an order that whoever asks may see. Raises Problem (UnknownOrder)."""
+    """The order's row, if the caller may see it. Raises Problem (UnknownOrder)."""
     presented = token or bearer_token(request.headers.get("authorization"))
     return lookup.require_access(
         await quick(cloud, lambda conn: lookup.find(conn, order_id)), presented, operator
@@ -60,12 +61,12 @@ async def limit_quotes(request: Request) -> None:
 
 
 def _limit(request: Request, limit: RateLimit) -> None:
-    """Raises Problem (TooManyRequests)."""
+    """Count this request of the caller's. Raises Problem (TooManyRequests)."""
     wait_s = limit.wait_s(request.client.host if request.client else None, time.monotonic_ns() // 1_000_000)
     if wait_s:
         raise too_many(wait_s)
 
 
 OwnOrder = Annotated[OrderRow, Depends(own_order)]
-Limit = Annotated[int, Query(ge=1, le=500, description="How many at most")]
+Limit = Annotated[int, Query(ge=1, le=500, description="The most items of one answer")]
 RowId = Annotated[int | None, Query(ge=0, le=2**53)]

@@ -1,9 +1,11 @@
-"""`/docs`, the API's description for people: Swagger UI, out of a package and not from a server elsewhere."""
+"""`/docs`: Swagger UI, from a Python package, so that a browser loads nothing from another host."""
 
 from fastapi import APIRouter, FastAPI
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from . import api_schema
 
 router = APIRouter(include_in_schema=False)
 
@@ -16,6 +18,7 @@ _PAGE = """\
 <title>RateLock: the API</title>
 <link rel="icon" href="/docs/assets/favicon-32x32.png">
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+<link rel="stylesheet" href="/docs/contrast.css">
 <script src="/docs/assets/swagger-ui-bundle.js" defer></script>
 <script src="/docs/start.js" defer></script>
 </head>
@@ -25,7 +28,7 @@ _PAGE = """\
 </html>
 """
 
-# validatorUrl: without it, Swagger UI sends the address to a service of its makers.
+# validatorUrl null: Swagger UI would send this address to a service of its makers.
 _START = """\
 SwaggerUIBundle({
   url: "/openapi.json",
@@ -33,6 +36,28 @@ SwaggerUIBundle({
   deepLinking: true,
   validatorUrl: null,
 });
+"""
+
+# Swagger UI's own colours for these have a contrast below 4.5, the least that WCAG AA asks for.
+_CONTRAST = """\
+.swagger-ui .info .title small pre.version { background: #4b5263; }
+.swagger-ui .info .title small.version-stamp pre.version { background: #3d6b00; }
+.swagger-ui .info .title small.version-stamp { background: #3d6b00; }
+.swagger-ui a.link, .swagger-ui .info a { color: #1c5fae; }
+.swagger-ui .authorization__btn, .swagger-ui .btn.authorize, .swagger-ui .btn.authorize span {
+  color: #14713f;
+}
+.swagger-ui .btn.authorize { border-color: #14713f; }
+.swagger-ui .opblock.opblock-get .opblock-summary-method { background: #1769aa; }
+.swagger-ui .opblock.opblock-post .opblock-summary-method { background: #14713f; }
+.swagger-ui .opblock.opblock-put .opblock-summary-method { background: #8f5200; }
+.swagger-ui .opblock.opblock-delete .opblock-summary-method { background: #b71c1c; }
+.swagger-ui .parameter__in, .swagger-ui .prop-format { color: #545454; }
+.swagger-ui .btn.cancel { border-color: #b71c1c; color: #b71c1c; }
+.swagger-ui .btn.execute { background: #1c5fae; border-color: #1c5fae; }
+.swagger-ui .download-contents { background: #4b5263; }
+.swagger-ui .json-schema-2020-12-expand-deep-button { color: #545454; }
+.swagger-ui .highlight-code .microlight span { color: #fff !important; }
 """
 
 _POLICY = "; ".join(
@@ -71,7 +96,13 @@ async def start() -> Response:
     return Response(_START, media_type="text/javascript", headers=_HEADERS)
 
 
+@router.get("/docs/contrast.css")
+async def contrast() -> Response:
+    return Response(_CONTRAST, media_type="text/css", headers=_HEADERS)
+
+
 def install(app: FastAPI) -> None:
-    """Add the page and what it loads to `app`, which has none of FastAPI's own."""
+    """Add the document, the page and what the page loads to `app`, which has no page of FastAPI's own."""
+    api_schema.install(app)
     app.include_router(router)
     app.mount("/docs/assets", _Assets(packages=[("fastapi_swagger", "resources")]))

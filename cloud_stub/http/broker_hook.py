@@ -1,7 +1,7 @@
-"""For a broker that asks who may connect: EMQX 5.8 and later, with HTTP authentication.
+"""For a broker that asks over HTTP who may connect: EMQX 5.8 and later.
 
-The answer brings the client's access list with it, so that both come from the device table and nothing else.
-A broker that reads mosquitto's password file does not ask.
+The answer has the client's access list in it, so that the device table alone decides about both. mosquitto
+reads a password file instead and does not ask.
 """
 
 from typing import Any
@@ -26,12 +26,17 @@ _DENY: dict[str, Any] = {"result": "deny"}
 
 
 class ClientBody(BaseModel):
-    """Who wants to connect; EMQX fills in null for what the client did not say."""
+    """Who wants to connect; EMQX sends null for what the client left out.
+
+    clientid: None if the broker's configuration does not send it, as that of the release before; then a
+    client is bound to its topics only.
+    """
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
     username: str | None = Field(default=None, max_length=256)
     password: str | None = Field(default=None, max_length=256)
+    clientid: str | None = Field(default=None, max_length=256)
 
 
 @router.post("/auth")
@@ -44,8 +49,7 @@ async def authenticate(request: Request, cloud: TheCloud, body: ClientBody) -> d
         raise unauthorized()
     if not body.username or not body.password or "\0" in body.username:
         return _DENY
-    right = await _password(cloud, body.username)
-    if right is None or not secrets_equal(body.password, right):
+    if not await _is_right(cloud, body.username, body.password, body.clientid):
         return _DENY
     return {"result": "allow", "is_superuser": False, "acl": access_list(body.username)}
 
@@ -66,8 +70,13 @@ def _rule(permission: str, action: str, topic: str) -> dict[str, str]:
     return {"permission": permission, "action": action, "topic": topic}
 
 
-async def _password(cloud: Cloud, username: str) -> str | None:
+async def _is_right(cloud: Cloud, username: str, password: str, client_id: str | None) -> bool:
+    """Whether the password is the user's, and the client id a pile's own: a broker ends the older of two
+    connections of one client id, so nobody may name another's.
+    """
     if username == CLOUD_USER:
-        return cloud.settings.read_mqtt_password()
+        return secrets_equal(password, cloud.settings.read_mqtt_password())
     key = await quick(cloud, lambda conn: keys.admitted_key(conn, username))
-    return None if key is None else seal.mqtt_password(key)
+    if key is None or not secrets_equal(password, seal.mqtt_password(key)):
+        return False
+    return client_id in (None, username, seal.mqtt_client_id(username, key))

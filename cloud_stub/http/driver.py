@@ -1,4 +1,4 @@
-"""For whoever stands at a pile: its rate, an order, its progress, its end and its payment."""
+"""For the driver: a pile's rate, an order, its progress, its stop and its payment."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from ..rates import estimates, schedule, versions
 from ..settlements import payments
 from ..settlements import views as settlement_views
 from .access import OwnOrder, TheCloud, get_cloud, limit_orders, limit_quotes
+from .api_schema import raises
 from .quick_route import QuickRoute, json_response
 from .reads import quick
 
@@ -42,24 +43,59 @@ def _latest_rate(conn: Connection, device_id: str) -> dict[str, Any]:
 
 
 rate_route = QuickRoute(
-    "/api/piles/{device_id}/rate", get_rate, response_model=dict[str, Any], tags=["phone"], methods=["GET"]
+    "/api/piles/{device_id}/rate",
+    get_rate,
+    response_model=dict[str, Any],
+    tags=["phone"],
+    methods=["GET"],
+    openapi_extra=raises("UnknownPile", "PileRemoved", "NoRate", "TooManyRequests"),
 )
 
 
-@router.get("/piles/{device_id}", dependencies=[Depends(limit_quotes)])
+@router.get(
+    "/piles/{device_id}",
+    dependencies=[Depends(limit_quotes)],
+    openapi_extra=raises("UnknownPile", "PileRemoved", "TooManyRequests"),
+)
 async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
     """The pile, its connectors and the id of its latest rate."""
     return await quick(cloud, lambda conn: pile_views.pile_view(conn, registry.get(conn, device_id), now_s()))
 
 
-@router.post("/orders", status_code=201, dependencies=[Depends(limit_orders)])
+@router.post(
+    "/orders",
+    status_code=201,
+    dependencies=[Depends(limit_orders)],
+    responses={
+        200: {
+            "description": "The order that the same Idempotency-Key has made before",
+            "model": dict[str, Any],
+        }
+    },
+    openapi_extra=raises(
+        "UnknownPile",
+        "PileRemoved",
+        "UnknownConnector",
+        "NoRate",
+        "RateChanged",
+        "PileOffline",
+        "PileHasNoClock",
+        "PileFaulted",
+        "ConnectorBusy",
+        "ConnectorUnavailable",
+        "NotPlugged",
+        "LimitTooLow",
+        "IdempotencyKeyReused",
+        "TooManyRequests",
+    ),
+)
 async def make_order(
     cloud: TheCloud,
     response: Response,
     body: create.OrderBody,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
-    """Confirm a rate. The answer carries the order's token, which everything else about the order needs."""
+    """Confirm a rate. The answer has the order's token, which every other call about the order needs."""
     key = create.check_idempotency_key(idempotency_key)
     row, made = await cloud.write(lambda tx: create.create_order(tx, cloud.context, body, key, now_s()))
     if not made:
@@ -69,7 +105,7 @@ async def make_order(
 
 @router.get("/orders/{order_id}")
 async def get_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
-    """The order as it stands."""
+    """The order as it is."""
     return await _order_view(cloud, row)
 
 
@@ -81,7 +117,7 @@ async def get_curve(cloud: TheCloud, row: OwnOrder) -> list[list[int]]:
 
 @router.get("/orders/{order_id}/events", response_class=EventSourceResponse)
 async def watch_order(cloud: TheCloud, row: OwnOrder) -> AsyncIterator[ServerSentEvent]:
-    """`order` events (first of all: as it stands) and `meter` events, until nothing more can happen."""
+    """`order` events, the first as the order is, and `meter` events, until the order can change no more."""
     async for event in _changes(cloud, row):
         yield event
 
@@ -91,7 +127,7 @@ async def _changes(cloud: Cloud, row: OrderRow) -> AsyncIterator[ServerSentEvent
     shown_version = shown_meter = None
 
     def look(conn: Connection) -> tuple[OrderRow, dict[str, Any] | None, dict[str, Any] | None] | None:
-        """The order's row, and its view where that is another than the last; else its meter value."""
+        """The order's row; its view where the last event had another version, else its meter value."""
         row = lookup.find(conn, order_id)
         if row is None:
             return None
@@ -128,7 +164,10 @@ async def stop_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
     return await _order_view(cloud, stopped)
 
 
-@router.post("/orders/{order_id}/payment")
+@router.post(
+    "/orders/{order_id}/payment",
+    openapi_extra=raises("NotSettled", "SettlementFlagged", "AmountMismatch"),
+)
 async def pay_order(cloud: TheCloud, row: OwnOrder, body: payments.PaymentBody) -> dict[str, Any]:
     """Pay the settlement's total. Paying again changes nothing."""
     paid = await cloud.write(lambda tx: payments.pay(tx, cloud.context, row.order_id, body, now_s()))

@@ -1,13 +1,16 @@
-"""Answers that are polled: the same one is not sent twice."""
+"""ETags: an answer that a client polls is sent again only where it has changed."""
 
 import hashlib
 import json
+from typing import Any
 
 from fastapi import Request, Response
 
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed"}}
+
 
 def if_changed(request: Request, content: object) -> Response:
-    """`content` as JSON, or 304 where the asker has exactly that already (its If-None-Match says so)."""
+    """`content` as JSON, or 304 where the request's If-None-Match names exactly that content."""
     body = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
     tag = '"' + hashlib.sha256(body).hexdigest()[:32] + '"'
     headers = {"ETag": tag, "Cache-Control": "no-cache, private"}

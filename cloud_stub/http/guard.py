@@ -1,5 +1,5 @@
-"""The outermost layer of HTTP: nothing too large gets in, no error gets out but as a problem, and no answer
-without the headers that keep a browser from making something else of it.
+"""The outermost layer of HTTP. It refuses requests that are too large, answers unexpected errors as problems,
+and adds the headers that keep a browser from taking data for a page.
 """
 
 import structlog
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 HEADERS_MAX_BYTES = 8_192  # names and values of a request together
 
-# Of an answer that is data, not a page; a page brings its own.
+# Added to answers that are data; a page has headers of its own.
 _DATA_HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
@@ -25,7 +25,7 @@ _DATA_TYPES = (b"application/json", b"application/problem+json", b"text/event-st
 
 
 class Guard:
-    """ASGI middleware: bodies of up to `body_max_bytes`, and 500 InternalError for what nobody foresaw."""
+    """ASGI middleware: bodies of up to `body_max_bytes`; 500 InternalError for an unexpected exception."""
 
     def __init__(self, app: ASGIApp, body_max_bytes: int):
         self._app = app
@@ -66,7 +66,7 @@ class Guard:
             await response(internal_error())(scope, receive, completed)
 
     def _refused(self, scope: Scope) -> HTTPException | None:
-        """What is wrong with a request by its head alone."""
+        """Why the request is refused by its head alone; None where it is not."""
         headers_bytes = 0
         announced = b"0"
         for name, value in scope["headers"]:
@@ -77,17 +77,16 @@ class Guard:
             return HTTPException(431)
         if announced.isdigit() and int(announced) > self._body_max_bytes:
             return HTTPException(413)
-        is_page = scope["path"].startswith(
-            "/p/"
-        )  # has words for whoever mistyped, and looks nothing like it up
+        # A phone's page looks up no such id, and has a text for people who mistype one.
+        is_page = scope["path"].startswith("/p/")
         if not is_page and (b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]):
-            # No name here has one, and PostgreSQL takes none in a text.
+            # No name has a NUL in it, and PostgreSQL refuses one in a text.
             return HTTPException(400)
         return None
 
 
 def _with_headers(start: Message) -> Message:
-    """An answer's start, with the headers of data added if it is data and does not have them."""
+    """The start of an answer; where the answer is data, with those of _DATA_HEADERS that it lacks."""
     headers = dict(start["headers"])
     if headers.get(b"content-type", b"").partition(b";")[0] not in _DATA_TYPES:
         return start

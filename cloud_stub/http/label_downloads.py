@@ -1,4 +1,4 @@
-"""A pile's label, for the operator to look at and print."""
+"""A pile's label as SVG, PNG or PDF, for the operator to look at and print."""
 
 import asyncio
 from typing import Literal
@@ -8,12 +8,29 @@ from starlette.responses import Response
 
 from ..piles import labels, registry
 from .access import TheCloud, need_operator
+from .api_schema import raises
 from .reads import quick
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
 
-@router.get("/piles/{device_id}/label", response_class=Response)
+_BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
+
+
+@router.get(
+    "/piles/{device_id}/label",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {
+                "image/svg+xml": {"schema": {"type": "string"}},
+                "image/png": _BINARY,
+                "application/pdf": _BINARY,
+            }
+        }
+    },
+    openapi_extra=raises("UnknownPile", "PileRemoved"),
+)
 async def get_label(cloud: TheCloud, device_id: str, kind: Literal["svg", "png", "pdf"] = "svg") -> Response:
     """The label with the code that opens the pile's page: a drawing, a picture, or a sheet to print."""
     known = (await quick(cloud, lambda conn: registry.get(conn, device_id))).device_id

@@ -1,4 +1,4 @@
-"""For the machines that watch this one: is it alive, is it ready, what does it count."""
+"""For monitoring: whether this process is alive, whether it is ready, and its metrics."""
 
 import asyncio
 from typing import Any
@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..base.log_lines import lines
 from ..base.problems import Problem, unauthorized
 from ..base.tokens import bearer_token, secrets_equal
 from ..cloud import Cloud
@@ -19,20 +20,28 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/healthz")
 async def healthz(cloud: TheCloud) -> dict[str, Any]:
-    """This process lives: restart it where this does not answer. Neither database nor broker is asked."""
+    """This process is alive; restart it where this does not answer. Asks neither database nor broker."""
     return {"status": "ok", "mqtt": cloud.link.connected}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Not ready", "model": dict[str, Any]}})
 async def readyz(cloud: TheCloud, response: Response) -> dict[str, Any]:
-    """Whether requests are well sent here: it reaches both database and broker; 503 if not."""
-    database, mqtt = await _database_answers(cloud), cloud.link.connected
-    if not (database and mqtt):
+    """Whether to send requests to this process: 200 while it reaches database and broker and all its threads
+    work, else 503.
+    """
+    database, mqtt, threads = await _database_answers(cloud), cloud.link.connected, cloud.working()
+    ready = database and mqtt and all(threads.values())
+    if not ready:
         response.status_code = 503
-    return {"status": "ready" if database and mqtt else "not ready", "database": database, "mqtt": mqtt}
+    status = "ready" if ready else "not ready"
+    return {"status": status, "database": database, "mqtt": mqtt, "threads": threads}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(request: Request, cloud: TheCloud) -> Response:
     """In Prometheus' text format. Bearer token: RATELOCK_METRICS_TOKEN's, or the operator's."""
     presented = bearer_token(request.headers.get("authorization")) or ""
@@ -41,6 +50,10 @@ async def metrics(request: Request, cloud: TheCloud) -> Response:
         raise unauthorized()
     cloud.metrics.mqtt_connected.set(cloud.link.connected)
     cloud.metrics.writer_waiting.set(cloud.writer.waiting)
+    cloud.metrics.broker_dropped.set(cloud.link.broker_dropped or 0)
+    cloud.metrics.log_lines_dropped.set(lines.dropped)
+    for thread, works in cloud.working().items():
+        cloud.metrics.thread_working.labels(thread).set(works)
     return Response(await asyncio.to_thread(cloud.metrics.text), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -1,8 +1,9 @@
-"""For whoever runs piles; every call needs the operator token."""
+"""For the operator of the piles; every call needs the operator token."""
 
 import asyncio
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
@@ -10,20 +11,25 @@ from sqlalchemy import Connection
 from pile_protocol import messages, wire
 
 from ..base.clock import now_s
+from ..base.problems import Problem
 from ..db import audit_events
+from ..db.writer import Transaction
 from ..intake import dead_letters
 from ..orders import commands, states
 from ..orders import views as order_views
 from ..orders.transitions import lose_with_pile
 from ..piles import registry, removal
 from ..piles.credentials import admit, revoke
-from ..rates import model, versions
+from ..rates import currencies, model, versions
 from ..reports import fleet, rate_use
 from ..settlements import reviews
 from ..settlements import views as settlement_views
 from .access import Limit, RowId, TheCloud, need_operator
-from .etags import if_changed
+from .api_schema import raises
+from .etags import NOT_MODIFIED, if_changed
 from .reads import quick, read
+
+log = structlog.get_logger()
 
 router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
 
@@ -33,7 +39,7 @@ _DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
 class PileBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    device_id: str = Field(pattern=_DEVICE_ID)
+    device_id: str = Field(pattern=_DEVICE_ID, examples=["PILE-1"])
     name: str = Field(default="", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
     connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
@@ -55,11 +61,11 @@ class ResetBody(BaseModel):
 
 
 def _page(items: list[dict[str, Any]], limit: int, name: str) -> dict[str, Any]:
-    """`next` is what the following page is asked for with; null at the end."""
+    """One page of a list. `next` is the cursor of the following page, null on the last."""
     return {"items": items, "next": items[-1][name] if len(items) == limit else None}
 
 
-@router.get("/piles")
+@router.get("/piles", response_model=dict[str, Any], responses=NOT_MODIFIED)
 async def list_piles(
     request: Request,
     cloud: TheCloud,
@@ -69,9 +75,9 @@ async def list_piles(
     online: bool | None = None,
     state: Annotated[str | None, Query(pattern="^(" + "|".join(fleet.STATES) + ")$")] = None,
 ) -> Response:
-    """The piles by id, with what each last reported and charges now; and how many are in which state.
+    """The piles by id, with what each last reported and what it charges; how many are in each state.
 
-    Made to be asked every few seconds: If-None-Match gets a 304 where nothing has changed.
+    May be polled every few seconds: If-None-Match gets 304 where nothing has changed.
     """
     wanted = fleet.PileFilter(q, online, state)
 
@@ -82,7 +88,12 @@ async def list_piles(
     return if_changed(request, await quick(cloud, look))
 
 
-@router.get("/piles/{device_id}/report")
+@router.get(
+    "/piles/{device_id}/report",
+    response_model=dict[str, Any],
+    responses=NOT_MODIFIED,
+    openapi_extra=raises("UnknownPile"),
+)
 async def report_pile(request: Request, cloud: TheCloud, device_id: str) -> Response:
     """One pile, as the list has it."""
     return if_changed(
@@ -90,36 +101,56 @@ async def report_pile(request: Request, cloud: TheCloud, device_id: str) -> Resp
     )
 
 
-@router.post("/piles", status_code=201)
+def _broker_unavailable(error: OSError) -> Problem:
+    log.error("broker_folder_failed", reason=str(error))
+    return Problem(503, "BrokerUnavailable", "The broker's password file cannot be written; try again")
+
+
+@router.post("/piles", status_code=201, openapi_extra=raises("PileExists", "BrokerUnavailable"))
 async def add_pile(cloud: TheCloud, body: PileBody) -> dict[str, Any]:
-    """Register a pile. Its key is told here and never again."""
+    """Register a pile. Only this answer has its key."""
     name = body.name or body.device_id
-    key = await cloud.write(lambda tx: registry.add(tx, body.device_id, name, body.connectors, now_s()))
-    await asyncio.to_thread(admit, cloud.settings, body.device_id, key)
+
+    def register(tx: Transaction) -> bytes:
+        key = registry.add(tx, body.device_id, name, body.connectors, now_s())
+        admit(cloud.settings, body.device_id, key)  # before the commit: if it fails, the id is still free
+        return key
+
+    try:
+        key = await cloud.write(register)
+    except OSError as error:
+        raise _broker_unavailable(error) from error
     return {"device_id": body.device_id, "name": name, "connectors": body.connectors, "key": key.hex()}
 
 
-@router.delete("/piles/{device_id}")
+@router.delete("/piles/{device_id}", openapi_extra=raises("UnknownPile", "PileInUse", "SettlementsWaiting"))
 async def remove_pile(
     cloud: TheCloud,
     device_id: str,
     force: Annotated[bool, Query(description="Also where settlements at the pile would be lost")] = False,
 ) -> dict[str, Any]:
-    """Remove a pile: it gets in nowhere any more. Its orders, settlements and receipts stay, and its id."""
+    """Remove a pile: it can connect no more. Its orders and receipts stay; its id is not used again."""
     put, lose = cloud.dispatch.put, lose_with_pile(cloud.context)
     pile = await cloud.write(lambda tx: removal.remove(tx, put, lose, device_id, force, now_s()))
-    await asyncio.to_thread(revoke, cloud.settings, device_id)
+    try:
+        await asyncio.to_thread(revoke, cloud.settings, device_id)
+    except OSError as error:  # the pile is removed; asking again, or the next start, revokes its password
+        raise _broker_unavailable(error) from error
     return {"device_id": device_id, "removed_at": pile.removed_at}
 
 
-@router.put("/piles/{device_id}/connector-power")
+@router.put("/piles/{device_id}/connector-power", openapi_extra=raises("UnknownPile", "PileRemoved"))
 async def set_connector_power(cloud: TheCloud, device_id: str, body: ConnectorPowerBody) -> dict[str, Any]:
     """Set what a connector of the pile carries at most: a settlement that tells more is flagged."""
     await cloud.write(lambda tx: registry.set_connector_power(tx, device_id, body.power_w))
     return {"device_id": device_id, "connector_power_w": body.power_w}
 
 
-@router.put("/piles/{device_id}/rate", status_code=201)
+@router.put(
+    "/piles/{device_id}/rate",
+    status_code=201,
+    openapi_extra=raises("UnknownPile", "PileRemoved", "RateReplaced"),
+)
 async def set_rate(
     cloud: TheCloud,
     device_id: str,
@@ -130,13 +161,19 @@ async def set_rate(
 ) -> dict[str, Any]:
     """Publish a new version of the pile's rate; orders that run keep theirs.
 
-    With `replaces`, no version is published over one that nobody has seen: 409 RateReplaced brings it.
+    With `replaces`, a version that the caller has not seen is not replaced: 409 RateReplaced has it.
     """
     put = cloud.dispatch.put
     return await cloud.write(lambda tx: versions.publish(tx, put, device_id, body, now_s(), replaces))
 
 
-@router.get("/piles/{device_id}/rates")
+@router.get("/currencies")
+async def list_currencies() -> dict[str, int]:
+    """The currencies that a rate may be in, and how many decimals the minor unit of each has."""
+    return currencies.MINOR_DIGITS
+
+
+@router.get("/piles/{device_id}/rates", openapi_extra=raises("UnknownPile"))
 async def list_rates(
     cloud: TheCloud, device_id: str, limit: Limit = 50, before: str | None = None
 ) -> dict[str, Any]:
@@ -151,7 +188,11 @@ async def list_rates(
     return _page(await read(cloud, with_confirmations), limit, "rate_id")
 
 
-@router.post("/piles/{device_id}/reset", status_code=202)
+@router.post(
+    "/piles/{device_id}/reset",
+    status_code=202,
+    openapi_extra=raises("UnknownPile", "PileRemoved", "UnknownConnector"),
+)
 async def reset_pile(cloud: TheCloud, device_id: str, body: ResetBody) -> dict[str, Any]:
     """Ask the pile to clear a connector's fault."""
     await cloud.write(
@@ -183,7 +224,7 @@ async def list_orders(
     return _page(found, limit, "order_id")
 
 
-@router.post("/orders/{order_id}/close")
+@router.post("/orders/{order_id}/close", openapi_extra=raises("UnknownOrder", "OrderEnded", "OrderRunning"))
 async def close_order(cloud: TheCloud, order_id: str, body: commands.CloseBody) -> dict[str, Any]:
     """End an order whose settlement is not expected any more, with a reason; it becomes Lost.
 
@@ -211,11 +252,15 @@ async def list_settlements(
     return _page(found, limit, "id")
 
 
-@router.post("/settlements/{settlement_id}/review", status_code=201)
+@router.post(
+    "/settlements/{settlement_id}/review",
+    status_code=201,
+    openapi_extra=raises("UnknownSettlement", "AlreadyReviewed", "NotFlagged", "NothingToRelease"),
+)
 async def review_settlement(
     cloud: TheCloud, settlement_id: Annotated[int, Path(ge=0, le=2**53)], body: reviews.ReviewBody
 ) -> dict[str, Any]:
-    """Decide about a flagged settlement, once: what the driver pays, and why."""
+    """Decide about a flagged settlement, once: release or waive it, and why."""
     await cloud.write(lambda tx: reviews.review(tx, cloud.context, settlement_id, body, now_s()))
     return await quick(cloud, lambda conn: settlement_views.comparison(conn, settlement_id))
 
@@ -228,7 +273,7 @@ async def list_events(
     device_id: str | None = None,
     order_id: str | None = None,
 ) -> dict[str, Any]:
-    """What happened out of the ordinary course of orders, newest first."""
+    """Audit events (faults, removals, reviews and others), newest first."""
     found = await quick(
         cloud, lambda conn: audit_events.list_events(conn, device_id, order_id, limit, before)
     )

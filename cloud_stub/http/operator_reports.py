@@ -1,4 +1,4 @@
-"""What the operator's console draws: reports, curves, comparisons, previews, exports. All need the token."""
+"""Reports for the operator: energy and revenue, power, comparisons, previews, CSV. All need the token."""
 
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from ..rates import previews
 from ..reports import daily_report, orders_csv, power
 from ..settlements import views as settlement_views
 from .access import TheCloud, need_operator
+from .api_schema import raises
 from .operator import WantedOrders
 from .reads import quick, read
 
@@ -19,7 +20,7 @@ At = Annotated[int, Query(ge=0, le=2**40, description="Unix seconds")]
 Day = Annotated[str, Query(pattern=r"^\d{4}-\d{2}-\d{2}$", examples=["2026-11-23"])]
 
 
-@router.get("/reports/daily")
+@router.get("/reports/daily", openapi_extra=raises("UnknownPile"))
 async def get_daily(
     cloud: TheCloud,
     from_day: Annotated[Day, Query(alias="from")],
@@ -33,14 +34,14 @@ async def get_daily(
     return await read(cloud, lambda conn: daily_report.daily(conn, first, last, local, device_id))
 
 
-@router.get("/piles/{device_id}/power")
+@router.get("/piles/{device_id}/power", openapi_extra=raises("UnknownPile"))
 async def get_power(cloud: TheCloud, device_id: str, from_at: At, until_at: At) -> dict[str, Any]:
     """The pile's power over time, a curve for each order."""
     curves = await read(cloud, lambda conn: power.power_curves(conn, device_id, from_at, until_at))
     return {"from_at": from_at, "until_at": until_at, "curves": curves}
 
 
-@router.get("/settlements/{settlement_id}")
+@router.get("/settlements/{settlement_id}", openapi_extra=raises("UnknownSettlement"))
 async def compare_settlement(
     cloud: TheCloud, settlement_id: Annotated[int, Path(ge=0, le=2**53)]
 ) -> dict[str, Any]:
@@ -54,7 +55,11 @@ async def preview_rate(body: previews.PreviewBody) -> dict[str, Any]:
     return previews.preview(body, now_s())
 
 
-@router.get("/orders.csv")
+@router.get(
+    "/orders.csv",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
 async def export_orders(cloud: TheCloud, wanted: WantedOrders) -> Response:
     """The orders as CSV, newest first; times in UTC, amounts as exact decimals."""
     return StreamingResponse(

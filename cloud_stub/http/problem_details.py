@@ -6,19 +6,23 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ..base.problems import Problem, database_unavailable, invalid
+from .problem_codes import MEANINGS, STATUS_OF
+from .request_metrics import METHODS
 
 log = structlog.get_logger()
 
 CONTENT_TYPE = "application/problem+json"
 
-_STATUS_CODES = {
-    400: ("BadRequest", "The request cannot be read"),
-    404: ("NotFound", "There is nothing here"),
-    405: ("MethodNotAllowed", "This address does not take that method"),
-    413: ("BodyTooLarge", "The request's body is too large"),
-    431: ("HeadersTooLarge", "The request's headers are too large"),
+# The codes of what is refused before a route has it.
+_CODES = {
+    400: "BadRequest",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    413: "BodyTooLarge",
+    431: "HeadersTooLarge",
 }
 
 
@@ -37,19 +41,20 @@ def _field(location: tuple[int | str, ...]) -> str:
 def from_validation(error: RequestValidationError) -> Problem:
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
-        return Problem(400, "NotJson", "The request's body is not JSON")
+        return Problem(400, "NotJson", MEANINGS[400]["NotJson"])
     return invalid(*((_field(each["loc"]), each["msg"]) for each in found[:20]))
 
 
 def from_http(error: HTTPException) -> Problem:
-    code, title = _STATUS_CODES.get(error.status_code, ("HttpError", "The request was refused"))
-    problem = Problem(error.status_code, code, title)
+    code = _CODES.get(error.status_code, "NotFound")
+    status = STATUS_OF[code]
+    problem = Problem(status, code, MEANINGS[status][code])
     problem.headers.update(error.headers or {})
     return problem
 
 
 def install(app: FastAPI) -> None:
-    """Answer every expected error of `app` as a problem; http.guard answers the unexpected ones."""
+    """Let `app` answer every expected error as a problem; http/guard.py answers the unexpected ones."""
 
     @app.exception_handler(Problem)
     async def on_problem(_: Request, error: Problem) -> JSONResponse:
@@ -65,5 +70,19 @@ def install(app: FastAPI) -> None:
         return response(database_unavailable())
 
     @app.exception_handler(HTTPException)
-    async def on_http(_: Request, error: HTTPException) -> JSONResponse:
-        return response(from_http(error))
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        problem = from_http(error)
+        if error.status_code == 405:
+            problem.headers["Allow"] = ", ".join(_allowed(app, request))
+        return response(problem)
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """The methods that some route takes at the request's address; a router answers with one route's alone."""
+    return [
+        method
+        for method in sorted(METHODS)
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.router.routes
+        )
+    ]

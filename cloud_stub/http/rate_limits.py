@@ -1,8 +1,9 @@
-"""How often one client may ask: a bucket of tokens for each address, filled steadily, emptied by requests.
+"""Limits how often one client may ask: a bucket of tokens for each address, filled steadily by time.
 
-A client on this very machine (a console, a benchmark, a proxy that tells no address) is not limited. Behind a
-reverse proxy on this machine the address is the one that its X-Forwarded-For tells; all of whom it tells
-something else share one bucket, or rubbish in that header would be the way around the limit.
+Clients on this machine are not limited (a console, a benchmark, a reverse proxy that sends no
+X-Forwarded-For). Behind a reverse proxy of Settings.trusted_proxies, a client's address is the last one in
+X-Forwarded-For that is not itself a trusted proxy's. Clients for whom a proxy gives no IP address share one
+bucket, because otherwise every new word there would be a new client.
 """
 
 import ipaddress

@@ -1,4 +1,4 @@
-"""Reads for HTTP. None of them has the event loop, where phones confirm their orders, wait for a server."""
+"""Reads of the database for HTTP. None of them makes the event loop wait for a database server."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 
 async def read(cloud: Cloud, what: Callable[[Connection], T]) -> T:
-    """A read that may take a while: on a thread, with a connection of its own. Raises what `what` raises."""
+    """A read that may be slow: on a thread, with a connection of its own. Raises what `what` raises."""
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(cloud.slow_reads, _on, cloud.store.reading, what)
 
 
 async def quick(cloud: Cloud, what: Callable[[Connection], T]) -> T:
-    """A read by key. SQLite has it done before a thread would have begun; PostgreSQL may not answer at all.
+    """A read by key: with SQLite on the event loop, which is faster than a thread; else `bounded`.
 
     Raises what `what` raises; Problem (DatabaseUnavailable).
     """
@@ -30,9 +30,9 @@ async def quick(cloud: Cloud, what: Callable[[Connection], T]) -> T:
 
 
 async def bounded(cloud: Cloud, what: Callable[[Connection], T]) -> T:
-    """On a thread, and given up after QUICK_S. Raises what `what` raises; Problem (DatabaseUnavailable)."""
+    """On a thread, for at most QUICK_S. Raises what `what` raises; Problem (DatabaseUnavailable)."""
     try:
-        # The limit is also of those whose thread has not come yet, so that they do not pile up.
+        # The time counts from here, so reads that still wait for a thread end too and do not pile up.
         return await asyncio.wait_for(asyncio.to_thread(_on, cloud.store.quick, what), QUICK_S)
     except asyncio.TimeoutError:
         raise database_unavailable() from None

@@ -1,7 +1,7 @@
-"""HTTP for clients that may mean ill: a request has to be whole in time, or its connection ends.
+"""A deadline for each HTTP request: one that has not arrived whole by then ends its connection.
 
-uvicorn bounds the pause between two requests but not how long one may take to arrive; a few thousand
-connections that say a byte now and then would keep everybody else out.
+uvicorn limits the pause between two requests, but not how long one takes to arrive: a few thousand
+connections that send a byte now and then would use up all that this process can hold.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class DeadlineProtocol(H11Protocol):
         self._unwatch()
 
     def _watch(self) -> None:
-        """Starts the deadline of a request that has begun, ends that of one that is whole."""
+        """Start the deadline of a request that has begun; cancel that of one that is whole."""
         if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
             self._unwatch()
         elif self._deadline is None:

@@ -1,4 +1,8 @@
-"""How long answers take to begin, by the route's own pattern: an address with an id in it is no route."""
+"""Measures how long each answer takes to begin, by method, route and status.
+
+A client chooses the method and the address, so neither is used as a label as it came: the address counts by
+the pattern of its route, a method without a meaning here as `other`.
+"""
 
 import time
 from typing import Any
@@ -7,9 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..base.metrics import Metrics
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 
 class RequestMetrics:
-    """ASGI middleware. Begin, not end: a stream of events ends when the order does."""
+    """ASGI middleware. It measures to the answer's start, because a stream of events ends with its order."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics):
         self._app = app
@@ -32,7 +38,8 @@ class RequestMetrics:
 
     def _histogram(self, scope: Scope, status: int) -> Any:
         route = getattr(scope.get("route"), "path", "none")
-        name = (scope["method"] if route != "none" else "any", route, status)
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        name = (method if route != "none" else "any", route, status)
         known = self._known.get(name)
         if known is None:
             known = self._known[name] = self._metrics.http.labels(name[0], name[1], str(status))

@@ -206,7 +206,7 @@ class Handlers:
         statuses = status_messages.StatusUpdates(self._rows, self._now)
         reported: list[tuple[str, str, str]] = []
         for each in batch:
-            if statuses.add(each.device_id, each.fields):
+            if statuses.add(each.device_id, each.fields, each.incoming.retained):
                 of_orders = _order_states_in_status(each.fields.get("connectors", []))
                 reported += [(each.device_id, order_id, state) for order_id, state in of_orders]
         statuses.write(self._tx.conn)
@@ -258,7 +258,10 @@ class Handlers:
                     )
                 )
         if sealed:
-            settlement_store.store_settlements(self._tx, self._context, sealed, self._now)
+            refused = settlement_store.store_settlements(self._tx, self._context, sealed, self._now)
+            for each in batch:
+                if each.unusable is None and (each.device_id, each.fields["mac"]) in refused:
+                    each.unusable = Unusable("TooManySettlements", each.fields["order_id"])
 
     def _key(self, device_id: str) -> bytes:
         key = self._context.keys.get(self._tx.conn, device_id)

@@ -1,8 +1,11 @@
-"""Meter values: all are shown, some are stored."""
+"""Meter values: all are shown, some are stored, as many as both the pile's and the cloud's clock allow."""
 
 from typing import Any
 
+from ..base.budgets import Budget
 from ..orders.hub import METERS_KEPT, Hub
+
+BURST = 120  # values of one order that may come at once, when a connection is back
 
 
 class MeterSampling:
@@ -12,6 +15,7 @@ class MeterSampling:
         self._hub = hub
         self._sample_s = sample_s
         self._sampled_at: dict[tuple[str, str], int] = {}
+        self._budget = Budget(BURST, sample_s)
 
     def is_due(self, device_id: str, meter: dict[str, Any]) -> bool:
         """Show a value to who watches; whether it is also one of those that are stored.
@@ -23,6 +27,10 @@ class MeterSampling:
             return True
         self._hub.put_meter(device_id, meter)
         return meter["at"] >= sampled_at + self._sample_s
+
+    def is_affordable(self, device_id: str, meter: dict[str, Any]) -> bool:
+        """Whether one more value that is due may be stored, by the cloud's clock; it counts."""
+        return self._budget.take((device_id, meter["order_id"]))
 
     def stored(self, device_id: str, meter: dict[str, Any]) -> None:
         name = (device_id, meter["order_id"])

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..base.threads import Threads
 from ..db import json_lists
 from ..db.engine import to_json
 from ..db.rows import Query
@@ -33,20 +34,23 @@ _VERSIONS = Query(
 class Rereader:
     """Every `period_ms`, on a thread of its own: wakes the watchers of orders whose version is another."""
 
-    def __init__(self, hub: Hub, engine: Engine, period_ms: int):
+    def __init__(self, hub: Hub, engine: Engine, period_ms: int, threads: Threads | None = None):
         self._hub = hub
         self._engine = engine
         self._period_ms = period_ms
         self._versions: dict[str, int] = {}
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rereader", daemon=True)
+        self._threads = threads or Threads()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self._thread.start()
+        self._thread = self._threads.start("rereader", self._run)
 
     def stop(self) -> None:
+        self._threads.expect_end("rereader")
         self._stopping.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._period_ms / 1000):

@@ -10,6 +10,7 @@ import time
 import structlog
 
 from ..base.clock import now_s
+from ..base.threads import Threads
 from ..db.audit_events import trim_events
 from ..db.engine import try_lock_jobs
 from ..db.writer import Transaction, Writer
@@ -31,20 +32,23 @@ _DAY_S = 86_400
 class PeriodicJobs:
     """Runs on a thread of its own, once every `duty_period_s`."""
 
-    def __init__(self, context: Context, ingest: Receiver, writer: Writer):
+    def __init__(self, context: Context, ingest: Receiver, writer: Writer, threads: Threads):
         self._context = context
         self._ingest = ingest
         self._writer = writer
         self._listening_since: int | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="periodic-jobs", daemon=True)
+        self._threads = threads
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self._thread.start()
+        self._thread = self._threads.start("jobs", self._run)
 
     def stop(self) -> None:
+        self._threads.expect_end("jobs")
         self._stopping.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def run_once(self, now: int, sweep: bool = False) -> None:
         """One round as of `now`, Unix seconds; returns when it is committed. sweep: also the less urgent."""

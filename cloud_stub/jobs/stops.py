@@ -12,15 +12,12 @@ from ..messaging.outbox import mark_unsent
 
 REPEAT_S = 5  # after the broker acknowledged the last one
 
-_UNANSWERED = (
-    select(outbox.c.id)
-    .join(orders, orders.c.order_id == outbox.c.order_id)
-    .where(
-        orders.c.holds,
-        orders.c.stop_requested_at.is_not(None),
-        outbox.c.name == "command",
-        outbox.c.sent_at <= bindparam("before"),
-    )
+# As a list of orders, not a join: SQLite would begin the join with all of the outbox.
+_STOPPING = select(orders.c.order_id).where(orders.c.holds, orders.c.stop_requested_at.is_not(None))
+_UNANSWERED = select(outbox.c.id).where(
+    outbox.c.order_id.in_(_STOPPING),
+    outbox.c.name == "command",
+    outbox.c.sent_at <= bindparam("before"),
 )
 
 

@@ -1,42 +1,46 @@
-"""The cloud's MQTT connection: a paho client with manual acknowledgement and TCP_NODELAY.
+"""The cloud's one MQTT connection: its names at the broker, its subscriptions, its acknowledgements.
 
-A message is acknowledged by `ack` once what it says is committed; until then the broker keeps it.
+A message is acknowledged by `ack` once what it tells is committed; until then the broker keeps it.
 
 One process alone has a lasting session: the broker keeps what comes while it is away. Several share the
 messages of a group and have sessions that end with their connections, since a broker goes on dealing out
 messages to a lasting session whose worker is dead, where nobody would find them. What a dying worker had not
 acknowledged is lost with it: settlements come again until one is stored, and each status of a pile tells
 where its orders are.
+
+Client id and share group are derived from the cloud's password. A broker ends an older connection of the same
+client id, and deals out a group's messages to everybody who names it, without regard to the user: a pile that
+could guess either would throw the cloud out, or have other piles' messages vanish.
 """
 
 import secrets
-import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import paho.mqtt.client as paho
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion
 
-from pile_protocol import topics
+from pile_protocol import seal, topics
+
+from ..base.threads import Threads
+from .client import Client
 
 log = structlog.get_logger()
 
-KEEPALIVE_S = 30
-IN_FLIGHT_MAX = 1000
-RECONNECT_MIN_S = 1
-RECONNECT_MAX_S = 10
+# mosquitto's count of what it dropped because a queue was full; other brokers refuse the subscription.
+BROKER_DROPPED = "$SYS/broker/publish/messages/dropped"
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message and the handle of its acknowledgement. `connection` counts the connections of this link."""
+    """A message and the handle of its acknowledgement. `connection` counts the connections of this link.
+
+    retained: kept by the broker from before the subscription, so it does not tell that its sender is there.
+    """
 
     topic: str
     payload: bytes
@@ -44,10 +48,13 @@ class Incoming:
     qos: int
     connection: int
     received_ns: int = field(default_factory=time.monotonic_ns, compare=False)
+    retained: bool = False
 
 
 class Link:
-    """`on_message(Incoming)`, `on_connect()`, `on_puback(mid)`: called on paho's thread, must not block."""
+    """`on_message(Incoming)`, `on_connect()`, `on_disconnect()` and `on_puback(mid)` are called on the link's
+    thread and must not block. `broker_dropped`: how many messages the broker has dropped, if it tells.
+    """
 
     def __init__(
         self,
@@ -58,56 +65,73 @@ class Link:
         client_id: str,
         share: str | None = None,
         ca: Path | None = None,
+        threads: Threads | None = None,
     ):
         """ca: the certificate authority behind the broker's certificate; given, the connection is TLS."""
         self._address = (host, port)
         self.shared = share is not None
-        self._prefix = f"$share/{share}/" if share else ""
-        self._connection = 0
+        own = own_suffix(password)
+        self._prefix = f"$share/{share}-{own}/" if share else ""
         self._followed: Counter[str] = Counter()
         self._following = threading.Lock()
+        self._threads = threads or Threads()
+        self._thread: threading.Thread | None = None
         self.on_message: Callable[[Incoming], None] = lambda incoming: None
         self.on_connect: Callable[[], None] = lambda: None
+        self.on_disconnect: Callable[[], None] = lambda: None
         self.on_puback: Callable[[int], None] = lambda mid: None
-        if share:  # a second client of the same id would end the first one's connection
-            client_id += "-" + secrets.token_hex(8)
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=self.shared, manual_ack=True
-        )
-        client.username_pw_set(username, password)
-        if ca is not None:
-            client.tls_set(str(ca))
-        client.max_inflight_messages_set(IN_FLIGHT_MAX)
-        client.max_queued_messages_set(0)
-        client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
-        client.on_socket_open = _send_at_once
+        self.broker_dropped: int | None = None
+        # Of several workers each has an id of its own, which nobody can guess either.
+        client_id += "." + (secrets.token_hex(8) if share else own)
+        self.client_id = client_id
+        client = Client(host, port, username, password, client_id, self.shared, ca)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_message = self._received
-        client.on_publish = self._published
+        client.on_puback = self._published
         self._client = client
 
     @property
     def connected(self) -> bool:
-        return self._client.is_connected()
+        return self._client.connected
 
     def start(self) -> None:
         """Connect in the background, again and again until it works."""
-        self._client.connect_async(*self._address, keepalive=KEEPALIVE_S)
-        self._client.loop_start()
+        self._thread = self._threads.start("mqtt", self._client.run)
 
     def stop(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        self._threads.expect_end("mqtt")
+        self._client.stop()
+        if self._thread is not None:
+            self._thread.join()
 
-    def publish(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> int:
-        """Send one message at QoS 1; returns the id that `on_puback` will name."""
-        return self._client.publish(topics.topic(device_id, name), payload, qos=1, retain=retain).mid
+    def publish(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> int | None:
+        """Send one message at QoS 1: the id that `on_puback` will name, None where it was not sent."""
+        return self.publish_all([(device_id, name, payload, retain)])[0]
+
+    def publish_all(self, messages: Iterable[tuple[str, str, bytes | str, bool]]) -> list[int | None]:
+        """As `publish`, of (device id, topic name, payload, retain) each, in one piece."""
+        return self._client.publish(
+            [
+                (
+                    topics.topic(device_id, name),
+                    payload.encode() if isinstance(payload, str) else payload,
+                    retain,
+                )
+                for device_id, name, payload, retain in messages
+            ]
+        )
 
     def ack(self, incoming: Incoming) -> None:
         """Let the broker forget the message; one of an earlier connection it sends again by itself."""
-        if incoming.qos and incoming.connection == self._connection:
-            self._client.ack(incoming.mid, incoming.qos)
+        self.ack_all([incoming])
+
+    def ack_all(self, messages: Iterable[Incoming]) -> None:
+        """As `ack`, of each, in one piece."""
+        connection = self._client.connections
+        mids = [each.mid for each in messages if each.qos and each.connection == connection]
+        if mids:
+            self._client.ack(mids)
 
     @contextmanager
     def following(self, device_id: str) -> Iterator[None]:
@@ -118,7 +142,7 @@ class Link:
         topic = topics.topic(device_id, topics.METER)
         with self._following:
             self._followed[topic] += 1
-            self._client.subscribe(topic, 0)
+            self._client.subscribe([(topic, 0)])
         try:
             yield
         finally:
@@ -128,35 +152,33 @@ class Link:
                     del self._followed[topic]
                     self._client.unsubscribe(topic)
 
-    def _connected(self, client: paho.Client, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
-        if reason.is_failure:
-            log.error("mqtt_refused", reason=str(reason))
-            return
-        self._connection += 1
-        client.subscribe(
-            [
-                (self._prefix + topics.topic("+", name), 0 if name == topics.METER else 1)
-                for name in topics.UPWARD
-            ]
+    def _connected(self) -> None:
+        self._client.subscribe(
+            (self._prefix + topics.topic("+", name), 0 if name == topics.METER else 1)
+            for name in topics.UPWARD
         )
+        self._client.subscribe([(BROKER_DROPPED, 0)])
         with self._following:
             if self._followed:
-                client.subscribe([(topic, 0) for topic in self._followed])
+                self._client.subscribe((topic, 0) for topic in self._followed)
         log.info("mqtt_connected", host=self._address[0], port=self._address[1])
         self.on_connect()
 
-    def _disconnected(self, _c: Any, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
-        log.warning("mqtt_disconnected", reason=str(reason))
+    def _disconnected(self, reason: str) -> None:
+        log.warning("mqtt_disconnected", reason=reason)
+        self.on_disconnect()
 
-    def _received(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
-        self.on_message(
-            Incoming(message.topic, bytes(message.payload), message.mid, message.qos, self._connection)
-        )
+    def _received(self, topic: str, payload: bytes, mid: int, qos: int, retained: bool) -> None:
+        if topic == BROKER_DROPPED:
+            self.broker_dropped = int(payload) if payload.isdigit() else None
+            return
+        connection = self._client.connections
+        self.on_message(Incoming(topic, payload, mid, qos, connection, retained=retained))
 
-    def _published(self, _c: Any, _u: Any, mid: int, _reason: Any, _p: Any) -> None:
+    def _published(self, mid: int) -> None:
         self.on_puback(mid)
 
 
-def _send_at_once(_client: Any, _userdata: Any, sock: Any) -> None:
-    # Nagle's algorithm meets delayed acknowledgements: 40 ms a hop otherwise.
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def own_suffix(password: str) -> str:
+    """What nobody without the cloud's password can append to a name: 16 hex digits."""
+    return seal.mac_of(b"ratelock mqtt names of the cloud", password.encode()).decode()[:16]

@@ -4,11 +4,12 @@
                                           (what the broker retains: forgotten here)
 
 A row stays until the pile has answered (a transition of the order deletes it), so hello gets it sent again.
-What was committed but not sent when a process ended goes out at the next connection, or is taken over by
-another worker: whoever sends a row has it on lease for LEASE_S, and nobody else sends it meanwhile. Nothing
-goes expired.
+What was committed but not sent when a process or a connection ended goes out at the next connection, or is
+taken over by another worker: whoever sends a row has it on lease for LEASE_S, and nobody else sends it
+meanwhile. Nothing is published past its expiry, however long its commit took.
 """
 
+import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from .mqtt import Link
 # A pile's status is its own word; the cloud only clears one whose pile was removed.
 RETAINED = frozenset({topics.RATE, topics.STATUS})
 LEASE_S = 5
+MARK_EVERY_S = 1  # well within the lease
 CLOCKS_APART_S = 60  # workers' clocks at most; a lease that ends later was made before the clock was set back
 TAKEN_AT_ONCE = 1000
 
@@ -49,7 +51,7 @@ _UNSENT = Query(
         ),
         _NOT_EXPIRED,
     )
-    .order_by(outbox.c.id)
+    .order_by(outbox.c.created_at, outbox.c.id)
     .limit(TAKEN_AT_ONCE)
     .with_for_update(skip_locked=True),
     OutboxRow,
@@ -98,8 +100,11 @@ class Dispatch:
         self._held_back: set[int] = set()  # row ids that found no connection after their commit
         self._acknowledged: set[int] = set()
         self._marking = False
+        self._asked_to_send = False
+        self._marked_at = 0.0
         link.on_puback = self._on_puback
         link.on_connect = self._on_connect
+        link.on_disconnect = self._on_disconnect
 
     @property
     def connected(self) -> bool:
@@ -118,7 +123,7 @@ class Dispatch:
     ) -> None:
         """Add a message to the transaction; it is published as soon as that is committed."""
         row_id = put_row(tx, device_id, name, payload, now, expires_at, order_id, now + LEASE_S)
-        tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload))
+        tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload, expires_at))
 
     def put_sealed(
         self,
@@ -145,8 +150,12 @@ class Dispatch:
 
     def publish_now(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> None:
         """Publish what needs no keeping, because its receiver asks again until it has it."""
+        self.publish_all_now([(device_id, name, payload, retain)])
+
+    def publish_all_now(self, messages: list[tuple[str, str, bytes | str, bool]]) -> None:
+        """As publish_now, of (device id, topic name, payload, retain) each."""
         if self._link.connected:
-            self._link.publish(device_id, name, payload, retain)
+            self._link.publish_all(messages)
 
     def resend(self, tx: Transaction, device_id: str, now: int) -> None:
         """Publish again, after the commit, the orders and commands that this pile has not answered."""
@@ -166,11 +175,23 @@ class Dispatch:
         # Without other workers, every lease is this process's own, perhaps from before a restart.
         self.send_unsent(leased=not self._link.shared)
 
+    def _on_disconnect(self) -> None:
+        # What the broker has not acknowledged counts as not sent; the next connection sends it, if it may.
+        self._writer.submit(self._forget_unacknowledged)
+
+    def _forget_unacknowledged(self, tx: Transaction) -> None:
+        for mid in self._in_flight.keys() - self._acknowledged:
+            del self._in_flight[mid]
+
     def send_unsent(self, leased: bool = False) -> None:
         """Publish what is committed and not at the broker; `leased`: also what others may be sending."""
-        self._ask_to_mark()  # what the database did not take when it was acknowledged
+        self.mark_sent()  # also what the database did not take when it was acknowledged
+        if self._asked_to_send and not leased:
+            return
+        self._asked_to_send = True
 
         def unit(tx: Transaction) -> None:
+            self._asked_to_send = False
             if not self._link.connected:
                 return
             now = now_s()
@@ -179,7 +200,6 @@ class Dispatch:
                 "no_lease": now + LEASE_S + CLOCKS_APART_S,
                 "now": now,
             }
-            # Those in flight are paho's to repeat.
             in_flight = {row_id for row_id, _ in self._in_flight.values()}
             rows = [row for row in _UNSENT.all(tx.conn, bounds) if row.id not in in_flight]
             self._held_back.clear()
@@ -191,25 +211,36 @@ class Dispatch:
 
     def _send_rows(self, tx: Transaction, rows: Iterable[OutboxRow]) -> None:
         for row in rows:
-            tx.after_commit(lambda row=row: self._send(row.id, row.device_id, row.name, row.payload))
+            tx.after_commit(
+                lambda row=row: self._send(row.id, row.device_id, row.name, row.payload, row.expires_at)
+            )
 
-    def _send_first(self, row_id: int, device_id: str, name: str, payload: str) -> None:
-        if self._link.connected:
-            self._send(row_id, device_id, name, payload)
-        else:
+    def _send_first(
+        self, row_id: int, device_id: str, name: str, payload: str, expires_at: int | None
+    ) -> None:
+        if not self._send(row_id, device_id, name, payload, expires_at):
             self._held_back.add(row_id)
 
-    def _send(self, row_id: int, device_id: str, name: str, payload: str) -> None:
-        # While there is no connection the row waits here, not in paho, where it could outlive its expiry.
-        if self._link.connected:
-            mid = self._link.publish(device_id, name, payload, retain=name in RETAINED)
-            self._in_flight[mid] = (row_id, name)
+    def _send(self, row_id: int, device_id: str, name: str, payload: str, expires_at: int | None) -> bool:
+        """Whether it was handed to MQTT. It is not without a connection, and not past its expiry."""
+        if not self._link.connected or (expires_at is not None and expires_at <= now_s()):
+            return False
+        mid = self._link.publish(device_id, name, payload, retain=name in RETAINED)
+        if mid is None:
+            return False
+        self._in_flight[mid] = (row_id, name)
+        return True
 
     def _on_puback(self, mid: int) -> None:
         self._acknowledged.add(mid)
-        self._ask_to_mark()
+        # A mark is a transaction, and an order's row is soon deleted, marked or not: by the pile's answer.
+        now = time.monotonic()
+        if now > self._marked_at + MARK_EVERY_S:
+            self._marked_at = now
+            self.mark_sent()
 
-    def _ask_to_mark(self) -> None:
+    def mark_sent(self) -> None:
+        """Ask the writer to mark what the broker has acknowledged."""
         if self._acknowledged and not self._marking:
             self._marking = True
             self._writer.submit(self._mark)

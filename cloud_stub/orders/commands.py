@@ -24,7 +24,10 @@ class CloseBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     reason: str = Field(
-        min_length=1, max_length=REASON_MAX, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+        min_length=1,
+        max_length=REASON_MAX,
+        pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+        examples=["The pile was stolen"],
     )
 
 

@@ -49,6 +49,7 @@ PILE_SILENT = "PileSilent"  # since long before and long after the order's lates
 NOT_AT_PILE = "NotAtPile"  # the pile has neither the order nor a settlement
 SETTLEMENT_MALFORMED = "SettlementMalformed"  # rightly sealed, but nothing can be billed from it
 CLOSED_BY_OPERATOR = "ClosedByOperator"
+LOSS_REASONS = (PILE_REMOVED, PILE_SILENT, NOT_AT_PILE, SETTLEMENT_MALFORMED, CLOSED_BY_OPERATOR)
 
 _HELD_BY_PILE = {
     PILE_ACCEPTED: ACCEPTED,

@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from ..base.clock import now_s
+from ..base.ids import first_id_of
 from ..db.rows import MeterSampleRow, OrderRow, Query
 from ..db.tables import meter_samples, orders
 from . import states
 from .hub import Hub
 
+ID_SLACK_S = 60  # between the time in an order's id and its created_at, at most
 LIVE_S = 5  # so young a meter value needs no comparing with what is stored
 
 _ALL = select(orders)
@@ -104,10 +106,13 @@ class OrderFilter:
         ):
             if value is not None:
                 query = query.where(column == value)
+        # An order id begins with the time of its making, so both are also a stretch of the primary key.
         if self.from_at is not None:
-            query = query.where(orders.c.created_at >= self.from_at)
+            first = first_id_of(self.from_at - ID_SLACK_S)
+            query = query.where(orders.c.created_at >= self.from_at, orders.c.order_id >= first)
         if self.until_at is not None:
-            query = query.where(orders.c.created_at < self.until_at)
+            last = first_id_of(self.until_at + ID_SLACK_S)
+            query = query.where(orders.c.created_at < self.until_at, orders.c.order_id < last)
         if before is not None:
             query = query.where(orders.c.order_id < before)
         return _ORDERS.narrowed(query)

@@ -1,8 +1,8 @@
-"""What the pages load, and the headers of both.
+"""Pages, the files that they load, and the HTTP headers of both.
 
-A page is a shell without data: its scripts ask the API. Everything a shell loads has the version of the
-whole static folder in its address (`/static/<version>/<name>`), so a browser may keep it for ever, and a
-changed file is another address.
+A page is a shell without data: its scripts ask the API. The address of each file that it loads contains the
+version of the whole static folder (`/static/<version>/<name>`), so a browser may keep the file for ever: a
+changed file has another address.
 """
 
 import gzip
@@ -24,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parent / "static"
 
-# Nothing from elsewhere, nothing written into the page itself: an injected script or style has no effect.
+# Only files of this host, nothing inline: an injected script or style has no effect.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -46,14 +46,14 @@ _PAGE_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": _ASK_AGAIN,
-    # The language follows these two; nothing else of a shell differs between visitors.
+    # A shell differs between visitors by its language only, which these two decide.
     "Vary": "Accept-Language, Cookie",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is sent: `plain`, without what only its readers need, and `packed` by gzip."""
+    """A file as it is sent: `plain`, minified, and `packed` with gzip."""
 
     media_type: str
     plain: bytes
@@ -100,7 +100,7 @@ def _shell(name: str, language: str) -> bytes:
 
 @router.get("/static/{given}/{name}")
 async def get_asset(request: Request, given: str, name: str) -> Response:
-    """Another version than ours (of a page from before an update) is answered too, but not to be kept."""
+    """A page from before an update asks for another version: it gets this one, which it must not keep."""
     asset = assets().get(name)
     if asset is None:
         raise HTTPException(404)

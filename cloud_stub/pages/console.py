@@ -11,5 +11,5 @@ router = APIRouter(include_in_schema=False)
 @router.get("/console")
 @router.get("/console/")
 async def console_page() -> HTMLResponse:
-    """The shell; whether whoever opens it may see anything, the API decides."""
+    """The shell, for everybody: the API decides who may see data."""
     return assets.page("console.html")

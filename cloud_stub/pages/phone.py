@@ -1,4 +1,4 @@
-"""The phone's page. Its shell is the same for every pile: what it shows, its scripts ask the API."""
+"""The phone's page. Its shell is the same for every pile; its scripts ask the API for what it shows."""
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -26,12 +26,12 @@ async def ask_for_pile(request: Request) -> HTMLResponse:
 
 
 async def phone_page(request: Request) -> Response:
-    """What a pile's QR code opens; an id that is none gets the page that says so."""
+    """The page that a pile's QR code opens; 404 with the same shell, which says so, for an unknown id."""
     cloud: Cloud = request.app.state.cloud
     asked = request.path_params["device_id"]
     if await _is_known(cloud, asked):
         return _shell(request, 200)
-    # As people type and paste it: with a blank or a slash at its end, in small letters.
+    # People type and paste an id with a blank or a slash at its end, or in small letters.
     bare = asked.strip(" /")
     for meant in (bare, bare.upper()):
         if meant != asked and await _is_known(cloud, meant):
@@ -45,13 +45,13 @@ async def _is_known(cloud: Cloud, device_id: str) -> bool:
     try:
         wire.DEVICE_ID.check("device_id", device_id)
     except MessageError:
-        return False  # whatever stands in an address goes no further
+        return False  # what cannot be an id is not looked up
     keys = cloud.context.keys
     return device_id in keys or await quick(cloud, lambda conn: keys.get(conn, device_id)) is not None
 
 
 def for_people(otherwise: ASGIApp) -> ASGIApp:
-    """Answers addresses where there is nothing: a browser gets a page that says so, all else `otherwise`."""
+    """Answers unknown addresses: a browser with a page that says so, other clients as `otherwise` does."""
 
     async def missing(scope: Scope, receive: Receive, send: Send) -> None:
         answer = otherwise

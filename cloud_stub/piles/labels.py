@@ -2,17 +2,22 @@
 
 Drawn once as SVG. The PDF takes that drawing and sets the letters in the fonts that every PDF reader has;
 the Chinese line is an outline (see tools/label_art.py), so a label prints the same everywhere.
+
+The libraries for PDF and PNG are imported when a label is made: they take 47 MB and a second, which no other
+command and no request needs.
 """
+
+from __future__ import annotations
 
 import io
 import re
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-import pypdfium2
-import segno
-from fpdf import FPDF
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 WIDTH_MM, HEIGHT_MM = 90, 92
 COLUMNS, ROWS = 2, 3  # on a sheet of A4
@@ -39,6 +44,8 @@ def address(public_url: str, device_id: str) -> str:
 
 def _code(text: str) -> tuple[str, int]:
     """(the dark modules as one SVG path, their number along a side)."""
+    import segno
+
     code = segno.make(text, error="m", micro=False)
     path = []
     for y, row in enumerate(code.matrix):
@@ -119,6 +126,8 @@ def _place(pdf: FPDF, public_url: str, device_id: str, x: float, y: float) -> No
 
 
 def _document(width_mm: float, height_mm: float) -> FPDF:
+    from fpdf import FPDF
+
     pdf = FPDF(unit="mm", format=(width_mm, height_mm))
     pdf.set_auto_page_break(False)
     pdf.set_margin(0)
@@ -145,6 +154,8 @@ def pdf(public_url: str, device_ids: list[str]) -> bytes:
 
 def png(public_url: str, device_id: str) -> bytes:
     """One label as a picture."""
+    import pypdfium2
+
     document = _document(WIDTH_MM, HEIGHT_MM)
     document.add_page()
     _place(document, public_url, device_id, 0, 0)

@@ -13,6 +13,7 @@ from ..db.tables import piles
 from . import views as pile_views
 
 OVERTAKEN_MAX_S = 5
+RETAINED_ONLINE_S = 60  # two statuses of a pile
 _SET_STATUS = (
     update(piles)
     .where(piles.c.device_id == bindparam("of"))
@@ -37,15 +38,17 @@ class StatusUpdates:
                 "of": device_id,
                 "on": row.online,
                 "at": None,  # as it is
+                "seen": row.last_seen_at,
                 "status": row.status_json,
                 "has_fault": row.faulted,
             }
             for device_id, row in rows.items()
         }
 
-    def add(self, device_id: str, status: dict[str, Any]) -> bool:
+    def add(self, device_id: str, status: dict[str, Any], retained: bool = False) -> bool:
         """Keep a status; a last will tells nothing of connectors, so theirs stay.
 
+        One that the broker had retained counts as heard when the pile says that it was said, not now.
         False where a later status has overtaken this one on its way to another worker.
         """
         known = self._known[device_id]
@@ -56,11 +59,17 @@ class StatusUpdates:
             self._note(kind, device_id, f"connector {connector}: {fault}")
         for connector, kind in _stop_changes(before, status):
             self._note(kind, device_id, f"connector {connector}")
-        if known["on"] != status["online"]:
-            self._note("PileOnline" if status["online"] else "PileOffline", device_id)
-        known["on"] = status["online"]
+        said_at = status.get("at") or 0
+        heard_at = min(said_at, self._now) if retained else self._now
+        online = status["online"]
+        if online and retained and heard_at < self._now - RETAINED_ONLINE_S:
+            online = known["on"]  # the pile may be gone: what tells that it is not comes within that time
+        if known["on"] != online:
+            self._note("PileOnline" if online else "PileOffline", device_id)
+        known["on"] = online
         if "connectors" in status:  # else it is a last will: the broker's word, not the pile's
-            known["at"] = self._now
+            if not retained or heard_at > (known["seen"] or 0):
+                known["at"] = known["seen"] = heard_at
             known["status"] = to_json(status)
             known["has_fault"] = any(each["fault"] for each in status["connectors"])
         self._changed[device_id] = known

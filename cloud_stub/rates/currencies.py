@@ -9,23 +9,24 @@ PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE 
 SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG
 XOF XPF YER ZAR ZMW ZWG ZWL
 """
-_KNOWN = frozenset(_CODES.split())
 
 # Every currency that is not named here has 2.
 _WITH_0_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _WITH_3_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
 _WITH_4_DIGITS = "CLF UYW"
-_MINOR_DIGITS = {
+_OTHER_THAN_2 = {
     currency: digits
     for digits, currencies in ((0, _WITH_0_DIGITS), (3, _WITH_3_DIGITS), (4, _WITH_4_DIGITS))
     for currency in currencies.split()
 }
 
+MINOR_DIGITS = {currency: _OTHER_THAN_2.get(currency, 2) for currency in _CODES.split()}
+
 
 def is_currency(name: str) -> bool:
-    return name in _KNOWN
+    return name in MINOR_DIGITS
 
 
 def minor_digits(currency: str) -> int:
-    """How many decimals the currency's minor unit has."""
-    return _MINOR_DIGITS.get(currency, 2)
+    """How many decimals the currency's minor unit has; 2 for what is no currency."""
+    return MINOR_DIGITS.get(currency, 2)

@@ -21,6 +21,7 @@ from ..piles import registry
 from . import rules
 from .chains import Chains, Place
 from .rules import ALREADY_SETTLED, MALFORMED, UNKNOWN_ORDER
+from .unsettled import Unsettled
 
 log = structlog.get_logger()
 _NO_CURRENCY = "XXX"  # ISO 4217
@@ -82,8 +83,13 @@ class SealedSettlement:
     malformed: str = ""
 
 
-def store_settlements(tx: Transaction, context: Context, received: list[SealedSettlement], now: int) -> None:
+def store_settlements(
+    tx: Transaction, context: Context, received: list[SealedSettlement], now: int
+) -> set[tuple[str, str]]:
     """Store each settlement once, in the order given, and tell its pile so after the commit.
+
+    Returns the (device id, mac) of those that were refused: they settle no order, and their pile has too many
+    such already. They are not acknowledged.
 
     As many as there are: what is known of all is read first, each is judged against that and against those
     before it, and what came of all is written last. So a hundred cost as many statements as one.
@@ -93,8 +99,10 @@ def store_settlements(tx: Transaction, context: Context, received: list[SealedSe
         if (one.device_id, one.fields["mac"]) not in known.macs:
             known.add(one)
     known.write(tx, context)
-    acks = [ack for one in received if (ack := _ack(tx, context, one))]
+    stored = [one for one in received if (one.device_id, one.fields["mac"]) not in known.refused]
+    acks = [ack for one in stored if (ack := _ack(tx, context, one))]
     tx.after_commit(lambda: _publish(context, acks))
+    return known.refused
 
 
 class _Group:
@@ -115,6 +123,8 @@ class _Group:
             for row in readings
             if row.at is not None and row.register_mwh is not None
         }
+        self.refused: set[tuple[str, str]] = set()
+        self._unsettled = Unsettled(conn)
         self._piles = registry.find_many(conn, {one.device_id for one in received})
         wanted = [(one.device_id, one.fields["seq"], one.fields["connector"]) for one in received]
         self._chains = Chains(conn, self._piles, wanted, now)
@@ -125,11 +135,14 @@ class _Group:
         """Judge one that is not stored yet."""
         fields, device_id, order_id = one.fields, one.device_id, one.fields["order_id"]
         order = self._orders.get(order_id)
-        flags, computed_minor = self._judge(one, order)
         of_pile = order is not None and order.device_id == device_id
-        settles = of_pile and not one.malformed
-        if settles and order_id in self._settled:
-            settles = False
+        already_settled = of_pile and not one.malformed and order_id in self._settled
+        settles = of_pile and not one.malformed and not already_settled
+        if not settles and not self._unsettled.take(device_id, len(one.payload)):
+            self.refused.add((device_id, fields["mac"]))
+            return
+        flags, computed_minor = self._judge(one, order)
+        if already_settled:
             flags.append(ALREADY_SETTLED)
         has_registers = None not in (fields["start_register_mwh"], fields["end_register_mwh"])
         place = Place(
@@ -250,5 +263,6 @@ def _ack(tx: Transaction, context: Context, one: SealedSettlement) -> tuple[str,
 
 
 def _publish(context: Context, acks: list[tuple[str, bytes]]) -> None:
-    for device_id, sealed in acks:
-        context.dispatch.publish_now(device_id, topics.SETTLEMENT_ACK, sealed)
+    context.dispatch.publish_all_now(
+        [(device_id, topics.SETTLEMENT_ACK, sealed, False) for device_id, sealed in acks]
+    )

@@ -17,6 +17,8 @@ from cloud_stub.cloud import Cloud
 from cloud_stub.db.engine import Store
 from cloud_stub.db.tables import metadata
 from cloud_stub.settings import Settings
+from tests.cloud import plans
+from tests.cloud.described import described
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key, open_sealed
 from tests.servers import postgres_or_skip, serving
 from tools.harness.postgres import Postgres
@@ -91,10 +93,13 @@ def link() -> FakeLink:
 
 
 @pytest.fixture
-def cloud(settings: Settings, link: FakeLink) -> Iterator[Cloud]:
-    """Fails a test in which an order met an event that its state does not know, unless the test allows it."""
+def cloud(settings: Settings, link: FakeLink, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """Fails a test in which an order met an event that its state does not know, unless the test allows it, or
+    a statement scans a growing table.
+    """
     cloud = Cloud(settings, link)  # type: ignore[arg-type]
-    yield cloud
+    with plans.held(cloud, monkeypatch):
+        yield cloud
     if settings.raise_unknown_events:
         assert unknown_events(cloud) == 0
 
@@ -107,8 +112,10 @@ def unknown_events(cloud: Cloud) -> int:
 
 @pytest.fixture
 def client(cloud: Cloud) -> Iterator[TestClient]:
-    """HTTP to the cloud, which runs while the test does."""
-    with TestClient(create_app(cloud)) as running:
+    """HTTP to the cloud, which runs while the test does; its answers must be as the API describes them."""
+    app = create_app(cloud)
+    with TestClient(app) as running:
+        running.event_hooks["response"].append(described(app))
         yield running
 
 

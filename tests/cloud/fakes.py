@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 import uuid
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -36,7 +37,9 @@ class FakeLink:
     def __init__(self) -> None:
         self.connected = True
         self.on_message = lambda incoming: None
+        self.broker_dropped: int | None = None
         self.on_connect = lambda: None
+        self.on_disconnect = lambda: None
         self.on_puback = lambda mid: None
         self.last_mid = 0
         self.published: list[tuple[str, str, bytes, bool]] = []
@@ -48,6 +51,13 @@ class FakeLink:
 
     def stop(self) -> None:
         pass
+
+    def publish_all(self, messages: Iterable[tuple[str, str, bytes | str, bool]]) -> list[int]:
+        return [self.publish(*each) for each in messages]
+
+    def ack_all(self, messages: Iterable[Incoming]) -> None:
+        for each in messages:
+            self.ack(each)
 
     def publish(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> int:
         data = payload.encode() if isinstance(payload, str) else payload
@@ -61,16 +71,16 @@ class FakeLink:
     def ack(self, incoming: Incoming) -> None:
         self._acknowledged[incoming.mid].set()
 
-    def send(self, topic: str, payload: bytes) -> threading.Event:
+    def send(self, topic: str, payload: bytes, retained: bool = False) -> threading.Event:
         """Hand a message in; the event is set once the cloud has acknowledged it."""
         mid = next(self._mids)
         event = self._acknowledged[mid] = threading.Event()
-        self.on_message(Incoming(topic, payload, mid, 1, 1))
+        self.on_message(Incoming(topic, payload, mid, 1, 1, retained=retained))
         return event
 
-    def deliver(self, topic: str, payload: bytes) -> None:
+    def deliver(self, topic: str, payload: bytes, retained: bool = False) -> None:
         """Hand a message in and wait for its acknowledgement."""
-        assert self.send(topic, payload).wait(WAIT_S), f"no acknowledgement of {topic}"
+        assert self.send(topic, payload, retained).wait(WAIT_S), f"no acknowledgement of {topic}"
 
     def sent(self, device_id: str, name: str) -> list[bytes]:
         return [

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cloud_stub.http.broker_hook import access_list
+from cloud_stub.messaging.mqtt import Link
 from cloud_stub.settings import Settings
 from pile_protocol import seal, topics
 from tests.cloud.fakes import FakePile
@@ -17,8 +18,8 @@ TOKEN = "the-brokers-own-token"
 def ask(client: TestClient, settings: Settings) -> Any:
     settings.broker_token = TOKEN
 
-    def call(username: Any, password: Any, token: str = TOKEN) -> Any:
-        said = {"username": username, "password": password, "clientid": "x"}
+    def call(username: Any, password: Any, token: str = TOKEN, clientid: Any = None) -> Any:
+        said = {"username": username, "password": password, "clientid": clientid}
         return client.post("/broker/auth", json=said, headers={"Authorization": "Bearer " + token})
 
     return call
@@ -28,6 +29,15 @@ def test_a_pile_gets_in_with_the_password_of_its_key(ask: Any, pile: FakePile):
     answer = ask("PILE-1", seal.mqtt_password(pile.key)).json()
     assert (answer["result"], answer["is_superuser"]) == ("allow", False)
     assert answer["acl"][-1] == {"permission": "deny", "action": "all", "topic": "#"}
+
+
+def test_a_pile_gets_in_under_its_own_client_id_alone(ask: Any, pile: FakePile, settings: Settings):
+    """A broker ends the older of two connections of one client id, whoever makes the new one."""
+    password = seal.mqtt_password(pile.key)
+    for own in (seal.mqtt_client_id("PILE-1", pile.key), "PILE-1", None):
+        assert ask("PILE-1", password, clientid=own).json()["result"] == "allow", own
+    for others in ("cloud", Link("", 1, "cloud", settings.read_mqtt_password(), "cloud").client_id, "PILE-2"):
+        assert ask("PILE-1", password, clientid=others).json() == {"result": "deny"}, others
 
 
 def test_a_pile_added_a_moment_ago_gets_in(ask: Any, add_pile: Any):

@@ -219,7 +219,7 @@ def test_serve_says_where_it_listens_answers_and_ends_when_told(
         finally:
             process.kill()
     events = [json.loads(line)["event"] for line in lines]
-    assert events[0] == "cloud_started" and events[-1] == "cloud_stopped"
+    assert "cloud_started" in events and events[-1] == "cloud_stopped"
     password = settings.read_mqtt_password()
     assert not any(password in line for line in lines)
 

@@ -88,7 +88,7 @@ def test_of_two_who_wait_for_each_other_both_succeed_in_the_end(phone: Phone, ad
         writer = Writer(cloud.store.writing)
         writer.start()
         try:
-            asyncio.run(write(writer, unit))
+            asyncio.run(write(writer, unit, WAIT_S))
         finally:
             writer.stop()
 

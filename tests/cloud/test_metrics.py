@@ -56,7 +56,9 @@ def test_only_who_has_a_token_reads_the_metrics(client: TestClient, settings: Se
 
 
 def test_ready_is_who_reaches_broker_and_database(client: TestClient, cloud: Cloud, link: FakeLink):
-    assert client.get("/readyz").json() == {"status": "ready", "database": True, "mqtt": True}
+    threads = {"jobs": True, "rereader": True, "writer": True}
+    ready = {"status": "ready", "database": True, "mqtt": True, "threads": threads}
+    assert client.get("/readyz").json() == ready
     link.connected = False
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["mqtt"], answer.json()["database"]) == (503, False, True)

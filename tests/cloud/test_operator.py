@@ -7,6 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cloud_stub.cloud import Cloud
+from cloud_stub.piles import broker_passwords
+from cloud_stub.settings import Settings
 from pile_protocol import seal, wire
 from pile_protocol.messages import validate
 from tests.cloud.conftest import Phone
@@ -329,3 +331,24 @@ def test_a_time_zone_is_a_place(operator: Any, pile: Any, time_zone: str, monkey
     answer = operator("PUT", "/api/piles/PILE-1/rate", rate)
     problem(answer, 422, "InvalidRequest")
     assert answer.json()["errors"][0]["field"] == "time_zone"
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_pile_that_the_broker_cannot_let_in_is_not_registered(
+    operator: Any, cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    """The broker's folder cannot be written: the id stays free, and the key is told once all is done."""
+    body = {"device_id": "PILE-1", "connectors": 1}
+    folder = settings.broker_folder
+    folder.rename(folder.with_name("elsewhere"))
+    folder.write_text("a file where the folder was")
+    refused = operator("POST", "/api/piles", body)
+    assert (refused.status_code, refused.json()["code"]) == (503, "BrokerUnavailable")
+    assert operator("GET", "/api/piles/PILE-1").status_code == 404
+    folder.unlink()
+    folder.with_name("elsewhere").rename(folder)
+    made = operator("POST", "/api/piles", body)
+    assert made.status_code == 201
+    line = next(x for x in (folder / "passwd").read_text().splitlines() if x.startswith("PILE-1:"))
+    password = seal.mqtt_password(bytes.fromhex(made.json()["key"]))
+    assert broker_passwords.matches(line, "PILE-1", password)

@@ -124,6 +124,7 @@ def test_a_stop_is_sent_again_until_the_pile_reports_that_it_was_taken(
         cloud.jobs.run_once(at)
         cloud.writer.submit(lambda tx: None).result(WAIT_S)
         link.on_puback(link.last_mid)
+        cloud.dispatch.mark_sent()
         cloud.writer.submit(lambda tx: None).result(WAIT_S)
         return len(link.sent("PILE-1", "command"))
 

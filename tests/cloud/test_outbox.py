@@ -32,6 +32,7 @@ def rows(cloud: Cloud) -> list[tuple[str, bool]]:
 def acknowledge_all(cloud: Cloud, link: FakeLink) -> None:
     for mid in range(1, link.last_mid + 1):
         link.on_puback(mid)
+    cloud.dispatch.mark_sent()  # as a round of the periodic jobs does
     settle_down(cloud)
 
 

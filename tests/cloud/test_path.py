@@ -55,7 +55,7 @@ def test_an_order_passes_the_files_of_its_page_and_no_other(cloud: Cloud, link: 
         link.on_puback(link.last_mid)
         for state in ("Accepted", "Charging", "Finishing"):
             pile.order_status(phone.order_id, state)
-            pile.meter(phone.order_id, 1)
+            pile.meter(phone.order_id, pile.register_mwh(connector=1))
         pile.settle(phone.message(pile))
         assert phone.pay(phone.get()["total_minor"]).json()["state"] == "Paid"
         found = set(passed)

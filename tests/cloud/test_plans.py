@@ -10,14 +10,15 @@ from sqlalchemy import Connection, Table, event, text
 
 from cloud_stub.cloud import Cloud
 from cloud_stub.db.tables import events, meter_samples, orders, payments, piles, rates, settlements
+from tests.cloud import plans
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakePile, new_key
 
 DAY_S = 86_400
 MANY = 20_000
 
-# Those that grow with the orders, for ever. (A newest-first list walks an index, and ends at its LIMIT.)
-GROWING = ("orders", "settlements", "meter_samples", "payments", "events")
+# Those that `fill` fills, so that PostgreSQL's plan tells something.
+FILLED = ("orders", "settlements", "meter_samples", "payments", "events")
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def statements(cloud: Cloud) -> dict[str, Any]:
     def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _x: Any, many: bool) -> None:
         seen[statement] = parameters[0] if many else parameters
 
-    for engine in {cloud.store.writing, cloud.store.reading, cloud.store.quick}:
+    for engine in {cloud.store.writing, cloud.store.grouping, cloud.store.reading, cloud.store.quick}:
         event.listen(engine, "before_cursor_execute", note)
     return seen
 
@@ -42,28 +43,18 @@ def scanned(cloud: Cloud, statements: dict[str, Any]) -> list[str]:
     }
     with cloud.store.writing.connect() as conn:
         if cloud.store.is_sqlite:
-            return [each for item in asked.items() for each in _scanned_by_sqlite(conn, *item)]
+            return [each for item in asked.items() for each in plans.scanned_by_sqlite(conn, *item)]
         fill(conn)
         found = [each for item in asked.items() for each in _scanned_by_postgresql(conn, *item)]
         conn.rollback()
     return found
 
 
-def _scanned_by_sqlite(conn: Connection, statement: str, parameters: Any) -> list[str]:
-    plan = conn.connection.cursor().execute("EXPLAIN QUERY PLAN " + statement, parameters)
-    steps = [step for *_, step in plan.fetchall()]
-    return [
-        f"{step}: {statement}"
-        for step in steps
-        if step.startswith("SCAN") and step.split()[1] in GROWING and "INDEX" not in step
-    ]
-
-
 def _scanned_by_postgresql(conn: Connection, statement: str, parameters: Any) -> list[str]:
     steps = conn.exec_driver_sql("EXPLAIN (COSTS OFF) " + statement, parameters).scalars()
     scans = [step.strip(" ->") for step in steps if "Seq Scan on " in step]
     return [
-        f"{step}: {statement}" for step in scans if step.partition("Seq Scan on ")[2].split()[0] in GROWING
+        f"{step}: {statement}" for step in scans if step.partition("Seq Scan on ")[2].split()[0] in FILLED
     ]
 
 
@@ -155,3 +146,38 @@ def test_a_scan_would_be_found(statements: dict[str, Any], cloud: Cloud, phone: 
     pile.settle(phone.message(pile))
     found = [step.split(":")[0] for step in scanned(cloud, statements)]
     assert found == ["SCAN settlements" if cloud.store.is_sqlite else "Seq Scan on settlements"]
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "statement, step",
+    [
+        # SQLite walks the primary key for the order and leaves the index of pending orders aside.
+        (
+            "SELECT * FROM orders WHERE state = 'Pending' AND expires_at < 5 ORDER BY order_id",
+            "SCAN orders USING INDEX sqlite_autoindex_orders_1",
+        ),
+        ("SELECT count(*) FROM settlements", "SCAN settlements USING COVERING INDEX settlements_by_end"),
+        ("DELETE FROM meter_samples WHERE at < 5", "SCAN meter_samples"),
+        ("SELECT * FROM orders WHERE reason = 'x' ORDER BY order_id DESC LIMIT 5", "SCAN orders"),
+    ],
+)
+def test_a_walk_through_a_whole_index_is_a_scan(cloud: Cloud, statement: str, step: str):
+    with cloud.store.reading.connect() as conn:
+        conn.exec_driver_sql("DROP INDEX orders_by_state")
+        (found,) = plans.scanned_by_sqlite(conn, statement, ())
+    assert found.startswith(step)
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM orders WHERE state = 'Pending' AND expires_at < 5 ORDER BY expires_at LIMIT 500",
+        "SELECT * FROM orders ORDER BY orders.order_id DESC LIMIT 5",
+        "SELECT * FROM piles",
+    ],
+)
+def test_what_ends_by_itself_is_no_scan(cloud: Cloud, statement: str):
+    with cloud.store.reading.connect() as conn:
+        assert plans.scanned_by_sqlite(conn, statement, ()) == []

@@ -76,7 +76,7 @@ def settled(phone: Phone, pile: FakePile, cloud: Cloud) -> Any:
     pile.settle(phone.message(pile))
     phone.get()
     with cloud.store.reading.connect() as conn:
-        return conn.execute(orders.select()).one()
+        return conn.execute(text("SELECT * FROM orders")).one()
 
 
 def test_each_age_has_its_density(settled: Any, cloud: Cloud):

@@ -68,10 +68,7 @@ def test_no_secret_has_a_value_that_everybody_knows(name: str):
 
 @pytest.mark.parametrize("name", FILES)
 def test_each_setting_of_the_cloud_is_one(name: str):
-    known = {"RATELOCK_" + field.upper() for field in Settings.model_fields} | {
-        "DATABASE_URL",
-        "FORWARDED_ALLOW_IPS",
-    }
+    known = {"RATELOCK_" + field.upper() for field in Settings.model_fields} | {"DATABASE_URL"}
     services = loaded(name)["services"]
     asked = {key for each in ("cloud", "worker") if each in services for key in services[each]["environment"]}
     assert asked and asked <= known, asked - known

@@ -5,6 +5,7 @@ Piles are registered, greet, charge and settle through the same messages that re
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,6 +95,14 @@ class Fleet:
         }
         pile._say("status", status | told)
 
+    def reported(self, pile: FakePile, members: dict[str, Any]) -> None:
+        """The pile's last status has these members too, as a newer pile's would."""
+        status = json.loads(self.row(pile.device_id).status_json) | members
+        query = update(piles_table).where(piles_table.c.device_id == pile.device_id)
+        self.cloud.writer.submit(
+            lambda tx: tx.conn.execute(query.values(status_json=to_json(status)))
+        ).result(WAIT_S)
+
     def order(self, pile: FakePile, connector: int = 1, **limits: int) -> tuple[PhoneOrder, dict[str, Any]]:
         """A confirmed order and its message, as the pile has it; accepted and charging."""
         plugged = {connector: {"status": "Preparing", "plugged": True}}
@@ -104,7 +113,14 @@ class Fleet:
             pile.order_status(order.order_id, state, connector=connector)
         return order, message
 
-    def charge(self, pile: FakePile, order: PhoneOrder, connector: int = 1, **meter: int) -> None:
+    def charge(
+        self,
+        pile: FakePile,
+        order: PhoneOrder,
+        connector: int = 1,
+        energy_mwh: int = 2_345_678,
+        **meter: int,
+    ) -> None:
         """The pile says that it charges, and how much so far."""
         on = {"status": "Charging", "plugged": True, "order_id": order.order_id}
         self.report(pile, said={connector: on})
@@ -112,8 +128,8 @@ class Fleet:
             "order_id": order.order_id,
             "connector": connector,
             "at": int(time.time()),
-            "register_mwh": 5_000_000,
-            "energy_mwh": 2_345_678,
+            "register_mwh": pile.register_mwh(connector) + energy_mwh,
+            "energy_mwh": energy_mwh,
             "power_mw": 6_912_000,
             "cost_minor": 331,
             "elapsed_s": 1_221,

@@ -91,7 +91,7 @@ def test_an_order_whose_pile_is_gone_is_closed_with_a_reason(
     box.get_by_label("Why").fill("the pile was stolen")
     box.get_by_role("button", name="Close it").click()
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Lost")
-    expect(page.get_by_text("Closed by operator")).to_be_visible()
+    expect(page.get_by_text("Closed by an operator")).to_be_visible()
     expect(close).to_have_count(0)
     expect(phone.get_by_role("heading", name="This charge has no bill")).to_be_visible()
     expect(phone.get_by_text("Nothing was started")).to_have_count(0)

@@ -37,7 +37,7 @@ def test_a_thousand_piles_are_paged_searched_and_filtered(fleet: Fleet, console:
     page.get_by_label("Search piles").fill("")
     page.get_by_role("button", name="Faulted").click()
     expect(page.get_by_text("1 to 20 of 20")).to_be_visible()
-    expect(body.first).to_contain_text("Ground failure")
+    expect(body.first).to_contain_text("Ground fault")
 
 
 def test_the_table_follows_what_the_piles_say(fleet: Fleet, console: Callable[..., Page]):
@@ -91,7 +91,7 @@ def test_a_fault_is_reset_only_after_asking(fleet: Fleet, console: Callable[...,
     fleet.report(pile, said={2: {"status": "Faulted", "fault": "GroundFailure"}})
     page = console("/piles/PILE-1")
     second = page.get_by_role("region", name="Connector 2")
-    expect(second).to_contain_text("Ground failure")
+    expect(second).to_contain_text("Ground fault")
     second.get_by_role("button", name="Reset fault").click()
     choose(page, "Cancel")
     assert not fleet.commands(pile)
@@ -104,19 +104,19 @@ def test_a_fault_is_reset_only_after_asking(fleet: Fleet, console: Callable[...,
     fleet.report(pile)
     expect(second).to_contain_text("Available")
     expect(second.get_by_role("button")).to_have_count(0)
-    expect(page.get_by_text("Fault cleared: connector 2: ground failure")).to_be_visible()
+    expect(page.get_by_text("Fault cleared: connector 2: ground fault")).to_be_visible()
 
 
 def test_a_pressed_emergency_stop_is_told_as_what_it_is(fleet: Fleet, console: Callable[..., Page]):
     pile = fleet.pile("PILE-1", "North gate")
     fleet.report(pile, said={2: {"status": "Unavailable"}})
     page = console()
-    expect(row(page, "North gate")).to_contain_text("Emergency stop")
+    expect(row(page, "North gate")).to_contain_text("Stop pressed")
     row(page, "North gate").get_by_role("link").click()
     expect(page.get_by_role("region", name="Connector 2")).to_contain_text("It is released at the pile")
-    expect(page.get_by_text("Emergency stop pressed: connector 2")).to_be_visible()
+    expect(page.get_by_text("Emergency stop or stop button pressed: connector 2")).to_be_visible()
     fleet.report(pile)
-    expect(page.get_by_text("Emergency stop released: connector 2")).to_be_visible()
+    expect(page.get_by_text("Emergency stop or stop button released: connector 2")).to_be_visible()
     expect(page.get_by_role("region", name="Connector 2")).to_contain_text("Available")
 
 
@@ -130,7 +130,7 @@ def test_a_pile_shows_todays_curve_its_order_and_stops_it(fleet: Fleet, console:
     expect(card).to_contain_text("6.91 kW")
     stop = card.get_by_role("button", name="Stop")
     stop.focus()
-    fleet.charge(pile, order, power_mw=3_000_000, register_mwh=6_000_000)
+    fleet.charge(pile, order, power_mw=3_000_000, energy_mwh=2_400_000)
     expect(card).to_contain_text("3.00 kW")
     expect(stop).to_be_focused()
     stop.click()
@@ -235,3 +235,38 @@ def test_a_pile_is_removed_only_after_asking_and_its_orders_stay(
         expect(phone.get_by_role("heading", level=1)).to_have_text(words)
         phone.goto(f"{fleet.url}/p/PILE-1?order={receipt.order_id}#{receipt.placed['token']}")
         expect(phone.locator("#total")).to_have_text("¥1.70")
+
+
+def test_a_pile_shows_what_its_chip_reports(fleet: Fleet, console: Callable[..., Page]):
+    pile = fleet.pile("PILE-1")
+    told = {
+        "uptime_s": 3_725,
+        "reset_cause": "Watchdog",
+        "boots": 7,
+        "recoveries": 2,
+        "wifi_rssi_dbm": -85,
+        "ram_free_bytes": 61_440,
+        "ram_min_free_bytes": 40_960,
+    }
+    fleet.reported(pile, told)
+    reported = console("/piles/PILE-1").get_by_role("main")
+    for name, value in (
+        ("Running for", "1:02:05"),
+        ("Last reset by", "Watchdog"),
+        ("Restarts", "7"),
+        ("Orders recovered", "2"),
+        ("Wi-Fi signal", "-85 dBm"),
+        ("Chip memory free", "60 KB"),
+        ("Least chip memory free", "40 KB"),
+    ):
+        fact = reported.locator("dl.facts div").filter(has=reported.page.get_by_text(name, exact=True))
+        expect(fact.locator("dd")).to_have_text(value)
+
+
+def test_a_connector_with_a_vehicle_is_occupied(fleet: Fleet, console: Callable[..., Page]):
+    pile = fleet.pile("PILE-1", name="North gate")
+    fleet.report(pile, said={2: {"plugged": True}})
+    page = console()
+    expect(row(page, "North gate").locator(".connectors li")).to_have_text(["Available", "Occupied"])
+    page.get_by_role("link", name="North gate").click()
+    expect(page.get_by_role("region", name="Connector 2")).to_contain_text("Occupied")

@@ -27,7 +27,7 @@ def test_a_welded_relay_is_seen_and_reset_in_the_console(pile: Any, phone: Any, 
     p = pile(speed=600)
     page = console(f"/piles/{p.device_id}")
     card = page.get_by_role("region", name="Connector 1")
-    expect(card).to_contain_text("Available")
+    expect(card).to_contain_text("Occupied")
     order = phone.order(p.device_id)
     expect(card).to_contain_text("7.00 kW")
     p.send(weld=True)
@@ -35,13 +35,13 @@ def test_a_welded_relay_is_seen_and_reset_in_the_console(pile: Any, phone: Any, 
     card.get_by_role("button", name="Stop").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop order").click()
     order.wait_for_state("Settled")
-    expect(card).to_contain_text("Power switch failure")
+    expect(card).to_contain_text("Contactor welded")
     p.send(weld=False)
     card.get_by_role("button", name="Reset fault").click()
     page.get_by_role("dialog").get_by_role("button", name="Reset fault").click()
-    expect(card).to_contain_text("Available")
-    expect(card).not_to_contain_text("Power switch failure")
-    expect(page.get_by_text("Fault cleared: connector 1: power switch failure")).to_be_visible()
+    expect(card).to_contain_text("Occupied")
+    expect(card).not_to_contain_text("Contactor welded")
+    expect(page.get_by_text("Fault cleared: connector 1: contactor welded")).to_be_visible()
 
 
 def test_a_rate_published_in_the_editor_is_the_next_ones_and_not_the_running_ones(

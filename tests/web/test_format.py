@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Page
 
 from cloud_stub.pages import assets
-from cloud_stub.rates import currencies
 from tests.web.fleet import serving
 
 
@@ -56,15 +55,6 @@ def test_money_prices_energy_and_time_read_as_the_locale_writes_them(page: Page)
         "18:53",
     ]
     assert call(page, "format.js", script, "zh-CN")[:2] == ["¥1,234,567.89", "¥320"]
-
-
-def test_a_currency_has_the_decimals_that_the_cloud_bills_it_with(page: Page):
-    """The browser's own say 0 for the Indonesian rupiah: the editor made a fee of 500 one of 5.00."""
-    for name in page.evaluate("Intl.supportedValuesOf('currency')"):
-        if currencies.is_currency(name):
-            digits = call(page, "console-currency.js", "m.digitsOf(a[0])", name)
-            assert digits == currencies.minor_digits(name), name
-    assert call(page, "console-currency.js", "m.digitsOf('yuan')") is None
 
 
 TYPED = [

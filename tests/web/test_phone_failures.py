@@ -61,7 +61,7 @@ def test_a_stop_that_did_not_go_out_is_said_until_the_network_is_back(
     page.locator("#stop").click()
     banner = page.locator(".banner")
     expect(banner).to_contain_text(
-        "Your stop did not go out. Press stop again, or the stop button at the pile."
+        "Your stop did not go out. Press stop again, or the pile's stop button, if it has one."
     )
     expect(page.locator("#stop")).to_have_text("Stop charging")
     context.set_offline(False)
@@ -73,7 +73,7 @@ def test_a_stop_that_did_not_go_out_is_said_until_the_network_is_back(
         page.locator("#stop").click()
     expect(page.get_by_role("heading", name="Stopping")).to_be_visible()
     assert [each["action"] for each in fleet.commands(pile)] == ["stop"]
-    fleet.settle(pile, order, message, 2_000_000)
+    fleet.settle(pile, order, message, 2_400_000, stop_reason="Remote")
     expect(page.locator("#pay")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
 
@@ -92,7 +92,7 @@ def test_a_stop_that_failed_once_is_not_held_against_the_one_that_worked(
     page.locator("#stop").click()
     expect(page.get_by_role("heading", name="Stopping")).to_be_visible()
     expect(page.locator(".banner")).to_be_hidden()
-    fleet.settle(pile, order, message, 2_000_000)
+    fleet.settle(pile, order, message, 2_400_000, stop_reason="Remote")
     expect(page.locator("#pay")).to_be_visible()
     expect(page.locator(".note.bad")).to_have_count(0)
 
@@ -158,7 +158,7 @@ def test_a_pile_without_network_shows_of_when_its_values_are(
     assert page.locator(".pulse").evaluate("e => getComputedStyle(e).animationName") == "none"
     assert axe_problems(page) == []
     page.locator("#stop").evaluate("e => e.click()")  # a click of Playwright's would scroll
-    expect(page.locator(".banner")).to_contain_text("or with its own stop button")
+    expect(page.locator(".banner")).to_contain_text("or at once with the pile's stop button, if it has one")
     covered = """() => {
         const { x, y, width, height } = document.querySelector(".cost .value").getBoundingClientRect();
         return document.elementFromPoint(x + width / 2, y + height / 2).className;
@@ -250,7 +250,7 @@ def test_an_emergency_stop_is_a_reason_that_a_driver_reads(
     page = open_page(f"{fleet.url}/p/RIVER-1")
     expect(page.locator("#confirm")).to_be_enabled()
     fleet.report(pile, connectors=1, said={1: {"status": "Unavailable", "plugged": True}})
-    expect(page.get_by_role("status")).to_contain_text("Its emergency stop may be pressed")
+    expect(page.get_by_role("status")).to_contain_text("Its emergency stop or stop button may be pressed")
     expect(page.locator("#confirm")).to_be_disabled()
     assert orders(fleet) == []
 

@@ -12,15 +12,17 @@ from tools.bench.figures import Figure
 
 JSON_FILE = ROOT / "docs" / "performance.json"
 PAGE = ROOT / "docs" / "performance.md"
+SUMMARY = Path(__file__).resolve().parent / "summary.md"
 NOTES = Path(__file__).resolve().parent / "notes.md"
 
 _HEAD = """\
-<!-- Written by `make bench`; the text below the tables is tools/bench/notes.md. -->
+<!-- Written by `make bench`; the texts are tools/bench/summary.md and notes.md. -->
 # Performance
 
-Each row sets RateLock against a *baseline*: a small program (tools/bench) that uses the same parts with no
-business logic, in the same run, in turns. Only the ratios are to be compared between machines. A figure is
-the median of its rounds, the ratio the median of each round's own; in brackets the least and the most.
+{summary}Each row sets RateLock against a *baseline*: a small program (tools/bench) that uses the same parts
+with no business logic, in the same run, in turns. Only the ratios are to be compared between machines. A
+figure is the median of its rounds, the ratio the median of each round's own; in brackets the least and the
+most.
 
 """
 
@@ -36,7 +38,7 @@ def save(
     """found: row name -> {"at", "machine", "rounds", "figures"}. Rows that did not run keep their figures."""
     json_file.parent.mkdir(parents=True, exist_ok=True)
     json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    parts = [_HEAD]
+    parts = [_HEAD.format(summary=SUMMARY.read_text())]
     machines: list[dict[str, str]] = []
     for name, title in titles.items():
         if name not in found:

@@ -188,7 +188,7 @@ class Broker(Started):
         for name in ("server.pem", "server.key"):
             (self.folder / name).unlink(missing_ok=True)
             shutil.copy(self.certs / name, self.folder / name)
-        return f"{plain}\n\n{tls}\n{_TLS}"
+        return f"{plain}\n\n{tls}\n{_TLS}\n{broker_config.USERNAME_IS_CLIENT_ID}"
 
     def _passwd_mark(self) -> tuple[int, int, int] | None:
         """A value that changes whenever passwd is written; None if there is none."""

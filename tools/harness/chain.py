@@ -25,6 +25,10 @@ class Chain:
         self.last_mac: str | None = None
         self.registers_mwh: dict[int, int] = {}
 
+    def register_mwh(self, connector: int) -> int:
+        """Where the next order of a connector starts."""
+        return self.registers_mwh.get(connector, 1000)
+
     def settlement(self, order: dict[str, Any], mwh: int = 2_500_000, **changes: Any) -> dict[str, Any]:
         """The next settlement of an order message, all energy in its first step. `changes` replace
         members.
@@ -33,7 +37,7 @@ class Chain:
         energies = [(0, mwh)] if mwh else []
         total, fee, periods = pricing.bill(rate, energies, order["limits"].get("cost_minor"))
         self.seq += 1
-        start_mwh = self.registers_mwh.get(order["connector"], 1000)
+        start_mwh = self.register_mwh(order["connector"])
         self.registers_mwh[order["connector"]] = start_mwh + mwh
         return {
             "kind": "settlement",

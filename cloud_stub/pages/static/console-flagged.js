@@ -171,7 +171,7 @@ function bothSides(said) {
           ["Ended", when(said.ended_at)],
           ["Stop reason", reasonWords(said.stop_reason)],
           ["Made after a power cut", said.recovered ? "Yes" : "No"],
-          ["Last reading", said.last_reading ? "Missing: the newest before the relay opened is billed" : null],
+          ["Reading after the end", said.last_reading === "Missing" ? "Missing: the last one before it is billed" : null],
           ["Chain", said.epoch > 1 ? `${said.epoch}: the flash was erased, or the board replaced` : null],
           ["Unbilled before it", said.unbilled_mwh ? `${here.kwh(said.unbilled_mwh, 6)} kWh` : null],
           ["Firmware", said.firmware],

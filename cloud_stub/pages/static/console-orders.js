@@ -315,8 +315,8 @@ function drawOrder(root, order) {
               )
             : null,
           settlement.review ? h("p", { class: "hint" }, reviewed(settlement)) : null,
-          settlement.last_reading
-            ? h("p", { class: "hint" }, "The last reading is missing: the newest before the relay opened is billed.")
+          settlement.last_reading === "Missing"
+            ? h("p", { class: "hint" }, "The meter gave no reading after the end; the last one before it is billed.")
             : null,
           lineTable(settlement, order),
         )

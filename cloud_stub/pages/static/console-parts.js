@@ -21,6 +21,7 @@ export function pill(text, tone, title) {
 
 const STATUS = {
   Available: ["Available", "ok"],
+  Occupied: ["Occupied", "ok"],
   Preparing: ["Plugged in", "ok"],
   Charging: ["Charging", "busy"],
   SuspendedEV: ["Paused by vehicle", "busy"],
@@ -30,9 +31,10 @@ const STATUS = {
   Faulted: ["Faulted", "bad"],
 };
 
-/** `stopped`: whether the pile says so because its emergency stop is pressed. */
-export function statusPill(status, stopped = false) {
-  const [text, tone] = stopped ? ["Emergency stop", "bad"] : (STATUS[status] ?? [status, "off"]);
+/** What a connector is doing: {status, plugged, emergency_stop}, as the API has it of a connector. */
+export function connectorPill({ status, plugged, emergency_stop: stopped }) {
+  const shown = status === "Available" && plugged ? "Occupied" : status;
+  const [text, tone] = stopped ? ["Stop pressed", "bad"] : (STATUS[shown] ?? [shown, "off"]);
   return pill(text, tone, status);
 }
 

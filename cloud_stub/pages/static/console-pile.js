@@ -9,16 +9,15 @@ import {
   here,
   isTight,
   kb,
+  connectorPill,
   pill,
   section,
   show,
-  statusPill,
   when,
-  words,
 } from "./console-parts.js";
 import { keepingFocus, renew } from "./console-keep.js";
 import { showLabel } from "./console-label.js";
-import { eventWords } from "./console-words.js";
+import { eventWords, faultWords } from "./console-words.js";
 import { orderTable } from "./console-orders.js";
 import { removePile, reset, stopOrder } from "./console-pileactions.js";
 import { poll } from "./console-session.js";
@@ -26,6 +25,7 @@ import { today } from "./console-today.js";
 
 const EVERY_MS = 2000;
 const SHOWN = 10;
+const WEAK_DBM = -80; // below it, packets begin to get lost
 
 export function open(root, _params, id) {
   const path = "/api/piles/" + encodeURIComponent(id);
@@ -189,7 +189,7 @@ function connectorCard(pile, each, path) {
       class: "card connector" + (each.fault || each.emergency_stop ? " has-fault" : ""),
       "aria-label": "Connector " + each.connector,
     },
-    h("div", { class: "connector-top" }, h("h2", {}, "Connector " + each.connector), statusPill(each.status, each.emergency_stop)),
+    h("div", { class: "connector-top" }, h("h2", {}, "Connector " + each.connector), connectorPill(each)),
     order
       ? [
           h("p", { class: "power big number" }),
@@ -210,14 +210,14 @@ function connectorCard(pile, each, path) {
       ? h(
           "p",
           { class: "fault-box" },
-          "The emergency stop is pressed, or its wire is broken. It is released at the pile, by hand.",
+          "The emergency stop or the stop button is pressed, or a wire of theirs is broken. It is released at the pile, by hand.",
         )
       : null,
     each.fault
       ? h(
           "div",
           { class: "fault-box" },
-          h("p", {}, h("strong", {}, words(each.fault)), pile.online ? null : " (when it was last seen)"),
+          h("p", {}, h("strong", {}, faultWords(each.fault)), pile.online ? null : " (when it was last seen)"),
           h(
             "button",
             {
@@ -256,6 +256,16 @@ function drawReported(root, pile) {
       ],
       ["Unusable messages", said.dropped === undefined ? null : String(said.dropped)],
       ["Damaged records", said.damaged === undefined ? null : warn(String(said.damaged), said.damaged > 0)],
+      ["Running for", said.uptime_s === undefined ? null : here.clock(said.uptime_s)],
+      ["Last reset by", said.reset_cause],
+      ["Restarts", said.boots === undefined ? null : String(said.boots)],
+      ["Orders recovered", said.recoveries === undefined ? null : String(said.recoveries)],
+      [
+        "Wi-Fi signal",
+        said.wifi_rssi_dbm === undefined ? null : warn(`${said.wifi_rssi_dbm} dBm`, said.wifi_rssi_dbm < WEAK_DBM),
+      ],
+      ["Chip memory free", said.ram_free_bytes === undefined ? null : kb(said.ram_free_bytes)],
+      ["Least chip memory free", said.ram_min_free_bytes === undefined ? null : kb(said.ram_min_free_bytes)],
       ["Latest cycle late", said.late_max_ms === undefined ? null : `${said.late_max_ms} ms`],
       [
         "Rate",

@@ -1,12 +1,13 @@
 // What an operator does to a pile: clear a fault, stop an order, take the pile out of service. All ask first.
 
-import { askWhy, busy, confirm, notice, words } from "./console-parts.js";
+import { askWhy, busy, confirm, notice } from "./console-parts.js";
 import { ask } from "./console-session.js";
+import { faultWords } from "./console-words.js";
 
 /** `each`: the connector; `path`: the pile's address at the API. */
 export async function reset(button, pile, each, path) {
   const body = [
-    `${words(each.fault)} on connector ${each.connector} of ${pile.name}. Reset it only when its cause has been found and removed: the pile may close its relay again at the next order.`,
+    `${faultWords(each.fault)} on connector ${each.connector} of ${pile.name}. Reset it only when its cause has been found and removed: the pile may close its relay again at the next order.`,
   ];
   if (!pile.online)
     body.push("The pile is offline: it gets the command if it comes back within five minutes.");

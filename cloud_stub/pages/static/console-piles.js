@@ -3,6 +3,7 @@
 import {
   busy,
   cellClass,
+  connectorPill,
   dialog,
   explain,
   failure,
@@ -15,11 +16,10 @@ import {
   notice,
   pill,
   show,
-  statusPill,
   when,
-  words,
 } from "./console-parts.js";
 import { ask, poll } from "./console-session.js";
+import { faultWords } from "./console-words.js";
 
 const EVERY_MS = 2000;
 const PAGE = 50;
@@ -55,13 +55,13 @@ const COLUMNS = [
   },
   {
     title: "Connectors",
-    of: (p) => [p.online, ...p.connectors.map((each) => [each.status, each.emergency_stop])],
+    of: (p) => [p.online, ...p.connectors.map(({ status, plugged, emergency_stop }) => ({ status, plugged, emergency_stop }))],
     cell: (online, ...all) =>
       online
         ? h(
             "ol",
             { class: "connectors" },
-            all.map(([status, stopped]) => h("li", {}, statusPill(status, stopped))),
+            all.map((each) => h("li", {}, connectorPill(each))),
           )
         : h("span", { class: "muted" }, String(all.length)),
   },
@@ -84,7 +84,7 @@ const COLUMNS = [
     of: (p) => [
       p.connectors
         .filter((each) => each.fault)
-        .map((each) => `${each.connector}: ${words(each.fault)}`)
+        .map((each) => `${each.connector}: ${faultWords(each.fault)}`)
         .join("\n"),
     ],
     cell: (text) => (text ? text.split("\n").map((each) => h("div", { class: "fault" }, each)) : dash()),

@@ -1,7 +1,7 @@
 // The rate editor of one pile: its 24 hours, checked as they are written, a sample session, publishing, history.
 
 import { Problem } from "./api.js";
-import { digitsOf, isCurrency } from "./console-currency.js";
+import { digitsOf, loadCurrencies } from "./console-currency.js";
 import { dayBar } from "./console-daybar.js";
 import {
   busy,
@@ -43,7 +43,7 @@ export function open(root, _params, id) {
   const path = "/api/piles/" + encodeURIComponent(id);
   let ended = false;
   let editor = null;
-  Promise.all([ask(path), ask(path + "/rates?limit=1")]).then(
+  Promise.all([ask(path), ask(path + "/rates?limit=1"), loadCurrencies()]).then(
     ([pile, { items }]) => ended || (editor = edit(root, pile, items[0] ?? null, path)),
     (problem) => ended || show(root, failure(problem, "#/piles")),
   );
@@ -272,9 +272,9 @@ function edit(root, pile, published, path) {
   function general() {
     const found = [];
     const digits = digitsOf(currency.value.trim());
-    if (digits === null)
+    if (!/^[A-Z]{3}$/.test(currency.value.trim()))
       found.push({ field: "currency", text: "Currency: must be three capital letters, like CNY." });
-    else if (!isCurrency(currency.value.trim()))
+    else if (digits === null)
       found.push({ field: "currency", text: `Currency: there is none called ${currency.value.trim()}.` });
     if (!isZone(zone.value.trim()))
       found.push({ field: "zone", text: "Time zone: must be one of the IANA database, like Asia/Shanghai." });

@@ -5,7 +5,7 @@ import { decimal } from "./format.js";
 import { readLimits } from "./phone-limits.js";
 import { chip, dayBar, dayList, largePrice, nextChange } from "./phone-price.js";
 import { priceNow } from "./phone-rate.js";
-import { explained, format, inBrief, kwh, money, price, t } from "./phone-say.js";
+import { explained, faultWords, format, inBrief, kwh, money, price, t } from "./phone-say.js";
 
 /** What keeps this connector from being started now: a code of t.failures, "plug", or null. */
 function obstacle(pile, connector) {
@@ -111,8 +111,9 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
       connectors,
       h("legend.visually-hidden", t.pile.connectors),
       pile.connectors.map(each => {
-        const state = each.fault || each.status === "Faulted" ? "Faulted" : each.busy ? "busy" : each.status;
-        const good = state === "Available" || state === "Preparing";
+        const free = each.plugged && each.status === "Available" ? "Occupied" : each.status;
+        const state = each.fault || each.status === "Faulted" ? "Faulted" : each.busy ? "busy" : free;
+        const good = ["Available", "Occupied", "Preparing"].includes(state);
         return h(
           "label.connector" + (single ? ".single" : ""),
           h("input", {
@@ -211,7 +212,9 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     button.disabled = sending || why !== null;
     const shown = failure ?? (why === "plug" ? null : why);
     if (shown) {
-      show(note, inBrief(explained(shown)));
+      const [what, todo] = explained(shown);
+      const fault = shown === "PileFaulted" && faultWords(pile.connectors.find(each => each.connector === choice.connector)?.fault);
+      show(note, inBrief([what, fault ? `${fault} ${todo}` : todo]));
       note.className = "note bad";
     } else {
       show(note, why && h("span", t.confirm.plug));

@@ -1,7 +1,7 @@
 // What is said in words: what went wrong and what to do, and the pages with one thing to say.
 
 import { h } from "./dom.js";
-import { explained, format, t } from "./phone-say.js";
+import { explained, format, refusalWords, t } from "./phone-say.js";
 
 const WITH_FORM = ["UnknownPile", "PileRemoved", "NotFound"];
 
@@ -62,8 +62,7 @@ export function failureView(code, { device, pile, again }) {
 /** An order that ended before anything flowed; leave() is called by its button. */
 export function endedView(order, leave) {
   const { failures } = t;
-  const refused = failures.Rejected[order.reason] ?? failures[order.reason] ?? failures.Rejected.Other;
-  const [what, todo] = order.state === "Rejected" ? refused : failures[order.state];
+  const [what, todo] = order.state === "Rejected" ? refusalWords(order.reason) : explained(order.state);
   const nothing = !["Expired", "Lost"].includes(order.state) && h("p", failures.nothing);
   return page(what, nothing, h("p", todo), h("button.button.primary", { id: "back", onclick: leave }, t.back));
 }

@@ -2,14 +2,14 @@
 
 import { h, keepFile, show } from "./dom.js";
 import { chip, inOneLine } from "./phone-price.js";
-import { explained, format, inBrief, kwh, money, price, t } from "./phone-say.js";
+import { explained, format, inBrief, kwh, money, price, stopWords, t } from "./phone-say.js";
 
 /** [name, value] rows about the charge. */
 function facts(bill, pile) {
   const { receipt: w } = t;
   const { device_id: id } = bill;
   return [
-    [w.stopped, t.stops[bill.stop_reason] ?? bill.stop_reason],
+    [w.stopped, stopWords(bill.stop_reason)],
     [w.pile, pile?.name && pile.name !== id ? `${pile.name} (${id})` : id],
     [w.connector, String(bill.connector)],
     [w.started, format.instant(bill.started_at)],
@@ -95,7 +95,7 @@ export function receiptView(pay, leave) {
           (bill.review || free) && h("p.told", w.reviews[bill.review] ?? w.nothing),
           bill.flagged && alert(w.flagged, w.flaggedText),
           bill.recovered && h("p.note.info", w.recovered),
-          bill.last_reading && h("p.note.info", w.noLastReading),
+          bill.last_reading === "Missing" && h("p.note.info", w.missing),
           table(bill)
         ),
         h("section.card", h("dl.facts", facts(bill, pile).map(([name, value]) => h("div", h("dt", name), h("dd", value))))),

@@ -7,8 +7,39 @@ import { formats } from "./format.js";
 export let t;
 export let format;
 
+// The rarer words, loaded where one of them is needed; null until then.
+let reasons = null;
+let redraw;
+
+/** `draw` is called when the rarer words have come. */
+export const whenReasonsCome = draw => (redraw = draw);
+
+function rare(kind, word) {
+  if (reasons) return reasons[kind]?.[word];
+  const language = document.documentElement.lang;
+  reasons = {}; // on their way
+  import(`./phone-reasons.${language}.js`).then(
+    loaded => {
+      if (language !== document.documentElement.lang) return;
+      reasons = loaded.default;
+      redraw();
+    },
+    () => (reasons = null) // without a network: the next drawing asks again
+  );
+}
+
+/** Why an order ended. */
+export const stopWords = word => t.stops[word] ?? rare("stops", word) ?? t.stops.Other;
+
+/** What is wrong with a connector; undefined where nothing more exact is known. */
+export const faultWords = fault => rare("faults", fault);
+
+/** [what, what to do] of a pile's refusal. */
+export const refusalWords = word => t.failures.Rejected[word] ?? rare("rejects", word) ?? t.failures[word] ?? t.failures.Rejected.Other;
+
 export async function speakIn(language) {
   ({ default: t } = await import(`./phone-words.${language}.js`));
+  reasons = null;
   document.documentElement.lang = language;
 }
 
@@ -29,4 +60,4 @@ export const kwh = (mwh, ...digits) => `${format.kwh(mwh, ...digits)} ${t.kwh}`;
 export const inBrief = ([what, todo]) => [h("strong", what), h("span", todo)];
 
 /** [what went wrong, what to do] of a code. */
-export const explained = code => t.failures[code] ?? t.failures.Rejected[code] ?? t.failures.Other;
+export const explained = code => t.failures[code] ?? t.failures.Rejected[code] ?? rare("failures", code) ?? rare("rejects", code) ?? t.failures.Other;

@@ -1,11 +1,8 @@
 // The phone page in English. A function takes what stands in its sentence.
 
-const anotherPile = "Please take another pile.";
 const scan = "Scan the code on the pile, or type the id that stands under it.";
-const onThePhone = "Please open it on the phone that started the charge.";
 const outOfOrder = "This connector is out of order";
 const elsewhere = "Please take another connector or pile.";
-const restarted = ["The pile has just restarted", "It still waits for the time. Please try again in a minute."];
 
 export default {
   locale: "en-GB",
@@ -23,6 +20,7 @@ export default {
   periods: { flat: "Flat", sharp: "Sharp peak", peak: "Peak", valley: "Off-peak" },
   statuses: {
     Available: "Free",
+    Occupied: "Plugged in",
     Preparing: "Plugged in, ready",
     Unavailable: "Not available",
     Faulted: "Out of order",
@@ -121,7 +119,7 @@ export default {
     pileOffline: "The pile has no network at the moment.",
     pileOfflineAt: t => `The pile has no network; the values are from ${t}.`,
     pileOfflineCharging: "It keeps to your limits; the receipt comes when it is back.",
-    stopLater: "It stops as soon as it is back, or with its own stop button."
+    stopLater: "It stops as soon as it is back, or at once with the pile's stop button, if it has one."
   },
 
   receipt: {
@@ -153,9 +151,9 @@ export default {
     registers: "Meter, kWh",
     order: "Order",
     flagged: "This bill is being checked",
-    flaggedText: "The pile's sum is not ours. You need not pay until that has been looked into.",
+    flaggedText: "Something in it does not fit your order. You need not pay until that has been looked into.",
+    missing: "The meter gave no reading after the end; the last one before it is billed.",
     recovered: "There was a power cut during this charge; only what is certain is billed.",
-    noLastReading: "The meter gave no reading after the end; only what it had shown before is billed.",
     reviews: {
       Released: "This bill was checked: it is what your locked price gives.",
       Waived: "This bill was checked: you need not pay it."
@@ -163,6 +161,7 @@ export default {
     filename: "receipt"
   },
 
+  /** Why an order ended; the rarer words are in phone-reasons.en.js. */
   stops: {
     Remote: "you stopped it on the phone",
     Local: "it was stopped at the pile",
@@ -171,10 +170,6 @@ export default {
     TimeLimitReached: "the time limit was reached",
     CostLimitReached: "your money limit was reached",
     EmergencyStop: "the emergency stop was pressed",
-    GroundFault: "the pile found a ground fault",
-    OvercurrentFault: "the current was too high",
-    PowerLoss: "the power failed",
-    Reboot: "the pile had to restart",
     StoppedByEV: "the vehicle was full or stopped drawing power",
     Other: "the pile stopped for another reason"
   },
@@ -182,40 +177,26 @@ export default {
   /** What went wrong, and what to do: of HTTP's codes, of a pile's refusals, and of ends without a receipt. */
   failures: {
     UnknownPile: ["We know no pile with this id", scan],
-    PileRemoved: ["This pile was removed", "Take another one: scan its code, or type its id. Receipts of charges here stay."],
-    NoRate: ["This pile has no price yet", anotherPile],
     NotFound: ["There is no such page", scan],
     PileOffline: ["The pile is offline", "This page notices when it is back."],
-    PileHasNoClock: restarted,
-    LimitTooLow: ["This cost limit is too low", "The fee per charge alone reaches it."],
     PileFaulted: [outOfOrder, elsewhere],
     ConnectorBusy: ["This connector is in use", "Please take another one, or wait until it is free; this page notices."],
-    ConnectorUnavailable: ["This connector is switched off", "Its emergency stop may be pressed. " + elsewhere],
-    InvalidRequest: ["A limit cannot be used", "Please look at the limits again."],
-    DeadLink: ["This link opens no receipt any more", "It is too old or not complete. " + onThePhone],
-    UnknownOrder: ["This receipt cannot be opened here", onThePhone],
+    ConnectorUnavailable: ["This connector is switched off", "Its emergency stop or stop button may be pressed. " + elsewhere],
     RateChanged: ["The price has changed", "Nothing has started. Please look at the new price and decide again."],
-    TooManyRequests: ["Too many tries at once", "Please wait a minute, then try again."],
     DatabaseUnavailable: ["The service is busy", "Please try again in a moment."],
     Network: ["No answer from the network", "Check your connection and try again. It cannot start or pay twice."],
     Other: ["Something went wrong", "Please try again, or take another pile."],
 
     /** Whatever kept a stop from going out. */
-    stop: ["Your stop did not go out.", "Press stop again, or the stop button at the pile."],
+    stop: ["Your stop did not go out.", "Press stop again, or the pile's stop button, if it has one."],
 
-    /** Below each refusal and a cancelled order. */
+    /** Below each refusal and a cancelled order. More refusals of piles are in phone-reasons.en.js. */
     nothing: "Nothing was started, nothing is to be paid.",
     Rejected: {
       NotPlugged: ["The pile sees no vehicle", "Plug the cable in firmly and start again."],
-      ConnectorFaulted: [outOfOrder, elsewhere],
-      NoMeter: ["The pile's meter does not answer", anotherPile],
-      NoClock: restarted,
-      OutboxFull: ["The pile has to send older receipts first", anotherPile],
-      Expired: ["The confirmation reached the pile too late", "Please try again."],
       Other: ["The pile refused to start", "Please try again or take another pile."]
     },
     Expired: ["The pile did not answer in time", "Nothing has started, as far as known; if it does, this page shows it."],
-    Cancelled: ["You cancelled before the start", ""],
-    Lost: ["This charge has no bill", "The pile did not send one, so nothing is to be paid now. If it does, this page shows it."]
+    Cancelled: ["You cancelled before the start", ""]
   }
 };

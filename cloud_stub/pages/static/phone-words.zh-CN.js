@@ -1,10 +1,8 @@
 // 手机页面的简体中文；与 phone-words.en.js 一一对应。
 
-const anotherPile = "请换一个充电桩。";
 const scan = "请扫描桩上的二维码，或输入二维码下方的编号。";
 const outOfOrder = "这把充电枪有故障";
 const elsewhere = "请换一把充电枪，或换一个充电桩。";
-const restarted = ["充电桩刚刚重启", "正在校准时间，请一分钟后重试。"];
 
 export default {
   locale: "zh-CN",
@@ -22,6 +20,7 @@ export default {
   periods: { flat: "平段", sharp: "尖段", peak: "峰段", valley: "谷段" },
   statuses: {
     Available: "空闲",
+    Occupied: "已插枪",
     Preparing: "已插枪，可以充电",
     Unavailable: "暂不可用",
     Faulted: "故障",
@@ -120,7 +119,7 @@ export default {
     pileOffline: "充电桩暂时没有网络。",
     pileOfflineAt: t => `充电桩暂时没有网络，以下数据截至 ${t}。`,
     pileOfflineCharging: "上限照常有效；恢复联网后会发送账单。",
-    stopLater: "恢复联网后会立即停止；也可以按充电桩上的停止按钮。"
+    stopLater: "恢复联网后会立即停止；充电桩如有停止按钮，也可直接按下。"
   },
 
   receipt: {
@@ -152,9 +151,9 @@ export default {
     registers: "电表读数（度）",
     order: "订单",
     flagged: "账单正在核对",
-    flaggedText: "充电桩的金额与我们的计算不一致。核对完成之前无需支付。",
+    flaggedText: "账单与您的订单有不符之处。核对完成之前无需支付。",
+    missing: "结束后电表没有读数；按结束前的最后读数计费。",
     recovered: "充电期间曾经停电；只按充电桩已可靠记录的电量计费。",
-    noLastReading: "充电结束后未能取得电表读数；只按结束前的电表读数计费。",
     reviews: {
       Released: "账单已核对：金额按您锁定的价格计算。",
       Waived: "账单已核对：您无需支付。"
@@ -170,48 +169,30 @@ export default {
     TimeLimitReached: "达到时间上限",
     CostLimitReached: "达到金额上限",
     EmergencyStop: "按下了急停按钮",
-    GroundFault: "检测到漏电，已自动断电",
-    OvercurrentFault: "电流过大，已自动断电",
-    PowerLoss: "停电",
-    Reboot: "充电桩重新启动",
     StoppedByEV: "车辆已充满或停止取电",
     Other: "充电桩因其他原因停止"
   },
 
   failures: {
     UnknownPile: ["没有找到这个充电桩", scan],
-    PileRemoved: ["该充电桩已拆除", "请换一个充电桩：扫描其二维码，或输入编号。在此充电的账单仍然保留。"],
-    NoRate: ["这个充电桩还没有价格", anotherPile],
     NotFound: ["没有这个页面", scan],
     PileOffline: ["充电桩已离线", "恢复后本页会自动更新；也可以换一个充电桩。"],
-    PileHasNoClock: restarted,
-    LimitTooLow: ["费用上限太低", "仅每次充电费就已达到上限。"],
     PileFaulted: [outOfOrder, elsewhere],
     ConnectorBusy: ["这把充电枪正在使用", "请换一把，或等待空闲，本页会自动更新。"],
-    ConnectorUnavailable: ["这把充电枪已断开", "可能按下了急停按钮。" + elsewhere],
-    InvalidRequest: ["上限无法使用", "请重新检查设定的上限。"],
-    DeadLink: ["这个链接已失效", "链接过旧或不完整。请在开始充电的手机上打开账单。"],
-    UnknownOrder: ["无法在这里打开账单", "请在开始充电的手机上打开。"],
+    ConnectorUnavailable: ["这把充电枪已断开", "可能按下了急停或停止按钮。" + elsewhere],
     RateChanged: ["价格已变动", "尚未开始充电。请查看新价格后重新决定。"],
-    TooManyRequests: ["操作太频繁", "请等一分钟后再试。"],
     DatabaseUnavailable: ["服务繁忙", "请稍后重试。"],
     Network: ["网络没有响应", "请检查网络后重试。不会重复启动，也不会重复付款。"],
     Other: ["出了点问题", "请重试；如果仍然不行，请换一个充电桩。"],
 
-    stop: ["停止请求没有发出。", "请再按一次停止，或按充电桩上的停止按钮。"],
+    stop: ["停止请求没有发出。", "请再按一次停止；充电桩如有停止按钮，也可直接按下。"],
 
     nothing: "尚未启动，无需支付。",
     Rejected: {
       NotPlugged: ["充电桩没有检测到车辆", "请插紧充电枪后重新开始。"],
-      ConnectorFaulted: [outOfOrder, elsewhere],
-      NoMeter: ["充电桩的电表没有响应", anotherPile],
-      NoClock: restarted,
-      OutboxFull: ["充电桩需要先发送以前的账单", anotherPile],
-      Expired: ["确认到达充电桩时已过期", "请重试。"],
       Other: ["充电桩拒绝启动", "请重试，或换一个充电桩。"]
     },
     Expired: ["充电桩没有及时响应", "目前看来尚未启动；如果稍后启动，本页会显示。"],
-    Cancelled: ["您在启动前取消了", ""],
-    Lost: ["这次充电没有账单", "充电桩没有交回账单，目前无需支付。如果账单稍后到达，本页会显示。"]
+    Cancelled: ["您在启动前取消了", ""]
   }
 };

@@ -13,7 +13,7 @@ import { chooseView } from "./phone-choose.js";
 import { askView, bannerText, endedView, failureView, loadingView } from "./phone-messages.js";
 import { asOf, differs, priceNow } from "./phone-rate.js";
 import { receiptView } from "./phone-receipt.js";
-import { format, speakIn, t, tellTimeOf } from "./phone-say.js";
+import { format, speakIn, t, tellTimeOf, whenReasonsCome } from "./phone-say.js";
 import { api, ask, device, forgetFailure, heard, LASTING, orderPath, pilePath, RUNNING, say, stage, my } from "./phone-state.js";
 import * as store from "./phone-store.js";
 
@@ -380,6 +380,10 @@ function wake() {
   poll();
 }
 
+whenReasonsCome(() => {
+  view = null;
+  draw();
+});
 document.body.prepend(bar, banner, outlet, spoken);
 banner.hidden = true;
 speak(document.documentElement.lang).then(() => device && !my.message && begin());

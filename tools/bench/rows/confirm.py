@@ -51,7 +51,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     worst_bare = [percentile(samples, 99) for samples in bare_ms]
     baseline = whole_path.BASELINE
     return [
-        Figure("confirm to relay closed, p50", "ms", mine, nothing, baseline, at_most=2),
+        Figure("confirm to relay closed, p50", "ms", mine, nothing, baseline, at_most=1.5),
         Figure("confirm to relay closed, p99", "ms", worst, worst_bare, baseline, at_most=2, limit=40),
     ]
 

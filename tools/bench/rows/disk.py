@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cloud_stub.cloud import Cloud
 from cloud_stub.db.engine import Store
+from cloud_stub.intake import meter_sampling
 from cloud_stub.messaging.mqtt import Incoming
 from cloud_stub.settings import Settings
 from pile_protocol import topics
@@ -33,6 +34,9 @@ class _Acks:
     def ack(self, _incoming: Incoming) -> None:
         self.count += 1
 
+    def ack_all(self, messages: list[Incoming]) -> None:
+        self.count += len(messages)
+
 
 def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     count = max(PILES, int(2000 * scale))
@@ -43,6 +47,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         empty = _size(store)
         orders = testbed.charging_orders(store, names, count)
         acks = _Acks()
+        meter_sampling.BURST = SAMPLES_AN_HOUR  # an hour's values come at once here
         cloud = Cloud(Settings(data=data, connector_power_w=SIMULATED_POWER_W), acks)  # type: ignore[arg-type]
         cloud.writer.start()
         for order in orders:

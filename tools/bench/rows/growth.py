@@ -37,6 +37,7 @@ CONFIRM = "order confirmed"
 NEWEST = "console: newest orders"
 FLEET = "console: piles and flags"
 SETTLE = "settlement stored"
+JOBS = "a round of the periodic jobs"
 TIMES = 15
 
 
@@ -49,11 +50,16 @@ class _Connected:
     connected = True
     _mid = 0
 
+    shared = False
+
     def publish(self, *_: object, **__: object) -> int:
         self._mid += 1
         return self._mid
 
-    def ack(self, *_: object) -> None:
+    def publish_all(self, messages: list[object]) -> list[int]:
+        return [self.publish() for _ in messages]
+
+    def ack_all(self, _messages: object) -> None:
         pass
 
 
@@ -68,6 +74,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             _fill(store, names, size)
         cloud = Cloud(Settings(data=folder, connector_power_w=SIMULATED_POWER_W), _Connected())  # type: ignore[arg-type]
         cloud.writer.start()
+        cloud.jobs.start()  # as in a cloud that serves
         _come_online(cloud, names)
         beds.append((cloud, testbed.chain(first, seq=(size - 1) // PILES + 1)))
     samples: dict[tuple[str, int], list[float]] = {}
@@ -76,6 +83,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             for label, work in _works(cloud, names, chain).items():
                 samples.setdefault((label, size), []).append(1000 * median(_times(work)))
     for cloud, _ in beds:
+        cloud.jobs.stop()
         cloud.writer.stop()
         cloud.store.close()
     base = sizes[0]
@@ -88,7 +96,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             f"at {base:,}",
             at_most=1.5,
         )
-        for label in (CONFIRM, SETTLE, NEWEST, FLEET)
+        for label in (CONFIRM, SETTLE, JOBS, NEWEST, FLEET)
         for size in sizes[1:]
     ]
 
@@ -120,9 +128,14 @@ def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[
         fleet.summary(cloud.reader, fleet.PileFilter())
         settlement_views.list_views(cloud.reader, True, None, None, 50, None)
 
+    def jobs() -> None:
+        cloud.jobs.run_once(now_s(), sweep=True)
+        cloud.writer.submit(lambda tx: None).result()
+
     return {
         CONFIRM: confirm,
         SETTLE: settle,
+        JOBS: jobs,
         NEWEST: newest,
         FLEET: fleet_view,
     }

@@ -1,0 +1,60 @@
+"""The stable codes of all problems: with which HTTP status each is answered, and when.
+
+Programs and pages decide by them; a code, once released, keeps its meaning. A test holds this table equal to
+the problems that the rooms raise.
+"""
+
+MEANINGS: dict[int, dict[str, str]] = {
+    400: {
+        "BadRequest": "The request cannot be read",
+        "NotJson": "The request's body is not JSON",
+    },
+    401: {"Unauthorized": "This needs the operator token"},
+    404: {
+        "NotFound": "There is nothing at this address",
+        "UnknownPile": "There is no pile with that id",
+        "UnknownConnector": "This pile has no such connector",
+        "UnknownOrder": "There is no such order, or the token is not its own",
+        "UnknownSettlement": "There is no settlement with that id",
+    },
+    405: {"MethodNotAllowed": "This address does not take that method"},
+    409: {
+        "AlreadyReviewed": "Somebody has decided about the settlement already",
+        "AmountMismatch": "The amount is not the settlement's total; `total_minor` is",
+        "ConnectorBusy": "The connector is in use",
+        "ConnectorUnavailable": "The connector is out of service",
+        "NoRate": "The pile has no rate yet",
+        "NotFlagged": "Nothing is wrong with the settlement, so there is nothing to decide",
+        "NotPlugged": "No vehicle is plugged in",
+        "NotSettled": "There is nothing to pay yet",
+        "NothingToRelease": "The settlement cannot be released; it can be waived",
+        "OrderEnded": "The order has ended; `state` is how",
+        "OrderRunning": "The pile is online, so the order can be stopped instead",
+        "PileExists": "A pile has that id, or had it before it was removed",
+        "PileFaulted": "The connector has a fault",
+        "PileInUse": "An order holds the pile",
+        "RateChanged": "Another rate or price holds by now; `rate` is what to confirm instead",
+        "RateReplaced": "Another version has been published meanwhile; `rate` is that version",
+        "SettlementFlagged": "The settlement is being looked into and cannot be paid yet",
+        "SettlementsWaiting": "The pile holds settlements that would be lost; `force` gives them up",
+    },
+    410: {"PileRemoved": "The pile was removed; orders made there keep their receipts"},
+    413: {"BodyTooLarge": "The request's body is too large"},
+    422: {
+        "IdempotencyKeyReused": "That Idempotency-Key belongs to another order",
+        "InvalidRequest": "A field cannot be used; `errors` names each, and why",
+        "LimitTooLow": "The session fee alone reaches the cost limit; `least` is the lowest useful one",
+    },
+    429: {"TooManyRequests": "Too many requests from this address; Retry-After says when to try again"},
+    431: {"HeadersTooLarge": "The request's headers are too large"},
+    500: {"InternalError": "Something went wrong here; it has been noted"},
+    503: {
+        "BrokerUnavailable": "The broker's password file cannot be written; try again",
+        "DatabaseUnavailable": "The database does not answer; try again",
+        "OutcomeUnknown": "The database has not answered a commit, which may still take effect",
+        "PileHasNoClock": "The pile does not know the time yet; try again",
+        "PileOffline": "The pile is not connected",
+    },
+}
+
+STATUS_OF = {code: status for status, codes in MEANINGS.items() for code in codes}

@@ -1,0 +1,149 @@
+"""Every word that a pile can say has a text of its own, in each language of the phone and in the console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from cloud_stub.http.problem_details import CONTENT_TYPE
+from cloud_stub.orders import states
+from cloud_stub.pages import assets, phone
+from pile_protocol import wire, words
+from tests.web.conftest import PHONE
+from tests.web.fleet import Fleet
+
+WORDS: dict[str, Sequence[str]] = {
+    "stops": words.STOP_REASONS,
+    "rejects": wire.REJECT_REASONS,
+    "faults": words.FAULT_CODES,
+}
+
+# The phone's texts of one language, as the page's own functions find them.
+_PHONE_TEXTS = """async ([folder, language, words]) => {
+    const { default: t } = await import(`${folder}/phone-words.${language}.js`);
+    const { default: rare } = await import(`${folder}/phone-reasons.${language}.js`);
+    const own = { stops: t.stops, rejects: t.failures.Rejected, faults: {} };
+    const texts = {};
+    for (const [kind, names] of Object.entries(words))
+        texts[kind] = Object.fromEntries(names.map((name) => [name, own[kind][name] ?? rare[kind][name]]));
+    return texts;
+}"""
+_CONSOLE_TEXTS = """async (folder) => {
+    const { STOPS, REJECTS, FAULTS, LOSSES } = await import(`${folder}/console-words.js`);
+    return { stops: STOPS, rejects: REJECTS, faults: FAULTS, losses: LOSSES };
+}"""
+
+
+def check(texts: dict[str, dict[str, Any]], words: dict[str, Sequence[str]] = WORDS) -> None:
+    for kind, names in words.items():
+        missing = [name for name in names if not texts[kind].get(name)]
+        assert missing == [], f"{kind} without a text"
+        said: dict[str, str] = {}
+        for name in names:
+            other = said.setdefault(str(texts[kind][name]), name)
+            assert other == name, f"{kind}: {name} reads as {other}"
+
+
+@pytest.mark.parametrize("language", phone.LANGUAGES)
+def test_the_phone_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page], language: str):
+    page = open_page(f"{fleet.url}/p/", viewport=PHONE)
+    folder = f"/static/{assets.version()}"
+    check(page.evaluate(_PHONE_TEXTS, [folder, language, WORDS]))
+
+
+# Problems of POST /api/orders that no order of this page can have.
+_NOT_OF_THE_PAGE = {"BadRequest", "NotJson", "BodyTooLarge", "HeadersTooLarge", "InternalError"}
+_NOT_OF_THE_PAGE |= {"IdempotencyKeyReused"}
+_FAILURE_TEXTS = """async ([folder, language, names]) => {
+    const { speakIn, explained, whenReasonsCome, t } = await import(`${folder}/phone-say.js`);
+    await speakIn(language);
+    const come = new Promise((resolve) => whenReasonsCome(resolve));
+    explained("none");
+    await come;
+    return names.filter((name) => explained(name) === t.failures.Other);
+}"""
+
+
+@pytest.mark.parametrize("language", phone.LANGUAGES)
+def test_the_phone_has_a_text_for_each_refusal_of_the_cloud_and_each_end_without_a_bill(
+    fleet: Fleet, open_page: Callable[..., Page], language: str
+):
+    responses = fleet.operator.get("/openapi.json").json()["paths"]["/api/orders"]["post"]["responses"]
+    codes = {
+        code
+        for response in responses.values()
+        for code in response["content"].get(CONTENT_TYPE, {}).get("examples", ())
+    }
+    assert {"LimitTooLow", "PileHasNoClock"} <= codes
+    names = sorted(codes - _NOT_OF_THE_PAGE | states.ENDS - {states.PAID, states.REJECTED})
+    page = open_page(f"{fleet.url}/p/", viewport=PHONE)
+    folder = f"/static/{assets.version()}"
+    assert page.evaluate(_FAILURE_TEXTS, [folder, language, names]) == []
+
+
+def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page]):
+    page = open_page(f"{fleet.url}/console")
+    texts = page.evaluate(_CONSOLE_TEXTS, f"/static/{assets.version()}")
+    check(texts, WORDS | {"losses": states.LOSS_REASONS})
+
+
+@pytest.mark.parametrize(
+    ("locale", "fault", "sentence"),
+    [
+        ("en-GB", "PowerSwitchFailure", "Its switch does not open."),
+        ("en-GB", "PowerMeterFailure", "Its meter does not answer."),
+        ("zh-CN", "PowerSwitchFailure", "开关无法断开。"),
+    ],
+)
+def test_the_phone_says_what_is_wrong_with_a_connector(
+    fleet: Fleet, open_page: Callable[..., Page], locale: str, fault: str, sentence: str
+):
+    pile = fleet.pile("PILE-1", connectors=1)
+    fleet.report(pile, 1, said={1: {"status": "Faulted", "fault": fault}})
+    page = open_page(f"{fleet.url}/p/PILE-1", viewport=PHONE, locale=locale)
+    expect(page.get_by_role("status")).to_contain_text(sentence)
+
+
+@pytest.mark.parametrize(("locale", "text"), [("en-GB", "Plugged in"), ("zh-CN", "已插枪")])
+def test_a_connector_with_a_vehicle_is_not_called_free(
+    fleet: Fleet, open_page: Callable[..., Page], locale: str, text: str
+):
+    pile = fleet.pile("PILE-1", connectors=1)
+    fleet.report(pile, 1, said={1: {"plugged": True}})
+    page = open_page(f"{fleet.url}/p/PILE-1", viewport=PHONE, locale=locale)
+    expect(page.locator(".connector .state")).to_have_text(text)
+
+
+@pytest.mark.parametrize(
+    ("locale", "reason", "sentence", "more"),
+    [
+        ("en-GB", "GroundFault", "the pile found a ground fault", {}),
+        ("zh-CN", "PowerLoss", "停电", {"recovered": True}),
+        ("en-GB", "Local", "it was stopped at the pile", {}),
+    ],
+)
+def test_a_receipt_says_why_the_charge_ended(
+    fleet: Fleet,
+    open_page: Callable[..., Page],
+    locale: str,
+    reason: str,
+    sentence: str,
+    more: dict[str, bool],
+):
+    pile = fleet.pile("PILE-1")
+    order = fleet.charged(pile, 1_000_000, stop_reason=reason, **more)
+    link = f"{fleet.url}/p/PILE-1?order={order.order_id}#{order.placed['token']}"
+    expect(open_page(link, viewport=PHONE, locale=locale).locator("dl.facts")).to_contain_text(sentence)
+
+
+def test_a_refused_order_says_why_though_the_words_come_late(fleet: Fleet, open_page: Callable[..., Page]):
+    pile = fleet.pile("PILE-1")
+    fleet.report(pile, said={1: {"plugged": True}})
+    order = fleet.phone.order("PILE-1", connector=1, limits={})
+    pile.order_status(order.order_id, "Rejected", "StorageFailure")
+    page = open_page(f"{fleet.url}/p/PILE-1?order={order.order_id}#{order.placed['token']}", viewport=PHONE)
+    expect(page.get_by_role("heading", name="The pile could not store the order")).to_be_visible()
+    expect(page.get_by_text("Please take another pile.")).to_be_visible()
