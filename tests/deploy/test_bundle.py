@@ -89,7 +89,7 @@ def test_what_is_joined_does_what_it_did(tmp_path: Path) -> None:
     bundle = joined(tmp_path, pile__a=A, app=B, main=MAIN)
     assert printed(bundle, tmp_path) == ["21", "3", "3", "mWh", "One", "10", "One(1,)"]
     text = bundle.sources()[NAME]
-    assert not any(word in text for word in ("LIMIT =", "_twice", "_much", "_told", "_all", "mWh"))
+    assert not any(word in text for word in ("LIMIT =", "_much", "_told", "_all", "mWh"))
 
 
 def test_an_object_of_micropython_keeps_its_attributes(tmp_path: Path) -> None:
