@@ -139,7 +139,7 @@ class Client:
         return ids
 
     def ack(self, packet_ids: Iterable[int], connection: int) -> None:
-        """Let the broker forget these messages, of the connection with that number: nothing if it has ended."""
+        """Let the broker forget these messages, of the connection with that number, if it still is."""
         accepted = self._accepted
         if accepted is not None and accepted.number == connection:
             for packet_id in packet_ids:
