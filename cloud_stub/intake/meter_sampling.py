@@ -31,7 +31,7 @@ class MeterSampling:
         return meter["at"] >= sampled_at + self._sample_s
 
     def is_affordable(self, device_id: str, meter: dict[str, Any]) -> bool:
-        """Whether one more due value may be stored, by the cloud's clock. Counts it."""
+        """Whether one more value that is due may be stored, by the cloud's clock; it counts."""
         return self._budget.take((device_id, meter["order_id"]))
 
     def stored(self, device_id: str, meter: dict[str, Any]) -> None:

@@ -88,8 +88,7 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
 def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[str, Any] | None:
     """What is billed instead of the total that the pile sealed; its lines add up.
 
-    None if it settles no order. A flagged settlement has not been paid, because it cannot be paid while it is
-    flagged.
+    None where it settles no order. One that does has not been paid: nobody can while it is flagged.
     """
     if order is None:
         if decision == "release":

@@ -36,7 +36,7 @@ class Station:
         return self._wlan.ifconfig()[3]
 
     def rssi_dbm(self):
-        """The signal in dBm, about -30 to -90; None without a connection, or if the driver gives none."""
+        """The signal in dBm, about -30 to -90; None without a connection or a valid value."""
         try:
             rssi_dbm = self._wlan.status("rssi")
         except OSError:
