@@ -1,11 +1,14 @@
 # Every target does its own set-up. Paths are relative, so that the folder's name may hold spaces.
 PYTHON_IN_VENV = .venv/bin/python
 SETUP = @sh tools/setup.sh
-# Each worker has a system of its own; they wait more than they compute, so there are more than two cores need.
+# Each worker has a system of its own. They wait more than they compute, so four keep two cores busy.
 PARALLEL = -n 4 --dist worksteal
 
+FAST = tests/portable tests/pricing tests/system/test_orders.py \
+	$(addprefix tests/cloud/test_,orders.py life.py settlements.py settlement_rules.py rates.py payments.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check run setup docs screenshots console bench fleet clean chaos fuzz netstorm certs powercut deploy provision flash romfs heap test-device
+.PHONY: help demo test test-fast check run setup docs screenshots console bench fleet clean chaos fuzz netstorm certs powercut deploy provision flash romfs heap test-device
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
@@ -19,6 +22,10 @@ demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay 
 test: ## Every test; ARGS="tests/cloud -k rate" narrows it
 	$(SETUP) dev
 	@exec $(PYTHON_IN_VENV) -m pytest $(PARALLEL) $(ARGS)
+
+test-fast: ## Prices, the pile's core, orders and settlements in the cloud, and a few whole orders (about a minute)
+	$(SETUP) dev
+	@exec $(PYTHON_IN_VENV) -m pytest $(PARALLEL) $(FAST) -k "not postgresql" $(ARGS)
 
 check: ## Lint, format, types on both Pythons, import arrows, no floats near money, generated docs
 	$(SETUP) dev
