@@ -25,20 +25,22 @@ from tools.board.deploy.__main__ import check_board, copy
 from tools.board.deploy.line import About, Line
 from tools.image.files import board_folder
 
-# A chip's pin that tells in a file what is put out on it, and a counter that counts nothing.
+# A chip's pin whose output level is stored in a file, and a pulse counter that counts nothing.
 FAKE_MACHINE = """
 class Pin:
+    IN = 0
     OUT = 1
-    def __init__(self, number, mode, value):
+    PULL_UP = 2
+    def __init__(self, number, mode, pull=None, value=None):
         self._name = "pin%d" % number
-        self.value(value)
+        if value is not None:
+            self.value(value)
     def value(self, level):
         with open(self._name, "w") as file:
             file.write(str(level))
-"""
-FAKE_COUNTERS = """
-class counter:
-    def __init__(self, unit, pin):
+class Counter:
+    FALLING = 2
+    def __init__(self, unit, pin, *, edge, filter_ns):
         pass
     def value(self):
         return 0
@@ -210,9 +212,6 @@ def test_a_folder_that_would_be_imported_in_place_of_a_module_is_refused(pty_boa
 
 @pytest.fixture
 def metering_board(pty_board: PtyBoard) -> PtyBoard:
-    counters = pty_board.flash / "drivers" / "esp32" / "counters.py"
-    counters.parent.mkdir(parents=True)
-    counters.write_text(FAKE_COUNTERS)
     (pty_board.flash / "machine.py").write_text(FAKE_MACHINE)
     (pty_board.flash / "time.py").write_text(FAKE_TIME)
     return pty_board
