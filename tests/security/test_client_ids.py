@@ -69,18 +69,21 @@ def connected(
 
 
 @pytest.fixture
-def piles(broker: Broker) -> Iterator[dict[str, str]]:
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker without a cloud: `Watched` has the client id that a cloud would have, and would end its
+    connection.
+    """
+    with Broker(tmp_path, tls_port=0) as broker:
+        yield broker
+
+
+@pytest.fixture
+def piles(broker: Broker) -> dict[str, str]:
     """Passwords of an attacker and a victim that the broker lets in."""
-    passwords = {"ATTACKER": secrets.token_hex(16), "VICTIM": secrets.token_hex(16)}
+    passwords = {name: seal.mqtt_password(KEY) for name in ("ATTACKER", "VICTIM")}
     broker_passwords.write(broker.folder / "passwd", passwords, keep_others=True)
-    for name, password in passwords.items():  # the broker reads its file again a moment later
-        for _ in range(200):
-            client, let_in = connected(name, password, "", broker.port)
-            client.disconnect()
-            client.loop_stop()
-            if let_in:
-                break
-    yield passwords
+    broker.restart()
+    return passwords
 
 
 def round_trip(watched: list[Watched], victim: paho.Client) -> bytes:
@@ -137,31 +140,27 @@ def test_a_pile_that_joins_the_workers_group_has_no_share_of_its_messages(
         assert worker.ends <= 1  # its own end
 
 
-def test_on_a_listener_for_piles_the_client_id_is_the_user_name(tmp_path: Path):
+def test_on_a_listener_for_piles_the_client_id_is_the_user_name(broker: Broker, piles: dict[str, str]):
     """Even who knows another's client id gets only its own there; piles of the last release still get in."""
-    with Broker(tmp_path, tls_port=0) as broker:
-        passwords = {name: seal.mqtt_password(KEY) for name in ("ATTACKER", "VICTIM")}
-        broker_passwords.write(broker.folder / "passwd", passwords, keep_others=True)
-        broker.restart()
-        ca = broker.certs / "ca.pem"
-        assert broker.tls_port is not None
-        cloud = Watched(broker)
-        own = seal.mqtt_client_id("VICTIM", KEY)
-        victim, let_in = connected("VICTIM", passwords["VICTIM"], own, broker.tls_port, ca)
+    ca = broker.certs / "ca.pem"
+    assert broker.tls_port is not None
+    cloud = Watched(broker)
+    own = seal.mqtt_client_id("VICTIM", KEY)
+    victim, let_in = connected("VICTIM", piles["VICTIM"], own, broker.tls_port, ca)
+    assert let_in
+    ended = threading.Event()
+    victim.on_disconnect = lambda *_: ended.set()
+    for client_id in (cloud.link.client_id, own, "VICTIM"):
+        thief, let_in = connected("ATTACKER", piles["ATTACKER"], client_id, broker.tls_port, ca)
         assert let_in
-        ended = threading.Event()
-        victim.on_disconnect = lambda *_: ended.set()
-        for client_id in (cloud.link.client_id, own, "VICTIM"):
-            thief, let_in = connected("ATTACKER", passwords["ATTACKER"], client_id, broker.tls_port, ca)
-            assert let_in
-            sign = round_trip([cloud], victim)
-            assert cloud.received.get(timeout=WAIT_S) == sign
-            thief.disconnect()
-            thief.loop_stop()
-        assert (cloud.ends, ended.is_set()) == (0, False)
-        victim.disconnect()
-        victim.loop_stop()
-        cloud.link.stop()
+        sign = round_trip([cloud], victim)
+        assert cloud.received.get(timeout=WAIT_S) == sign
+        thief.disconnect()
+        thief.loop_stop()
+    assert (cloud.ends, ended.is_set()) == (0, False)
+    victim.disconnect()
+    victim.loop_stop()
+    cloud.link.stop()
 
 
 def test_the_running_cloud_and_its_orders_are_not_disturbed(system: System, sim_pile: Callable[..., SimPile]):
