@@ -34,9 +34,9 @@ KEY = bytes(range(32))
 class Watched:
     """A link that subscribed; what comes in, and how often the broker ended its connection."""
 
-    def __init__(self, broker: Broker, share: str | None = None):
+    def __init__(self, broker: Broker, share: str | None = None, received: queue.Queue[bytes] | None = None):
         self.link = Link(HOST, broker.port, "cloud", broker.cloud_password, "cloud", share)
-        self.received: queue.Queue[bytes] = queue.Queue()
+        self.received: queue.Queue[bytes] = queue.Queue() if received is None else received
         self.ends = 0
         connected = threading.Event()
         self.link.on_connect = connected.set
@@ -69,22 +69,25 @@ def connected(
 
 
 @pytest.fixture
-def piles(broker: Broker) -> Iterator[dict[str, str]]:
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker without a cloud: `Watched` has the client id that a cloud would have, and would end its
+    connection.
+    """
+    with Broker(tmp_path, tls_port=0) as broker:
+        yield broker
+
+
+@pytest.fixture
+def piles(broker: Broker) -> dict[str, str]:
     """Passwords of an attacker and a victim that the broker lets in."""
-    passwords = {"ATTACKER": secrets.token_hex(16), "VICTIM": secrets.token_hex(16)}
+    passwords = {name: seal.mqtt_password(KEY) for name in ("ATTACKER", "VICTIM")}
     broker_passwords.write(broker.folder / "passwd", passwords, keep_others=True)
-    for name, password in passwords.items():  # the broker reads its file again a moment later
-        for _ in range(200):
-            client, let_in = connected(name, password, "", broker.port)
-            client.disconnect()
-            client.loop_stop()
-            if let_in:
-                break
-    yield passwords
+    broker.restart()
+    return passwords
 
 
-def round_trip(watched: list[Watched], victim: paho.Client) -> bytes:
-    """Publish as the victim; returns when one of the links has it: what was before it has come too."""
+def publish_as(victim: paho.Client) -> bytes:
+    """Publish a payload that nobody else has; returns it once the broker has acknowledged it."""
     sign = secrets.token_hex(8).encode()
     victim.publish(topics.topic("VICTIM", topics.SETTLEMENT), sign, qos=1).wait_for_publish(WAIT_S)
     return sign
@@ -99,7 +102,7 @@ def test_a_pile_that_names_the_clouds_client_id_does_not_end_its_connection(
     for client_id in ("cloud", "cloud.", "cloud-1", "CLOUD", "cloud.0000000000000000"):
         thief, _ = connected("ATTACKER", piles["ATTACKER"], client_id, broker.port)
         thieves.append(thief)
-        sign = round_trip([cloud], victim)
+        sign = publish_as(victim)
         assert cloud.received.get(timeout=WAIT_S) == sign
     assert cloud.ends == 0
     assert cloud.link.client_id not in ("cloud", "cloud.")
@@ -113,21 +116,18 @@ def test_a_pile_that_names_the_clouds_client_id_does_not_end_its_connection(
 def test_a_pile_that_joins_the_workers_group_has_no_share_of_its_messages(
     broker: Broker, piles: dict[str, str], group: str
 ):
-    workers = [Watched(broker, "cloud"), Watched(broker, "cloud")]
+    received: queue.Queue[bytes] = queue.Queue()
+    workers = [Watched(broker, "cloud", received), Watched(broker, "cloud", received)]
     thief, _ = connected("ATTACKER", piles["ATTACKER"], "", broker.port)
     subscribed = threading.Event()
     thief.on_subscribe = lambda *_: subscribed.set()
     thief.subscribe([(f"$share/{group}/pile/v1/+/{name}", 1) for name in topics.UPWARD])
     assert subscribed.wait(WAIT_S)
     victim, _ = connected("VICTIM", piles["VICTIM"], "", broker.port)
-    signs = {round_trip(workers, victim) for _ in range(12)}
+    signs = {publish_as(victim) for _ in range(12)}
     came: set[bytes] = set()
     while came != signs:
-        for worker in workers:
-            try:
-                came.add(worker.received.get(timeout=0.2))
-            except queue.Empty:
-                pass
+        came.add(received.get(timeout=WAIT_S))
         assert came <= signs
     for each in (thief, victim):
         each.disconnect()
@@ -137,31 +137,27 @@ def test_a_pile_that_joins_the_workers_group_has_no_share_of_its_messages(
         assert worker.ends <= 1  # its own end
 
 
-def test_on_a_listener_for_piles_the_client_id_is_the_user_name(tmp_path: Path):
+def test_on_a_listener_for_piles_the_client_id_is_the_user_name(broker: Broker, piles: dict[str, str]):
     """Even who knows another's client id gets only its own there; piles of the last release still get in."""
-    with Broker(tmp_path, tls_port=0) as broker:
-        passwords = {name: seal.mqtt_password(KEY) for name in ("ATTACKER", "VICTIM")}
-        broker_passwords.write(broker.folder / "passwd", passwords, keep_others=True)
-        broker.restart()
-        ca = broker.certs / "ca.pem"
-        assert broker.tls_port is not None
-        cloud = Watched(broker)
-        own = seal.mqtt_client_id("VICTIM", KEY)
-        victim, let_in = connected("VICTIM", passwords["VICTIM"], own, broker.tls_port, ca)
+    ca = broker.certs / "ca.pem"
+    assert broker.tls_port is not None
+    cloud = Watched(broker)
+    own = seal.mqtt_client_id("VICTIM", KEY)
+    victim, let_in = connected("VICTIM", piles["VICTIM"], own, broker.tls_port, ca)
+    assert let_in
+    ended = threading.Event()
+    victim.on_disconnect = lambda *_: ended.set()
+    for client_id in (cloud.link.client_id, own, "VICTIM"):
+        thief, let_in = connected("ATTACKER", piles["ATTACKER"], client_id, broker.tls_port, ca)
         assert let_in
-        ended = threading.Event()
-        victim.on_disconnect = lambda *_: ended.set()
-        for client_id in (cloud.link.client_id, own, "VICTIM"):
-            thief, let_in = connected("ATTACKER", passwords["ATTACKER"], client_id, broker.tls_port, ca)
-            assert let_in
-            sign = round_trip([cloud], victim)
-            assert cloud.received.get(timeout=WAIT_S) == sign
-            thief.disconnect()
-            thief.loop_stop()
-        assert (cloud.ends, ended.is_set()) == (0, False)
-        victim.disconnect()
-        victim.loop_stop()
-        cloud.link.stop()
+        sign = publish_as(victim)
+        assert cloud.received.get(timeout=WAIT_S) == sign
+        thief.disconnect()
+        thief.loop_stop()
+    assert (cloud.ends, ended.is_set()) == (0, False)
+    victim.disconnect()
+    victim.loop_stop()
+    cloud.link.stop()
 
 
 def test_the_running_cloud_and_its_orders_are_not_disturbed(system: System, sim_pile: Callable[..., SimPile]):
