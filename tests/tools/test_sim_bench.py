@@ -123,7 +123,7 @@ def test_an_argument_that_cannot_be_is_one_sentence(tmp_path, option: str, value
     assert option in done.stderr.splitlines()[-1] or value.strip("@") in done.stderr.splitlines()[-1]
 
 
-# Writes the world's file slowly, then tells how much flowed until the time that the meter gives for its sample.
+# The file takes 20 ms to write. Tells what a sample shows, and what flowed until its time.
 SLOW_DISK = """
 import time
 from drivers.sim.hardware import Bench, SimMeter
