@@ -89,8 +89,21 @@ class StatusUpdates:
 
 def _is_overtaken(before: dict[str, Any], status: dict[str, Any]) -> bool:
     before_at, at = before.get("at"), status.get("at")
+    if before_at is None:
+        return False
+    if at is None:  # a pile that knows the time forgets it at its next start only
+        return _is_of_same_start(before, status)
     # Further back than that, the pile's clock has been set.
-    return at is not None and before_at is not None and at < before_at <= at + OVERTAKEN_MAX_S
+    return at < before_at <= at + OVERTAKEN_MAX_S
+
+
+def _is_of_same_start(before: dict[str, Any], status: dict[str, Any]) -> bool:
+    """Whether the pile said `status` at most OVERTAKEN_MAX_S earlier than `before`, since the same start."""
+    boots, before_uptime_s, uptime_s = status.get("boots"), before.get("uptime_s"), status.get("uptime_s")
+    if boots is None or boots != before.get("boots") or before_uptime_s is None or uptime_s is None:
+        return False  # also a last will, and firmware that does not tell
+    # Further back than that, its flash is new, and so is its count of starts.
+    return uptime_s <= before_uptime_s <= uptime_s + OVERTAKEN_MAX_S
 
 
 def _fault_changes(before: dict[str, Any], status: dict[str, Any]) -> Iterator[tuple[int, str, str]]:

@@ -208,6 +208,26 @@ def test_a_status_that_was_overtaken_on_its_way_changes_nothing(
     assert shown() == "Finishing"
 
 
+def test_a_status_without_a_time_that_was_overtaken_changes_nothing(
+    phone: Phone, pile: FakePile, client: TestClient
+):
+    def say(clock: str, **members: Any) -> None:
+        connectors = [connector(phone, "Available") | {"order_id": None}]
+        pile._say("status", {"online": True, "connectors": connectors, "clock": clock} | members)
+
+    def clock_set() -> bool:
+        return client.get("/api/piles/PILE-1").json()["clock_set"]
+
+    say("Cloud", at=now_s(), boots=7, uptime_s=3)
+    say("Unset", boots=7, uptime_s=3)
+    assert clock_set()
+    say("Unset", boots=8, uptime_s=3)  # not late: the pile has started again
+    assert not clock_set()
+    say("Cloud", at=now_s(), boots=8, uptime_s=3600)
+    say("Unset", boots=8, uptime_s=3)  # not late either: its flash, and so its count of boots, is new
+    assert not clock_set()
+
+
 def test_a_pile_that_says_nothing_is_lost_though_nobody_said_so(
     pile: FakePile, cloud: Cloud, other: Cloud, client: TestClient, settings: Settings
 ):

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import pytest
@@ -120,3 +121,37 @@ def test_an_argument_that_cannot_be_is_one_sentence(tmp_path, option: str, value
     assert done.returncode
     assert "Traceback" not in done.stderr
     assert option in done.stderr.splitlines()[-1] or value.strip("@") in done.stderr.splitlines()[-1]
+
+
+# The file takes 20 ms to write. Tells what a sample shows, and what flowed until its time.
+SLOW_DISK = """
+import time
+from drivers.sim.hardware import Bench, SimMeter
+from drivers.sim.plant import Plant
+class SlowBench(Bench):
+    def _remember(self):
+        time.sleep_ms(20)
+plant = Plant(7000, 1000, 60000)
+meter = SimMeter(SlowBench([plant], "world.json"), plant, 1600, interval_ms=500, step_mwh=1)
+plant.coil = True
+meter.poll()
+time.sleep_ms(500)
+meter.poll()
+shown_mwh = meter.register_mwh
+plant.advance(meter.sampled_ms)
+print(shown_mwh, plant.delivered_mwh)
+"""
+
+
+def test_a_sample_shows_all_that_flowed_until_its_time_however_slow_the_disk(tmp_path: Path):
+    told = subprocess.run(
+        [*interpreter(), "-c", SLOW_DISK],
+        env=environment(),
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    shown_mwh, flowed_mwh = map(int, told.stdout.split())
+    assert shown_mwh == flowed_mwh > 0

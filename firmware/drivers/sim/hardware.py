@@ -45,7 +45,10 @@ class Bench:
         print(json.dumps(values))
 
     def catch_up(self):
-        """Takes pending lines from stdin, lets time pass, and reports what flowed."""
+        """Lets time pass, reports what flowed, and takes pending lines from stdin.
+
+        Returns the tick count until which the world has run. Writing the file takes time: later, more flowed.
+        """
         now_ms = time.ticks_ms()
         for i, plant in enumerate(self._plants):
             plant.advance(now_ms)
@@ -57,6 +60,7 @@ class Bench:
         if self._world:
             self._remember()
         self._listen()
+        return now_ms
 
     def _listen(self):
         """Byte by byte, for more would wait for what has not come. Too long a line loses its end."""
@@ -220,8 +224,7 @@ class SimMeter:
         return self._step_mwh or -(-1_000_000 // self._imp_per_kwh)
 
     def poll(self):
-        self._bench.catch_up()
-        now_ms = time.ticks_ms()
+        now_ms = self._bench.catch_up()
         age_ms = time.ticks_diff(now_ms, self.sampled_ms)
         answers = self._plant.meter_ok
         if answers and (self._every_cycle or not self._sampled or age_ms > self.interval_ms - CYCLE_MS):
