@@ -80,9 +80,7 @@ class Thermometer:
     """A temperature sensor at the terminals or in the enclosure."""
 
     def read(self):
-        """Whole degrees Celsius; None for a broken wire, a short, or a chip that cannot measure. Once per
-        cycle.
-        """
+        """Whole degrees Celsius; None for a broken wire, a short, or a chip that cannot measure."""
 
 
 class Store:

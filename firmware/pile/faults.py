@@ -58,9 +58,7 @@ class Latch:
         return True
 
     def restore(self, code, at):
-        """A fault found in flash. A driver's error is not durable, so an InternalError there needs a
-        person.
-        """
+        """A fault found in flash. A driver's error is not kept there, so an InternalError needs a person."""
         self.code = code
         self.at = at
         self._heal_ms = 0 if code == "InternalError" else SELF_HEALING.get(code, 0)

@@ -19,9 +19,7 @@ class Inbox:
         self._bytes = 0
 
     def put(self, name, data):
-        """Queues one message of topic `name`. Returns False, changing nothing, while there is no room for
-        it.
-        """
+        """Queues one message of topic `name`. Returns False, changing nothing, while there is no room."""
         queue = self._queue
         if queue and (len(queue) >= QUEUE_MESSAGES_MAX or self._bytes + len(data) > QUEUE_BYTES_MAX):
             return False
@@ -50,7 +48,7 @@ class Inbox:
             try:
                 order = admission.read_order(data, self._key)
             except admission.Refusal as refusal:
-                self._controller.dropped += 1
+                controller.dropped += 1
                 controller.reject(refusal.order_id, None, refusal.reason)
                 return
             controller.take_order(order, data)

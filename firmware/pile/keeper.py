@@ -28,9 +28,7 @@ class Keeper:
 
     @property
     def has_unclosed(self):
-        """An order that is over is still in flash: no other may take its place, and its settlement must
-        stay.
-        """
+        """An order that is over is still in flash: no other may replace it, and its settlement must stay."""
         return bool(self._unclosed)
 
     def latch(self, connector, code="InternalError"):

@@ -1,6 +1,4 @@
-"""One order on one connector, from its acceptance to its settlement: its session, and what flash has of
-it.
-"""
+"""One order on one connector, from acceptance to settlement: its session and its durable record."""
 
 from . import session as phases
 from .session import Session
@@ -62,9 +60,7 @@ class OpenOrder:
             self.is_durable = True
 
     def keep_reading(self, journal, now_ms):
-        """Makes the newest reading durable once in CHECKPOINT_MS, if it has moved. Returns whether it was
-        due.
-        """
+        """Makes the newest reading durable every CHECKPOINT_MS, if it moved. Returns whether it was due."""
         if self._checkpoint_ms is not None and now_ms - self._checkpoint_ms < CHECKPOINT_MS:
             return False
         if self._checkpoint_ms is None or self.session.metering.register_mwh != self._checkpoint_mwh:
@@ -73,9 +69,7 @@ class OpenOrder:
         return True
 
     def keep_last_reading(self, journal, now_ms):
-        """Before the settlement: a meter that forgets must not go on from an earlier reading after a
-        restart.
-        """
+        """Before the settlement: after a restart, a meter that forgets goes on from the durable reading."""
         if self.session.metering.register_mwh != self._checkpoint_mwh:
             self._keep_reading(journal, self.session.ended_at, now_ms)
 

@@ -181,9 +181,7 @@ class Outbox:
         return True
 
     def _find(self, seq):
-        """The undamaged settlement of the lowest number from `seq` on; a damaged one shows as a gap in the
-        chain.
-        """
+        """The undamaged settlement of the lowest number from `seq` on; a damaged one leaves a gap."""
         lowest = None
         for i, first_seq in enumerate(self._segments):
             if self._is_in_order and i + 1 < len(self._segments) and self._segments[i + 1] <= seq:

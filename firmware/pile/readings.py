@@ -28,9 +28,7 @@ class Sample:
 
 
 class MeterTraits:
-    """What a meter says of itself (drivers/contracts.py, Meter); refreshed by the shell where it can
-    change.
-    """
+    """What a meter says of itself (drivers/contracts.py, Meter); the shell renews what can change."""
 
     def __init__(
         self,

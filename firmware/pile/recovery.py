@@ -64,9 +64,7 @@ class KeptOrder:
 
 
 class Reader:
-    """The files of the journal over a store; `lost` is filled with the names of those that could not be
-    used.
-    """
+    """The files of the journal over a store; `lost` gets the names of those that could not be used."""
 
     def __init__(self, store, lost):
         self.lost = lost
@@ -246,7 +244,5 @@ def take_up(controller, store, key):
 
 
 def register_mwh(store, connector):
-    """The newest durable register of a connector, from which a meter without a memory goes on; 0 on a new
-    pile.
-    """
+    """The newest durable register, from which a meter without a memory goes on; 0 on a new pile."""
     return Reader(store, []).register_mwh(connector)

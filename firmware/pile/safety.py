@@ -151,9 +151,7 @@ class Watch:
 
 
 def is_unplugged(readings):
-    """Whether the plug switch says that no vehicle is there. False without a plug switch, or while it is
-    unreadable.
-    """
+    """Whether the plug switch says that no vehicle is there; False if it is absent or invalid."""
     return readings.plugged.state == VALID and not readings.plugged.value
 
 

@@ -21,9 +21,7 @@ class MessageError(ProtocolError):
         self.reason = reason
 
     def within(self, field):
-        """The same error with `field`, which contains this one, in front of its path; "" for the message
-        itself.
-        """
+        """The same error with the field that contains this one in front of its path; "" for the message."""
         if field and self.field:
             field += "."
         return MessageError(field + self.field, self.reason)

@@ -42,9 +42,7 @@ def hmac_by_hand(key, data):
 
 
 def _xored(key, byte):
-    """Every byte of `key` xor `byte`. Computed as two big numbers, which is faster on a pile than byte by
-    byte.
-    """
+    """Every byte of `key` xor `byte`, as two big numbers: on a pile that is faster than byte by byte."""
     number = int.from_bytes(key, "big") ^ int.from_bytes(byte * len(key), "big")
     return number.to_bytes(len(key), "big")
 
