@@ -20,32 +20,16 @@ import builtins
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
 from tools.image import BuildError
 from tools.image.micropython_names import IN_FLASH
-from tools.image.scopes import assigned, own_nodes, scope_names
+from tools.image.renamer import NAME, Module, Renamer, Target, assigned_name, is_private
+from tools.image.scopes import assigned
 
-NAME = "ratelock"
 FREQUENT = 120  # with the few that a .mpy begins with, all that have a number of one byte
 CONSTANT_TEXT_MAX = 24  # characters; a longer text is in the heap once for each place that has it
-
-Target = tuple[str, str | None]  # a module of the firmware, and a name in it, or None for the module itself
-
-
-@dataclass
-class Module:
-    """names: what its top level assigns. aliases: what it imports from the firmware, by its local name."""
-
-    name: str
-    path: Path
-    text: str
-    tree: ast.Module
-    names: set[str] = field(default_factory=set)
-    aliases: dict[str, Target] = field(default_factory=dict)
-    constants: dict[str, int | str] = field(default_factory=dict)
 
 
 class Bundle:
@@ -69,7 +53,7 @@ class Bundle:
 
     def sources(self) -> dict[str, str]:
         """{module of the pile: its source}: the bundle, and what stays outside."""
-        texts = {name: _Renamer(self, module).text() for name, module in self._modules.items()}
+        texts = {name: Renamer(self, module).text() for name, module in self._modules.items()}
         joined = "".join(texts[name] for name in texts if not self.is_outside(name))
         outside = {name: texts[name] for name in texts if self.is_outside(name)}
         return {NAME: first_names(joined) + joined} | outside
@@ -192,191 +176,6 @@ class Bundle:
         return name
 
 
-@dataclass
-class _Scope:
-    node: ast.AST
-    names: set[str]
-    aliases: dict[str, Target]
-
-
-class _Renamer(ast.NodeVisitor):
-    """Walks one module with its scopes, and notes what to write in place of what."""
-
-    def __init__(self, bundle: Bundle, module: Module):
-        self._bundle = bundle
-        self._module = module
-        self._is_outside = bundle.is_outside(module.name)
-        self._scopes: list[_Scope] = []
-        self._edits: list[tuple[int, int, int, int, str]] = []
-
-    def text(self) -> str:
-        """The module with its edits; as many lines as before."""
-        for node in self._module.tree.body:
-            if isinstance(node, ast.Assign) and _target(node) in self._module.constants:
-                self._replace(node, "pass")
-            else:
-                self.visit(node)
-        lines = self._module.text.encode().splitlines(keepends=True)
-        for line, start, end_line, end, new in sorted(self._edits, reverse=True):
-            after = lines[end_line - 1][end:]
-            lines[line - 1 : end_line] = [
-                lines[line - 1][:start] + new.encode() + (after if line == end_line else b"\n"),
-                *[b"\n"] * (end_line - line - 1),
-                *([after] if line < end_line else []),
-            ]
-        text = b"".join(lines).decode()
-        return text if text.endswith("\n") or not text else text + "\n"
-
-    def _replace(self, node: ast.expr | ast.stmt, new: str) -> None:
-        end_line, end = node.end_lineno or 0, node.end_col_offset or 0
-        self._edits.append((node.lineno, node.col_offset, end_line, end, new))
-
-    def _error(self, node: ast.expr | ast.stmt, why: str) -> BuildError:
-        return BuildError(f"{self._module.path}:{node.lineno}: {why}")
-
-    def _resolve(self, name: str) -> Target | None:
-        """What a name of the firmware's top levels is; None for a local name and for MicroPython's."""
-        for i, scope in enumerate(reversed(self._scopes)):
-            if isinstance(scope.node, ast.ClassDef) and i > 0:
-                continue  # names of a class are not seen in its methods
-            if name in scope.aliases:
-                return scope.aliases[name]
-            if name in scope.names:
-                return None
-        if name in self._module.aliases:
-            return self._module.aliases[name]
-        return (self._module.name, name) if name in self._module.names else None
-
-    def visit_Name(self, node: ast.Name) -> None:
-        in_class = self._scopes and isinstance(self._scopes[-1].node, ast.ClassDef)
-        if in_class and node.id in self._scopes[-1].names:
-            if new := self._bundle.attribute(self._module.name, node.id):
-                self._replace(node, new)
-            return
-        found = self._resolve(node.id)
-        if found is None or (self._is_outside and found[0] == self._module.name):
-            return
-        module, name = found
-        if name is not None:
-            self._replace(node, self._bundle.symbol(module, name)[1])
-        elif not self._bundle.is_outside(module):
-            raise self._error(node, f"{node.id} is a module: use what is in it")
-
-    def visit_Attribute(self, node: ast.Attribute) -> None:
-        if isinstance(node.value, ast.Name):
-            found = self._resolve(node.value.id)
-            if found is not None and found[1] is None:  # of a module
-                if not self._bundle.is_outside(found[0]):
-                    self._replace(node, self._bundle.symbol(found[0], node.attr)[1])
-                return
-        self.visit(node.value)
-        if new := self._bundle.attribute(self._module.name, node.attr):
-            line, end = node.end_lineno or 0, node.end_col_offset or 0
-            self._edits.append((line, end - len(node.attr), line, end, new))
-        elif is_private(node.attr):
-            raise self._error(node, f"{node.attr} is another module's own")
-
-    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
-        found = self._bundle.imports(self._module, node)
-        if found is None:
-            return
-        needed = []
-        for local, (module, name) in found.items():
-            if name is None and self._bundle.is_outside(module):
-                needed.append(f"import {module}" + (f" as {local}" if local != module else ""))
-            elif name is None and self._is_outside:
-                needed += self._used_of_module(local, module)
-            elif name is not None:
-                source, symbol = self._bundle.symbol(module, name)
-                if source and source != NAME:
-                    needed.append(f"from {source} import {symbol}" + (f" as {local}" * (local != symbol)))
-                elif source and self._is_outside:
-                    needed.append(f"from {NAME} import {symbol}")
-        self._replace(node, "; ".join(dict.fromkeys(needed)) or "pass")
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        self.visit_Import(node)
-
-    def _used_of_module(self, local: str, module: str) -> list[str]:
-        """What an outside module uses of a module that it imports, as imports from the bundle."""
-        used = [
-            self._bundle.symbol(module, node.attr)
-            for node in ast.walk(self._module.tree)
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == local
-        ]
-        return [f"from {source} import {symbol}" for source, symbol in used if source]
-
-    def visit_Global(self, node: ast.Global) -> None:
-        if not self._is_outside:
-            names = [self._bundle.symbol(self._module.name, name)[1] for name in node.names]
-            self._replace(node, "global " + ", ".join(names))
-
-    def _visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
-        body: list[ast.AST]
-        if isinstance(node, ast.Lambda):
-            body = [node.body]
-        else:
-            self._rename_definition(node)
-            body = [*node.body]
-            for decorator in node.decorator_list:
-                self.visit(decorator)
-        for default in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
-            self.visit(default)
-        aliases: dict[str, Target] = {}
-        for each in own_nodes(node):
-            if isinstance(each, (ast.Import, ast.ImportFrom)):
-                aliases |= self._bundle.imports(self._module, each) or {}
-        self._scopes.append(_Scope(node, scope_names(node), aliases))
-        for each in body:
-            self.visit(each)
-        self._scopes.pop()
-
-    visit_FunctionDef = _visit_function
-    visit_AsyncFunctionDef = _visit_function
-    visit_Lambda = _visit_function
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        self._rename_definition(node)
-        for part in (*node.decorator_list, *node.bases):
-            self.visit(part)
-        self._scopes.append(_Scope(node, assigned(node.body), {}))
-        for statement in node.body:
-            self.visit(statement)
-        self._scopes.pop()
-
-    def _visit_comprehension(
-        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-    ) -> None:
-        targets = [name for each in node.generators for name in ast.walk(each.target)]
-        names = {name.id for name in targets if isinstance(name, ast.Name)}
-        self._scopes.append(_Scope(node, names, {}))
-        self.generic_visit(node)
-        self._scopes.pop()
-
-    visit_ListComp = _visit_comprehension
-    visit_SetComp = _visit_comprehension
-    visit_DictComp = _visit_comprehension
-    visit_GeneratorExp = _visit_comprehension
-
-    def _rename_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        """A function, class or method; a method has its name as an attribute has."""
-        in_class = self._scopes and isinstance(self._scopes[-1].node, ast.ClassDef)
-        if in_class:
-            new = self._bundle.attribute(self._module.name, node.name)
-        else:
-            found = self._resolve(node.name)
-            new = None
-            if found is not None and found[1] is not None and not self._is_outside:
-                new = self._bundle.symbol(found[0], found[1])[1]
-        if new is None:
-            return
-        line = self._module.text.splitlines()[node.lineno - 1]
-        place = re.search(rf"\b(def|class)\s+{node.name}\b", line)
-        if place is None:
-            raise self._error(node, "a definition that cannot be read")
-        self._edits.append((node.lineno, place.end() - len(node.name), node.lineno, place.end(), new))
-
-
 def first_names(text: str) -> str:
     """A line that uses the most frequent names of a bundle first: a .mpy numbers names by their first use,
     and a number below 128 takes one byte of bytecode, a larger one two.
@@ -390,10 +189,6 @@ def first_names(text: str) -> str:
     return f"dict({', '.join(f'{name}=0' for name, _ in names.most_common(FREQUENT))})\n"
 
 
-def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__")
-
-
 def constants(tree: ast.Module) -> dict[str, int | str]:
     """The whole numbers and short texts that a module's top level assigns, each once and for all."""
     stores = Counter(
@@ -403,17 +198,11 @@ def constants(tree: ast.Module) -> dict[str, int | str]:
     )
     found = {}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and stores[name := _target(node)] == 1:
+        if isinstance(node, ast.Assign) and stores[name := assigned_name(node)] == 1:
             value = literal(node.value)
             if value is not None and not (isinstance(value, str) and len(value) > CONSTANT_TEXT_MAX):
                 found[name] = value
     return found
-
-
-def _target(node: ast.Assign) -> str:
-    """The one name that a statement assigns, or nothing."""
-    only = node.targets[0]
-    return only.id if len(node.targets) == 1 and isinstance(only, ast.Name) else ""
 
 
 def literal(node: ast.expr) -> int | str | None:
