@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.boards.kit import config, expect
-from tools.harness.processes import free_port
+from tools.harness.ports import free_port
 
 NTP_EPOCH_AT = 2_208_988_800
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.boards.kit import WIFI, config, expect
 from tests.net.server import Server
-from tools.harness.processes import free_port
+from tools.harness.ports import free_port
 
 
 def air(boot, **conditions: Any) -> None:

@@ -18,7 +18,8 @@ from tools import ROOT
 from tools.console.capture import Message, Reader, Recorder
 from tools.harness import mosquitto
 from tools.harness.broker import Broker
-from tools.harness.processes import Child, Children, free_port
+from tools.harness.ports import free_port
+from tools.harness.processes import Child, Children
 from tools.harness.tap import Tap
 
 TIMEOUT_S = 60

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tools.harness.phone import Phone
-from tools.harness.processes import HOST, Children, free_port
+from tools.harness.ports import free_port
+from tools.harness.processes import HOST, Children
 from tools.harness.system import System
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(200)]

@@ -18,8 +18,9 @@ import psycopg
 import yaml
 
 from tools import ROOT
+from tools.harness.ports import free_port
 from tools.harness.postgres import as_user, find, unprivileged
-from tools.harness.processes import HOST, Child, Children, free_port
+from tools.harness.processes import HOST, Child, Children
 
 BOUND_S = 60
 _SECRETS = {"POSTGRES_PASSWORD": "of the tests", "REPLICATION_PASSWORD": "of the replica's"}

@@ -19,7 +19,8 @@ from pile_protocol import topics
 from tools import ROOT
 from tools.harness import mosquitto
 from tools.harness.broker import Broker
-from tools.harness.processes import ProcessError, free_port
+from tools.harness.ports import free_port
+from tools.harness.processes import ProcessError
 
 TIMEOUT_S = 10
 

@@ -27,7 +27,7 @@ from tools.harness import tap
 from tools.harness.api_client import ApiError, Client, Event
 from tools.harness.broker import Broker
 from tools.harness.phone import PhoneOrder
-from tools.harness.processes import free_port
+from tools.harness.ports import free_port
 from tools.harness.system import System
 
 OPEN = ("Pending", "Accepted", "Charging", "Finishing")

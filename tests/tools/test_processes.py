@@ -8,7 +8,8 @@ import pytest
 
 from tests.processes import is_running, wait_until_gone
 from tools import ROOT
-from tools.harness.processes import Children, ProcessError, free_port, is_port_taken, wait_for_port
+from tools.harness.ports import free_port, is_port_taken, wait_for_port
+from tools.harness.processes import Children, ProcessError
 
 # Tells its pid, ignores what it is told to, and lasts longer than any test.
 SLEEPER = "import os, signal, time; {0}; print('pid', os.getpid(), flush=True); time.sleep(600)"

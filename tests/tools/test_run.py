@@ -15,7 +15,7 @@ import pytest
 from tests.processes import wait_until_gone
 from tools import ROOT
 from tools.harness.api_client import Client
-from tools.harness.processes import free_port
+from tools.harness.ports import free_port
 
 
 def environment(data: Path, **changes: str) -> dict[str, str]:

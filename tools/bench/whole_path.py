@@ -11,7 +11,8 @@ from pathlib import Path
 from tools.bench import device_run, http_load
 from tools.bench.machine import Interpreter
 from tools.harness.broker import Broker
-from tools.harness.processes import Children, free_port
+from tools.harness.ports import free_port
+from tools.harness.processes import Children
 
 BASELINE = "HTTP, a durable commit, MQTT, a MicroPython echo, and back"
 BODY_BYTES = 900  # of an order

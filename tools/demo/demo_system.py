@@ -12,7 +12,8 @@ from tools.demo.running_system import NotUsable, RunningSystem
 from tools.demo.screen import Screen
 from tools.harness.api_client import ApiError
 from tools.harness.broker import port_setting
-from tools.harness.processes import ProcessError, is_port_taken
+from tools.harness.ports import is_port_taken
+from tools.harness.processes import ProcessError
 from tools.harness.system import PileIdentity, System
 from tools.harness.tap import Tap
 from tools.run import Run, data_folder, running

@@ -20,19 +20,8 @@ from typing import IO
 
 from cloud_stub.piles import broker_passwords
 from tools.harness import broker_config, certs, mosquitto
-from tools.harness.processes import (
-    HOST,
-    Child,
-    Children,
-    ProcessError,
-    Started,
-    alone_in,
-    exit_on_signals,
-    free_port,
-    is_port_taken,
-    on_a_free_port,
-    wait_for_port,
-)
+from tools.harness.ports import free_port, is_port_taken, on_a_free_port, wait_for_port
+from tools.harness.processes import HOST, Child, Children, ProcessError, Started, alone_in, exit_on_signals
 
 _TLS = "certfile server.pem\nkeyfile server.key\ntls_version tlsv1.2"
 

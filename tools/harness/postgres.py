@@ -25,7 +25,8 @@ from psycopg import sql
 
 from tools import ROOT
 from tools.harness import debian
-from tools.harness.processes import HOST, Children, ProcessError, Started, on_a_free_port, wait_for_port
+from tools.harness.ports import on_a_free_port, wait_for_port
+from tools.harness.processes import HOST, Children, ProcessError, Started
 
 FETCHED = ROOT / ".venv" / "postgresql"
 PLACES = (

@@ -20,16 +20,8 @@ from typing import IO, Any
 from tools import ROOT
 from tools.harness.api_client import ApiError, Client
 from tools.harness.broker import Broker
-from tools.harness.processes import (
-    HOST,
-    Child,
-    Children,
-    ProcessError,
-    Started,
-    alone_in,
-    is_port_taken,
-    on_a_free_port,
-)
+from tools.harness.ports import is_port_taken, on_a_free_port
+from tools.harness.processes import HOST, Child, Children, ProcessError, Started, alone_in
 
 CLOUD_SETTINGS = ("RATELOCK_", "DATABASE_URL")  # prefixes of the cloud's settings
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tools.bench import http_load, testbed
 from tools.bench.figures import Figure, interleave
-from tools.harness.processes import Children, ProcessError, free_port
+from tools.harness.ports import free_port
+from tools.harness.processes import Children, ProcessError
 from tools.harness.system import System
 
 TITLE = "Page and rate"
