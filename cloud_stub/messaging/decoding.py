@@ -8,10 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+import structlog
 
 from pile_protocol import messages, topics, wire
 from pile_protocol.errors import MessageError
 from pile_protocol.fields import Array, Nullable, Table
+
+log = structlog.get_logger()
 
 SALVAGE_MAX_BYTES = 4 * messages.MESSAGE_MAX_BYTES
 
@@ -19,10 +22,25 @@ _Keeper = Callable[[Any], Any]
 
 
 def decode(name: str, payload: bytes) -> dict[str, Any]:
-    """The message of topic `name`, checked field by field, not its seal. Raises MessageError."""
+    """The message of topic `name`, checked field by field, not its seal. Raises MessageError.
+
+    A measurement of a status that is out of its bounds is left out: the rest still tells that the pile is
+    there.
+    """
     message = messages.parse_json(payload, loads=orjson.loads)
+    if name == topics.STATUS:
+        message = _without_unusable_measurements(message)
     messages.validate(wire.BY_TOPIC[name], message)
     return _KEEPERS[name](message)
+
+
+def _without_unusable_measurements(status: dict[str, Any]) -> dict[str, Any]:
+    unusable = [
+        name for name, check in _MEASUREMENTS.items() if name in status and not _is_valid(check, status[name])
+    ]
+    if unusable:
+        log.warning("status_members_dropped", members=unusable)
+    return {name: value for name, value in status.items() if name not in unusable}
 
 
 def salvage(payload: bytes) -> dict[str, Any] | None:
@@ -41,10 +59,16 @@ def salvage(payload: bytes) -> dict[str, Any] | None:
     return found
 
 
-def _usable(check: Any, keep: _Keeper | None, value: Any) -> Any:
+def _is_valid(check: Any, value: Any) -> bool:
     try:
         check.check("", value)
     except MessageError:
+        return False
+    return True
+
+
+def _usable(check: Any, keep: _Keeper | None, value: Any) -> Any:
+    if not _is_valid(check, value):
         return None
     return keep(value) if keep else value
 
@@ -79,5 +103,11 @@ def _table_keeper(table: Table) -> _Keeper:
     return keep_known
 
 
+# What a pile measures and does not decide: whatever a status may lack, but its connectors.
+_MEASUREMENTS = {
+    name: check
+    for name, is_optional, check in wire.BY_TOPIC[topics.STATUS].fields
+    if is_optional and name != "connectors"
+}
 _SALVAGED = [(name, check, _keeper(check)) for name, _, check in wire.BY_TOPIC[topics.SETTLEMENT].fields]
 _KEEPERS = {name: _table_keeper(table) for name, table in wire.BY_TOPIC.items() if isinstance(table, Table)}

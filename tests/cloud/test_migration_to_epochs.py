@@ -84,9 +84,9 @@ def rows(store: Store) -> list[tuple[Any, ...]]:
         ]
 
 
-def test_a_board_that_was_replaced_before_gets_its_chain(store: Store):
+def pile_of_0005(store: Store) -> FakePile:
+    """A pile in a database of migration 0005."""
     migrate(store, "0005")
-    pile = FakePile("PILE-1", KEY, lambda *_: None)
     with store.writing.begin() as conn:
         conn.execute(
             text(
@@ -94,6 +94,11 @@ def test_a_board_that_was_replaced_before_gets_its_chain(store: Store):
                 " VALUES ('PILE-1', '', '', 1, 1, false)"
             )
         )
+    return FakePile("PILE-1", KEY, lambda *_: None)
+
+
+def test_a_board_that_was_replaced_before_gets_its_chain(store: Store):
+    pile = pile_of_0005(store)
     for _ in range(2):
         put(store, pile, pile.sealed(pile.settlement(ORDER, 1000)), True, [])
     pile.seq, pile.last_mac = 0, None
@@ -118,15 +123,8 @@ def test_a_board_that_was_replaced_before_gets_its_chain(store: Store):
 
 
 def test_a_bill_of_zero_that_only_its_chain_had_flagged_is_closed(store: Store):
-    migrate(store, "0005")
-    pile = FakePile("PILE-1", KEY, lambda *_: None)
+    pile = pile_of_0005(store)
     with store.writing.begin() as conn:
-        conn.execute(
-            text(
-                "INSERT INTO piles (device_id, name, key_hex, connectors, created_at, online)"
-                " VALUES ('PILE-1', '', '', 1, 1, false)"
-            )
-        )
         conn.execute(
             text(
                 "INSERT INTO rates (rate_id, device_id, published_at, body_json)"

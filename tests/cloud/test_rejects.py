@@ -21,6 +21,8 @@ HELLO = {
     "outbox": 0,
 }
 
+CONNECTORS = [{"connector": 1, "status": "Available", "fault": None, "plugged": True, "order_id": None}]
+
 
 def rejects(operator: Any) -> list[dict[str, Any]]:
     return operator("GET", "/api/rejects").json()["items"]
@@ -170,9 +172,20 @@ def test_what_json_cannot_say_is_refused_and_spoils_no_answer(
         assert operator("GET", path).status_code == 200
 
 
+def test_a_measurement_out_of_bounds_does_not_hide_the_pile(pile: FakePile, link: FakeLink, operator: Any):
+    bad = {"heap_free_bytes": -4_291_456, "wifi_rssi_dbm": "weak", "outbox": None}
+    status = {"online": True, "uptime_s": 7} | bad
+    link.deliver("pile/v1/PILE-1/status", json.dumps(status | {"connectors": CONNECTORS}).encode())
+    assert not rejects(operator)
+    reported = operator("GET", "/api/piles/PILE-1/report").json()["reported"]
+    assert reported["online"] and reported["uptime_s"] == 7
+    assert not set(bad) & set(reported)
+    link.deliver("pile/v1/PILE-1/status", json.dumps(status | {"connectors": "all"}).encode())
+    assert [each["reason"] for each in rejects(operator)] == ["Malformed"]
+
+
 def test_unknown_members_are_let_through_and_not_shown(pile: FakePile, link: FakeLink, operator: Any):
-    connector = {"connector": 1, "status": "Available", "fault": None, "plugged": True, "order_id": None}
-    said = {"online": True, "more": 1, "connectors": [connector | {"more": {"and": "more"}}]}
+    said = {"online": True, "more": 1, "connectors": [CONNECTORS[0] | {"more": {"and": "more"}}]}
     link.deliver("pile/v1/PILE-1/status", json.dumps(said).encode())
     assert rejects(operator) == []
     assert "more" not in operator("GET", "/api/piles").text
