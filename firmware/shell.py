@@ -84,7 +84,8 @@ class Shell:
         while True:
             await self._busy.wait()
             self._busy.clear()
-            await asyncio.sleep_ms(0 if self.cycle() else CONFIRM_MS)
+            # A pause only for the relay's contacts: a message that comes meanwhile would wait for its end.
+            await asyncio.sleep_ms(CONFIRM_MS if not self.cycle() and self._is_switching() else 0)
 
     def _is_charging(self):
         for connector in self._controller.connectors:

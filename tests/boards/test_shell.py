@@ -92,6 +92,29 @@ while not pile.controller.inbox.is_empty:
 print(handled == list(range(QUEUE_MESSAGES_MAX + 1)))
 """
 
+ONE_AFTER_ANOTHER = """
+import asyncio
+from net.mqtt_codec import Publish
+from pile_protocol import topics
+pauses = []
+sleep_ms = asyncio.sleep_ms
+def noted(pause_ms):
+    pauses.append(pause_ms)
+    return sleep_ms(0)
+asyncio.sleep_ms = noted
+handled = []
+pile.controller.inbox._handle = lambda name, data: handled.append(int(data))
+async def main():
+    task = asyncio.create_task(pile.shell.follow())
+    for i in range(3):
+        pile.receive(Publish(topics.topic("PILE-1", topics.COMMAND), b"%d" % i, 1, i + 1, 1))
+        for _ in range(10):
+            await sleep_ms(0)
+    task.cancel()
+asyncio.run(main())
+print(handled, "longest pause", max(pauses))
+"""
+
 
 def said(folder: Path, script: str, connectors: int = 1) -> list[str]:
     (folder / "config.json").write_text(json.dumps(config()))
@@ -130,3 +153,7 @@ def test_a_pile_without_memory_for_its_connection_restarts(tmp_path, errors, now
 
 def test_a_full_queue_stops_the_reader_and_loses_nothing(tmp_path) -> None:
     assert said(tmp_path, FULL_QUEUE) == ["8 False", "True", "True"]
+
+
+def test_the_next_message_waits_for_no_pause_while_no_relay_switches(tmp_path) -> None:
+    assert said(tmp_path, ONE_AFTER_ANOTHER) == ["[0, 1, 2] longest pause 0"]
