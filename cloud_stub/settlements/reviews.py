@@ -88,11 +88,7 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
 def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[str, Any] | None:
     """What is billed instead of the total that the pile sealed; its lines add up.
 
-    <<<<<<< HEAD
-        None if it settles no order. A settlement that was flagged after its payment is billed as it was paid.
-    =======
-        None where it settles no order. One that does has not been paid: nobody can while it is flagged.
-    >>>>>>> g6
+    None if it settles no order. A settlement that was flagged after its payment is billed as it was paid.
     """
     if order is None:
         if decision == "release":
