@@ -91,12 +91,17 @@ TOOLS_ROOMS: dict[str, set[str]] = {
     "image": set(),
 }
 CLOUD_ROOMS: dict[str, set[str]] = {
-    TOP: {
-        *("pages", "http", "cloud", "settlements", "orders", "piles", "rates", "messaging", "db"),
+    TOP: {"cli"},
+    "cli": {
+        *("app", "logs", "http", "cloud", "settlements", "orders", "piles", "rates", "messaging", "db"),
         *("settings", "base"),
     },
+    "app": {"pages", "http", "cloud"},
+    "logs": {"base"},
     "pages": {"http", "cloud"},
-    "http": {"cloud", "reports", "intake", "settlements", "orders", "piles", "rates", "db", "base"},
+    "http": {
+        *("cloud", "reports", "intake", "settlements", "orders", "piles", "rates", "people", "db", "base"),
+    },
     "cloud": {
         *("jobs", "intake", "reports", "orders", "piles", "rates", "messaging", "db", "settings", "base"),
     },
@@ -107,6 +112,7 @@ CLOUD_ROOMS: dict[str, set[str]] = {
     "orders": {"piles", "rates", "messaging", "db", "settings", "base"},
     "piles": {"messaging", "db", "settings", "base"},
     "rates": {"messaging", "db", "base"},
+    "people": set(),
     "messaging": {"db", "base"},
     "db": {"base"},
     "settings": {"base"},
