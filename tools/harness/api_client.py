@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,20 +46,28 @@ class Event:
 
 class Client:
     """Speaks to one server. base_url: http(s)://host[:port]. token: the bearer token of every request.
+    ca: a file in PEM of a CA that is trusted too.
 
     Raises ApiError if base_url is not such an address, so that a token is sent nowhere else.
     """
 
-    def __init__(self, base_url: str, token: str | None = None, timeout_s: float = TIMEOUT_S):
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        ca: Path | None = None,
+    ):
         self.base_url = base_url.rstrip("/")
         self._scheme, self._host, self._port = _server_of(self.base_url)
         if token and not (token.isascii() and token.isprintable()):
             raise ApiError("the token has characters that no token has")
         self._token = token
         self._timeout_s = timeout_s
+        self._ca = ca
 
     def with_token(self, token: str) -> Client:
-        return Client(self.base_url, token, self._timeout_s)
+        return Client(self.base_url, token, self._timeout_s, self._ca)
 
     def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
@@ -138,8 +148,11 @@ class Client:
             time.sleep(0.02)
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
-        if self._scheme == "https":  # with the server's certificate verified, as Python does by default
-            return http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s)
+        if self._scheme == "https":
+            trust = ssl.create_default_context()
+            if self._ca:
+                trust.load_verify_locations(self._ca)
+            return http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s, context=trust)
         return http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
 
     def _headers(self, has_body: bool, more: dict[str, str] | None) -> dict[str, str]:

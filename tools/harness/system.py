@@ -59,7 +59,7 @@ class System(Started):
 
     Ports: None takes free ones and keeps them over restarts; tls_port: as Broker's. env: added to the cloud's
     environment, which has no cloud's settings of our own one unless it is to inherit them. listen: where the
-    TLS listener listens.
+    TLS listener listens. ca: a CA's certificate in PEM, of a cloud that answers over HTTPS.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class System(Started):
         tls_port: int | None = None,
         listen: str = HOST,
         inherit: bool = False,
+        ca: Path | None = None,
     ):
         self.data = Path(data).resolve()
         self.broker = Broker(self.data, mqtt_port, tls_port, listen)
@@ -81,6 +82,7 @@ class System(Started):
         self._given_token = operator_token
         self._env = env or {}
         self._inherit = inherit
+        self._ca = ca
         self._echo = echo
         self._children = Children()
         self.cloud: Child | None = None
@@ -113,7 +115,11 @@ class System(Started):
 
     @property
     def base_url(self) -> str:
-        return f"http://{self._http_host}:{self.http_port}"
+        return self._url(self.http_port)
+
+    def _url(self, http_port: int) -> str:
+        scheme = "https" if "RATELOCK_HTTP_CERT" in self._env else "http"
+        return f"{scheme}://{self._http_host}:{http_port}"
 
     @property
     def _http_host(self) -> str:
@@ -127,11 +133,11 @@ class System(Started):
     @property
     def phone(self) -> Client:
         """A client without a token, as a phone has before it orders."""
-        return Client(self.base_url)
+        return Client(self.base_url, ca=self._ca)
 
     @property
     def operator(self) -> Client:
-        return Client(self.base_url, self.operator_token)
+        return Client(self.base_url, self.operator_token, ca=self._ca)
 
     def start_cloud(self) -> None:
         """Returns once the cloud answers. Raises ProcessError."""
@@ -178,7 +184,7 @@ class System(Started):
             echo=self._echo,
         )
         try:
-            Client(f"http://{self._http_host}:{port}").wait_until_up(child.check_alive)
+            Client(self._url(port), ca=self._ca).wait_until_up(child.check_alive)
         except BaseException as error:
             child.stop()
             if isinstance(error, ApiError):
