@@ -8,7 +8,7 @@ FAST = tests/portable tests/pricing tests/system/test_orders.py \
 	$(addprefix tests/cloud/test_,orders.py life.py settlements.py settlement_rules.py rates.py payments.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check run setup docs screenshots console bench fleet clean chaos fuzz netstorm certs powercut deploy provision flash romfs heap test-device
+.PHONY: help demo test test-fast check run site setup docs screenshots console bench fleet clean chaos fuzz netstorm certs powercut deploy provision flash romfs heap test-device
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
@@ -34,6 +34,10 @@ check: ## Lint, format, types on both Pythons, import arrows, no floats near mon
 run: ## Broker, cloud and one simulated pile, until Ctrl-C (RATELOCK_* variables: docs/operation.md)
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.run
+
+site: ## Broker and cloud for a network, encrypted, with a CA made at the first start; NAMES="192.0.2.7 pile.example.org"
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.site $(NAMES) $(ARGS)
 
 chaos: ## Random kill -9 of firmware, cloud and broker during orders, then an audit; ROUNDS=300 SEED=1
 	$(SETUP) run

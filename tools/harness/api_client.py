@@ -46,7 +46,8 @@ class Event:
 
 class Client:
     """Speaks to one server. base_url: http(s)://host[:port]. token: the bearer token of every request.
-    ca: a file in PEM of a CA that is trusted too.
+    trust: a file in PEM of
+    a certificate that is trusted too, a CA's or the server's own. any_name: whatever name the server's has.
 
     Raises ApiError if base_url is not such an address, so that a token is sent nowhere else.
     """
@@ -56,7 +57,8 @@ class Client:
         base_url: str,
         token: str | None = None,
         timeout_s: float = TIMEOUT_S,
-        ca: Path | None = None,
+        trust: Path | None = None,
+        any_name: bool = False,
     ):
         self.base_url = base_url.rstrip("/")
         self._scheme, self._host, self._port = _server_of(self.base_url)
@@ -64,10 +66,11 @@ class Client:
             raise ApiError("the token has characters that no token has")
         self._token = token
         self._timeout_s = timeout_s
-        self._ca = ca
+        self._trust = trust
+        self._any_name = any_name
 
     def with_token(self, token: str) -> Client:
-        return Client(self.base_url, token, self._timeout_s, self._ca)
+        return Client(self.base_url, token, self._timeout_s, self._trust, self._any_name)
 
     def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
@@ -149,10 +152,12 @@ class Client:
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         if self._scheme == "https":
-            trust = ssl.create_default_context()
-            if self._ca:
-                trust.load_verify_locations(self._ca)
-            return http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s, context=trust)
+            context = ssl.create_default_context()
+            if self._trust:
+                context.load_verify_locations(self._trust)
+                context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+                context.check_hostname = not self._any_name
+            return http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s, context=context)
         return http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
 
     def _headers(self, has_body: bool, more: dict[str, str] | None) -> dict[str, str]:

@@ -116,6 +116,18 @@ class Ca:
         )
 
 
+def names_of(certificate: Path) -> set[str]:
+    """The host names and addresses that a certificate is for; empty if there is none. Raises CertsError."""
+    if not certificate.exists():
+        return set()
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound) as error:
+        raise CertsError(f"{certificate} is no certificate of a server: move it away") from error
+    return {str(each.value) for each in names}
+
+
 def ensure(folder: Path, names: tuple[str, ...] = LOCAL_NAMES) -> None:
     """A CA's and a server's certificate in `folder`; makes what is missing. Raises CertsError.
 

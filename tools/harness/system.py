@@ -59,7 +59,8 @@ class System(Started):
 
     Ports: None takes free ones and keeps them over restarts; tls_port: as Broker's. env: added to the cloud's
     environment, which has no cloud's settings of our own one unless it is to inherit them. listen: where the
-    TLS listener listens. ca: a CA's certificate in PEM, of a cloud that answers over HTTPS.
+    TLS listener listens. A cloud with RATELOCK_HTTP_CERT in env answers over HTTPS.
+    simulated: its piles are, so a connector may carry any power.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class System(Started):
         tls_port: int | None = None,
         listen: str = HOST,
         inherit: bool = False,
-        ca: Path | None = None,
+        simulated: bool = True,
     ):
         self.data = Path(data).resolve()
         self.broker = Broker(self.data, mqtt_port, tls_port, listen)
@@ -82,7 +83,7 @@ class System(Started):
         self._given_token = operator_token
         self._env = env or {}
         self._inherit = inherit
-        self._ca = ca
+        self._simulated = simulated
         self._echo = echo
         self._children = Children()
         self.cloud: Child | None = None
@@ -118,8 +119,16 @@ class System(Started):
         return self._url(self.http_port)
 
     def _url(self, http_port: int) -> str:
-        scheme = "https" if "RATELOCK_HTTP_CERT" in self._env else "http"
+        scheme = "https" if self._certificate else "http"
         return f"{scheme}://{self._http_host}:{http_port}"
+
+    @property
+    def _certificate(self) -> Path | None:
+        given = self._env.get("RATELOCK_HTTP_CERT")
+        return Path(given) if given else None
+
+    def _client(self, base_url: str, token: str | None = None) -> Client:
+        return Client(base_url, token, trust=self._certificate, any_name=True)
 
     @property
     def _http_host(self) -> str:
@@ -133,11 +142,11 @@ class System(Started):
     @property
     def phone(self) -> Client:
         """A client without a token, as a phone has before it orders."""
-        return Client(self.base_url, ca=self._ca)
+        return self._client(self.base_url)
 
     @property
     def operator(self) -> Client:
-        return Client(self.base_url, self.operator_token, ca=self._ca)
+        return self._client(self.base_url, self.operator_token)
 
     def start_cloud(self) -> None:
         """Returns once the cloud answers. Raises ProcessError."""
@@ -164,9 +173,10 @@ class System(Started):
             "RATELOCK_HTTP_PORT": str(self.http_port),
             "RATELOCK_MQTT_HOST": HOST,
             "RATELOCK_MQTT_PORT": str(self.broker.port),
-            "RATELOCK_CONNECTOR_POWER_W": str(SIMULATED_POWER_W),
             **self._env,
         }
+        if self._simulated:
+            env.setdefault("RATELOCK_CONNECTOR_POWER_W", str(SIMULATED_POWER_W))
         if self._given_token:
             env["RATELOCK_OPERATOR_TOKEN"] = self._given_token
         return env
@@ -184,7 +194,7 @@ class System(Started):
             echo=self._echo,
         )
         try:
-            Client(self._url(port), ca=self._ca).wait_until_up(child.check_alive)
+            self._client(self._url(port)).wait_until_up(child.check_alive)
         except BaseException as error:
             child.stop()
             if isinstance(error, ApiError):
