@@ -19,6 +19,7 @@ import sys
 import time
 from pathlib import Path
 
+from cloud_stub.base.os_errors import in_words
 from tools.harness import certs, mosquitto
 from tools.harness.api_client import ApiError
 from tools.harness.broker import port_setting
@@ -129,7 +130,7 @@ def main() -> int:
     try:
         serve(options)
     except (SiteError, ApiError, ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
-        print(f"site: {error}", file=sys.stderr)
+        print(f"site: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nsite: everything has ended")

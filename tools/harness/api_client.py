@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cloud_stub.base.os_errors import in_words
+
 TIMEOUT_S = 20
 
 
@@ -83,7 +85,7 @@ class Client:
             answer = connection.getresponse()
             return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         except (OSError, http.client.HTTPException) as error:
-            raise ApiError(f"{method} {self.base_url}{path}: {error}") from error
+            raise ApiError(f"{method} {self.base_url}{path}: {in_words(error)}") from error
         finally:
             connection.close()
 
@@ -131,7 +133,7 @@ class Client:
                 elif field == "id":
                     event_id = value
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise ApiError(f"GET {self.base_url}{path}: {error}") from error
+            raise ApiError(f"GET {self.base_url}{path}: {in_words(error)}") from error
         finally:
             connection.close()
 

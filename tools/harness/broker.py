@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 from typing import IO
 
+from cloud_stub.base.os_errors import in_words
 from cloud_stub.piles import broker_passwords
 from tools.harness import broker_config, certs, mosquitto
 from tools.harness.ports import free_port, is_port_taken, on_a_free_port, wait_for_port
@@ -234,7 +235,7 @@ def main(argv: list[str] | None = None) -> int:
                 say("ended by itself; see mosquitto.log")
                 return 1
     except (ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
-        say(str(error))
+        say(in_words(error))
         return 1
     except KeyboardInterrupt:
         pass

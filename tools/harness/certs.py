@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from cloud_stub.base.os_errors import in_words
+
 CA_DAYS = 3_650
 SERVER_DAYS = 825
 LOCAL_NAMES = ("localhost", "127.0.0.1")
@@ -179,7 +181,7 @@ def main() -> int:
     try:
         certificate, _ = Ca(folder).issue("server", tuple(options.names))
     except (CertsError, OSError) as error:
-        print(f"certs: {error}", file=sys.stderr)
+        print(f"certs: {in_words(error)}", file=sys.stderr)
         return 1
     print(f"{folder / 'ca.pem'}: onto every pile")
     print(f"{certificate}: the broker's, for {', '.join(options.names)}; it is used at its next start")
