@@ -7,6 +7,9 @@ and a certificate for them; later ones need no NAMES. Both listeners of the netw
 API over HTTPS, piles over MQTT with TLS. --cert and --key name a certificate that browsers know, for HTTPS;
 without them HTTPS has the broker's, and a browser warns unless the CA is installed on it.
 
+TLS does not fit a classic ESP32 without PSRAM (docs/hardware.md, "Heap"). For such piles, in a network that
+nobody else can enter, --plain-mqtt PORT listens without TLS too; `make provision` then needs --unencrypted.
+
 RATELOCK_DATA, RATELOCK_HTTP_PORT (8443), RATELOCK_MQTTS_PORT (8883), RATELOCK_LISTEN (0.0.0.0) and
 RATELOCK_PUBLIC_URL override the defaults.
 """
@@ -22,7 +25,7 @@ from pathlib import Path
 from cloud_stub.base.os_errors import in_words
 from tools.harness import certs, mosquitto
 from tools.harness.api_client import ApiError
-from tools.harness.broker import port_setting
+from tools.harness.broker import port_number, port_setting
 from tools.harness.processes import ProcessError, exit_on_signals
 from tools.harness.system import System
 
@@ -78,6 +81,7 @@ def print_addresses(system: System, public_url: str, name: str, browser_knows: b
     rows = (
         ("console", f"{public_url}/console    (token: operator.token in the data folder)"),
         ("piles", f"mqtts://{broker}"),
+        *([("and, plain", f"mqtt://{name}:{system.broker.plain_port}")] if system.broker.plain_port else []),
         ("CA", f"{ca} (onto every pile{'' if browser_knows else '; into the browsers of operators'})"),
         ("data, logs", str(system.data)),
     )
@@ -98,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("names", nargs="*", metavar="NAME", help="how piles and phones know this machine")
     made.add_argument("--cert", type=Path, metavar="FILE", help="a certificate with its chain, for HTTPS")
     made.add_argument("--key", type=Path, metavar="FILE", help="its key")
+    made.add_argument("--plain-mqtt", type=port_number, metavar="PORT", help="also MQTT without TLS")
     return made
 
 
@@ -117,6 +122,7 @@ def serve(options: argparse.Namespace) -> None:
         listen=listen_address(),
         inherit=True,
         simulated=False,
+        plain_port=options.plain_mqtt,
     ) as system:
         print_addresses(system, public_url, names[0], bool(options.cert))
         while True:

@@ -23,8 +23,9 @@ NAMES = ("127.0.0.2", "pile.example.org")
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a second loopback address by itself")
 @pytest.mark.system
-def test_a_site_speaks_tls_only_to_the_network(tmp_path: Path) -> None:
-    https, mqtts = free_port(), free_port()
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_site_speaks_tls_only_to_the_network_unless_asked(tmp_path: Path, asked: bool) -> None:
+    https, mqtts, plain = free_port(), free_port(), free_port()
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith("RATELOCK_")},
         "RATELOCK_DATA": str(tmp_path / "a site"),
@@ -33,7 +34,7 @@ def test_a_site_speaks_tls_only_to_the_network(tmp_path: Path) -> None:
         "RATELOCK_MQTTS_PORT": str(mqtts),
         "PYTHONUNBUFFERED": "1",
     }
-    argv = [sys.executable, "-m", "tools.site", *NAMES]
+    argv = [sys.executable, "-m", "tools.site", *NAMES, *(["--plain-mqtt", str(plain)] if asked else [])]
     site = subprocess.Popen(
         argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -54,8 +55,8 @@ def test_a_site_speaks_tls_only_to_the_network(tmp_path: Path) -> None:
         with pytest.raises(ApiError):
             Client(f"http://127.0.0.2:{https}").get("/healthz")
         trusting = ssl.create_default_context(cafile=str(ca))
-        with socket.create_connection(("127.0.0.2", mqtts), timeout=10) as plain:
-            trusting.wrap_socket(plain, server_hostname="pile.example.org").close()
+        with socket.create_connection(("127.0.0.2", mqtts), timeout=10) as raw:
+            trusting.wrap_socket(raw, server_hostname="pile.example.org").close()
         children = psutil.Process(site.pid).children(recursive=True)
         listening = {
             connection.laddr
@@ -64,7 +65,7 @@ def test_a_site_speaks_tls_only_to_the_network(tmp_path: Path) -> None:
             if connection.status == psutil.CONN_LISTEN
         }
         on_network = {address.port for address in listening if address.ip != "127.0.0.1"}
-        assert on_network == {https, mqtts}
+        assert on_network == ({https, mqtts, plain} if asked else {https, mqtts})
         site.send_signal(signal.SIGINT)
         assert site.wait() == 0
         wait_until_gone(children)

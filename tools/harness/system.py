@@ -60,7 +60,7 @@ class System(Started):
     Ports: None takes free ones and keeps them over restarts; tls_port: as Broker's. env: added to the cloud's
     environment, which has no cloud's settings of our own one unless it is to inherit them. listen: where the
     TLS listener listens. A cloud with RATELOCK_HTTP_CERT in env answers over HTTPS.
-    simulated: its piles are, so a connector may carry any power.
+    simulated: its piles are, so a connector may carry any power. plain_port: as Broker's.
     """
 
     def __init__(
@@ -76,9 +76,10 @@ class System(Started):
         listen: str = HOST,
         inherit: bool = False,
         simulated: bool = True,
+        plain_port: int | None = None,
     ):
         self.data = Path(data).resolve()
-        self.broker = Broker(self.data, mqtt_port, tls_port, listen)
+        self.broker = Broker(self.data, mqtt_port, tls_port, listen, plain_port)
         self.http_port = http_port or 0
         self._given_token = operator_token
         self._env = env or {}
