@@ -66,6 +66,8 @@ class Pile:
         connectors = self.controller.connectors
         self.link.poke()
         self.lamp.step(connectors)
+        if self.controller.restart_due:
+            raise Restart("the cloud asks for it")
         if self._restart and not [1 for connector in connectors if connector.order is not None]:
             raise Restart(self._restart)
 
@@ -190,7 +192,9 @@ def start(equipment, lamp, room):
         board.log(str(error))
         return error.pattern
     except Restart as error:
+        open_all(equipment)
         board.log("the pile restarts: %s" % error)
+        board.restart()
         return patterns.STARTING
     except KeyboardInterrupt:
         open_all(equipment)
