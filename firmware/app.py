@@ -164,7 +164,8 @@ def advice(error):
 
 
 def start(equipment, lamp, room):
-    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep.
+    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep;
+    None where the chip is to restart.
 
     room: a list, emptied when all parts are made, so that the heap gets back what it holds (main.py).
     """
@@ -192,10 +193,8 @@ def start(equipment, lamp, room):
         board.log(str(error))
         return error.pattern
     except Restart as error:
-        open_all(equipment)
         board.log("the pile restarts: %s" % error)
-        board.restart()
-        return patterns.STARTING
+        return None
     except KeyboardInterrupt:
         open_all(equipment)
         board.log("stopped from the console; the relays are open")
@@ -234,4 +233,6 @@ def main(room=None):
     try:
         pattern = start(equipment, lamp, room)
     finally:
-        lamp.keep(pattern)
+        lamp.keep(pattern or patterns.STARTING)
+    if pattern is None:
+        board.restart()

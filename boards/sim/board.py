@@ -7,6 +7,7 @@ import binascii
 import gc
 import json
 import os
+import sys
 
 from drivers.equipment import Equipment
 from drivers.sim.hardware import (
@@ -130,8 +131,9 @@ def utc():
 
 
 def restart():
-    """The process stays the same: tools/harness/sim_pile.py boots the firmware in it again."""
+    """The program ends; tools/harness/sim_pile.py boots the firmware again in the same process."""
     os.putenv(_RESET, "Hard")
+    sys.exit()
 
 
 def chip():

@@ -36,11 +36,14 @@ METERS: tuple[dict[str, int], ...] = (
 _BOOT = """
 import gc, os, sys
 while True:
-    import boot, main
-    main.main()
+    try:
+        import boot, main
+        main.main()
+    except SystemExit:
+        pass
     if not os.getenv("RATELOCK_RESET"):
         break
-    del boot, main
+    boot = main = None
     sys.modules.clear()
     gc.collect()
 """

@@ -37,12 +37,6 @@ def utc():
     return rtc.utc()
 
 
-def restart():
-    import machine
-
-    machine.reset()
-
-
 def chip():
     import binascii
 
@@ -57,6 +51,12 @@ def reset_cause():
 
     cause = machine.reset_cause()
     return _RESET_CAUSES[cause] if 0 <= cause < len(_RESET_CAUSES) else "Unknown"
+
+
+def restart():
+    import machine
+
+    machine.reset()
 
 
 def memory():
