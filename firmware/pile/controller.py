@@ -195,17 +195,14 @@ class Controller:
             self.faults.reset(number, command["issued_at"])
             self.connectors[number - 1].watch.restart()
         elif action == "service":
-            out = command.get("out")
-            if out is None:
-                raise ProtocolError("the connectors out of service are missing")
+            out = command.get("out", self.journal.service)
             self.journal.save_service(out)
             self.set_service(out)
         elif action == "restart":
+            began_at = at - self.clock.now_ms // 1000
             for connector in self.connectors:
-                if connector.order is not None:
-                    raise ProtocolError("no restart while an order runs")
-            if command["issued_at"] < at - self.clock.now_ms // 1000:
-                raise ProtocolError("a restart from before this start")
+                if connector.order is not None or command["issued_at"] < began_at:
+                    raise ProtocolError("an order runs, or the restart has happened")
             self._restart_ms = self.clock.now_ms + RESTART_AFTER_MS
         self.mailbox.status_due = True
 

@@ -67,7 +67,7 @@ def test_a_service_command_without_its_list_or_expired_changes_nothing():
     pile.command("service", out=[[1, "Damaged"]])
     pile.command("service")
     pile.command("service", out=[], issued_at=AT - 60, expires_at=AT)
-    assert reported(pile) == [("Unavailable", "Damaged")] and pile.controller.dropped == 2
+    assert reported(pile) == [("Unavailable", "Damaged")] and pile.controller.dropped == 1
 
 
 def test_a_damaged_file_is_told_and_the_connector_is_in_service():
