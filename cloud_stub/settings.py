@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     # How many requests one client address may send; 0 is no limit. Thousands of phones may share an address.
     orders_per_minute: int = Field(default=120, ge=0)
     quotes_per_minute: int = Field(default=1200, ge=0)
+    sign_ins_per_minute: int = Field(default=10, ge=0)
+    # A session of the console ends when it is not used for this time, and at the latest after the second.
+    session_idle_s: int = Field(default=8 * 3600, ge=300, le=30 * 86_400)
+    session_s: int = Field(default=7 * 86_400, ge=300, le=90 * 86_400)
     # If a request has not arrived completely by then, its connection is closed.
     request_s: int = Field(default=20, ge=1, le=600)
 

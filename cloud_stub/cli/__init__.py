@@ -1,4 +1,4 @@
-"""The command line: serve, piles and their labels, rates, orders, settlements.
+"""The command line: serve, piles and their labels, rates, orders, settlements, people.
 
 Settings come from the environment.
 
@@ -15,10 +15,10 @@ from .. import logs
 from ..base.os_errors import in_words
 from ..base.problems import Problem
 from ..settings import Settings
-from . import ledger, orders, piles, rates, serve
+from . import ledger, orders, people, piles, rates, serve
 from .tools import fail
 
-SUBJECTS = (serve, piles, rates, ledger, orders)
+SUBJECTS = (serve, piles, rates, ledger, orders, people)
 
 
 def main(arguments: list[str] | None = None) -> int:
