@@ -14,6 +14,7 @@ from .http import (
     driver,
     label_downloads,
     monitoring,
+    operator_boards,
     operator_events,
     operator_orders,
     operator_piles,
@@ -56,6 +57,7 @@ def create_app(cloud: Cloud) -> FastAPI:
     problem_details.install(app)
     app.include_router(operator_orders.router)  # before the driver's: /orders.csv is no order
     app.include_router(driver.router)
+    app.include_router(operator_boards.router)
     for each in (operator_piles, operator_rates, operator_settlements, operator_reports, operator_events):
         app.include_router(each.router)
     app.include_router(label_downloads.router)
