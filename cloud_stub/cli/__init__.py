@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import logs
+from ..base.os_errors import in_words
 from ..base.problems import Problem
 from ..settings import Settings
 from . import ledger, orders, people, piles, rates, serve
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (SQLAlchemyError, CommandError) as error:
         return fail(f"the database cannot be used: {error}")
     except OSError as error:
-        return fail(str(error))
+        return fail(in_words(error))
 
 
 def _parser() -> argparse.ArgumentParser:
