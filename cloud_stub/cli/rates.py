@@ -17,6 +17,7 @@ def add(commands: Commands) -> None:
     rate_set = rate.add_parser("set", help="publish a pile's new rate from a JSON file; prints it")
     rate_set.add_argument("device_id")
     rate_set.add_argument("file", type=Path)
+    rate_set.add_argument("--yes", action="store_true", help="also with prices that look like a slip")
     rate_set.set_defaults(command=_rate_set)
 
 
@@ -28,6 +29,8 @@ def _rate_set(settings: Settings, options: argparse.Namespace) -> int:
     body = model.parse(data)
     with database(settings) as store, store.writing.begin() as conn:
         # A running cloud sends it within a few seconds; without one, the next that starts sends it.
-        rate = versions.publish(Transaction(conn), actor(), put_row, options.device_id, body, now_s())
+        rate = versions.publish_for_pile(
+            Transaction(conn), actor(), put_row, options.device_id, body, now_s(), None, options.yes
+        )
     print_json(rate)
     return 0

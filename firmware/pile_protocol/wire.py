@@ -74,7 +74,8 @@ ENERGY_MWH = Int(0, MAX_ENERGY_MWH)
 DURATION_S = Int(0, 10 * MAX_DURATION_S)
 FIRMWARE = Text(1, 40)
 
-RATE = Table(
+# The members of a rate as it is shown: the periods of one day.
+RATE_FIELDS = (
     ("rate_id", RATE_ID),
     ("currency", CURRENCY),
     ("minor_digits", MINOR_DIGITS),
@@ -94,6 +95,12 @@ RATE = Table(
         ),
     ),
     ("published_at", AT),
+)
+
+RATE = Table(
+    *RATE_FIELDS,
+    # The connectors at which another rate holds than at connector 1, whose rate the other members are.
+    ("connectors?", Array(Table(("connector", CONNECTOR), *RATE_FIELDS), 1, MAX_CONNECTORS)),
 )
 
 HELLO = Table(

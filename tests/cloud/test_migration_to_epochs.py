@@ -48,7 +48,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
 def migrate(store: Store, to: str, down: bool = False) -> None:
     config = Config()
     config.set_main_option("script_location", str(engine._MIGRATIONS))
-    with store.writing.begin() as conn:
+    with store.migrating.begin() as conn:
         config.attributes["connection"] = conn
         (command.downgrade if down else command.upgrade)(config, to)
 

@@ -19,7 +19,7 @@ def load(store: Store, revision: str) -> dict[str, str]:
     made = json.loads((DATABASES / f"{revision}.json").read_text())
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
-    with store.writing.begin() as conn:
+    with store.migrating.begin() as conn:
         config.attributes["connection"] = conn
         command.downgrade(config, revision)
     tables = MetaData()
