@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, select, update
 from ..base.problems import Problem
 from ..db import audit
 from ..db.audit import Actor
-from ..db.audit_events import record_event
+from ..db.events import record_event
 from ..db.rows import PileRow
 from ..db.site_tables import connector_tariffs
 from ..db.tables import orders, outbox
