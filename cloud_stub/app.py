@@ -20,6 +20,8 @@ from .http import (
     operator_rates,
     operator_reports,
     operator_settlements,
+    operator_sites,
+    operator_tariffs,
     problem_details,
 )
 from .http.guard import Guard
@@ -56,7 +58,10 @@ def create_app(cloud: Cloud) -> FastAPI:
     problem_details.install(app)
     app.include_router(operator_orders.router)  # before the driver's: /orders.csv is no order
     app.include_router(driver.router)
-    for each in (operator_piles, operator_rates, operator_settlements, operator_reports, operator_events):
+    for each in (
+        *(operator_piles, operator_sites, operator_rates, operator_tariffs),
+        *(operator_settlements, operator_reports, operator_events),
+    ):
         app.include_router(each.router)
     app.include_router(label_downloads.router)
     app.router.routes.insert(0, driver.rate_route)

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal, or_, select
 
 from ..db import json_lists
 from ..db.engine import to_json
@@ -45,18 +45,27 @@ _VERSION = Query(select(rates.c.body_json).where(rates.c.rate_id == bindparam("r
 _OF_PILE = func.coalesce(piles.c.tariff_id, sites.c.tariff_id)
 
 
+def _of(tariff_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    return (rates.c.tariff_id == tariff_id) & rates.c.withdrawn_at.is_(None)
+
+
+# What was published for at once has begun, also where the clock was set back since.
+_HAS_BEGUN = or_(rates.c.from_at <= bindparam("now"), rates.c.from_at <= rates.c.published_at)
+
+
 def version_at(tariff_id: ColumnElement[Any]) -> ColumnElement[Any]:
     """The rate_id of the version of `tariff_id` that holds at the parameter `now`."""
-    begun = select(rates.c.rate_id).where(
-        rates.c.tariff_id == tariff_id, rates.c.from_at <= bindparam("now"), rates.c.withdrawn_at.is_(None)
-    )
+    begun = select(rates.c.rate_id).where(_of(tariff_id), _HAS_BEGUN)
     return begun.order_by(rates.c.from_at.desc(), rates.c.rate_id.desc()).limit(1).scalar_subquery()
 
 
+def is_to_come(tariff_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """A condition on `rates`: a version of `tariff_id` that has not begun at the parameter `now`."""
+    return _of(tariff_id) & ~_HAS_BEGUN
+
+
 def _columns(tariff_id: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
-    to_come = select(func.min(rates.c.from_at)).where(
-        rates.c.tariff_id == tariff_id, rates.c.from_at > bindparam("now"), rates.c.withdrawn_at.is_(None)
-    )
+    to_come = select(func.min(rates.c.from_at)).where(is_to_come(tariff_id))
     return (
         version_at(tariff_id).label("rate_id"),
         sites.c.time_zone.label("site_zone"),

@@ -18,7 +18,7 @@ from ..db.writer import Transaction
 from . import calendars, displays, holding, model, tariffs, unusual, zones
 from .model import RateBody
 
-SCHEDULED_MAX = 50
+TO_COME_MAX = 50
 AHEAD_MAX_S = 2 * 366 * 86_400
 NO_RATE = "none"  # in the place of a rate_id
 
@@ -64,12 +64,8 @@ _ONE = Query(
     _VERSIONS.where(rates.c.tariff_id == bindparam("tariff_id"), rates.c.rate_id == bindparam("rate_id")),
     _Version,
 )
-_SCHEDULED = Query(
-    _VERSIONS.where(
-        rates.c.tariff_id == bindparam("tariff_id"),
-        rates.c.from_at > bindparam("now"),
-        rates.c.withdrawn_at.is_(None),
-    ).order_by(rates.c.from_at, rates.c.rate_id),
+_TO_COME = Query(
+    _VERSIONS.where(holding.is_to_come(bindparam("tariff_id"))),
     _Version,
 )
 _SET_TARIFF = update(piles).where(piles.c.device_id == bindparam("of")).values(tariff_id=bindparam("tariff"))
@@ -91,24 +87,28 @@ def publish_for_pile(
     replaces: which rate_id must hold at the pile, NO_RATE for none. Raises Problem: also UnknownPile,
     PileRemoved.
     """
+    rate = _build(tx.conn, body, now)
     pile = _PILE.first(tx.conn, {"device_id": device_id})
     if pile is None:
         raise unknown_pile(device_id)
     if pile.removed_at is not None:
         raise pile_removed(device_id, pile.removed_at)
-    running = holding.Versions().at(tx.conn, device_id, holding.PILE, now)
-    if replaces is not None and replaces != (running["rate_id"] if running else NO_RATE):
-        raise _replaced(running)
-    tariff_id = tariffs.own_of(device_id)
-    is_new = pile.tariff_id != tariff_id
-    rate = _checked(tx.conn, tariff_id, body, now, now, running, allow_unusual)
+    held = holding.Versions().at(tx.conn, device_id, holding.PILE, now)
+    if held is not None:
+        del held["changes_at"]
+    if replaces is not None and replaces != (held["rate_id"] if held else NO_RATE):
+        raise _replaced(held)
+    if not allow_unusual:
+        unusual.require_usual(rate, held)
     if rate["time_zone"] is None:
         zones.require_sites(tx.conn, [device_id], "time_zone")
-    if is_new:
+    tariff_id = tariffs.own_of(device_id)
+    if pile.tariff_id != tariff_id:
         tariffs.ensure_own(tx, device_id, pile.name, now)
         tx.conn.execute(_SET_TARIFF, {"of": device_id, "tariff": tariff_id})
     record_event(tx.conn, now, "RatePublished", device_id, detail=rate["rate_id"])
-    return _store(tx, actor, put, tariff_id, rate, now, now, device_id)
+    _store(tx, actor, put, tariff_id, rate, now, now)
+    return rate
 
 
 def publish(
@@ -129,6 +129,7 @@ def publish(
     allow_unusual: also with prices that are likely typed wrong. Raises Problem: UnknownTariff,
     RateReplaced, PriceUnusual, InvalidRequest.
     """
+    rate = _build(tx.conn, body, now)
     tariffs.get(tx.conn, tariff_id, lock=True)
     newest = _NEWEST.first(tx.conn, {"tariff_id": tariff_id})
     if replaces is not None and replaces != (newest.rate_id if newest else NO_RATE):
@@ -136,32 +137,19 @@ def publish(
     begins_at = now if from_at is None else from_at
     if not now <= begins_at <= now + AHEAD_MAX_S:
         raise invalid(("from_at", "must be a time from now to two years ahead"))
-    before = _AT.first(tx.conn, {"tariff_id": tariff_id, "now": begins_at})
-    rate = _checked(
-        tx.conn, tariff_id, body, begins_at, now, json.loads(before.body_json) if before else None, allow_unusual
-    )
+    to_come = _TO_COME.all(tx.conn, {"tariff_id": tariff_id, "now": now})
+    if begins_at > now and len(to_come) >= TO_COME_MAX:
+        raise invalid(("from_at", f"a tariff has at most {TO_COME_MAX} versions that have not begun"))
+    if not allow_unusual:
+        unusual.require_usual(rate, running(tx.conn, tariff_id, begins_at))
     if rate["time_zone"] is None:
         zones.require_sites_of_reached(tx.conn, tariff_id, "time_zone")
-    return _store(tx, actor, put, tariff_id, rate, begins_at, now, tariffs.pile_of(tariff_id))
+    _store(tx, actor, put, tariff_id, rate, begins_at, now)
+    return find(tx.conn, tariff_id, rate["rate_id"])
 
 
-def _checked(
-    conn: Connection,
-    tariff_id: str,
-    body: RateBody,
-    begins_at: int,
-    now: int,
-    before: dict[str, Any] | None,
-    allow_unusual: bool,
-) -> dict[str, Any]:
-    """The version to be stored. before: the one that it follows."""
-    rate = model.build(body, "r-" + new_id(), now, calendars.dates(conn, body))
-    scheduled = _SCHEDULED.all(conn, {"tariff_id": tariff_id, "now": now})
-    if begins_at > now and len(scheduled) >= SCHEDULED_MAX:
-        raise invalid(("from_at", f"a tariff can have {SCHEDULED_MAX} versions that have not begun"))
-    if not allow_unusual:
-        unusual.require_usual(rate, before)
-    return rate
+def _build(conn: Connection, body: RateBody, now: int) -> dict[str, Any]:
+    return model.build(body, "r-" + new_id(), now, calendars.dates(conn, body))
 
 
 def _store(
@@ -172,8 +160,7 @@ def _store(
     rate: dict[str, Any],
     from_at: int,
     now: int,
-    device_id: str | None,
-) -> dict[str, Any]:
+) -> None:
     row = {
         "rate_id": rate["rate_id"],
         "tariff_id": tariff_id,
@@ -184,12 +171,15 @@ def _store(
     }
     tx.conn.execute(insert(rates), row)
     detail = rate["rate_id"] if from_at == now else f"{rate['rate_id']} from {from_at}"
-    audit.record(
-        tx.conn, actor, now, "RatePublished", device_id=device_id, tariff_id=tariff_id, detail=detail
-    )
+    _record(tx, actor, now, "RatePublished", tariff_id, detail)
     displays.mark_reached(tx, tariff_id, now)
     displays.send_due(tx, put, now)
-    return rate | {"tariff_id": tariff_id, "from_at": from_at}
+
+
+def _record(tx: Transaction, actor: Actor, now: int, action: str, tariff_id: str, detail: str) -> None:
+    """An audit line, which names the pile where the tariff is of that pile alone."""
+    device_id = tariffs.pile_of(tariff_id)
+    audit.record(tx.conn, actor, now, action, device_id=device_id, tariff_id=tariff_id, detail=detail)
 
 
 def _replaced(rate: dict[str, Any] | None) -> Problem:
@@ -208,13 +198,10 @@ def withdraw(
     row = find(tx.conn, tariff_id, rate_id)
     if row["withdrawn_at"] is not None:
         return row
-    if row["from_at"] <= now:
+    if row["from_at"] <= max(now, row["published_at"]):
         raise Problem(409, "RateInEffect", "The version has begun; publish another one")
     tx.conn.execute(_WITHDRAW, {"of": rate_id, "at": now})
-    device_id = tariffs.pile_of(tariff_id)
-    audit.record(
-        tx.conn, actor, now, "RateWithdrawn", device_id=device_id, tariff_id=tariff_id, detail=rate_id
-    )
+    _record(tx, actor, now, "RateWithdrawn", tariff_id, rate_id)
     displays.mark_reached(tx, tariff_id, now)
     displays.send_due(tx, put, now)
     return row | {"withdrawn_at": now}
@@ -263,15 +250,15 @@ def _page(
         query = query.where(rates.c.rate_id < before)
     rows = _FOUND.narrowed(query.order_by(rates.c.rate_id.desc()).limit(limit)).all(conn)
     held = {row["rate_id"] for each in tariff_ids if (row := running(conn, each, now)) is not None}
-    return [_view(row) | {"state": _state(row, held, now)} for row in rows]
+    return [view | {"state": _state(view, held, now)} for view in map(_view, rows)]
 
 
-def _state(row: _Version, held: set[str], now: int) -> str:
-    if row.withdrawn_at is not None:
+def _state(version: dict[str, Any], held: set[str], now: int) -> str:
+    if version["withdrawn_at"] is not None:
         return "Withdrawn"
-    if row.from_at > now:
-        return "Scheduled"
-    return "Running" if row.rate_id in held else "Past"
+    if version["rate_id"] in held:
+        return "Running"
+    return "Scheduled" if version["from_at"] > max(now, version["published_at"]) else "Past"
 
 
 def _view(row: _Version) -> dict[str, Any]:

@@ -33,11 +33,10 @@ _REACHED = Query(_WITHOUT_SITE.where(reach.may_reach(bindparam("tariff_id"))), _
 _NAMED = Query(_WITHOUT_SITE.where(piles.c.device_id.in_(_WANTED)), _Pile)
 _HOLDS_OR_WILL = Query(
     select(rates.c.body_json).where(
-        rates.c.tariff_id == bindparam("tariff_id"),
-        rates.c.withdrawn_at.is_(None),
         or_(
-            rates.c.rate_id == holding.version_at(bindparam("tariff_id")), rates.c.from_at > bindparam("now")
-        ),
+            rates.c.rate_id == holding.version_at(bindparam("tariff_id")),
+            holding.is_to_come(bindparam("tariff_id")),
+        )
     ),
     _Body,
 )
