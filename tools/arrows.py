@@ -94,7 +94,19 @@ TOOLS_ROOMS: dict[str, set[str]] = {
 CLOUD_ROOMS: dict[str, set[str]] = {
     TOP: {"cli"},
     "cli": {
-        *("app", "logs", "http", "cloud", "settlements", "orders", "sites", "piles", "rates", "messaging", "db"),
+        *(
+            "app",
+            "logs",
+            "http",
+            "cloud",
+            "settlements",
+            "orders",
+            "sites",
+            "piles",
+            "rates",
+            "messaging",
+            "db",
+        ),
         *("settings", "base"),
     },
     "app": {"pages", "http", "cloud"},

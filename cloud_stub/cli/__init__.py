@@ -1,4 +1,4 @@
-"""The command line: serve, piles and their labels, rates, orders, settlements.
+"""The command line: serve, piles and their labels, sites, tariffs, rates, orders, settlements.
 
 Settings come from the environment.
 
@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import logs
 from ..base.problems import Problem
 from ..settings import Settings
-from . import ledger, orders, piles, rates, serve
+from . import calendars, ledger, orders, piles, rates, serve, sites, tariffs
 from .tools import fail
 
-SUBJECTS = (serve, piles, rates, ledger, orders)
+SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, orders)
 
 
 def main(arguments: list[str] | None = None) -> int:

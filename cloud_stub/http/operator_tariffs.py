@@ -93,9 +93,7 @@ async def remove_tariff(cloud: TheCloud, actor: CanPrice, tariff_id: str) -> Res
 
 
 @router.get("/tariffs/{tariff_id}/reach", openapi_extra=raises("UnknownTariff"), dependencies=READ)
-async def list_reach(
-    cloud: TheCloud, tariff_id: str, limit: Limit = 50, after: str = ""
-) -> dict[str, Any]:
+async def list_reach(cloud: TheCloud, tariff_id: str, limit: Limit = 50, after: str = "") -> dict[str, Any]:
     """The piles that a version of the tariff reaches, each with its connectors that have no nearer tariff."""
 
     def look(conn: Connection) -> list[dict[str, Any]]:
@@ -152,9 +150,7 @@ async def publish_version(
     "/tariffs/{tariff_id}/versions/{rate_id}",
     openapi_extra=raises("UnknownTariff", "UnknownRate", "RateInEffect"),
 )
-async def withdraw_version(
-    cloud: TheCloud, actor: CanPrice, tariff_id: str, rate_id: str
-) -> dict[str, Any]:
+async def withdraw_version(cloud: TheCloud, actor: CanPrice, tariff_id: str, rate_id: str) -> dict[str, Any]:
     """Withdraw a version that has not begun to hold."""
     put = cloud.dispatch.put
     return await cloud.write(lambda tx: versions.withdraw(tx, actor, put, tariff_id, rate_id, now_s()))
@@ -165,9 +161,7 @@ async def withdraw_version(
     openapi_extra=raises("UnknownTariff", "UnknownRate"),
     dependencies=READ,
 )
-async def list_differences(
-    cloud: TheCloud, tariff_id: str, before: str, after: str
-) -> list[dict[str, Any]]:
+async def list_differences(cloud: TheCloud, tariff_id: str, before: str, after: str) -> list[dict[str, Any]]:
     """What differs between two versions of the tariff, field by field."""
 
     def look(conn: Connection) -> list[dict[str, Any]]:
@@ -178,7 +172,9 @@ async def list_differences(
     return await quick(cloud, look)
 
 
-@router.put("/assignments", openapi_extra=raises("UnknownTariff", "UnknownPile", "PileRemoved", "UnknownSite"))
+@router.put(
+    "/assignments", openapi_extra=raises("UnknownTariff", "UnknownPile", "PileRemoved", "UnknownSite")
+)
 async def assign_tariff(cloud: TheCloud, actor: CanPrice, body: AssignmentBody) -> dict[str, Any]:
     """Let a tariff hold at sites, piles and connectors; all of them or none. Running orders keep theirs."""
     put = cloud.dispatch.put

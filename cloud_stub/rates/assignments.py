@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from ..base.problems import Problem, invalid
+from ..base.problems import invalid
 from ..db import audit, json_lists
 from ..db.audit import Actor
 from ..db.engine import to_json

@@ -42,9 +42,7 @@ _DUE = Query(
 )
 _MARK = update(piles).values(rate_due_at=bindparam("at"))
 _MARK_REACHED = _MARK.where(reach.may_reach(bindparam("tariff")))
-_MARK_PILES = _MARK.where(
-    piles.c.removed_at.is_(None), piles.c.device_id.in_(json_lists.texts("device_ids"))
-)
+_MARK_PILES = _MARK.where(piles.c.removed_at.is_(None), piles.c.device_id.in_(json_lists.texts("device_ids")))
 _MARK_SITE = _MARK.where(piles.c.removed_at.is_(None), piles.c.site_id == bindparam("site"))
 _SET_DUE = _MARK.where(piles.c.device_id == bindparam("of"))
 

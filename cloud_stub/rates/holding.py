@@ -93,7 +93,9 @@ _AT_PILES = Query(
     _OfPile,
 )
 _AT_CONNECTORS = Query(
-    select(connector_tariffs.c.device_id, connector_tariffs.c.connector, *_columns(connector_tariffs.c.tariff_id))
+    select(
+        connector_tariffs.c.device_id, connector_tariffs.c.connector, *_columns(connector_tariffs.c.tariff_id)
+    )
     .select_from(connector_tariffs.join(piles).outerjoin(sites))
     .where(connector_tariffs.c.device_id.in_(json_lists.texts("device_ids"))),
     _OfPile,

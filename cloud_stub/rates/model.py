@@ -154,7 +154,10 @@ def _day_errors(day: DayBody, path: str, calendars: Mapping[str, list[str]]) -> 
     if day.weekdays is None and day.calendar is None and day.from_day is None and day.to_day is None:
         yield path, "needs weekdays, a calendar or a season"
     if (day.from_day is None) != (day.to_day is None):
-        yield f"{path}.{'to_day' if day.to_day is None else 'from_day'}", "a season has a first and a last day"
+        yield (
+            f"{path}.{'to_day' if day.to_day is None else 'from_day'}",
+            "a season has a first and a last day",
+        )
     if day.weekdays is not None and not (
         set(day.weekdays) <= set(range(1, 8)) and len(set(day.weekdays)) == len(day.weekdays)
     ):

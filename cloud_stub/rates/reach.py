@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
-from ..db.engine import to_json
 from ..db import json_lists
+from ..db.engine import to_json
 from ..db.rows import Query
 from ..db.site_tables import connector_tariffs, sites
 from ..db.tables import piles

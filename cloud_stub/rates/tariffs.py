@@ -4,7 +4,7 @@ import re
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, bindparam, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
 
 from ..base.problems import Problem
 from ..db import audit
@@ -160,7 +160,10 @@ def list_views(
         query = query.where(~tariffs.c.tariff_id.startswith(OF_PILE))
     if after is not None:
         query = query.where(tariffs.c.tariff_id > after)
-    return [_view(row) for row in _LISTED.narrowed(query.order_by("tariff_id").limit(limit)).all(conn, {"now": now})]
+    return [
+        _view(row)
+        for row in _LISTED.narrowed(query.order_by("tariff_id").limit(limit)).all(conn, {"now": now})
+    ]
 
 
 def one_view(conn: Connection, tariff_id: str, now: int) -> dict[str, Any]:

@@ -55,7 +55,9 @@ def unusual(rate: dict[str, Any], before: dict[str, Any] | None) -> Iterator[dic
         yield {"field": "session_fee_minor", "value": fee, "before": None}
 
 
-def _days(rate: dict[str, Any], before: dict[str, Any] | None) -> Iterator[tuple[str, list[Any], list[Any] | None]]:
+def _days(
+    rate: dict[str, Any], before: dict[str, Any] | None
+) -> Iterator[tuple[str, list[Any], list[Any] | None]]:
     """(path, periods, the periods before) of each day; a day that is new is compared with the usual one."""
     usual = before["periods"] if before else None
     of_name = {day["name"]: day["periods"] for day in before.get("days", ())} if before else {}

@@ -87,7 +87,7 @@ def publish_for_pile(
     replaces: which rate_id must hold at the pile, NO_RATE for none. Raises Problem: also UnknownPile,
     PileRemoved.
     """
-    rate = _build(tx.conn, body, now)
+    rate = build(tx.conn, body, now)
     pile = _PILE.first(tx.conn, {"device_id": device_id})
     if pile is None:
         raise unknown_pile(device_id)
@@ -129,7 +129,7 @@ def publish(
     allow_unusual: also with prices that are likely typed wrong. Raises Problem: UnknownTariff,
     RateReplaced, PriceUnusual, InvalidRequest.
     """
-    rate = _build(tx.conn, body, now)
+    rate = build(tx.conn, body, now)
     tariffs.get(tx.conn, tariff_id, lock=True)
     newest = _NEWEST.first(tx.conn, {"tariff_id": tariff_id})
     if replaces is not None and replaces != (newest.rate_id if newest else NO_RATE):
@@ -148,7 +148,8 @@ def publish(
     return find(tx.conn, tariff_id, rate["rate_id"])
 
 
-def _build(conn: Connection, body: RateBody, now: int) -> dict[str, Any]:
+def build(conn: Connection, body: RateBody, now: int) -> dict[str, Any]:
+    """A version that is not stored, as model.build makes it. Raises Problem (InvalidRequest)."""
     return model.build(body, "r-" + new_id(), now, calendars.dates(conn, body))
 
 

@@ -80,9 +80,7 @@ _LISTED = Query(_LIST, _Listed)
 _REMOVE = delete(sites).where(sites.c.site_id == bindparam("of"))
 _LEAVE_REMOVED = update(piles).where(piles.c.site_id == bindparam("of")).values(site_id=None)
 _MOVE = (
-    update(piles)
-    .where(piles.c.device_id.in_(json_lists.texts("device_ids")))
-    .values(site_id=bindparam("to"))
+    update(piles).where(piles.c.device_id.in_(json_lists.texts("device_ids"))).values(site_id=bindparam("to"))
 )
 
 

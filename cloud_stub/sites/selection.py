@@ -14,9 +14,10 @@ from ..piles import registry as pile_registry
 from ..rates.assignments import Place
 from . import registry
 
-
 _ID = "[A-Za-z0-9_-]{1,32}"
-_PLACE = re.compile(rf"site:(?P<site>{_ID})|pile:(?P<pile>{_ID})|connector:(?P<of>{_ID})/(?P<number>[1-9][0-9]?)")
+_PLACE = re.compile(
+    rf"site:(?P<site>{_ID})|pile:(?P<pile>{_ID})|connector:(?P<of>{_ID})/(?P<number>[1-9][0-9]?)"
+)
 
 
 class _Pile(NamedTuple):

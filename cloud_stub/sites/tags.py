@@ -79,7 +79,9 @@ def change(
 
 def _check(tags: list[str], field: str) -> None:
     """Raises Problem (InvalidRequest)."""
-    wrong = [tag for tag in tags if not (1 <= len(tag) <= 32 and tag.isprintable() and not set(tag) & set(" ,;"))]
+    wrong = [
+        tag for tag in tags if not (1 <= len(tag) <= 32 and tag.isprintable() and not set(tag) & set(" ,;"))
+    ]
     if wrong:
         raise invalid((field, "a tag has 1 to 32 printable characters, no blank, comma or semicolon"))
 
