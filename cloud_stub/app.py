@@ -14,8 +14,10 @@ from .http import (
     driver,
     label_downloads,
     monitoring,
+    operator_audit,
     operator_events,
     operator_orders,
+    operator_people,
     operator_piles,
     operator_rates,
     operator_reports,
@@ -23,6 +25,7 @@ from .http import (
     operator_sites,
     operator_tariffs,
     problem_details,
+    sign_in,
 )
 from .http.guard import Guard
 from .http.rate_limits import Limit
@@ -55,12 +58,14 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.state.cloud = cloud
     app.state.order_limit = Limit(cloud.settings.orders_per_minute)
     app.state.quote_limit = Limit(cloud.settings.quotes_per_minute)
+    app.state.sign_in_limit = Limit(cloud.settings.sign_ins_per_minute)
     problem_details.install(app)
     app.include_router(operator_orders.router)  # before the driver's: /orders.csv is no order
     app.include_router(driver.router)
     for each in (
         *(operator_piles, operator_sites, operator_rates, operator_tariffs),
         *(operator_settlements, operator_reports, operator_events),
+        *(sign_in, operator_people, operator_audit),
     ):
         app.include_router(each.router)
     app.include_router(label_downloads.router)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ..base.clock import now_s
 from ..rates import calendars
-from ..rates.model import ID_PATTERN
 from ..settings import Settings
 from .tools import Commands, actor, print_json, read_json, reading, subject, writing
 
@@ -24,7 +23,9 @@ def add(commands: Commands) -> None:
         parser = calendar.add_parser(name, help=help)
         parser.add_argument("calendar_id")
         parser.set_defaults(command=command)
-    put = calendar.add_parser("set", help='make or change a calendar: {"name", "days": {DATE: NAME}, "version"}')
+    put = calendar.add_parser(
+        "set", help='make or change a calendar: {"name", "days": {DATE: NAME}, "version"}'
+    )
     put.add_argument("calendar_id")
     put.add_argument("file", type=Path)
     put.set_defaults(command=_set)
@@ -72,9 +73,7 @@ def _fill(settings: Settings, options: argparse.Namespace) -> int:
         country=options.country, part=options.part, first_year=options.first_year, years=options.years
     )
     name = options.name or "-".join(filter(None, (options.country, options.part)))
-    return _put(
-        settings, options.calendar_id, calendars.CalendarBody(name=name, days=calendars.fill(wanted))
-    )
+    return _put(settings, options.calendar_id, calendars.CalendarBody(name=name, days=calendars.fill(wanted)))
 
 
 def _put(settings: Settings, calendar_id: str, body: calendars.CalendarBody) -> int:
