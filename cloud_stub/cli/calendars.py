@@ -1,7 +1,7 @@
 """The commands `calendar ...`: holidays that tariffs name."""
 
 import argparse
-from datetime import date
+from datetime import datetime, timezone
 from pathlib import Path
 
 from ..base.clock import now_s
@@ -23,9 +23,7 @@ def add(commands: Commands) -> None:
         parser = calendar.add_parser(name, help=help)
         parser.add_argument("calendar_id")
         parser.set_defaults(command=command)
-    put = calendar.add_parser(
-        "set", help='make or change a calendar: {"name", "days": {DATE: NAME}, "version"}'
-    )
+    put = calendar.add_parser("set", help="make or change a calendar from JSON, as `calendar show` prints it")
     put.add_argument("calendar_id")
     put.add_argument("file", type=Path)
     put.set_defaults(command=_set)
@@ -33,7 +31,7 @@ def add(commands: Commands) -> None:
     fill.add_argument("calendar_id")
     fill.add_argument("country", help="ISO 3166: CN, DE")
     fill.add_argument("--part", help="of the country, by its ISO 3166 code: BY")
-    fill.add_argument("--first-year", type=int, default=date.today().year)
+    fill.add_argument("--first-year", type=int, default=datetime.now(timezone.utc).year)
     fill.add_argument("--years", type=int, default=3)
     fill.add_argument("--name", help="else the country's code")
     fill.set_defaults(command=_fill)

@@ -29,8 +29,8 @@ router = APIRouter(prefix="/api", tags=["phone"])
 
 
 async def get_rate(request: Request, device_id: str) -> Response:
-    """The rate that holds at the connector: its price now, its steps of the next 24 hours, what some kWh would
-    cost, and when another version will hold.
+    """The connector's rate: its price now, its steps of the next 24 hours, what some kWh would cost, and when
+    another version begins.
     """
     cloud = await get_cloud(request)
     await limit_quotes(request)

@@ -1,1 +1,1 @@
-"""Tariffs and their versions: model, assignment, which version holds where, its expansion into absolute time."""
+"""Tariffs: model, versions, assignment, which version holds where, its expansion into absolute time."""

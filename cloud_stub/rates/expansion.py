@@ -31,7 +31,7 @@ def steps(periods_on: PeriodsOf, time_zone: str, from_at: int, until_at: int) ->
 
 
 def day_start(day: date, zone: ZoneInfo) -> int:
-    """The first instant of the date there, Unix seconds; a date that is left out there has none of its own."""
+    """The first instant of the date there, Unix seconds; that of the next date where it was left out."""
     return _unix(datetime(day.year, day.month, day.day, tzinfo=zone))
 
 

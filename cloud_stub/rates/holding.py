@@ -1,7 +1,7 @@
 """Which version of which tariff holds at a connector, and until when.
 
-The nearest assignment holds: the connector's, else the pile's, else its site's. Of that tariff the version with
-the latest `from_at` that has come holds; of two with the same, the one that was published later.
+The nearest assignment holds: the connector's, else the pile's, else its site's. Of that tariff that version
+holds whose `from_at` is the latest that has come; of two with the same, the one that was published later.
 """
 
 import json

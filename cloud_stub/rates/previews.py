@@ -1,6 +1,4 @@
-"""What a rate that is being written would cost: a day's prices, and a sample session that is expanded and priced as
-an order is.
-"""
+"""What a rate that is being written would cost: a day's prices, a sample session that is priced as an order."""
 
 import datetime
 from datetime import timedelta, timezone

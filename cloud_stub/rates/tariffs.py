@@ -160,14 +160,12 @@ def list_views(
         query = query.where(~tariffs.c.tariff_id.startswith(OF_PILE))
     if after is not None:
         query = query.where(tariffs.c.tariff_id > after)
-    return [
-        _view(row)
-        for row in _LISTED.narrowed(query.order_by("tariff_id").limit(limit)).all(conn, {"now": now})
-    ]
+    rows = _LISTED.narrowed(query.order_by(tariffs.c.tariff_id).limit(limit)).all(conn, {"now": now})
+    return [row._asdict() for row in rows]
 
 
 def one_view(conn: Connection, tariff_id: str, now: int) -> dict[str, Any]:
     """As list_views, of one. Raises Problem (UnknownTariff)."""
     get(conn, tariff_id)
     query = _LIST.where(tariffs.c.tariff_id == tariff_id)
-    return _view(_LISTED.narrowed(query).one(conn, {"now": now}))
+    return _LISTED.narrowed(query).one(conn, {"now": now})._asdict()

@@ -1,4 +1,4 @@
-"""Prices that are likely typed wrong, such as 80 for 0.80: they are refused until somebody has confirmed them."""
+"""Prices that look like a slip, such as 80 for 0.80: they are refused until somebody has confirmed them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from ..base.problems import Problem
 TIMES = 10  # so many times the price before, or less than that part of it, is unusual
 
 # The highest electricity or service price per kWh, and the highest session fee, that a first version may have
-# without being asked about, in whole units of the currency. Other currencies are compared with the version before only.
+# without being asked about, in whole units of the currency. With other currencies nothing is asked there.
 _HIGHEST_OF_CURRENCIES = {
     5: "AUD BGN BHD CAD CHF EUR GBP GEL JOD KWD NZD OMR SGD TND USD",
     20: "AED BRL CNY DKK GTQ HKD ILS MAD MOP MXN MYR NOK PEN PLN QAR RON SAR SEK TRY TWD ZAR",
@@ -22,7 +22,7 @@ _PARTS = ("electricity_price", "service_price")
 
 
 def require_usual(rate: dict[str, Any], before: dict[str, Any] | None) -> None:
-    """Raises Problem (PriceUnusual), whose `unusual` names each price. before: the version that it follows."""
+    """Raises Problem (PriceUnusual), whose `unusual` names each price. before: the version before it."""
     found = list(unusual(rate, before))
     if found:
         title = "Prices that look like a slip; publish them again with allow_unusual if they are meant"
@@ -30,7 +30,7 @@ def require_usual(rate: dict[str, Any], before: dict[str, Any] | None) -> None:
 
 
 def unusual(rate: dict[str, Any], before: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
-    """`{field, value, before}` of each unusual price; `before` is null where the currency's usual prices are the measure.
+    """`{field, value, before}` of each unusual price; `before` is null where it is high for the currency.
 
     rate, before: as model.build makes them.
     """

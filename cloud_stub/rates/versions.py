@@ -1,4 +1,4 @@
-"""The versions of a tariff: published for now or for a later date, never changed, withdrawn before they hold."""
+"""Versions of a tariff: published for now or for a later date, never changed, withdrawn before they begin."""
 
 import json
 from collections.abc import Callable
