@@ -42,7 +42,7 @@ async def list_tariffs(
     after: str | None = None,
     of_piles: Annotated[bool, Query(description="Also those of one pile alone")] = False,
 ) -> dict[str, Any]:
-    """The tariffs by id: the version that holds, and where each is assigned: how many sites, piles, connectors."""
+    """The tariffs by id: the version that holds, and how many sites, piles and connectors have each."""
 
     def look(conn: Connection) -> list[dict[str, Any]]:
         items = tariffs.list_views(conn, now_s(), limit, after, of_piles)

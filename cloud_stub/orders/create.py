@@ -136,8 +136,8 @@ def create_order(
 def _confirmable_rate(
     conn: Connection, context: Context, pile: PileRow, body: OrderBody, now: int
 ) -> dict[str, Any]:
-    """The connector's rate, if it is the confirmed one at the confirmed price, and the connector is there, well
-    and free.
+    """The connector's rate, if it is the confirmed one at the confirmed price, and the connector is there,
+    well and free.
     """
     if body.connector > pile.connectors:
         raise Problem(404, "UnknownConnector", "This pile has no such connector", connector=body.connector)

@@ -1,7 +1,7 @@
 """Which periods a rate has on a date.
 
-Precedence: the first of the rate's `days` whose conditions (weekdays, calendar, season) the date meets, all of
-them, gives its periods; where there is none, the rate's own `periods` hold.
+Precedence: the first of the rate's `days` all of whose conditions (weekdays, calendar, season) the date meets
+gives its periods; where there is none, the rate's own `periods` hold.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """The retained `rate` message of each pile, for displays and monitors: no order is priced by it.
 
 It shows one day: the rate of connector 1 with the periods of today. `connectors` has the rates of the other
-connectors, where another rate holds there. So it is made again when a version begins and, where days differ, at
-midnight: `piles.rate_due_at` tells when.
+connectors, where another rate holds there. So it is made again when a version begins and, where days differ,
+at midnight: `piles.rate_due_at` tells when.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What a rate that is being written would cost: a day's prices, a sample session that is priced as an order."""
+"""What a rate that is being written would cost: a day's prices, a sample session priced as an order is."""
 
 import datetime
 from datetime import timedelta, timezone
