@@ -19,6 +19,7 @@ MEANINGS: dict[int, dict[str, str]] = {
     },
     404: {
         "NotFound": "There is nothing at this address",
+        "UnknownBoard": "This cloud has no firmware for that board",
         "UnknownCalendar": "There is no calendar with that id",
         "UnknownConnector": "This pile has no such connector",
         "UnknownPile": "There is no pile with that id",

@@ -116,7 +116,7 @@ def random_rate(rng: random.Random, around: date) -> dict[str, Any]:
 def test_every_minute_has_the_price_that_the_wall_clock_and_the_first_rule_give(zone: str, start: str):
     rng = random.Random(zone + start)
     from_at = utc(start) + 17
-    for _ in range(4):
+    for _ in range(8):
         rate = random_rate(rng, date.fromisoformat(start[:10]))
         until_at = from_at + rng.choice((86_400, 2 * 86_400))
         found = steps(rate, zone, from_at, until_at)

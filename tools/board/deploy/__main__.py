@@ -18,8 +18,8 @@ from tools.board.deploy import DeployError, fit
 from tools.board.deploy.line import About, Line
 from tools.image import BuildError
 from tools.image import files as image
+from tools.image.packages import OLDEST_MICROPYTHON as OLDEST
 
-OLDEST = (1, 26, 0)
 QUIET_S = 4.0
 MOST_S = 20.0
 BAR_WIDTH = 24
