@@ -23,6 +23,8 @@ from .http import (
     operator_rates,
     operator_reports,
     operator_settlements,
+    operator_sites,
+    operator_tariffs,
     problem_details,
     sign_in,
 )
@@ -44,6 +46,8 @@ ROUTERS = (
     operator_rates,
     operator_reports,
     operator_settlements,
+    operator_sites,
+    operator_tariffs,
     sign_in,
 )
 
