@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from cloud_stub.http.problem_details import CONTENT_TYPE
 from cloud_stub.orders import states
-from cloud_stub.pages import assets, phone
+from cloud_stub.pages import assets
 from pile_protocol import wire, words
 from tests.web.conftest import PHONE
 from tests.web.fleet import Fleet
@@ -47,7 +47,7 @@ def check(texts: dict[str, dict[str, Any]], words: dict[str, Sequence[str]] = WO
             assert other == name, f"{kind}: {name} reads as {other}"
 
 
-@pytest.mark.parametrize("language", phone.LANGUAGES)
+@pytest.mark.parametrize("language", assets.LANGUAGES)
 def test_the_phone_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page], language: str):
     page = open_page(f"{fleet.url}/p/", viewport=PHONE)
     folder = f"/static/{assets.version()}"
@@ -67,7 +67,7 @@ _FAILURE_TEXTS = """async ([folder, language, names]) => {
 }"""
 
 
-@pytest.mark.parametrize("language", phone.LANGUAGES)
+@pytest.mark.parametrize("language", assets.LANGUAGES)
 def test_the_phone_has_a_text_for_each_refusal_of_the_cloud_and_each_end_without_a_bill(
     fleet: Fleet, open_page: Callable[..., Page], language: str
 ):
