@@ -14,8 +14,12 @@ from .http import (
     driver,
     label_downloads,
     monitoring,
-    operator,
+    operator_events,
+    operator_orders,
+    operator_piles,
+    operator_rates,
     operator_reports,
+    operator_settlements,
     problem_details,
 )
 from .http.guard import Guard
@@ -50,9 +54,10 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.state.order_limit = Limit(cloud.settings.orders_per_minute)
     app.state.quote_limit = Limit(cloud.settings.quotes_per_minute)
     problem_details.install(app)
-    app.include_router(operator_reports.router)  # before phone's: /orders.csv is no order
+    app.include_router(operator_orders.router)  # before the driver's: /orders.csv is no order
     app.include_router(driver.router)
-    app.include_router(operator.router)
+    for each in (operator_piles, operator_rates, operator_settlements, operator_reports, operator_events):
+        app.include_router(each.router)
     app.include_router(label_downloads.router)
     app.router.routes.insert(0, driver.rate_route)
     pages.install(app)

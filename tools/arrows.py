@@ -28,9 +28,10 @@ ALLOWED: dict[str, set[str]] = {
     "pile": {"pile_protocol"},
     "net": {"pile", "pile_protocol"},
     "drivers": set(),
+    "update": {"pile", "pile_protocol"},
     "boards": {"drivers"},
     "config": {"pile_protocol"},
-    "main": {"config", "net", "pile", "pile_protocol", "drivers", "boards"},
+    "main": {"config", "net", "update", "pile", "pile_protocol", "drivers", "boards"},
     "cloud_stub": {"pile_protocol"},
     "tools": {"cloud_stub", "config", "pile_protocol", "pile"},  # provision reads a pile's outbox
     "bench": {
@@ -91,12 +92,17 @@ TOOLS_ROOMS: dict[str, set[str]] = {
     "image": set(),
 }
 CLOUD_ROOMS: dict[str, set[str]] = {
-    TOP: {
-        *("pages", "http", "cloud", "settlements", "orders", "piles", "rates", "messaging", "db"),
+    TOP: {"cli"},
+    "cli": {
+        *("app", "logs", "http", "cloud", "settlements", "orders", "piles", "rates", "messaging", "db"),
         *("settings", "base"),
     },
+    "app": {"pages", "http", "cloud"},
+    "logs": {"base"},
     "pages": {"http", "cloud"},
-    "http": {"cloud", "reports", "intake", "settlements", "orders", "piles", "rates", "db", "base"},
+    "http": {
+        *("cloud", "reports", "intake", "settlements", "orders", "piles", "rates", "people", "db", "base"),
+    },
     "cloud": {
         *("jobs", "intake", "reports", "orders", "piles", "rates", "messaging", "db", "settings", "base"),
     },
@@ -107,6 +113,7 @@ CLOUD_ROOMS: dict[str, set[str]] = {
     "orders": {"piles", "rates", "messaging", "db", "settings", "base"},
     "piles": {"messaging", "db", "settings", "base"},
     "rates": {"messaging", "db", "base"},
+    "people": set(),
     "messaging": {"db", "base"},
     "db": {"base"},
     "settings": {"base"},

@@ -63,6 +63,10 @@ def unauthorized() -> Problem:
     return problem
 
 
+def forbidden(permission: str) -> Problem:
+    return Problem(403, "Forbidden", "Your role does not allow this", permission=permission)
+
+
 def too_many(wait_s: int) -> Problem:
     problem = Problem(429, "TooManyRequests", "Too many requests from this address; wait and try again")
     problem.headers["Retry-After"] = str(wait_s)

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-_Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
+SERIAL = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
 
 piles = Table(
     "piles",
@@ -126,7 +126,7 @@ orders = Table(
 settlements = Table(
     "settlements",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", SERIAL, primary_key=True),
     Column("device_id", String(32), ForeignKey("piles.device_id"), nullable=False),
     Column("order_id", String(40), nullable=False),  # as in the settlement; there may be no such order
     Column("seq", Integer, nullable=False),
@@ -190,7 +190,7 @@ payments = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", SERIAL, primary_key=True),
     Column("device_id", String(32), ForeignKey("piles.device_id"), nullable=False),
     Column("name", String(16), nullable=False),  # of the topic
     Column("order_id", String(40)),
@@ -228,7 +228,7 @@ meter_samples = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", SERIAL, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("device_id", String(32), nullable=False),
     Column("order_id", String(40)),
@@ -248,7 +248,7 @@ progress = Table(
 rejects = Table(
     "rejects",
     metadata,
-    Column("id", _Serial, primary_key=True),
+    Column("id", SERIAL, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("topic", String(200), nullable=False),
     Column("reason", String(32), nullable=False),

@@ -3,15 +3,15 @@
 import asyncio
 from typing import Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from ..piles import labels, registry
-from .access import TheCloud, need_operator
+from .access import READ, TheCloud
 from .api_schema import raises
 from .reads import quick
 
-router = APIRouter(prefix="/api", tags=["operator"], dependencies=[Depends(need_operator)])
+router = APIRouter(prefix="/api", tags=["operator"])
 
 
 _BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
@@ -30,6 +30,7 @@ _BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-s
         }
     },
     openapi_extra=raises("UnknownPile", "PileRemoved"),
+    dependencies=READ,
 )
 async def get_label(cloud: TheCloud, device_id: str, kind: Literal["svg", "png", "pdf"] = "svg") -> Response:
     """The label with the code that opens the pile's page: a drawing, a picture, or a sheet to print."""

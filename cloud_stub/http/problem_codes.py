@@ -10,6 +10,7 @@ MEANINGS: dict[int, dict[str, str]] = {
         "NotJson": "The request's body is not JSON",
     },
     401: {"Unauthorized": "This needs the operator token"},
+    403: {"Forbidden": "The caller's role does not allow this; `permission` is what it needs"},
     404: {
         "NotFound": "There is nothing at this address",
         "UnknownPile": "There is no pile with that id",

@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pile_protocol import topics
 
 from ..base.problems import Problem, unknown_order, unknown_pile
-from ..db.audit_events import record_event
+from ..db import audit
+from ..db.audit import Actor
+from ..db.events import record_event
 from ..db.rows import OrderRow
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_orders
@@ -78,7 +80,9 @@ def _put_stop(tx: Transaction, context: Context, row: OrderRow, now: int) -> Non
     _put(tx, context, command, now, row.window_end_at, row.order_id)
 
 
-def close_order(tx: Transaction, context: Context, order_id: str, body: CloseBody, now: int) -> OrderRow:
+def close_order(
+    tx: Transaction, actor: Actor, context: Context, order_id: str, body: CloseBody, now: int
+) -> OrderRow:
     """End an order whose settlement is not expected any more; a settlement that comes is still billed.
 
     A stop is sent to the pile in case it comes back before the order's latest end. Closing a lost order again
@@ -98,11 +102,16 @@ def close_order(tx: Transaction, context: Context, order_id: str, body: CloseBod
     if may_charge and row.stop_requested_at is None:
         _put_stop(tx, context, row, now)
     transitions.lose_orders(tx, context, [row], states.CLOSED_BY_OPERATOR, now)
+    audit.record(
+        tx.conn, actor, now, "OrderClosed", device_id=row.device_id, order_id=order_id, detail=body.reason
+    )
     record_event(tx.conn, now, "OrderClosed", row.device_id, order_id, body.reason)
     return lookup.get(tx.conn, order_id)
 
 
-def request_reset(tx: Transaction, context: Context, device_id: str, connector: int, now: int) -> None:
+def request_reset(
+    tx: Transaction, actor: Actor, context: Context, device_id: str, connector: int, now: int
+) -> None:
     """Ask the pile to clear a connector's fault."""
     pile = registry.get(tx.conn, device_id)
     if connector > pile.connectors:
@@ -117,4 +126,6 @@ def request_reset(tx: Transaction, context: Context, device_id: str, connector: 
         "expires_at": expires_at,
     }
     _put(tx, context, command, now, expires_at, None)
-    record_event(tx.conn, now, "ResetRequested", device_id, detail=f"connector {connector}")
+    detail = f"connector {connector}"
+    audit.record(tx.conn, actor, now, "ResetRequested", device_id=device_id, detail=detail)
+    record_event(tx.conn, now, "ResetRequested", device_id, detail=detail)

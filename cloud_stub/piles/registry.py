@@ -8,7 +8,8 @@ from sqlalchemy import Connection, bindparam, select, update
 from pile_protocol import seal
 
 from ..base.problems import Problem, invalid, pile_removed, unknown_pile
-from ..db import json_lists
+from ..db import audit, json_lists
+from ..db.audit import Actor
 from ..db.engine import insert_or_ignore, to_json
 from ..db.rows import PileRow, Query
 from ..db.tables import piles
@@ -30,7 +31,7 @@ _SET_POWER = (
 _SEEN_EMPTY = _SEEN.values(empty_hello_at=bindparam("at"))
 
 
-def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -> bytes:
+def add(tx: Transaction, actor: Actor, device_id: str, name: str, connectors: int, now: int) -> bytes:
     """Register a pile; returns its new key. Raises Problem (PileExists, InvalidRequest)."""
     if device_id == CLOUD_USER:
         raise invalid(("device_id", "is the cloud's own name at the broker"))
@@ -46,6 +47,7 @@ def add(tx: Transaction, device_id: str, name: str, connectors: int, now: int) -
     statement = insert_or_ignore(tx.conn, piles).returning(piles.c.device_id)
     if tx.conn.execute(statement, values).scalar_one_or_none() is None:
         raise _exists(get(tx.conn, device_id, removed=True))
+    audit.record(tx.conn, actor, now, "PileAdded", device_id=device_id)
     return key
 
 
@@ -78,13 +80,15 @@ def lock_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, PileRow]
     return {row.device_id: row for row in rows}
 
 
-def set_connector_power(tx: Transaction, device_id: str, power_w: int | None) -> None:
+def set_connector_power(tx: Transaction, actor: Actor, device_id: str, power_w: int | None, now: int) -> None:
     """Set the most that a connector of the pile carries, in watts; None: as the settings say.
 
     Raises Problem (UnknownPile, PileRemoved).
     """
     get(tx.conn, device_id)
     tx.conn.execute(_SET_POWER, {"of": device_id, "power_w": power_w})
+    detail = "default" if power_w is None else f"{power_w} W"
+    audit.record(tx.conn, actor, now, "ConnectorPowerSet", device_id=device_id, detail=detail)
 
 
 def find_many(conn: Connection, device_ids: Iterable[str]) -> dict[str, PileRow]:

@@ -11,7 +11,9 @@ import orjson
 from sqlalchemy import bindparam, delete, select, update
 
 from ..base.problems import Problem
-from ..db.audit_events import record_event
+from ..db import audit
+from ..db.audit import Actor
+from ..db.events import record_event
 from ..db.rows import PileRow
 from ..db.tables import orders, outbox
 from ..db.tables import piles as piles_table
@@ -32,6 +34,7 @@ _REMOVE = (
 
 def remove(
     tx: Transaction,
+    actor: Actor,
     put: Callable[..., object],
     lose_orders: Callable[[Transaction, str, int], None],
     device_id: str,
@@ -62,6 +65,7 @@ def remove(
     tx.conn.execute(_WITHDRAW, {"of": device_id})
     tx.conn.execute(_REMOVE, {"of": device_id, "at": now})
     detail = f"{waiting} settlements given up" if waiting else ""
+    audit.record(tx.conn, actor, now, "PileRemoved", device_id=device_id, detail=detail)
     record_event(tx.conn, now, "PileRemoved", device_id, detail=detail)
     for name in sorted(RETAINED):  # what the broker keeps of it: nothing takes its place
         put(tx, device_id, name, "", now)

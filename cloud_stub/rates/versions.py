@@ -10,8 +10,10 @@ from pile_protocol import topics
 
 from ..base.ids import new_id
 from ..base.problems import Problem, pile_removed, unknown_pile
-from ..db.audit_events import record_event
+from ..db import audit
+from ..db.audit import Actor
 from ..db.engine import to_json
+from ..db.events import record_event
 from ..db.rows import Query
 from ..db.tables import piles, rates
 from ..db.writer import Transaction
@@ -52,6 +54,7 @@ _SET_LATEST = update(piles).where(piles.c.device_id == bindparam("of")).values(r
 
 def publish(
     tx: Transaction,
+    actor: Actor,
     put: Callable[..., object],
     device_id: str,
     body: RateBody,
@@ -82,6 +85,7 @@ def publish(
         {"rate_id": rate["rate_id"], "device_id": device_id, "published_at": now, "body_json": text},
     )
     tx.conn.execute(_SET_LATEST, {"of": device_id, "rate": rate["rate_id"]})
+    audit.record(tx.conn, actor, now, "RatePublished", device_id=device_id, detail=rate["rate_id"])
     record_event(tx.conn, now, "RatePublished", device_id, detail=rate["rate_id"])
     withdraw_rates(tx, device_id)
     put(tx, device_id, topics.RATE, text, now)

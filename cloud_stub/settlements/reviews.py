@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import bindparam, select, update
 
 from ..base.problems import Problem, unknown_settlement
-from ..db.audit_events import record_event
+from ..db import audit
+from ..db.audit import Actor
 from ..db.engine import to_json
+from ..db.events import record_event
 from ..db.rows import OrderRow, Query, SettlementRow
 from ..db.tables import settlements
 from ..db.writer import Transaction
@@ -56,7 +58,9 @@ class ReviewBody(BaseModel):
     note: str = Field(min_length=1, max_length=NOTE_MAX, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
 
 
-def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBody, now: int) -> None:
+def review(
+    tx: Transaction, actor: Actor, context: Context, settlement_id: int, body: ReviewBody, now: int
+) -> None:
     """Decide about a flagged settlement, once.
 
     Raises Problem: UnknownSettlement, NotFlagged, AlreadyReviewed, NothingToRelease, AlreadyPaid.
@@ -81,6 +85,15 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
         transitions.close_if_nothing_to_pay(order, billed["total_minor"])
         transitions.write()
     detail = f"{decision}: {body.note}"
+    audit.record(
+        tx.conn,
+        actor,
+        now,
+        "SettlementReviewed",
+        device_id=row.device_id,
+        order_id=row.order_id,
+        detail=detail,
+    )
     record_event(tx.conn, now, "SettlementReviewed", row.device_id, row.order_id, detail)
     tx.after_commit(lambda: _tell(context, row, decision))
 
@@ -88,11 +101,7 @@ def review(tx: Transaction, context: Context, settlement_id: int, body: ReviewBo
 def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[str, Any] | None:
     """What is billed instead of the total that the pile sealed; its lines add up.
 
-    <<<<<<< HEAD
-        None if it settles no order. A settlement that was flagged after its payment is billed as it was paid.
-    =======
-        None where it settles no order. One that does has not been paid: nobody can while it is flagged.
-    >>>>>>> g6
+    None if it settles no order. A settlement that was flagged after its payment is billed as it was paid.
     """
     if order is None:
         if decision == "release":

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from cloud_stub.db.audit import Actor
 from cloud_stub.messaging.mqtt import Incoming
 from pile_protocol import messages, seal, topics, wire
 from tools.harness.chain import Chain
 
+ACTOR = Actor("cli", "tester")
 WAIT_S = 20  # far beyond what anything here takes; only a hang gets there
 
 FLAT_RATE = {

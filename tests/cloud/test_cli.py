@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cloud_stub.cli import listening, main
+from cloud_stub.cli import main
+from cloud_stub.cli.serve import listening
 from cloud_stub.db.engine import Store
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone

@@ -11,7 +11,7 @@ from cloud_stub.db.writer import Transaction
 from cloud_stub.messaging.outbox import put_row
 from cloud_stub.orders import power_curve
 from cloud_stub.rates import model, versions
-from tests.cloud.fakes import FLAT_RATE, FakePile
+from tests.cloud.fakes import ACTOR, FLAT_RATE, FakePile
 
 
 def with_prices(electricity: int, service: int, fee_minor: int, currency: str) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def test_a_new_rate_is_shown_at_once_whoever_published_it(client, add_pile, clou
     before = client.get("/api/piles/PILE-1/rate").json()
     body = model.parse(with_prices(2_000_000, 0, 5, "CNY"))
     with cloud.store.writing.begin() as conn:
-        published = versions.publish(Transaction(conn), put_row, "PILE-1", body, now_s())
+        published = versions.publish(Transaction(conn), ACTOR, put_row, "PILE-1", body, now_s())
     after = client.get("/api/piles/PILE-1/rate").json()
     assert before["rate_id"] != after["rate_id"] == published["rate_id"]
     assert after["now"]["electricity_price"] == 2_000_000

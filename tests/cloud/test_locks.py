@@ -17,7 +17,7 @@ from cloud_stub.piles import registry
 from cloud_stub.settlements import reviews
 from cloud_stub.settlements import store as settlement_store
 from tests.cloud.conftest import Phone
-from tests.cloud.fakes import WAIT_S, FakePile
+from tests.cloud.fakes import ACTOR, WAIT_S, FakePile
 
 pytestmark = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 
@@ -111,7 +111,7 @@ def test_what_is_decided_while_a_gap_closes_stands(
 
     def decided_meanwhile(*arguments: Any) -> None:
         with cloud.store.writing.begin() as conn:
-            reviews.review(Transaction(conn), cloud.context, 1, body, 1_800_000_000)
+            reviews.review(Transaction(conn), ACTOR, cloud.context, 1, body, 1_800_000_000)
         write_known(*arguments)
 
     monkeypatch.setattr(settlement_store._Group, "write", decided_meanwhile)

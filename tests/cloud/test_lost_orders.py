@@ -13,7 +13,7 @@ from cloud_stub.orders import lookup
 from cloud_stub.orders.transitions import lose_with_pile
 from cloud_stub.piles import removal
 from tests.cloud.conftest import Phone
-from tests.cloud.fakes import WAIT_S, FakeLink, FakePile
+from tests.cloud.fakes import ACTOR, WAIT_S, FakeLink, FakePile
 from tests.cloud.test_operator import problem
 
 GRACE_S = 86_400  # Settings.order_lost_after_s
@@ -117,7 +117,7 @@ def test_the_orders_of_a_pile_removed_by_force_are_lost(
     phone: Phone, pile: FakePile, cloud: Cloud, operator: Any, end_at: int
 ):
     unit = lambda tx: removal.remove(  # noqa: E731
-        tx, cloud.dispatch.put, lose_with_pile(cloud.context), "PILE-1", True, end_at
+        tx, ACTOR, cloud.dispatch.put, lose_with_pile(cloud.context), "PILE-1", True, end_at
     )
     cloud.writer.submit(unit).result(WAIT_S)
     assert (phone.get()["state"], phone.get()["reason"]) == ("Lost", "PileRemoved")

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from cloud_stub.db import engine
 from cloud_stub.db.engine import Store
-from cloud_stub.db.tables import metadata
+from cloud_stub.db.schema import metadata
 from tests.cloud.fakes import FakePile
 from tests.servers import postgres_or_skip
 from tools.harness.postgres import Postgres

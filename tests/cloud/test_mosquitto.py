@@ -21,7 +21,7 @@ from cloud_stub.piles.credentials import admit, revoke
 from cloud_stub.rates import model, versions
 from cloud_stub.settings import Settings
 from pile_protocol import seal, topics
-from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakePile, open_sealed
+from tests.cloud.fakes import ACTOR, FLAT_RATE, WAIT_S, FakePile, open_sealed
 from tools.harness.broker import Broker
 
 
@@ -101,10 +101,12 @@ class RemotePile(FakePile):
 
 
 def registered(cloud: Cloud, device_id: str) -> bytes:
-    key = cloud.writer.submit(lambda tx: registry.add(tx, device_id, device_id, 2, now_s())).result(WAIT_S)
+    key = cloud.writer.submit(lambda tx: registry.add(tx, ACTOR, device_id, device_id, 2, now_s())).result(
+        WAIT_S
+    )
     body = model.parse(FLAT_RATE)
     publish = cloud.writer.submit(
-        lambda tx: versions.publish(tx, cloud.dispatch.put, device_id, body, now_s())
+        lambda tx: versions.publish(tx, ACTOR, cloud.dispatch.put, device_id, body, now_s())
     )
     publish.result(WAIT_S)
     admit(cloud.settings, device_id, key)
@@ -222,7 +224,7 @@ def test_an_order_made_while_the_broker_is_down_goes_out_when_it_is_back(
 
 
 def reset_pile(tx: Any, cloud: Cloud) -> None:
-    commands.request_reset(tx, cloud.context, "PILE-1", 1, now_s())
+    commands.request_reset(tx, ACTOR, cloud.context, "PILE-1", 1, now_s())
 
 
 def test_the_last_will_makes_a_pile_offline(cloud: Cloud, broker: Broker, settings: Settings, tmp_path: Path):
@@ -293,7 +295,7 @@ def test_a_removed_pile_loses_its_connection_and_leaves_nothing_at_the_broker(
         cloud.link.on_message = watching
         put = cloud.dispatch.put
         cloud.writer.submit(
-            lambda tx: removal.remove(tx, put, lose_with_pile(cloud.context), "PILE-8", False, now_s())
+            lambda tx: removal.remove(tx, ACTOR, put, lose_with_pile(cloud.context), "PILE-8", False, now_s())
         ).result(WAIT_S)
         assert cleared.acquire(timeout=WAIT_S)
         revoke(settings, "PILE-8")

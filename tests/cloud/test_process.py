@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from cloud_stub import logs
 from cloud_stub.base import log_lines
 from cloud_stub.base.threads import Threads
-from cloud_stub.cli import END_S
+from cloud_stub.cli.serve import END_S
 from cloud_stub.cloud import Cloud
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import AS_OPERATOR, OPERATOR

@@ -15,7 +15,7 @@ from cloud_stub.piles.credentials import sync_credentials
 from cloud_stub.settings import Settings
 from pile_protocol import seal
 from tests.cloud.conftest import Phone
-from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key
+from tests.cloud.fakes import ACTOR, FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key
 from tests.cloud.test_operator import problem
 
 
@@ -110,7 +110,7 @@ def test_an_order_that_was_never_settled_counts_as_one_too(
     lose = lose_with_pile(cloud.context)
 
     def remove(force: bool) -> Any:
-        unit = lambda tx: removal.remove(tx, cloud.dispatch.put, lose, "PILE-1", force, later)  # noqa: E731
+        unit = lambda tx: removal.remove(tx, ACTOR, cloud.dispatch.put, lose, "PILE-1", force, later)  # noqa: E731
         return cloud.writer.submit(unit)
 
     with pytest.raises(Problem, match="SettlementsWaiting"):

@@ -16,11 +16,12 @@ from cloud_stub.base.ids import new_id
 from cloud_stub.base.tokens import read_or_create_secret
 from cloud_stub.cloud import Cloud
 from cloud_stub.db.engine import Store
-from cloud_stub.db.tables import metadata, orders, settlements
+from cloud_stub.db.schema import metadata
+from cloud_stub.db.tables import orders, settlements
 from cloud_stub.db.writer import Transaction
 from cloud_stub.piles import registry
 from cloud_stub.settings import Settings
-from tests.cloud.fakes import WAIT_S, FakeLink
+from tests.cloud.fakes import ACTOR, WAIT_S, FakeLink
 
 
 def test_the_migrations_make_the_tables(settings: Settings):
@@ -113,7 +114,7 @@ def test_a_failing_statement_tells_no_secret(cloud: Cloud, monkeypatch: pytest.M
 
         def unit(tx: Transaction) -> None:
             tx.conn.execute(text("ALTER TABLE piles RENAME TO piles_elsewhere"))
-            registry.add(tx, "PILE-1", "", 1, 1_700_000_000)
+            registry.add(tx, ACTOR, "PILE-1", "", 1, 1_700_000_000)
 
         with pytest.raises(DBAPIError) as caught:
             cloud.writer.submit(unit).result(WAIT_S)

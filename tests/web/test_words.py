@@ -31,9 +31,10 @@ _PHONE_TEXTS = """async ([folder, language, words]) => {
         texts[kind] = Object.fromEntries(names.map((name) => [name, own[kind][name] ?? rare[kind][name]]));
     return texts;
 }"""
-_CONSOLE_TEXTS = """async (folder) => {
-    const { STOPS, REJECTS, FAULTS, LOSSES } = await import(`${folder}/console-words.js`);
-    return { stops: STOPS, rejects: REJECTS, faults: FAULTS, losses: LOSSES };
+_CONSOLE_TEXTS = """async ([folder, language]) => {
+    const { default: wire } = await import(`${folder}/console-words-wire.${language}.js`);
+    const { default: common } = await import(`${folder}/console-words.${language}.js`);
+    return { ...wire, states: common.states, statuses: common.statuses, problems: common.problems };
 }"""
 
 
@@ -84,10 +85,33 @@ def test_the_phone_has_a_text_for_each_refusal_of_the_cloud_and_each_end_without
     assert page.evaluate(_FAILURE_TEXTS, [folder, language, names]) == []
 
 
-def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page]):
+# Problems of operators' requests that the console never makes.
+_NOT_OF_THE_CONSOLE = {"BadRequest", "NotJson", "HeadersTooLarge", "MethodNotAllowed", "InvalidRequest"}
+
+
+@pytest.mark.parametrize("language", assets.LANGUAGES)
+def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page], language: str):
     page = open_page(f"{fleet.url}/console")
-    texts = page.evaluate(_CONSOLE_TEXTS, f"/static/{assets.version()}")
-    check(texts, WORDS | {"losses": states.LOSS_REASONS})
+    texts = page.evaluate(_CONSOLE_TEXTS, [f"/static/{assets.version()}", language])
+    closed_lists = {
+        "losses": states.LOSS_REASONS,
+        "flags": rules.FLAGS,
+        "states": states.STATES,
+        "statuses": words.CONNECTOR_STATUSES,
+        "problems": sorted(operators_problems(fleet) - _NOT_OF_THE_CONSOLE),
+    }
+    check(texts, WORDS | closed_lists)
+
+
+def operators_problems(fleet: Fleet) -> set[str]:
+    """The codes of all problems that an operator's request can be answered with."""
+    found: set[str] = set()
+    for path in fleet.operator.get("/openapi.json").json()["paths"].values():
+        for route in path.values():
+            if "401" in route["responses"]:
+                for response in route["responses"].values():
+                    found |= response["content"].get(CONTENT_TYPE, {}).get("examples", {}).keys()
+    return found
 
 
 @pytest.mark.parametrize(

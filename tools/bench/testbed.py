@@ -11,6 +11,7 @@ from typing import Any
 from cloud_stub.base.clock import now_s
 from cloud_stub.base.ids import new_id
 from cloud_stub.base.tokens import new_token
+from cloud_stub.db.audit import COMMAND_LINE, Actor
 from cloud_stub.db.engine import Store, to_json
 from cloud_stub.db.tables import orders as orders_table
 from cloud_stub.db.writer import Transaction
@@ -23,6 +24,7 @@ from pile_protocol import pricing
 from tools.harness.chain import Chain
 from tools.harness.system import DEMO_RATE, PileIdentity
 
+ACTOR = Actor(COMMAND_LINE, "bench")
 DURATION_S = 3_600
 
 
@@ -46,8 +48,8 @@ def register(store: Store, names: Iterable[str], rate: dict[str, Any] = DEMO_RAT
     with store.writing.begin() as conn:
         tx = Transaction(conn)
         for name in names:
-            key = registry.add(tx, name, name, 1, now_s())
-            versions.publish(tx, put_row, name, body, now_s())
+            key = registry.add(tx, ACTOR, name, name, 1, now_s())
+            versions.publish(tx, ACTOR, put_row, name, body, now_s())
             made.append(PileIdentity(name, key.hex(), 1))
     return made
 

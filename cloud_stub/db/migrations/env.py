@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from cloud_stub.db.tables import metadata
+from cloud_stub.db.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

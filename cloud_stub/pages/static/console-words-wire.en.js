@@ -77,6 +77,7 @@ export default {
     StorageFailure: "Order could not be written to flash",
     TooSoon: "Too soon after the order before",
     FeedBusy: "Shared supply has no room",
+    OnTrial: "Pile tries a new release or configuration",
   },
 
   /** Faults of a connector: pile_protocol/words.py. */

@@ -94,6 +94,7 @@ export default {
   problems: {
     Network: "The cloud does not answer. Check the connection and try again.",
     Unauthorized: "The session has ended. Log in again.",
+    Forbidden: "Your role does not allow this.",
     NotFound: "There is nothing at this address.",
     UnknownPile: "There is no pile with that id. It may have been removed, or the address mistyped.",
     UnknownConnector: "This pile has no such connector.",

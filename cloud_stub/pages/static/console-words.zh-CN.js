@@ -94,6 +94,7 @@ export default {
   problems: {
     Network: "云端没有响应。请检查网络后重试。",
     Unauthorized: "登录已失效，请重新登录。",
+    Forbidden: "您的角色没有此权限。",
     NotFound: "这个地址没有内容。",
     UnknownPile: "没有这个编号的充电桩。可能已拆除，或地址有误。",
     UnknownConnector: "该充电桩没有这把枪。",

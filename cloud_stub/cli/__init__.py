@@ -1,0 +1,45 @@
+"""The command line: serve, piles and their labels, rates, orders, settlements.
+
+Settings come from the environment.
+
+A module per subject has `add(commands)`, which adds its commands to the parser.
+"""
+
+import argparse
+
+from alembic.util import CommandError
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from .. import logs
+from ..base.problems import Problem
+from ..settings import Settings
+from . import ledger, orders, piles, rates, serve
+from .tools import fail
+
+SUBJECTS = (serve, piles, rates, ledger, orders)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    logs.configure()
+    try:
+        return options.command(Settings(), options)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        return fail(wrong)
+    except Problem as error:
+        return fail(str(error))
+    except (SQLAlchemyError, CommandError) as error:
+        return fail(f"the database cannot be used: {error}")
+    except OSError as error:
+        return fail(str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cloud_stub", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for subject in SUBJECTS:
+        subject.add(commands)
+    return parser

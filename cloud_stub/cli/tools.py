@@ -1,0 +1,71 @@
+"""What the commands share: the database, who acts, how they print."""
+
+import argparse
+import getpass
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..cloud import Cloud
+from ..db import audit
+from ..db.audit import Actor
+from ..db.engine import Store
+from ..settings import Settings
+
+Commands = Any  # what argparse's add_subparsers() returns has no public type
+
+
+def fail(reason: str) -> int:
+    """Say on stderr why a command failed; returns its exit code."""
+    print("cloud_stub: " + reason, file=sys.stderr)
+    return 1
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value), flush=True)
+
+
+def actor() -> Actor:
+    """Who acts on the command line: the login name."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # the user id has no name
+        name = "unknown"
+    return Actor(audit.COMMAND_LINE, name[:100])
+
+
+def subject(commands: Commands, name: str, help: str) -> Commands:
+    """A command that has commands of its own, such as `pile add`."""
+    return commands.add_parser(name, help=help).add_subparsers(required=True, metavar="COMMAND")
+
+
+def how_many(text: str) -> int:
+    # SQLite and PostgreSQL treat 0, negative and very large limits differently.
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
+        raise argparse.ArgumentTypeError("must be a number from 1 to 999999999")
+    return int(text)
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Store]:
+    settings.prepare()
+    store = Store(settings.database)
+    try:
+        store.migrate()
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def idle_cloud(settings: Settings) -> Iterator[Cloud]:
+    """A cloud that is not started. A running one sends what this one puts into the outbox."""
+    cloud = Cloud(settings)
+    try:
+        cloud.store.migrate()
+        yield cloud
+    finally:
+        cloud.store.close()

@@ -1,0 +1,4 @@
+"""All tables of the database: what migrations and their tests compare with it."""
+
+from . import audit_table as audit_table
+from .tables import metadata as metadata
