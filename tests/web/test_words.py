@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from cloud_stub.http.problem_details import CONTENT_TYPE
 from cloud_stub.orders import states
 from cloud_stub.pages import assets
+from cloud_stub.settlements import chains, rules
 from pile_protocol import wire, words
 from tests.web.conftest import PHONE
 from tests.web.fleet import Fleet
@@ -95,9 +96,9 @@ def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[
     texts = page.evaluate(_CONSOLE_TEXTS, [f"/static/{assets.version()}", language])
     closed_lists = {
         "losses": states.LOSS_REASONS,
-        "flags": rules.FLAGS,
+        "flags": [rule.flag for rule in rules.RULES] + [flag for flag, *_ in rules.OTHER_FLAGS + chains.CHAIN_FLAGS],
         "states": states.STATES,
-        "statuses": words.CONNECTOR_STATUSES,
+        "statuses": wire.CONNECTOR_STATUSES,
         "problems": sorted(operators_problems(fleet) - _NOT_OF_THE_CONSOLE),
     }
     check(texts, WORDS | closed_lists)
@@ -110,7 +111,7 @@ def operators_problems(fleet: Fleet) -> set[str]:
         for route in path.values():
             if "401" in route["responses"]:
                 for response in route["responses"].values():
-                    found |= response["content"].get(CONTENT_TYPE, {}).get("examples", {}).keys()
+                    found |= response.get("content", {}).get(CONTENT_TYPE, {}).get("examples", {}).keys()
     return found
 
 

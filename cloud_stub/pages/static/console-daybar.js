@@ -12,6 +12,8 @@ const STEP = 15;
 const LEAST = 5;
 const NAMED = 75; // a hole this short has no room for its name
 
+const NARROW = matchMedia("(max-width: 640px)"); // a stretch is too small to be pressed there
+
 const percent = (minute) => (100 * minute) / DAY + "%";
 
 /** {element, draw(rows)}; moved(left, right, minute) when a handle is moved; picked(row) when a stretch is chosen. */
@@ -63,13 +65,13 @@ export function dayBar({ moved, picked }) {
   function make(name) {
     if (name === "g") return h("div", { class: "hole gap", "aria-hidden": "true" }, t.gap);
     if (name === "o") return h("div", { class: "hole overlap", "aria-hidden": "true" }, t.overlap);
-    if (name[0] === "s")
-      return h(
-        "button",
-        { type: "button", class: "stretch", "data-name": name, onclick: () => picked(Number(name.slice(1))) },
-        h("span", { class: "stretch-name" }),
-        h("span", { class: "stretch-price number" }),
-      );
+    if (name[0] === "s") {
+      const parts = [h("span", { class: "stretch-name" }), h("span", { class: "stretch-price number" })];
+      const props = { class: "stretch", "data-name": name };
+      return NARROW.matches
+        ? h("div", { ...props, role: "img" }, parts)
+        : h("button", { ...props, type: "button", onclick: () => picked(Number(name.slice(1))) }, parts);
+    }
     const [left, right] = name.slice(1).split("-").map(Number);
     const handle = h("div", {
       class: "handle",

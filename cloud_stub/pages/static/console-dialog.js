@@ -54,7 +54,7 @@ export function modal(title, make, { unsaved = () => false, className = "", last
       question,
     );
     box.addEventListener("cancel", (event) => {
-      if (event.target !== box) return; // a file chooser in it was left
+      if (event.target !== box || !event.cancelable) return; // of a file chooser in it; one that cannot be held
       event.preventDefault();
       leave();
     });

@@ -123,7 +123,7 @@ const COLUMNS = [
 ];
 
 function dash() {
-  return h("span", { class: "muted" }, "–");
+  return h("span", { class: "muted dash" }, "–");
 }
 
 function running(item) {
