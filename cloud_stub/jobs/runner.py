@@ -1,4 +1,5 @@
-"""The thread that runs the periodic jobs: expiry of orders, silent piles, unsent messages, retention.
+"""The thread that runs the periodic jobs: expiry of orders, silent piles, unsent messages, retention,
+displays of rates.
 
 Each job is one transaction. With several workers, one at a time runs the jobs: a worker that does not get the
 lock goes on without them, and at its next turn finds little left to do.
@@ -18,6 +19,8 @@ from ..intake.dead_letters import trim_dead_letters
 from ..intake.receiver import Receiver
 from ..messaging.outbox import drop_expired
 from ..orders.context import Context
+from ..people import sessions
+from ..rates import displays
 from . import expiry, retention, stops
 from .silence import set_silent_piles_offline
 
@@ -90,9 +93,11 @@ class PeriodicJobs:
         expiry.expire_orders(tx, self._context, now)
         drop_expired(tx, now)
         stops.repeat_stops(tx, now)
+        displays.send_due(tx, self._context.dispatch.put, now)
         if sweep:
             trim_dead_letters(tx.conn, self._context.settings.rejects_kept)
             trim_events(tx.conn, self._context.settings.events_kept)
+            sessions.trim(tx.conn, now, self._context.settings.session_idle_s)
             silent_since = now - self._context.settings.pile_silent_s
             if self._listening_since is not None and self._listening_since <= silent_since:
                 set_silent_piles_offline(tx, silent_since, now)

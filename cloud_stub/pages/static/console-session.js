@@ -8,10 +8,11 @@ const RETRY_MS = 3000;
 const FILE_MS = 600_000; // a table of every order takes its time
 
 /**
- * `session.renew()` is called when the cloud refuses the token: a promise of a new login, one for all that wait.
+ * `session.renew()` is called when the cloud refuses the token: a promise of a new login, one for all that wait. A page
+ * without one gets the problem.
  * `session.ended()` is called on logout; `session.link(connected)` after each poll.
  */
-export const session = { renew: () => {}, ended: () => {}, link: () => {} };
+export const session = { renew: null, ended: () => {}, link: () => {} };
 
 /** Whether the operator has a permission (cloud_stub/people/roles.py); the operator token has them all. */
 export const may = (_permission) => true;
@@ -44,7 +45,7 @@ export async function ask(path, options, read) {
     try {
       return await request(path, { ...options, token: token() }, read);
     } catch (problem) {
-      if (problem.status !== 401) throw problem;
+      if (problem.status !== 401 || !session.renew) throw problem;
       await session.renew();
     }
   }
