@@ -36,7 +36,7 @@ def _session(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
     headers = {"X-RateLock-Console": "1"}
     made = phone.client.post("/api/session", json=body, headers=headers)
     phone.client.cookies.clear()
-    return {"session_id": made.json()["session_id"]}
+    return {"session_id": made.json()["caller"]["session_id"]}
 
 
 def _pile(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import { openForm, readForm } from "./board-form.js";
 import { Board } from "./board-repl.js";
 import { waitForPile } from "./board-ready.js";
 import { Trouble } from "./board-trouble.js";
-import { ask, token } from "./console-session.js";
+import { ask, resume } from "./console-session.js";
 import { languageButton, words } from "./say.js";
 
 const AFTER_FLASH_TRIES = 8; // the first start makes a file system
@@ -214,7 +214,7 @@ async function draw() {
   show(document.body, header, main);
   if (!window.isSecureContext) return main.append(h("section.card", bad(t.notSecure)));
   if (!isOffered()) return main.append(h("section.card", bad(t.noSerial)));
-  if (!token()) return main.append(h("section.card", bad(t.login, h("a", { href: "/console" }, t.loginLink))));
+  if (!(await resume())) return main.append(h("section.card", bad(t.login, h("a", { href: "/console" }, t.loginLink))));
   try {
     cloud = await ask("/api/boards");
   } catch (error) {
