@@ -16,6 +16,7 @@ from .http import (
     monitoring,
     operator_events,
     operator_orders,
+    operator_pile_care,
     operator_piles,
     operator_rates,
     operator_reports,
@@ -56,7 +57,14 @@ def create_app(cloud: Cloud) -> FastAPI:
     problem_details.install(app)
     app.include_router(operator_orders.router)  # before the driver's: /orders.csv is no order
     app.include_router(driver.router)
-    for each in (operator_piles, operator_rates, operator_settlements, operator_reports, operator_events):
+    for each in (
+        operator_piles,
+        operator_pile_care,
+        operator_rates,
+        operator_settlements,
+        operator_reports,
+        operator_events,
+    ):
         app.include_router(each.router)
     app.include_router(label_downloads.router)
     app.router.routes.insert(0, driver.rate_route)

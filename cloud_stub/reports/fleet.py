@@ -14,7 +14,7 @@ from ..db.tables import piles as piles_table
 from ..orders import states
 from ..orders import views as order_views
 from ..orders.hub import Hub
-from ..piles import registry
+from ..piles import boards, registry, service
 from ..piles import views as pile_views
 
 STATES = ("online", "offline", "charging", "faulted", "removed")
@@ -64,14 +64,25 @@ def list_views(
     if after is not None:
         query = query.where(piles_table.c.device_id > after)
     rows = _PILE_ROWS.narrowed(query).all(conn)
-    held = _held(conn, [row.device_id for row in rows], now)
-    return [_view(conn, hub, row, held[row.device_id]) for row in rows]
+    return _views(conn, hub, rows, now)
 
 
 def one_view(conn: Connection, hub: Hub, now: int, device_id: str) -> dict[str, Any]:
     """As list_views, of one pile. Raises Problem (UnknownPile)."""
     row = registry.get(conn, device_id, removed=True)
-    return _view(conn, hub, row, _held(conn, [device_id], now)[device_id]) | {"created_at": row.created_at}
+    return _views(conn, hub, [row], now)[0] | {"created_at": row.created_at}
+
+
+def _views(conn: Connection, hub: Hub, rows: Sequence[PileRow], now: int) -> list[dict[str, Any]]:
+    device_ids = [row.device_id for row in rows]
+    held = _held(conn, device_ids, now)
+    out = service.find_many(conn, device_ids)
+    boards_of = boards.find_many(conn, device_ids)
+    return [
+        _view(conn, hub, row, held[row.device_id], out[row.device_id])
+        | {"board": boards.views(row, boards_of.get(row.device_id), now)}
+        for row in rows
+    ]
 
 
 class _Counts(NamedTuple):
@@ -120,7 +131,9 @@ def _held(conn: Connection, device_ids: Sequence[str], now: int) -> defaultdict[
     return found
 
 
-def _view(conn: Connection, hub: Hub, row: PileRow, held: dict[int, OrderRow]) -> dict[str, Any]:
+def _view(
+    conn: Connection, hub: Hub, row: PileRow, held: dict[int, OrderRow], out: service.Out
+) -> dict[str, Any]:
     connectors_reported = pile_views.reported_connectors(row)
     connectors = [
         each
@@ -128,12 +141,14 @@ def _view(conn: Connection, hub: Hub, row: PileRow, held: dict[int, OrderRow]) -
             "order": _running(conn, hub, held.get(each["connector"])),
             "emergency_stop": row.online
             and pile_views.is_stopped(connectors_reported.get(each["connector"], {})),
+            "service": service.view(service.row_of(out, each["connector"])),
         }
-        for each in pile_views.connector_views_with(row, held)
+        for each in pile_views.connector_views_with(row, held, out)
     ]
     reported = json.loads(row.status_json) if row.status_json else None
     return pile_views.pile_view_with(row, connectors) | {
         "faulted": row.faulted,
+        "service": service.view(out.get(service.WHOLE_PILE)),
         "reported": reported,
         "connector_power_w": row.connector_power_w,
         "removed_at": row.removed_at,
