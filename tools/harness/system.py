@@ -22,6 +22,7 @@ from tools.harness.api_client import ApiError, Client
 from tools.harness.broker import Broker
 from tools.harness.ports import is_port_taken, on_a_free_port
 from tools.harness.processes import HOST, Child, Children, ProcessError, Started, alone_in
+from tools.image import packages
 
 CLOUD_SETTINGS = ("RATELOCK_", "DATABASE_URL")  # prefixes of the cloud's settings
 
@@ -161,9 +162,16 @@ class System(Started):
             "RATELOCK_CONNECTOR_POWER_W": str(SIMULATED_POWER_W),
             **self._env,
         }
+        if self.broker.tls_port:  # a pile of the network finds the broker where its operator finds the page
+            env.setdefault("RATELOCK_PILES_BROKER", f":{self.broker.tls_port}")
+            env.setdefault("RATELOCK_PILES_CA", str(self.broker.certs / "ca.pem"))
         if self._given_token:
             env["RATELOCK_OPERATOR_TOKEN"] = self._given_token
         return env
+
+    def make_board_packages(self) -> None:
+        """Firmware for the page that sets boards up; takes some seconds once. Raises BuildError."""
+        packages.write_all(self.data)
 
     def _start_cloud_on(self, port: int) -> None:
         if is_port_taken(port):

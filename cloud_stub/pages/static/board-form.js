@@ -8,7 +8,8 @@ const MQTTS_PORT = 8883;
 
 /** The form; `submitted()` when it is filled in. cloud: what /api/boards says of broker and CA. */
 export function openForm(t, cloud, submitted) {
-  const proposed = cloud.broker ?? `${location.hostname}:${cloud.ca ? MQTTS_PORT : MQTT_PORT}`;
+  const [host, port] = (cloud.broker ?? ":").split(":");
+  const proposed = `${host || location.hostname}:${port || (cloud.ca ? MQTTS_PORT : MQTT_PORT)}`;
   const field = (id, text, hint, attributes) => [
     h("label", { for: id }, text),
     h("input", { id, spellcheck: "false", autocomplete: "off", "aria-describedby": hint && id + "-hint", ...attributes }),

@@ -39,7 +39,7 @@ export default {
     title: "MicroPython",
     enough: "The board has a MicroPython that is new enough. Nothing to do here.",
     text: "Download the .bin file of your board from MicroPython's download page. The image names its chip, which determines the address.",
-    another: "Write another image all the same",
+    another: "Write a MicroPython image",
     file: "Image (.bin)",
     erase: "Erase the whole board first: its firmware, configuration and journal, with settlements that its cloud has not stored",
     write: "Write MicroPython",

@@ -39,7 +39,7 @@ export default {
     title: "MicroPython",
     enough: "电路板上的 MicroPython 版本足够新，这一步无需操作。",
     text: "请从 MicroPython 下载页获取对应电路板的 .bin 文件。镜像自带芯片型号，写入地址由它决定。",
-    another: "仍要写入另一个镜像",
+    another: "写入 MicroPython 镜像",
     file: "镜像（.bin）",
     erase: "先擦除整块电路板：包括固件、配置和日志，以及云端尚未保存的结算单",
     write: "写入 MicroPython",
