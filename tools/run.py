@@ -20,13 +20,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cloud_stub.base.os_errors import in_words
 from tools import ROOT
 from tools.harness import certs, mosquitto
 from tools.harness.api_client import ApiError
 from tools.harness.broker import port_setting
 from tools.harness.processes import HOST, ProcessError, exit_on_signals
 from tools.harness.system import DEMO_RATE, PileIdentity, System
-from tools.image import BuildError
 
 DEVICE_ID = "PILE-1"
 CONNECTORS = 2
@@ -176,7 +176,7 @@ def main() -> int:
         BuildError,
         OSError,
     ) as error:
-        print(f"run: {error}", file=sys.stderr)
+        print(f"run: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nrun: everything has ended")

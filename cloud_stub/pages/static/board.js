@@ -11,7 +11,7 @@ import { openForm, readForm } from "./board-form.js";
 import { Board } from "./board-repl.js";
 import { waitForPile } from "./board-ready.js";
 import { Trouble } from "./board-trouble.js";
-import { ask, token } from "./console-session.js";
+import { ask } from "./console-session.js";
 
 const AFTER_FLASH_TRIES = 8; // the first start makes a file system
 const LINES_SHOWN = 14;
@@ -223,11 +223,11 @@ async function draw() {
   show(document.body, header, main);
   if (!window.isSecureContext) return main.append(h("section.card", bad(t.notSecure)));
   if (!isOffered()) return main.append(h("section.card", bad(t.noSerial)));
-  if (!token()) return main.append(h("section.card", bad(t.login, h("a", { href: "/console" }, t.loginLink))));
   try {
     cloud = await ask("/api/boards");
   } catch (error) {
-    return main.append(h("section.card", bad(explained(error), h("a", { href: "/console" }, t.loginLink))));
+    const isOut = error.code === "Unauthorized";
+    return main.append(h("section.card", bad(explained(error), isOut && h("a", { href: "/console" }, t.loginLink))));
   }
   main.append(
     step(1, "port", t.port.title, h("p", t.port.text), h("button.button.primary", { id: "choose", type: "button", onclick: connect }, t.port.choose)),
