@@ -129,7 +129,7 @@ def order(cloud: Cloud, connector: int = 1) -> str:
     """A new order, made as the HTTP interface does."""
 
     def unit(tx: Any) -> str:
-        rate = versions.latest(tx.conn, "PILE-1")
+        rate = cloud.context.rates.at(tx.conn, "PILE-1", connector, now_s())
         assert rate is not None
         body = create.OrderBody(device_id="PILE-1", connector=connector, rate_id=rate["rate_id"])
         row, _ = create.create_order(tx, cloud.context, body, f"key-of-connector-{connector}", now_s())
