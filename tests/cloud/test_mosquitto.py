@@ -106,7 +106,7 @@ def registered(cloud: Cloud, device_id: str) -> bytes:
     )
     body = model.parse(FLAT_RATE)
     publish = cloud.writer.submit(
-        lambda tx: versions.publish(tx, ACTOR, cloud.dispatch.put, device_id, body, now_s())
+        lambda tx: versions.publish_for_pile(tx, ACTOR, cloud.dispatch.put, device_id, body, now_s())
     )
     publish.result(WAIT_S)
     admit(cloud.settings, device_id, key)

@@ -19,6 +19,7 @@ from cloud_stub.messaging.outbox import put_row
 from cloud_stub.orders import states
 from cloud_stub.piles import registry
 from cloud_stub.rates import model, schedule, versions
+from cloud_stub.rates.holding import Versions
 from cloud_stub.settings import Settings
 from pile_protocol import pricing
 from tools.harness.chain import Chain
