@@ -38,7 +38,7 @@ def fill_in(page: Page, name: str, password: str = PASSWORD) -> None:
 
 
 def audited(fleet: Fleet, query: str) -> list[tuple[str, str]]:
-    items = fleet.operator.get("/api/audit?" + query).json["items"]
+    items = fleet.operator.get("/api/audit?" + query).json()["items"]
     return [(each["actor"], each["action"]) for each in items]
 
 
@@ -93,7 +93,7 @@ def test_a_session_that_ends_in_the_middle_keeps_what_was_typed(
     page.get_by_role("button", name="Add a pile").click()
     box = page.get_by_role("dialog", name="Add a pile")
     box.get_by_label("Device id").fill("PILE-7")
-    (session,) = fleet.operator.get("/api/sessions").json["items"]
+    (session,) = fleet.operator.get("/api/sessions").json()["items"]
     assert fleet.operator.request("DELETE", "/api/sessions/" + session["session_id"]).status == 200
     page.keyboard.press("Enter")
     again = page.get_by_role("dialog", name="Log in again")

@@ -11,7 +11,8 @@ const RETRY_MS = 3000;
 const FILE_MS = 600_000; // a table of every order takes its time
 
 /**
- * `session.renew()` is called when the cloud refuses the token: a promise of a new login, one for all that wait. A page
+ * `session.renew()` is called when the cloud knows the session no more: a promise of a new login, one for all that wait. Without
+ * it, the Problem (Unauthorized) is thrown. A page
  * without one gets the problem.
  * `session.ended()` is called on logout; `session.link(connected)` after each poll.
  */
