@@ -104,7 +104,8 @@ def test_a_session_that_ends_in_the_middle_keeps_what_was_typed(
     assert audited(fleet, "device_id=PILE-7") == [("anna", "PileAdded")]
 
 
-def test_an_owner_manages_people(fleet: Fleet, signed_in: Callable[..., Page]):
+def test_an_owner_manages_people(fleet: Fleet, signed_in: Callable[..., Page], watch: Watch):
+    watch.allow("409")
     page = signed_in("owner", "/people")
     page.get_by_role("button", name="Add an account").click()
     box = page.get_by_role("dialog")

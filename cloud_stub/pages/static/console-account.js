@@ -10,7 +10,7 @@ const t = await words("console-words-people");
 
 export function open(root) {
   const me = who();
-  const box = h("div");
+  const box = h("div.own-password");
   const { element, unsaved } = passwordForm(() => show(box, h("p.hint", t.passwordChanged)));
   show(box, element);
   show(
@@ -21,7 +21,7 @@ export function open(root) {
       facts([
         [t.role, me.role && (t.roles[me.role] ?? me.role)],
         [t.mayDo, me.permissions.map((each) => t.permissions[each] ?? each).join(", ")],
-        [t.ends, me.expires_at && when(me.expires_at)],
+        [t.sessionEnds, me.expires_at && when(me.expires_at)],
       ]),
       me.kind === "user" ? null : h("p.muted", t.noAccount),
     ),

@@ -37,7 +37,7 @@ function actions(user, roles, changed) {
   return h(
     "span.group",
     act(t.setRole, () => changeRole(user, roles)),
-    user.name === who().name || act(t.setPassword, () => resetPassword(user)),
+    user.name === who().name ? null : act(t.setPassword, () => resetPassword(user)),
     act(user.disabled_at === null ? t.disable : t.enable, (button) => setDisabled(button, user)),
     act(t.remove, (button) => removeAccount(button, user), "button small danger"),
   );

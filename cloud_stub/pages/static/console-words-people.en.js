@@ -72,6 +72,7 @@ export default {
 
   account: "Your account",
   mayDo: "You may",
+  sessionEnds: "Signed in until",
   noAccount: "The operator token is not an account: audit lines do not tell who used it. Accounts with names are made under People.",
   ownPassword: "Change your password",
   oldPassword: "Password until now",

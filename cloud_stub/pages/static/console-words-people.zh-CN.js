@@ -72,6 +72,7 @@ export default {
 
   account: "您的账号",
   mayDo: "您可以",
+  sessionEnds: "登录有效至",
   noAccount: "运营方令牌不是账号，审计记录无法说明使用者是谁。请在“人员”中创建有名称的账号。",
   ownPassword: "修改密码",
   oldPassword: "当前密码",
