@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from cloud_stub.pages import assets, board
+from cloud_stub.pages import assets
 from tests.deploy.board import PtyBoard
 from tests.web.conftest import DESKTOP, PHONE, SMALL_PHONE, axe_problems, log_in, overflow
 from tests.web.fleet import TOKEN, Fleet

@@ -133,7 +133,21 @@ SAID = """() => {
     return [document.title, ...said];
 }"""
 # Names, units and codes that are the same in every language.
-SAME = {"RateLock", "English", "kWh", "kW", "KB", "ms", "CSV", "CNY", "UTC", "Asia", "Shanghai", "PILE", "IANA"}
+SAME = {
+    "RateLock",
+    "English",
+    "kWh",
+    "kW",
+    "KB",
+    "ms",
+    "CSV",
+    "CNY",
+    "UTC",
+    "Asia",
+    "Shanghai",
+    "PILE",
+    "IANA",
+}
 
 
 def english(page: Page) -> list[str]:

@@ -86,9 +86,7 @@ def test_what_the_cloud_refuses_stands_at_its_field(adding: tuple[Page, Locator]
     expect(page.get_by_role("dialog", name="PILE-7 is registered")).to_be_visible()
 
 
-def test_a_session_that_ends_keeps_what_was_typed(
-    fleet: Fleet, adding: tuple[Page, Locator], watch: Watch
-):
+def test_a_session_that_ends_keeps_what_was_typed(fleet: Fleet, adding: tuple[Page, Locator], watch: Watch):
     page, box = adding
     watch.allow("401")
     box.get_by_label("Device id").fill("PILE-7")

@@ -96,7 +96,8 @@ def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[
     texts = page.evaluate(_CONSOLE_TEXTS, [f"/static/{assets.version()}", language])
     closed_lists = {
         "losses": states.LOSS_REASONS,
-        "flags": [rule.flag for rule in rules.RULES] + [flag for flag, *_ in rules.OTHER_FLAGS + chains.CHAIN_FLAGS],
+        "flags": [rule.flag for rule in rules.RULES]
+        + [flag for flag, *_ in rules.OTHER_FLAGS + chains.CHAIN_FLAGS],
         "states": states.STATES,
         "statuses": wire.CONNECTOR_STATUSES,
         "problems": sorted(operators_problems(fleet) - _NOT_OF_THE_CONSOLE),
