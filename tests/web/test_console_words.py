@@ -12,7 +12,7 @@ from tests.web import views
 from tests.web.conftest import DESKTOP, NARROW
 from tests.web.fleet import TOKEN, Fleet
 
-# Of each subject, by language: every key with what it is: a text, a list with its length, a function with its arguments.
+# Of each subject, by language: every key with what it is. A list has its length, a function its arguments.
 _SHAPES = """async ([folder, subjects, languages]) => {
     const shape = (value) =>
         typeof value === "function" ? `function of ${value.length}`
