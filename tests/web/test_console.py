@@ -133,8 +133,8 @@ SAID = """() => {
     return [document.title, ...said];
 }"""
 # Names, units and codes that are the same in every language.
-SAME = set("RateLock English kWh kW KB ms CSV CNY UTC Asia Shanghai PILE IANA".split())
-SAME |= {"none"}  # the firmware of the played piles
+SAME = {"RateLock", "English", "kWh", "kW", "KB", "ms", "CSV", "CNY", "UTC", "Asia", "Shanghai", "PILE"}
+SAME |= {"IANA", "none"}  # the last: the firmware of the played piles
 
 
 def english(page: Page) -> list[str]:

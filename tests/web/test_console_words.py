@@ -23,13 +23,16 @@ _SHAPES = """async ([folder, subjects, languages]) => {
     const found = {};
     for (const subject of subjects)
         for (const language of languages)
-            (found[subject] ??= []).push(shape((await import(`${folder}/${subject}.${language}.js`)).default));
+        {
+            const { default: words } = await import(`${folder}/${subject}.${language}.js`);
+            (found[subject] ??= []).push(shape(words));
+        }
     return found;
 }"""
 
 
 def test_each_subject_has_the_same_words_in_every_language(fleet: Fleet, open_page: Callable[..., Page]):
-    """A word that is missing in one would show as undefined, a function without an argument would drop a value."""
+    """A word missing in one would show as undefined; a function without an argument would drop a value."""
     names = {name for name in assets.assets() if name.count(".") == 2}
     subjects = sorted({name.partition(".")[0] for name in names})
     assert names == {f"{subject}.{tag}.js" for subject in subjects for tag in assets.LANGUAGES}
