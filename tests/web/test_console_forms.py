@@ -1,4 +1,4 @@
-"""Forms and dialogs of the console: Enter, Escape, the browser's way back, the cloud's errors, a session that ends."""
+"""Forms and dialogs of the console: Enter, Escape, the way back, the cloud's errors, a session that ends."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.web.fleet import DAY_RATE, Fleet
 NORTH, SOUTH, OLD = "北门充电站", "南门充电站", "旧场地"
 NOTE = "已到现场抄表"
 
-# Each address of VIEWS in console-views.js: addresses to open, and a text of the data, or a selector, that they show.
+# For each address of VIEWS in console-views.js what to open, and the text or the selector that it shows then.
 EXAMPLES: dict[str, list[tuple[str, str]]] = {
     "/piles": [("/piles", SOUTH)],
     "/piles/:id": [("/piles/PILE-1", NORTH), ("/piles/PILE-2", "6.91 kW"), ("/piles/PILE-4", OLD)],

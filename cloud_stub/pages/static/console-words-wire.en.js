@@ -77,6 +77,7 @@ export default {
     StorageFailure: "Order could not be written to flash",
     TooSoon: "Too soon after the order before",
     FeedBusy: "Shared supply has no room",
+    OutOfService: "Connector was taken out of service",
     OnTrial: "Pile tries a new release or configuration",
   },
 

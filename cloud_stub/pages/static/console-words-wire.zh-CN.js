@@ -75,6 +75,7 @@ export default {
     StorageFailure: "订单无法写入存储",
     TooSoon: "距上一订单太近",
     FeedBusy: "共用供电没有余量",
+    OutOfService: "枪已停用",
     OnTrial: "充电桩正在试运行新的版本或配置",
   },
 
