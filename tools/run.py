@@ -159,10 +159,10 @@ def main() -> int:
             listen=mosquitto.network_address(),
             inherit=True,
         ) as system:
+            system.make_board_packages()
             pile = system.start_pile(simulated_pile(system))
             with announced(system, code):
                 print_addresses(system)
-                system.make_board_packages()
                 while True:
                     system.check_alive()
                     pile.check_alive()

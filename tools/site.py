@@ -125,8 +125,8 @@ def serve(options: argparse.Namespace) -> None:
         simulated=False,
         plain_port=options.plain_mqtt,
     ) as system:
-        print_addresses(system, public_url, names[0], bool(options.cert))
         system.make_board_packages()
+        print_addresses(system, public_url, names[0], bool(options.cert))
         while True:
             system.check_alive()
             time.sleep(WATCH_INTERVAL_S)
