@@ -84,7 +84,7 @@ TOP = "top"
 TOOLS_ROOMS: dict[str, set[str]] = {
     TOP: {"harness", "image"},
     "demo": {"harness", "run"},
-    "run": {"harness", "image"},
+    "run": {"harness"},
     "bench": {"harness"},
     "board": {"harness", "image"},
     "console": {"harness"},

@@ -170,9 +170,8 @@ def serve(options: argparse.Namespace) -> None:
         simulated=False,
         plain_port=options.plain_mqtt,
     ) as system:
+        system.make_board_packages()
         print_addresses(system, public_url, names[0], bool(options.cert))
-        system.make_board_packages()
-        system.make_board_packages()
         while True:
             system.check_alive()
             time.sleep(WATCH_INTERVAL_S)
