@@ -20,7 +20,16 @@ from ..piles import views as pile_views
 from ..rates import estimates, holding, schedule, versions
 from ..settlements import payments
 from ..settlements import views as settlement_views
-from .access import OwnOrder, OwnOrderToPay, OwnOrderToStop, TheCloud, get_cloud, limit_orders, limit_quotes
+from .access import (
+    OwnOrder,
+    OwnOrderToPay,
+    OwnOrderToStop,
+    TheCloud,
+    get_cloud,
+    identify,
+    limit_orders,
+    limit_quotes,
+)
 from .api_schema import raises
 from .quick_route import QuickRoute, json_response
 from .reads import quick
@@ -147,9 +156,11 @@ async def get_curve(cloud: TheCloud, own: OwnOrder) -> list[list[int]]:
 
 
 @router.get("/orders/{order_id}/events", response_class=EventSourceResponse)
-async def watch_order(cloud: TheCloud, own: OwnOrder) -> AsyncIterator[ServerSentEvent]:
+async def watch_order(request: Request, cloud: TheCloud, own: OwnOrder) -> AsyncIterator[ServerSentEvent]:
     """`order` events, the first with the present state, and `meter` events, until the order is final."""
     async for event in _changes(cloud, own.row):
+        if own.operator is not None and await identify(request, cloud) is None:
+            return  # the operator's session or token has ended meanwhile
         yield event
 
 
