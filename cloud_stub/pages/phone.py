@@ -12,12 +12,9 @@ from ..cloud import Cloud
 from ..http.reads import quick
 from . import assets
 
-LANGUAGES = ("en", "zh-CN")
-
 
 def _shell(request: Request, status: int) -> HTMLResponse:
-    language = assets.preferred_language(request.headers, request.cookies, LANGUAGES)
-    return assets.page("phone.html", language, status)
+    return assets.page("phone.html", assets.language_of(request), status)
 
 
 async def ask_for_pile(request: Request) -> HTMLResponse:
