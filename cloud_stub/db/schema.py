@@ -1,5 +1,6 @@
 """All tables of the database: what migrations and their tests compare with it."""
 
 from . import audit_table as audit_table
+from . import people_tables as people_tables
 from . import pile_tables as pile_tables
 from .tables import metadata as metadata
