@@ -24,6 +24,8 @@ from .http import (
     operator_rates,
     operator_reports,
     operator_settlements,
+    operator_sites,
+    operator_tariffs,
     problem_details,
     sign_in,
 )
@@ -46,6 +48,8 @@ ROUTERS = (
     operator_rates,
     operator_reports,
     operator_settlements,
+    operator_sites,
+    operator_tariffs,
     sign_in,
 )
 

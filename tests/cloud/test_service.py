@@ -140,9 +140,6 @@ def test_a_restart_is_asked_for_where_no_order_runs(
     assert [each for each, _ in lines(operator)[:2]] == ["ReportRequested", "RestartRequested"]
     phone.order()
     problem(operator("POST", "/api/piles/PILE-1/restart"), 409, "PileInUse")
-    modern.offline()
-    for what in ("restart", "report"):
-        problem(operator("POST", f"/api/piles/PILE-1/{what}"), 503, "PileOffline")
 
 
 def test_a_vehicle_that_stays_after_its_order_is_shown_with_since_when(
