@@ -1,14 +1,12 @@
 """Commands to a whole pile: restart, report, and the list of what is out of service.
 
 A command that a pile's firmware does not know is not sent. What is out of service is refused here all the
-same, and sent to the pile again until its status agrees. A pile that is offline gets a command if it comes back
-before that expires.
+same, and sent to the pile again until its status agrees. A pile that is offline gets a command if it comes
+back before that expires.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-from sqlalchemy import Connection
 
 from pile_protocol import seal, topics
 
