@@ -13,6 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from cloud_stub.base.os_errors import in_words
 from tools.board.deploy import DeployError, fit
 from tools.board.deploy.line import About, Line
 from tools.image import BuildError
@@ -178,7 +179,7 @@ def main() -> int:
     try:
         deploy(image.board_folder(options.board), options.port, not options.no_restart, options.quiet_s)
     except (DeployError, BuildError, OSError) as error:
-        print(f"deploy: {error}", file=sys.stderr)
+        print(f"deploy: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ndeploy: interrupted; run it again", file=sys.stderr)
