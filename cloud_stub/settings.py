@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     mqtt_port: int = Field(default=1883, ge=1, le=65535)
     # The CA's certificate. If set, the connection to the broker is TLS, and the broker's name is verified.
     mqtt_ca: Path | None = None
+    # Where piles reach the broker (HOST:PORT) and the CA that they trust; the set-up page proposes both.
+    piles_broker: str | None = Field(default=None, pattern=r"^[^\s/:]{1,253}:[0-9]{1,5}$")
+    piles_ca: Path | None = None
     mqtt_password: str | None = None
     mqtt_client_id: str = "cloud"
     # The group of a shared subscription. If set, the workers of the group share the incoming messages.
@@ -129,6 +132,11 @@ class Settings(BaseSettings):
     @property
     def broker_folder(self) -> Path:
         return self.data / "broker"
+
+    @property
+    def boards_folder(self) -> Path:
+        """Firmware for boards, one zip each (piles/board_packages.py)."""
+        return self.data / "boards"
 
     def prepare(self) -> None:
         """Make the data folder, readable by its owner alone."""

@@ -19,6 +19,7 @@ MEANINGS: dict[int, dict[str, str]] = {
     },
     404: {
         "NotFound": "There is nothing at this address",
+        "UnknownBoard": "This cloud has no firmware for that board",
         "UnknownPile": "There is no pile with that id",
         "UnknownConnector": "This pile has no such connector",
         "UnknownOrder": "There is no such order, or the token is not its own",
