@@ -1,4 +1,5 @@
-"""Cuts the power at every flash operation of whole orders and of updates, and measures the wear of the flash by charging.
+"""Cuts the power at every flash operation of whole orders and of updates, and measures the flash's wear by
+charging.
 
     python -m tools.harness.powercut --seed 7            the long form (some minutes)
     python -m tools.harness.powercut --plots bus coarse  of the long form, only the stories of these names

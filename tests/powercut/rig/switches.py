@@ -1,5 +1,5 @@
-"""The way from one release to the next, cut at every flash operation: the other slot is written, the state file
-switches, the launcher counts the starts of the trial, the trial ends. Prints what came of it as one JSON object.
+"""From one release to the next, cut at every flash operation: the other slot is written, the state file
+switches, the launcher counts the starts of the trial, the trial ends. Prints one JSON object.
 
     micropython switches.py switch END AGE TEAR SEED     END: how the trial ends, a key of ENDS
 """
@@ -10,16 +10,16 @@ import json
 import os
 import sys
 
-import launcher
 import vfs
 from flash import CLEAN, Device, PowerCut
 from story import used_flash
 from world import MOUNT
 
+import launcher
 from update import slots
 
 OLDER, OLD, NEW = 11, 12, 13
-FILES = {"start.mpy": 90, "pile/recovery.mpy": 2_600, "ratelock.mpy": 9_000}  # bytes
+FILES = {"assembly.mpy": 90, "pile/recovery.mpy": 2_600, "ratelock.mpy": 5_000}  # bytes
 LIVES_MAX = 12
 
 
