@@ -5,7 +5,7 @@ export default {
   other: { language: "zh-CN", name: "中文" },
   console: "console",
   title: (view) => `${view} · RateLock console`,
-  tabs: { piles: "Piles", orders: "Orders", flagged: "Flagged", reports: "Energy & revenue" },
+  tabs: { piles: "Piles", sites: "Sites", tariffs: "Tariffs", orders: "Orders", flagged: "Flagged", reports: "Energy & revenue" },
 
   login: {
     about: "The console of whoever runs the piles.",
