@@ -63,7 +63,7 @@ export function open(root) {
       title: t.add,
       body: t.addText,
       fields: [
-        { name: "name", label: t.name, control: h("input", { maxlength: "100" }), check: (value) => (value ? null : all.nameWrong) },
+        { name: "name", label: all.name, control: h("input", { maxlength: "100" }), check: (value) => (value ? null : all.nameWrong) },
         {
           name: "calendar_id",
           label: all.id,

@@ -70,19 +70,20 @@ export function open(root, _params, id) {
   ];
 
   const places = (found) =>
-    found.length
-      ? h(
-          "ul.plain-list",
-          found.map((place) =>
-            h(
-              "li.group",
-              h("span.mono", place),
-              may("price") &&
-                h("button.button.small", { "aria-label": t.unassignOne(place), onclick: (event) => unassign(event.target, place) }, t.unassign),
-            ),
+    table(
+      t.places,
+      [{ title: t.place }, { title: t.unassign }],
+      found.map((place) => [
+        h("span.mono", place),
+        may("price") &&
+          h(
+            "button.button.small",
+            { "aria-label": t.unassignOne(place), onclick: (event) => unassign(event.target, place) },
+            t.unassign,
           ),
-        )
-      : h("p.empty", all.nowhere);
+      ]),
+      all.nowhere,
+    );
 
   const reach = ({ items, next }) => [
     table(
