@@ -12,13 +12,11 @@ from ..cloud import Cloud
 from ..http.reads import quick
 from . import assets
 
-LANGUAGES = ("en", "zh-CN")
 _CONNECTORS = frozenset(str(number) for number in range(1, messages.MAX_CONNECTORS + 1))
 
 
 def _shell(request: Request, status: int) -> HTMLResponse:
-    language = assets.preferred_language(request.headers, request.cookies, LANGUAGES)
-    return assets.page("phone.html", language, status)
+    return assets.page("phone.html", assets.language_of(request), status)
 
 
 async def ask_for_pile(request: Request) -> HTMLResponse:

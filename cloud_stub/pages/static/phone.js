@@ -15,6 +15,7 @@ import { othersView } from "./phone-others.js";
 import { askView, bannerText, endedView, failureView, loadingView } from "./phone-messages.js";
 import { asOf, differs, priceNow } from "./phone-rate.js";
 import { receiptView } from "./phone-receipt.js";
+import { languageButton } from "./say.js";
 import { format, speakIn, t, tellTimeOf, whenReasonsCome } from "./phone-say.js";
 import { api, ask, connectorOfAddress, device, forgetFailure, heard, LASTING, orderPath, pilePath, RUNNING, say, stage, my } from "./phone-state.js";
 import * as store from "./phone-store.js";
@@ -43,18 +44,10 @@ async function speak(language) {
     bar,
     h("a.brand", { href: location.pathname }, t.brand),
     h("span.issuer", location.host), // on paper, which has no address bar
-    h(
-      "button.button.language",
-      {
-        lang: other.language,
-        onclick: async () => {
-          document.cookie = `language=${other.language}; path=/; max-age=31536000; samesite=lax`;
-          await speak(other.language);
-          bar.querySelector(".language").focus();
-        }
-      },
-      other.name
-    )
+    languageButton(other, async language => {
+      await speak(language);
+      bar.querySelector(".language").focus();
+    })
   );
   view = null;
   draw();
