@@ -21,6 +21,7 @@ export const SECTIONS = {
   pile: [
     { module: "console-pile-orders", need: "read" },
     { module: "console-pile-events", need: "read" },
+    { module: "console-pile-care", need: "read", side: true },
     { module: "console-pile-reported", need: "read", side: true },
   ],
   order: [],
