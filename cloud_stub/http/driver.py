@@ -168,7 +168,7 @@ async def get_code(cloud: TheCloud, request: Request, own: OwnOrderToPay) -> Res
     """A QR code that opens the order on another phone, with its token: who has it can watch, stop and pay."""
     row = own.row
     origin = cloud.settings.public_url or str(request.base_url)
-    link = f"{origin.rstrip('/')}/p/{row.device_id}?order={row.order_id}#{row.token}"
+    link = f"{origin.rstrip('/')}/p/{own.row.device_id}?order={own.row.order_id}#{own.row.token}"
     return Response(
         labels.plain_code(link), media_type="image/svg+xml", headers={"Cache-Control": "no-store"}
     )
