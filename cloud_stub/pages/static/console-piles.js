@@ -1,6 +1,7 @@
 // The live table of piles: searched, filtered and paged by the cloud, so that a thousand are as quick as ten.
 
 import { addPile } from "./console-pileadd.js";
+import { importPiles } from "./console-pileimport.js";
 import {
   cellClass,
   connectorPill,
@@ -182,6 +183,7 @@ export function open(root, params) {
         search,
       ),
       may("register") && h("button", { class: "button", onclick: addPile }, t.add.open),
+      may("register") && h("button", { class: "button", onclick: importPiles }, t.importMany),
     ),
     filters,
     list,
