@@ -49,11 +49,10 @@ def local_time(at: int | None, zone: str) -> str:
     return "" if at is None else datetime.fromtimestamp(at, ZoneInfo(zone)).isoformat()
 
 
-def cells(row: BillRow | None, zone: str) -> dict[str, str]:
-    """By the names of COLUMNS. zone: an IANA time zone, of `started` and `ended`."""
+def cells(row: BillRow | None, said: dict[str, Any], zone: str) -> dict[str, str]:
+    """By the names of COLUMNS. said: bills.content(row); zone: IANA time zone of `started` and `ended`."""
     if row is None:
         return _NO_BILL
-    said = bills.content(row)
     kind = bills.kind(row)
     currency = said.get("currency") or ""
     digits = currencies.minor_digits(currency)

@@ -54,7 +54,7 @@ def of_time(conn: Connection, from_at: int, until_at: int, scope: PileScope) -> 
 def pages(
     store: Store, from_at: int, until_at: int, scope: PileScope
 ) -> Iterator[tuple[Connection, list[BillRow]]]:
-    """As of_time, page by page, each on a connection of its own: an export takes as long as its reader does."""
+    """As of_time, page by page, each on a connection of its own: a reader may take its time."""
     after: tuple[int, int] | None = (from_at, -1)
     while after is not None:
         with store.reading.connect() as conn:
@@ -69,7 +69,7 @@ _PLACE = tuple_(settlements.c.ended_at, settlements.c.id)
 
 def _page(conn: Connection, after: tuple[int, int], until_at: int, scope: PileScope) -> list[BillRow]:
     # A cursor that streams needs a transaction on PostgreSQL, and who reads here has none.
-    query = ROWS.where(settlements.c.ended_at < until_at, _PLACE > tuple(after))
+    query = ROWS.where(settlements.c.ended_at < until_at, _PLACE > tuple_(*after))
     query = scope.narrow(query, settlements.c.device_id)
     query = query.order_by(settlements.c.ended_at, settlements.c.id).limit(PAGE)
     return list(BILLS.narrowed(query).all(conn))

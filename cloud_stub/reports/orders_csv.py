@@ -50,7 +50,8 @@ def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:
 
 def _values(order: dict[str, Any], bill: bills.BillRow | None, places: bill_cells.Places) -> list[str]:
     place = places.of(order["device_id"], order["rate_id"])
-    values = bill_cells.cells(bill, place["zone"]) | {
+    said = bills.content(bill) if bill else {}
+    values = bill_cells.cells(bill, said, place["zone"]) | {
         "order_id": order["order_id"],
         "device_id": order["device_id"],
         "pile_name": place["name"],

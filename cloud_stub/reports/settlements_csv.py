@@ -1,6 +1,7 @@
 """Settlements as CSV, page by page: each as it counts in the books, with payment and credit notes."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from ..db.engine import Store
 from ..settlements import bills
@@ -31,14 +32,19 @@ def csv_pages(store: Store, from_at: int, until_at: int, scope: bill_rows.PileSc
     yield BOM + line(COLUMNS)
     places = bill_cells.Places()
     for conn, page in bill_rows.pages(store, from_at, until_at, scope):
-        places.read(conn, {row.device_id for row in page}, {row.rate_id for row in page if row.rate_id})
-        yield "".join(line(_values(row, places)) for row in page)
+        found = [(row, bills.content(row)) for row in page]
+        places.read(conn, {row.device_id for row in page}, {_rate_id(*each) for each in found})
+        yield "".join(line(_values(row, said, places)) for row, said in found)
 
 
-def _values(row: BillRow, places: bill_cells.Places) -> list[str]:
-    place = places.of(row.device_id, row.rate_id)
-    said = bills.content(row)
-    values = bill_cells.cells(row, place["zone"]) | {
+def _rate_id(row: BillRow, said: dict[str, Any]) -> str:
+    """Its order's; of one that settles no order the one that it names, empty where that cannot be read."""
+    return row.rate_id or said.get("rate_id") or ""
+
+
+def _values(row: BillRow, said: dict[str, Any], places: bill_cells.Places) -> list[str]:
+    place = places.of(row.device_id, _rate_id(row, said))
+    values = bill_cells.cells(row, said, place["zone"]) | {
         "settlement_id": row.id,
         "device_id": row.device_id,
         "pile_name": place["name"],
@@ -50,7 +56,7 @@ def _values(row: BillRow, places: bill_cells.Places) -> list[str]:
         "received_at": time_utc(row.received_at),
         "stop_reason": said.get("stop_reason"),
         "recovered": {True: "yes", False: "no"}.get(said.get("recovered")),
-        "rate_id": row.rate_id or said.get("rate_id"),
+        "rate_id": _rate_id(row, said),
         "unbilled_mwh": row.unbilled_mwh,
     }
     return ["" if values[name] is None else str(values[name]) for name in COLUMNS]

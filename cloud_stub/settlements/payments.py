@@ -31,7 +31,7 @@ class PaymentBody(BaseModel):
 def pay(
     tx: Transaction, operator: Actor | None, context: Context, order_id: str, body: PaymentBody, now: int
 ) -> OrderRow:
-    """Pay the settled total less its credit notes, once; paying again changes nothing. Returns the order's row.
+    """Pay the settled total less its credit notes, once; again changes nothing. Returns the order's row.
 
     operator: who enters the payment; None: the driver pays. Raises Problem: NotSettled,
     SettlementFlagged, AmountMismatch.
