@@ -64,7 +64,8 @@ async function work(name, job) {
     return true;
   } catch (error) {
     if (LINE_TROUBLES.includes(error.code)) await letGo();
-    say(name, bad(explained(error)));
+    const renew = () => h("button.button", { type: "button", onclick: () => writePile(true, true) }, t.pile.renew);
+    say(name, bad(explained(error), error.code === "PileExists" && error instanceof Trouble && renew()));
     return false;
   } finally {
     steps[name].bar.hidden = true;
@@ -149,7 +150,8 @@ async function writeFirmware() {
   });
 }
 
-async function writePile(isSure) {
+/** isSure: also where the board has orders of another pile; isNewKey: also where the pile is registered. */
+async function writePile(isSure, isNewKey) {
   let hasAsked = false;
   const isWritten = await work("pile", async () => {
     const wanted = await readForm(cloud.ca);
@@ -157,10 +159,10 @@ async function writePile(isSure) {
     const other = isSure ? null : await endangered(board, config, wanted.device_id);
     if (other) {
       hasAsked = true;
-      const go = h("button.button", { type: "button", onclick: () => writePile(true) }, t.pile.go);
+      const go = h("button.button", { type: "button", onclick: () => writePile(true, isNewKey) }, t.pile.go);
       return say("pile", bad(t.pile.endangered(other), go));
     }
-    await provision(board, config, about.chip, wanted);
+    await provision(board, config, about.chip, wanted, isNewKey);
     config = { device_id: wanted.device_id };
     say("pile", good(t.pile.done(wanted.device_id)));
     listening = board.line;
@@ -261,7 +263,7 @@ async function draw() {
       h("select", { id: "board" }),
       h("button.button.primary", { id: "write-firmware", type: "button", onclick: writeFirmware }, t.firmware.write),
     ),
-    step(4, "pile", t.pile.title, h("p", t.pile.text), openForm(t, cloud, () => writePile(false))),
+    step(4, "pile", t.pile.title, h("p", t.pile.text), openForm(t, cloud, () => writePile(false, false))),
     step(5, "ready", t.ready.title),
     printedBox,
     h("footer.muted", t.licences, " ", h("a", { href: new URL("esptool-licences.txt", import.meta.url).href }, t.licencesLink)),
