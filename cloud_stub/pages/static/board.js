@@ -12,13 +12,14 @@ import { Board } from "./board-repl.js";
 import { waitForPile } from "./board-ready.js";
 import { Trouble } from "./board-trouble.js";
 import { ask } from "./console-session.js";
+import { languageButton, words } from "./say.js";
 
 const AFTER_FLASH_TRIES = 8; // the first start makes a file system
 const LINES_SHOWN = 14;
 // After these the port is opened again.
 const LINE_TROUBLES = ["Unplugged", "Silent", "NoProgram", "DownloadMode", "Crashed", "AnotherProgram", "NoAnswer"];
 
-const { default: t } = await import(`./board-words.${document.documentElement.lang}.js`);
+const t = await words("board-words");
 
 let port = null;
 let board = null; // a Board while its prompt is held
@@ -219,7 +220,7 @@ async function draw() {
   const header = h(
     "header",
     h("a.brand", { href: "/console" }, h("span.brand-mark", { "aria-hidden": "true" }), t.back),
-    h("button.button.language", { lang: t.other.language, onclick: speak }, t.other.name),
+    languageButton(t.other, () => location.reload()),
   );
   const main = h("main", h("h1", t.title), h("p.muted", t.intro));
   show(document.body, header, main);
@@ -270,11 +271,6 @@ async function draw() {
   steps.ready.section.hidden = true;
   if (!cloud.items.length) say("firmware", bad(t.troubles.NoPackages()));
   update();
-}
-
-function speak() {
-  document.cookie = `language=${t.other.language}; path=/; max-age=31536000; samesite=lax`;
-  location.reload();
 }
 
 addEventListener("beforeunload", (event) => {
