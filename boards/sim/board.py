@@ -9,6 +9,8 @@ import json
 import os
 import sys
 
+from relays import outputs_safe  # noqa: F401
+
 from drivers.equipment import Equipment
 from drivers.sim.hardware import (
     Bench,
@@ -47,10 +49,6 @@ _settings = {
     "world": "",
     "rest_ms": 100,
 }
-
-
-def outputs_safe():
-    """There is no pin to hold: the plants begin with their coils off."""
 
 
 def _read_settings():
@@ -131,7 +129,7 @@ def utc():
 
 
 def restart():
-    """The program ends; tools/harness/sim_pile.py boots the firmware again in the same process."""
+    """The program ends; chip.py boots the firmware again in the same process."""
     os.putenv(_RESET, "Hard")
     sys.exit()
 

@@ -164,10 +164,10 @@ async def get_curve(cloud: TheCloud, own: OwnOrder) -> list[list[int]]:
     response_class=Response,
     responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}},
 )
-async def get_code(cloud: TheCloud, request: Request, row: OwnOrder) -> Response:
+async def get_code(cloud: TheCloud, request: Request, own: OwnOrderToPay) -> Response:
     """A QR code that opens the order on another phone, with its token: who has it can watch, stop and pay."""
     origin = cloud.settings.public_url or str(request.base_url)
-    link = f"{origin.rstrip('/')}/p/{row.device_id}?order={row.order_id}#{row.token}"
+    link = f"{origin.rstrip('/')}/p/{own.row.device_id}?order={own.row.order_id}#{own.row.token}"
     return Response(
         labels.plain_code(link), media_type="image/svg+xml", headers={"Cache-Control": "no-store"}
     )

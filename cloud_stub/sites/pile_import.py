@@ -155,7 +155,7 @@ def _check_against_database(tx: Transaction, found: list[NewPile], errors: Error
             was = "there is" if row.removed_at is None else "there was"
             errors.append((f"line {each.line}", f"device_id: {was} a pile with the id {each.device_id}"))
         if each.site_id in unknown:
-            errors.append((f"line {each.line}", f"site: there is no site {each.site_id[:40]}"))
+            errors.append((f"line {each.line}", f"site: there is no site {(each.site_id or '')[:40]}"))
 
 
 def keys_as_csv(keys: Mapping[str, bytes]) -> str:
