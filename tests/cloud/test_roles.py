@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
 from cloud_stub.db import audit
+from cloud_stub.http.access import permissions
 from cloud_stub.people.roles import PERMISSIONS, ROLES
 from tests.cloud.changes import CHANGES, UNAUDITED, Change
 from tests.cloud.conftest import AS_OPERATOR, Phone
@@ -28,6 +29,7 @@ OPEN = {
     ("GET", "/api/piles/{device_id}"),
     ("GET", "/api/piles/{device_id}/rate"),
     ("POST", "/api/orders"),
+    ("GET", "/api/session"),  # which says that nobody is signed in
     ("POST", "/api/session"),
     ("GET", "/console"),
     ("GET", "/console/"),
@@ -48,17 +50,11 @@ def routes(app: Any) -> Iterator[tuple[str, str, set[str]]]:
     """Method, path and the permissions that it needs, of each route of the application."""
     for route in iter_route_contexts(app.routes):
         path = str(getattr(route, "path", None))
-        needed = set(_permissions(getattr(route, "dependant", None)))
+        dependant = getattr(route, "dependant", None)
+        needed = set(permissions(dependant)) if dependant else set()
         for method in sorted((getattr(route, "methods", None) or {"GET"}) - {"HEAD"}):
             if path != "/docs/assets":
                 yield method, path, needed
-
-
-def _permissions(dependant: Any) -> Iterator[str]:
-    for each in dependant.dependencies if dependant else ():
-        if hasattr(each.call, "permission"):
-            yield each.call.permission
-        yield from _permissions(each)
 
 
 def test_every_route_has_a_permission_or_is_open_on_purpose(cloud: Cloud):
@@ -112,7 +108,7 @@ def test_each_route_that_changes_something_has_an_audit_line_with_who_did_it(
         mine = [each for each in lines if (each.actor_kind, each.actor) == who]
         assert change.action in {each.action for each in mine}, (method, path, lines)
         about = next(each for each in mine if each.action == change.action)
-        assert any(about[5:10]), f"{method} {path}: the line does not say what it is about"
+        assert any(about[5:]), f"{method} {path}: the line does not say what it is about"
 
 
 def _do(

@@ -1,4 +1,7 @@
-// The operator's session: the token (kept for this tab only), requests with it, and what is polled.
+// The operator's session: who is signed in and what that one may do, requests, and what is polled.
+//
+// An account's session is a cookie that no script sees. The operator token is kept for this tab only; where there is one, it is
+// sent instead of the cookie.
 
 import { Problem, request } from "./api.js";
 import { keepFile } from "./dom.js";
@@ -7,32 +10,78 @@ const PLACE = "ratelock.operator";
 const RETRY_MS = 3000;
 const FILE_MS = 600_000; // a table of every order takes its time
 
-/** `session.ended()` is called when the token is refused; `session.link(connected)` after each poll. */
-export const session = { ended: () => {}, link: () => {} };
+/**
+ * `session.renew()` is called when the cloud knows the session no more: a promise of a new login, one for all that wait. Without
+ * it, the Problem (Unauthorized) is thrown. A page
+ * without one gets the problem.
+ * `session.ended()` is called on logout; `session.link(connected)` after each poll.
+ */
+export const session = { renew: null, ended: () => {}, link: () => {} };
 
-export function token() {
-  return sessionStorage.getItem(PLACE);
+const FROM_CONSOLE = { "X-RateLock-Console": "1" }; // other sites' pages cannot set it: cloud_stub/http/cookies.py
+
+let me = null;
+
+/** Who is signed in, as /api/session has it; null: nobody. */
+export const who = () => me;
+
+/** Whether that one has a permission (cloud_stub/people/roles.py); "any": whoever it is. */
+export const may = (permission) => me !== null && (permission === "any" || me.permissions.includes(permission));
+
+/** Whether the operator token is used, not an account. */
+export const usesToken = () => token() !== null;
+
+const token = () => sessionStorage.getItem(PLACE);
+
+/** One request, as whoever is signed in. */
+const asMe = (path, { headers, ...options } = {}, read) =>
+  request(path, { ...options, token: token(), headers: { ...FROM_CONSOLE, ...headers } }, read);
+
+/** Take up the session that this browser has. Resolves to whether there is one. */
+export async function resume() {
+  try {
+    me = (await asMe("/api/session")).caller;
+  } catch {
+    me = null;
+  }
+  return me !== null;
 }
 
-/** Keep the token if the cloud takes it. Throws Problem (Unauthorized, Network). */
-export async function logIn(given) {
+/** Sign in: {name, password} of an account, or {token}. Throws Problem (SignInRefused, Unauthorized, Network ...). */
+export async function logIn({ token: given, ...account }) {
+  if (given === undefined) {
+    ({ caller: me } = await request("/api/session", { method: "POST", body: account, headers: FROM_CONSOLE }));
+    sessionStorage.removeItem(PLACE);
+    return;
+  }
   if (!/^[\x21-\x7e]+$/.test(given)) throw new Problem("Unauthorized", 401, {});
-  await request("/api/piles?limit=1", { token: given });
+  ({ caller: me } = await request("/api/session", { token: given }));
   sessionStorage.setItem(PLACE, given);
 }
 
-export function logOut() {
+export async function logOut() {
+  const wasAccount = !usesToken();
   sessionStorage.removeItem(PLACE);
+  me = null;
   session.ended();
+  if (wasAccount) await request("/api/session", { method: "DELETE", headers: FROM_CONSOLE }).catch(() => {});
 }
 
-/** One request as the operator; returns the answer's JSON, or what `read` makes of the answer. Throws Problem. */
+/** What a request without an answer becomes. */
+export const unreachable = () => new Problem("Network", 0, {});
+
+/**
+ * One request as the operator; returns the answer's JSON, or what `read` makes of the answer. Throws Problem.
+ * Where the session has ended, it waits for a new login, and is made again: a form keeps what was typed.
+ */
 export async function ask(path, options, read) {
-  try {
-    return await request(path, { ...options, token: token() }, read);
-  } catch (problem) {
-    if (problem.status === 401) logOut();
-    throw problem;
+  for (;;) {
+    try {
+      return await asMe(path, options, read);
+    } catch (problem) {
+      if (problem.status !== 401 || !session.renew) throw problem;
+      await session.renew();
+    }
   }
 }
 
@@ -59,7 +108,6 @@ export function poll(path, everyMs, show, failed) {
     } catch (problem) {
       if (ended) return;
       if (!(problem instanceof Problem)) throw problem;
-      if (problem.status === 401) return logOut();
       if (problem.code !== "Network" && problem.status < 500 && problem.status !== 429) {
         ended = true;
         return failed(problem);
@@ -85,7 +133,7 @@ export function poll(path, everyMs, show, failed) {
 /** {value, tag} of a resource, null where it still has `tag`. */
 function changed(path, tag) {
   const headers = tag ? { "If-None-Match": tag } : {};
-  return request(path, { token: token(), headers }, async (answer) =>
+  return ask(path, { headers }, async (answer) =>
     answer.status === 304 ? null : { value: await answer.json(), tag: answer.headers.get("ETag") },
   );
 }
