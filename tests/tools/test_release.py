@@ -1,4 +1,4 @@
-"""make release and make release-key: the same bytes from the same commit, a growing number, what is refused."""
+"""make release and make release-key: equal bytes from one commit, a growing number, what is refused."""
 
 from __future__ import annotations
 
