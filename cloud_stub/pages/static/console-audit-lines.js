@@ -66,4 +66,7 @@ function about(line, without) {
 /** The tariff of one pile, which a rate that is set there makes, is the pile's own. */
 const isOwnTariff = (column, line) => column === "tariff_id" && line.tariff_id === "pile:" + line.device_id;
 
-const short = (column, id) => (column === "order_id" ? shortId(id) : id);
+function short(column, id) {
+  if (column === "order_id") return shortId(id);
+  return column === "account" ? id.replace(/^token:/, t.kinds.token + " ") : id;
+}
