@@ -5,7 +5,10 @@ export default {
   other: { language: "zh-CN", name: "中文" },
   console: "console",
   title: (view) => `${view} · RateLock console`,
-  tabs: { piles: "Piles", orders: "Orders", flagged: "Flagged", reports: "Energy & revenue", people: "People", audit: "Audit", account: "Your account" },
+  tabs: {
+    piles: "Piles", sites: "Sites", tariffs: "Tariffs", orders: "Orders", flagged: "Flagged", reports: "Energy & revenue",
+    people: "People", audit: "Audit", account: "Your account",
+  },
 
   login: {
     about: "The console of whoever runs the piles.",

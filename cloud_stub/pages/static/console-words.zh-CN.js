@@ -5,7 +5,10 @@ export default {
   other: { language: "en", name: "English" },
   console: "管理台",
   title: (view) => `${view} · RateLock 管理台`,
-  tabs: { piles: "充电桩", orders: "订单", flagged: "异常账单", reports: "电量与收入", people: "人员", audit: "审计记录", account: "您的账号" },
+  tabs: {
+    piles: "充电桩", sites: "站点", tariffs: "电价", orders: "订单", flagged: "异常账单", reports: "电量与收入",
+    people: "人员", audit: "审计记录", account: "您的账号",
+  },
 
   login: {
     about: "供运营方管理充电桩。",
