@@ -14,6 +14,12 @@ const all = await words("console-words-tariffs");
 const t = all.tariff;
 const REACHED = 100;
 
+/** "connector:PILE-1/2" in words. */
+function named(place) {
+  const [kind, ...id] = place.split(":");
+  return `${t.kinds[kind]} ${id.join(":")}`;
+}
+
 export function open(root, _params, id) {
   const path = "/api/tariffs/" + encodeURIComponent(id);
   let ended = false;
@@ -74,11 +80,11 @@ export function open(root, _params, id) {
       t.places,
       [{ title: t.place }, { title: t.unassign }],
       found.map((place) => [
-        h("span.mono", place),
+        named(place),
         may("price") &&
           h(
             "button.button.small",
-            { "aria-label": t.unassignOne(place), onclick: (event) => unassign(event.target, place) },
+            { "aria-label": t.unassignOne(named(place)), onclick: (event) => unassign(event.target, place) },
             t.unassign,
           ),
       ]),
@@ -129,7 +135,7 @@ export function open(root, _params, id) {
   }
 
   async function unassign(button, place) {
-    if (!(await confirm(t.unassignOne(place), t.unassignText, t.unassign, true))) return;
+    if (!(await confirm(t.unassignOne(named(place)), t.unassignText, t.unassign, true))) return;
     await busy(button, () => put([place], null));
     load();
   }
