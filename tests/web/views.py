@@ -31,6 +31,9 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
     "/flagged": [("/flagged", "¥0.05"), ("/flagged?reviewed=true", NOTE)],
     "/flagged/:id": [("/flagged/2", ".differs"), ("/flagged/3", NOTE)],
     "/reports": [("/reports", ".chart .bar")],
+    "/people": [("/people", "anna7")],
+    "/audit": [("/audit", NOTE), ("/audit?account=anna7", "anna7")],
+    "/account": [("/account", ".facts")],
 }
 
 
@@ -51,6 +54,10 @@ def populate(fleet: Fleet) -> dict[str, str]:
     assert fleet.operator.post("/api/settlements/3/review", decision).status == 201
     assert fleet.operator.request("DELETE", "/api/piles/PILE-4").status == 200
     sites_and_tariffs(fleet)
+    account = {"name": "anna7", "role": "operator", "password": "correct horse battery"}
+    assert fleet.operator.post("/api/users", account).status == 201
+    token = {"name": "export-1", "permissions": ["read"], "days": 30}
+    assert fleet.operator.post("/api/tokens", token).status == 201
     return {"order": order.order_id}
 
 

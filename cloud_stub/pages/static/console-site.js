@@ -3,6 +3,7 @@
 import { confirm, notice } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
 import { busy, crumbs, facts, failure, h, heading, pill, section, show, table } from "./console-parts.js";
+import { openSections } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { fieldsOf, zones } from "./console-sites.js";
 import { words } from "./say.js";
@@ -14,19 +15,27 @@ const PILES = 500;
 export function open(root, _params, id) {
   const path = "/api/sites/" + encodeURIComponent(id);
   let ended = false;
+  const [body, below] = [h("div.stack"), h("div.stack")];
+  show(root, body, below);
+  const sections = openSections("site", { kind: "site", id, path, fail }, below);
+
+  function fail(problem) {
+    end();
+    show(root, failure(problem, "#/sites"));
+  }
 
   async function load() {
     try {
       const found = await Promise.all([ask(path), ask(`/api/piles?limit=${PILES}&site_id=${encodeURIComponent(id)}`)]);
       if (!ended) draw(...found);
     } catch (problem) {
-      if (!ended) show(root, failure(problem, "#/sites"));
+      if (!ended) fail(problem);
     }
   }
 
   function draw(site, { items }) {
     show(
-      root,
+      body,
       crumbs([tabs.sites, "#/sites"], [site.name]),
       heading(
         site.name,
@@ -104,8 +113,11 @@ export function open(root, _params, id) {
     if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/sites";
   }
 
-  load();
-  return () => {
+  function end() {
     ended = true;
-  };
+    sections();
+  }
+
+  load();
+  return end;
 }

@@ -5,6 +5,7 @@ import { miniBar } from "./console-daybar.js";
 import { confirm } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
 import { busy, crumbs, facts, failure, h, heading, moneyOf, section, show, table, when } from "./console-parts.js";
+import { openSections } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { priceRange } from "./console-tariffs.js";
 import { words } from "./say.js";
@@ -23,6 +24,14 @@ function named(place) {
 export function open(root, _params, id) {
   const path = "/api/tariffs/" + encodeURIComponent(id);
   let ended = false;
+  const [body, below] = [h("div.stack"), h("div.stack")];
+  show(root, body, below);
+  const sections = openSections("tariff", { kind: "tariff", id, path, fail }, below);
+
+  function fail(problem) {
+    end();
+    show(root, failure(problem, "#/tariffs"));
+  }
 
   async function load() {
     try {
@@ -35,7 +44,7 @@ export function open(root, _params, id) {
       ]);
       if (!ended) draw(...found);
     } catch (problem) {
-      if (!ended) show(root, failure(problem, "#/tariffs"));
+      if (!ended) fail(problem);
     }
   }
 
@@ -44,7 +53,7 @@ export function open(root, _params, id) {
     const isOfPile = id.startsWith("pile:");
     const prices = isOfPile ? `#/piles/${encodeURIComponent(id.slice(5))}/rate` : own + "/prices";
     show(
-      root,
+      body,
       crumbs([tabs.tariffs, "#/tariffs"], [tariff.name]),
       heading(
         tariff.name,
@@ -157,8 +166,11 @@ export function open(root, _params, id) {
     if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/tariffs";
   }
 
-  load();
-  return () => {
+  function end() {
     ended = true;
-  };
+    sections();
+  }
+
+  load();
+  return end;
 }

@@ -3,7 +3,7 @@
 /**
  * Each view: the address after # (a part that begins with : goes to the view as it is), its entry of the navigation,
  * the module that opens it, and the permission without which it is not offered. The navigation has the entries in the
- * order in which they come first here; their names are `tabs` of console-words.
+ * order in which they come first here, but for those `apart`, which stand elsewhere; their names are `tabs` of console-words.
  */
 export const VIEWS = [
   { path: "/piles", tab: "piles", module: "console-piles", need: "read" },
@@ -20,16 +20,22 @@ export const VIEWS = [
   { path: "/flagged", tab: "flagged", module: "console-flagged", need: "read" },
   { path: "/flagged/:id", tab: "flagged", module: "console-settlement", need: "read" },
   { path: "/reports", tab: "reports", module: "console-reports", need: "read" },
+  { path: "/people", tab: "people", module: "console-people", need: "people" },
+  { path: "/audit", tab: "audit", module: "console-audit", need: "read" },
+  { path: "/account", tab: "account", module: "console-account", need: "any", apart: true },
 ];
 
-/** What the page of a pile, an order or a settlement is made of below its head; `side`: in the narrow column. */
+/** What the page of a pile, an order, a settlement, a site or a tariff is made of below its head; `side`: in the narrow column. */
 export const SECTIONS = {
   pile: [
     { module: "console-pile-orders", need: "read" },
     { module: "console-pile-events", need: "read" },
+    { module: "console-audit-of", need: "read" },
     { module: "console-pile-site", need: "read", side: true },
     { module: "console-pile-reported", need: "read", side: true },
   ],
-  order: [],
+  order: [{ module: "console-audit-of", need: "read" }],
   settlement: [],
+  site: [{ module: "console-audit-of", need: "read" }],
+  tariff: [{ module: "console-audit-of", need: "read" }],
 };
