@@ -53,11 +53,11 @@ def populate(fleet: Fleet) -> dict[str, str]:
     decision = {"decision": "release", "note": NOTE}
     assert fleet.operator.post("/api/settlements/3/review", decision).status == 201
     assert fleet.operator.request("DELETE", "/api/piles/PILE-4").status == 200
-    sites_and_tariffs(fleet)
     account = {"name": "anna7", "role": "operator", "password": "correct horse battery"}
     assert fleet.operator.post("/api/users", account).status == 201
     token = {"name": "export-1", "permissions": ["read"], "days": 30}
     assert fleet.operator.post("/api/tokens", token).status == 201
+    sites_and_tariffs(fleet)
     return {"order": order.order_id}
 
 
