@@ -110,7 +110,7 @@ def assign(
             device_id=place.device_id or None,
             site_id=place.site_id or None,
             tariff_id=tariff_id,
-            detail=str(place),
+            detail=f"{place.device_id}/{place.connector}" if place.connector else "",
         )
     displays.mark_piles(tx, (place.device_id for place in wanted if place.device_id), now)
     for place in wanted:

@@ -89,8 +89,7 @@ def put(tx: Transaction, actor: Actor, calendar_id: str, body: CalendarBody, now
     else:
         changed = {"to_name": body.name, "to_days": days_json, "to_version": row.version + 1}
         tx.conn.execute(_UPDATE, {"of": calendar_id} | changed)
-    detail = f"{calendar_id}: {len(body.days)} days"
-    audit.record(tx.conn, actor, now, "CalendarSet", detail=detail)
+    audit.record(tx.conn, actor, now, "CalendarSet", detail=calendar_id)
     return get(tx.conn, calendar_id)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -171,7 +172,9 @@ def _store(
         "body_json": to_json(rate),
     }
     tx.conn.execute(insert(rates), row)
-    detail = rate["rate_id"] if from_at == now else f"{rate['rate_id']} from {from_at}"
+    detail = rate["rate_id"]
+    if from_at != now:
+        detail += " " + datetime.fromtimestamp(from_at, timezone.utc).isoformat()
     _record(tx, actor, now, "RatePublished", tariff_id, detail)
     displays.mark_reached(tx, tariff_id, now)
     displays.send_due(tx, put, now)

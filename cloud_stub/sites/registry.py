@@ -153,8 +153,7 @@ def move(tx: Transaction, actor: Actor, device_ids: Sequence[str], site_id: str 
         zones.require_own(tx.conn, device_ids, "site_id", now)
     tx.conn.execute(_MOVE, {"device_ids": to_json(list(device_ids)), "to": site_id})
     for device_id in device_ids:
-        detail = site_id or "no site"
-        audit.record(tx.conn, actor, now, "PileMoved", device_id=device_id, site_id=site_id, detail=detail)
+        audit.record(tx.conn, actor, now, "PileMoved", device_id=device_id, site_id=site_id)
     displays.mark_piles(tx, device_ids, now)
 
 

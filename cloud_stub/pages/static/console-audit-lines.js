@@ -60,7 +60,7 @@ const actionWords = (action) => t.actions[action] ?? spaced(action);
 function about(line, without) {
   return Object.entries(PAGES)
     .filter(([column]) => line[column] !== null && column !== without && !isOwnTariff(column, line))
-    .map(([column, page]) => h("div", h("a.audit-about", { href: page(line[column]) }, short(column, line[column]))));
+    .map(([column, page]) => h("div.about", h("a", { href: page(line[column]) }, short(column, line[column]))));
 }
 
 /** The tariff of one pile, which a rate that is set there makes, is the pile's own. */

@@ -8,6 +8,12 @@ import { words } from "./say.js";
 
 const t = await words("console-words-sites");
 
+function tariffOf({ device_id: id, tariff_id: tariff }) {
+  if (!tariff) return t.tariffOfSite;
+  if (tariff === "pile:" + id) return h("a", { href: `#/piles/${encodeURIComponent(id)}/rate` }, t.ownTariff);
+  return h("a", { href: "#/tariffs/" + encodeURIComponent(tariff) }, tariff);
+}
+
 export function open(place, { id }) {
   const body = h("div");
   place.append(section(t.ofPile, body));
@@ -18,7 +24,7 @@ export function open(place, { id }) {
       facts([
         [t.site, pile.site_id ? h("a", { href: "#/sites/" + encodeURIComponent(pile.site_id) }, pile.site_id) : t.noSite],
         [t.tags, pile.tags.join(" ") || t.noTags],
-        [t.tariff, pile.tariff_id ? h("a", { href: "#/tariffs/" + encodeURIComponent(pile.tariff_id) }, pile.tariff_id) : t.tariffOfSite],
+        [t.tariff, tariffOf(pile)],
       ]),
       may("register") && pile.removed_at === null && h("p", h("button.button.small", { onclick: () => edit(pile) }, t.change)),
     );

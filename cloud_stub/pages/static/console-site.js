@@ -14,10 +14,15 @@ const PILES = 500;
 
 export function open(root, _params, id) {
   const path = "/api/sites/" + encodeURIComponent(id);
-  const fail = (problem) => show(root, failure(problem, "#/sites"));
-  const lines = h("div");
-  const sections = openSections("site", { id, path, fail }, lines);
   let ended = false;
+  const [body, below] = [h("div.stack"), h("div.stack")];
+  show(root, body, below);
+  const sections = openSections("site", { kind: "site", id, path, fail }, below);
+
+  function fail(problem) {
+    end();
+    show(root, failure(problem, "#/sites"));
+  }
 
   async function load() {
     try {
@@ -30,7 +35,7 @@ export function open(root, _params, id) {
 
   function draw(site, { items }) {
     show(
-      root,
+      body,
       crumbs([tabs.sites, "#/sites"], [site.name]),
       heading(
         site.name,
@@ -61,7 +66,6 @@ export function open(root, _params, id) {
           t.nobody,
         ),
       ),
-      lines,
     );
   }
 
@@ -109,9 +113,11 @@ export function open(root, _params, id) {
     if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/sites";
   }
 
-  load();
-  return () => {
+  function end() {
     ended = true;
     sections();
-  };
+  }
+
+  load();
+  return end;
 }

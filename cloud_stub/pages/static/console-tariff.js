@@ -15,12 +15,23 @@ const all = await words("console-words-tariffs");
 const t = all.tariff;
 const REACHED = 100;
 
+/** "connector:PILE-1/2" in words. */
+function named(place) {
+  const [kind, ...id] = place.split(":");
+  return `${t.kinds[kind]} ${id.join(":")}`;
+}
+
 export function open(root, _params, id) {
   const path = "/api/tariffs/" + encodeURIComponent(id);
-  const fail = (problem) => show(root, failure(problem, "#/tariffs"));
-  const lines = h("div");
-  const sections = openSections("tariff", { id, path, fail }, lines);
   let ended = false;
+  const [body, below] = [h("div.stack"), h("div.stack")];
+  show(root, body, below);
+  const sections = openSections("tariff", { kind: "tariff", id, path, fail }, below);
+
+  function fail(problem) {
+    end();
+    show(root, failure(problem, "#/tariffs"));
+  }
 
   async function load() {
     try {
@@ -42,7 +53,7 @@ export function open(root, _params, id) {
     const isOfPile = id.startsWith("pile:");
     const prices = isOfPile ? `#/piles/${encodeURIComponent(id.slice(5))}/rate` : own + "/prices";
     show(
-      root,
+      body,
       crumbs([tabs.tariffs, "#/tariffs"], [tariff.name]),
       heading(
         tariff.name,
@@ -57,7 +68,6 @@ export function open(root, _params, id) {
         section(t.places, places(tariff.places)),
       ),
       section(t.reach, reach(reached)),
-      lines,
     );
   }
 
@@ -79,11 +89,11 @@ export function open(root, _params, id) {
       t.places,
       [{ title: t.place }, { title: t.unassign }],
       found.map((place) => [
-        h("span.mono", place),
+        named(place),
         may("price") &&
           h(
             "button.button.small",
-            { "aria-label": t.unassignOne(place), onclick: (event) => unassign(event.target, place) },
+            { "aria-label": t.unassignOne(named(place)), onclick: (event) => unassign(event.target, place) },
             t.unassign,
           ),
       ]),
@@ -134,7 +144,7 @@ export function open(root, _params, id) {
   }
 
   async function unassign(button, place) {
-    if (!(await confirm(t.unassignOne(place), t.unassignText, t.unassign, true))) return;
+    if (!(await confirm(t.unassignOne(named(place)), t.unassignText, t.unassign, true))) return;
     await busy(button, () => put([place], null));
     load();
   }
@@ -156,9 +166,11 @@ export function open(root, _params, id) {
     if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/tariffs";
   }
 
-  load();
-  return () => {
+  function end() {
     ended = true;
     sections();
-  };
+  }
+
+  load();
+  return end;
 }

@@ -25,7 +25,7 @@ export const VIEWS = [
   { path: "/account", tab: "account", module: "console-account", need: "any", apart: true },
 ];
 
-/** What the page of a pile, an order, a site, a tariff or a settlement is made of below its head; `side`: in the narrow column. */
+/** What the page of a pile, an order, a settlement, a site or a tariff is made of below its head; `side`: in the narrow column. */
 export const SECTIONS = {
   pile: [
     { module: "console-pile-orders", need: "read" },
@@ -36,7 +36,7 @@ export const SECTIONS = {
     { module: "console-pile-reported", need: "read", side: true },
   ],
   order: [{ module: "console-audit-of", need: "read" }],
+  settlement: [],
   site: [{ module: "console-audit-of", need: "read" }],
   tariff: [{ module: "console-audit-of", need: "read" }],
-  settlement: [],
 };

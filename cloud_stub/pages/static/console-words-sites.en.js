@@ -41,5 +41,6 @@ export default {
   noSite: "None",
   noTags: "None",
   tagsHint: "With blanks between them.",
+  ownTariff: "Its own",
   tariffOfSite: "That of its site",
 };

@@ -41,5 +41,6 @@ export default {
   noSite: "无",
   noTags: "无",
   tagsHint: "用空格分隔。",
+  ownTariff: "自己的方案",
   tariffOfSite: "其站点的方案",
 };

@@ -6,8 +6,15 @@ export default {
   console: "console",
   title: (view) => `${view} · RateLock console`,
   tabs: {
-    piles: "Piles", sites: "Sites", tariffs: "Tariffs", orders: "Orders", flagged: "Flagged", reports: "Energy & revenue",
-    people: "People", audit: "Audit", account: "Your account",
+    piles: "Piles",
+    sites: "Sites",
+    tariffs: "Tariffs",
+    orders: "Orders",
+    flagged: "Flagged",
+    reports: "Energy & revenue",
+    people: "People",
+    audit: "Audit",
+    account: "Your account",
   },
 
   login: {

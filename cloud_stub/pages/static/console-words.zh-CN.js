@@ -6,8 +6,15 @@ export default {
   console: "管理台",
   title: (view) => `${view} · RateLock 管理台`,
   tabs: {
-    piles: "充电桩", sites: "站点", tariffs: "电价", orders: "订单", flagged: "异常账单", reports: "电量与收入",
-    people: "人员", audit: "审计记录", account: "您的账号",
+    piles: "充电桩",
+    sites: "站点",
+    tariffs: "电价",
+    orders: "订单",
+    flagged: "异常账单",
+    reports: "电量与收入",
+    people: "人员",
+    audit: "审计记录",
+    account: "您的账号",
   },
 
   login: {
