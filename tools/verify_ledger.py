@@ -76,7 +76,7 @@ def _check_seal(line: bytes, keys: Sequence[bytes]) -> str:
     return seal.check(line, keys[-1])
 
 
-def _take(chains: dict[str, Chain], keys: Mapping[str, bytes], line: bytes) -> None:
+def _take(chains: dict[str, Chain], keys: Mapping[str, Sequence[bytes]], line: bytes) -> None:
     """Proves one record against the chain so far. Raises Broken, ProtocolError."""
     value = messages.parse_json(line)
     device_id = value.get("device_id")
