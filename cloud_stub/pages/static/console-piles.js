@@ -182,6 +182,7 @@ export function open(root, params) {
         h("span", { class: "visually-hidden" }, t.search),
         search,
       ),
+      may("register") && h("a.button", { href: "/console/flash" }, t.board),
       may("register") && h("button", { class: "button", onclick: addPile }, t.add.open),
       may("register") && h("button", { class: "button", onclick: importPiles }, t.importMany),
     ),

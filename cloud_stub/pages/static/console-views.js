@@ -30,9 +30,9 @@ export const SECTIONS = {
   pile: [
     { module: "console-pile-orders", need: "read" },
     { module: "console-pile-events", need: "read" },
-    { module: "console-pile-care", need: "read", side: true },
     { module: "console-audit-of", need: "read" },
     { module: "console-pile-site", need: "read", side: true },
+    { module: "console-pile-care", need: "read", side: true },
     { module: "console-pile-reported", need: "read", side: true },
   ],
   order: [{ module: "console-audit-of", need: "read" }],

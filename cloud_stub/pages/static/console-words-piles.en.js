@@ -39,6 +39,7 @@ export default {
   outboxTitle: "Settlements that wait for the cloud",
   full: (count) => `${count} full`,
 
+  board: "Set up a board",
   add: {
     open: "Add a pile",
     id: "Device id",

@@ -39,6 +39,7 @@ export default {
   outboxTitle: "等待上传到云端的结算单",
   full: (count) => `${count}，已满`,
 
+  board: "设置电路板",
   add: {
     open: "添加充电桩",
     id: "充电桩编号",
