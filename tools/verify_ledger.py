@@ -5,10 +5,10 @@
 
 It needs nothing from the cloud: each record must carry the seal of a key of the pile, number and mac must
 follow the record before it, and the sealed last line must count them all. A pile may have had several keys:
-`python -m cloud_stub ledger keys PILE-1` prints them, and the variable takes them with blanks between. A settlement number 1 that follows none
-begins another chain (the pile's flash was erased); the last line tells where each chain ends. Whoever has the
-key could still make another ledger; `--last-seq`, the number of the newest settlement as the pile itself
-reports it, finds a ledger that was made shorter with the key.
+`python -m cloud_stub ledger keys PILE-1` prints them, and the variable takes them with blanks between. A
+settlement number 1 that follows none begins another chain (the pile's flash was erased); the last line
+tells where each chain ends. Whoever has the key could still make another ledger; `--last-seq`, the number
+of the newest settlement as the pile itself reports it, finds a ledger that was made shorter with the key.
 """
 
 from __future__ import annotations
