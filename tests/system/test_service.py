@@ -1,4 +1,4 @@
-"""Out of service and restart with the real cloud, broker and firmware, and what stays so over their restarts."""
+"""Out of service and restart with the real cloud, broker and firmware, and over their restarts."""
 
 import pytest
 
