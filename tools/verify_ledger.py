@@ -3,11 +3,12 @@
     python -m cloud_stub ledger export PILE-1 > ledger.jsonl
     RATELOCK_DEVICE_KEY=<64 hex digits> python -m tools.verify_ledger ledger.jsonl
 
-It needs nothing from the cloud: each record must carry the seal of the pile's key, number and mac must follow
-the record before it, and the sealed last line must count them all. A settlement number 1 that follows none
-begins another chain (the pile's flash was erased); the last line tells where each chain ends. Whoever has the
-key could still make another ledger; `--last-seq`, the number of the newest settlement as the pile itself
-reports it, finds a ledger that was made shorter with the key.
+It needs nothing from the cloud: each record must carry the seal of a key of the pile, number and mac must
+follow the record before it, and the sealed last line must count them all. A pile may have had several keys:
+`python -m cloud_stub ledger keys PILE-1` prints them, and the variable takes them with blanks between. A
+settlement number 1 that follows none begins another chain (the pile's flash was erased); the last line
+tells where each chain ends. Whoever has the key could still make another ledger; `--last-seq`, the number
+of the newest settlement as the pile itself reports it, finds a ledger that was made shorter with the key.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cloud_stub.base.os_errors import in_words
 from pile_protocol import messages, seal, wire
-from pile_protocol.errors import ProtocolError
+from pile_protocol.errors import ProtocolError, SealError
 from tools.harness.sim_pile import KEY_VARIABLE
 
 
@@ -47,7 +48,7 @@ class Chain:
     ended: bool = False
 
 
-def verify(lines: Iterable[bytes], keys: Mapping[str, bytes]) -> dict[str, Chain]:
+def verify(lines: Iterable[bytes], keys: Mapping[str, Sequence[bytes]]) -> dict[str, Chain]:
     """The proven chains by device id. Raises Broken."""
     chains: dict[str, Chain] = {}
     for number, line in enumerate(lines, 1):
@@ -65,13 +66,23 @@ def verify(lines: Iterable[bytes], keys: Mapping[str, bytes]) -> dict[str, Chain
     return chains
 
 
-def _take(chains: dict[str, Chain], keys: Mapping[str, bytes], line: bytes) -> None:
+def _check_seal(line: bytes, keys: Sequence[bytes]) -> str:
+    """The mac of a line that one of the keys has sealed. Raises SealError."""
+    for key in keys[:-1]:
+        try:
+            return seal.check(line, key)
+        except SealError:
+            pass
+    return seal.check(line, keys[-1])
+
+
+def _take(chains: dict[str, Chain], keys: Mapping[str, Sequence[bytes]], line: bytes) -> None:
     """Proves one record against the chain so far. Raises Broken, ProtocolError."""
     value = messages.parse_json(line)
     device_id = value.get("device_id")
     if not isinstance(device_id, str) or device_id not in keys:
         raise Broken(f"there is no key for {device_id!r}")
-    mac = seal.check(line, keys[device_id])
+    mac = _check_seal(line, keys[device_id])
     chain = chains.setdefault(device_id, Chain())
     if chain.ended:
         raise Broken(f"{device_id} has a record after its last line")
@@ -110,20 +121,25 @@ def _end(chain: Chain, value: Mapping[str, Any]) -> None:
     chain.ended = True
 
 
-def read_keys(path: Path | None) -> dict[str, bytes]:
+def read_keys(path: Path | None) -> dict[str, list[bytes]]:
     """{device_id: key} of a JSON file {device_id: 64 hex digits}. Raises OSError, ValueError."""
     if path is None:
         return {}
     keys = json.loads(path.read_bytes())
     if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
         raise ValueError(f'{path} must hold one JSON object, {{"<device id>": "<64 hex digits>", ...}}')
-    return {device_id: seal.parse_key(key) for device_id, key in keys.items()}
+    return {device_id: parse_keys(key) for device_id, key in keys.items()}
 
 
-def only_key(lines: list[bytes], key: str) -> dict[str, bytes]:
-    """One key, for the one pile that the first record names."""
+def only_key(lines: list[bytes], keys: str) -> dict[str, list[bytes]]:
+    """The keys of the one pile that the first record names."""
     first = messages.parse_json(lines[0]).get("device_id") if lines else None
-    return {str(first): seal.parse_key(key)}
+    return {str(first): parse_keys(keys)}
+
+
+def parse_keys(text: str) -> list[bytes]:
+    """Keys of 64 hex digits with blanks between. Raises ProtocolError."""
+    return [seal.parse_key(each) for each in text.split() or [""]]
 
 
 def main(argv: list[str] | None = None) -> int:

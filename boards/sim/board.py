@@ -137,11 +137,11 @@ def restart():
 def chip():
     """Made once, and kept beside the flash."""
     try:
-        with open("chip") as file:
+        with open("chip.id") as file:
             return file.read()
     except OSError:
         made = binascii.hexlify(os.urandom(6)).decode()
-        with open("chip", "w") as file:
+        with open("chip.id", "w") as file:
             file.write(made)
         return made
 

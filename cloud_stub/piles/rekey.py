@@ -7,7 +7,7 @@ apart, because it proves the settlements that it sealed.
 import secrets
 from collections.abc import Callable
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from pile_protocol import seal
 
@@ -58,6 +58,7 @@ def rotate(
     return key
 
 
-def retired(tx: Transaction, device_id: str) -> list[str]:
-    """The keys that the pile had before, as hex digits."""
-    return list(tx.conn.execute(_RETIRED, {"of": device_id}).scalars())
+def all_keys(conn: Connection, device_id: str) -> list[str]:
+    """The pile's key and those that it had before, as hex digits. Raises Problem (UnknownPile)."""
+    pile = registry.get(conn, device_id, removed=True)
+    return [pile.key_hex, *conn.execute(_RETIRED, {"of": device_id}).scalars()]

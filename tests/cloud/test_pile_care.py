@@ -6,13 +6,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cloud_stub.cloud import Cloud
-from cloud_stub.piles import broker_passwords
+from cloud_stub.piles import broker_passwords, rekey
 from cloud_stub.settings import Settings
+from cloud_stub.settlements import ledger
 from pile_protocol import seal
 from tests.cloud.conftest import Phone, settled
 from tests.cloud.fakes import FakeLink, FakePile
 from tests.cloud.test_operator import problem
 from tests.cloud.test_service import lines
+from tools import verify_ledger
 
 PILE = "/api/piles/PILE-1"
 
@@ -84,6 +86,12 @@ def test_a_rotated_key_ends_the_old_one_and_goes_on_with_the_chain(
     pile.registers_mwh[1] -= 1_000_000
     pile.settle(order_of(phone, pile, new), 1_000_000)
     assert phone.get()["settlement"]["flags"] == []
+    with cloud.store.reading.connect() as conn:  # each settlement is still proven by the key that sealed it
+        keys = [seal.parse_key(each) for each in rekey.all_keys(conn, "PILE-1")]
+        records = [line.encode() for line in ledger.lines(conn, "PILE-1", 1_800_000_000)]
+    assert verify_ledger.verify(records, {"PILE-1": keys})["PILE-1"].settlements == 2
+    with pytest.raises(verify_ledger.Broken):
+        verify_ledger.verify(records, {"PILE-1": [new]})
 
 
 def order_of(phone: Phone, pile: FakePile, key: bytes) -> dict[str, Any]:
@@ -145,7 +153,7 @@ def test_settlements_that_wait_at_the_pile_are_given_up_only_where_asked(operato
 )
 def test_two_boards_with_one_id_are_told_apart(operator: Any, pile: FakePile, chips: list[str], two: bool):
     for chip in chips:
-        pile.hello(**({"chip": chip} if chip else {}))
+        pile.hello(nonce="0123456789abcdef", **({"chip": chip} if chip else {}))  # type: ignore[arg-type]
     assert report(operator)["board"]["two_boards"] is two
     events = operator("GET", "/api/events?device_id=PILE-1").json()["items"]
     assert sum(each["kind"] == "TwoBoards" for each in events) == two, "told once, not at each greeting"

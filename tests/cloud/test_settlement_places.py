@@ -187,7 +187,7 @@ def test_the_exported_ledger_proves_every_chain(phone: Phone, pile: FakePile, cl
             pile.settle(ordered(phone, pile))
     with cloud.store.reading.connect() as conn:
         lines = [line.encode() for line in ledger.lines(conn, "PILE-1", 1_800_000_000)]
-    chain = verify_ledger.verify(lines, {"PILE-1": pile.key})["PILE-1"]
+    chain = verify_ledger.verify(lines, {"PILE-1": [pile.key]})["PILE-1"]
     assert [last_seq for last_seq, _ in chain.epochs] == [3, 2]
 
 

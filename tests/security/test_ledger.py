@@ -11,7 +11,7 @@ from tests.portable.kit import DEVICE_ID, KEY, Pile
 from tools import verify_ledger
 from tools.verify_ledger import Broken, verify
 
-KEYS = {DEVICE_ID: KEY}
+KEYS = {DEVICE_ID: [KEY]}
 
 
 def ending(records: list[bytes], **lies) -> bytes:

@@ -1,4 +1,4 @@
-"""A pile taken care of in the console: out of service, restart, another name, a new key; many piles at once."""
+"""A pile taken care of in the console: out of service, restart, name, new key; many piles at once."""
 
 from __future__ import annotations
 
