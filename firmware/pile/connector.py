@@ -34,6 +34,7 @@ class Connector:
         self.latch = latch
         self.watch = Watch(limits)
         self.order = None  # OpenOrder
+        self.on_trial = False  # the firmware is: no order is taken
         self.commanded = False
         self.opened_ms = None
         self._open_command_ms = now_ms
@@ -124,7 +125,9 @@ class Connector:
             return _STATUS_OF_PHASE[session.phase]
         if self.latch.code:
             return "Faulted"
-        return "Unavailable" if self.readings.estop or self.readings.stop_button else "Available"
+        if self.on_trial or self.readings.estop or self.readings.stop_button:
+            return "Unavailable"
+        return "Available"
 
     def note_report(self):
         """Notes what report() tells. Returns whether that has changed since the last call."""

@@ -146,7 +146,7 @@ HELLO = Table(
     ("last_seq", COUNT),  # of the newest settlement made, 0 before the first
     ("outbox", COUNT),
     # What follows tells that the pile can be updated over the air; a pile up to 0.1.0 leaves it out.
-    ("release?", Int(0, 999_999_999)),  # 0: deployed by cable, of no release
+    ("release?", COUNT),  # 0: deployed by cable, of no release
     ("board?", Text(1, 40)),
     ("mpy?", Array(Int(0, 255), 2, 2)),  # version and sub-version of the .mpy files that it can load
     ("on_trial?", Bool()),
