@@ -164,7 +164,7 @@ def advice(error):
 def start(equipment, lamp, room):
     """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep.
 
-    room: a list, emptied when all parts are made, so that the heap gets back what it holds (main.py).
+    room: a list, emptied when all parts are made, so that the heap gets back what it holds (start.py).
     """
     watchdog = None
     try:
@@ -180,7 +180,7 @@ def start(equipment, lamp, room):
             watchdog = board.watchdog()
         pile.shell.watchdog = watchdog  # pyright: ignore[reportAttributeAccessIssue] - it begins without one
         del assembly, parts
-        forget(("assembly", "config", "foreign", "pile.recovery"))
+        forget(("assembly", "config", "pile.recovery"))
         if room:
             room.clear()
         overwrite_stack(STACK_CALLS)

@@ -49,12 +49,13 @@ ALLOWED: dict[str, set[str]] = {
 TOP_MODULES = {
     "boot": "main",
     "main": "main",
+    "start": "main",
     "app": "main",
     "shell": "main",
     "config": "config",
     "lamp": "main",
-    "foreign": "main",
     "board": "boards",
+    "relays": "boards",
 }
 
 # Modules that would make a part impure: the controller is stepped from outside and has no I/O of its own.

@@ -7,6 +7,8 @@ import gc
 import json
 import sys
 
+from relays import outputs_safe  # noqa: F401
+
 from drivers.equipment import Equipment
 from drivers.sim.hardware import (
     Bench,
@@ -42,10 +44,6 @@ _settings = {
     "world": "",
     "rest_ms": 100,
 }
-
-
-def outputs_safe():
-    """There is no pin to hold: the plants begin with their coils off."""
 
 
 def _read_settings():

@@ -4,12 +4,12 @@ A slot is a folder with the files of one release. Its manifest.json is written l
 first: a slot that has one is whole. The launcher (main.py) reads and writes the state file too; it lies
 outside the slots and is never updated over the air, so the state's format must not change:
 
-{"slot":"a","confirmed":12,"trial":13,"starts":1,"fell_back":[13,"ImportError"]}, a newline, its CRC-32
+["a",12,13,1,[13,"ImportError"]], a newline, the CRC-32 of the list in hex
 
 slot        the slot with the confirmed release; the other one may be on trial
 confirmed   the highest release that was confirmed: no older one is accepted over the air
 trial       the release on trial in the other slot; 0 for none
-starts      how often the trial has been started; without a trial, failed starts of the confirmed slot
+starts      how often the trial has been started; without a trial, failed starts of the slot in a row
 fell_back   the release that was given up last and why, in at most 24 characters; null for none. While a
             release is on trial: why its last start ended
 """
@@ -41,43 +41,37 @@ class State:
     """
 
     def __init__(self, values, slot):
+        confirmed_slot, self.confirmed, trial, _, fell_back = values
         self.slot = slot
         self.other = None if slot is None else SLOTS[1 - SLOTS.index(slot)]
-        self.confirmed = values["confirmed"]
-        self.on_trial = slot is not None and slot != values["slot"] and values["trial"] != 0
-        self.release = values["trial"] if self.on_trial else _release_of(slot)
-        self.fell_back = None
-        if values["fell_back"] and not self.on_trial:
-            self.fell_back = tuple(values["fell_back"])
+        self.on_trial = trial != 0 and slot is not None and slot != confirmed_slot
+        self.release = trial if self.on_trial else _release_of(slot)
+        self.fell_back = tuple(fell_back) if fell_back and not self.on_trial else None
 
     def begin_trial(self, release):
         """The other slot, which is whole, is started on trial at the next reset. Raises OSError."""
-        self._write(self.slot, self.confirmed, release, None)
+        write([self.slot, self.confirmed, release, 0, None])
 
     def confirm(self):
         """Ends the trial: the running slot is the confirmed one. Raises OSError."""
         self.confirmed = max(self.confirmed, self.release)
-        self._write(self.slot, self.confirmed, 0, None)
+        write([self.slot, self.confirmed, 0, 0, None])
         self.on_trial = False
 
     def fall_back(self, reason):
         """Ends the trial: the other slot starts at the next reset. Raises OSError."""
-        self._write(self.other, self.confirmed, 0, [self.release, reason[:REASON_MAX]])
+        write([self.other, self.confirmed, 0, 0, [self.release, reason[:REASON_MAX]]])
         self.on_trial = False
-
-    def _write(self, slot, confirmed, trial, fell_back):
-        values = {"slot": slot, "confirmed": confirmed, "trial": trial, "starts": 0, "fell_back": fell_back}
-        write(values)
 
 
 def load():
     """The State of this pile."""
     slot = sys.path[0] if sys.path[0] in SLOTS else None  # main.py has put it there
-    return State(read() or {"slot": slot, "confirmed": 0, "trial": 0, "fell_back": None}, slot)
+    return State(read() or [slot, 0, 0, 0, None], slot)
 
 
 def read():
-    """The members of the state file; None where there is none, or a damaged one."""
+    """The list in the state file; None where there is none, or a damaged one."""
     try:
         with open(FILE, "rb") as file:
             content = checksum.unframed(file.read())
@@ -101,7 +95,7 @@ def release_key():
 
 
 def empty(slot):
-    """Removes all files of a slot, its manifest first, so that it is not whole from here on. Raises OSError."""
+    """Removes all files of a slot, its manifest first: from here on it is not whole. Raises OSError."""
     _remove(slot + "/" + MANIFEST)
     _remove_tree(slot)
     os.mkdir(slot)
