@@ -50,6 +50,7 @@ class Pile:
         self._heap_min_bytes = None
         self._no_memory = 0  # connections in a row
         self._restart = None  # why, as soon as no order runs
+        self.updates = None  # update.host.Host
 
     def connect_parts(self, client, link, uplink, station):
         """The network's parts, which call back into this object. station: None without Wi-Fi."""
@@ -66,6 +67,9 @@ class Pile:
         connectors = self.controller.connectors
         self.link.poke()
         self.lamp.step(connectors)
+        reason = self.updates.step(self.controller.clock.now_ms)  # pyright: ignore[reportOptionalMemberAccess]
+        if reason:
+            raise Restart(reason)
         if self._restart and not [1 for connector in connectors if connector.order is not None]:
             raise Restart(self._restart)
 
@@ -181,6 +185,8 @@ def start(equipment, lamp, room):
         pile.shell.watchdog = watchdog  # pyright: ignore[reportAttributeAccessIssue] - it begins without one
         del assembly, parts
         forget(("assembly", "config", "pile.recovery"))
+        if not pile.updates.trials:
+            forget(("update.trial", "update.slots", "update.overrides"))
         if room:
             room.clear()
         overwrite_stack(STACK_CALLS)
@@ -190,7 +196,9 @@ def start(equipment, lamp, room):
         board.log(str(error))
         return error.pattern
     except Restart as error:
+        open_all(equipment)
         board.log("the pile restarts: %s" % error)
+        board.restart()
         return patterns.STARTING
     except KeyboardInterrupt:
         open_all(equipment)

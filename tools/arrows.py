@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "pile": {"pile_protocol"},
     "net": {"pile", "pile_protocol"},
     "drivers": set(),
-    "update": {"pile", "pile_protocol"},
+    "update": {"config", "pile", "pile_protocol"},
     "boards": {"drivers"},
     "config": {"pile_protocol"},
     "main": {"config", "net", "update", "pile", "pile_protocol", "drivers", "boards"},

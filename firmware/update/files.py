@@ -49,7 +49,7 @@ class SlotFiles:
 
     def room_bytes(self):
         """What is free, and what the slot's own files take."""
-        stats = os.statvfs(self._folder)
+        stats = os.statvfs(".")
         # littlefs may count a block twice: where it is full, the number of free ones falls below 0 and wraps.
         free = stats[0] * stats[3] if stats[3] <= stats[2] else 0
         return free + _used_bytes(self._folder)
@@ -65,7 +65,11 @@ def blocks_bytes(size):
 
 def _used_bytes(folder):
     used = 0
-    for name in os.listdir(folder):
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return 0  # it is not there
+    for name in names:
         stats = os.stat(folder + "/" + name)
         used += _used_bytes(folder + "/" + name) if stats[0] & _FOLDER else blocks_bytes(stats[6])
     return used

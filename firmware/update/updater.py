@@ -1,7 +1,7 @@
 """What the messages of topics.UPDATES lead to: an offered release, from its offer to the start of its trial,
 and a configuration over the air. Imported for the first such message, and gone when there is nothing to do.
 
-The offer is kept in flash, in OFFER, until it is refused, cancelled, or goes on trial. So whatever interrupts
+The offer is kept in flash, in slots.OFFER, until it is refused, cancelled, or goes on trial. So whatever interrupts
 the work (an order, a restart) only has to begin it anew: the manifest is verified again, and what is whole in
 the slot stays.
 """
@@ -18,24 +18,24 @@ from .download import Download
 from .errors import Refused
 from .files import SlotFiles, blocks_bytes
 
-OFFER = "update.offer"
+SPARE_BYTES = 32_768  # flash for folders, the manifest, and what is written anew
 PROGRESS_MS = 3_000  # between two messages about the progress
 
 
 class Updater:
-    """controller: pile.controller. board: its name. mpy: (version, sub-version) of the .mpy files that this
-    MicroPython loads. forget: called with names of modules that are to leave the heap.
+    """controller: pile.controller. facts: (the board's name, (version, sub-version) of the .mpy files that its
+    MicroPython loads, what it bears by the name of a limit). forget: called with names of modules that are to
+    leave the heap.
 
     restart: why the pile is to restart, as soon as it is not busy. is_waiting: the offer is to be taken up
     again later.
     """
 
-    def __init__(self, controller, board, mpy, forget):
+    def __init__(self, controller, facts, forget):
         self.restart = None
         self.is_waiting = False
         self._controller = controller
-        self._board = board
-        self._mpy = mpy
+        self._board, self._mpy, self._bounds = facts
         self._forget = forget
         self._state = slots.load()
         self._release = None  # that is worked on
@@ -108,7 +108,7 @@ class Updater:
             if at is None or at >= message["expires_at"]:
                 raise Refused("Expired")
             self._check(message)
-            slots.replace(OFFER, data)
+            slots.replace(slots.OFFER, data)
         except Refused as refused:
             self._tell("Refused", refused.reason)
             self._release = None
@@ -200,12 +200,12 @@ class Updater:
                 is_begun = file.read() == signature
         except OSError:
             is_begun = False
+        files = SlotFiles(other)
         if is_begun:
-            slots.unmark(other)
+            files.remove(slots.MANIFEST)
             return
-        need_bytes = sum([blocks_bytes(size) for _, size, _ in found.files])
-        slots.ensure(other)
-        if SlotFiles(other).room_bytes() - need_bytes < FREE_BYTES_MIN:
+        need_bytes = SPARE_BYTES + sum([blocks_bytes(size) for _, size, _ in found.files])
+        if files.room_bytes() < need_bytes + FREE_BYTES_MIN:
             raise Refused("FlashFull")
         slots.empty(other)
         slots.replace(other + "/" + slots.SIGNATURE, signature.encode())
@@ -226,7 +226,16 @@ class Updater:
     def _configure(self, message):
         from .configure import take
 
-        self.restart = take(message, self._controller, self._state) or self.restart
+        answer = {"config_version": message["version"], "state": "Refused"}
+        try:
+            take(message, self._controller, self._state, self._bounds)
+            self.restart = "configuration %d goes on trial" % message["version"]
+            return
+        except Refused as refused:
+            answer["reason"] = refused.reason
+        except OSError:
+            answer["reason"] = "StorageFailure"
+        self._controller.mailbox.newest("config_version", topics.UPDATE_STATUS, answer)
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -271,22 +280,13 @@ class Updater:
         if self._download is not None:
             message["done_bytes"] = self._download.done_bytes
             message["total_bytes"] = self._manifest.total_bytes
-        self._controller.mailbox.newest(OFFER, topics.UPDATE_STATUS, message)
-
-
-def is_offer_kept():
-    """Whether an offer waits in flash."""
-    try:
-        os.stat(OFFER)
-        return True
-    except OSError:
-        return False
+        self._controller.mailbox.newest("release", topics.UPDATE_STATUS, message)
 
 
 def _kept_offer():
     """The message in flash; None where there is none that can be used."""
     try:
-        with open(OFFER, "rb") as file:
+        with open(slots.OFFER, "rb") as file:
             return updates.decode(topics.UPDATE, file.read())
     except (OSError, ProtocolError):
         return None
@@ -294,6 +294,6 @@ def _kept_offer():
 
 def _remove_offer():
     try:
-        os.remove(OFFER)
+        os.remove(slots.OFFER)
     except OSError:
         pass  # it is not there
