@@ -49,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
 TOP_MODULES = {
     "boot": "main",
     "main": "main",
+    "launcher": "main",
     "start": "main",
     "app": "main",
     "shell": "main",

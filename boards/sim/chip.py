@@ -1,7 +1,7 @@
 """A PC in place of a chip: MicroPython's unix port runs boot.py and main.py of the working folder, and again
 after a reset.
 
-    micropython chip.py [plain]      plain: app.main() at once, from MICROPYPATH, without slots and launcher
+    micropython chip.py [plain]      plain: the firmware in MICROPYPATH at once, without slots and launcher
 
 A reset stays in this process, so that it keeps its pid, stdin and stdout. A watchdog that is not fed is no
 reset here: a simulated pile that hangs goes on hanging until it is killed.
@@ -25,7 +25,8 @@ class Machine:
 
 def run(name):
     with open(name) as file:
-        exec(file.read(), {"__name__": "__main__"})
+        code = compile(file.read(), name, "exec")
+    exec(code, {"__name__": "__main__"})
 
 
 def main():
@@ -38,9 +39,9 @@ def main():
         sys.path[:] = folders if plain else ["", ".frozen"]
         try:
             if plain:
-                import app
+                import start
 
-                return app.main()
+                return start.main()
             run("boot.py")
             return run("main.py")
         except SystemExit:

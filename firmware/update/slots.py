@@ -1,8 +1,8 @@
 """The two slots on the file system, a and b, and the state file that says which of them runs.
 
 A slot is a folder with the files of one release. Its manifest.json is written last, by a rename, and removed
-first: a slot that has one is whole. The launcher (main.py) reads and writes the state file too; it lies
-outside the slots and is never updated over the air, so the state's format must not change:
+first: a slot that has one is whole. launcher.py, which lies outside the slots and is never updated
+over the air, reads and writes the state file too, so its format must not change:
 
 ["a",12,13,1,[13,"ImportError"]], a newline, the CRC-32 of the list in hex
 
@@ -67,7 +67,7 @@ class State:
 
 def load():
     """The State of this pile."""
-    slot = sys.path[0] if sys.path[0] in SLOTS else None  # main.py has put it there
+    slot = sys.path[0] if sys.path[0] in SLOTS else None  # launcher.py has put it there
     return State(read() or [slot, 0, 0, 0, None], slot)
 
 

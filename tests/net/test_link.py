@@ -20,8 +20,8 @@ def once(value):
         raise MemoryError
     return encode(value)
 messages.encode = once
-import boot, main
-main.main()
+import start
+start.main()
 """
 
 

@@ -22,7 +22,7 @@ from tools.image import BuildError, bundle
 BOARDS = ROOT / "boards"
 # Outside the slots: MicroPython starts the first two by their names, and takes only their source. The others
 # stay sources too, so that a person at the console can read which pins they open.
-ROOT_FILES = ("boot.py", "main.py", "relays.py")
+ROOT_FILES = ("boot.py", "main.py", "launcher.py", "relays.py")
 ENTRY = "start"  # of a release: what the launcher imports; all else is imported from there
 # Modules of their own, beside the bundle: what comes before it, and what is in the heap for a while only.
 OUTSIDE = (
@@ -168,6 +168,14 @@ def emitted_version() -> tuple[int, int]:
     if not found:
         raise BuildError(f"mpy-cross does not say which version it makes: {done.stdout.strip()}")
     return int(found[1]), int(found[2])
+
+
+def version() -> str:
+    """FIRMWARE of firmware/app.py."""
+    found = re.search(r'^FIRMWARE = "(.+)"$', (ROOT / "firmware" / "app.py").read_text(), re.MULTILINE)
+    if not found:
+        raise BuildError("firmware/app.py names no FIRMWARE")
+    return found[1]
 
 
 def write(image: dict[str, bytes], folder: Path) -> None:
