@@ -50,10 +50,12 @@ class Pile:
         self._heap_min_bytes = None
         self._no_memory = 0  # connections in a row
         self._restart = None  # why, as soon as no order runs
-        self.updates = None  # update.host.Host
 
-    def connect_parts(self, client, link, uplink, station):
-        """The network's parts, which call back into this object. station: None without Wi-Fi."""
+    def connect_parts(self, client, link, uplink, station, updates):
+        """The network's parts, which call back into this object. station: None without Wi-Fi. updates:
+        update.host.Host.
+        """
+        self.updates = updates
         self.client = client
         self.link = link
         self.uplink = uplink
@@ -67,7 +69,7 @@ class Pile:
         connectors = self.controller.connectors
         self.link.poke()
         self.lamp.step(connectors)
-        reason = self.updates.step(self.controller.clock.now_ms)  # pyright: ignore[reportOptionalMemberAccess]
+        reason = self.updates.step(self.controller.clock.now_ms)
         if reason:
             raise Restart(reason)
         if self._restart and not [1 for connector in connectors if connector.order is not None]:

@@ -100,8 +100,8 @@ def assemble(parts, equipment, lamp, firmware):
         broker.get("backoff_max_ms", 30_000),
     )
     client = Client(options, pile.connect, pile.receive, pile.on_broker, uplink.ready)
-    pile.connect_parts(client, Link(client, controller, pile.shell.wake, pile.vitals), uplink, station)
-    pile.updates = updates_of(controller, equipment, overrides)
+    link = Link(client, controller, pile.shell.wake, pile.vitals)
+    pile.connect_parts(client, link, uplink, station, updates_of(controller, equipment, overrides))
     board.log("pile %s, firmware %s, board %s" % (settings.device_id, firmware, board.NAME))
     if context is None and broker["host"] != "127.0.0.1":
         board.log("MQTT is not encrypted: provision this pile with the broker's CA")

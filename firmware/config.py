@@ -64,7 +64,8 @@ def load(path="config.json", applied=None):
     try:
         with open(path) as file:
             values = json.load(file)
-        return check(applied(values) if applied else values)
+        found = check(values)
+        return check(applied(values)) if applied else found
     except OSError:
         raise ConfigError("there is no " + path + ": provision this pile")
     except ProtocolError as error:

@@ -39,12 +39,10 @@ class Host:
 
     def take(self, name, data):
         """A message of topics.UPDATES; its seal is good. Raises ProtocolError, OSError."""
-        if self._updater is None:
-            if name == topics.UPDATE_CHUNK:
-                return  # it comes too late
-            self._open()
+        if self._updater is None and name == topics.UPDATE_CHUNK:
+            return  # it comes too late
         try:
-            self._updater.take(name, data)
+            self._opened().take(name, data)
         except MemoryError:
             self._close()
 
@@ -55,11 +53,10 @@ class Host:
             if reason:
                 return reason
         if self._updater is not None:
-            return self._step_updater()
+            return self._step_updater(self._updater)
         if self.offer_waits and self._controller.knows_time and self._controller.reason_busy() is None:
             self.offer_waits = False
-            self._open()
-            self._updater.resume()  # pyright: ignore[reportOptionalMemberAccess]
+            self._opened().resume()
         return None
 
     def begin_trial(self, trial, withhold):
@@ -78,18 +75,19 @@ class Host:
         for name in what:
             self._controller.mailbox.newest(name, topics.UPDATE_STATUS, message)
 
-    def _open(self):
-        from .updater import Updater
+    def _opened(self):
+        if self._updater is None:
+            from .updater import Updater
 
-        self._updater = Updater(self._controller, self._facts, self._forget)
+            self._updater = Updater(self._controller, self._facts, self._forget)
+        return self._updater
 
     def _close(self):
         """Gives back the heap. An offer stays in flash, and is taken up when it comes again."""
         self._updater = None
         self._forget(_MODULES)
 
-    def _step_updater(self):
-        updater = self._updater
+    def _step_updater(self, updater):
         began_ms = self._time.ticks_ms()
         try:
             while updater.step() and self._time.ticks_diff(self._time.ticks_ms(), began_ms) < SLICE_MS:

@@ -38,10 +38,10 @@ class Updater:
         self._board, self._mpy, self._bounds = facts
         self._forget = forget
         self._state = slots.load()
-        self._release = None  # that is worked on
+        self._release = 0  # that is worked on; 0 for none
         self._job = None
         self._download = None
-        self._manifest = None
+        self._total_bytes = 0
         self._told = None  # the last message about the release
         self._told_ms = 0
 
@@ -61,7 +61,7 @@ class Updater:
         if name == topics.CONFIG:
             self._configure(message)
         elif message["kind"] == "cancel":
-            if message["release"] == self._release or self._release is None and self._is_kept(message):
+            if message["release"] == self._release or not self._release and self._is_kept(message):
                 self._release = message["release"]
                 self._end("Cancelled")
         elif message["release"] == self._release:
@@ -111,7 +111,7 @@ class Updater:
             slots.replace(slots.OFFER, data)
         except Refused as refused:
             self._tell("Refused", refused.reason)
-            self._release = None
+            self._release = 0
             return
         self._begin(message)
 
@@ -156,11 +156,11 @@ class Updater:
         self._check_manifest(found)
         yield True
         self._prepare(found, signature)
-        self._manifest = found
+        self._total_bytes = found.total_bytes
         self._download = Download(found, SlotFiles(self._state.other), self._controller.clock, self._ask)
         yield from self._download.run()
         del found
-        self._download = self._manifest = None
+        self._download = None
         self._tell("Verifying")
         while not self._controller.inbox.is_empty:
             yield False
@@ -195,12 +195,12 @@ class Updater:
     def _prepare(self, found, signature):
         """Leaves in the other slot what belongs to this very manifest, and checks that the rest has room."""
         other = self._state.other
+        files = SlotFiles(other)
         try:
-            with open(other + "/" + slots.SIGNATURE) as file:
-                is_begun = file.read() == signature
+            with files.open(slots.SIGNATURE) as file:
+                is_begun = file.read() == signature.encode()
         except OSError:
             is_begun = False
-        files = SlotFiles(other)
         if is_begun:
             files.remove(slots.MANIFEST)
             return
@@ -208,11 +208,13 @@ class Updater:
         if files.room_bytes() < need_bytes + FREE_BYTES_MIN:
             raise Refused("FlashFull")
         slots.empty(other)
-        slots.replace(other + "/" + slots.SIGNATURE, signature.encode())
+        files.append(slots.SIGNATURE, signature.encode())
 
     def _switch(self):
         """The slot is whole; the next start is its trial."""
         message = _kept_offer()
+        if message is None:
+            raise Refused("StorageFailure")
         slots.finish(self._state.other, message["manifest"], message["signature"])
         _remove_offer()
         self._state.begin_trial(self._release)
@@ -250,12 +252,12 @@ class Updater:
         self._stop()
         _remove_offer()
         self._tell(state, reason)
-        self._release = None
+        self._release = 0
 
     def _stop(self):
         if self._job is not None:
             self._job.close()
-        self._job = self._download = self._manifest = None
+        self._job = self._download = None
 
     def _is_kept(self, message):
         kept = _kept_offer()
@@ -279,7 +281,7 @@ class Updater:
             message["reason"] = reason
         if self._download is not None:
             message["done_bytes"] = self._download.done_bytes
-            message["total_bytes"] = self._manifest.total_bytes
+            message["total_bytes"] = self._total_bytes
         self._controller.mailbox.newest("release", topics.UPDATE_STATUS, message)
 
 
