@@ -72,6 +72,8 @@ class Pile:
         reason = self.updates.step(self.controller.clock.now_ms)
         if reason:
             raise Restart(reason)
+        if self.controller.restart_due:
+            raise Restart("the cloud asks for it")
         if self._restart and not [1 for connector in connectors if connector.order is not None]:
             raise Restart(self._restart)
 
@@ -168,7 +170,8 @@ def advice(error):
 
 
 def start(equipment, lamp, room):
-    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep.
+    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep;
+    None where the chip is to restart.
 
     room: a list, emptied when all parts are made, so that the heap gets back what it holds (start.py).
     """
@@ -198,10 +201,8 @@ def start(equipment, lamp, room):
         board.log(str(error))
         return error.pattern
     except Restart as error:
-        open_all(equipment)
         board.log("the pile restarts: %s" % error)
-        board.restart()
-        return patterns.STARTING
+        return None
     except KeyboardInterrupt:
         open_all(equipment)
         board.log("stopped from the console; the relays are open")
@@ -240,4 +241,6 @@ def main(room=None):
     try:
         pattern = start(equipment, lamp, room)
     finally:
-        lamp.keep(pattern)
+        lamp.keep(pattern or patterns.STARTING)
+    if pattern is None:
+        board.restart()

@@ -120,6 +120,7 @@ def build_controller(settings, equipment, store, firmware):
         feed = {"limit_ma": min(feed["limit_ma"], settings.limits["feed_ma"])}
     controller = Controller(settings.device_id, settings.key, store, clock, parts, firmware, feed)
     controller.on_time = board.set_utc  # pyright: ignore[reportAttributeAccessIssue] - it begins with none
+    controller.traits = {"chip": board.chip()}
     recovery.take_up(controller, store, settings.key)
     for connector, one in zip(controller.connectors, equipment):
         describe(connector.readings, one.meter)

@@ -1,4 +1,5 @@
 """All tables of the database: what migrations and their tests compare with it."""
 
 from . import audit_table as audit_table
+from . import people_tables as people_tables
 from .tables import metadata as metadata

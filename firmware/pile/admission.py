@@ -90,6 +90,8 @@ def reason_not_ready(connector, now_ms):
         return "ConnectorBusy"
     if connector.on_trial:
         return "OnTrial"
+    if connector.out_of_service:
+        return "OutOfService"
     readings = connector.readings
     if connector.fault or readings.estop or readings.stop_button:
         return "ConnectorFaulted"

@@ -35,6 +35,7 @@ class Connector:
         self.watch = Watch(limits)
         self.order = None  # OpenOrder
         self.on_trial = False  # the firmware is: no order is taken
+        self.out_of_service = None  # the operator's reason
         self.commanded = False
         self.opened_ms = None
         self._open_command_ms = now_ms
@@ -125,7 +126,7 @@ class Connector:
             return _STATUS_OF_PHASE[session.phase]
         if self.latch.code:
             return "Faulted"
-        if self.on_trial or self.readings.estop or self.readings.stop_button:
+        if self.on_trial or self.out_of_service or self.readings.estop or self.readings.stop_button:
             return "Unavailable"
         return "Available"
 
@@ -142,10 +143,13 @@ class Connector:
 
     def report(self):
         """The connector's part of the status message."""
-        return {
+        report = {
             "connector": self.number,
             "status": self.status(),
             "fault": self.latch.code,
             "plugged": not is_unplugged(self.readings),
             "order_id": self.order.order_id if self.order else None,
         }
+        if self.out_of_service:
+            report["out_of_service"] = self.out_of_service
+        return report
