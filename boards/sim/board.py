@@ -131,7 +131,7 @@ def utc():
 
 
 def restart():
-    """The program ends; tools/harness/sim_pile.py boots the firmware again in the same process."""
+    """The program ends; chip.py boots the firmware again in the same process."""
     os.putenv(_RESET, "Hard")
     sys.exit()
 

@@ -80,9 +80,9 @@ def write_slot(data: Path, release: int, release_key: str | None) -> None:
         for path in sorted(built.rglob("*"))
         if path.is_file() and path.name not in files.ROOT_FILES
     }
+    files.write(slot.pile(files.board_folder(BOARD), content, release), data)
     if release_key:
         (data / slot.RELEASE_KEY).write_text(release_key)
-    slot.write(data, files.board_folder(BOARD), content, release)
 
 
 def environment() -> dict[str, str]:
@@ -102,7 +102,9 @@ def deployed_environment() -> dict[str, str]:
 
 
 def command(slots: bool = False) -> list[str]:
-    """Starts the firmware in MICROPYPATH; with slots, boot.py and main.py of the working folder."""
+    """Starts the firmware in MICROPYPATH; with slots, boot.py and main.py of the working folder. It starts
+    again in the same process where it asks for a restart.
+    """
     return [*interpreter(), str(CHIP), *([] if slots else ["plain"])]
 
 

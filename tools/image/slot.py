@@ -47,21 +47,17 @@ def state(
     return text + b"\n%08x" % binascii.crc32(text)
 
 
-def read_state(data: bytes | None) -> list[object] | None:
-    """The list in a state file; None where there is none, or a damaged one."""
-    text, _, checksum = (data or b"").partition(b"\n")
-    if checksum != b"%08x" % binascii.crc32(text):
-        return None
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, list) and len(found) == 5 and found[0] in SLOTS else None
+def pile(board: Path, content: dict[str, bytes], release: int = UNRELEASED) -> dict[str, bytes]:
+    """The file system of a pile that was deployed, {path: content}: the root's files, and `content` in slot a.
 
-
-def write(folder: Path, board: Path, content: dict[str, bytes], release: int, name: str = SLOTS[0]) -> None:
-    """Writes the root's files, one slot and its state into a folder that stands for a pile's file system."""
-    files.write(files.build_root(board), folder)
-    files.write(content, folder / name)
-    (folder / name / MANIFEST).write_text(manifest(board, content, release))
-    (folder / STATE).write_bytes(state(name, release))
+    boards/release.pub, the public key of those who sign releases, belongs to it where it exists. Raises
+    BuildError.
+    """
+    key = files.BOARDS / RELEASE_KEY
+    return {
+        **files.build_root(board),
+        **({RELEASE_KEY: key.read_bytes()} if key.exists() else {}),
+        **{f"{SLOTS[0]}/{name}": data for name, data in content.items()},
+        f"{SLOTS[0]}/{MANIFEST}": manifest(board, content, release).encode(),
+        STATE: state(SLOTS[0], release),
+    }

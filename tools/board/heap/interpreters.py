@@ -55,7 +55,7 @@ def build_forms(folder: Path) -> dict[str, Path]:
     files = image.build(board)
     forms = {"romfs": folder / "pile.romfs", "mpy": folder / "mpy"}
     forms["apart"] = folder / "apart"
-    slot.write(forms["mpy"], board, files, release=1)
+    image.write(slot.pile(board, files), forms["mpy"])
     image.write(image.build_apart(board) | image.build_root(board), forms["apart"])
     (folder / RIG_LINK).symlink_to(RIG)
     forms["romfs"].write_bytes(romfs.pack(files | image.build_root(board)))
