@@ -27,7 +27,8 @@ class Station:
         self.up = asyncio.Event()
         self._wlan = wlan
         self._networks = networks
-        self._ssid = self._password = ""
+        self._ssid = ""
+        self._password = ""
         self._on_change = on_change
         self._told = None
 
@@ -48,7 +49,9 @@ class Station:
         """Never returns."""
         tries = 0
         while True:
-            self._ssid, self._password = self._networks[tries % len(self._networks)]
+            network = self._networks[tries % len(self._networks)]
+            self._ssid = network[0]
+            self._password = network[1]
             problem = await self._connect()
             tries += 1
             if problem is None:

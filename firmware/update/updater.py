@@ -35,7 +35,7 @@ class Updater:
         self.restart = None
         self.is_waiting = False
         self._controller = controller
-        self._board, self._mpy, self._bounds = facts
+        self._facts = facts
         self._forget = forget
         self._state = slots.load()
         self._release = 0  # that is worked on; 0 for none
@@ -136,11 +136,11 @@ class Updater:
         self._release = message["release"]
         reason = self._controller.reason_busy()
         if reason is None:
-            self._job = self._run(message)
+            self._job = self._work(message)
         else:
             self._wait(reason)
 
-    def _run(self, message):
+    def _work(self, message):
         """A generator: all of the work, in slices; yields whether there is more to do at once."""
         self._check(message)
         self._tell("Verifying")
@@ -187,9 +187,9 @@ class Updater:
     def _check_manifest(self, found):
         if found.release != self._release:
             raise Refused("BadManifest")
-        if found.board != self._board:
+        if found.board != self._facts[0]:
             raise Refused("WrongBoard")
-        if found.mpy != self._mpy:
+        if found.mpy != self._facts[1]:
             raise Refused("WrongMpy")
 
     def _prepare(self, found, signature):
@@ -230,7 +230,7 @@ class Updater:
 
         answer = {"config_version": message["version"], "state": "Refused"}
         try:
-            take(message, self._controller, self._state, self._bounds)
+            take(message, self._controller, self._state, self._facts[2])
             self.restart = "configuration %d goes on trial" % message["version"]
             return
         except Refused as refused:
