@@ -20,13 +20,13 @@ CRASHES = "raise ValueError('broken')"
 EATS_THE_HEAP = "held = []\nwhile True:\n    held.append(bytearray(1_000_000_000))"
 HANGS = "print('hangs')\nwhile True:\n    pass"
 NEVER_CONNECTS = """
-import builtins, io, json
+import builtins, io, json, sys
 
 file_of = builtins.open
 
 
 def wrong(path, *how):
-    if path != "config.json" or how:
+    if path != "config.json" or how or sys.path[0] != "b":
         return file_of(path, *how)
     with file_of(path) as file:
         values = json.load(file)
@@ -35,9 +35,7 @@ def wrong(path, *how):
 
 
 builtins.open = wrong
-import app
-
-main = app.main
+from begin import main
 """
 
 
@@ -49,8 +47,15 @@ def is_update(state: str, reason: str | None = None, release: int = FIRST + 1) -
     return matches
 
 
-def charge(phone: Phone, pile: SimPile) -> None:
-    """An order begins, is stopped, and settled."""
+def charge(phone: Phone, pile: SimPile, tap: Tap) -> None:
+    """The pile takes orders again after its restart: one begins, is stopped, and settled."""
+
+    def takes_orders(status: dict) -> bool:
+        is_restarted = status.get("boots", 0) > 1 and status["clock"] == "Cloud"
+        return is_restarted and status["connectors"][0]["status"] == "Available"
+
+    tap.wait_for(pile.device_id, topics.STATUS, takes_orders)
+    pile.wait_until_online()
     order = phone.order(pile.device_id)
     order.wait_for_state("Charging")
     order.stop()
@@ -68,8 +73,7 @@ def test_a_release_is_fetched_tried_and_confirmed(slot_pile, server, release, ta
     assert hello["release"] == FIRST + 1
     tap.wait_for(pile.device_id, topics.UPDATE_STATUS, is_update("Confirmed"))
     assert not pile.count(lambda line: line.get("event") == "relay closed")
-    pile.wait_until_online()
-    charge(phone, pile)
+    charge(phone, pile, tap)
     pile.kill()
     pile.start()
     hello = [seen.json() for seen in tap.of(pile.device_id, topics.HELLO)][-1]
@@ -90,7 +94,7 @@ def test_releases_that_do_not_work_go_back_by_themselves(
     }
     piles = {}
     for reason, source in wrong.items():
-        files = {name: data for name, data in content.items() if name != "start.mpy"}
+        files = {("begin.mpy" if name == "start.mpy" else name): data for name, data in content.items()}
         pile = piles[reason] = slot_pile(most_ms=4_000)
         server.offer(pile.device_id, pile.key, Release(FIRST + 1, files | {"start.py": source.encode()}))
     hanging = piles["NotConfirmed"]
@@ -104,7 +108,6 @@ def test_releases_that_do_not_work_go_back_by_themselves(
         assert told["release"] == FIRST + 1
         hello = [seen.json() for seen in tap.of(pile.device_id, topics.HELLO)][-1]
         assert (hello["release"], hello["fell_back"]) == (FIRST, [FIRST + 1, reason])
-        pile.wait_until_online()
-        charge(phone, pile)
+        charge(phone, pile, tap)
         server.offer(pile.device_id, pile.key, Release(FIRST + 1, content))
         tap.wait_for(pile.device_id, topics.UPDATE_STATUS, is_update("Refused", "FellBackBefore"))
