@@ -171,7 +171,7 @@ def emitted_version() -> tuple[int, int]:
 
 
 def version() -> str:
-    """FIRMWARE of firmware/app.py."""
+    """FIRMWARE of firmware/app.py. Raises BuildError."""
     found = re.search(r'^FIRMWARE = "(.+)"$', (ROOT / "firmware" / "app.py").read_text(), re.MULTILINE)
     if not found:
         raise BuildError("firmware/app.py names no FIRMWARE")

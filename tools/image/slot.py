@@ -48,7 +48,7 @@ def state(
 
 
 def pile(board: Path, content: dict[str, bytes], release: int = UNRELEASED) -> dict[str, bytes]:
-    """The file system of a pile that was deployed, {path: content}: the root's files, and `content` in slot a.
+    """The file system of a deployed pile, {path: content}: the root's files, and `content` in slot a.
 
     boards/release.pub, the public key of those who sign releases, belongs to it where it exists. Raises
     BuildError.
