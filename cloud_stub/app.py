@@ -19,10 +19,13 @@ from .http import (
     operator_events,
     operator_orders,
     operator_people,
+    operator_pile_care,
     operator_piles,
     operator_rates,
     operator_reports,
     operator_settlements,
+    operator_sites,
+    operator_tariffs,
     problem_details,
     sign_in,
 )
@@ -40,10 +43,13 @@ ROUTERS = (
     operator_boards,
     operator_events,
     operator_people,
+    operator_pile_care,
     operator_piles,
     operator_rates,
     operator_reports,
     operator_settlements,
+    operator_sites,
+    operator_tariffs,
     sign_in,
 )
 

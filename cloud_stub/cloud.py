@@ -25,8 +25,8 @@ from .people.attempts import Attempts
 from .people.passwords import Passwords
 from .piles import credentials
 from .piles.broker_passwords import CLOUD_USER
-from .piles.keys import Keys
-from .rates.versions import Versions
+from .piles.keys import KnownPiles
+from .rates.holding import Versions
 from .reports.gauges import DatabaseGauges
 from .settings import Settings
 
@@ -64,7 +64,7 @@ class Cloud:
         self.hub = Hub()
         self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms, self.threads)
         self.dispatch = Dispatch(self.link, self.writer)
-        self.context = Context(settings, self.dispatch, self.hub, Keys(), Versions(), self.metrics)
+        self.context = Context(settings, self.dispatch, self.hub, KnownPiles(), Versions(), self.metrics)
         self.receiver = Receiver(self.context, self.link, self.writer)
         self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.threads)
         # Apart from the threads of quick reads, so that a few long reports do not delay the prices of phones.

@@ -1,4 +1,4 @@
-"""The command line: serve, piles and their labels, rates, orders, settlements, people.
+"""The command line: serve, piles and their labels, sites, tariffs, rates, orders, settlements, people.
 
 Settings come from the environment.
 
@@ -15,10 +15,10 @@ from .. import logs
 from ..base.os_errors import in_words
 from ..base.problems import Problem
 from ..settings import Settings
-from . import ledger, orders, people, piles, rates, serve
+from . import calendars, ledger, orders, people, piles, rates, serve, sites, tariffs
 from .tools import fail
 
-SUBJECTS = (serve, piles, rates, ledger, orders, people)
+SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, orders, people)
 
 
 def main(arguments: list[str] | None = None) -> int:

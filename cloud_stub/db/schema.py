@@ -2,4 +2,6 @@
 
 from . import audit_table as audit_table
 from . import people_tables as people_tables
+from . import pile_tables as pile_tables
+from . import site_tables as site_tables
 from .tables import metadata as metadata

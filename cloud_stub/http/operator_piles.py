@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 router = APIRouter(prefix="/api", tags=["operator"])
 
+NAME_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 _DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
 
 
@@ -35,7 +36,7 @@ class PileBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     device_id: str = Field(pattern=_DEVICE_ID, examples=["PILE-1"])
-    name: str = Field(default="", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
+    name: str = Field(default="", max_length=100, pattern=NAME_PATTERN)
     connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 
@@ -64,15 +65,17 @@ async def list_piles(
     q: Annotated[str | None, Query(max_length=100, description="Part of an id or a name")] = None,
     online: bool | None = None,
     state: Annotated[str | None, Query(pattern="^(" + "|".join(fleet.STATES) + ")$")] = None,
+    site_id: Annotated[str | None, Query(max_length=40)] = None,
+    tag: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Response:
     """The piles by id, with what each last reported and what it charges; how many are in each state.
 
     May be polled every few seconds: If-None-Match gets 304 where nothing has changed.
     """
-    wanted = fleet.PileFilter(q, online, state)
+    wanted = fleet.PileFilter(q, online, state, site_id, tag)
 
     def look(conn: Connection) -> dict[str, Any]:
-        items = fleet.list_views(conn, cloud.hub, now_s(), wanted, limit, after)
+        items = fleet.list_views(conn, cloud.context, now_s(), wanted, limit, after)
         return page(items, limit, "device_id") | {"summary": fleet.summary(conn, wanted)}
 
     return if_changed(request, await quick(cloud, look))
@@ -88,11 +91,11 @@ async def list_piles(
 async def report_pile(request: Request, cloud: TheCloud, device_id: str) -> Response:
     """One pile, as the list has it."""
     return if_changed(
-        request, await quick(cloud, lambda conn: fleet.one_view(conn, cloud.hub, now_s(), device_id))
+        request, await quick(cloud, lambda conn: fleet.one_view(conn, cloud.context, now_s(), device_id))
     )
 
 
-def _broker_unavailable(error: OSError) -> Problem:
+def broker_unavailable(error: OSError) -> Problem:
     log.error("broker_folder_failed", reason=str(error))
     return Problem(503, "BrokerUnavailable", "The broker's password file cannot be written; try again")
 
@@ -110,7 +113,7 @@ async def add_pile(cloud: TheCloud, actor: CanRegister, body: PileBody) -> dict[
     try:
         key = await cloud.write(register)
     except OSError as error:
-        raise _broker_unavailable(error) from error
+        raise broker_unavailable(error) from error
     return {"device_id": body.device_id, "name": name, "connectors": body.connectors, "key": key.hex()}
 
 
@@ -127,7 +130,7 @@ async def remove_pile(
     try:
         await asyncio.to_thread(revoke, cloud.settings, device_id)
     except OSError as error:  # the pile is removed; asking again, or the next start, revokes its password
-        raise _broker_unavailable(error) from error
+        raise broker_unavailable(error) from error
     return {"device_id": device_id, "removed_at": pile.removed_at}
 
 

@@ -112,7 +112,11 @@ class FakePile(Chain):
         self._say(topics.STATUS, {"online": False})
 
     def hello(
-        self, orders: list[list[str]] | None = None, outbox: int = 0, nonce: str = "0123456789abcdef"
+        self,
+        orders: list[list[str]] | None = None,
+        outbox: int = 0,
+        nonce: str = "0123456789abcdef",
+        **more: Any,
     ) -> None:
         said = {
             "device_id": self.device_id,
@@ -123,7 +127,7 @@ class FakePile(Chain):
             "last_seq": self.seq,
             "outbox": outbox,
         }
-        self._say(topics.HELLO, said)
+        self._say(topics.HELLO, said | more)
 
     def order_status(self, order_id: str | None, state: str, reason: str | None = None, **more: Any) -> None:
         said = {
