@@ -48,10 +48,11 @@ class Host:
 
     def step(self, now_ms):
         """After each control cycle. Returns None, or why the pile is to restart."""
-        for trial in self.trials:
-            reason = self._step_trial(trial, now_ms)
-            if reason:
-                return reason
+        if self.trials and self._controller.reason_busy() != "OrderRuns":  # one from before goes on first
+            for trial in self.trials:
+                reason = self._step_trial(trial, now_ms)
+                if reason:
+                    return reason
         if self._updater is not None:
             return self._step_updater(self._updater)
         if self.offer_waits and self._controller.knows_time and self._controller.reason_busy() is None:

@@ -1,7 +1,10 @@
 """A release and a configuration on trial: no order is taken, and what is not confirmed goes back by itself."""
 
+import json
+
 from pile.clock import CLOUD
 from tests.portable.kit import AT
+from tests.portable.last_release import FILES
 from tests.portable.update_kit import RELEASE, in_flash
 from update import slots, trial
 
@@ -128,3 +131,33 @@ def test_a_settlement_from_before_is_sent_on_trial(rig):
     assert rig.pile.controller.outbox.depth == 1
     rig.acknowledge()
     assert rig.pile.controller.outbox.depth == 0
+
+
+@in_flash
+def test_what_the_last_release_left_in_flash_outlives_an_update_and_the_way_back(rig):
+    """A settlement waits, and an order ran when the power went."""
+    rig.pile.store.files = dict(FILES)
+    rig.pile.set_register(5_027_000)
+    on_trial(rig)
+    assert rig.pile.connector(1).order.order_id == "o2"
+    rig.cycles(18_100)
+    assert slots.read()[4] == [RELEASE, "NoCloud"]
+    rig.flash.run("a")
+    rig.boot(AT)
+    order_ids = []
+    while rig.pile.controller.outbox.depth:
+        order_ids.append(json.loads(rig.pile.controller.outbox.head()[1])["order_id"])
+        rig.acknowledge()
+    assert order_ids == ["o1", "o2"]
+
+
+@in_flash
+def test_an_order_from_before_goes_on_before_the_trial_ends(rig):
+    rig.pile.order("o1")
+    rig.pile.cycle(20)
+    on_trial(rig, AT)
+    rig.cycles(700)
+    assert rig.pile.relays[1] and rig.states() == [("Trial", None)]
+    rig.pile.stop("o1")
+    rig.cycles(700)
+    assert rig.states()[-1] == ("Confirmed", None)
