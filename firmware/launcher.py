@@ -4,16 +4,18 @@ At the root, not in a slot, never updated over the air. main.py loads this modul
 it takes no heap from the release. update/slots.py describes the state file.
 """
 
-import binascii
-import json
-import os
 import sys
 
+# The other modules are imported inside the functions: while this one is imported, the root is in sys.path.
 OTHER = {"a": "b", "b": "a"}
 STARTS = 3  # of a release on trial that is not confirmed; failed starts in a row of the confirmed release
 
 
 def save(*state):
+    import binascii
+    import json
+    import os
+
     content = json.dumps(state, separators=(",", ":")).encode()
     try:
         with open("slots.state.new", "wb") as file:
@@ -26,6 +28,8 @@ def save(*state):
 
 def whole_slots():
     """{slot: release} of those that have a manifest: it is written last and removed first."""
+    import json
+
     found = {}
     for slot in OTHER:
         try:
@@ -54,6 +58,9 @@ def choose():
 
     The start of a release on trial is counted durably before anything of it is imported.
     """
+    import binascii
+    import json
+
     found = whole_slots()
     if not found:
         return None
@@ -74,9 +81,11 @@ def choose():
 
 
 def started(slot, confirmed, trial, starts, why):
-    """The release has been imported: from here on a failure is no failed start of a confirmed release."""
+    """The state from here on: a confirmed release that was imported has not failed to start."""
     if starts and not trial:
-        save(slot, confirmed, 0, 0, why)
+        starts = 0
+        save(slot, confirmed, trial, starts, why)
+    return slot, confirmed, trial, starts, why
 
 
 def failed(slot, confirmed, trial, starts, why, error):

@@ -5,6 +5,7 @@ only what lies in the image's flash. Whatever happens to the release, the relays
 chip starts again; Ctrl-C gives the prompt.
 """
 
+import gc
 import sys
 import time
 
@@ -35,16 +36,18 @@ try:
     import start
 
     if state and state[3]:
-        launcher().started(*state)
+        state = launcher().started(*state)
     start.main()
 except Exception as error:  # noqa: BLE001 - whatever it is, the chip starts again
     relays.outputs_safe()
     sys.print_exception(error)  # pyright: ignore[reportAttributeAccessIssue]
+    sys.modules.clear()
+    gc.collect()  # the release may have filled the heap
     try:
         if state:
             launcher().failed(*state, error)
-    except MemoryError:
-        pass
+    except Exception as another:  # noqa: BLE001 - nothing may keep the chip from starting again
+        sys.print_exception(another)  # pyright: ignore[reportAttributeAccessIssue]
     time.sleep(PAUSE_S)
     machine.reset()
 finally:

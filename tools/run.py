@@ -27,6 +27,7 @@ from tools.harness.api_client import ApiError
 from tools.harness.broker import port_setting
 from tools.harness.processes import HOST, ProcessError, exit_on_signals
 from tools.harness.system import DEMO_RATE, PileIdentity, System
+from tools.image import BuildError
 
 DEVICE_ID = "PILE-1"
 CONNECTORS = 2

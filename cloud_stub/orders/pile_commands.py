@@ -91,8 +91,7 @@ def take_out_of_service(
         return
     for row in lookup.lock_held(tx.conn, device_id):
         if connector in (service.WHOLE_PILE, row.connector):
-            commands.request_stop(tx, context, row.order_id, now)
-            audit.record(tx.conn, actor, now, "StopRequested", device_id=device_id, order_id=row.order_id)
+            commands.request_stop(tx, actor, context, row.order_id, now)
 
 
 def put_back_into_service(

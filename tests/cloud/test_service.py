@@ -30,7 +30,7 @@ def connectors(operator: Any) -> list[dict[str, Any]]:
 
 def lines(operator: Any, cloud: Cloud) -> list[tuple[str, str]]:
     with cloud.store.reading.connect() as conn:
-        return [(each["action"], each["detail"]) for each in audit.list_lines(conn, {}, 20)]
+        return [(each.action, each.detail) for each in audit.list_lines(conn, audit.Wanted(), 20)]
 
 
 @pytest.fixture
