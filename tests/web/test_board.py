@@ -131,7 +131,8 @@ def test_a_board_from_the_box_becomes_a_pile_that_is_online(
     watch: Watch,
 ):
     watch.allow("409")  # NoRate
-    (chip.flash / "network.py").write_bytes((ROOT / "tests/boards/fakes/network.py").read_bytes())
+    (chip.flash / "a").mkdir()  # on a chip it is a part of MicroPython
+    (chip.flash / "a" / "network.py").write_bytes((ROOT / "tests/boards/fakes/network.py").read_bytes())
     (chip.flash / "air.json").write_text(json.dumps({"ssid": "Courtyard", "password": "correct horse"}))
     put(sim_package, system.data)
     rom = Rom()
