@@ -19,7 +19,7 @@ from pile.readings import Readings
 from pile.safety import Limits
 from pile_protocol import seal
 from shell import Shell, describe, read
-from update import slots, trial
+from update import slots
 from update.host import Host
 from update.overrides import Overrides
 
@@ -161,6 +161,8 @@ def updates_of(controller, equipment, overrides):
         }
     )
     if state.on_trial:
+        from update import trial
+
         on_time_ms, most_ms = board.TRIAL_MS or (trial.RELEASE_MS, trial.RELEASE_MAX_MS)
         what = {"release": state.release}
         host.begin_trial(trial.Trial(state, what, on_time_ms, most_ms, board.REST_MS), True)
@@ -169,6 +171,8 @@ def updates_of(controller, equipment, overrides):
         host.tell({"release": state.fell_back[0]}, "FellBack", state.fell_back[1])
     what = {"config_version": overrides.version}
     if overrides.on_trial:
+        from update import trial
+
         host.begin_trial(trial.Trial(overrides, what, 0, trial.CONFIGURATION_MAX_MS, board.REST_MS), False)
     elif overrides.fell_back:
         host.tell({"config_version": overrides.fell_back[0]}, "FellBack", overrides.fell_back[1])

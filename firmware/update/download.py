@@ -8,11 +8,10 @@ changes nothing.
 import binascii
 import hashlib
 
-from pile_protocol.updates import CHUNK_BYTES
-
 from .errors import Refused
 
-ASK_EVERY_MS = 200  # at most 7.5 KB a second
+PART_BYTES = 768  # the message with it is in the heap several times: as bytes, as text, decoded
+ASK_EVERY_MS = 100  # at most 7.5 KB a second
 RETRY_MS = 2_000  # for an answer; doubles up to the next
 RETRY_MAX_MS = 60_000
 SILENCE_MS = 14_000  # after three questions without an answer it is told
@@ -21,16 +20,17 @@ READ_BYTES = 512
 
 
 class Download:
-    """manifest: pile_protocol.manifest.Manifest. files: files.SlotFiles. clock: pile.clock.Clock. ask: called
-    with each question, a message of topics.UPDATE_ASK.
+    """release, rows: number and files of a pile_protocol.manifest.Manifest. files: files.SlotFiles. clock:
+    pile.clock.Clock. ask: called with each question, a message of topics.UPDATE_ASK.
 
     done_bytes: of all files, in flash. is_answered: whether the last question was, within SILENCE_MS.
     """
 
-    def __init__(self, manifest, files, clock, ask):
+    def __init__(self, release, rows, files, clock, ask):
         self.done_bytes = 0
         self.is_answered = True
-        self._manifest = manifest
+        self._release = release
+        self._rows = rows
         self._files = files
         self._clock = clock
         self._ask = ask
@@ -42,7 +42,7 @@ class Download:
         """A generator: one slice of the work each; yields whether there is more to do at once. When it ends,
         every file is whole. Raises Refused, OSError.
         """
-        for name, size, digest in self._manifest.files:
+        for name, size, digest in self._rows:
             tries = 0
             while not (yield from self._file(name, size, digest)):
                 self._files.remove(name)
@@ -79,9 +79,9 @@ class Download:
             have = 0
         self.done_bytes += have
         while have < size:
-            part = min(CHUNK_BYTES, size - have)
+            part = min(PART_BYTES, size - have)
             data = yield from self._part(
-                {"release": self._manifest.release, "file": digest, "offset": have, "bytes": part}
+                {"release": self._release, "file": digest, "offset": have, "bytes": part}
             )
             self._files.append(name, data)
             have += len(data)

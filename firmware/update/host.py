@@ -44,7 +44,7 @@ class Host:
         try:
             self._opened().take(name, data)
         except MemoryError:
-            self._close()
+            self._give_up()
 
     def step(self, now_ms):
         """After each control cycle. Returns None, or why the pile is to restart."""
@@ -88,13 +88,20 @@ class Host:
         self._updater = None
         self._forget(_MODULES)
 
+    def _give_up(self):
+        """The heap has no room. The offer is taken up after the next restart, or when it comes again."""
+        release = self._updater.release if self._updater else 0
+        self._close()
+        if release:
+            self.tell({"release": release}, "Waiting", "NoMemory")
+
     def _step_updater(self, updater):
         began_ms = self._time.ticks_ms()
         try:
             while updater.step() and self._time.ticks_diff(self._time.ticks_ms(), began_ms) < SLICE_MS:
                 pass
         except MemoryError:
-            self._close()
+            self._give_up()
             return None
         if updater.is_idle:
             self.offer_waits = updater.is_waiting
@@ -117,10 +124,10 @@ class Host:
         if not is_confirmed:
             return "back from what was on trial: " + end  # at the latest when its starts are used up
         self.trials.remove(trial)
-        self._controller.traits.pop("on_trial", None)
-        self._withhold(False)
         self.tell(trial.what, end)
         if not self.trials:
+            self._controller.traits.pop("on_trial", None)
+            self._withhold(False)
             self._forget(("update.trial", "update.slots", "update.overrides"))
         return None
 

@@ -97,8 +97,12 @@ def release_key():
 
 def is_offer_kept():
     """Whether an offered release is to be fetched."""
+    return is_file(OFFER)
+
+
+def is_file(path):
     try:
-        os.stat(OFFER)
+        os.stat(path)
         return True
     except OSError:
         return False
@@ -119,11 +123,7 @@ def finish(slot, text, signature):
 
 def is_whole(slot):
     """Whether all files of the slot were written."""
-    try:
-        os.stat(slot + "/" + MANIFEST)
-        return True
-    except OSError:
-        return False
+    return is_file(slot + "/" + MANIFEST)
 
 
 def _release_of(slot):

@@ -10,13 +10,11 @@ import hashlib
 import os
 
 from pile.admission import FREE_BYTES_MIN
-from pile_protocol import manifest, topics, updates
+from pile_protocol import topics
 from pile_protocol.errors import ProtocolError
 
 from . import slots
-from .download import Download
 from .errors import Refused
-from .files import SlotFiles, blocks_bytes
 
 SPARE_BYTES = 32_768  # flash for folders, the manifest, and what is written anew
 PROGRESS_MS = 3_000  # between two messages about the progress
@@ -27,7 +25,7 @@ class Updater:
     its MicroPython loads, what it bears by the name of a limit). forget: called with names of modules that are
     to leave the heap.
 
-    restart: why the pile is to restart, as soon as it is not busy. is_waiting: the offer is to be taken up
+    release: the one that is worked on; 0 for none. restart: why the pile is to restart. is_waiting: the offer is to be taken up
     again later.
     """
 
@@ -38,7 +36,7 @@ class Updater:
         self._facts = facts
         self._forget = forget
         self._state = slots.load()
-        self._release = 0  # that is worked on; 0 for none
+        self.release = 0
         self._job = None
         self._download = None
         self._total_bytes = 0
@@ -51,6 +49,8 @@ class Updater:
 
     def take(self, name, data):
         """A message of topics.UPDATES; its seal is good. Raises ProtocolError, OSError."""
+        from pile_protocol import updates
+
         message = updates.decode(name, data)
         if name == topics.UPDATE_CHUNK:
             if self._download is not None:
@@ -61,10 +61,10 @@ class Updater:
         if name == topics.CONFIG:
             self._configure(message)
         elif message["kind"] == "cancel":
-            if message["release"] == self._release or not self._release and self._is_kept(message):
-                self._release = message["release"]
+            if message["release"] == self.release or not self.release and self._is_kept(message):
+                self.release = message["release"]
                 self._end("Cancelled")
-        elif message["release"] == self._release:
+        elif message["release"] == self.release:
             if self._download is not None:
                 self._download.hurry()
         else:
@@ -102,7 +102,7 @@ class Updater:
 
     def _take_offer(self, message, data):
         self._stop()
-        self._release = message["release"]
+        self.release = message["release"]
         at = self._controller.clock.cloud_at()
         try:
             if at is None or at >= message["expires_at"]:
@@ -111,7 +111,7 @@ class Updater:
             slots.replace(slots.OFFER, data)
         except Refused as refused:
             self._tell("Refused", refused.reason)
-            self._release = 0
+            self.release = 0
             return
         self._begin(message)
 
@@ -133,7 +133,7 @@ class Updater:
             raise Refused("FellBackBefore")
 
     def _begin(self, message):
-        self._release = message["release"]
+        self.release = message["release"]
         reason = self._controller.reason_busy()
         if reason is None:
             self._job = self._work(message)
@@ -144,22 +144,19 @@ class Updater:
         """A generator: all of the work, in slices; yields whether there is more to do at once."""
         self._check(message)
         self._tell("Verifying")
-        signature = message["signature"]
-        text = message["manifest"]
-        del message
-        yield from self._verify(text, signature)
-        try:
-            found = manifest.parse(text)
-        except ProtocolError:
-            raise Refused("BadManifest")
-        del text
-        self._check_manifest(found)
+        yield from self._verify(message["manifest"], message["signature"])
+        rows = self._parse(message["manifest"])
         yield True
-        self._prepare(found, signature)
-        self._total_bytes = found.total_bytes
-        self._download = Download(found, SlotFiles(self._state.other), self._controller.clock, self._ask)
+        self._prepare(rows, message["signature"])
+        del message
+        yield True
+        from .download import Download
+        from .files import SlotFiles
+
+        self._total_bytes = sum([size for _, size, _ in rows])
+        files = SlotFiles(self._state.other)
+        self._download = Download(self.release, rows, files, self._controller.clock, self._ask)
         yield from self._download.run()
-        del found
         self._download = None
         self._tell("Verifying")
         while not self._controller.inbox.is_empty:
@@ -170,6 +167,7 @@ class Updater:
         """Raises Refused unless `text` is signed with the release key."""
         from .p256 import Verification, public_key
 
+        self._forget(("pile_protocol.updates",))
         try:
             key = public_key(slots.release_key() or "")
         except ValueError:
@@ -184,16 +182,27 @@ class Updater:
         if not result:
             raise Refused("BadSignature")
 
-    def _check_manifest(self, found):
-        if found.release != self._release:
+    def _parse(self, text):
+        """The files of the manifest. Raises Refused."""
+        from pile_protocol import manifest
+
+        try:
+            found = manifest.parse(text)
+        except ProtocolError:
+            raise Refused("BadManifest")
+        self._forget(("pile_protocol.manifest",))
+        if found.release != self.release:
             raise Refused("BadManifest")
         if found.board != self._facts[0]:
             raise Refused("WrongBoard")
         if found.mpy != self._facts[1]:
             raise Refused("WrongMpy")
+        return found.files
 
-    def _prepare(self, found, signature):
+    def _prepare(self, rows, signature):
         """Leaves in the other slot what belongs to this very manifest, and checks that the rest has room."""
+        from .files import SlotFiles, blocks_bytes
+
         other = self._state.other
         files = SlotFiles(other)
         try:
@@ -204,7 +213,7 @@ class Updater:
         if is_begun:
             files.remove(slots.MANIFEST)
             return
-        need_bytes = SPARE_BYTES + sum([blocks_bytes(size) for _, size, _ in found.files])
+        need_bytes = SPARE_BYTES + sum([blocks_bytes(size) for _, size, _ in rows])
         if files.room_bytes() < need_bytes + FREE_BYTES_MIN:
             raise Refused("FlashFull")
         slots.empty(other)
@@ -217,8 +226,8 @@ class Updater:
             raise Refused("StorageFailure")
         slots.finish(self._state.other, message["manifest"], message["signature"])
         _remove_offer()
-        self._state.begin_trial(self._release)
-        self.restart = "release %d goes on trial" % self._release
+        self._state.begin_trial(self.release)
+        self.restart = "release %d goes on trial" % self.release
 
     def _ask(self, question):
         self._controller.mailbox.newest(topics.UPDATE_ASK, topics.UPDATE_ASK, question)
@@ -252,7 +261,7 @@ class Updater:
         self._stop()
         _remove_offer()
         self._tell(state, reason)
-        self._release = 0
+        self.release = 0
 
     def _stop(self):
         if self._job is not None:
@@ -276,7 +285,7 @@ class Updater:
     def _tell(self, state, reason=None):
         self._told = (state, reason)
         self._told_ms = self._controller.clock.now_ms
-        message = {"release": self._release, "state": state}
+        message = {"release": self.release, "state": state}
         if reason:
             message["reason"] = reason
         if self._download is not None:
@@ -287,6 +296,8 @@ class Updater:
 
 def _kept_offer():
     """The message in flash; None where there is none that can be used."""
+    from pile_protocol import updates
+
     try:
         with open(slots.OFFER, "rb") as file:
             return updates.decode(topics.UPDATE, file.read())

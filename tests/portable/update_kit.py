@@ -6,12 +6,17 @@ import json
 import os
 import sys
 
-from pile_protocol import messages, topics
+from pile_protocol import manifest, messages, topics
 from tests.portable.kit import AT, DEVICE_ID, KEY, Pile, sealed, with_changes
-from update import configure, p256, slots, updater
+from update import configure, download, p256, slots, updater
 from update.host import Host
 
-LAZY = (configure, updater)  # imported before the folder changes: a relative path of theirs would end there
+LAZY = (
+    configure,
+    download,
+    manifest,
+    updater,
+)  # imported before the folder changes: a relative path of theirs would end there
 
 SECRET = 0x1F3A_5C77_0123_4567_89AB_CDEF_FEDC_BA98_7654_3210_0F1E_2D3C_4B5A_6978_8796_A5B4
 BOUNDS = {"max_current_ma": 35_000, "max_temperature_c": 80, "feed_ma": 0}
