@@ -22,11 +22,11 @@ PROGRESS_MS = 3_000  # between two messages about the progress
 
 class Updater:
     """controller: pile.controller. facts: (the board's name, (version, sub-version) of the .mpy files that
-    its MicroPython loads, what it bears by the name of a limit). forget: called with names of modules that are
-    to leave the heap.
+    its MicroPython loads, what it bears by the name of a limit). forget: called with names of modules that
+    are to leave the heap.
 
-    release: the one that is worked on; 0 for none. restart: why the pile is to restart. is_waiting: the offer is to be taken up
-    again later.
+    release: the one that is worked on; 0 for none. restart: why the pile is to restart. is_waiting: the offer
+    is to be taken up again later.
     """
 
     def __init__(self, controller, facts, forget):

@@ -80,6 +80,26 @@ def test_a_release_is_fetched_tried_and_confirmed(slot_pile, server, release, ta
     assert (hello["release"], hello["on_trial"]) == (FIRST + 1, False)
     flash = pile.system.flash_folder(pile.device_id)
     assert (flash / "b" / "manifest.json").read_text() == release.manifest
+    assert server.wire_bytes < 2 * release.bytes
+
+
+def test_an_order_is_taken_during_a_download_and_settled_before_it_goes_on(
+    slot_pile, server: ReleaseServer, release, tap: Tap, phone: Phone
+) -> None:
+    pile = slot_pile()
+    server.may_answer = lambda _device_id, _question: len(server.questions) < 6
+    server.offer(pile.device_id, pile.key, release)
+    tap.wait_for(pile.device_id, topics.UPDATE_ASK, lambda _: len(server.questions) >= 6)
+    order = phone.order(pile.device_id)
+    order.wait_for_state("Charging")
+    tap.wait_for(pile.device_id, topics.UPDATE_STATUS, is_update("Waiting", "OrderRuns"))
+    server.may_answer = lambda _device_id, _question: True
+    asked = len(server.questions)
+    order.stop()
+    order.wait_for_state("Settled", "Paid")
+    assert len(server.questions) >= asked
+    tap.wait_for(pile.device_id, topics.UPDATE_STATUS, is_update("Confirmed"), 40)
+    assert server.questions[asked][1]["offset"] or server.questions[asked][1] != server.questions[0][1]
 
 
 @pytest.mark.timeout(120)
