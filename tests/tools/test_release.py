@@ -1,4 +1,4 @@
-"""make release and make release-key: the same bytes from the same commit, a number that grows, what is refused."""
+"""make release and make release-key: equal bytes from one commit, a growing number, what is refused."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def test_two_builds_in_different_folders_are_equal(key, tmp_path) -> None:
     code = (
         "import sys; from pathlib import Path; from tools.image import release\n"
         "key = release.read_key(Path(sys.argv[1]))\n"
-        "data = release.pack(release.build(release.all_boards()[1:2]), 7, lambda text: release.sign(key, text))\n"
+        "built = release.build(release.all_boards()[1:2])\n"
+        "data = release.pack(built, 7, lambda text: release.sign(key, text))\n"
         "sys.stdout.buffer.write(data)"
     )
     python = str(ROOT / ".venv" / "bin" / "python")
