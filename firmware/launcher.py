@@ -76,8 +76,7 @@ def choose():
         state = decide(found, *before)
     except (KeyError, TypeError, ValueError):  # no state: the newer release has to prove itself
         order = sorted(found, key=lambda slot: found[slot])
-        trial = found[order[1]] if len(order) > 1 else 0
-        state = decide(found, order[0], found[order[0]], trial, 0, None)
+        state = decide(found, order[0], found[order[0]], found[order[1]] if order[1:] else 0, 0, None)
     if list(state) != before and not save(*state):  # the start of a trial is counted before its first import
         state = decide(found, state[0], state[1], 0, 0, state[4])  # a trial that is not counted is not tried
     sys.path.insert(0, OTHER[state[0]] if state[2] else state[0])
