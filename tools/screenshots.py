@@ -171,8 +171,9 @@ def console_story(studio: Studio, system: System, device_id: str, suffix: str, *
     own = f"#/piles/{device_id}"
     with studio.page(f"{system.base_url}/console", **look) as page:
         studio.take(page, f"console-login{suffix}")
-        page.locator("#token").fill(system.operator_token)
-        page.locator("#token").press("Enter")
+        page.locator("#login-other").click()
+        page.locator("#login-token").fill(system.operator_token)
+        page.locator("#login-token").press("Enter")
         page.locator("#view tbody tr").filter(has_text=POWER).nth(1).wait_for()  # of both that charge
         studio.take(page, f"console-piles{suffix}")
         for name, view in (

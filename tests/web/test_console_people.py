@@ -49,7 +49,7 @@ def test_an_account_signs_in_stays_so_in_every_tab_and_signs_out(
     fleet.pile("PILE-1")
     page = signed_in("operator")
     expect(page.get_by_role("link", name="anna")).to_be_visible()
-    cookie = page.context.cookies()[0]
+    (cookie,) = [dict(each) for each in page.context.cookies()]
     assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("ratelock", True, "Strict")
     assert page.evaluate("document.cookie") == ""
     assert page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])") == "[{},{}]"

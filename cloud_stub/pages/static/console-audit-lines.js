@@ -60,10 +60,13 @@ const actionWords = (action) => t.actions[action] ?? spaced(action);
 function about(line, without) {
   return Object.entries(PAGES)
     .filter(([column]) => line[column] !== null && column !== without && !isOwnTariff(column, line))
-    .map(([column, page]) => h("div", h("a", { href: page(line[column]) }, short(column, line[column]))));
+    .map(([column, page]) => h("div", h("a.audit-about", { href: page(line[column]) }, short(column, line[column]))));
 }
 
 /** The tariff of one pile, which a rate that is set there makes, is the pile's own. */
 const isOwnTariff = (column, line) => column === "tariff_id" && line.tariff_id === "pile:" + line.device_id;
 
-const short = (column, id) => (column === "order_id" ? shortId(id) : id);
+function short(column, id) {
+  if (column === "order_id") return shortId(id);
+  return column === "account" ? id.replace(/^token:/, t.kinds.token + " ") : id;
+}

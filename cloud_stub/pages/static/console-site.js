@@ -3,6 +3,7 @@
 import { confirm, notice } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
 import { busy, crumbs, facts, failure, h, heading, pill, section, show, table } from "./console-parts.js";
+import { openSections } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { fieldsOf, zones } from "./console-sites.js";
 import { words } from "./say.js";
@@ -13,6 +14,9 @@ const PILES = 500;
 
 export function open(root, _params, id) {
   const path = "/api/sites/" + encodeURIComponent(id);
+  const fail = (problem) => show(root, failure(problem, "#/sites"));
+  const lines = h("div");
+  const sections = openSections("site", { id, path, fail }, lines);
   let ended = false;
 
   async function load() {
@@ -20,7 +24,7 @@ export function open(root, _params, id) {
       const found = await Promise.all([ask(path), ask(`/api/piles?limit=${PILES}&site_id=${encodeURIComponent(id)}`)]);
       if (!ended) draw(...found);
     } catch (problem) {
-      if (!ended) show(root, failure(problem, "#/sites"));
+      if (!ended) fail(problem);
     }
   }
 
@@ -57,6 +61,7 @@ export function open(root, _params, id) {
           t.nobody,
         ),
       ),
+      lines,
     );
   }
 
@@ -107,5 +112,6 @@ export function open(root, _params, id) {
   load();
   return () => {
     ended = true;
+    sections();
   };
 }

@@ -5,6 +5,7 @@ import { miniBar } from "./console-daybar.js";
 import { confirm } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
 import { busy, crumbs, facts, failure, h, heading, moneyOf, section, show, table, when } from "./console-parts.js";
+import { openSections } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { priceRange } from "./console-tariffs.js";
 import { words } from "./say.js";
@@ -16,6 +17,9 @@ const REACHED = 100;
 
 export function open(root, _params, id) {
   const path = "/api/tariffs/" + encodeURIComponent(id);
+  const fail = (problem) => show(root, failure(problem, "#/tariffs"));
+  const lines = h("div");
+  const sections = openSections("tariff", { id, path, fail }, lines);
   let ended = false;
 
   async function load() {
@@ -29,7 +33,7 @@ export function open(root, _params, id) {
       ]);
       if (!ended) draw(...found);
     } catch (problem) {
-      if (!ended) show(root, failure(problem, "#/tariffs"));
+      if (!ended) fail(problem);
     }
   }
 
@@ -53,6 +57,7 @@ export function open(root, _params, id) {
         section(t.places, places(tariff.places)),
       ),
       section(t.reach, reach(reached)),
+      lines,
     );
   }
 
@@ -154,5 +159,6 @@ export function open(root, _params, id) {
   load();
   return () => {
     ended = true;
+    sections();
   };
 }

@@ -25,15 +25,18 @@ export const VIEWS = [
   { path: "/account", tab: "account", module: "console-account", need: "any", apart: true },
 ];
 
-/** What the page of a pile, an order or a settlement is made of below its head; `side`: in the narrow column. */
+/** What the page of a pile, an order, a site, a tariff or a settlement is made of below its head; `side`: in the narrow column. */
 export const SECTIONS = {
   pile: [
     { module: "console-pile-orders", need: "read" },
     { module: "console-pile-events", need: "read" },
     { module: "console-audit-of", need: "read" },
     { module: "console-pile-site", need: "read", side: true },
+    { module: "console-pile-care", need: "read", side: true },
     { module: "console-pile-reported", need: "read", side: true },
   ],
   order: [{ module: "console-audit-of", need: "read" }],
+  site: [{ module: "console-audit-of", need: "read" }],
+  tariff: [{ module: "console-audit-of", need: "read" }],
   settlement: [],
 };
