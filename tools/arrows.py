@@ -2,7 +2,8 @@
 
 The parts, and which part may import which (ALLOWED):
 
-main -> net -> pile -> pile_protocol      boards -> drivers      cloud_stub -> pile_protocol
+main -> net -> pile -> pile_protocol      main -> update -> pile      boards -> drivers
+cloud_stub -> pile_protocol
 
 The rooms inside a part, and which room may import which (ROOMS). A room is a folder or a module directly
 inside the package. A module directly inside the package that the table does not name belongs to the room TOP.
@@ -28,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "pile": {"pile_protocol"},
     "net": {"pile", "pile_protocol"},
     "drivers": set(),
-    "update": {"pile", "pile_protocol"},
+    "update": {"config", "pile", "pile_protocol"},
     "boards": {"drivers"},
     "config": {"pile_protocol"},
     "main": {"config", "net", "update", "pile", "pile_protocol", "drivers", "boards"},

@@ -48,6 +48,7 @@ _settings = {
     "limits": {},
     "world": "",
     "rest_ms": 100,
+    "trial_ms": None,
 }
 
 
@@ -69,6 +70,7 @@ FEED = {"limit_ma": _settings["feed_ma"]} if _settings["feed_ma"] else None
 # A PC's heap need not stay in one piece: collecting every 8 KB was half of an order's CPU.
 GC_STEP_BYTES = 65_536
 REST_MS = _settings["rest_ms"]
+TRIAL_MS = _settings["trial_ms"]
 
 
 def _equipment_of(index, plant):

@@ -33,11 +33,11 @@ def run(name):
 
 def main():
     """Returns when the program ends without a reset: it asks for a person, or was ended by one."""
-    sys.modules["machine"] = Machine()  # pyright: ignore[reportArgumentType]
     folders = sys.path[1:]  # without the folder of this file
     before = set(sys.modules)
     plain = sys.argv[1:]
     while True:
+        sys.modules["machine"] = Machine()  # pyright: ignore[reportArgumentType] - main.py may clear the table
         sys.path[:] = folders if plain else ["", ".frozen"]
         try:
             if plain:

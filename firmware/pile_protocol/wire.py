@@ -104,7 +104,9 @@ UPDATE_REASONS = (
     "OrderRuns",  # Waiting
     "SettlementWaits",
     "Unanswered",  # the cloud does not send what is asked for
-    "Expired",  # Refused: expires_at has passed, or the cloud has not told the time
+    "NoMemory",  # the heap has no room; it is tried again after the next restart
+    "OnTrial",  # Refused: another release is on trial
+    "Expired",  # expires_at has passed, or the cloud has not told the time
     "WrongBoard",
     "WrongMpy",  # compiled for another MicroPython
     "AlreadyRuns",
@@ -118,7 +120,8 @@ UPDATE_REASONS = (
     "NoSlots",  # this pile was deployed without a second slot
     "LimitTooHigh",  # a configuration: above what the board bears
     "BadValue",
-    "Crashed",  # FellBack: it ended before it was confirmed, three times
+    "NotConfirmed",  # FellBack: it was started three times; or the name of the error that ended it
+    "Crashed",  # a configuration: it was started three times
     "NoCloud",  # no sealed answer of the cloud for 30 minutes
     "Late",  # its control cycles were late
 )
@@ -163,7 +166,7 @@ HELLO = Table(
     ("commands?", Array(Text(1, 20, checks.ALPHABETS["w"]), 0, 16)),  # what it knows of LATER_ACTIONS
     ("chip?", Text(1, 32, checks.ALPHABETS["w"])),  # of the board: two boards have two
     # What follows tells that the pile can be updated over the air; a pile up to 0.1.0 leaves it out.
-    ("release?", Int(0, 999_999_999)),  # 0: deployed by cable, of no release
+    ("release?", COUNT),  # 0: deployed by cable, of no release
     ("board?", Text(1, 40)),
     ("mpy?", Array(Int(0, 255), 2, 2)),  # version and sub-version of the .mpy files that it can load
     ("on_trial?", Bool()),

@@ -24,6 +24,7 @@ SLOTS = ("a", "b")
 FILE = "slots.state"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
+OFFER = "update.offer"  # the message that offers the release that is fetched
 KEY = "release.pub"  # 128 hex digits: the public key that signs the releases of this pile
 REASON_MAX = 24  # characters
 
@@ -82,7 +83,7 @@ def read():
 
 def write(values):
     """Replaces the state file: after a power cut it is old or new. Raises OSError."""
-    _replace(FILE, checksum.framed(json.dumps(values, separators=(",", ":")).encode()))
+    replace(FILE, checksum.framed(json.dumps(values, separators=(",", ":")).encode()))
 
 
 def release_key():
@@ -94,6 +95,19 @@ def release_key():
         return None
 
 
+def is_offer_kept():
+    """Whether an offered release is to be fetched."""
+    return is_file(OFFER)
+
+
+def is_file(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
 def empty(slot):
     """Removes all files of a slot, its manifest first: from here on it is not whole. Raises OSError."""
     _remove(slot + "/" + MANIFEST)
@@ -103,17 +117,13 @@ def empty(slot):
 
 def finish(slot, text, signature):
     """Makes a slot whole whose files are written and compared: its manifest's text. Raises OSError."""
-    _replace(slot + "/" + SIGNATURE, signature.encode())
-    _replace(slot + "/" + MANIFEST, text.encode())
+    replace(slot + "/" + SIGNATURE, signature.encode())
+    replace(slot + "/" + MANIFEST, text.encode())
 
 
 def is_whole(slot):
     """Whether all files of the slot were written."""
-    try:
-        os.stat(slot + "/" + MANIFEST)
-        return True
-    except OSError:
-        return False
+    return is_file(slot + "/" + MANIFEST)
 
 
 def _release_of(slot):
@@ -125,7 +135,8 @@ def _release_of(slot):
         return 0
 
 
-def _replace(path, data):
+def replace(path, data):
+    """Replaces a file: after a power cut it is old or new. Raises OSError."""
     with open(path + ".new", "wb") as file:
         file.write(data)
     os.rename(path + ".new", path)

@@ -27,7 +27,9 @@ ENTRY = "start"  # of a release: what the launcher imports; all else is imported
 # Modules of their own, beside the bundle: what comes before it, and what is in the heap for a while only.
 OUTSIDE = (
     *("start", "board", "drivers.esp32.board", "config", "assembly", "pile.recovery"),
-    *("pile_protocol.manifest", "update.p256"),
+    *("pile_protocol.manifest", "pile_protocol.updates", "update.configure", "update.download"),
+    *("update.errors", "update.files", "update.overrides", "update.p256", "update.slots", "update.trial"),
+    "update.updater",
 )
 OPTIMISE_MORE = "-O3"  # leaves line numbers out too, 4 KB of heap; functions are still named
 OPTIMISE = (
