@@ -27,6 +27,9 @@ export const SECTIONS = {
     { module: "console-audit-of", need: "read" },
     { module: "console-pile-reported", need: "read", side: true },
   ],
-  order: [{ module: "console-audit-of", need: "read" }],
+  order: [
+    { module: "console-order-credits", need: "read" },
+    { module: "console-audit-of", need: "read" },
+  ],
   settlement: [],
 };
