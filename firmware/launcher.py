@@ -40,7 +40,7 @@ def whole_slots():
     return found
 
 
-def decide(slot, confirmed, trial, starts, why, found):
+def decide(found, slot, confirmed, trial, starts, why):
     """The state for this start: of the other slot while it has a trial left, else of the one it names."""
     other = OTHER[slot]
     if trial and (other not in found or starts >= STARTS):
@@ -64,17 +64,18 @@ def choose():
     found = whole_slots()
     if not found:
         return None
-    before = None
+    before = ()
     try:
         with open("slots.state", "rb") as file:
             content, crc = file.read().split(b"\n")
-        before = json.loads(content) if int(crc, 16) == binascii.crc32(content) else None
-        state = decide(*before, found)
+        before = json.loads(content) if int(crc, 16) == binascii.crc32(content) else ()
+        state = decide(found, *before)
     except (OSError, KeyError, TypeError, ValueError):  # no state: the newer release has to prove itself
-        old, new = min(found, key=found.get), max(found, key=found.get)
-        state = decide(old, found[old], found[new] if new != old else 0, 0, None, found)
+        order = sorted(found, key=lambda slot: found[slot])
+        trial = found[order[1]] if len(order) > 1 else 0
+        state = decide(found, order[0], found[order[0]], trial, 0, None)
     if list(state) != before and not save(*state):
-        state = decide(state[0], state[1], 0, 0, state[4], found)  # a trial that is not counted is not tried
+        state = decide(found, state[0], state[1], 0, 0, state[4])  # a trial that is not counted is not tried
     sys.path.insert(0, OTHER[state[0]] if state[2] else state[0])
     print("slot", sys.path[0], state)
     return state
@@ -88,7 +89,7 @@ def started(slot, confirmed, trial, starts, why):
     return slot, confirmed, trial, starts, why
 
 
-def failed(slot, confirmed, trial, starts, why, error):
+def failed(error, slot, confirmed, trial, starts, why):
     """Notes the reason of a failed trial, or counts a failed start of the confirmed release."""
     if trial:
         save(slot, confirmed, trial, starts, [trial, type(error).__name__[:24]])
