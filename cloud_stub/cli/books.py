@@ -16,7 +16,9 @@ def add(commands: Commands) -> None:
     export.add_argument("--pile", metavar="ID")
     export.add_argument("--site", metavar="ID")
     export.add_argument("--tag")
-    export.add_argument("--from", dest="first", metavar="DAY", default="2000-01-01", help="such as 2026-11-23")
+    export.add_argument(
+        "--from", dest="first", metavar="DAY", default="2000-01-01", help="such as 2026-11-23"
+    )
     export.add_argument("--to", dest="last", metavar="DAY", default="2100-12-31", help="the last day")
     export.add_argument("--time-zone", default="UTC", help="of the days")
     export.set_defaults(command=_export)
