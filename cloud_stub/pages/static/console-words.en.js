@@ -64,6 +64,7 @@ export default {
   back: "Back to the list",
   again: "Try again",
   all: "All",
+  operatorToken: "operator token",
   yes: "Yes",
   no: "No",
   never: "Never",

@@ -63,6 +63,7 @@ export default {
   back: "返回列表",
   again: "重试",
   all: "全部",
+  operatorToken: "运营方令牌",
   yes: "是",
   no: "否",
   never: "从未",
