@@ -15,10 +15,10 @@ from .. import logs
 from ..base.os_errors import in_words
 from ..base.problems import Problem
 from ..settings import Settings
-from . import calendars, ledger, orders, people, piles, rates, serve, sites, tariffs
+from . import books, calendars, ledger, orders, people, piles, rates, serve, sites, tariffs
 from .tools import fail
 
-SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, orders, people)
+SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, books, orders, people)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -95,7 +95,7 @@ def add(
         revoked_at=None,
     )
     tx.conn.execute(_ADD, row._asdict())
-    detail = f"{scope}, {days} days"
+    detail = f"{scope}, {days} d"
     audit.record(tx.conn, actor, now, "TokenAdded", account=account(name), detail=detail)
     return view(row) | {"token": text}
 

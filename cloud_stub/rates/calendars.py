@@ -89,7 +89,8 @@ def put(tx: Transaction, actor: Actor, calendar_id: str, body: CalendarBody, now
     else:
         changed = {"to_name": body.name, "to_days": days_json, "to_version": row.version + 1}
         tx.conn.execute(_UPDATE, {"of": calendar_id} | changed)
-    audit.record(tx.conn, actor, now, "CalendarSet", detail=calendar_id)
+    detail = f"{calendar_id}: {len(body.days)} d"
+    audit.record(tx.conn, actor, now, "CalendarSet", detail=detail)
     return get(tx.conn, calendar_id)
 
 

@@ -53,7 +53,7 @@ def daily(conn: Connection, first: date, last: date, local: ZoneInfo, piles: Pil
     found: dict[str, dict[str, Any]] = {}
     flagged = 0
     unbilled: defaultdict[str, int] = defaultdict(int)
-    for row in of_time(conn, _midnight(first, local), _midnight(last + timedelta(days=1), local), piles):
+    for row in of_time(conn, midnight(first, local), midnight(last + timedelta(days=1), local), piles):
         if row.unbilled_mwh:
             unbilled[row.device_id] += row.unbilled_mwh
         kind = bills.kind(row)
@@ -76,7 +76,8 @@ def daily(conn: Connection, first: date, last: date, local: ZoneInfo, piles: Pil
     }
 
 
-def _midnight(of: date, local: ZoneInfo) -> int:
+def midnight(of: date, local: ZoneInfo) -> int:
+    """Unix seconds of the beginning of the day."""
     return int(datetime(of.year, of.month, of.day, tzinfo=local).timestamp())
 
 

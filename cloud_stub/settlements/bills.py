@@ -101,6 +101,12 @@ ROWS = select(
 BILLS = Query(ROWS, BillRow)
 
 
+def as_text(minor: int, currency: str, digits: int) -> str:
+    """An amount for people to read: 350, "CNY", 2 as "3.50 CNY"."""
+    whole, rest = divmod(minor, 10**digits)
+    return (f"{whole}.{rest:0{digits}}" if digits else str(whole)) + " " + currency
+
+
 def credited(conn: Connection, order_id: str) -> int:
     """How much of the order's bill was credited, in minor units."""
     return conn.execute(_CREDITED_OF, {"order_id": order_id}).scalar_one()

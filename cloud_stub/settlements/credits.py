@@ -105,7 +105,7 @@ def credit(
         idempotency_key=key,
     )
     tx.conn.execute(insert(credits), row._asdict())
-    detail = f"{row.amount_minor} minor units of {row.currency}: {row.reason}"
+    detail = f"{bills.as_text(row.amount_minor, row.currency, row.minor_digits)}: {row.reason}"
     audit.record(
         tx.conn, actor, now, "BillCredited", device_id=order.device_id, order_id=order_id, detail=detail
     )

@@ -50,16 +50,17 @@ def pay(
         raise Problem(409, "AmountMismatch", title, total_minor=due_minor)
     if row.state == states.PAID:
         return row
+    rate = json.loads(row.rate_json)
     values = {
         "order_id": order_id,
         "amount_minor": body.amount_minor,
-        "currency": json.loads(row.rate_json)["currency"],
+        "currency": rate["currency"],
         "method": body.method,
         "paid_at": now,
     }
     tx.conn.execute(insert(payments), values)
     if operator is not None:
-        detail = f"{body.amount_minor} minor units of {values['currency']}"
+        detail = bills.as_text(body.amount_minor, rate["currency"], rate["minor_digits"])
         audit.record(
             tx.conn,
             operator,

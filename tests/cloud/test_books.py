@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text, update
 
+from cloud_stub import cli
 from cloud_stub.cloud import Cloud
 from cloud_stub.db.tables import piles, settlements
 from cloud_stub.reports import bill_rows
@@ -169,9 +170,9 @@ def test_the_books_of_a_site_are_those_of_its_piles(operator: Any, books: dict[s
     of_site = +from_rows(cloud, "PILE-2")
     assert reported(operator, "&site_id=north") == reported(operator, "&device_id=PILE-2") == of_site
     assert sums_of(exported(operator, "/api/settlements.csv?site_id=north")) == of_site
-    tags = operator("PUT", "/api/piles/PILE-2/tags", ["fast"])
-    if tags.status_code < 300:
-        assert reported(operator, "&tag=fast") == of_site
+    tagged = operator("POST", "/api/tags", {"selection": "pile:PILE-2", "add": ["fast"]})
+    assert tagged.status_code < 300, tagged.text
+    assert reported(operator, "&tag=fast") == of_site
     rest = exported(operator, "/api/settlements.csv?device_id=PILE-1")
     assert sums_of(rest) + of_site == +from_rows(cloud)
     for path in ("/api/settlements.csv?", f"/api/reports/daily?{WHOLE}&"):
@@ -269,3 +270,22 @@ def test_every_page_of_the_books_comes(
     at = int(ended.timestamp())
     assert exported(operator, f"/api/settlements.csv?from_at={at + 86_400}") == []
     assert exported(operator, f"/api/settlements.csv?until_at={at}") == []
+
+
+def test_the_command_line_exports_the_same_books(
+    operator: Any, books: dict[str, str], cloud: Cloud, capsys: pytest.CaptureFixture[str]
+):
+    def command(*options: str) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cli, "Settings", lambda: cloud.settings)
+            capsys.readouterr()
+            assert cli.main(["books", "export", *options]) == 0
+        return capsys.readouterr().out
+
+    def http(query: str) -> str:
+        return operator("GET", "/api/settlements.csv" + query).text
+
+    assert command().splitlines() == http("").splitlines()
+    assert command("--site", "north").splitlines() == http("?site_id=north").splitlines()
+    days = ("--from", "2026-01-01", "--to", "2026-01-02", "--time-zone", "Asia/Shanghai")
+    assert len(command(*days).splitlines()) == 1

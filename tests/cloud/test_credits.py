@@ -47,7 +47,7 @@ def test_an_unpaid_bill_is_less_by_what_is_credited(phone: Phone, bill: dict[str
     assert phone.get()["due_minor"] == 0
     with cloud.store.reading.connect() as conn:
         (line,) = conn.execute(text("SELECT * FROM audit WHERE action = 'BillCredited'")).all()
-    assert (line.order_id, line.detail) == (phone.order_id, f"100 minor units of CNY: {WHY}")
+    assert (line.order_id, line.detail) == (phone.order_id, f"1.00 CNY: {WHY}")
 
 
 def test_a_bill_credited_in_whole_is_closed_without_a_payment(phone: Phone, bill: dict[str, Any]):

@@ -15,7 +15,7 @@ from cloud_stub.http.access import permissions
 from cloud_stub.people.roles import PERMISSIONS, ROLES
 from tests.cloud.changes import CHANGES, UNAUDITED, Change
 from tests.cloud.conftest import AS_OPERATOR, Phone
-from tests.cloud.fakes import FakePile
+from tests.cloud.fakes import FakePile, new_key
 from tests.cloud.operators import member
 
 only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -129,5 +129,6 @@ def _do(
     values = change.prepare(call, phone, add_pile) if change.prepare else {}
     filled = re.sub(r"\{(\w+)\}", lambda name: str(values[name[1]]), path)
     body = values.get("body", change.body)
-    answer = client.request(method, filled, json=body, headers=values.get("headers", headers))
+    sent = new_key() | values.get("headers", headers)
+    answer = client.request(method, filled, json=body, headers=sent)
     assert answer.status_code < 300, (method, path, answer.text)

@@ -27,7 +27,7 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
     "/tariffs/:id/prices": [("/tariffs/T-1/prices", ".versions li")],
     "/calendars": [("/calendars", TARIFF)],
     "/orders": [("/orders", "PILE-2 · 1")],
-    "/orders/:id": [("/orders/{order}", ".facts .mono")],
+    "/orders/:id": [("/orders/{order}", ".facts .mono"), ("/orders/{credited}", "已退还")],
     "/flagged": [("/flagged", "¥0.05"), ("/flagged?reviewed=true", NOTE)],
     "/flagged/:id": [("/flagged/2", ".differs"), ("/flagged/3", NOTE)],
     "/reports": [("/reports", ".chart .bar")],
@@ -40,7 +40,8 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
 def populate(fleet: Fleet) -> dict[str, str]:
     """A fleet with one of everything; what stands in braces in EXAMPLES."""
     pile = fleet.pile("PILE-1", NORTH, rate=DAY_RATE)
-    fleet.charged(pile, 1_000_000)
+    credited = fleet.charged(pile, 1_000_000)
+    fleet.credit(credited, 5)
     fleet.charged(pile, 2_000_000, pay=False, total_minor=5)
     fleet.counted_today()
     other = fleet.pile("PILE-2", SOUTH)
@@ -58,7 +59,7 @@ def populate(fleet: Fleet) -> dict[str, str]:
     token = {"name": "export-1", "permissions": ["read"], "days": 30}
     assert fleet.operator.post("/api/tokens", token).status == 201
     sites_and_tariffs(fleet)
-    return {"order": order.order_id}
+    return {"credited": credited.order_id, "order": order.order_id}
 
 
 def sites_and_tariffs(fleet: Fleet) -> None:

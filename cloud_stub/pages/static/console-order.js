@@ -152,7 +152,7 @@ function lineTable(settlement, order) {
   if (settlement.session_fee_minor)
     rows.push([t.fee, "", "", "", "", "", money(settlement.session_fee_minor)]);
   rows.push([
-    h("strong", {}, t.total),
+    h("strong", {}, settlement.flagged ? t.claimed : t.total),
     "",
     kwh(settlement.energy_mwh),
     "",

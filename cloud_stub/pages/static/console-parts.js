@@ -76,6 +76,9 @@ export function spaced(name) {
 export const PERIOD_NAMES = t.periods; // as drivers read them
 export const LABELS = ["valley", "flat", "peak", "sharp"];
 
+/** Who did something, by name; the operator token has none of its own. */
+export const whoWords = (name) => (name === "operator token" ? t.operatorToken : name);
+
 /** An instant, with its full form to hover over. */
 export function when(at) {
   if (at === null || at === undefined) return h("span", { class: "muted" }, "–");

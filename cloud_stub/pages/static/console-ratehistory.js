@@ -2,7 +2,7 @@
 
 import { miniBar } from "./console-daybar.js";
 import { confirm } from "./console-dialog.js";
-import { busy, explain, h, here, moneyOf, pill, show, when } from "./console-parts.js";
+import { busy, explain, h, here, moneyOf, pill, show, when, whoWords } from "./console-parts.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -59,7 +59,7 @@ export function history(of, use) {
         h("span", { class: "mono", title: rate.rate_id }, "…" + rate.rate_id.slice(-8)),
         t.states[rate.state] && pill(t.states[rate.state], TONES[rate.state]),
         h("span.muted.small", rate.state === "Scheduled" ? t.from(when(rate.from_at)) : when(rate.from_at)),
-        rate.published_by && h("span.muted.small", t.by(rate.published_by)),
+        rate.published_by && h("span.muted.small", t.by(whoWords(rate.published_by))),
       ),
       miniBar(rate),
       h(

@@ -1,7 +1,9 @@
 // Energy and revenue by day and by period, for all piles or one, as charts and as the tables behind them.
 
 import { bars, legend, sized } from "./console-charts.js";
+import { notice } from "./console-dialog.js";
 import {
+  busy,
   explain,
   h,
   heading,
@@ -16,16 +18,19 @@ import {
   table,
   ZONE,
 } from "./console-parts.js";
-import { ask } from "./console-session.js";
+import { ask, download } from "./console-session.js";
 import { words } from "./say.js";
 
 const common = await words("console-words");
 const t = await words("console-words-reports");
+const { apart } = await words("console-words-money");
 
+const SCOPE = ["device_id", "site_id", "tag"];
 const RANGES = [7, 30, 90]; // days
 
 export function open(root, params) {
-  const wanted = { days: Number(params.get("days")) || 30, device_id: params.get("device_id") ?? "" };
+  const wanted = { days: Number(params.get("days")) || 30 };
+  for (const name of SCOPE) wanted[name] = params.get(name) ?? "";
   const body = h("div", { class: "stack" });
   let ends = [];
   let turn = 0;
@@ -33,19 +38,25 @@ export function open(root, params) {
     days,
     h("button", { class: "button small", onclick: () => choose({ days }) }, t.ranges[days]),
   ]);
-  const typed = later(300, (event) => choose({ device_id: event.target.value.trim() }));
-  const pile = h("input", {
-    id: "report-pile",
-    type: "search",
-    placeholder: common.all,
-    value: wanted.device_id,
-    autocomplete: "off",
-    spellcheck: "false",
-    oninput: typed,
-  });
+  const stops = [];
+  const typed = (name, id) => {
+    const soon = later(300, (event) => choose({ [name]: event.target.value.trim() }));
+    stops.push(soon.cancel);
+    const props = { type: "search", placeholder: common.all, autocomplete: "off", spellcheck: "false" };
+    return h("input", { id, value: wanted[name], ...props, oninput: soon });
+  };
+  const site = h(
+    "select",
+    { id: "report-site", onchange: () => choose({ site_id: site.value }) },
+    h("option", { value: "" }, common.all),
+  );
+  const siteField = field("report-site", apart.site, site);
+  siteField.hidden = true;
+  offerSites(siteField, site, wanted.site_id);
+  const csv = h("button.button", { onclick: () => busy(csv, save) }, apart.csv);
   show(
     root,
-    heading(common.tabs.reports),
+    heading(common.tabs.reports, csv),
     h(
       "div",
       { class: "filters" },
@@ -59,32 +70,39 @@ export function open(root, params) {
           buttons.map(([, button]) => button),
         ),
       ),
-      h("div", { class: "field" }, h("label", { for: "report-pile" }, t.pile), pile),
+      siteField,
+      field("report-pile", t.pile, typed("device_id", "report-pile")),
+      field("report-tag", apart.tag, typed("tag", "report-tag")),
     ),
     body,
   );
 
   function choose(change) {
     Object.assign(wanted, change);
-    const query = new URLSearchParams({
-      days: wanted.days,
-      ...(wanted.device_id && { device_id: wanted.device_id }),
-    });
+    const query = new URLSearchParams({ days: wanted.days, ...scope() });
     history.replaceState(null, "", "#/reports?" + query);
     load();
+  }
+
+  const scope = () => Object.fromEntries(SCOPE.filter((name) => wanted[name]).map((name) => [name, wanted[name]]));
+
+  /** Local midnight, `ago` days before today. */
+  function midnight(ago) {
+    const today = new Date();
+    return new Date(today.getFullYear(), today.getMonth(), today.getDate() - ago);
+  }
+
+  /** The settlements of these days as a file. */
+  function save() {
+    const [from_at, until_at] = [midnight(wanted.days - 1), midnight(-1)].map((day) => day.getTime() / 1000);
+    return download("/api/settlements.csv?" + new URLSearchParams({ from_at, until_at, ...scope() }), "settlements.csv");
   }
 
   async function load() {
     const mine = ++turn;
     for (const [days, button] of buttons) button.setAttribute("aria-pressed", String(days === wanted.days));
-    const today = new Date();
-    const first = new Date(today.getFullYear(), today.getMonth(), today.getDate() - wanted.days + 1);
-    const query = new URLSearchParams({
-      from: dayOf(first),
-      to: dayOf(today),
-      time_zone: ZONE,
-      ...(wanted.device_id && { device_id: wanted.device_id }),
-    });
+    const from = dayOf(midnight(wanted.days - 1));
+    const query = new URLSearchParams({ from, to: dayOf(midnight(0)), time_zone: ZONE, ...scope() });
     try {
       const found = await ask("/api/reports/daily?" + query);
       if (mine === turn) draw(found);
@@ -133,9 +151,24 @@ export function open(root, params) {
 
   load();
   return () => {
-    typed.cancel();
+    for (const stop of stops) stop();
     for (const end of ends) end();
   };
+}
+
+const field = (id, title, control) => h("div.field", h("label", { for: id }, title), control);
+
+/** The sites to choose from, where there are any; without them the field stays away. */
+async function offerSites(place, select, chosen) {
+  try {
+    const { items } = await ask("/api/sites?limit=500");
+    select.append(
+      ...items.map((each) => h("option", { value: each.site_id, selected: each.site_id === chosen }, each.name)),
+    );
+    place.hidden = !items.length;
+  } catch (problem) {
+    notice(explain(problem), "bad");
+  }
 }
 
 function dayOf(date) {
@@ -171,6 +204,7 @@ function currency({ currency: name, minor_digits: digits, days }, ends, several)
       "div",
       { class: "tiles" },
       tile(t.of(t.revenue, name), money(revenue)),
+      tile(apart.net, money(revenue - sum(days.map((each) => each.credited_minor)))),
       tile(t.energy, kwh(energy, 1)),
       tile(t.orders, here.count(orders)),
       tile(t.average, orders ? money(Math.round(revenue / orders)) : "–"),
@@ -193,6 +227,7 @@ function currency({ currency: name, minor_digits: digits, days }, ends, several)
         parts: used.map((label) => [label, each.labels[label]?.energy_mwh ?? 0]),
       })),
     }),
+    section(of(apart.title), revenueTable(days, money, of), h("p", { class: "muted small" }, apart.rule)),
     section(of(t.byPeriod), byPeriod(days, used, money, energy, of)),
     h("details", { class: "card panel" }, h("summary", {}, of(t.table)), byDay(days, money, of)),
   );
@@ -202,6 +237,15 @@ function currency({ currency: name, minor_digits: digits, days }, ends, several)
 function short(day) {
   const [year, month, date] = day.split("-").map(Number);
   return new Date(year, month - 1, date).toLocaleDateString(LANGUAGE, { day: "numeric", month: "short" });
+}
+
+/** What was billed and what became of it; what does not occur is left out. */
+function revenueTable(days, money, of) {
+  const rows = Object.entries(apart.names)
+    .map(([name, text]) => [text, sum(days.map((each) => each[name]))])
+    .filter(([, minor]) => minor)
+    .map(([text, minor]) => [text, money(minor)]);
+  return table(of(apart.title), [{ title: apart.what }, { title: apart.amount, number: true }], rows);
 }
 
 function byPeriod(days, used, money, energy, of) {

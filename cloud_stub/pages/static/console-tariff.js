@@ -4,7 +4,7 @@ import { loadCurrencies } from "./console-currency.js";
 import { miniBar } from "./console-daybar.js";
 import { confirm } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
-import { busy, crumbs, facts, failure, h, heading, moneyOf, section, show, table, when } from "./console-parts.js";
+import { busy, crumbs, facts, failure, h, heading, moneyOf, section, show, table, when, whoWords } from "./console-parts.js";
 import { openSections } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { priceRange } from "./console-tariffs.js";
@@ -79,7 +79,7 @@ export function open(root, _params, id) {
       [t.zone, rate.time_zone ?? t.zoneOfSite],
       [t.days, rate.days?.map((day) => day.name).join(", ")],
       [t.since, when(rate.from_at)],
-      [t.by, rate.published_by],
+      [t.by, rate.published_by && whoWords(rate.published_by)],
       [t.id, h("span.mono", id)],
     ]),
   ];

@@ -35,7 +35,10 @@ export const SECTIONS = {
     { module: "console-pile-care", need: "read", side: true },
     { module: "console-pile-reported", need: "read", side: true },
   ],
-  order: [{ module: "console-audit-of", need: "read" }],
+  order: [
+    { module: "console-order-credits", need: "read" },
+    { module: "console-audit-of", need: "read" },
+  ],
   settlement: [],
   site: [{ module: "console-audit-of", need: "read" }],
   tariff: [{ module: "console-audit-of", need: "read" }],

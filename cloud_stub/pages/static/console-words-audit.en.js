@@ -46,6 +46,7 @@ export default {
     OrderClosed: "Order closed",
     OrderStopped: "Order stopped",
     PasswordSet: "Password set",
+    BillCredited: "Bill credited",
     PaymentEntered: "Payment entered",
     PileAdded: "Pile added",
     PileMoved: "Pile moved to a site",

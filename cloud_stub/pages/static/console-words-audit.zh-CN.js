@@ -46,6 +46,7 @@ export default {
     OrderClosed: "关闭订单",
     OrderStopped: "停止订单",
     PasswordSet: "设置密码",
+    BillCredited: "减免账单",
     PaymentEntered: "登记付款",
     PileAdded: "添加充电桩",
     PileMoved: "充电桩移至站点",

@@ -61,6 +61,7 @@ export default {
     together: "Together",
     fee: "Session fee",
     total: "Total",
+    claimed: "The pile's sum, which bills nobody yet",
   },
 
   flagged: {

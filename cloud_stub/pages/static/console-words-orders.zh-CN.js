@@ -61,6 +61,7 @@ export default {
     together: "合计",
     fee: "每次充电费",
     total: "总额",
+    claimed: "充电桩的金额，尚未计费",
   },
 
   flagged: {

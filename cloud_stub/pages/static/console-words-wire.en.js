@@ -104,6 +104,7 @@ export default {
     PileSilent: "The pile has not been heard of for too long",
     NotAtPile: "The pile has neither the order nor a settlement",
     SettlementMalformed: "Nothing can be billed from its settlement",
+    BoardReplaced: "The board was replaced, and the order was on the one before",
     ClosedByOperator: "Closed by an operator",
   },
 

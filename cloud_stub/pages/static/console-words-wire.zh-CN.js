@@ -100,6 +100,7 @@ export default {
     PileSilent: "充电桩长时间没有消息",
     NotAtPile: "充电桩既没有该订单，也没有结算单",
     SettlementMalformed: "结算单无法用于计费",
+    BoardReplaced: "主板已更换，订单在原来的主板上",
     ClosedByOperator: "由运营方关闭",
   },
 

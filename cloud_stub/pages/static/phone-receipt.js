@@ -21,8 +21,8 @@ function facts(bill, pile) {
   ];
 }
 
-/** The bill's lines, and sums where there are several periods. */
-function table(bill) {
+/** The bill's lines, sums where there are several periods, and what was credited; net: what is left of it. */
+function table(bill, credits, net) {
   const { receipt: w } = t;
   const sum = place => money(bill.periods.reduce((total, row) => total + row[place], 0), bill);
   const row = (kind, value, ...name) => h("tr" + kind, h("th", { scope: "row" }, name), h("td.number", value));
@@ -46,7 +46,9 @@ function table(bill) {
         row("", sum(6), `${w.sum}: ${t.price.service}`)
       ],
       bill.session_fee_minor > 0 && row("", money(bill.session_fee_minor, bill), w.fee),
-      row(".total", money(bill.total_minor, bill), bill.flagged ? w.claimed : w.total)
+      row(".total", money(bill.total_minor, bill), bill.flagged ? w.claimed : w.total),
+      credits.map(each => row("", money(-each.amount_minor, bill), `${w.credit} ${format.instant(each.created_at)}`)),
+      credits.length > 0 && row(".total", money(net, bill), w.net)
     )
   );
 }
@@ -73,8 +75,9 @@ export function receiptView(pay, leave) {
       if (now === shown) return; // somebody may be reading it aloud, or copying from it
       shown = now;
       const bill = order.settlement;
-      const total = money(bill.total_minor, bill);
-      const free = bill.total_minor === 0 && !bill.flagged;
+      const net = order.credits.reduce((left, each) => left - each.amount_minor, bill.total_minor);
+      const total = money(net, bill);
+      const free = net === 0 && !order.payment && !bill.flagged;
       const paid = order.state === "Paid" && !free;
       const over = paid || free || bill.flagged;
       const problem = failure && explained(failure.code);
@@ -92,11 +95,11 @@ export function receiptView(pay, leave) {
             h("span.per", bill.flagged ? w.claimed : kwh(bill.energy_mwh))
           ),
           paid && h("p.good.told", `${w.paidAt(format.dateTime(order.payment.paid_at))} · ${w.thanks}`),
-          (bill.review || free) && h("p.told", w.reviews[bill.review] ?? w.nothing),
+          (bill.review || (free && !order.credits.length)) && h("p.told", w.reviews[bill.review] ?? w.nothing),
           bill.flagged && alert(w.flagged, w.flaggedText),
           bill.recovered && h("p.note.info", w.recovered),
           bill.last_reading === "Missing" && h("p.note.info", w.missing),
-          table(bill)
+          table(bill, order.credits, net)
         ),
         h("section.card", h("dl.facts", facts(bill, pile).map(([name, value]) => h("div", h("dt", name), h("dd", value))))),
         h(

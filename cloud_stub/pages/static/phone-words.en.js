@@ -158,6 +158,8 @@ export default {
     done: "Done",
     fee: "Fee per charge",
     total: "Total",
+    credit: "Credit of",
+    net: "Total less credits",
     claimed: "The pile's sum",
     sum: "Sum",
     from: "from",

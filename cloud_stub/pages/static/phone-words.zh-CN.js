@@ -158,6 +158,8 @@ export default {
     done: "完成",
     fee: "每次充电费",
     total: "总计",
+    credit: "减免，",
+    net: "减免后总计",
     claimed: "充电桩的金额",
     sum: "小计",
     from: "自",

@@ -299,7 +299,7 @@ async function pay() {
   my.failure = null;
   draw();
   try {
-    const body = { amount_minor: settlement.total_minor, method: "test" };
+    const body = { amount_minor: my.order.due_minor, method: "test" };
     takeOrder(await ask(orderPath("/payment"), { method: "POST", body, token: my.token }));
   } catch (error) {
     say(error);

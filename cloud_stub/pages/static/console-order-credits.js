@@ -1,0 +1,87 @@
+// The credit notes of an order, below its page, and the form that makes one.
+
+import { digitsOf, loadCurrencies } from "./console-currency.js";
+import { notice } from "./console-dialog.js";
+import { formDialog } from "./console-form.js";
+import { renew } from "./console-keep.js";
+import { explain, h, moneyOf, section, table, when, whoWords } from "./console-parts.js";
+import { units } from "./console-ratemodel.js";
+import { ask, may } from "./console-session.js";
+import { words } from "./say.js";
+
+const t = (await words("console-words-money")).credits;
+const WHY_MAX = 500; // as the API takes it
+
+export function open(place, { id, path }) {
+  let known = "";
+  let latest;
+
+  /** An order that changed: its notes with their reasons, which only operators see. */
+  async function update(order) {
+    const now = JSON.stringify([order.version, order.state]);
+    if (now === known) return;
+    known = now;
+    latest = order;
+    if (order.due_minor === null) return renew(place);
+    try {
+      const { items } = await ask("/api/credits?limit=100&order_id=" + encodeURIComponent(id));
+      renew(place, section(t.title, notes(items), button()));
+    } catch (problem) {
+      renew(place, section(t.title, h("p.empty", { role: "alert" }, explain(problem))));
+    }
+  }
+
+  /** How much of the bill has not been credited. */
+  const rest = () => latest.total_minor - latest.credits.reduce((sum, each) => sum + each.amount_minor, 0);
+
+  const button = () => rest() > 0 && may("money") && h("p", h("button.button.small", { onclick: credit }, t.add));
+
+  async function credit() {
+    await loadCurrencies();
+    const order = latest;
+    const left = rest();
+    const most = moneyOf(left, order);
+    const minor = (text) => units(text, digitsOf(order.currency));
+    const key = crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16))).join("-");
+    const made = await formDialog({
+      id: "credit",
+      title: t.dialog,
+      body: t.text(most, order.state === "Paid"),
+      fields: [
+        {
+          name: "amount_minor",
+          label: t.amount(order.currency),
+          control: h("input", { inputmode: "decimal", size: "10" }),
+          check: (text) => (minor(text) > 0 && minor(text) <= left ? null : t.amountWrong(most)),
+        },
+        {
+          name: "reason",
+          label: t.why,
+          control: h("input", { maxlength: String(WHY_MAX) }),
+          check: (text) => (text ? null : t.whyMissing),
+        },
+      ],
+      action: t.action,
+      submit: ({ amount_minor, reason }) =>
+        ask(path + "/credits", {
+          method: "POST",
+          headers: { "Idempotency-Key": key },
+          body: { amount_minor: minor(amount_minor), reason },
+        }),
+    });
+    if (!made) return;
+    notice(t.done(moneyOf(made.amount_minor, made)));
+    known = "";
+    update(await ask(path));
+  }
+
+  const end = () => {};
+  end.update = update;
+  return end;
+}
+
+function notes(items) {
+  const columns = [{ title: t.at }, { title: t.number, number: true }, { title: t.reason }, { title: t.by }];
+  const rows = items.map((each) => [when(each.created_at), moneyOf(each.amount_minor, each), each.reason, whoWords(each.actor)]);
+  return table(t.title, columns, rows, t.none);
+}

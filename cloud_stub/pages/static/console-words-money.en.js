@@ -1,0 +1,51 @@
+// What bills count as, credit notes, and revenue told apart, in English.
+
+export default {
+  kinds: { Billed: "Billed", Flagged: "Flagged", Waived: "Waived", Nobody: "Bills nobody" },
+  credited: (amount) => `${amount} credited`,
+  refund: (amount) => `${amount} to be paid back`,
+  unpaid: (amount) => `${amount} to be paid`,
+
+  credits: {
+    title: "Credit notes",
+    none: "Nothing of this bill was credited.",
+    add: "Credit…",
+    dialog: "Credit this bill?",
+    text: (left, paid) =>
+      paid
+        ? `Up to ${left}. The bill is paid, so the amount is to be paid back; that is done elsewhere.`
+        : `Up to ${left}. The driver pays less by it. The settlement stays as it is.`,
+    amount: (currency) => `Amount in ${currency}`,
+    amountWrong: (left) => `An amount above zero, ${left} at most.`,
+    why: "Why, for those who look later",
+    whyMissing: "Write down why.",
+    action: "Credit it",
+    done: (amount) => `${amount} was credited.`,
+    at: "When",
+    by: "By",
+    number: "Amount",
+    reason: "Why",
+  },
+
+  apart: {
+    title: "Revenue told apart",
+    what: "What",
+    amount: "Amount",
+    names: {
+      billed_minor: "Billed",
+      paid_minor: "Paid",
+      unpaid_minor: "Unpaid",
+      credited_minor: "Credited",
+      refund_minor: "To be paid back: credited after it was paid",
+      waived_minor: "Waived, as the piles sealed it",
+      flagged_minor: "Flagged, as the piles sealed it: in no other sum",
+      flagged_paid_minor: "Paid before it was flagged",
+      flagged_credited_minor: "Credited before it was flagged",
+    },
+    net: "Billed less credited",
+    rule: "Billed = paid + unpaid + credited − to be paid back.",
+    csv: "Settlements as CSV",
+    site: "Site",
+    tag: "Tag",
+  },
+};
