@@ -1,4 +1,5 @@
 """All tables of the database: what migrations and their tests compare with it."""
 
 from . import audit_table as audit_table
+from . import release_tables as release_tables
 from .tables import metadata as metadata

@@ -17,7 +17,7 @@ from ..db.engine import to_json
 from ..db.rows import Query
 from ..db.tables import piles, rates
 from ..db.writer import Transaction
-from ..messaging.outbox import withdraw_rates
+from ..messaging.outbox import withdraw_named
 from . import model
 from .model import RateBody
 
@@ -87,7 +87,7 @@ def publish(
     tx.conn.execute(_SET_LATEST, {"of": device_id, "rate": rate["rate_id"]})
     audit.record(tx.conn, actor, now, "RatePublished", device_id=device_id, detail=rate["rate_id"])
     record_event(tx.conn, now, "RatePublished", device_id, detail=rate["rate_id"])
-    withdraw_rates(tx, device_id)
+    withdraw_named(tx, device_id, topics.RATE)
     put(tx, device_id, topics.RATE, text, now)
     return rate
 
