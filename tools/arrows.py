@@ -28,9 +28,10 @@ ALLOWED: dict[str, set[str]] = {
     "pile": {"pile_protocol"},
     "net": {"pile", "pile_protocol"},
     "drivers": set(),
+    "update": {"pile", "pile_protocol"},
     "boards": {"drivers"},
     "config": {"pile_protocol"},
-    "main": {"config", "net", "pile", "pile_protocol", "drivers", "boards"},
+    "main": {"config", "net", "update", "pile", "pile_protocol", "drivers", "boards"},
     "cloud_stub": {"pile_protocol"},
     "tools": {"cloud_stub", "config", "pile_protocol", "pile"},  # provision reads a pile's outbox
     "bench": {

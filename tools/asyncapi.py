@@ -63,6 +63,17 @@ TOPICS = {
     topics.SETTLEMENT: Topic(
         "The end of an order, standing alone; sent again until acknowledged.", sealed=True
     ),
+    topics.UPDATE: Topic("Offers a signed release, or drops the download of one.", sealed=True),
+    topics.UPDATE_ASK: Topic("Asks for a part of a file of the offered release, one at a time.", qos=0),
+    topics.UPDATE_CHUNK: Topic(
+        "The part that was asked for. Not sealed: the manifest of the offer is signed, and names each file by"
+        " its SHA-256.",
+        qos=0,
+    ),
+    topics.UPDATE_STATUS: Topic("How far a release or a configuration has come on the pile."),
+    topics.CONFIG: Topic(
+        "Values of the configuration, on trial until the cloud has answered over them.", sealed=True
+    ),
 }
 
 SEALED_NOTE = (
@@ -118,7 +129,8 @@ def schema(name: str, field: Any, named: dict[int, str], top: bool = False) -> S
         return {"type": "boolean"}
     if isinstance(field, fields.Text):
         bounds = {"minLength": field.low, "maxLength": field.high}
-        return {"type": "string", **bounds, "pattern": _pattern(field.alphabet)}
+        pattern = {} if field.alphabet == "" else {"pattern": _pattern(field.alphabet)}
+        return {"type": "string", **bounds, **pattern}
     if isinstance(field, fields.OneOf):
         return {"type": "string", "enum": list(field.words)}
     if isinstance(field, fields.Nullable):
@@ -148,7 +160,7 @@ def document() -> Schema:
         facts = TOPICS[name]
         key = _camel(name)
         summary = f"{facts.summary} {SEALED_NOTE}" if facts.sealed else facts.summary
-        max_bytes = messages.ORDER_MAX_BYTES if name == topics.ORDER else messages.MESSAGE_MAX_BYTES
+        max_bytes = wire.MAX_BYTES.get(name, messages.MESSAGE_MAX_BYTES)
         channels[key] = {
             "address": topics.topic("{device_id}", name),
             "description": f"{facts.summary} At most {max_bytes} bytes.",

@@ -5,6 +5,7 @@ sim.json in the working folder may change any of _settings. boards/sim/board.md 
 
 import gc
 import json
+import sys
 
 from drivers.equipment import Equipment
 from drivers.sim.hardware import (
@@ -126,6 +127,11 @@ def utc():
 
 def reset_cause():
     return "PowerOn"
+
+
+def restart():
+    """The process ends; who started it starts it again."""
+    sys.exit()
 
 
 def memory():

@@ -156,7 +156,7 @@ class Link:
 
     def _connected(self) -> None:
         self._client.subscribe(
-            (self._prefix + topics.topic("+", name), 0 if name == topics.METER else 1)
+            (self._prefix + topics.topic("+", name), 0 if name in topics.UNACKNOWLEDGED else 1)
             for name in topics.UPWARD
         )
         self._client.subscribe([(BROKER_DROPPED, 0)])

@@ -152,6 +152,7 @@ class Board:
                       does nothing where set_utc() has set it since power-on
     utc()             Unix seconds where the calendar has run on since set_utc(), else None
     reset_cause()     a word: PowerOn, Hard, Watchdog, DeepSleep, Soft, Unknown
+    restart()         resets the chip; does not return
     memory()          (heap free, chip RAM free, its lowest since boot) in bytes; None for what a chip cannot
                       tell
     log(text)         one line for whoever watches the serial console

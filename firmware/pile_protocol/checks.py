@@ -4,7 +4,8 @@ times the heap.
 A table is words, separated by blanks; each type stands after the name of its field:
 
     n1..8            whole number, both bounds allowed; a bool or a float is none
-    t1..40w          text of 1 to 40 characters, of the alphabet that the last letter names (ALPHABETS)
+    t1..40w          text of 1 to 40 characters, of the alphabet that the last letter names (ALPHABETS);
+                     t1..40a: of any characters
     =on|off          one of these words
     b                true or false
     ? TYPE           null, or TYPE
@@ -23,6 +24,8 @@ ALPHABETS = {
     "w": "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz",
     "u": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "h": "0123456789abcdef",
+    "b": "+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+    "a": "",
 }
 SHARED = {
     "A": "n1600000000..4102444800",  # Unix seconds, from 2020 to 2100
@@ -34,6 +37,7 @@ SHARED = {
     "P": "n0..1000000000000",  # price, money in minor units
     "Q": "n0..2147483647",  # count
     "L": "=flat|sharp|peak|valley",  # label of a price
+    "RELEASE": "n1..999999999",
     "LIMITS": "{ energy_mwh? n1..1000000000 cost_minor? P1 duration_s n1..86400 !}",
     "P1": "n1..1000000000000",
     "RATE": "{ rate_id O currency t3..3u minor_digits n0..4 session_fee_minor P"
@@ -92,7 +96,7 @@ def check(node, path, value):
         if not node[1] <= len(value) <= node[2]:
             raise MessageError(path, "must have %d to %d characters" % node[1:3])
         # Nothing is left where every character is one of those stripped: one call, not a step for each.
-        if value.strip(node[3]):
+        if node[3] and value.strip(node[3]):
             raise MessageError(path, "has a character that is not allowed")
     elif kind == "=":
         if type(value) is not str or value not in node[1]:

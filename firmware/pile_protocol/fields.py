@@ -30,13 +30,13 @@ class Bool(Field):
 
 
 class Text(Field):
-    """A string of low to high characters of an alphabet, printable ASCII unless told otherwise (None)."""
+    """A string of low to high characters of an alphabet: None for printable ASCII, "" for any characters."""
 
     def __init__(self, low, high, alphabet=None):
         self.low = low
         self.high = high
         self.alphabet = alphabet
-        self.node = ("t", low, high, alphabet or checks.ALPHABETS["p"])
+        self.node = ("t", low, high, checks.ALPHABETS["p"] if alphabet is None else alphabet)
 
 
 class OneOf(Field):

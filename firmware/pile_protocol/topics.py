@@ -10,7 +10,10 @@ ORDER = "order"
 COMMAND = "command"
 TIME = "time"
 SETTLEMENT_ACK = "settlement/ack"
-DOWNWARD = (RATE, ORDER, COMMAND, TIME, SETTLEMENT_ACK)
+UPDATE = "update"
+UPDATE_CHUNK = "update/chunk"
+CONFIG = "config"
+DOWNWARD = (RATE, ORDER, COMMAND, TIME, SETTLEMENT_ACK, UPDATE, UPDATE_CHUNK, CONFIG)
 
 # pile -> cloud
 HELLO = "hello"
@@ -18,7 +21,11 @@ ORDER_STATUS = "order/status"
 STATUS = "status"
 METER = "meter"
 SETTLEMENT = "settlement"
-UPWARD = (HELLO, ORDER_STATUS, STATUS, METER, SETTLEMENT)
+UPDATE_ASK = "update/ask"
+UPDATE_STATUS = "update/status"
+UPWARD = (HELLO, ORDER_STATUS, STATUS, METER, SETTLEMENT, UPDATE_ASK, UPDATE_STATUS)
+# At QoS 0: the newest meter value counts, and a question or answer of a download that is lost is asked again.
+UNACKNOWLEDGED = (METER, UPDATE_ASK, UPDATE_CHUNK)
 
 
 def topic(device_id, name):

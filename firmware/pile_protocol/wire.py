@@ -1,6 +1,6 @@
 """Every message of the wire: those of messages.py, which a pile reads, and those that a pile only writes."""
 
-from . import checks, messages, topics, words
+from . import checks, messages, topics, updates, words
 from .fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text, read
 from .messages import MAX_CONNECTORS, MAX_ENERGY_MWH, MAX_MINOR, MAX_STEPS, PERIOD_LABELS
 
@@ -28,6 +28,9 @@ ORDER = read(messages.ORDER)
 COMMAND = read(messages.COMMAND)
 TIME = read(messages.TIME)
 SETTLEMENT_ACK = read(messages.SETTLEMENT_ACK)
+UPDATE = read(updates.UPDATE)
+UPDATE_CHUNK = read(updates.UPDATE_CHUNK)
+CONFIG = read(updates.CONFIG)
 
 # OCPP 1.6.
 CONNECTOR_STATUSES = (
@@ -63,6 +66,7 @@ REJECT_REASONS = (
     "StorageFailure",  # the order could not be made durable
     "TooSoon",  # the relay opened a moment ago
     "FeedBusy",  # the shared supply has no room for this connector
+    "OnTrial",  # a release or a configuration is on trial, and no order is taken until it is confirmed
 )
 
 # Calendar: the chip's calendar, which the cloud's time set before a restart. Ntp: piles up to 0.1.0.
@@ -73,6 +77,43 @@ REGISTER_MWH = Int(0, MAX_REGISTER_MWH)
 ENERGY_MWH = Int(0, MAX_ENERGY_MWH)
 DURATION_S = Int(0, 10 * MAX_DURATION_S)
 FIRMWARE = Text(1, 40)
+RELEASE = read("RELEASE")
+REASON = Text(1, 60)  # of an update: a word of UPDATE_REASONS, or one that a newer pile knows
+
+# What a pile reports of a release or a configuration.
+UPDATE_STATES = (
+    "Downloading",
+    "Waiting",  # an order runs, a settlement waits, or there is no answer; it goes on by itself
+    "Verifying",
+    "Trial",  # it runs, and goes back by itself unless it can be confirmed
+    "Confirmed",
+    "Refused",
+    "FellBack",
+    "Cancelled",
+)
+# Why it waits, was refused, or fell back.
+UPDATE_REASONS = (
+    "OrderRuns",  # Waiting
+    "SettlementWaits",
+    "Unanswered",  # the cloud does not send what is asked for
+    "Expired",  # Refused: expires_at has passed, or the cloud has not told the time
+    "WrongBoard",
+    "WrongMpy",  # compiled for another MicroPython
+    "AlreadyRuns",
+    "BelowConfirmed",
+    "FellBackBefore",  # offered again by the cloud, not by a person
+    "BadManifest",
+    "BadSignature",  # not signed with the release key
+    "FlashFull",
+    "StorageFailure",
+    "BadFile",  # a file in flash is not what the manifest says
+    "NoSlots",  # this pile was deployed without a second slot
+    "LimitTooHigh",  # a configuration: above what the board bears
+    "BadValue",
+    "Crashed",  # FellBack: it ended before it was confirmed, three times
+    "NoCloud",  # no sealed answer of the cloud for 30 minutes
+    "Late",  # its control cycles were late
+)
 
 RATE = Table(
     ("rate_id", RATE_ID),
@@ -104,6 +145,13 @@ HELLO = Table(
     ("orders", Array(Row(("order_id", ORDER_ID), ("state", OneOf(ORDER_STATES))), 0, MAX_CONNECTORS)),
     ("last_seq", COUNT),  # of the newest settlement made, 0 before the first
     ("outbox", COUNT),
+    # What follows tells that the pile can be updated over the air; a pile up to 0.1.0 leaves it out.
+    ("release?", Int(0, 999_999_999)),  # 0: deployed by cable, of no release
+    ("board?", Text(1, 40)),
+    ("mpy?", Array(Int(0, 255), 2, 2)),  # version and sub-version of the .mpy files that it can load
+    ("on_trial?", Bool()),
+    ("fell_back?", Row(("release", RELEASE), ("reason", REASON))),  # the latest, until one is confirmed
+    ("config_version?", COUNT),  # of the configuration over the air, 0: none
 )
 
 ORDER_STATUS = Table(
@@ -207,6 +255,22 @@ SETTLEMENT = Table(
     ("mac", MAC),
 )
 
+UPDATE_ASK = Table(
+    ("release", RELEASE),
+    ("file", MAC),  # its SHA-256
+    ("offset", Int(0, 2**24 - 1)),
+    ("bytes", Int(1, updates.CHUNK_BYTES)),
+)
+
+UPDATE_STATUS = Table(
+    ("release?", RELEASE),  # this, or
+    ("config_version?", Int(1, 2**31 - 1)),
+    ("state", OneOf(UPDATE_STATES)),
+    ("reason?", REASON),
+    ("done_bytes?", COUNT),
+    ("total_bytes?", COUNT),
+)
+
 BY_TOPIC = {
     topics.RATE: RATE,
     topics.HELLO: HELLO,
@@ -218,7 +282,14 @@ BY_TOPIC = {
     topics.COMMAND: COMMAND,
     topics.TIME: TIME,
     topics.SETTLEMENT_ACK: SETTLEMENT_ACK,
+    topics.UPDATE: UPDATE,
+    topics.UPDATE_CHUNK: UPDATE_CHUNK,
+    topics.UPDATE_ASK: UPDATE_ASK,
+    topics.UPDATE_STATUS: UPDATE_STATUS,
+    topics.CONFIG: CONFIG,
 }
+MAX_BYTES = {topics.ORDER: messages.ORDER_MAX_BYTES}
+MAX_BYTES.update(updates.MAX_BYTES)
 
 
 def decode(name, data):

@@ -121,9 +121,37 @@ VALID: dict[str, dict[str, Any]] = {
         "firmware": "0.1.0",
         "recovered": False,
     },
+    topics.UPDATE: {
+        "kind": "update",
+        "device_id": DEVICE,
+        "issued_at": AT,
+        "expires_at": AT + 3_600,
+        "release": 12,
+        "manifest": "{}",
+        "signature": 2 * MAC,
+    },
+    topics.UPDATE_ASK: {"release": 12, "file": MAC, "offset": 1_536, "bytes": 1_536},
+    topics.UPDATE_CHUNK: {"release": 12, "file": MAC, "offset": 1_536, "data": "c3VtIQ=="},
+    topics.UPDATE_STATUS: {
+        "release": 12,
+        "state": "Downloading",
+        "done_bytes": 3_072,
+        "total_bytes": 65_536,
+    },
+    topics.CONFIG: {
+        "kind": "config",
+        "device_id": DEVICE,
+        "issued_at": AT,
+        "expires_at": AT + 3_600,
+        "version": 3,
+        "values": {"wifi2": {"ssid": "充电站", "password": ""}, "ntp": None},
+    },
 }
 FAULT = {"connector": 2, "status": "Faulted", "fault": "GroundFailure", "plugged": False, "order_id": None}
-SEALED = (topics.ORDER, topics.COMMAND, topics.TIME, topics.SETTLEMENT_ACK, topics.SETTLEMENT)
+SEALED = (
+    *(topics.ORDER, topics.COMMAND, topics.TIME, topics.SETTLEMENT_ACK, topics.SETTLEMENT),
+    *(topics.UPDATE, topics.CONFIG),
+)
 
 
 def is_harmless(text: str) -> bool:

@@ -38,7 +38,11 @@ def allowed(field: Any) -> st.SearchStrategy[Any]:
     if isinstance(field, fields.Bool):
         return st.booleans()
     if isinstance(field, fields.Text):
-        return st.text(field.alphabet or PRINTABLE, min_size=field.low, max_size=field.high)
+        return st.text(
+            PRINTABLE if field.alphabet is None else field.alphabet or st.characters(codec="utf-8"),
+            min_size=field.low,
+            max_size=field.high,
+        )
     if isinstance(field, fields.OneOf):
         return st.sampled_from(field.words)
     if isinstance(field, fields.Nullable):

@@ -1,6 +1,6 @@
 """Messages from outside: each kind of field at its bounds, and whatever else may come as bytes."""
 
-from pile_protocol import checks, messages, topics, wire
+from pile_protocol import checks, messages, topics, updates, wire
 from pile_protocol.errors import MessageError
 from pile_protocol.fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text
 from tests.portable.kit import AT, order, raises, rate, sealed, with_changes
@@ -20,6 +20,7 @@ KINDS = (
         ("", "a", "abcde", "a\n", "a\x00b", "\x7fa", "é" * 2) + NO_TEXTS,
     ),
     (Text(1, 3, "abc"), ("a", "cab"), ("d", "a ", "A", "äb", "") + NO_TEXTS),
+    (Text(1, 3, ""), ("充电站", "a\n", "\x00"), ("", "abcd") + NO_TEXTS),
     (OneOf(("on", "off")), ("on", "off"), ("", "On", "o", "onoff", "on ") + NO_TEXTS),
     (Nullable(Int(1, 2)), (None, 1, 2), (0, 3, False, "1")),
     (
@@ -253,8 +254,9 @@ def test_each_topic_of_the_pile_reads_its_own_table():
         if name == topics.RATE:
             assert name not in messages.BY_TOPIC, "the pile has no use for the displayed rate"
         else:
-            raises(MessageError, messages.decode, name, b"{}")
-            raises(MessageError, messages.decode, name, b'{"kind":"nothing"}')
+            decode = updates.decode if name in updates.BY_TOPIC else messages.decode
+            raises(MessageError, decode, name, b"{}")
+            raises(MessageError, decode, name, b'{"kind":"nothing"}')
 
 
 def test_what_was_encoded_is_decoded():
@@ -294,6 +296,60 @@ def test_command_time_and_ack():
         for name in bad:
             error = raises(MessageError, messages.validate, table, with_changes(message, {name: bad[name]}))
             assert error.field == name, error
+
+
+def test_an_update_of_at_most_4_kb():
+    message = {
+        "kind": "update",
+        "device_id": "pile",
+        "issued_at": AT,
+        "expires_at": AT + 3_600,
+        "release": 12,
+        "manifest": '{"release": 12}' + " " * 3_000,
+        "signature": "0" * 128,
+        "mac": "0" * 64,
+    }
+    data = messages.encode(message).encode()
+    assert updates.decode(topics.UPDATE, data) == message
+    raises(MessageError, updates.decode, topics.UPDATE, data + b" " * updates.OFFER_MAX_BYTES)
+    for bad in ({"release": 0}, {"signature": "0" * 127}, {"manifest": ""}, {"kind": "order"}, {"again": 1}):
+        raises(MessageError, messages.validate, updates.UPDATE, with_changes(message, bad))
+
+
+def test_a_part_of_a_file_is_base64_of_at_most_1536_bytes():
+    chunk = {"release": 1, "file": "0" * 64, "offset": 0, "data": "A" * 2048}
+    assert updates.decode(topics.UPDATE_CHUNK, messages.encode(chunk).encode()) == chunk
+    for bad in ({"data": "A" * 2052}, {"data": "AA-_"}, {"data": ""}, {"offset": -1}, {"file": "0" * 63}):
+        raises(MessageError, messages.validate, updates.UPDATE_CHUNK, with_changes(chunk, bad))
+
+
+def test_a_configuration_has_no_value_that_nobody_knows():
+    message = {
+        "kind": "config",
+        "device_id": "pile",
+        "issued_at": AT,
+        "expires_at": AT,
+        "version": 1,
+        "mac": "0" * 64,
+    }
+    for values in (
+        {},
+        {"wifi2": {"ssid": "充电站", "password": "secret"}, "limits": {"max_current_ma": 16_000}},
+        {"wifi2": None, "broker": None, "ca": None, "ntp": None, "limits": None},
+        {
+            "broker": {"host": "pile.example.org", "port": 8883},
+            "ca": "-----BEGIN CERTIFICATE-----" + "\nA" * 99,
+        },
+    ):
+        messages.validate(updates.CONFIG, with_changes(message, {"values": values}))
+    for values in (
+        {"wifi": {"ssid": "a", "password": ""}},
+        {"wifi2": {"ssid": "", "password": ""}},
+        {"broker": {"host": "a", "port": 0}},
+        {"limits": {"max_temperature_c": 200}},
+        {"key": "0" * 64},
+    ):
+        raises(MessageError, messages.validate, updates.CONFIG, with_changes(message, {"values": values}))
 
 
 def test_every_upward_topic_has_a_table():

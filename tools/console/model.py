@@ -306,4 +306,9 @@ _TAKERS = {
     topics.COMMAND: _take_nothing,
     topics.TIME: _take_nothing,
     topics.SETTLEMENT_ACK: _take_nothing,
+    topics.UPDATE: _take_nothing,
+    topics.UPDATE_ASK: _take_nothing,
+    topics.UPDATE_CHUNK: _take_nothing,
+    topics.UPDATE_STATUS: _take_nothing,
+    topics.CONFIG: _take_nothing,
 }

@@ -14,7 +14,12 @@ from pile_protocol.errors import MessageError, SealError, TopicError
 from tools.console.capture import Message
 from tools.console.formatting import clean
 
-SEALED = frozenset({topics.ORDER, topics.COMMAND, topics.TIME, topics.SETTLEMENT_ACK, topics.SETTLEMENT})
+SEALED = frozenset(
+    {
+        *(topics.ORDER, topics.COMMAND, topics.TIME, topics.SETTLEMENT_ACK, topics.SETTLEMENT),
+        *(topics.UPDATE, topics.CONFIG),
+    }
+)
 
 # What is known of a seal.
 UNSEALED = "unsealed"  # a kind of message that has none

@@ -111,6 +111,28 @@ def _settlement(v: dict[str, Any], _known: Money) -> str:
     return f"{total}  {kwh(v['energy_mwh'])}  {v['stop_reason']}  no. {v['seq']}, order {v['order_id']}{cut}"
 
 
+def _update(v: dict[str, Any], _known: Money) -> str:
+    return f"{v['kind']}  release {v['release']}"
+
+
+def _update_part(v: dict[str, Any], _known: Money) -> str:
+    length = v["bytes"] if "bytes" in v else len(v["data"]) // 4 * 3 - v["data"].count("=")
+    return f"release {v['release']}  {v['file'][:8]}  {length} bytes at {v['offset']}"
+
+
+def _update_status(v: dict[str, Any], _known: Money) -> str:
+    reason = f"  {v['reason']}" if "reason" in v else ""
+    what = f"release {v['release']}" if "release" in v else f"configuration {v.get('config_version', '?')}"
+    done = (
+        f"  {v['done_bytes']} of {v['total_bytes']} bytes" if {"done_bytes", "total_bytes"} <= set(v) else ""
+    )
+    return f"{v['state']}{reason}  {what}{done}"
+
+
+def _config(v: dict[str, Any], _known: Money) -> str:
+    return f"configuration {v['version']}  " + ", ".join(sorted(v["values"]))
+
+
 _SUMMARIES: dict[str, Callable[[dict[str, Any], Money], str]] = {
     topics.RATE: _rate,
     topics.ORDER: _order,
@@ -122,4 +144,9 @@ _SUMMARIES: dict[str, Callable[[dict[str, Any], Money], str]] = {
     topics.STATUS: _status,
     topics.METER: _meter,
     topics.SETTLEMENT: _settlement,
+    topics.UPDATE: _update,
+    topics.UPDATE_ASK: _update_part,
+    topics.UPDATE_CHUNK: _update_part,
+    topics.UPDATE_STATUS: _update_status,
+    topics.CONFIG: _config,
 }

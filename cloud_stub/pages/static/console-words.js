@@ -79,6 +79,7 @@ export const REJECTS = {
   StorageFailure: "Order could not be written to flash",
   TooSoon: "Too soon after the order before",
   FeedBusy: "Shared supply has no room",
+  OnTrial: "Pile tries a new release or configuration",
 };
 
 /** Faults of a connector: pile_protocol/words.py. */

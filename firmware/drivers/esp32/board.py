@@ -45,6 +45,12 @@ def reset_cause():
     return _RESET_CAUSES[cause] if 0 <= cause < len(_RESET_CAUSES) else "Unknown"
 
 
+def restart():
+    import machine
+
+    machine.reset()
+
+
 def memory():
     """(heap free, chip RAM free, its lowest since boot), bytes.
 

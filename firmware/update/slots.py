@@ -1,0 +1,158 @@
+"""The two slots on the file system, a and b, and the state file that says which of them runs.
+
+A slot is a folder with the files of one release. Its manifest.json is written last, by a rename, and removed
+first: a slot that has one is whole. The launcher (main.py) reads and writes the state file too; it lies
+outside the slots and is never updated over the air, so the state's format must not change:
+
+{"slot":"a","confirmed":12,"trial":13,"starts":1,"fell_back":[13,"ImportError"]}, a newline, its CRC-32
+
+slot        the slot with the confirmed release; the other one may be on trial
+confirmed   the highest release that was confirmed: no older one is accepted over the air
+trial       the release on trial in the other slot; 0 for none
+starts      how often the trial has been started; without a trial, failed starts of the confirmed slot
+fell_back   the release that was given up last and why, in at most 24 characters; null for none. While a
+            release is on trial: why its last start ended
+"""
+
+import json
+import os
+import sys
+
+from pile import checksum
+
+SLOTS = ("a", "b")
+FILE = "slots.state"
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+KEY = "release.pub"  # 128 hex digits: the public key that signs the releases of this pile
+REASON_MAX = 24  # characters
+
+
+class State:
+    """What the state file says, seen by the firmware that runs.
+
+    slot        "a" or "b": the slot that runs. None where the firmware lies in no slot, but in the flash of
+                the image or in ROMFS: it is not updated over the air
+    other       the slot that an update is written to; None without a slot
+    release     the number of the running release; 0 for one that was deployed from an unreleased tree
+    confirmed   the highest release that was confirmed
+    on_trial    whether the running release is on trial
+    fell_back   (release, reason) of the release that was given up last; None for none, and during a trial
+    """
+
+    def __init__(self, values, slot):
+        self.slot = slot
+        self.other = None if slot is None else SLOTS[1 - SLOTS.index(slot)]
+        self.confirmed = values["confirmed"]
+        self.on_trial = slot is not None and slot != values["slot"] and values["trial"] != 0
+        self.release = values["trial"] if self.on_trial else _release_of(slot)
+        self.fell_back = None
+        if values["fell_back"] and not self.on_trial:
+            self.fell_back = tuple(values["fell_back"])
+
+    def begin_trial(self, release):
+        """The other slot, which is whole, is started on trial at the next reset. Raises OSError."""
+        self._write(self.slot, self.confirmed, release, None)
+
+    def confirm(self):
+        """Ends the trial: the running slot is the confirmed one. Raises OSError."""
+        self.confirmed = max(self.confirmed, self.release)
+        self._write(self.slot, self.confirmed, 0, None)
+        self.on_trial = False
+
+    def fall_back(self, reason):
+        """Ends the trial: the other slot starts at the next reset. Raises OSError."""
+        self._write(self.other, self.confirmed, 0, [self.release, reason[:REASON_MAX]])
+        self.on_trial = False
+
+    def _write(self, slot, confirmed, trial, fell_back):
+        values = {"slot": slot, "confirmed": confirmed, "trial": trial, "starts": 0, "fell_back": fell_back}
+        write(values)
+
+
+def load():
+    """The State of this pile."""
+    slot = sys.path[0] if sys.path[0] in SLOTS else None  # main.py has put it there
+    return State(read() or {"slot": slot, "confirmed": 0, "trial": 0, "fell_back": None}, slot)
+
+
+def read():
+    """The members of the state file; None where there is none, or a damaged one."""
+    try:
+        with open(FILE, "rb") as file:
+            content = checksum.unframed(file.read())
+        return json.loads(content) if content else None
+    except (OSError, ValueError):
+        return None
+
+
+def write(values):
+    """Replaces the state file: after a power cut it is old or new. Raises OSError."""
+    _replace(FILE, checksum.framed(json.dumps(values, separators=(",", ":")).encode()))
+
+
+def release_key():
+    """The text of the public key of this pile's releases; None where it has none."""
+    try:
+        with open(KEY) as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def empty(slot):
+    """Removes all files of a slot, its manifest first, so that it is not whole from here on. Raises OSError."""
+    _remove(slot + "/" + MANIFEST)
+    _remove_tree(slot)
+    os.mkdir(slot)
+
+
+def finish(slot, text, signature):
+    """Makes a slot whole whose files are written and compared: its manifest's text. Raises OSError."""
+    _replace(slot + "/" + SIGNATURE, signature.encode())
+    _replace(slot + "/" + MANIFEST, text.encode())
+
+
+def is_whole(slot):
+    """Whether all files of the slot were written."""
+    try:
+        os.stat(slot + "/" + MANIFEST)
+        return True
+    except OSError:
+        return False
+
+
+def _release_of(slot):
+    """The release in a slot, 0 where it cannot be read."""
+    try:
+        with open((slot or "") + "/" + MANIFEST) as file:
+            return json.load(file)["release"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _replace(path, data):
+    with open(path + ".new", "wb") as file:
+        file.write(data)
+    os.rename(path + ".new", path)
+
+
+def _remove(path):
+    try:
+        os.remove(path)
+    except OSError:
+        pass  # it is not there
+
+
+def _remove_tree(folder):
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return  # it is not there
+    for name in names:
+        path = folder + "/" + name
+        if os.stat(path)[0] & 0x4000:
+            _remove_tree(path)
+        else:
+            os.remove(path)
+    os.rmdir(folder)
