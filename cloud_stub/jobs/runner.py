@@ -18,6 +18,7 @@ from ..intake.dead_letters import trim_dead_letters
 from ..intake.receiver import Receiver
 from ..messaging.outbox import drop_expired
 from ..orders.context import Context
+from ..releases import stepping
 from . import expiry, retention, stops
 from .silence import set_silent_piles_offline
 
@@ -90,6 +91,7 @@ class PeriodicJobs:
         expiry.expire_orders(tx, self._context, now)
         drop_expired(tx, now)
         stops.repeat_stops(tx, now)
+        stepping.step_all(tx, self._context, now)
         if sweep:
             trim_dead_letters(tx.conn, self._context.settings.rejects_kept)
             trim_events(tx.conn, self._context.settings.events_kept)

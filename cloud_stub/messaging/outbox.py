@@ -157,6 +157,11 @@ class Dispatch:
         if self._link.connected:
             self._link.publish_all(messages)
 
+    def publish_once(self, device_id: str, name: str, payload: str) -> None:
+        """As publish_now, at QoS 0; on any thread."""
+        if self._link.connected:
+            self._link.publish_once(device_id, name, payload)
+
     def resend(self, tx: Transaction, device_id: str, now: int) -> None:
         """Publish again, after the commit, the orders and commands that this pile has not answered."""
         rows = _OF_PILE.all(tx.conn, {"device_id": device_id, "rate": topics.RATE, "now": now})

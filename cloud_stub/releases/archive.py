@@ -19,25 +19,17 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 
-import orjson
-
-from pile_protocol import checks, updates
+from pile_protocol import manifest, wire
 from pile_protocol.errors import MessageError
 
 from ..base.problems import Problem
 
 ARCHIVE_MAX_BYTES = 8 * 1024 * 1024  # packed, and unpacked
 ENTRIES_MAX = 1000
-_BOARD = r"[a-z0-9][a-z0-9-]{0,39}"
-_ENTRY = re.compile(rf"(?P<board>{_BOARD})/manifest\.(?P<kind>json|sig)|files/(?P<sha256>[0-9a-f]{{64}})")
-# Names of a slot's own files, and every path that leads out of the slot, are not among these.
-_PATH = re.compile(r"(?!manifest\.)[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,4}")
-_PATH_MAX = 64
-_SIGNATURE = re.compile(r"[0-9a-f]{128}")
-_MANIFEST = checks.parse(
-    "{ release RELEASE version t1..40p board t1..40p mpy ( major n0..255 minor n0..255 )"
-    " files [1..200 ( path t1..64p size n0..16777215 sha256 M ) }"
+_ENTRY = re.compile(
+    r"(?P<board>[A-Za-z0-9_-]{1,40})/manifest\.(?P<kind>json|sig)|files/(?P<sha256>[0-9a-f]{64})"
 )
+_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +41,7 @@ class BoardRelease:
     manifest: str
     signature: str
     sizes: dict[str, int]  # by the SHA-256 of each file
-
-    @property
-    def total_bytes(self) -> int:
-        return sum(self.sizes.values())
+    total_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,38 +104,24 @@ def _entries(data: bytes) -> dict[str, bytes]:
         raise bad_release("NotAZip", f"it cannot be read as a zip file: {error}") from error
 
 
-def _board(board: str, manifest: bytes, signature: bytes) -> tuple[int, str, BoardRelease]:
-    """(number, version, what is in the manifest of a board). Raises Problem (BadRelease)."""
+def _board(board: str, text: bytes, signature: bytes) -> tuple[int, str, BoardRelease]:
+    """(number, version, what the release is for the board). Raises Problem (BadRelease)."""
     try:
-        text, signature_text = manifest.decode("ascii"), signature.decode("ascii").strip()
-        found = orjson.loads(text)
-        checks.check(_MANIFEST, "", found)
-    except (UnicodeDecodeError, orjson.JSONDecodeError, MessageError) as error:
+        found = manifest.parse(text.decode("ascii"))
+        wire.RELEASE.check("release", found.release)
+        signature_text = signature.decode("ascii").strip()
+    except (UnicodeDecodeError, MessageError) as error:
         raise bad_release("BadManifest", f"{board}: {error}") from error
-    wrong = _what_is_wrong(board, text, found)
-    if wrong is None and not _SIGNATURE.fullmatch(signature_text):
-        wrong = "the signature is not 128 hex digits"
-    if wrong is not None:
-        raise bad_release("BadManifest", f"{board}: {wrong}")
-    sizes = {sha256: size for _, size, sha256 in found["files"]}
-    if any(sizes[sha256] != size for _, size, sha256 in found["files"]):
+    if found.board != board:
+        raise bad_release("BadManifest", f"{board}: the manifest is for {found.board}")
+    if not _SIGNATURE.fullmatch(signature_text):
+        raise bad_release("BadManifest", f"{board}: the signature is not 128 hex digits")
+    sizes = {sha256: size for _, size, sha256 in found.files}
+    if any(sizes[sha256] != size for _, size, sha256 in found.files):
         raise bad_release("WrongSize", f"{board}: one file has two sizes")
-    mpy = "{}.{}".format(*found["mpy"])
-    return found["release"], found["version"], BoardRelease(board, mpy, text, signature_text, sizes)
-
-
-def _what_is_wrong(board: str, text: str, found: dict) -> str | None:
-    if len(text) > updates.MANIFEST_MAX_CHARS:
-        return f"the manifest has more than {updates.MANIFEST_MAX_CHARS} characters"
-    if found["board"] != board:
-        return f"the manifest is for {found['board']}"
-    paths = [path for path, _, _ in found["files"]]
-    if len(set(paths)) < len(paths):
-        return "a path is there twice"
-    for path in paths:
-        if not _PATH.fullmatch(path) or len(path) > _PATH_MAX:
-            return f"the path {path!r} is not allowed"
-    return None
+    mpy = "{}.{}".format(*found.mpy)
+    made = BoardRelease(board, mpy, text.decode("ascii"), signature_text, sizes, found.total_bytes)
+    return found.release, found.version, made
 
 
 def _check_files(boards: list[BoardRelease], files: dict[str, bytes]) -> None:

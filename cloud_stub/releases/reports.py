@@ -23,7 +23,6 @@ class _Part(NamedTuple):
     state: str
     attempts: int
     release: int | None
-    again: bool
 
 
 _PART = (
@@ -33,7 +32,6 @@ _PART = (
         rollout_piles.c.state,
         rollout_piles.c.attempts,
         rollouts.c.release,
-        rollouts.c.again,
     )
     .join(rollouts, rollouts.c.id == rollout_piles.c.rollout_id)
     .where(rollout_piles.c.device_id == bindparam("device_id"))
@@ -132,7 +130,8 @@ def _apply(
         "of": part.rollout_id,
         "at_pile": part.device_id,
         "to": state,
-        "stays_open": state in states.OPEN,
+        # One that was given up is not opened again: its pile may be in another rollout by now.
+        "stays_open": part.state in states.OPEN and state in states.OPEN,
         "why": reason,
         "now": now,
     }

@@ -67,6 +67,9 @@ class FakeLink:
         self.last_mid = next(self._mids)
         return self.last_mid
 
+    def publish_once(self, device_id: str, name: str, payload: str) -> None:
+        self.publish(device_id, name, payload)
+
     def following(self, device_id: str) -> AbstractContextManager[None]:
         return nullcontext()
 
