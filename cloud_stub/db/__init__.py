@@ -1,1 +1,1 @@
-"""The database: tables, engines, the one writing thread, migrations, audit events."""
+"""The database: tables, engines, the one writing thread, migrations, events, the audit trail."""

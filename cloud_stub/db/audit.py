@@ -1,7 +1,7 @@
 """The audit trail: who did what when, to which pile, order, site, tariff or account. Lines are only added.
 
 Every action of a person writes one line, in the same transaction as the action itself. What happened to a
-pile or an order by itself is an event (audit_events), and those are trimmed.
+pile or an order by itself is an event (events), and those are trimmed.
 """
 
 from typing import Any, NamedTuple

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from ..db import audit_events
+from ..db import events
 from ..intake import dead_letters
 from .access import READ, Limit, RowId, TheCloud
 from .paging import page
@@ -21,10 +21,8 @@ async def list_events(
     device_id: str | None = None,
     order_id: str | None = None,
 ) -> dict[str, Any]:
-    """Audit events (faults, removals, reviews and others), newest first."""
-    found = await quick(
-        cloud, lambda conn: audit_events.list_events(conn, device_id, order_id, limit, before)
-    )
+    """What happened to piles and orders (faults, removals, reviews and others), newest first."""
+    found = await quick(cloud, lambda conn: events.list_events(conn, device_id, order_id, limit, before))
     return page(found, limit, "id")
 
 

@@ -18,8 +18,8 @@ from pile_protocol.errors import SealError
 
 from ..base.clock import now_s
 from ..db import json_lists
-from ..db.audit_events import record_events
 from ..db.engine import insert_or_ignore, to_json
+from ..db.events import record_events
 from ..db.rows import OrderRow, PileRow, Query
 from ..db.tables import meter_samples
 from ..db.tables import orders as orders_table
@@ -283,7 +283,7 @@ def _apply_order_status(
 ) -> dict[str, Any] | None:
     """Apply a pile's order/status message to the order (wire.ORDER_STATUS).
 
-    Returns kind and detail of an audit event if the message is not applied, else None.
+    Returns kind and detail of an event if the message is not applied, else None.
     """
     reported, reason = status["state"], status["reason"]
     if reported == "Rejected" and reason in _REFUSALS_OF_FORGED_ORDERS:

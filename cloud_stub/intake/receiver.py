@@ -23,7 +23,7 @@ from pile_protocol.errors import MessageError, TopicError
 
 from ..base.budgets import Budget
 from ..base.clock import now_s
-from ..db.audit_events import record_event
+from ..db.events import record_event
 from ..db.writer import WAITING_MAX, Transaction, Writer
 from ..messaging import decoding
 from ..messaging.mqtt import Incoming, Link

@@ -11,8 +11,8 @@ import structlog
 
 from ..base.clock import now_s
 from ..base.threads import Threads
-from ..db.audit_events import trim_events
 from ..db.engine import try_lock_jobs
+from ..db.events import trim_events
 from ..db.writer import Transaction, Writer
 from ..intake.dead_letters import trim_dead_letters
 from ..intake.receiver import Receiver

@@ -2,7 +2,7 @@
 
 from sqlalchemy import bindparam, or_, update
 
-from ..db.audit_events import record_event
+from ..db.events import record_event
 from ..db.tables import piles
 from ..db.writer import Transaction
 

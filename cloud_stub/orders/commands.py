@@ -9,7 +9,7 @@ from pile_protocol import topics
 from ..base.problems import Problem, unknown_order, unknown_pile
 from ..db import audit
 from ..db.audit import Actor
-from ..db.audit_events import record_event
+from ..db.events import record_event
 from ..db.rows import OrderRow
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_orders

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import Connection, bindparam, func, update
 
-from ..db.audit_events import record_events
+from ..db.events import record_events
 from ..db.rows import OrderRow
 from ..db.tables import orders
 from ..db.writer import Transaction

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, select, update
 from ..base.problems import Problem
 from ..db import audit
 from ..db.audit import Actor
-from ..db.audit_events import record_event
+from ..db.events import record_event
 from ..db.rows import PileRow
 from ..db.tables import orders, outbox
 from ..db.tables import piles as piles_table

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 from sqlalchemy import BigInteger, Connection, bindparam, func, update
 
-from ..db.audit_events import record_events
 from ..db.engine import to_json
+from ..db.events import record_events
 from ..db.rows import PileRow
 from ..db.tables import piles
 from . import views as pile_views

@@ -12,8 +12,8 @@ from ..base.ids import new_id
 from ..base.problems import Problem, pile_removed, unknown_pile
 from ..db import audit
 from ..db.audit import Actor
-from ..db.audit_events import record_event
 from ..db.engine import to_json
+from ..db.events import record_event
 from ..db.rows import Query
 from ..db.tables import piles, rates
 from ..db.writer import Transaction

@@ -17,8 +17,8 @@ from sqlalchemy import bindparam, select, update
 from ..base.problems import Problem, unknown_settlement
 from ..db import audit
 from ..db.audit import Actor
-from ..db.audit_events import record_event
 from ..db.engine import to_json
+from ..db.events import record_event
 from ..db.rows import OrderRow, Query, SettlementRow
 from ..db.tables import settlements
 from ..db.writer import Transaction

@@ -9,8 +9,8 @@ from sqlalchemy import Column, ColumnElement, insert, select
 from pile_protocol import seal, topics
 
 from ..db import json_lists
-from ..db.audit_events import record_events
 from ..db.engine import to_json
+from ..db.events import record_events
 from ..db.rows import OrderRow, Query
 from ..db.tables import meter_samples, settlements
 from ..db.writer import Transaction

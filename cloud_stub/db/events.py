@@ -1,4 +1,7 @@
-"""Audit events of piles and orders: what an operator may have to look into later."""
+"""Events: what happened to piles and orders, for an operator to look into. The oldest are trimmed.
+
+Who did what is in the audit trail (audit), which is never trimmed.
+"""
 
 from typing import Any
 
@@ -18,7 +21,7 @@ _TRIM_EVENTS = delete(events).where(
 def record_event(
     conn: Connection, at: int, kind: str, device_id: str, order_id: str | None = None, detail: str = ""
 ) -> None:
-    """Store an audit event; `kind` is a word in the past tense."""
+    """Store an event; `kind` is a word in the past tense."""
     conn.execute(
         _EVENT, {"at": at, "device_id": device_id, "order_id": order_id, "kind": kind, "detail": detail}
     )
