@@ -18,6 +18,7 @@ from .http import (
     operator_orders,
     operator_piles,
     operator_rates,
+    operator_releases,
     operator_reports,
     operator_settlements,
     problem_details,
@@ -25,6 +26,7 @@ from .http import (
 from .http.guard import Guard
 from .http.rate_limits import Limit
 from .http.request_metrics import RequestMetrics
+from .releases import archive
 
 log = structlog.get_logger()
 
@@ -54,6 +56,7 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.state.order_limit = Limit(cloud.settings.orders_per_minute)
     app.state.quote_limit = Limit(cloud.settings.quotes_per_minute)
     problem_details.install(app)
+    app.include_router(operator_releases.router)
     app.include_router(operator_orders.router)  # before the driver's: /orders.csv is no order
     app.include_router(driver.router)
     for each in (operator_piles, operator_rates, operator_settlements, operator_reports, operator_events):
@@ -65,5 +68,9 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.include_router(broker_hook.router)
     api_docs.install(app)
     app.add_middleware(RequestMetrics, metrics=cloud.metrics)
-    app.add_middleware(Guard, body_max_bytes=cloud.settings.body_max_bytes)
+    app.add_middleware(
+        Guard,
+        body_max_bytes=cloud.settings.body_max_bytes,
+        larger={"/api/releases": archive.ARCHIVE_MAX_BYTES},  # read only after the caller was checked
+    )
     return app

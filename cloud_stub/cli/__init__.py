@@ -1,4 +1,4 @@
-"""The command line: serve, piles and their labels, rates, orders, settlements.
+"""The command line: serve, piles and their labels, rates, orders, settlements, releases.
 
 Settings come from the environment.
 
@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import logs
 from ..base.problems import Problem
 from ..settings import Settings
-from . import ledger, orders, piles, rates, serve
+from . import ledger, orders, piles, rates, releases, serve
 from .tools import fail
 
-SUBJECTS = (serve, piles, rates, ledger, orders)
+SUBJECTS = (serve, piles, rates, ledger, orders, releases)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -105,14 +105,14 @@ class ChunkServer:
                     continue
                 device_id, ask = self._waiting.popitem(last=False)
             try:
-                sent_bytes = self._answer(device_id, ask)
+                sent_bytes = self.answer(device_id, ask)
             except SQLAlchemyError:
                 log.warning("chunk_failed", device_id=device_id, exc_info=True)
                 self._ignore("failed")
             else:
                 self._stopping.wait(sent_bytes / self._settings.update_bytes_per_s)
 
-    def _answer(self, device_id: str, ask: dict[str, Any]) -> int:
+    def answer(self, device_id: str, ask: dict[str, Any]) -> int:
         """Send the chunk; returns the size of the message, 0 where none was sent."""
         now = time.monotonic()
         with self._database.reading.connect() as conn:

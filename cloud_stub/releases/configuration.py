@@ -10,7 +10,8 @@ from pile_protocol.errors import MessageError
 from ..base.problems import invalid
 from ..db.engine import to_json
 
-_VALUES = next(check for name, _, check in wire.CONFIG.fields if name == "values")
+_CONFIG: Any = wire.CONFIG
+_VALUES = next(check for name, _, check in _CONFIG.fields if name == "values")
 _REST_MAX_BYTES = 400  # of the message around the values: names, longest device id, times, mac
 
 

@@ -48,16 +48,16 @@ class Placed(NamedTuple):
     reason: str | None
 
 
+_OF_FIRMWARE = (
+    pile_firmware.c[name].label(name) for name in ("release", "board", "mpy", "fell_back_release")
+)
 _CANDIDATES = Query(
     select(
         piles.c.device_id,
         piles.c.name,
         piles.c.online,
-        pile_firmware.c.release,
-        pile_firmware.c.board,
-        pile_firmware.c.mpy,
-        pile_firmware.c.fell_back_release,
-        rollout_piles.c.rollout_id,
+        *_OF_FIRMWARE,  # labelled, as they are null where the join finds nothing
+        rollout_piles.c.rollout_id.label("rollout_id"),
     )
     .select_from(piles)
     .outerjoin(pile_firmware, pile_firmware.c.device_id == piles.c.device_id)
@@ -92,7 +92,11 @@ def reason_left_out(
 
 
 def place(
-    found: Sequence[Candidate], release: int | None, boards: dict[str, BoardRow], again: bool, waves: list[str]
+    found: Sequence[Candidate],
+    release: int | None,
+    boards: dict[str, BoardRow],
+    again: bool,
+    waves: list[str],
 ) -> list[Placed]:
     """Each candidate in its wave: those online first, as a wave of absent piles would show nothing."""
     reasons = {pile.device_id: reason_left_out(pile, release, boards, again) for pile in found}

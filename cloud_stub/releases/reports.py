@@ -2,12 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from pile_protocol import topics
 
-from ..db.audit_events import record_event
 from ..db.engine import upsert
+from ..db.events import record_event
 from ..db.release_tables import pile_firmware, rollout_piles, rollouts
 from ..db.rows import Query
 from ..db.writer import Transaction
@@ -39,7 +39,7 @@ _PART = (
 _NEWEST_FIRST = rollout_piles.c.rollout_id.desc()
 
 
-def _newest(statement: Select[Any]) -> Query[_Part]:
+def _newest(statement: Any) -> Query[_Part]:
     return Query(statement.order_by(_NEWEST_FIRST).limit(1), _Part)
 
 

@@ -36,7 +36,9 @@ class RolloutBody(BaseModel):
         description="wifi2 {ssid, password}, broker {host, port}, ca (PEM), ntp, limits"
         " {max_current_ma, max_temperature_c, feed_ma}; null: what was written by cable",
     )
-    selection: str = Field(max_length=64, description="pile:<id>, tag:<tag>, site:<id> or all", examples=["all"])
+    selection: str = Field(
+        max_length=64, description="pile:<id>, tag:<tag>, site:<id> or all", examples=["all"]
+    )
     waves: list[str] = Field(
         default=["1", "10%"],
         max_length=planning.WAVES_MAX,
@@ -46,7 +48,10 @@ class RolloutBody(BaseModel):
         default=1, ge=1, le=100_000, description="The rollout halts when a wave has lost so many piles"
     )
     deadline_s: int = Field(
-        default=7 * DAY_S, ge=DEADLINE_MIN_S, le=90 * DAY_S, description="Piles that are offline are awaited so long"
+        default=7 * DAY_S,
+        ge=DEADLINE_MIN_S,
+        le=90 * DAY_S,
+        description="Piles that are offline are awaited so long",
     )
     again: bool = Field(default=False, description="Also to piles that went back from this release")
 

@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 from sqlalchemy import BigInteger, bindparam, func, literal, select, update
 
-from ..db.audit_events import record_event
 from ..db.engine import to_json
+from ..db.events import record_event
 from ..db.release_rows import BoardRow, RolloutPileRow, RolloutRow
 from ..db.release_tables import pile_firmware, release_boards, rollout_piles, rollouts
 from ..db.rows import PileRow, Query

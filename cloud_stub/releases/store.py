@@ -44,7 +44,9 @@ _RUNNING = Query(
     select(pile_firmware.c.release, func.count().label("piles")).group_by(pile_firmware.c.release), _Running
 )
 _HOW_MANY = select(func.count()).select_from(releases).where(releases.c.removed_at.is_(None))
-_IN_USE = select(rollouts.c.id).where(rollouts.c.release == bindparam("number"), rollouts.c.ended_at.is_(None))
+_IN_USE = select(rollouts.c.id).where(
+    rollouts.c.release == bindparam("number"), rollouts.c.ended_at.is_(None)
+)
 _SET_REMOVED = update(releases).where(releases.c.number == bindparam("of")).values(removed_at=bindparam("at"))
 
 
