@@ -152,7 +152,7 @@ class _Step:
             return 0
         lost = rollout_book.lost_count(by_wave)
         if lost - self._row.forgiven >= self._row.lost_max:
-            why = f"wave {self._row.wave} has lost {lost - self._row.forgiven} piles"
+            why = f"lost piles in wave {self._row.wave}: {lost - self._row.forgiven}"
             rollout_book.halt(self._tx, self._row, why, self._now)
             return 0
         if free <= 0:
