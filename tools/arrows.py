@@ -94,7 +94,19 @@ TOOLS_ROOMS: dict[str, set[str]] = {
 CLOUD_ROOMS: dict[str, set[str]] = {
     TOP: {"cli"},
     "cli": {
-        *("app", "logs", "http", "cloud", "releases", "settlements", "orders", "piles", "rates", "messaging", "db"),
+        *(
+            "app",
+            "logs",
+            "http",
+            "cloud",
+            "releases",
+            "settlements",
+            "orders",
+            "piles",
+            "rates",
+            "messaging",
+            "db",
+        ),
         *("settings", "base"),
     },
     "app": {"pages", "http", "cloud", "releases"},
@@ -105,7 +117,8 @@ CLOUD_ROOMS: dict[str, set[str]] = {
         *("db", "base"),
     },
     "cloud": {
-        *("jobs", "intake", "reports", "releases", "orders", "piles", "rates", "messaging", "db", "settings", "base"),
+        *("jobs", "intake", "reports", "releases", "orders", "piles", "rates", "messaging", "db"),
+        *("settings", "base"),
     },
     "jobs": {"intake", "releases", "orders", "piles", "messaging", "db", "base"},
     "intake": {"releases", "settlements", "orders", "piles", "rates", "messaging", "db", "base"},

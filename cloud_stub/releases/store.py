@@ -102,7 +102,7 @@ def add(tx: Transaction, actor: Actor, release: Release, now: int) -> bool:
 def remove(tx: Transaction, actor: Actor, number: int, now: int) -> None:
     """Delete a release's files. Raises Problem: UnknownRelease, ReleaseInUse while a rollout is open."""
     get(tx.conn, number)
-    if tx.conn.execute(_IN_USE, {"number": number}).first() is not None:
+    if tx.conn.execute(_IN_USE, {"number": number}).scalars().first() is not None:
         raise Problem(409, "ReleaseInUse", "A rollout of this release is open; cancel it first")
     tx.conn.execute(delete(release_files).where(release_files.c.number == number))
     tx.conn.execute(delete(release_boards).where(release_boards.c.number == number))
