@@ -1,4 +1,8 @@
 # The cloud. docker compose up cloud (compose.yaml) or several behind a load balancer (compose.scale.yaml).
+FROM node:20-slim AS npm
+COPY cloud_stub/pages/npm /npm
+RUN npm ci --prefix /npm --ignore-scripts --no-audit --no-fund
+
 FROM python:3.11-slim
 WORKDIR /opt/ratelock
 COPY requirements.txt .
@@ -7,6 +11,7 @@ RUN pip install --no-cache-dir -r requirements.txt && useradd --uid 1000 rateloc
 COPY firmware/pile_protocol firmware/pile_protocol
 COPY cloud_stub cloud_stub
 COPY tools tools
+COPY --from=npm /npm/node_modules cloud_stub/pages/npm/node_modules
 USER ratelock
 ENV RATELOCK_DATA=/ratelock RATELOCK_HTTP_HOST=0.0.0.0 PYTHONUNBUFFERED=1
 VOLUME /ratelock

@@ -14,14 +14,19 @@ from .http import (
     driver,
     label_downloads,
     monitoring,
+    operator_audit,
+    operator_boards,
     operator_events,
     operator_orders,
+    operator_people,
     operator_piles,
     operator_rates,
+    operator_releases,
     operator_releases,
     operator_reports,
     operator_settlements,
     problem_details,
+    sign_in,
 )
 from .http.guard import Guard
 from .http.rate_limits import Limit
@@ -29,6 +34,22 @@ from .http.request_metrics import RequestMetrics
 from .releases import archive
 
 log = structlog.get_logger()
+
+ROUTERS = (
+    operator_orders,  # before the driver's: /orders.csv is no order
+    driver,
+    label_downloads,
+    operator_audit,
+    operator_boards,
+    operator_events,
+    operator_people,
+    operator_piles,
+    operator_rates,
+    operator_releases,
+    operator_reports,
+    operator_settlements,
+    sign_in,
+)
 
 
 def create_app(cloud: Cloud) -> FastAPI:
@@ -55,13 +76,10 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.state.cloud = cloud
     app.state.order_limit = Limit(cloud.settings.orders_per_minute)
     app.state.quote_limit = Limit(cloud.settings.quotes_per_minute)
+    app.state.sign_in_limit = Limit(cloud.settings.sign_ins_per_minute)
     problem_details.install(app)
-    app.include_router(operator_releases.router)
-    app.include_router(operator_orders.router)  # before the driver's: /orders.csv is no order
-    app.include_router(driver.router)
-    for each in (operator_piles, operator_rates, operator_settlements, operator_reports, operator_events):
+    for each in ROUTERS:
         app.include_router(each.router)
-    app.include_router(label_downloads.router)
     app.router.routes.insert(0, driver.rate_route)
     pages.install(app)
     app.include_router(monitoring.router)

@@ -21,6 +21,8 @@ from .messaging.outbox import Dispatch
 from .orders import states
 from .orders.context import Context
 from .orders.hub import Hub
+from .people.attempts import Attempts
+from .people.passwords import Passwords
 from .piles import credentials
 from .piles.broker_passwords import CLOUD_USER
 from .piles.keys import Keys
@@ -69,6 +71,8 @@ class Cloud:
         self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.threads)
         # Apart from the threads of quick reads, so that a few long reports do not delay the prices of phones.
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
+        self.passwords = Passwords()
+        self.attempts = Attempts()
         self._reader: Connection | None = None
 
     def start(self) -> None:
@@ -89,6 +93,7 @@ class Cloud:
         self.chunks.stop()
         self.writer.stop()
         self.slow_reads.shutdown(wait=False, cancel_futures=True)
+        self.passwords.stop()
         if self._reader is not None:
             self._reader.close()
         self.store.close()

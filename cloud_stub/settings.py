@@ -3,7 +3,7 @@
 import ipaddress
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .base.tokens import read_or_create_secret
@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     data: Path = Path(".ratelock")
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
+    # The certificate (with its chain) and its key, both in PEM: set together, they make it HTTPS.
+    http_cert: Path | None = None
+    http_key: Path | None = None
     # Reverse proxies, by address or network, separated by commas: the only ones whose X-Forwarded-For is
     # believed. Never a network that phones are in.
     trusted_proxies: str = "127.0.0.1,::1"
@@ -37,6 +40,9 @@ class Settings(BaseSettings):
     mqtt_port: int = Field(default=1883, ge=1, le=65535)
     # The CA's certificate. If set, the connection to the broker is TLS, and the broker's name is verified.
     mqtt_ca: Path | None = None
+    # Where piles reach the broker (HOST:PORT) and the CA that they trust; the set-up page proposes both.
+    piles_broker: str | None = Field(default=None, pattern=r"^[^\s/:]{1,253}:[0-9]{1,5}$")
+    piles_ca: Path | None = None
     mqtt_password: str | None = None
     mqtt_client_id: str = "cloud"
     # The group of a shared subscription. If set, the workers of the group share the incoming messages.
@@ -85,6 +91,10 @@ class Settings(BaseSettings):
     # How many requests one client address may send; 0 is no limit. Thousands of phones may share an address.
     orders_per_minute: int = Field(default=120, ge=0)
     quotes_per_minute: int = Field(default=1200, ge=0)
+    sign_ins_per_minute: int = Field(default=10, ge=0)
+    # A session of the console ends when it is not used for this time, and at the latest after the second.
+    session_idle_s: int = Field(default=8 * 3600, ge=300, le=30 * 86_400)
+    session_s: int = Field(default=7 * 86_400, ge=300, le=90 * 86_400)
     # If a request has not arrived completely by then, its connection is closed.
     request_s: int = Field(default=20, ge=1, le=600)
 
@@ -96,6 +106,13 @@ class Settings(BaseSettings):
             if ipaddress.ip_network(each).prefixlen == 0:
                 raise ValueError(f"{each} is every address")
         return value
+
+    @model_validator(mode="after")
+    def _check_certificate(self) -> "Settings":
+        """Raises ValueError for a certificate without a key, or the other way round."""
+        if (self.http_cert is None) != (self.http_key is None):
+            raise ValueError("RATELOCK_HTTP_CERT and RATELOCK_HTTP_KEY must be set together")
+        return self
 
     @property
     def proxies(self) -> list[str]:
@@ -110,11 +127,21 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         """Where phones reach this cloud; without RATELOCK_PUBLIC_URL only those of this machine do."""
-        return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+        own = f"{self.http_scheme}://{self.http_host}:{self.http_port}"
+        return (self.public_url or own).rstrip("/")
+
+    @property
+    def http_scheme(self) -> str:
+        return "https" if self.http_cert else "http"
 
     @property
     def broker_folder(self) -> Path:
         return self.data / "broker"
+
+    @property
+    def boards_folder(self) -> Path:
+        """Firmware for boards, one zip each (piles/board_packages.py)."""
+        return self.data / "boards"
 
     def prepare(self) -> None:
         """Make the data folder, readable by its owner alone."""

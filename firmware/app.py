@@ -66,6 +66,8 @@ class Pile:
         connectors = self.controller.connectors
         self.link.poke()
         self.lamp.step(connectors)
+        if self.controller.restart_due:
+            raise Restart("the cloud asks for it")
         if self._restart and not [1 for connector in connectors if connector.order is not None]:
             raise Restart(self._restart)
 
@@ -162,7 +164,8 @@ def advice(error):
 
 
 def start(equipment, lamp, room):
-    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep.
+    """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep;
+    None where the chip is to restart.
 
     room: a list, emptied when all parts are made, so that the heap gets back what it holds (main.py).
     """
@@ -191,7 +194,7 @@ def start(equipment, lamp, room):
         return error.pattern
     except Restart as error:
         board.log("the pile restarts: %s" % error)
-        return patterns.STARTING
+        return None
     except KeyboardInterrupt:
         open_all(equipment)
         board.log("stopped from the console; the relays are open")
@@ -230,4 +233,6 @@ def main(room=None):
     try:
         pattern = start(equipment, lamp, room)
     finally:
-        lamp.keep(pattern)
+        lamp.keep(pattern or patterns.STARTING)
+    if pattern is None:
+        board.restart()

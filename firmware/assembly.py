@@ -92,6 +92,7 @@ def build_controller(settings, equipment, store, firmware):
         clock.tell(at, CALENDAR)
     controller = Controller(settings.device_id, settings.key, store, clock, parts, firmware, board.FEED)
     controller.on_time = board.set_utc  # pyright: ignore[reportAttributeAccessIssue] - it begins with none
+    controller.traits = {"chip": board.chip()}
     recovery.take_up(controller, store, settings.key)
     for connector, one in zip(controller.connectors, equipment):
         describe(connector.readings, one.meter)

@@ -1,5 +1,5 @@
 """What the status light shows: a fault first, then a pressed emergency stop or stop button, then a charge,
-and last what keeps the pile from its broker.
+then what keeps the pile from its broker, and last that every connector is out of service.
 """
 
 from drivers import patterns
@@ -28,7 +28,7 @@ class Lamp:
 
 def choose(connectors, trouble):
     """The pattern for the state of all connectors together."""
-    charging = estop = stop = False
+    charging = estop = stop = serving = False
     for connector in connectors:
         if connector.fault:
             return patterns.FAULT
@@ -38,10 +38,12 @@ def choose(connectors, trouble):
             stop = True
         if connector.order is not None:
             charging = True
+        if not connector.out_of_service:
+            serving = True
     if estop:
         return patterns.ESTOP
     if stop:
         return patterns.STOP_PRESSED
     if charging:
         return patterns.CHARGING
-    return trouble or patterns.READY
+    return trouble or (patterns.READY if serving else patterns.OUT_OF_SERVICE)

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cloud_stub.base.os_errors import in_words
 from tools import ROOT
 from tools.harness import certs, mosquitto
 from tools.harness.api_client import ApiError
@@ -165,7 +166,7 @@ def main() -> int:
                     pile.check_alive()
                     time.sleep(WATCH_INTERVAL_S)
     except (RunError, ApiError, ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
-        print(f"run: {error}", file=sys.stderr)
+        print(f"run: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nrun: everything has ended")

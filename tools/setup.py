@@ -4,7 +4,7 @@
     python3 tools/setup.py flash   and what writes an image onto a board
     python3 tools/setup.py dev     and what tests and checks need
 
-Runs on a bare Python, standard library only. One run at a time: others wait for the lock.
+With npm it also installs the packages that the pages load; all else runs without them. Runs on a bare Python, standard library only. One run at a time: others wait for the lock.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ LEVELS = {
     "flash": ("requirements.txt", "requirements-flash.txt"),
     "dev": ("requirements.txt", "requirements-dev.txt", "requirements-typings.txt"),
 }
+# What browsers load from this cloud; package-lock.json has the hash of each package.
+PAGES = ROOT / "cloud_stub" / "pages" / "npm"
 WHEELS = "usr/share/python-wheels/pip-*.whl"
 
 
@@ -123,13 +125,36 @@ def install(level: str) -> None:
         stamp(done).write_text(fingerprint())
 
 
+def has_page_packages() -> bool:
+    """Whether the npm packages are those of the lock file; also True where there is no npm to install them."""
+    try:
+        wanted = (PAGES / "package-lock.json").read_text()
+        return shutil.which("npm") is None or (PAGES / "node_modules" / "stamp").read_text() == wanted
+    except FileNotFoundError:
+        return False
+
+
+def install_page_packages() -> None:
+    """Without them the page /console/flash writes no MicroPython image; nothing else needs them."""
+    if shutil.which("npm") is None:
+        say("no npm: the page /console/flash will not write MicroPython images (`make flash` does)")
+        return
+    say("installing the npm packages of the pages")
+    npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
+    try:
+        call([*npm, "--prefix", str(PAGES)], "npm ci failed")
+        shutil.copyfile(PAGES / "package-lock.json", PAGES / "node_modules" / "stamp")
+    except SetupError:
+        say("the page /console/flash will not write MicroPython images until `make setup` reaches a registry")
+
+
 def main(argv: list[str]) -> int:
     level = argv[0] if argv else "dev"
     if level not in LEVELS:
         say(f"unknown level {level}: one of {' '.join(LEVELS)}")
         return 2
     try:
-        if is_current(level):
+        if is_current(level) and (level != "dev" or has_page_packages()):
             return 0
         with open(ROOT / ".setup.lock", "w") as lock:
             try:
@@ -139,6 +164,8 @@ def main(argv: list[str]) -> int:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if not is_current(level):
                 install(level)
+            if PAGES.is_dir() and not has_page_packages():
+                install_page_packages()
     except SetupError as error:
         say(str(error))
         return 1

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cloud_stub.base.os_errors import in_words
 from pile_protocol import messages, seal, wire
 from pile_protocol.errors import ProtocolError
 from tools.harness.sim_pile import KEY_VARIABLE
@@ -137,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
         lines = options.ledger.read_bytes().splitlines()
         keys = read_keys(options.keys) or only_key(lines, os.environ.get(KEY_VARIABLE, ""))
     except (OSError, ValueError) as error:
-        print(f"verify_ledger: {error}", file=sys.stderr)
+        print(f"verify_ledger: {in_words(error)}", file=sys.stderr)
         return 2
     try:
         chains = verify(lines, keys)

@@ -3,8 +3,10 @@
 sim.json in the working folder may change any of _settings. boards/sim/board.md says what each means.
 """
 
+import binascii
 import gc
 import json
+import os
 import sys
 
 from drivers.equipment import Equipment
@@ -21,6 +23,9 @@ from drivers.sim.plant import Plant
 from drivers.sim.store import SimStore
 
 NAME = "sim"
+_RESET = "RATELOCK_RESET"  # an environment variable: why the firmware boots again in this process
+_reset_cause = os.getenv(_RESET) or "PowerOn"
+os.putenv(_RESET, "")
 
 _settings = {
     "connectors": 1,
@@ -125,13 +130,26 @@ def utc():
     """A killed firmware is a power cut here: the time is gone with it."""
 
 
-def reset_cause():
-    return "PowerOn"
-
-
 def restart():
-    """The process ends; who started it starts it again."""
+    """The program ends; tools/harness/sim_pile.py boots the firmware again in the same process."""
+    os.putenv(_RESET, "Hard")
     sys.exit()
+
+
+def chip():
+    """Made once, and kept beside the flash."""
+    try:
+        with open("chip") as file:
+            return file.read()
+    except OSError:
+        made = binascii.hexlify(os.urandom(6)).decode()
+        with open("chip", "w") as file:
+            file.write(made)
+        return made
+
+
+def reset_cause():
+    return _reset_cause
 
 
 def memory():

@@ -58,7 +58,7 @@ def invalid(*errors: tuple[str, str]) -> Problem:
 
 
 def unauthorized() -> Problem:
-    problem = Problem(401, "Unauthorized", "This needs the operator token")
+    problem = Problem(401, "Unauthorized", "Sign in, or send a token that is valid")
     problem.headers["WWW-Authenticate"] = "Bearer"
     return problem
 
@@ -68,7 +68,7 @@ def forbidden(permission: str) -> Problem:
 
 
 def too_many(wait_s: int) -> Problem:
-    problem = Problem(429, "TooManyRequests", "Too many requests from this address; wait and try again")
+    problem = Problem(429, "TooManyRequests", "Too many requests; wait and try again")
     problem.headers["Retry-After"] = str(wait_s)
     return problem
 

@@ -1,5 +1,6 @@
 """Tokens and secrets: made at random, kept in private files, compared in constant time."""
 
+import hashlib
 import hmac
 import os
 import secrets
@@ -7,8 +8,13 @@ from pathlib import Path
 
 
 def new_token() -> str:
-    """An order token: 256 random bits, safe in an address."""
+    """A token: 256 random bits, safe in an address."""
     return secrets.token_urlsafe(32)
+
+
+def fingerprint(token: str) -> str:
+    """What is stored of a token, SHA-256 in 64 hex digits. 256 random bits need no slow hash."""
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 def secrets_equal(presented: str, expected: str) -> bool:

@@ -1,4 +1,4 @@
-"""The command line: serve, piles and their labels, rates, orders, settlements, releases.
+"""The command line: serve, piles and their labels, rates, orders, settlements, people, releases.
 
 Settings come from the environment.
 
@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import logs
+from ..base.os_errors import in_words
 from ..base.problems import Problem
 from ..settings import Settings
-from . import ledger, orders, piles, rates, releases, serve
+from . import ledger, orders, people, piles, rates, releases, serve
 from .tools import fail
 
-SUBJECTS = (serve, piles, rates, ledger, orders, releases)
+SUBJECTS = (serve, piles, rates, ledger, orders, people, releases)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (SQLAlchemyError, CommandError) as error:
         return fail(f"the database cannot be used: {error}")
     except OSError as error:
-        return fail(str(error))
+        return fail(in_words(error))
 
 
 def _parser() -> argparse.ArgumentParser:

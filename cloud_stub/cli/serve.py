@@ -39,12 +39,14 @@ def _serve(settings: Settings, _: argparse.Namespace) -> int:
             access_log=False,
             server_header=False,
             forwarded_allow_ips=settings.proxies,
+            ssl_certfile=settings.http_cert,
+            ssl_keyfile=settings.http_key,
             http=request_deadline.with_deadline(settings.request_s),
             h11_max_incomplete_event_size=request_deadline.HEAD_MAX_BYTES,
             log_config=None,
             timeout_graceful_shutdown=SHUTDOWN_S,
         )
-        server = _Server(config, cloud, f"http://{host}:{port}")
+        server = _Server(config, cloud, f"{settings.http_scheme}://{host}:{port}")
         lines.start(cloud.threads)
         server.run([listener])
     lines.stop()

@@ -4,9 +4,11 @@ Every action of a person writes one line, in the same transaction as the action 
 pile or an order by itself is an event (events), and those are trimmed.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, insert, select
 
 from .audit_table import audit
 from .rows import Query
@@ -47,7 +49,8 @@ class AuditRow(NamedTuple):
 _LINE = insert(audit)
 _ALL = select(audit)
 _LINES = Query(_ALL, AuditRow)
-OBJECTS = ("device_id", "order_id", "site_id", "tariff_id", "account")
+COLUMNS = ("actor", "action", "device_id", "order_id", "site_id", "tariff_id", "account")
+CLOCKS_S = 60  # by how much the clocks of two workers may differ
 
 
 def record(
@@ -81,14 +84,32 @@ def record(
     )
 
 
-def list_lines(
-    conn: Connection, wanted: dict[str, str], limit: int, before: int | None = None
-) -> list[dict[str, Any]]:
-    """Newest first, older than line `before`. wanted: what the columns of OBJECTS must be."""
+class Wanted(NamedTuple):
+    """Which lines. columns: what those of COLUMNS must be; accounts: also the lines about accounts."""
+
+    columns: Mapping[str, str] = MappingProxyType({})
+    from_at: int | None = None
+    until_at: int | None = None
+    accounts: bool = True
+
+
+def list_lines(conn: Connection, wanted: Wanted, limit: int, before: int | None = None) -> Sequence[AuditRow]:
+    """Newest first, older than line `before`."""
     query = _ALL
-    for column, value in wanted.items():
-        query = query.where(audit.c[column] == bindparam(column, value))
+    for column, value in wanted.columns.items():
+        query = query.where(audit.c[column] == value)
+    if not wanted.accounts:
+        query = query.where(audit.c.account.is_(None))
+    # Ids grow with time, but for the difference of two workers' clocks: an index finds the first and last id
+    # of the time wanted, and the walk is no longer than that.
+    if wanted.from_at is not None:
+        first = select(audit.c.id).where(audit.c.at >= wanted.from_at - CLOCKS_S)
+        first = first.order_by(audit.c.at, audit.c.id).limit(1)
+        query = query.where(audit.c.at >= wanted.from_at, audit.c.id >= first.scalar_subquery())
+    if wanted.until_at is not None:
+        last = select(audit.c.id).where(audit.c.at < wanted.until_at + CLOCKS_S)
+        last = last.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(1)
+        query = query.where(audit.c.at < wanted.until_at, audit.c.id <= last.scalar_subquery())
     if before is not None:
         query = query.where(audit.c.id < before)
-    query = query.order_by(audit.c.id.desc()).limit(limit)
-    return [row._asdict() for row in _LINES.narrowed(query).all(conn)]
+    return _LINES.narrowed(query.order_by(audit.c.id.desc()).limit(limit)).all(conn)

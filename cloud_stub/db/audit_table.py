@@ -23,4 +23,7 @@ audit = Table(
     Index("audit_by_site", "site_id", "id"),
     Index("audit_by_tariff", "tariff_id", "id"),
     Index("audit_by_account", "account", "id"),
+    Index("audit_by_actor", "actor", "id"),
+    Index("audit_by_action", "action", "id"),
+    Index("audit_by_time", "at", "id"),
 )

@@ -1,5 +1,6 @@
 """All tables of the database: what migrations and their tests compare with it."""
 
 from . import audit_table as audit_table
+from . import people_tables as people_tables
 from . import release_tables as release_tables
 from .tables import metadata as metadata

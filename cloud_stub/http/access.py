@@ -10,23 +10,29 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Query, Request
 
-from ..base.problems import forbidden, too_many, unauthorized
+from ..base.clock import now_s
+from ..base.problems import forbidden, too_many, unauthorized, unknown_order
 from ..base.tokens import bearer_token, secrets_equal
 from ..cloud import Cloud
 from ..db import audit
 from ..db.audit import Actor
 from ..db.rows import OrderRow
+from ..db.writer import Unit
 from ..orders import lookup
+from ..people import sessions, tokens
 from ..people.roles import PERMISSIONS, ROLES
+from ..people.sessions import Session
+from . import cookies
 from .rate_limits import Limit as RateLimit
 from .reads import quick
 
 
 class Caller(NamedTuple):
-    """Who sent a request, and what that one may do."""
+    """Who sent a request, and what that one may do; by which session, if by one."""
 
     actor: Actor
     permissions: frozenset[str]
+    session: Session | None = None
 
 
 async def get_cloud(request: Request) -> Cloud:
@@ -37,11 +43,46 @@ TheCloud = Annotated[Cloud, Depends(get_cloud)]
 
 
 async def identify(request: Request, cloud: TheCloud) -> Caller | None:
-    """Who sent the request, if an operator did."""
-    token = bearer_token(request.headers.get("authorization"))
-    if token is not None and secrets_equal(token, cloud.operator_token):
+    """Who sent the request, if an operator did: by the operator token, an API token or a session's cookie.
+
+    Raises Problem (CrossSite) where another site's page may have sent it with that cookie.
+    """
+    header = request.headers.get("authorization")
+    if header is not None:  # then the cookie does not count
+        token = bearer_token(header)
+        return None if token is None else await _by_token(cloud, token)
+    secret = cookies.secret(request, cloud)
+    return None if secret is None else await _by_session(request, cloud, secret)
+
+
+async def _by_token(cloud: Cloud, text: str) -> Caller | None:
+    if secrets_equal(text, cloud.operator_token):
         return Caller(Actor(audit.SCRIPT, "operator token"), ROLES["owner"])
-    return None
+    if not text.startswith(tokens.PREFIX):
+        return None
+    now = now_s()
+    row = await quick(cloud, lambda conn: tokens.find(conn, text, now))
+    if row is None:
+        return None
+    if row.used_at is None or now - row.used_at >= tokens.USED_EVERY_S:
+        _note(cloud, lambda tx: tokens.note_use(tx.conn, row.token_id, now))
+    return Caller(Actor(audit.TOKEN, row.name), tokens.scope(row))
+
+
+async def _by_session(request: Request, cloud: Cloud, secret: str) -> Caller | None:
+    now = now_s()
+    row = await quick(cloud, lambda conn: sessions.find(conn, secret, now, cloud.settings.session_idle_s))
+    if row is None:
+        return None
+    cookies.check_origin(request)
+    if now - row.used_at >= sessions.USED_EVERY_S:
+        _note(cloud, lambda tx: sessions.note_use(tx.conn, row.session_id, now))
+    return Caller(Actor(audit.USER, row.user_name), ROLES[row.role], row)
+
+
+def _note(cloud: Cloud, unit: Unit[None]) -> None:
+    """Write when it was used, without waiting for it: a late one is left out."""
+    cloud.writer.submit(unit, time.monotonic() + cloud.settings.write_s)
 
 
 TheCaller = Annotated[Caller | None, Depends(identify)]
@@ -53,31 +94,65 @@ def need(permission: str) -> Callable[..., Awaitable[Actor]]:
         raise ValueError(f"there is no permission {permission}")
 
     async def actor(caller: TheCaller) -> Actor:
-        if caller is None:
-            raise unauthorized()
-        if permission not in caller.permissions:
-            raise forbidden(permission)
-        return caller.actor
+        return require(caller, permission)
 
     actor.permission = permission  # type: ignore[attr-defined]
     return actor
 
 
-async def own_order(
-    request: Request,
-    cloud: TheCloud,
-    caller: TheCaller,
-    order_id: str,
-    token: Annotated[
-        str | None,
-        Query(description="The order's token, for clients that cannot set an Authorization header"),
-    ] = None,
-) -> OrderRow:
-    """The order's row, if the caller may see it. Raises Problem (UnknownOrder)."""
-    presented = token or bearer_token(request.headers.get("authorization"))
-    return lookup.require_access(
-        await quick(cloud, lambda conn: lookup.find(conn, order_id)), presented, caller is not None
-    )
+def require(caller: Caller | None, permission: str) -> Actor:
+    """Who the caller is. Raises Problem: Unauthorized, Forbidden."""
+    if caller is None:
+        raise unauthorized()
+    if permission not in caller.permissions:
+        raise forbidden(permission)
+    return caller.actor
+
+
+async def any_operator(caller: TheCaller) -> Caller:
+    """Whoever is known, whatever that one may do. Raises Problem (Unauthorized)."""
+    if caller is None:
+        raise unauthorized()
+    return caller
+
+
+any_operator.permission = "any"  # type: ignore[attr-defined]
+
+
+class OrderAccess(NamedTuple):
+    """An order that the caller may reach. operator: who; None: the driver, by the order's token."""
+
+    row: OrderRow
+    operator: Actor | None
+
+
+def own_order(permission: str) -> Callable[..., Awaitable[OrderAccess]]:
+    """A dependency: the order, for who has its token, and for an operator with that permission.
+
+    Raises Problem: UnknownOrder, also for a wrong token; Forbidden for an operator of another role.
+    """
+
+    async def access(
+        request: Request,
+        cloud: TheCloud,
+        order_id: str,
+        token: Annotated[
+            str | None,
+            Query(description="The order's token, for clients that cannot set an Authorization header"),
+        ] = None,
+    ) -> OrderAccess:
+        presented = token or bearer_token(request.headers.get("authorization"))
+        row = await quick(cloud, lambda conn: lookup.find(conn, order_id))
+        if row is not None and presented is not None and secrets_equal(presented, row.token):
+            return OrderAccess(row, None)
+        # A token in the address is an order's: it is wrong here, whoever's cookie comes with it.
+        caller = None if token else await identify(request, cloud)
+        if caller is None or row is None:
+            raise unknown_order()
+        return OrderAccess(row, require(caller, permission))
+
+    access.permission = "order:" + permission  # type: ignore[attr-defined]
+    return access
 
 
 async def limit_orders(request: Request) -> None:
@@ -86,6 +161,10 @@ async def limit_orders(request: Request) -> None:
 
 async def limit_quotes(request: Request) -> None:
     _limit(request, request.app.state.quote_limit)
+
+
+async def limit_sign_ins(request: Request) -> None:
+    _limit(request, request.app.state.sign_in_limit)
 
 
 def _limit(request: Request, limit: RateLimit) -> None:
@@ -101,6 +180,10 @@ CanPrice = Annotated[Actor, Depends(need("price"))]
 CanRegister = Annotated[Actor, Depends(need("register"))]
 CanMoney = Annotated[Actor, Depends(need("money"))]
 CanRelease = Annotated[Actor, Depends(need("release"))]
-OwnOrder = Annotated[OrderRow, Depends(own_order)]
+CanPeople = Annotated[Actor, Depends(need("people"))]
+AnyOperator = Annotated[Caller, Depends(any_operator)]
+OwnOrder = Annotated[OrderAccess, Depends(own_order("read"))]
+OwnOrderToStop = Annotated[OrderAccess, Depends(own_order("operate"))]
+OwnOrderToPay = Annotated[OrderAccess, Depends(own_order("money"))]
 Limit = Annotated[int, Query(ge=1, le=500, description="The most items of one answer")]
 RowId = Annotated[int | None, Query(ge=0, le=2**53)]

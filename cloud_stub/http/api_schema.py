@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from . import cookies
 from .problem_codes import MEANINGS, STATUS_OF
 from .problem_details import CONTENT_TYPE
 
@@ -18,7 +19,14 @@ _OPERATOR_TAGS = {"operator", "reports"}
 _ORDER_PATH = "/api/orders/{order_id}"
 
 _SECURITY_SCHEMES = {
-    "operator": {"type": "http", "scheme": "bearer", "description": "The operator token"},
+    "operator": {"type": "http", "scheme": "bearer", "description": "The operator token, or an API token"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": cookies.NAME,
+        "description": "A session of the console, `__Host-" + cookies.NAME + "` over https. What changes"
+        f" something also needs the header `{cookies.HEADER}: 1`.",
+    },
     "order": {"type": "http", "scheme": "bearer", "description": "The order's token, told when it was made"},
     "orderInQuery": {
         "type": "apiKey",
@@ -29,7 +37,7 @@ _SECURITY_SCHEMES = {
     "metrics": {
         "type": "http",
         "scheme": "bearer",
-        "description": "RATELOCK_METRICS_TOKEN's, or the operator's",
+        "description": "RATELOCK_METRICS_TOKEN's, the operator token, or an API token with `read`",
     },
 }
 _PROBLEM = {
@@ -110,8 +118,8 @@ def install(app: FastAPI) -> None:
 def _document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     for path, operations in made["paths"].items():
-        for operation in operations.values():
-            _complete(path, operation)
+        for method, operation in operations.items():
+            _complete(path, method, operation)
     schemas = made["components"]["schemas"]
     for replaced in ("HTTPValidationError", "ValidationError"):
         schemas.pop(replaced, None)
@@ -122,7 +130,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     return made
 
 
-def _complete(path: str, operation: dict[str, Any]) -> None:
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's own form of it
     security = _security(path, operation)
@@ -130,7 +138,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         operation["security"] = [{name: []} for name in security]
     if "parameters" in operation:
         operation["parameters"] = list(_parameters(operation["parameters"]))
-    codes = {*operation.pop(_RAISES, ()), *_general(path, operation, security)}
+    codes = {*operation.pop(_RAISES, ()), *_general(path, method, operation, security)}
     for status, meanings in MEANINGS.items():
         found = {code: text for code, text in meanings.items() if code in codes}
         if found:
@@ -151,10 +159,10 @@ def _parameters(found: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _security(path: str, operation: dict[str, Any]) -> tuple[str, ...]:
     """The security schemes of the route; any one of them is enough."""
     if _is_of_order(path, operation):
-        return "order", "orderInQuery", "operator"
+        return "order", "orderInQuery", "operator", "session"
     if path == "/metrics":
-        return ("metrics",)
-    return ("operator",) if _OPERATOR_TAGS & set(operation["tags"]) else ()
+        return "metrics", "session"
+    return ("operator", "session") if _OPERATOR_TAGS & set(operation["tags"]) else ()
 
 
 def _is_of_order(path: str, operation: dict[str, Any]) -> bool:
@@ -162,7 +170,7 @@ def _is_of_order(path: str, operation: dict[str, Any]) -> bool:
     return path.startswith(_ORDER_PATH) and not _OPERATOR_TAGS & set(operation["tags"])
 
 
-def _general(path: str, operation: dict[str, Any], security: tuple[str, ...]) -> Iterator[str]:
+def _general(path: str, method: str, operation: dict[str, Any], security: tuple[str, ...]) -> Iterator[str]:
     """The codes that a route has because of what it is."""
     yield from ("BadRequest", "HeadersTooLarge", "InternalError")
     if path.startswith("/api/"):
@@ -171,6 +179,10 @@ def _general(path: str, operation: dict[str, Any], security: tuple[str, ...]) ->
         yield "UnknownOrder"
     elif security:
         yield "Unauthorized"
+    if "session" in security:
+        yield "Forbidden"
+    if "session" in security and method not in ("get", "head"):
+        yield "CrossSite"
     if operation.get("parameters") or "requestBody" in operation:
         yield "InvalidRequest"
     if "requestBody" in operation:

@@ -17,7 +17,7 @@ from ..piles import views as pile_views
 from ..rates import estimates, schedule, versions
 from ..settlements import payments
 from ..settlements import views as settlement_views
-from .access import OwnOrder, TheCloud, get_cloud, limit_orders, limit_quotes
+from .access import OwnOrder, OwnOrderToPay, OwnOrderToStop, TheCloud, get_cloud, limit_orders, limit_quotes
 from .api_schema import raises
 from .quick_route import QuickRoute, json_response
 from .reads import quick
@@ -104,21 +104,21 @@ async def make_order(
 
 
 @router.get("/orders/{order_id}")
-async def get_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
+async def get_order(cloud: TheCloud, own: OwnOrder) -> dict[str, Any]:
     """The order as it is."""
-    return await _order_view(cloud, row)
+    return await _order_view(cloud, own.row)
 
 
 @router.get("/orders/{order_id}/curve")
-async def get_curve(cloud: TheCloud, row: OwnOrder) -> list[list[int]]:
+async def get_curve(cloud: TheCloud, own: OwnOrder) -> list[list[int]]:
     """The order's power so far: [at, power_mw] points, a few hundred at most."""
-    return await quick(cloud, lambda conn: power_curve.of_order(conn, row.order_id))
+    return await quick(cloud, lambda conn: power_curve.of_order(conn, own.row.order_id))
 
 
 @router.get("/orders/{order_id}/events", response_class=EventSourceResponse)
-async def watch_order(cloud: TheCloud, row: OwnOrder) -> AsyncIterator[ServerSentEvent]:
+async def watch_order(cloud: TheCloud, own: OwnOrder) -> AsyncIterator[ServerSentEvent]:
     """`order` events, the first with the present state, and `meter` events, until the order is final."""
-    async for event in _changes(cloud, row):
+    async for event in _changes(cloud, own.row):
         yield event
 
 
@@ -158,9 +158,12 @@ async def _order_view(cloud: Cloud, row: OrderRow) -> dict[str, Any]:
 
 
 @router.post("/orders/{order_id}/stop", status_code=202)
-async def stop_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
+async def stop_order(cloud: TheCloud, own: OwnOrderToStop) -> dict[str, Any]:
     """Ask the pile to end the order. Asking again changes nothing."""
-    stopped = await cloud.write(lambda tx: commands.request_stop(tx, cloud.context, row.order_id, now_s()))
+    order_id = own.row.order_id
+    stopped = await cloud.write(
+        lambda tx: commands.request_stop(tx, own.operator, cloud.context, order_id, now_s())
+    )
     return await _order_view(cloud, stopped)
 
 
@@ -168,7 +171,10 @@ async def stop_order(cloud: TheCloud, row: OwnOrder) -> dict[str, Any]:
     "/orders/{order_id}/payment",
     openapi_extra=raises("NotSettled", "SettlementFlagged", "AmountMismatch"),
 )
-async def pay_order(cloud: TheCloud, row: OwnOrder, body: payments.PaymentBody) -> dict[str, Any]:
+async def pay_order(cloud: TheCloud, own: OwnOrderToPay, body: payments.PaymentBody) -> dict[str, Any]:
     """Pay the settlement's total. Paying again changes nothing."""
-    paid = await cloud.write(lambda tx: payments.pay(tx, cloud.context, row.order_id, body, now_s()))
+    order_id = own.row.order_id
+    paid = await cloud.write(
+        lambda tx: payments.pay(tx, own.operator, cloud.context, order_id, body, now_s())
+    )
     return await _order_view(cloud, paid)

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..base.log_lines import lines
-from ..base.problems import Problem, unauthorized
+from ..base.problems import Problem
 from ..base.tokens import bearer_token, secrets_equal
 from ..cloud import Cloud
-from .access import TheCloud
+from .access import TheCloud, identify, require
 from .reads import bounded
 
 router = APIRouter(tags=["operation"])
@@ -43,11 +43,10 @@ async def readyz(cloud: TheCloud, response: Response) -> dict[str, Any]:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(request: Request, cloud: TheCloud) -> Response:
-    """In Prometheus' text format. Bearer token: RATELOCK_METRICS_TOKEN's, or the operator's."""
+    """In Prometheus' text format. For RATELOCK_METRICS_TOKEN's, and for who has the permission `read`."""
     presented = bearer_token(request.headers.get("authorization")) or ""
-    known = [cloud.operator_token, cloud.settings.metrics_token or cloud.operator_token]
-    if not any(secrets_equal(presented, each) for each in known):
-        raise unauthorized()
+    if not secrets_equal(presented, cloud.settings.metrics_token or cloud.operator_token):
+        require(await identify(request, cloud), "read")
     cloud.metrics.mqtt_connected.set(cloud.link.connected)
     cloud.metrics.writer_waiting.set(cloud.writer.waiting)
     cloud.metrics.broker_dropped.set(cloud.link.broker_dropped or 0)

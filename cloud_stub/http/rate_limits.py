@@ -31,7 +31,7 @@ class Limit:
         client: an IP address, or whatever a proxy told instead; None is not limited.
         now_ms: of a clock that never steps.
         """
-        name = _name(client)
+        name = network(client)
         if name is None or not self._cost_ms:
             return 0
         free_at = max(self._free_at.get(name, now_ms), now_ms)
@@ -45,7 +45,8 @@ class Limit:
         return 0
 
 
-def _name(client: str | None) -> str | None:
+def network(client: str | None) -> str | None:
+    """What of an address one household or site shares; None for this machine."""
     if client is None:
         return None
     try:

@@ -18,6 +18,7 @@ from ..intake.dead_letters import trim_dead_letters
 from ..intake.receiver import Receiver
 from ..messaging.outbox import drop_expired
 from ..orders.context import Context
+from ..people import sessions
 from ..releases import stepping
 from . import expiry, retention, stops
 from .silence import set_silent_piles_offline
@@ -95,6 +96,7 @@ class PeriodicJobs:
         if sweep:
             trim_dead_letters(tx.conn, self._context.settings.rejects_kept)
             trim_events(tx.conn, self._context.settings.events_kept)
+            sessions.trim(tx.conn, now, self._context.settings.session_idle_s)
             silent_since = now - self._context.settings.pile_silent_s
             if self._listening_since is not None and self._listening_since <= silent_since:
                 set_silent_piles_offline(tx, silent_since, now)

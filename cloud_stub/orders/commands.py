@@ -47,8 +47,13 @@ def _put(
     context.dispatch.put_sealed(tx, key, topics.COMMAND, command, now, expires_at, order_id)
 
 
-def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> OrderRow:
-    """Ask the pile to end the order, once; one that has certainly not left here is cancelled."""
+def request_stop(
+    tx: Transaction, operator: Actor | None, context: Context, order_id: str, now: int
+) -> OrderRow:
+    """Ask the pile to end the order, once; one that has certainly not left here is cancelled.
+
+    operator: who asks; None: its driver, whose own orders have no audit lines.
+    """
     row = lookup.lock(tx.conn, order_id)
     if row is None:
         raise unknown_order()
@@ -56,6 +61,8 @@ def request_stop(tx: Transaction, context: Context, order_id: str, now: int) -> 
         return row
     # Also for a cancelled order: if it has reached the pile all the same, this stops it.
     _put_stop(tx, context, row, now)
+    if operator is not None:
+        audit.record(tx.conn, operator, now, "OrderStopped", device_id=row.device_id, order_id=order_id)
     if row.state == states.PENDING:
         never_sent = context.dispatch.never_sent(tx, order_id)
         # If the order were sent after the stop, the pile would begin to charge: it ignores a stop of an order

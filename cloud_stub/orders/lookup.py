@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, bindparam, select
 
-from ..base.problems import unknown_order
-from ..base.tokens import secrets_equal
 from ..db import json_lists
 from ..db.engine import to_json
 from ..db.rows import OrderRow, Query
@@ -52,10 +50,3 @@ def lock_many(conn: Connection, order_ids: Iterable[str]) -> dict[str, OrderRow]
 def lock_held(conn: Connection, device_id: str) -> Sequence[OrderRow]:
     """The orders that keep a connector of the pile, held against other writers until the transaction ends."""
     return _LOCK_HELD.all(conn, {"device_id": device_id})
-
-
-def require_access(row: OrderRow | None, token: str | None, operator: bool) -> OrderRow:
-    """The row, if the caller may see it. Raises the same Problem (UnknownOrder) for every reason."""
-    if row is None or not (operator or (token is not None and secrets_equal(token, row.token))):
-        raise unknown_order()
-    return row

@@ -23,6 +23,11 @@ from starlette.responses import HTMLResponse, Response
 router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parent / "static"
+# Installed by `npm ci` (tools/setup.py, Dockerfile); a cloud without them cannot write images onto boards.
+PACKAGES = Path(__file__).parent / "npm" / "node_modules"
+ESPTOOL = PACKAGES / "esptool-js" / "bundle.js"
+# Of esptool-js and of what its bundle contains.
+ESPTOOL_LICENCES = ("esptool-js/LICENSE", "pako/LICENSE", "atob-lite/LICENSE.md")
 
 # Only files of this host, nothing inline: an injected script or style has no effect.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -39,11 +44,12 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
+_WITH_SERIAL = {"Permissions-Policy": "camera=(), geolocation=(), microphone=(), serial=(self)"}
 _PAGE_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), serial=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": _ASK_AGAIN,
     # A shell differs between visitors by its language only, which these two decide.
@@ -62,8 +68,15 @@ class Asset:
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Everything in the static folder that pages load, by name; read once."""
-    return {file.name: _asset(file) for file in sorted(FOLDER.iterdir()) if file.suffix != ".html"}
+    """Everything in the static folder that pages load, by name; read once. With it esptool-js, if installed."""
+    found = {file.name: _asset(file) for file in sorted(FOLDER.iterdir()) if file.suffix != ".html"}
+    if ESPTOOL.is_file():
+        found["esptool.js"] = _packed("text/javascript", ESPTOOL.read_bytes())
+        licences = "\n".join(
+            f"{name}\n\n{(PACKAGES / name).read_text(encoding='utf-8')}" for name in ESPTOOL_LICENCES
+        )
+        found["esptool-licences.txt"] = _packed("text/plain; charset=utf-8", licences.encode())
+    return found
 
 
 def _asset(file: Path) -> Asset:
@@ -72,8 +85,10 @@ def _asset(file: Path) -> Asset:
         text = str(rjsmin.jsmin(text))
     elif file.suffix == ".css":
         text = str(rcssmin.cssmin(text))
-    plain = text.encode()
-    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return _packed(mimetypes.guess_type(file.name)[0] or "application/octet-stream", text.encode())
+
+
+def _packed(media_type: str, plain: bytes) -> Asset:
     return Asset(media_type, plain, gzip.compress(plain, mtime=0))
 
 
@@ -86,9 +101,13 @@ def version() -> str:
     return digest.hexdigest()[:8]
 
 
-def page(name: str, language: str = "en", status: int = 200) -> HTMLResponse:
-    """The shell `name` of the static folder; `$static` and `$language` in it are filled in."""
-    return HTMLResponse(_shell(name, language), status, _PAGE_HEADERS)
+def page(name: str, language: str = "en", status: int = 200, serial: bool = False) -> HTMLResponse:
+    """The shell `name` of the static folder; `$static` and `$language` in it are filled in.
+
+    serial: whether the page may use the serial ports that a person chooses for it.
+    """
+    headers = _PAGE_HEADERS | _WITH_SERIAL if serial else _PAGE_HEADERS
+    return HTMLResponse(_shell(name, language), status, headers)
 
 
 @cache  # by the few languages a page has

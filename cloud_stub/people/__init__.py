@@ -1,1 +1,1 @@
-"""Who may do what."""
+"""Operators: who may sign in, and who may do what."""

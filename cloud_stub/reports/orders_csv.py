@@ -1,9 +1,6 @@
-"""Orders as CSV (RFC 4180), page by page, so that any number of them passes through a small memory."""
+"""Orders as CSV, page by page, so that any number of them passes through a small memory."""
 
-import csv
-import io
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -12,9 +9,9 @@ from ..db.engine import Store
 from ..db.rows import Query
 from ..db.tables import piles
 from ..orders.views import OrderFilter, list_orders
+from .csv_lines import BOM, decimal, line, time_utc
 
 PAGE = 500
-BOM = "\ufeff"  # a byte order mark, without which spreadsheets do not read UTF-8
 
 COLUMNS = (
     "order_id",
@@ -45,7 +42,7 @@ _NAME_ROWS = Query(_NAMES, _Name)
 
 def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:
     """The lines, newest order first; read in pages, each on a connection of its own."""
-    yield BOM + _line(COLUMNS)
+    yield BOM + line(COLUMNS)
     before = None
     names: dict[str, str] = {}
     while True:
@@ -56,7 +53,7 @@ def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:
                 query = _NAME_ROWS.narrowed(_NAMES.where(piles.c.device_id.in_(unnamed)))
                 names.update((row.device_id, row.name) for row in query.all(conn))
         if page:
-            yield "".join(_line(_values(each, names)) for each in page)
+            yield "".join(line(_values(each, names)) for each in page)
         if len(page) < PAGE:
             return
         before = page[-1]["order_id"]
@@ -70,37 +67,12 @@ def _values(order: dict[str, Any], names: dict[str, str]) -> list[str]:
         str(order["connector"]),
         order["state"],
         order["reason"] or "",
-        _time(order["created_at"]),
-        _time(order["charging_at"]),
-        _time(order["settled_at"]),
-        _time(order["paid_at"]),
-        _decimal(order["energy_mwh"], 6),
-        _decimal(order["total_minor"], order["minor_digits"]),
+        time_utc(order["created_at"]),
+        time_utc(order["charging_at"]),
+        time_utc(order["settled_at"]),
+        time_utc(order["paid_at"]),
+        decimal(order["energy_mwh"], 6),
+        decimal(order["total_minor"], order["minor_digits"]),
         order["currency"],
         order["rate_id"],
     ]
-
-
-def _line(values: Iterator[str] | list[str] | tuple[str, ...]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow([harmless(value) for value in values])
-    return text.getvalue()
-
-
-def harmless(value: str) -> str:
-    """The value, escaped so that no spreadsheet takes it for a formula, because others choose the names of
-    piles.
-    """
-    return "'" + value if value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else value
-
-
-def _time(at: int | None) -> str:
-    return "" if at is None else datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _decimal(value: int | None, digits: int) -> str:
-    """A whole number of 10^-digits written out, exactly."""
-    if value is None:
-        return ""
-    whole, rest = divmod(value, 10**digits)
-    return f"{whole}.{rest:0{digits}d}" if digits else str(whole)

@@ -8,6 +8,8 @@ from sqlalchemy import insert
 from pile_protocol import messages
 
 from ..base.problems import Problem, unknown_order
+from ..db import audit
+from ..db.audit import Actor
 from ..db.rows import OrderRow
 from ..db.tables import payments
 from ..db.writer import Transaction
@@ -25,10 +27,13 @@ class PaymentBody(BaseModel):
     method: str = Field(pattern="^test$", examples=["test"])
 
 
-def pay(tx: Transaction, context: Context, order_id: str, body: PaymentBody, now: int) -> OrderRow:
+def pay(
+    tx: Transaction, operator: Actor | None, context: Context, order_id: str, body: PaymentBody, now: int
+) -> OrderRow:
     """Pay the settled total, once; paying again changes nothing. Returns the order's row.
 
-    Raises Problem: NotSettled, SettlementFlagged, AmountMismatch.
+    operator: who enters the payment; None: the driver pays. Raises Problem: NotSettled,
+    SettlementFlagged, AmountMismatch.
     """
     row = lookup.lock(tx.conn, order_id)
     if row is None:
@@ -52,5 +57,16 @@ def pay(tx: Transaction, context: Context, order_id: str, body: PaymentBody, now
         "paid_at": now,
     }
     tx.conn.execute(insert(payments), values)
+    if operator is not None:
+        detail = f"{body.amount_minor} minor units of {values['currency']}"
+        audit.record(
+            tx.conn,
+            operator,
+            now,
+            "PaymentEntered",
+            device_id=row.device_id,
+            order_id=order_id,
+            detail=detail,
+        )
     transitions.apply_event(tx, context, row, states.PAYMENT_MADE, now)
     return lookup.get(tx.conn, order_id)

@@ -151,6 +151,7 @@ class Board:
     set_calendar(at)  sets it from a time that nobody has sealed (NTP), for the judging of certificates only;
                       does nothing where set_utc() has set it since power-on
     utc()             Unix seconds where the calendar has run on since set_utc(), else None
+    chip()            what tells this board from all others: 1 to 32 letters and digits
     reset_cause()     a word: PowerOn, Hard, Watchdog, DeepSleep, Soft, Unknown
     restart()         resets the chip; does not return
     memory()          (heap free, chip RAM free, its lowest since boot) in bytes; None for what a chip cannot

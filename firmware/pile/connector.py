@@ -34,6 +34,7 @@ class Connector:
         self.latch = latch
         self.watch = Watch(limits)
         self.order = None  # OpenOrder
+        self.out_of_service = None  # the operator's reason
         self.commanded = False
         self.opened_ms = None
         self._open_command_ms = now_ms
@@ -124,7 +125,9 @@ class Connector:
             return _STATUS_OF_PHASE[session.phase]
         if self.latch.code:
             return "Faulted"
-        return "Unavailable" if self.readings.estop or self.readings.stop_button else "Available"
+        if self.out_of_service or self.readings.estop or self.readings.stop_button:
+            return "Unavailable"
+        return "Available"
 
     def note_report(self):
         """Notes what report() tells. Returns whether that has changed since the last call."""
@@ -139,10 +142,13 @@ class Connector:
 
     def report(self):
         """The connector's part of the status message."""
-        return {
+        report = {
             "connector": self.number,
             "status": self.status(),
             "fault": self.latch.code,
             "plugged": not is_unplugged(self.readings),
             "order_id": self.order.order_id if self.order else None,
         }
+        if self.out_of_service:
+            report["out_of_service"] = self.out_of_service
+        return report

@@ -27,6 +27,7 @@ from .session import Session
 # expired orders (RATELOCK_EXPIRY_GRACE_S, 5 s), so that no late clock can start what the cloud has given up.
 HELLO_ANSWER_MS = 4_000
 HELLO_AGAIN_MS = 10_000  # between two greetings that only ask for the time
+RESTART_AFTER_MS = 2_000  # the status that announces it leaves first, and a relay shows that it is open
 
 
 class Controller:
@@ -35,6 +36,7 @@ class Controller:
 
     recovery.take_up() lets it go on from what flash holds. keeper: what makes durable what was decided.
     on_time: called with the cloud's time, Unix seconds, so that the board can set its calendar.
+    traits: members of wire.HELLO that only the board knows.
     """
 
     def __init__(self, device_id, key, store, clock, parts, firmware, feed=None):
@@ -47,6 +49,7 @@ class Controller:
         self.inbox = Inbox(self, key)
         self.faults = Faults(self.journal, len(parts))
         self.on_time = None
+        self.traits = {}
         self.dropped = 0  # messages that could not be used
         self._store = store
         self.keeper = Keeper(self, key)
@@ -55,6 +58,7 @@ class Controller:
         self._hello_ms = -HELLO_AGAIN_MS
         self._doubts_clock = False
         self._has_accepted = False  # an order, since the last step
+        self._restart_ms = None  # when the restart that the cloud asked for is due
         self.connectors = []
         for i, (readings, limits) in enumerate(parts):
             self.connectors.append(Connector(i + 1, readings, limits, self.faults.latches[i], clock.now_ms))
@@ -128,6 +132,8 @@ class Controller:
         now_ms = self.clock.now_ms
         if self.journal.may_be_used(order["issued_at"], at - now_ms // 1000):
             return "UsedOrder"
+        if self._restart_ms is not None:
+            return "OutOfService"
         connector = self.connectors[order["connector"] - 1]
         reason = admission.reason_not_ready(connector, now_ms)
         if reason:
@@ -188,6 +194,25 @@ class Controller:
             number = command.get("connector", 0)
             self.faults.reset(number, command["issued_at"])
             self.connectors[number - 1].watch.restart()
+        elif action == "service":
+            out = command.get("out", self.journal.service)
+            self.journal.save_service(out)
+            self.set_service(out)
+        elif action == "restart":
+            began_at = at - self.clock.now_ms // 1000
+            for connector in self.connectors:
+                if connector.order is not None or command["issued_at"] < began_at:
+                    raise ProtocolError("an order runs, or the restart has happened")
+            self._restart_ms = self.clock.now_ms + RESTART_AFTER_MS
+        self.mailbox.status_due = True
+
+    def set_service(self, out):
+        """out: [[connector, reason], ...] of every connector that is out of service. A running order goes
+        on.
+        """
+        reasons = dict(out)
+        for connector in self.connectors:
+            connector.out_of_service = reasons.get(connector.number)
 
     def take_time(self, message):
         """The cloud's answer to a hello. Raises ProtocolError if nobody asked, or if it took too long."""
@@ -218,7 +243,7 @@ class Controller:
         for connector in self.connectors:
             if connector.order is not None:
                 orders.append([connector.order.order_id, connector.order.session.state])
-        return {
+        message = {
             "device_id": self.device_id,
             "firmware": self.firmware,
             "nonce": nonce,
@@ -226,7 +251,10 @@ class Controller:
             "orders": orders,
             "last_seq": self.outbox.last_seq,
             "outbox": self.outbox.depth,
+            "commands": ["restart", "service"],  # wire.LATER_ACTIONS
         }
+        message.update(self.traits)
+        return message
 
     @property
     def hello_due(self):
@@ -253,8 +281,15 @@ class Controller:
             "boots": self.journal.boots,
             "recoveries": self.journal.recoveries,
         }
+        if self._restart_ms is not None:
+            message["restarting"] = True
         message.update(vitals)
         return message
+
+    @property
+    def restart_due(self):
+        """Whether the restart that the cloud asked for is to happen in this cycle."""
+        return self._restart_ms is not None and self.clock.now_ms >= self._restart_ms
 
     def report(self):
         """Tells everything anew."""

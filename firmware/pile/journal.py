@@ -10,6 +10,7 @@
     used        order ids seen of late, accepted or rejected: an id starts a pile once. The file
                 of an accepted order itself marks its id as used, so accepting an order costs one flash write
     faults      latched faults by connector
+    service     the connectors that are out of service, and why
     boots       how often the pile started, and how many orders these starts found running
 
 Every file is framed by its checksum (checksum.py). The store replaces a file as a whole: after a power cut it
@@ -33,7 +34,7 @@ class Journal:
     """Files over a store (drivers/contracts.py). Methods that write raise OSError where the flash refuses.
 
     lost: names of files that were there and could not be used. used_ids: [[order id, expires_at], ...].
-    boots, recoveries: in the life of this flash.
+    boots, recoveries: in the life of this flash. service: [[connector, reason], ...].
     """
 
     def __init__(self, store):
@@ -41,6 +42,7 @@ class Journal:
         self.used_ids = []
         self._refused_ids = []
         self.boots = self.recoveries = 0
+        self.service = []
         self._store = store
         self._is_used_kept = True  # the file is as the list in memory
 
@@ -53,7 +55,7 @@ class Journal:
         self._store.write("order-%d" % connector, framed(head + sealed))
 
     def keep_steps(self, connector, boundaries):
-        self._store.write("steps-%d" % connector, framed(json.dumps(boundaries).encode()))
+        self._write_json("steps-%d" % connector, boundaries)
 
     def keep_reading(self, connector, order_id, at, register_mwh, stop_reason=None, recoveries=0):
         """The newest reading of the order; at is Unix seconds. With a stop reason the order is over."""
@@ -114,14 +116,19 @@ class Journal:
     def keep_ids(self):
         """Makes the used ids durable; to be called before an order leaves flash."""
         if not self._is_used_kept:
-            self._store.write("used", framed(json.dumps(self.used_ids).encode()))
+            self._write_json("used", self.used_ids)
             self._is_used_kept = True
 
-    # -- faults and counters -----------------------------------------------------------------------------
+    # -- faults, service and counters ------------------------------------------------------------------------
 
     def save_faults(self, faults):
         rows = [[connector, faults[connector][0], faults[connector][1]] for connector in faults]
-        self._store.write("faults", framed(json.dumps(rows).encode()))
+        self._write_json("faults", rows)
+
+    def save_service(self, out):
+        if out != self.service:
+            self._write_json("service", out)
+            self.service = out
 
     def count_boot(self, running):
         """Counts this start of the pile, and the orders that it found running."""
@@ -131,3 +138,6 @@ class Journal:
             self._store.write("boots", framed(b"%d %d" % (self.boots, self.recoveries)))
         except OSError:
             pass  # the count is of no use to a charge
+
+    def _write_json(self, name, value):
+        self._store.write(name, framed(json.dumps(value).encode()))

@@ -21,6 +21,7 @@ MAX_REGISTER_MWH = 10**12
 # The tables of the files (pile_protocol/checks.py).
 _STEPS = "[1..100 ( index n0..99 register_mwh n0..1000000000000 )"
 _USED = "[0..%d ( order_id O expires_at A )" % (USED_MAX + messages.MAX_CONNECTORS)  # also of running orders
+_SERVICE = "[0..8 ( connector C reason t1..20w )"
 _FAULTS = "[0..8 ( connector C fault =%s at ? A )" % "|".join(words.FAULT_CODES)
 
 
@@ -148,6 +149,10 @@ class Reader:
         rows = self._read_json("faults", _FAULTS) or []
         return {row[0]: [row[1], row[2]] for row in rows}
 
+    def service(self):
+        """[[connector, reason], ...] of what is out of service."""
+        return self._read_json("service", _SERVICE) or []
+
     def counts(self):
         """(how often the pile started, how many orders these starts found running)"""
         found = self._read_words("boots", 2)
@@ -208,6 +213,8 @@ def take_up(controller, store, key):
     journal.used_ids = reader.used_ids()
     journal.boots, journal.recoveries = reader.counts()
     controller.faults.load(reader.faults())
+    journal.service = reader.service()
+    controller.set_service(journal.service)
     keeper = controller.keeper
     found = {}
     for connector in controller.connectors:

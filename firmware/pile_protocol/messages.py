@@ -28,10 +28,11 @@ ORDER = (
     "{ kind =order device_id D connector C order_id O issued_at A expires_at A limits LIMITS"
     " begin_within_s? n1..86400 full_after_s? n1..86400 rate RATE mac M }"
 )
-# order_id: which order to stop; connector: whose fault to reset.
+# order_id: which order to stop; connector: whose fault to reset; out: every connector that is out of service,
+# and why.
 COMMAND = (
-    "{ kind =command device_id D action =stop|reset|report order_id? O connector? C issued_at A expires_at A"
-    " mac M }"
+    "{ kind =command device_id D action =stop|reset|report|restart|service order_id? O connector? C"
+    " out? [0..8 ( connector C reason t1..20w ) issued_at A expires_at A mac M }"
 )
 TIME = "{ kind =time device_id D nonce N at A mac M }"  # nonce: of the hello that it answers
 SETTLEMENT_ACK = "{ kind =ack device_id D order_id O seq Q settlement_mac M status =Stored mac M }"

@@ -66,8 +66,16 @@ REJECT_REASONS = (
     "StorageFailure",  # the order could not be made durable
     "TooSoon",  # the relay opened a moment ago
     "FeedBusy",  # the shared supply has no room for this connector
+    "OutOfService",  # the operator has taken the connector out of service, or the pile is about to restart
     "OnTrial",  # a release or a configuration is on trial, and no order is taken until it is confirmed
 )
+
+# Why a connector is out of service. A pile keeps and reports any word of this kind.
+SERVICE_REASONS = ("Maintenance", "Damaged", "Installation", "Supply", "Reserved", "Other")
+SERVICE_REASON = Text(1, 20, checks.ALPHABETS["w"])
+
+# The actions of a command beyond stop, reset and report, which every pile knows.
+LATER_ACTIONS = ("restart", "service")
 
 # Calendar: the chip's calendar, which the cloud's time set before a restart. Ntp: piles up to 0.1.0.
 CLOCK_STATES = ("Unset", "Ntp", "Calendar", "Cloud")
@@ -145,6 +153,8 @@ HELLO = Table(
     ("orders", Array(Row(("order_id", ORDER_ID), ("state", OneOf(ORDER_STATES))), 0, MAX_CONNECTORS)),
     ("last_seq", COUNT),  # of the newest settlement made, 0 before the first
     ("outbox", COUNT),
+    ("commands?", Array(Text(1, 20, checks.ALPHABETS["w"]), 0, 16)),  # what it knows of LATER_ACTIONS
+    ("chip?", Text(1, 32, checks.ALPHABETS["w"])),  # of the board: two boards have two
     # What follows tells that the pile can be updated over the air; a pile up to 0.1.0 leaves it out.
     ("release?", Int(0, 999_999_999)),  # 0: deployed by cable, of no release
     ("board?", Text(1, 40)),
@@ -168,6 +178,7 @@ CONNECTOR_STATUS = Table(
     ("fault", Nullable(OneOf(words.FAULT_CODES))),
     ("plugged", Bool()),
     ("order_id", Nullable(ORDER_ID)),
+    ("out_of_service?", SERVICE_REASON),
 )
 
 STATUS = Table(
@@ -190,6 +201,7 @@ STATUS = Table(
     ("wifi_rssi_dbm?", Int(-128, 0)),
     ("ram_free_bytes?", COUNT),  # the chip's own RAM, which heap_free_bytes does not count
     ("ram_min_free_bytes?", COUNT),
+    ("restarting?", Bool()),  # the cloud asked for a restart, which follows at once
 )
 
 METER = Table(

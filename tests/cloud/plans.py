@@ -14,11 +14,13 @@ from sqlalchemy import Connection, TextClause, event
 from cloud_stub.cloud import Cloud
 from cloud_stub.db import rows
 from cloud_stub.db.engine import Store
-from cloud_stub.db.tables import metadata
+from cloud_stub.db.schema import metadata
 
 # Those that grow with orders and messages. `piles` grows with what is registered; `rejects` is trimmed to
 # some thousand rows.
-GROWING = frozenset(("orders", "settlements", "meter_samples", "payments", "events", "rates", "outbox"))
+GROWING = frozenset(
+    ("orders", "settlements", "meter_samples", "payments", "events", "audit", "rates", "outbox")
+)
 # A partial index holds what is open, not what was ever stored.
 PARTIAL = frozenset(
     str(index.name)

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text, update
 
 from cloud_stub.db.tables import orders, piles
-from cloud_stub.reports.orders_csv import PAGE, harmless
+from cloud_stub.reports.csv_lines import harmless
+from cloud_stub.reports.orders_csv import PAGE
 from tests.cloud.conftest import Phone, settled
 from tests.cloud.fakes import FakePile
 

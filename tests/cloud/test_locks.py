@@ -60,7 +60,7 @@ def test_a_stop_does_not_wait_for_who_has_its_pile(phone: Phone, pile: FakePile,
     with impatient(cloud) as one, impatient(cloud) as other:
         assert registry.lock_many(one, [pile.device_id])
         tx = Transaction(other)
-        commands.request_stop(tx, cloud.context, phone.order_id, 1_800_000_000)
+        commands.request_stop(tx, None, cloud.context, phone.order_id, 1_800_000_000)
         other.commit()
 
 

@@ -52,6 +52,11 @@ def sent_everywhere(links: tuple[FakeLink, ...], name: str) -> int:
     return sum(len(link.sent("PILE-1", name)) for link in links)
 
 
+def stop(cloud: Cloud, order_id: str) -> None:
+    unit = lambda tx: commands.request_stop(tx, None, cloud.context, order_id, now_s())  # noqa: E731
+    cloud.writer.submit(unit).result(WAIT_S)
+
+
 def test_what_one_worker_is_sending_no_other_sends(
     phone: Phone, pile: FakePile, link: FakeLink, cloud: Cloud, other: Cloud, other_link: FakeLink
 ):
@@ -84,9 +89,9 @@ def test_what_a_dead_worker_left_does_not_go_out_once_it_is_to_stop(
     phone.order()
     with cloud.store.writing.begin() as conn:
         conn.exec_driver_sql(f"UPDATE outbox SET leased_until = leased_until - {LEASE_S + 1}")
-    other.writer.submit(lambda tx: commands.request_stop(tx, other.context, phone.order_id, now_s())).result(
-        WAIT_S
-    )
+    other.writer.submit(
+        lambda tx: commands.request_stop(tx, None, other.context, phone.order_id, now_s())
+    ).result(WAIT_S)
     other.jobs.run_once(now_s())
     settle_down(other)
     assert len(other_link.sent("PILE-1", "command")) == 1
@@ -101,9 +106,9 @@ def test_a_stop_that_one_worker_sends_before_the_other_sends_its_order_is_sent_a
 ):
     """The pile got the stop first, had nothing to stop, and then began the order."""
     phone.order()
-    other.writer.submit(lambda tx: commands.request_stop(tx, other.context, phone.order_id, now_s())).result(
-        WAIT_S
-    )
+    other.writer.submit(
+        lambda tx: commands.request_stop(tx, None, other.context, phone.order_id, now_s())
+    ).result(WAIT_S)
     assert (link.sent("PILE-1", "command"), len(other_link.sent("PILE-1", "command"))) == ([], 1)
     pile.order_status(phone.order_id, "Accepted")
     assert len(link.sent("PILE-1", "command")) == 1

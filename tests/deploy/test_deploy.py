@@ -193,7 +193,7 @@ def test_the_progress_bar_stays_on_one_line_of_the_terminal(monkeypatch, capsys)
 
 
 def test_a_port_that_is_not_there(sim, tmp_path) -> None:
-    with pytest.raises(DeployError, match="is the board there"):
+    with pytest.raises(DeployError, match="there is no port"):
         deploy(sim, str(tmp_path / "no port"))
 
 

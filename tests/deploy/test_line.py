@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import serial
+from mpremote.transport import TransportError
 
 from tests.deploy.board import PtyBoard
 from tools import ROOT
@@ -114,6 +117,70 @@ def test_a_port_without_micropython_behind_it(monkeypatch) -> None:
             Line(port).__enter__()
 
 
+@contextmanager
+def something_that_prints(text: bytes) -> Iterator[str]:
+    """A port with a program at its end that prints without a pause, and reads nothing."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.is_set():
+            if select.select([], [ours], [], 0.05)[1]:
+                os.write(ours, text)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        ended.set()
+        thread.join()
+        os.close(ours)
+        os.close(theirs)
+
+
+ROM = b"rst:0x10 (RTCWDT_RTC_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"ets Jul 29 2019 12:21:46\r\n" + ROM + b"invalid header: 0xffffffff\r\n" * 8, "no program"),
+        (ROM + b"Brownout detector was triggered\r\n", "supply is too weak"),
+        (ROM + b"I (29) boot: ESP-IDF v5.1\r\n", "again and again"),
+        (
+            b"rst:0x1 (POWERON_RESET),boot:0x3 (DOWNLOAD_BOOT(UART0))\r\nwaiting for download\r\n",
+            "BOOT button",
+        ),
+        (b"temperature 21.5\r\n", "another program runs on the board.*'.*temperature 21.5"),
+        (b"\xff\xfe\x00", "another program"),
+    ],
+)
+def test_a_board_that_prints_without_end_is_told_from_a_pile(monkeypatch, text: bytes, says: str) -> None:
+    monkeypatch.setattr(line, "PROMPT_S", 0.5)
+    with something_that_prints(text) as port, pytest.raises(DeployError, match=says):
+        Line(port).__enter__()
+
+
+def test_a_port_that_another_program_uses(pty_board) -> None:
+    with (
+        serial.Serial(pty_board.port, exclusive=True),
+        pytest.raises(DeployError, match="another program uses"),
+    ):
+        Line(pty_board.port).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("ttyUSB9", "there is no port"), ("a file", "no serial port"), (".", "no serial port")]
+)
+def test_what_is_no_port(tmp_path, name: str, says: str) -> None:
+    (tmp_path / "a file").touch()
+    with pytest.raises(DeployError, match=says) as refused:
+        Line(str(tmp_path / name)).__enter__()
+    assert "Errno" not in str(refused.value)
+
+
 def test_a_board_that_stops_in_the_middle_of_an_answer(monkeypatch) -> None:
     monkeypatch.setattr(line, "READ_S", 0.2)
 
@@ -173,12 +240,15 @@ def test_a_port_that_is_not_given() -> None:
         Line("").__enter__()
 
 
-def test_a_port_that_one_may_not_use(tmp_path, monkeypatch) -> None:
-    port = tmp_path / "ttyUSB0"
-    port.touch()
+def refuses(*_: object, **__: object) -> None:
+    raise TransportError("failed to access")
+
+
+def test_a_port_that_one_may_not_use(monkeypatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may everything
+    monkeypatch.setattr(line, "SerialTransport", refuses)
     with pytest.raises(DeployError, match="dialout"):
-        Line(str(port)).__enter__()
+        Line("/dev/null").__enter__()
 
 
 def test_an_old_or_another_python_is_told_so_whatever_else_it_says() -> None:

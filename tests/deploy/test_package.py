@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -96,9 +97,24 @@ def test_the_package_names_every_file_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image_name", "port", "says"), [("", "/dev/x", "IMAGE"), ("micropython.bin", "", "PORT")]
+    ("image_name", "port", "says"), [("none.bin", "/dev/x", "no file"), ("micropython.bin", "", "PORT")]
 )
 def test_what_was_not_given_is_named(tmp_path, image_name: str, port: str, says: str) -> None:
     (tmp_path / "micropython.bin").write_bytes(esp_image(0))
     with pytest.raises(flash.FlashError, match=says):
         flash.commands(tmp_path / image_name, port, erase=False)
+
+
+def test_an_image_is_found_where_browsers_save_it(tmp_path, monkeypatch) -> None:
+    (tmp_path / "Downloads").mkdir()
+    name = "ESP32_GENERIC-20250911-v1.26.1.bin"
+    (tmp_path / "Downloads" / name).write_bytes(esp_image(0))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert str(tmp_path / "Downloads" / name) in flash.commands(Path(name), "/dev/x", erase=False)[0]
+    with pytest.raises(flash.FlashError, match=r"there is no file other\.bin"):
+        flash.commands(Path("other.bin"), "/dev/x", erase=False)
+
+
+def test_no_image_is_said() -> None:
+    with pytest.raises(flash.FlashError, match="no IMAGE is given"):
+        flash.commands(Path(""), "/dev/x", erase=False)

@@ -17,6 +17,7 @@ from tools.harness.phone import Phone
 from tools.harness.system import DEMO_RATE, System
 
 KEY = "5a" * 32
+PLAIN = "--unencrypted"
 WIFI = ("--ssid", "Courtyard")
 
 
@@ -73,14 +74,15 @@ def test_a_new_pile_is_asked_for_its_secrets_and_shows_none(pty_board, sim, caps
 
 def test_a_wifi_has_a_name_of_any_script(pty_board) -> None:
     """As characters: MicroPython's JSON does not join the two halves that an escaped one may have."""
-    run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", "--ssid", "院子 🔌", "--no-restart",
+    words = ("--device-id", "PILE-1", "--broker", "a.example:1883", PLAIN, "--no-restart")
+    run(pty_board, *words, "--ssid", "院子 🔌",
         answers={"password": "correct horse", "key": KEY})  # fmt: skip
     assert on_board(pty_board)["wifi"]["ssid"] == "院子 🔌"
     assert "院子 🔌".encode() in (pty_board.flash / "config.json").read_bytes()
 
 
 def test_provisioning_again_keeps_key_journal_and_what_is_not_given(pty_board) -> None:
-    run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", *WIFI, "--no-restart",
+    run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", PLAIN, *WIFI, "--no-restart",
         answers={"password": "old", "key": KEY})  # fmt: skip
     journal = pty_board.flash / "flash" / "order-1"
     journal.parent.mkdir()
@@ -99,6 +101,7 @@ def test_a_pile_that_still_owes_settlements_does_not_become_another(pty_board) -
         "PILE-1",
         "--broker",
         "a.example:1883",
+        "--unencrypted",
         "--no-wifi",
         "--no-restart",
         answers={"key": KEY},
@@ -111,7 +114,7 @@ def test_a_pile_that_still_owes_settlements_does_not_become_another(pty_board) -
 
 def test_a_pile_whose_settlements_are_all_stored_may_become_another(pty_board) -> None:
     """The newest segment of its outbox is still in flash: it holds the chain's end."""
-    words = ("--broker", "a.example:1883", "--no-wifi", "--no-restart")
+    words = ("--broker", "a.example:1883", PLAIN, "--no-wifi", "--no-restart")
     run(pty_board, "--device-id", "PILE-1", *words, answers={"key": KEY})
     settle(pty_board, count=2, acknowledged=2)
     assert (pty_board.flash / "flash" / "out-00000001").exists()
@@ -120,7 +123,7 @@ def test_a_pile_whose_settlements_are_all_stored_may_become_another(pty_board) -
 
 
 def test_a_pile_that_has_an_open_order_does_not_become_another(pty_board) -> None:
-    words = ("--broker", "a.example:1883", "--no-wifi", "--no-restart")
+    words = ("--broker", "a.example:1883", PLAIN, "--no-wifi", "--no-restart")
     run(pty_board, "--device-id", "PILE-1", *words, answers={"key": KEY})
     settle(pty_board, count=2, acknowledged=2)
     (pty_board.flash / "flash" / "order-1").write_bytes(b"an order that runs")
@@ -133,7 +136,7 @@ def test_a_pile_that_still_owes_settlements_keeps_the_key_they_are_sealed_with(
     pty_board, tmp_path, monkeypatch, way
 ) -> None:
     monkeypatch.setattr(provision, "register", lambda *_: pytest.fail("the cloud was asked for a key"))
-    run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart",
+    run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", PLAIN, "--no-wifi", "--no-restart",
         answers={"key": KEY})  # fmt: skip
     settle(pty_board, count=2, acknowledged=1)
     other = tmp_path / "other.json"
@@ -156,7 +159,15 @@ def test_a_key_told_once_outlives_a_board_that_cannot_be_written(
         raise DeployError("the cable is out")
 
     monkeypatch.setattr(Line, "write", unplugged)
-    words = ("--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart")
+    words = (
+        "--device-id",
+        "PILE-1",
+        "--broker",
+        "a.example:1883",
+        "--unencrypted",
+        "--no-wifi",
+        "--no-restart",
+    )
     with pytest.raises(DeployError, match="cable"):
         run(pty_board, *words, "--cloud", "http://127.0.0.1:1", answers={"token": "operator"})
     kept = tmp_path / "data" / "provision-PILE-1.json"
@@ -172,7 +183,15 @@ def test_a_key_told_once_outlives_a_board_that_cannot_be_written(
 def test_no_file_stays_where_the_cloud_refuses_or_the_board_has_the_key(
     pty_board, tmp_path, monkeypatch
 ) -> None:
-    words = ("--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart")
+    words = (
+        "--device-id",
+        "PILE-1",
+        "--broker",
+        "a.example:1883",
+        "--unencrypted",
+        "--no-wifi",
+        "--no-restart",
+    )
     words += ("--cloud", "http://127.0.0.1:1")
     with pytest.raises(DeployError, match="the cloud at"):
         run(pty_board, *words, answers={"token": "operator"})
@@ -185,10 +204,10 @@ def test_no_file_stays_where_the_cloud_refuses_or_the_board_has_the_key(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--device-id", "a b", "--broker", "x:1"), "device_id"),
-        (("--device-id", "PILE-1", "--broker", "x:99999"), "broker.port"),
-        (("--device-id", "PILE-1", "--broker", "x"), "HOST:PORT"),
-        (("--device-id", "PILE-1", "--broker", "x:\u00b2"), "HOST:PORT"),
+        (("--device-id", "a b", "--broker", "x:1", PLAIN), "device_id"),
+        (("--device-id", "PILE-1", "--broker", "x:99999", PLAIN), "broker.port"),
+        (("--device-id", "PILE-1", "--broker", "x", PLAIN), "HOST:PORT"),
+        (("--device-id", "PILE-1", "--broker", "x:\u00b2", PLAIN), "HOST:PORT"),
     ],
 )
 def test_what_the_pile_would_refuse_is_not_written(pty_board, words, says: str) -> None:
@@ -199,7 +218,16 @@ def test_what_the_pile_would_refuse_is_not_written(pty_board, words, says: str) 
 
 def test_a_key_that_is_none_is_not_written(pty_board) -> None:
     with pytest.raises(DeployError, match="key"):
-        run(pty_board, "--device-id", "PILE-1", "--broker", "x:1", "--no-wifi", answers={"key": "short"})
+        run(
+            pty_board,
+            "--device-id",
+            "PILE-1",
+            "--broker",
+            "x:1",
+            "--unencrypted",
+            "--no-wifi",
+            answers={"key": "short"},
+        )
     assert not (pty_board.flash / "config.json").exists()
 
 
@@ -221,16 +249,31 @@ def test_a_key_kept_for_a_board_that_failed_is_not_thrown_away_by_the_same_comma
     kept.parent.mkdir()
     kept.write_text(json.dumps({"device_id": "PILE-1", "key": KEY}))
     monkeypatch.setattr(provision, "register", lambda *_: pytest.fail("the cloud was asked again"))
-    words = ("--device-id", "PILE-1", "--broker", "a.example:1883", "--no-wifi", "--no-restart")
+    words = (
+        "--device-id",
+        "PILE-1",
+        "--broker",
+        "a.example:1883",
+        "--unencrypted",
+        "--no-wifi",
+        "--no-restart",
+    )
     with pytest.raises(DeployError, match="--from"):
         run(pty_board, *words, "--cloud", "http://127.0.0.1:1", answers={"token": "operator"})
     assert json.loads(kept.read_text())["key"] == KEY
 
 
+def test_a_broker_on_the_network_needs_its_ca_or_a_word_that_it_does_not(pty_board) -> None:
+    words = ("--device-id", "PILE-1", "--broker", "a.example:8883", *WIFI)
+    with pytest.raises(DeployError, match="--ca"):
+        run(pty_board, *words, answers={"password": "correct horse"})
+    assert not (pty_board.flash / "config.json").exists()
+
+
 @pytest.mark.parametrize("foreign", ['{"broker": "a.example", "wifi": "Courtyard"}', '{"broker": []}', "[1]"])
 def test_a_config_of_some_other_program_is_replaced_by_what_is_asked_for(pty_board, foreign: str) -> None:
     (pty_board.flash / "config.json").write_text(foreign)
-    words = ("--device-id", "PILE-1", "--broker", "b.example:8883", *WIFI, "--no-restart")
+    words = ("--device-id", "PILE-1", "--broker", "b.example:8883", PLAIN, *WIFI, "--no-restart")
     run(pty_board, *words, answers={"password": "correct horse", "key": KEY})
     assert on_board(pty_board)["broker"] == {"host": "b.example", "port": 8883}
 
@@ -240,7 +283,7 @@ def test_a_file_that_holds_no_configuration_is_refused_in_a_sentence(pty_board, 
     (tmp_path / "pile.json").write_text(text)
     with pytest.raises(DeployError):
         run(pty_board, "--from", str(tmp_path / "pile.json"), "--device-id", "PILE-1", "--no-wifi",
-            "--broker", "b.example:1", "--no-restart", answers={"key": KEY})  # fmt: skip
+            "--broker", "b.example:1", PLAIN, "--no-restart", answers={"key": KEY})  # fmt: skip
     assert not (pty_board.flash / "config.json").exists()
 
 
@@ -266,6 +309,8 @@ def test_deployed_and_provisioned_in_two_commands_it_takes_orders(
     said = capsys.readouterr().out
     assert "connected to the broker" in said
     assert on_board(pty_board)["key"] not in said
+    assert f"{system.base_url}/p/{device_id}" in said
+    assert "missing:   a rate" in said and "label" in said
     system.set_rate(device_id, DEMO_RATE)
     order = Phone(system.base_url).order(device_id, limits={"energy_mwh": 1_000_000})
     assert order.wait_for_state("Settled")["reason"] == "EnergyLimitReached"

@@ -188,7 +188,15 @@ def damage(random, files, names):
 
 
 def test_it_boots_whatever_its_files_say_and_bills_nothing_that_did_not_flow():
-    names = sorted(FILES) + ["check-2", "order-2", "steps-2", "boots", "out-00000003", "out-00000009"]
+    names = sorted(FILES) + [
+        "check-2",
+        "order-2",
+        "steps-2",
+        "boots",
+        "service",
+        "out-00000003",
+        "out-00000009",
+    ]
     for seed in range(300):
         random = Random(seed + 1)
         files = dict(FILES)

@@ -104,7 +104,7 @@ OPEN = {
     "/docs",
     "/static",
 }
-OPEN_POSTS = {"/api/orders"}
+OPEN_POSTS = {"/api/orders", "/api/session"}
 PAGES = re.compile(r"^/($|p($|/)|console|static|favicon)")
 
 

@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from cloud_stub.base.os_errors import in_words
 from tools.board.deploy import DeployError
 from tools.board.deploy.line import SILENT_S, Line
 from tools.harness.processes import exit_on_signals
@@ -170,7 +171,7 @@ def main() -> None:
         if options.port:
             store(options.port, options.connector, values)
     except (CalibrationError, DeployError, OSError, ValueError) as error:
-        raise SystemExit(f"calibrate: {error}") from None
+        raise SystemExit(f"calibrate: {in_words(error)}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cloud_stub.base.os_errors import in_words
+
 MAGIC = 0xE9  # ESP-IDF, "Firmware Image Format": the first byte
 CHIP_ID_AT = 12  # and two bytes that name the chip
 APP_AT = 32  # "Application Description", of which an app has one here, and a bootloader none: how it begins
@@ -40,10 +42,19 @@ def chip_of(image: bytes) -> tuple[str, int]:
     return CHIPS[chip_id]
 
 
+def find(image: Path) -> Path:
+    """The image as it was given, or as it lies among the downloads. Raises FlashError."""
+    for path in (image, Path.home() / "Downloads" / image):
+        if path.is_file():
+            return path
+    if image == Path():
+        raise FlashError("no IMAGE is given, such as ESP32_GENERIC-20250911-v1.26.1.bin")
+    raise FlashError(f"there is no file {image}, neither here nor in {Path.home() / 'Downloads'}")
+
+
 def commands(image: Path, port: str, erase: bool) -> list[list[str]]:
     """What esptool is to do. Raises FlashError, OSError."""
-    if not image.is_file():
-        raise FlashError(f"IMAGE must name the .bin file to write, not '{image}'")
+    image = find(image)
     if not port:
         raise FlashError("no PORT is given, such as /dev/ttyUSB0")
     chip, address = chip_of(image.read_bytes()[:64])
@@ -66,7 +77,7 @@ def main() -> int:
             if done.returncode:
                 return done.returncode
     except (FlashError, OSError) as error:
-        print(f"flash: {error}", file=sys.stderr)
+        print(f"flash: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nflash: interrupted; the board starts again once it is written whole", file=sys.stderr)

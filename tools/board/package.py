@@ -11,6 +11,7 @@ import sys
 
 from tools import ROOT
 from tools.image import files as image
+from tools.image.packages import firmware_version
 
 FILE = ROOT / "package.json"
 
@@ -19,14 +20,7 @@ def text() -> str:
     from_manifest = image.sources(image.BOARDS / "manifest.py")
     urls = [[name, path.relative_to(ROOT).as_posix()] for name, path in from_manifest.items()]
     lines = ",\n".join("    " + json.dumps(pair) for pair in urls)
-    return f'{{\n  "urls": [\n{lines}\n  ],\n  "deps": [],\n  "version": "{_version()}"\n}}\n'
-
-
-def _version() -> str:
-    for line in (ROOT / "firmware" / "app.py").read_text().splitlines():
-        if line.startswith("FIRMWARE = "):
-            return line.split('"')[1]
-    raise ValueError("firmware/app.py names no FIRMWARE")
+    return f'{{\n  "urls": [\n{lines}\n  ],\n  "deps": [],\n  "version": "{firmware_version()}"\n}}\n'
 
 
 def main() -> int:

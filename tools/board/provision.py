@@ -21,7 +21,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cloud_stub.base.os_errors import in_words
 from tools import ROOT
+from tools.board import next_steps
 from tools.board.deploy import DeployError, fit
 from tools.board.deploy.__main__ import MOST_S, QUIET_S
 from tools.board.deploy.line import Line
@@ -50,6 +52,12 @@ def broker_of(text: str) -> dict[str, Any]:
     return {"host": host, "port": int(port)}
 
 
+def needs_ca(broker: dict[str, Any], present: object) -> bool:
+    """Whether another broker is set than the present one, without a CA, on another machine."""
+    host = str(broker.get("host"))
+    return "ca" not in broker and broker != present and host != "localhost" and not host.startswith("127.")
+
+
 def present_config(line: Line) -> dict[str, Any]:
     """The board's config.json; {} if it has none, or one of another program."""
     try:
@@ -75,13 +83,21 @@ def given_config(path: Path) -> dict[str, Any]:
     return values
 
 
-def register(url: str, token: str, device_id: str, connectors: int, name: str) -> str:
+def cloud_client(options: argparse.Namespace, token: str | None = None) -> Client:
+    """To the cloud of --cloud, whose certificate may be of the given CA. Raises DeployError."""
+    try:
+        return Client(options.cloud, token, trust=options.ca)
+    except ApiError as error:
+        raise DeployError(f"the cloud at {options.cloud}: {error}") from error
+
+
+def register(cloud: Client, device_id: str, connectors: int, name: str) -> str:
     """The key of a pile that is new to the cloud. Raises DeployError."""
     body: dict[str, Any] = {"device_id": device_id, "connectors": connectors}
     if name:
         body["name"] = name
     try:
-        answer = Client(url, token).post("/api/piles", body)
+        answer = cloud.post("/api/piles", body)
         if answer.status == 201:
             return str(answer.json()["key"])
         if answer.status == 409:
@@ -90,7 +106,7 @@ def register(url: str, token: str, device_id: str, connectors: int, name: str) -
             )
         raise DeployError(f"the cloud does not take {device_id}: HTTP {answer.status} {answer.code}")
     except ApiError as error:
-        raise DeployError(f"the cloud at {url}: {error}") from error
+        raise DeployError(f"the cloud at {cloud.base_url}: {error}") from error
 
 
 def gather(options: argparse.Namespace, present: dict[str, Any], ask: Ask) -> dict[str, Any]:
@@ -108,6 +124,13 @@ def gather(options: argparse.Namespace, present: dict[str, Any], ask: Ask) -> di
         values["broker"] = broker_of(input("broker (HOST:PORT): "))
     if options.ca:
         values["broker"] = {**values["broker"], "ca": CA}
+    elif options.unencrypted:
+        values["broker"].pop("ca", None)
+    elif not options.file and needs_ca(values["broker"], present.get("broker")):
+        raise DeployError(
+            "give the broker's CA with --ca (`make site` prints where it is). Without it whoever is in the"
+            " network reads and sends what the pile does; --unencrypted allows that"
+        )
     if options.no_wifi:
         values.pop("wifi", None)
     elif options.ssid or "wifi" not in values:
@@ -126,7 +149,7 @@ def key_for(options: argparse.Namespace, values: dict[str, Any], ask: Ask) -> st
     """The device key: from cloud, environment, file, board, or person. Raises DeployError."""
     if options.cloud:
         token = os.environ.get(TOKEN_VARIABLE) or ask("operator token: ")
-        return register(options.cloud, token, values["device_id"], options.connectors, options.name)
+        return register(cloud_client(options, token), values["device_id"], options.connectors, options.name)
     return os.environ.get(KEY_VARIABLE) or values.get("key") or ask("device key (64 hex digits): ").strip()
 
 
@@ -239,12 +262,14 @@ def provision(options: argparse.Namespace, ask: Ask = getpass.getpass) -> None:
         print(
             f"{values['device_id']} is provisioned for {values['broker']['host']}:{values['broker']['port']}"
         )
-        if options.no_restart:
-            return
-        line.restart()
-        print("  restarted; its first lines:")
-        for text in line.lines(options.quiet_s, MOST_S):
-            print(f"    {text}")
+        if not options.no_restart:
+            line.restart()
+            print("  restarted; its first lines:")
+            for text in line.lines(options.quiet_s, MOST_S):
+                print(f"    {text}")
+    if options.cloud:
+        for text in next_steps.lines(cloud_client(options), values["device_id"]):
+            print(f"  {text}")
 
 
 def judge(values: dict[str, Any]) -> None:
@@ -278,6 +303,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--device-id")
     made.add_argument("--broker", metavar="HOST:PORT")
     made.add_argument("--ca", type=Path, metavar="FILE", help="the broker's CA; makes it MQTT over TLS")
+    made.add_argument("--unencrypted", action="store_true", help="MQTT without TLS, in a network of your own")
     made.add_argument("--ssid", metavar="NAME", help=f"its password is asked for, or {PASSWORD_VARIABLE}")
     made.add_argument("--no-wifi", action="store_true")
     made.add_argument("--ntp", metavar="HOST")
@@ -299,7 +325,7 @@ def main() -> int:
     try:
         provision(options)
     except (DeployError, OSError, EOFError) as error:
-        print(f"provision: {error}", file=sys.stderr)
+        print(f"provision: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

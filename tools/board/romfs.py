@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mpremote.romfs import VfsRomWriter
 
+from cloud_stub.base.os_errors import in_words
 from tools import ROOT
 from tools.image import BuildError
 from tools.image import files as image
@@ -49,7 +50,7 @@ def main() -> int:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(data)
     except (BuildError, OSError) as error:
-        print(f"romfs: {error}", file=sys.stderr)
+        print(f"romfs: {in_words(error)}", file=sys.stderr)
         return 1
     print(f"{output}: {len(data)} bytes")
     return 0

@@ -22,6 +22,7 @@ if __package__ in (None, ""):  # started as a file
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
     importlib.import_module("tools")  # puts the firmware's folder on the path
 
+from cloud_stub.base.os_errors import in_words
 from pile_protocol import topics
 from tools.console import keys
 from tools.console.capture import Recorder
@@ -103,7 +104,7 @@ def _read_secret(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConsoleError(f"{path} cannot be read: {error}") from error
+        raise ConsoleError(f"{path} cannot be read: {in_words(error)}") from error
 
 
 def device_keys(options: argparse.Namespace) -> keys.Keys:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cloud_stub.base.os_errors import in_words
 from pile_protocol import seal
 from pile_protocol.errors import SealError
 from tools.console.errors import KeysError
@@ -96,6 +97,6 @@ def from_database() -> Keys:
                 store.close()
             return {row.device_id: seal.parse_key(row.key_hex) for row in rows}
         except (SQLAlchemyError, OSError, SealError) as error:
-            raise KeysError(f"the keys in the cloud's database cannot be read: {error}") from error
+            raise KeysError(f"the keys in the cloud's database cannot be read: {in_words(error)}") from error
 
     return Keys(load, "database")

@@ -14,6 +14,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from cloud_stub.base.os_errors import in_words
 from tools.console.capture import LinkChange, Message
 from tools.console.errors import ConsoleError
 from tools.console.event_queue import EventQueue
@@ -61,7 +62,7 @@ class Live:
             try:
                 client.tls_set(ca_certs=str(address.ca) if address.ca else None, cert_reqs=ssl.CERT_REQUIRED)
             except (OSError, ValueError) as error:
-                raise ConsoleError(f"the CA in {address.ca} cannot be used: {error}") from error
+                raise ConsoleError(f"the CA in {address.ca} cannot be used: {in_words(error)}") from error
         client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
         client.on_socket_open = _send_at_once
         client.on_connect = self._connected

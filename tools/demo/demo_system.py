@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud_stub.base.os_errors import in_words
 from tools.demo.running_system import NotUsable, RunningSystem
 from tools.demo.screen import Screen
 from tools.harness.api_client import ApiError
@@ -53,7 +54,7 @@ def _of_run(held: ExitStack, screen: Screen, data: Path, run: Run) -> DemoSystem
             identity = tried.enter_context(system.pile(screen))
             tap = Tap(system.broker)
         except (NotUsable, ApiError, ProcessError, TimeoutError, OSError) as error:
-            reason = str(error).partition("\n")[0]
+            reason = in_words(error).partition("\n")[0]
             screen.say("system", f"the `make run` that is up is not used: {reason}")
             return None
         tried.callback(tap.close)

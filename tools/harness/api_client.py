@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from cloud_stub.base.os_errors import in_words
 
 TIMEOUT_S = 20
 
@@ -44,20 +48,31 @@ class Event:
 
 class Client:
     """Speaks to one server. base_url: http(s)://host[:port]. token: the bearer token of every request.
+    trust: a file in PEM of
+    a certificate that is trusted too, a CA's or the server's own. any_name: whatever name the server's has.
 
     Raises ApiError if base_url is not such an address, so that a token is sent nowhere else.
     """
 
-    def __init__(self, base_url: str, token: str | None = None, timeout_s: float = TIMEOUT_S):
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        trust: Path | None = None,
+        any_name: bool = False,
+    ):
         self.base_url = base_url.rstrip("/")
         self._scheme, self._host, self._port = _server_of(self.base_url)
         if token and not (token.isascii() and token.isprintable()):
             raise ApiError("the token has characters that no token has")
         self._token = token
         self._timeout_s = timeout_s
+        self._trust = trust
+        self._any_name = any_name
 
     def with_token(self, token: str) -> Client:
-        return Client(self.base_url, token, self._timeout_s)
+        return Client(self.base_url, token, self._timeout_s, self._trust, self._any_name)
 
     def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
@@ -70,7 +85,7 @@ class Client:
             answer = connection.getresponse()
             return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         except (OSError, http.client.HTTPException) as error:
-            raise ApiError(f"{method} {self.base_url}{path}: {error}") from error
+            raise ApiError(f"{method} {self.base_url}{path}: {in_words(error)}") from error
         finally:
             connection.close()
 
@@ -118,7 +133,7 @@ class Client:
                 elif field == "id":
                     event_id = value
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise ApiError(f"GET {self.base_url}{path}: {error}") from error
+            raise ApiError(f"GET {self.base_url}{path}: {in_words(error)}") from error
         finally:
             connection.close()
 
@@ -138,8 +153,13 @@ class Client:
             time.sleep(0.02)
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
-        if self._scheme == "https":  # with the server's certificate verified, as Python does by default
-            return http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s)
+        if self._scheme == "https":
+            context = ssl.create_default_context()
+            if self._trust:
+                context.load_verify_locations(self._trust)
+                context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+                context.check_hostname = not self._any_name
+            return http.client.HTTPSConnection(self._host, self._port, timeout=timeout_s, context=context)
         return http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
 
     def _headers(self, has_body: bool, more: dict[str, str] | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 from typing import IO
 
+from cloud_stub.base.os_errors import in_words
 from cloud_stub.piles import broker_passwords
 from tools.harness import broker_config, certs, mosquitto
 from tools.harness.ports import free_port, is_port_taken, on_a_free_port, wait_for_port
@@ -38,6 +39,7 @@ class Broker(Started):
     data: the project's data folder (RATELOCK_DATA). port: None takes a free one and keeps it over restarts.
     tls_port: the port of a second listener for MQTT over TLS; 0 takes a free one, None has no such listener.
     Its certificate is in the data folder's certs/, and is created if it is missing. listen: its address.
+    plain_port: of a listener for MQTT without TLS on the same address, for chips that TLS does not fit.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Broker(Started):
         port: int | None = None,
         tls_port: int | None = None,
         listen: str = HOST,
+        plain_port: int | None = None,
     ):
         self.folder = Path(data).resolve() / "broker"
         self.certs = Path(data).resolve() / "certs"
         self.port = port or 0
         self.tls_port = tls_port
         self.listen = listen
+        self.plain_port = plain_port
         self._way: mosquitto.Native | None = None
         self._children = Children()
         self._child: Child | None = None
@@ -170,6 +174,9 @@ class Broker(Started):
         if self.tls_port == 0:
             self.tls_port = free_port()
         plain, tls = way.listeners(port, self.tls_port or 0, self.listen)
+        if self.plain_port is not None:
+            plain += f"\n\n{way.plain_listener(self.plain_port, self.listen)}"
+            plain += f"\n{broker_config.USERNAME_IS_CLIENT_ID}"
         if self.tls_port is None:
             return plain
         certs.ensure(self.certs)
@@ -234,7 +241,7 @@ def main(argv: list[str] | None = None) -> int:
                 say("ended by itself; see mosquitto.log")
                 return 1
     except (ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
-        say(str(error))
+        say(in_words(error))
         return 1
     except KeyboardInterrupt:
         pass

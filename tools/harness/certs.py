@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from cloud_stub.base.os_errors import in_words
+
 CA_DAYS = 3_650
 SERVER_DAYS = 825
 LOCAL_NAMES = ("localhost", "127.0.0.1")
@@ -116,6 +118,18 @@ class Ca:
         )
 
 
+def names_of(certificate: Path) -> set[str]:
+    """The host names and addresses that a certificate is for; empty if there is none. Raises CertsError."""
+    if not certificate.exists():
+        return set()
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound) as error:
+        raise CertsError(f"{certificate} is no certificate of a server: move it away") from error
+    return {str(each.value) for each in names}
+
+
 def ensure(folder: Path, names: tuple[str, ...] = LOCAL_NAMES) -> None:
     """A CA's and a server's certificate in `folder`; makes what is missing. Raises CertsError.
 
@@ -167,7 +181,7 @@ def main() -> int:
     try:
         certificate, _ = Ca(folder).issue("server", tuple(options.names))
     except (CertsError, OSError) as error:
-        print(f"certs: {error}", file=sys.stderr)
+        print(f"certs: {in_words(error)}", file=sys.stderr)
         return 1
     print(f"{folder / 'ca.pem'}: onto every pile")
     print(f"{certificate}: the broker's, for {', '.join(options.names)}; it is used at its next start")

@@ -28,7 +28,7 @@ ADVICE = (
 
 
 def network_address() -> str:
-    """The address on which HTTP and MQTT over TLS listen. Plain MQTT listens on 127.0.0.1 only."""
+    """The address on which HTTP and MQTT over TLS listen. Plain MQTT listens on 127.0.0.1."""
     return os.environ.get("RATELOCK_LISTEN") or HOST
 
 
@@ -48,6 +48,10 @@ class Native:
     def listeners(self, port: int, tls_port: int, listen: str) -> tuple[str, str]:
         """The lines of mosquitto.conf for MQTT on 127.0.0.1, and for MQTT over TLS on `listen`."""
         return f"listener {port} {HOST}", f"listener {tls_port} {listen}"
+
+    def plain_listener(self, port: int, listen: str) -> str:
+        """The line of mosquitto.conf for MQTT without TLS on `listen`. Raises NoBroker."""
+        return f"listener {port} {listen}"
 
     def command(
         self, folder: Path, port: int, tls_port: int, listen: str
@@ -72,6 +76,11 @@ class Docker(Native):
 
     def listeners(self, port: int, tls_port: int, listen: str) -> tuple[str, str]:
         return "listener 1883", "listener 8883"  # inside the container; compose.yaml publishes them
+
+    def plain_listener(self, port: int, listen: str) -> str:
+        raise NoBroker(
+            "the container has no listener without TLS for the network: set RATELOCK_BROKER=mosquitto"
+        )
 
     def command(
         self, folder: Path, port: int, tls_port: int, listen: str

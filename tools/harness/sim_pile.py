@@ -32,6 +32,21 @@ METERS: tuple[dict[str, int], ...] = (
     {"refresh_ms": 500, "interval_ms": 300, "step_mwh": 3_907, "remembers": True},
     {"interval_ms": 500, "step_mwh": 1},
 )
+# All modules begin anew, as after a reset; a process that stays the same keeps its pid and its pipes.
+_BOOT = """
+import gc, os, sys
+while True:
+    try:
+        import boot, main
+        main.main()
+    except SystemExit:
+        pass
+    if not os.getenv("RATELOCK_RESET"):
+        break
+    boot = main = None
+    sys.modules.clear()
+    gc.collect()
+"""
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY_VARIABLE = "RATELOCK_DEVICE_KEY"
 FORM_VARIABLE = "RATELOCK_PILE_FORM"
@@ -84,8 +99,8 @@ def deployed_environment() -> dict[str, str]:
 
 
 def command() -> list[str]:
-    """Boots the firmware as a board does: boot.py, then main.py."""
-    return [*interpreter(), "-c", "import boot, main; main.main()"]
+    """Boots the firmware as a board does: boot.py, then main.py; and again where it asks for a restart."""
+    return [*interpreter(), "-c", _BOOT]
 
 
 def read_key(argument: str | None) -> str:

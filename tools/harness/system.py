@@ -59,7 +59,8 @@ class System(Started):
 
     Ports: None takes free ones and keeps them over restarts; tls_port: as Broker's. env: added to the cloud's
     environment, which has no cloud's settings of our own one unless it is to inherit them. listen: where the
-    TLS listener listens.
+    TLS listener listens. A cloud with RATELOCK_HTTP_CERT in env answers over HTTPS.
+    simulated: its piles are, so a connector may carry any power. plain_port: as Broker's.
     """
 
     def __init__(
@@ -74,13 +75,16 @@ class System(Started):
         tls_port: int | None = None,
         listen: str = HOST,
         inherit: bool = False,
+        simulated: bool = True,
+        plain_port: int | None = None,
     ):
         self.data = Path(data).resolve()
-        self.broker = Broker(self.data, mqtt_port, tls_port, listen)
+        self.broker = Broker(self.data, mqtt_port, tls_port, listen, plain_port)
         self.http_port = http_port or 0
         self._given_token = operator_token
         self._env = env or {}
         self._inherit = inherit
+        self._simulated = simulated
         self._echo = echo
         self._children = Children()
         self.cloud: Child | None = None
@@ -113,7 +117,19 @@ class System(Started):
 
     @property
     def base_url(self) -> str:
-        return f"http://{self._http_host}:{self.http_port}"
+        return self._url(self.http_port)
+
+    def _url(self, http_port: int) -> str:
+        scheme = "https" if self._certificate else "http"
+        return f"{scheme}://{self._http_host}:{http_port}"
+
+    @property
+    def _certificate(self) -> Path | None:
+        given = self._env.get("RATELOCK_HTTP_CERT")
+        return Path(given) if given else None
+
+    def _client(self, base_url: str, token: str | None = None) -> Client:
+        return Client(base_url, token, trust=self._certificate, any_name=True)
 
     @property
     def _http_host(self) -> str:
@@ -127,11 +143,11 @@ class System(Started):
     @property
     def phone(self) -> Client:
         """A client without a token, as a phone has before it orders."""
-        return Client(self.base_url)
+        return self._client(self.base_url)
 
     @property
     def operator(self) -> Client:
-        return Client(self.base_url, self.operator_token)
+        return self._client(self.base_url, self.operator_token)
 
     def start_cloud(self) -> None:
         """Returns once the cloud answers. Raises ProcessError."""
@@ -158,9 +174,10 @@ class System(Started):
             "RATELOCK_HTTP_PORT": str(self.http_port),
             "RATELOCK_MQTT_HOST": HOST,
             "RATELOCK_MQTT_PORT": str(self.broker.port),
-            "RATELOCK_CONNECTOR_POWER_W": str(SIMULATED_POWER_W),
             **self._env,
         }
+        if self._simulated:
+            env.setdefault("RATELOCK_CONNECTOR_POWER_W", str(SIMULATED_POWER_W))
         if self._given_token:
             env["RATELOCK_OPERATOR_TOKEN"] = self._given_token
         return env
@@ -178,7 +195,7 @@ class System(Started):
             echo=self._echo,
         )
         try:
-            Client(f"http://{self._http_host}:{port}").wait_until_up(child.check_alive)
+            self._client(self._url(port)).wait_until_up(child.check_alive)
         except BaseException as error:
             child.stop()
             if isinstance(error, ApiError):

@@ -32,7 +32,7 @@ def folder(board_name: str, interpreter: Sequence[str]) -> Path:
     """
     board = files.board_folder(board_name)
     compiled = runs_mpy(tuple(interpreter))
-    found = FOLDER / f"{board.name}-{'mpy' if compiled else 'py'}-{_digest(board)}"
+    found = FOLDER / f"{board.name}-{'mpy' if compiled else 'py'}-{digest(board)}"
     if found.is_dir():
         return found
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def folder(board_name: str, interpreter: Sequence[str]) -> Path:
     return found
 
 
-def _digest(board: Path) -> str:
+def digest(board: Path) -> str:
     """Of everything that the files are made from: the board's sources, its manifest, and the tool itself."""
     digest = hashlib.sha256(repr(files.emitted_version()).encode())
     manifests = [board / "manifest.py", files.BOARDS / "manifest.py"]

@@ -37,6 +37,14 @@ def utc():
     return rtc.utc()
 
 
+def chip():
+    import binascii
+
+    import machine
+
+    return binascii.hexlify(machine.unique_id()).decode()
+
+
 def reset_cause():
     """A brown-out counts as PowerOn; machine.reset() and a panic of the chip count as Hard."""
     import machine

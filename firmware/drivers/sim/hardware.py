@@ -294,6 +294,7 @@ _NAMES = {
     patterns.NO_BROKER: "NO_BROKER",
     patterns.UNTRUSTED: "UNTRUSTED",
     patterns.NO_FLASH: "NO_FLASH",
+    patterns.OUT_OF_SERVICE: "OUT_OF_SERVICE",
     patterns.CRASHED: "CRASHED",
 }
 

@@ -161,6 +161,13 @@ def test_reset_causes_have_names():
     assert names == ["Unknown", "PowerOn", "Hard", "Watchdog", "DeepSleep", "Soft", "Unknown", "Unknown"]
 
 
+def test_a_board_has_an_id_and_can_restart():
+    assert board.chip() == "240ac4000102"
+    before = lab.resets
+    board.restart()
+    assert lab.resets == before + 1
+
+
 def test_heap_and_the_chips_own_ram_are_told_apart():
     """gc.mem_free() of an ESP32 adds the largest free block of the chip's RAM."""
 

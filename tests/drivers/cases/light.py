@@ -30,8 +30,9 @@ class Thing:
             setattr(self, name, value)
 
 
-def connector(fault=None, estop=False, stop_button=False, order=None):
-    return Thing(fault=fault, readings=Thing(estop=estop, stop_button=stop_button), order=order)
+def connector(fault=None, estop=False, stop_button=False, order=None, out=None):
+    readings = Thing(estop=estop, stop_button=stop_button)
+    return Thing(fault=fault, readings=readings, order=order, out_of_service=out)
 
 
 def test_what_matters_most_is_shown():
@@ -41,6 +42,10 @@ def test_what_matters_most_is_shown():
         ([idle], None, patterns.READY),
         ([idle], patterns.NO_WIFI, patterns.NO_WIFI),
         ([charging], patterns.NO_WIFI, patterns.CHARGING),
+        ([connector(out="Damaged")], None, patterns.OUT_OF_SERVICE),
+        ([connector(out="Damaged")], patterns.NO_WIFI, patterns.NO_WIFI),
+        ([idle, connector(out="Damaged")], None, patterns.READY),
+        ([charging, connector(out="Damaged")], None, patterns.CHARGING),
         ([idle, charging], None, patterns.CHARGING),
         ([charging, pressed], None, patterns.STOP_PRESSED),
         ([pressed, stopped], None, patterns.ESTOP),

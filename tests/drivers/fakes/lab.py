@@ -19,6 +19,7 @@ watchdog = None
 rtc = None  # the calendar, as it was set
 rtc_memory = b""
 reset_cause = 1  # power-on
+resets = 0  # by machine.reset()
 bits = []  # (pin number, bytes) of every bitstream
 uses = []  # (pin number, role): what a board's code asked of its pins, in order
 dropped = 0

@@ -235,6 +235,14 @@ def reset_cause():
     return lab.reset_cause
 
 
+def unique_id():
+    return b"\x24\x0a\xc4\x00\x01\x02"
+
+
+def reset():
+    lab.resets += 1
+
+
 class RTC:
     def datetime(self, value):
         lab.set_calendar(value)

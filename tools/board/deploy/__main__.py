@@ -13,12 +13,13 @@ import shutil
 import sys
 from pathlib import Path
 
+from cloud_stub.base.os_errors import in_words
 from tools.board.deploy import DeployError, fit
 from tools.board.deploy.line import About, Line
 from tools.image import BuildError
 from tools.image import files as image
+from tools.image.packages import OLDEST_MICROPYTHON as OLDEST
 
-OLDEST = (1, 26, 0)
 QUIET_S = 4.0
 MOST_S = 20.0
 BAR_WIDTH = 24
@@ -178,7 +179,7 @@ def main() -> int:
     try:
         deploy(image.board_folder(options.board), options.port, not options.no_restart, options.quiet_s)
     except (DeployError, BuildError, OSError) as error:
-        print(f"deploy: {error}", file=sys.stderr)
+        print(f"deploy: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ndeploy: interrupted; run it again", file=sys.stderr)

@@ -15,7 +15,7 @@ _IN_FILES = "any([name in os.listdir() for name in ('ratelock.mpy', 'app.mpy', '
 REFUSAL = (
     "MQTT over TLS does not fit a classic ESP32 whose firmware lies in files: connections fail for want of"
     " memory, and settlements stay unsent. Use an ESP32-S3, a board with PSRAM, or an image with the pile"
-    " frozen in (docs/adding-a-board.md). Without a CA MQTT is not encrypted: for a network of your own only"
+    " frozen in (docs/adding-a-board.md). --unencrypted is for a network of your own only"
 )
 
 

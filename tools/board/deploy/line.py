@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
-import os
 import re
 import struct
 import time
@@ -23,11 +22,13 @@ from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 from tools.board.deploy import DeployError
+from tools.board.deploy import port as port_state
 
 CHUNK_BYTES = 256
 READ_S = 2  # the longest pause in the middle of an answer
 ENTER_TRIES = 5
 ENTER_S = 3  # a pile takes up to a cycle to end
+PROMPT_S = 12  # all tries together, also where the board prints without end
 SILENT_S = 10  # how long the board may work without output
 # How a connection can fail: closed, port removed, or noise in place of an answer.
 _BROKEN = (TransportError, OSError, ValueError, SyntaxError, struct.error)
@@ -97,30 +98,21 @@ class Line:
         try:
             self._transport = SerialTransport(self._port, timeout=READ_S)
         except _BROKEN as error:
-            raise DeployError(self._why_closed(error)) from error
+            raise DeployError(port_state.why_closed(self._port)) from error
+        serial, heard = self._transport.serial, port_state.Heard(self._transport.serial, PROMPT_S)
         try:
+            self._transport.serial = heard
             self._enter()
+            self._transport.serial = serial
         except _BROKEN as error:
+            self._transport.serial = serial
             self.close()
-            raise DeployError(
-                f"{self._port}: {brief(error)}: is it the board's port, and is there MicroPython on the board"
-                " (`make flash`)?"
-            ) from error
+            why = brief(heard.text) if _CRASH.search(heard.text) else port_state.why_no_prompt(heard.text)
+            raise DeployError(f"{self._port}: {why}") from error
         except BaseException:  # Ctrl-C
             self.close()
             raise
         return self
-
-    def _why_closed(self, error: Exception) -> str:
-        """The reason why the port cannot be opened."""
-        if not self._port:
-            return "no PORT is given, such as /dev/ttyUSB0"
-        if os.path.exists(self._port) and not os.access(self._port, os.R_OK | os.W_OK):
-            return (
-                f"{self._port}: you may not use this port; its group may (Debian, Ubuntu:"
-                " sudo adduser $USER dialout, then log in again)"
-            )
-        return f"{self._port}: {error}; is the board there, and does no other program use the port?"
 
     def _enter(self) -> None:
         for attempt in range(ENTER_TRIES):

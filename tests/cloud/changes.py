@@ -1,0 +1,99 @@
+"""How to call each route that changes something, and the audit line that it then writes.
+
+`prepare(call, phone, add_pile)` makes what the route needs and returns the values of its path; "body" among
+them replaces the change's own. A route that is in neither table fails test_roles.py.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tests.cloud.fakes import FLAT_RATE
+
+PASSWORD = "correct horse battery"
+_numbers = itertools.count(1)  # so that each has its own pile and account
+
+
+class Change(NamedTuple):
+    action: str
+    body: Any = None
+    prepare: Callable[..., dict[str, Any]] | None = None
+
+
+def _user(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    name = f"user{next(_numbers)}"
+    call("POST", "/api/users", {"name": name, "role": "viewer", "password": PASSWORD})
+    return {"name": name}
+
+
+def _token(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    return call("POST", "/api/tokens", {"name": "export", "permissions": ["read"], "days": 1})
+
+
+def _session(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    user = _user(call, phone, add_pile)
+    body = user | {"password": PASSWORD}
+    headers = {"X-RateLock-Console": "1"}
+    made = phone.client.post("/api/session", json=body, headers=headers)
+    phone.client.cookies.clear()
+    return {"session_id": made.json()["session_id"]}
+
+
+def _pile(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    return {"device_id": add_pile(f"P-{next(_numbers)}").device_id}
+
+
+def _order(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    return phone.order(_pile(call, phone, add_pile)["device_id"])
+
+
+def _unreachable_order(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    pile = add_pile(f"P-{next(_numbers)}")
+    made = phone.order(pile.device_id)
+    pile.offline()
+    return made
+
+
+def _settled(call: Any, phone: Any, add_pile: Any, **lies: Any) -> dict[str, Any]:
+    pile = add_pile(f"P-{next(_numbers)}")
+    phone.order(pile.device_id)
+    pile.order_status(phone.order_id, "Accepted")
+    pile.settle(phone.message(pile), 2_500_000, **lies)
+    body = {"amount_minor": phone.get()["settlement"]["total_minor"], "method": "test"}
+    return {"order_id": phone.order_id, "body": body}
+
+
+def _flagged(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    _settled(call, phone, add_pile, total_minor=1)
+    flagged = call("GET", "/api/settlements?flagged=true")["items"]
+    return {"settlement_id": flagged[0]["id"]}
+
+
+CHANGES: dict[tuple[str, str], Change] = {
+    ("POST", "/api/piles"): Change("PileAdded", {"device_id": "P-NEW"}),
+    ("DELETE", "/api/piles/{device_id}"): Change("PileRemoved", prepare=_pile),
+    ("PUT", "/api/piles/{device_id}/connector-power"): Change("ConnectorPowerSet", {"power_w": 7400}, _pile),
+    ("POST", "/api/piles/{device_id}/reset"): Change("ResetRequested", {}, _pile),
+    ("PUT", "/api/piles/{device_id}/rate"): Change("RatePublished", FLAT_RATE, _pile),
+    ("POST", "/api/orders/{order_id}/stop"): Change("OrderStopped", prepare=_order),
+    ("POST", "/api/orders/{order_id}/close"): Change("OrderClosed", {"reason": "gone"}, _unreachable_order),
+    ("POST", "/api/orders/{order_id}/payment"): Change("PaymentEntered", prepare=_settled),
+    ("POST", "/api/settlements/{settlement_id}/review"): Change(
+        "SettlementReviewed", {"decision": "waive", "note": "a test"}, _flagged
+    ),
+    ("POST", "/api/users"): Change("UserAdded", {"name": "bob", "role": "viewer", "password": PASSWORD}),
+    ("PUT", "/api/users/{name}/role"): Change("RoleSet", {"role": "operator"}, _user),
+    ("PUT", "/api/users/{name}/password"): Change("PasswordSet", {"password": PASSWORD + "!"}, _user),
+    ("PUT", "/api/users/{name}/disabled"): Change("UserDisabled", {"disabled": True}, _user),
+    ("DELETE", "/api/users/{name}"): Change("UserRemoved", prepare=_user),
+    ("DELETE", "/api/sessions/{session_id}"): Change("SessionEnded", prepare=_session),
+    ("POST", "/api/tokens"): Change("TokenAdded", {"name": "ci", "permissions": ["read"], "days": 1}),
+    ("DELETE", "/api/tokens/{token_id}"): Change("TokenRevoked", prepare=_token),
+}
+
+# Those without a line of this kind, and why.
+UNAUDITED = {
+    ("POST", "/api/rates/preview"): "it changes nothing",
+    ("DELETE", "/api/session"): "test_people.py signs out",
+    ("PUT", "/api/session/password"): "test_people.py changes a password",
+}

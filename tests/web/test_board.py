@@ -1,0 +1,434 @@
+"""The page that makes a pile of a board: a real Chromium, a scripted serial port, a real MicroPython behind it."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from cloud_stub.pages import assets, board
+from tests.deploy.board import PtyBoard
+from tests.web.conftest import DESKTOP, PHONE, SMALL_PHONE, axe_problems, log_in, overflow
+from tests.web.fleet import TOKEN, Fleet
+from tests.web.scripted_port import Bench, MicroPython, Prints, Program, Rom
+from tools import ROOT
+from tools.harness.system import DEMO_RATE, System
+from tools.image import files, packages
+
+BOOT_LOOP = b"rst:0x10 (RTCWDT_RTC_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\ninvalid header: 0xffffffff\r\n"
+STEP = {"port": "Connect", "image": "MicroPython", "firmware": "Firmware", "pile": "Pile", "ready": "Ready"}
+
+
+@pytest.fixture(scope="session")
+def sim_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The simulated pile's package: its chip is a PC's MicroPython."""
+    return packages.write(files.board_folder("sim"), tmp_path_factory.mktemp("boards"))
+
+
+def put(package: Path, data: Path, **changes: Any) -> None:
+    """A package into a cloud's data folder; `changes` to what it says about itself."""
+    folder = data / "boards"
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(package) as source, zipfile.ZipFile(folder / package.name, "w") as copy:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == packages.ABOUT:
+                content = json.dumps(json.loads(content) | changes).encode()
+            copy.writestr(name, content)
+
+
+@pytest.fixture
+def chip(tmp_path: Path) -> Iterator[PtyBoard]:
+    with PtyBoard(tmp_path / "flash memory") as running:
+        yield running
+
+
+@pytest.fixture
+def micropython(chip: PtyBoard) -> Iterator[MicroPython]:
+    program = MicroPython(chip)
+    yield program
+    program.close()
+
+
+@pytest.fixture
+def open_board(
+    new_context: Callable[..., BrowserContext], open_page: Callable[..., Page]
+) -> Callable[..., Page]:
+    """Opens the page, logged in, with a board at its port."""
+
+    def open_one(url: str, bench: Bench, token: str = TOKEN, **options: Any) -> Page:
+        context = new_context(**{"viewport": DESKTOP, **options})
+        bench.install(context)
+        page = open_page(url + "/console", context)
+        log_in(page, token)
+        page.goto(url + "/console/flash")
+        return page
+
+    return open_one
+
+
+def step(page: Page, name: str) -> Any:
+    return page.locator(f"#{name}")
+
+
+def image_of(chip_id: int = 0, app: bool = False) -> bytes:
+    """A MicroPython image as its head goes, and noise."""
+    head = bytearray(64)
+    head[0] = 0xE9
+    head[12] = chip_id
+    if app:
+        head[32:36] = bytes.fromhex("3254cdab")
+    return bytes(head) + random.Random(7).randbytes(30_000)
+
+
+def choose_image(page: Page, content: bytes) -> None:
+    page.locator("#image-file").set_input_files({"name": "x.bin", "mimeType": "", "buffer": content})
+    page.get_by_role("button", name="Write MicroPython").click()
+
+
+def fill_in(page: Page, device_id: str, **more: str) -> None:
+    values = {
+        "device-id": device_id,
+        "ssid": "Courtyard",
+        "password": "correct horse",
+        "broker": "127.0.0.1:1883",
+    }
+    for field, value in {**values, **more}.items():
+        page.locator(f"#{field}").fill(value)
+
+
+def choose_port(page: Page) -> None:
+    page.locator("#choose").click()
+
+
+def write_firmware(page: Page) -> None:
+    page.get_by_role("button", name="Write firmware").click()
+    expect(step(page, "firmware").get_by_text("all compared on the board")).to_be_visible()
+
+
+@pytest.mark.system
+def test_a_board_from_the_box_becomes_a_pile_that_is_online(
+    system: System,
+    chip: PtyBoard,
+    micropython: MicroPython,
+    sim_package: Path,
+    open_board: Callable[..., Page],
+    watch,
+):
+    watch.allow("409")  # NoRate
+    (chip.flash / "network.py").write_bytes((ROOT / "tests/boards/fakes/network.py").read_bytes())
+    (chip.flash / "air.json").write_text(json.dumps({"ssid": "Courtyard", "password": "correct horse"}))
+    put(sim_package, system.data)
+    rom = Rom()
+    runs: list[Program] = [Prints(BOOT_LOOP)]
+    bench = Bench(lambda: micropython if rom.written else runs[0], rom)
+    page = open_board(system.base_url, bench, system.operator_token)
+    choose_port(page)
+    expect(step(page, "port").get_by_role("alert")).to_contain_text("finds no program")
+    choose_image(page, image_of())
+    expect(step(page, "port").get_by_text("MicroPython 1.")).to_be_visible()
+    assert rom.written == {0x1000: image_of()}
+    assert not rom.has_erased
+    write_firmware(page)
+    fill_in(page, "BOXED-1", broker=f"127.0.0.1:{system.broker.port}")
+    page.get_by_role("button", name="Register and write").click()
+    expect(page.get_by_text("BOXED-1 is online.")).to_be_visible()
+    expect(page.get_by_text("no rate yet")).to_be_visible()
+    expect(page.get_by_role("link", name="Set the rate")).to_have_attribute(
+        "href", "/console#/piles/BOXED-1/rate"
+    )
+    expect(page.get_by_alt_text("QR code that opens the page of BOXED-1")).to_be_visible()
+    config = json.loads((chip.flash / "config.json").read_text())
+    assert config["wifi"] == {"ssid": "Courtyard", "password": "correct horse"}
+    assert config["key"] not in page.content()
+    assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_writing_again_keeps_id_and_key_and_shows_the_price(
+    fleet: Fleet,
+    chip: PtyBoard,
+    micropython: MicroPython,
+    sim_package: Path,
+    open_board: Callable[..., Page],
+    watch,
+):
+    watch.allow("409")  # NoRate
+    put(sim_package, fleet.cloud.settings.data)
+    page = open_board(fleet.url, Bench(lambda: micropython))
+    choose_port(page)
+    write_firmware(page)
+    fill_in(page, "PILE-7")
+    page.get_by_role("button", name="Register and write").click()
+    expect(page.get_by_text("no rate yet")).to_be_visible()
+    key = json.loads((chip.flash / "config.json").read_text())["key"]
+    assert key == fleet.row("PILE-7").key_hex
+    fleet.operator.put("/api/piles/PILE-7/rate", DEMO_RATE | {"periods": [DEMO_RATE["periods"][0]]})
+    page.reload()
+    choose_port(page)
+    expect(step(page, "port").get_by_text("configured as PILE-7")).to_be_visible()
+    expect(page.locator("#ssid")).to_have_value("Courtyard")
+    fill_in(page, "PILE-7", ssid="Another")
+    page.get_by_role("button", name="Register and write").click()
+    expect(page.get_by_text("Its price now: ¥0.60 per kWh.")).to_be_visible()
+    config = json.loads((chip.flash / "config.json").read_text())
+    assert (config["key"], config["wifi"]["ssid"]) == (key, "Another")
+
+
+def test_an_unplugged_board_is_mended_by_beginning_again(
+    fleet: Fleet, chip: PtyBoard, micropython: MicroPython, sim_package: Path, open_board: Callable[..., Page]
+):
+    put(sim_package, fleet.cloud.settings.data)
+    bench = Bench(lambda: micropython)
+    page = open_board(fleet.url, bench)
+    choose_port(page)
+    expect(page.locator("#write-firmware")).to_be_enabled()
+    bench.lives = 30_000
+    page.get_by_role("button", name="Write firmware").click()
+    expect(step(page, "firmware").get_by_role("alert")).to_contain_text("connection to the board is gone")
+    assert not (chip.flash / "main.py").exists()
+    bench.lives = None
+    write_firmware(page)
+    on_board = {
+        str(path.relative_to(chip.flash)): path.read_bytes()
+        for path in chip.flash.rglob("*")
+        if path.is_file()
+    }
+    for name in ("ratelock.mpy.new", "config.mpy.new"):
+        on_board.pop(name, None)
+    with zipfile.ZipFile(sim_package) as package:
+        assert on_board == {name: package.read(name) for name in package.namelist() if name != packages.ABOUT}
+
+
+def test_a_key_that_the_board_did_not_get_is_written_when_it_is_back(
+    fleet: Fleet,
+    chip: PtyBoard,
+    micropython: MicroPython,
+    sim_package: Path,
+    open_board: Callable[..., Page],
+    watch,
+):
+    watch.allow("409")  # NoRate
+    put(sim_package, fleet.cloud.settings.data)
+    bench = Bench(lambda: micropython)
+    page = open_board(fleet.url, bench)
+    choose_port(page)
+    write_firmware(page)
+
+    def unplug(route: Any) -> None:
+        bench.lives = 0
+        route.continue_()
+
+    page.route("**/api/piles", unplug)
+    fill_in(page, "PILE-7")
+    page.get_by_role("button", name="Register and write").click()
+    expect(step(page, "pile").get_by_role("alert")).to_contain_text("connection to the board is gone")
+    key = fleet.row("PILE-7").key_hex
+    page.unroute("**/api/piles")
+    bench.lives = None
+    page.reload()
+    choose_port(page)
+    expect(page.locator("#write-pile")).to_be_enabled()
+    fill_in(page, "PILE-7")
+    page.get_by_role("button", name="Register and write").click()
+    expect(page.get_by_text("PILE-7 is registered and configured")).to_be_visible()
+    assert json.loads((chip.flash / "config.json").read_text())["key"] == key
+    assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_a_configuration_that_would_not_work_is_refused_before_the_cloud_makes_a_key(
+    fleet: Fleet,
+    chip: PtyBoard,
+    micropython: MicroPython,
+    sim_package: Path,
+    open_board: Callable[..., Page],
+    watch,
+):
+    watch.allow("409")
+    fleet.pile("TAKEN-1")
+    put(sim_package, fleet.cloud.settings.data)
+    page = open_board(fleet.url, Bench(lambda: micropython))
+    alert = step(page, "pile").get_by_role("alert")
+    choose_port(page)
+    write_firmware(page)
+    write = page.get_by_role("button", name="Register and write")
+    fill_in(page, "PILE-8", ssid="x" * 33)
+    write.click()
+    expect(alert).to_contain_text("would refuse this configuration")
+    fill_in(page, "PILE-8")
+    page.locator("#ca").set_input_files({"name": "ca.pem", "mimeType": "", "buffer": b"no certificate"})
+    write.click()
+    expect(alert).to_contain_text("no certificate in PEM")
+    page.locator("#ca").set_input_files([])
+    fill_in(page, "TAKEN-1")
+    write.click()
+    expect(alert).to_contain_text("knows TAKEN-1 already")
+    assert not (chip.flash / "config.json").exists()
+    assert [each["device_id"] for each in fleet.operator.get("/api/piles").json()["items"]] == ["TAKEN-1"]
+
+
+def test_a_board_with_orders_of_another_pile_is_asked_about(
+    fleet: Fleet,
+    chip: PtyBoard,
+    micropython: MicroPython,
+    sim_package: Path,
+    open_board: Callable[..., Page],
+    watch,
+):
+    watch.allow("409")  # NoRate
+    (chip.flash / "flash").mkdir()
+    (chip.flash / "flash" / "order-1").write_bytes(b"an order that runs")
+    (chip.flash / "config.json").write_text(json.dumps({"device_id": "OLD-1", "key": "5a" * 32}))
+    put(sim_package, fleet.cloud.settings.data)
+    page = open_board(fleet.url, Bench(lambda: micropython))
+    choose_port(page)
+    write_firmware(page)
+    fill_in(page, "NEW-1")
+    page.get_by_role("button", name="Register and write").click()
+    expect(step(page, "pile").get_by_role("alert")).to_contain_text("This board was OLD-1")
+    assert fleet.operator.get("/api/piles").json()["items"] == []
+    page.get_by_role("button", name="Continue all the same").click()
+    expect(page.get_by_text("NEW-1 is registered")).to_be_visible()
+
+
+PORTS = [
+    (BOOT_LOOP, "finds no program", "没有程序"),
+    (b"", "The port is silent", "没有任何输出"),
+    (b"boot:0x3 (DOWNLOAD_BOOT(UART0))\r\nwaiting for download\r\n", "waits for an image", "等待写入镜像"),
+    (b"Guru Meditation Error: Core 0 panic'ed (LoadProhibited)\r\n", "The board crashes: Guru", "崩溃：Guru"),
+    (b"temperature 21.5\r\n", "Another program runs", "其他程序"),
+]
+
+
+@pytest.mark.parametrize(("locale", "place"), [("en-GB", 1), ("zh-CN", 2)])
+def test_a_port_without_micropython_is_told_apart(
+    fleet: Fleet, sim_package: Path, open_board: Callable[..., Page], locale: str, place: int
+):
+    put(sim_package, fleet.cloud.settings.data)
+    bench = Bench(lambda: Prints(b""))
+    page = open_board(fleet.url, bench, locale=locale)
+    for case in PORTS:
+        bench.program = Prints(bytes(case[0]))
+        choose_port(page)
+        expect(step(page, "port").get_by_role("alert")).to_contain_text(str(case[place]))
+        expect(page.locator("#write-firmware")).to_be_disabled()
+    bench.refusal = "Failed to open serial port."
+    choose_port(page)
+    expect(step(page, "port").get_by_role("alert")).to_contain_text("dialout")
+
+
+def test_an_image_that_cannot_start_the_board_is_refused(
+    fleet: Fleet, sim_package: Path, open_board: Callable[..., Page]
+):
+    put(sim_package, fleet.cloud.settings.data)
+    rom = Rom(chip_id=9)
+    page = open_board(fleet.url, Bench(lambda: Prints(BOOT_LOOP), rom))
+    alert = step(page, "image").get_by_role("alert")
+    choose_port(page)
+    expect(page.locator("#write-image")).to_be_enabled()
+    for content, sentence in [
+        (b"#!/bin/sh" * 100, "no ESP32 image"),
+        (image_of(app=True), "update without a bootloader"),
+        (image_of(chip_id=13), "a chip that no board here has"),
+        (image_of(chip_id=0), "for ESP32, but this board has an ESP32-S3"),
+    ]:
+        choose_image(page, content)
+        expect(alert).to_contain_text(sentence)
+    assert rom.written == {}
+
+
+def test_a_chip_that_does_not_answer_its_bootloader_is_told_so(
+    fleet: Fleet, sim_package: Path, open_board: Callable[..., Page]
+):
+    put(sim_package, fleet.cloud.settings.data)
+    bench = Bench(lambda: Prints(BOOT_LOOP))
+    bench.rom = Prints(b"")  # type: ignore[assignment]
+    page = open_board(fleet.url, bench)
+    choose_port(page)
+    expect(page.locator("#write-image")).to_be_enabled()
+    choose_image(page, image_of())
+    expect(step(page, "image").get_by_role("alert")).to_contain_text("Hold the board's BOOT button")
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "sentence"),
+    [
+        ({"micropython": [9, 0, 0]}, "port", "9.0.0 or newer is needed"),
+        ({"mpy": [5, 2]}, "firmware", "compiled for .mpy 5.2"),
+        ({"chip": "esp32s3"}, "firmware", "no firmware for unix"),
+    ],
+)
+def test_a_board_that_cannot_run_the_firmware_is_told_so(
+    fleet: Fleet, micropython: MicroPython, sim_package: Path, open_board: Callable[..., Page],
+    changes: dict[str, Any], place: str, sentence: str,
+):  # fmt: skip
+    put(sim_package, fleet.cloud.settings.data, **changes)
+    page = open_board(fleet.url, Bench(lambda: micropython))
+    choose_port(page)
+    if "mpy" in changes:
+        page.get_by_role("button", name="Write firmware").click()
+    expect(step(page, place)).to_contain_text(sentence)
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        ("delete Navigator.prototype.serial", "Only Chrome, Edge, Opera"),
+        ("Object.defineProperty(window, 'isSecureContext', {value: false})", "Open this page over https"),
+    ],
+)
+def test_a_browser_without_serial_ports_is_told_so(
+    fleet: Fleet,
+    new_context: Callable[..., BrowserContext],
+    open_page: Callable[..., Page],
+    script: str,
+    sentence: str,
+):
+    context = new_context(viewport=PHONE)
+    context.add_init_script(script)
+    page = open_page(fleet.url + "/console/flash", context)
+    expect(page.get_by_role("alert")).to_contain_text(sentence)
+
+
+@pytest.mark.parametrize(
+    ("viewport", "scheme", "locale"),
+    [
+        (SMALL_PHONE, "light", "en-GB"),
+        ({"width": 360, "height": 740}, "dark", "zh-CN"),
+        (DESKTOP, "dark", "en-GB"),
+    ],
+    ids=["320 px", "360 px dark Chinese", "desktop dark"],
+)
+def test_the_page_is_accessible_and_fits(
+    fleet: Fleet, sim_package: Path, open_board: Callable[..., Page], viewport: Any, scheme: Any, locale: str
+):
+    put(sim_package, fleet.cloud.settings.data)
+    page = open_board(
+        fleet.url, Bench(lambda: Prints(BOOT_LOOP)), viewport=viewport, color_scheme=scheme, locale=locale
+    )
+    choose_port(page)
+    expect(step(page, "port").get_by_role("alert")).to_be_visible()
+    assert overflow(page) <= 0
+    assert axe_problems(page) == []
+
+
+def test_both_languages_have_a_sentence_for_all_that_goes_wrong():
+    def keys(language: str) -> list[str]:
+        text = (assets.FOLDER / f"board-words.{language}.js").read_text(encoding="utf-8")
+        return re.findall(r"^( +\w+):", text, re.MULTILINE)
+
+    thrown = {
+        code
+        for file in assets.FOLDER.glob("board*.js")
+        for code in re.findall(r'new Trouble\("(\w+)"', file.read_text(encoding="utf-8"))
+    }
+    assert len(thrown) > 20
+    for language in board.LANGUAGES:
+        assert keys(language) == keys("en")
+        assert thrown <= {key.strip() for key in keys(language)}, language

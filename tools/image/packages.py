@@ -1,0 +1,98 @@
+"""Packages of firmware for the cloud's set-up page: python -m tools.image.packages FOLDER [BOARD...]
+
+One zip for each board: its files as they lie on the board, and ratelock.json, which says what they need
+(cloud_stub/piles/board_packages.py). They belong into the folder `boards` of the cloud's data folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+from tools import ROOT
+from tools.image import BuildError, cache, files
+
+OLDEST_MICROPYTHON = (1, 26, 0)
+ABOUT = "ratelock.json"
+_WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # zip has no earlier time; the same files give the same bytes
+
+
+def firmware_version() -> str:
+    """FIRMWARE of firmware/app.py. Raises BuildError."""
+    found = re.search(r'^FIRMWARE = "([^"]+)"', (ROOT / "firmware" / "app.py").read_text(), re.MULTILINE)
+    if not found:
+        raise BuildError("firmware/app.py names no FIRMWARE")
+    return found[1]
+
+
+def about(board: Path) -> dict[str, object]:
+    """What ratelock.json says of a board's package. Raises BuildError."""
+    described = json.loads((board / "board.json").read_text())
+    return {
+        "board": board.name,
+        "product": described["product"],
+        "chip": described["mcu"],
+        "image": described["micropython_board"],
+        "firmware": firmware_version(),
+        "micropython": list(OLDEST_MICROPYTHON),
+        "mpy": list(files.emitted_version()),
+    }
+
+
+def package(board: Path) -> bytes:
+    """The zip of a board's pile. Raises BuildError."""
+    content = {**files.build(board), ABOUT: json.dumps(about(board), indent=1).encode()}
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in sorted(content):
+            entry = zipfile.ZipInfo(name, _WRITTEN_AT)
+            archive.writestr(entry, content[name], zipfile.ZIP_DEFLATED)
+    return made.getvalue()
+
+
+def real_boards() -> list[Path]:
+    """The folders of the boards that have a chip: all but the simulated one."""
+    found = [path.parent for path in sorted(files.BOARDS.glob("*/board.json"))]
+    return [board for board in found if json.loads((board / "board.json").read_text())["micropython_board"]]
+
+
+def write(board: Path, folder: Path) -> Path:
+    """Makes a board's package in a folder, unless the one there is made from the same sources.
+
+    Raises BuildError, OSError.
+    """
+    found = folder / f"{board.name}.zip"
+    mark = (cache.digest(board) + json.dumps(about(board))).encode()
+    stamp = folder / f".{board.name}"
+    made_from = hashlib.sha256(mark).hexdigest()
+    if found.exists() and stamp.exists() and stamp.read_text() == made_from:
+        return found
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f"{board.name}.new"
+    new.write_bytes(package(board))
+    new.replace(found)
+    stamp.write_text(made_from)
+    return found
+
+
+def main() -> int:
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        print(__doc__)
+        return 2
+    try:
+        boards = [files.board_folder(name) for name in sys.argv[2:]] or real_boards()
+        for board in boards:
+            print(write(board, Path(sys.argv[1])))
+    except (BuildError, OSError) as error:
+        print(f"packages: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Broker and cloud for the piles and phones of a network, until Ctrl-C.
+
+    make site NAMES="192.0.2.7 pile.example.org"
+
+NAMES are the names and addresses by which piles and phones know this machine. The first start makes the CA
+and a certificate for them; later ones need no NAMES. Both listeners of the network are encrypted: pages and
+API over HTTPS, piles over MQTT with TLS. --cert and --key name a certificate that browsers know, for HTTPS;
+without them HTTPS has the broker's, and a browser warns unless the CA is installed on it.
+
+TLS does not fit a classic ESP32 without PSRAM (docs/hardware.md, "Heap"). For such piles, in a network that
+nobody else can enter, --plain-mqtt PORT listens without TLS too; `make provision` then needs --unencrypted.
+
+RATELOCK_DATA, RATELOCK_HTTP_PORT (8443), RATELOCK_MQTTS_PORT (8883), RATELOCK_LISTEN (0.0.0.0) and
+RATELOCK_PUBLIC_URL override the defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from cloud_stub.base.os_errors import in_words
+from tools.harness import certs, mosquitto
+from tools.harness.api_client import ApiError
+from tools.harness.broker import port_number, port_setting
+from tools.harness.processes import ProcessError, exit_on_signals
+from tools.harness.system import System
+
+EVERY_ADDRESS = "0.0.0.0"
+HTTPS_PORT = 8443
+MQTTS_PORT = 8883
+WATCH_INTERVAL_S = 0.5
+
+
+class SiteError(Exception):
+    """The text says what is missing and how to give it."""
+
+
+def certificate(folder: Path, names: list[str]) -> list[str]:
+    """Makes what is missing in `folder`, a new server certificate where `names` are others than it has.
+
+    Returns its names, without those of this machine alone. Raises SiteError, certs.CertsError.
+    """
+    present = certs.names_of(folder / "server.pem") - set(certs.LOCAL_NAMES)
+    if not names and not present:
+        raise SiteError(
+            'say how piles and phones know this machine: make site NAMES="192.0.2.7 pile.example.org"'
+        )
+    wanted = names or sorted(present)
+    if set(wanted) != present:
+        certs.Ca(folder).issue("server", (*wanted, *certs.LOCAL_NAMES))
+    certs.ensure(folder, (*wanted, *certs.LOCAL_NAMES))
+    return wanted
+
+
+def cloud_environment(folder: Path, public_url: str, options: argparse.Namespace) -> dict[str, str]:
+    """What makes the cloud answer over HTTPS on the network. Raises SiteError."""
+    if bool(options.cert) != bool(options.key):
+        raise SiteError("--cert and --key belong together: the certificate with its chain, and its key")
+    for path in (options.cert, options.key):
+        if path and not path.is_file():
+            raise SiteError(f"there is no file {path}")
+    return {
+        "RATELOCK_HTTP_HOST": listen_address(),
+        "RATELOCK_HTTP_CERT": str((options.cert or folder / "server.pem").resolve()),
+        "RATELOCK_HTTP_KEY": str((options.key or folder / "server.key").resolve()),
+        "RATELOCK_PUBLIC_URL": public_url,
+    }
+
+
+def listen_address() -> str:
+    return os.environ.get("RATELOCK_LISTEN") or EVERY_ADDRESS
+
+
+def print_addresses(system: System, public_url: str, name: str, browser_knows: bool) -> None:
+    ca = os.path.relpath(system.broker.certs / "ca.pem")
+    broker = f"{name}:{system.broker.tls_port}"
+    rows = (
+        ("console", f"{public_url}/console    (token: operator.token in the data folder)"),
+        ("piles", f"mqtts://{broker}"),
+        *([("and, plain", f"mqtt://{name}:{system.broker.plain_port}")] if system.broker.plain_port else []),
+        ("CA", f"{ca} (onto every pile{'' if browser_knows else '; into the browsers of operators'})"),
+        ("data, logs", str(system.data)),
+    )
+    for label, place in rows:
+        print(f"  {label:<11} {place}")
+    print("A pile on a cable, from this folder in another terminal:")
+    print(
+        f'  make provision PORT=/dev/ttyUSB0 ARGS="--device-id PILE-1 --broker {broker} --ca {ca}'
+        f' --cloud {public_url}"'
+    )
+    print("Ctrl-C ends everything.", flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m tools.site", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("names", nargs="*", metavar="NAME", help="how piles and phones know this machine")
+    made.add_argument("--cert", type=Path, metavar="FILE", help="a certificate with its chain, for HTTPS")
+    made.add_argument("--key", type=Path, metavar="FILE", help="its key")
+    made.add_argument("--plain-mqtt", type=port_number, metavar="PORT", help="also MQTT without TLS")
+    return made
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Until Ctrl-C. Raises what the parts raise, and SiteError."""
+    data = Path(os.environ.get("RATELOCK_DATA") or ".ratelock")
+    http_port = port_setting("RATELOCK_HTTP_PORT", HTTPS_PORT)
+    names = certificate(data / "certs", options.names)
+    public_url = os.environ.get("RATELOCK_PUBLIC_URL") or f"https://{names[0]}:{http_port}"
+    with System(
+        data,
+        http_port=http_port,
+        mqtt_port=port_setting("RATELOCK_MQTT_PORT", None),
+        operator_token=os.environ.get("RATELOCK_OPERATOR_TOKEN") or None,
+        env=cloud_environment(data / "certs", public_url, options),
+        tls_port=port_setting("RATELOCK_MQTTS_PORT", MQTTS_PORT),
+        listen=listen_address(),
+        inherit=True,
+        simulated=False,
+        plain_port=options.plain_mqtt,
+    ) as system:
+        print_addresses(system, public_url, names[0], bool(options.cert))
+        while True:
+            system.check_alive()
+            time.sleep(WATCH_INTERVAL_S)
+
+
+def main() -> int:
+    options = parser().parse_args()
+    exit_on_signals()
+    try:
+        serve(options)
+    except (SiteError, ApiError, ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
+        print(f"site: {in_words(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nsite: everything has ended")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
