@@ -72,7 +72,7 @@ async def list_updates(
     return await quick(cloud, look)
 
 
-@router.post("/rollouts/preview", openapi_extra=raises("UnknownRelease"))
+@router.post("/rollout-preview", openapi_extra=raises("UnknownRelease"))
 async def preview_rollout(cloud: TheCloud, _: CanRelease, body: rollouts.RolloutBody) -> dict[str, Any]:
     """Which piles a rollout would reach, in which waves, and which it leaves out and why. Changes nothing."""
     return await read(cloud, lambda conn: views.plan_view(rollouts.plan(conn, body)))

@@ -111,7 +111,7 @@ def test_each_route_that_changes_something_has_an_audit_line_with_who_did_it(
         mine = [each for each in lines if (each.actor_kind, each.actor) == who]
         assert change.action in {each.action for each in mine}, (method, path, lines)
         about = next(each for each in mine if each.action == change.action)
-        assert any(about[5:10]), f"{method} {path}: the line does not say what it is about"
+        assert any(about[5:]), f"{method} {path}: the line does not say what it is about"
 
 
 def _do(
@@ -132,5 +132,6 @@ def _do(
     values = change.prepare(call, phone, add_pile) if change.prepare else {}
     filled = re.sub(r"\{(\w+)\}", lambda name: str(values[name[1]]), path)
     body = values.get("body", change.body)
-    answer = client.request(method, filled, json=body, headers=values.get("headers", headers))
+    sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
+    answer = client.request(method, filled, headers=values.get("headers", headers), **sent)
     assert answer.status_code < 300, (method, path, answer.text)

@@ -224,7 +224,7 @@ def test_a_pile_that_the_release_is_not_for_is_left_out(
     body = {"release": 12, "selection": "all"}
     assert reason in rollouts.refused(**body)["detail"]
     rollouts.pile("PILE-2")
-    plan = rollouts.operator("POST", "/api/rollouts/preview", body).json()
+    plan = rollouts.operator("POST", "/api/rollout-preview", body).json()
     assert (plan["piles"], plan["waves"], plan["left_out"]) == (1, [1], {reason: 1})
     rollouts.start()
     rollouts.step(times=2)
@@ -380,7 +380,7 @@ def test_one_pile_at_a_time_downloads(rollouts: Rollouts):
 def test_a_pile_is_in_one_rollout_at_a_time(rollouts: Rollouts):
     rollouts.piles(2)
     rollouts.start(selection="pile:PILE-1")
-    plan = rollouts.operator("POST", "/api/rollouts/preview", {"release": 12, "selection": "all"}).json()
+    plan = rollouts.operator("POST", "/api/rollout-preview", {"release": 12, "selection": "all"}).json()
     assert (plan["piles"], plan["left_out"]) == (1, {"InRollout": 1})
     assert rollouts.operator("DELETE", "/api/releases/12").json()["code"] == "ReleaseInUse"
 
