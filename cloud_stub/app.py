@@ -22,9 +22,10 @@ from .http import (
     operator_piles,
     operator_rates,
     operator_releases,
-    operator_releases,
     operator_reports,
     operator_settlements,
+    operator_sites,
+    operator_tariffs,
     problem_details,
     sign_in,
 )
@@ -48,6 +49,8 @@ ROUTERS = (
     operator_releases,
     operator_reports,
     operator_settlements,
+    operator_sites,
+    operator_tariffs,
     sign_in,
 )
 

@@ -26,7 +26,7 @@ from .people.passwords import Passwords
 from .piles import credentials
 from .piles.broker_passwords import CLOUD_USER
 from .piles.keys import Keys
-from .rates.versions import Versions
+from .rates.holding import Versions
 from .releases.chunks import ChunkServer
 from .reports.gauges import DatabaseGauges
 from .settings import Settings

@@ -7,12 +7,17 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
+from ..base.problems import invalid
 from ..cloud import Cloud
 from ..db import audit
 from ..db.audit import Actor
 from ..db.engine import Store
+from ..db.writer import Transaction
 from ..settings import Settings
 
 Commands = Any  # what argparse's add_subparsers() returns has no public type
@@ -58,6 +63,29 @@ def database(settings: Settings) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Connection]:
+    with database(settings) as store, store.reading.connect() as conn:
+        yield conn
+
+
+@contextmanager
+def writing(settings: Settings) -> Iterator[Transaction]:
+    """A transaction, committed at the end. A running cloud sends what it puts into the outbox within a few
+    seconds; without one, the next that starts sends it.
+    """
+    with database(settings) as store, store.writing.begin() as conn:
+        yield Transaction(conn)
+
+
+def read_json(file: Path) -> Any:
+    """Raises OSError; Problem (InvalidRequest) where the file is not JSON."""
+    try:
+        return json.loads(file.read_bytes())
+    except ValueError:
+        raise invalid((str(file), "is not JSON")) from None
 
 
 @contextmanager

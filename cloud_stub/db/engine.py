@@ -10,6 +10,8 @@ import orjson
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.util import CommandError
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -45,7 +47,8 @@ _POSTGRESQL = {
 
 class Store:
     """One database. `grouping` is for the writer's thread, which never waits for long; `writing` is for
-    others that write, such as the command line; `reading` reads without transactions.
+    others that write, such as the command line; `migrating` for migrations, which may make a table anew that
+    others refer to; `reading` reads without transactions.
 
     `quick` reads too; it gives up after QUICK_S, `reading` after READING_S, both with an OperationalError.
     Raises sqlalchemy.exc.SQLAlchemyError where the database cannot be reached.
@@ -62,7 +65,7 @@ class Store:
             # A failing statement is logged, without its parameters: they may be device keys or order tokens.
             return create_engine(parsed, hide_parameters=True, connect_args=connect_args, **options)
 
-        self.writing = new()
+        self.writing = self.migrating = new()
         self.grouping = new()
         self.reading = self.quick = new(isolation_level="AUTOCOMMIT")
         if not self.is_sqlite:
@@ -78,27 +81,41 @@ class Store:
             for engine in (self.writing, self.reading):
                 event.listen(engine, "connect", _set_up_sqlite(_BUSY_TIMEOUT_MS))
             event.listen(self.grouping, "connect", _set_up_sqlite(_LOCK_WAIT_MS))
-            for engine in (self.writing, self.grouping):
+            self.migrating = new()
+            event.listen(self.migrating, "connect", _set_up_sqlite(_BUSY_TIMEOUT_MS, foreign_keys="OFF"))
+            for engine in (self.writing, self.grouping, self.migrating):
                 event.listen(engine, "begin", _begin_immediately)
 
     def migrate(self) -> None:
         """Bring the tables up to date; of several workers that start together, one does it.
 
-        Raises alembic.util.CommandError where they are those of a newer version than this.
+        Raises alembic.util.CommandError where they are those of a newer version than this, or where rows
+        would refer to others that are missing.
         """
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        with self.writing.begin() as conn:
+        with self.migrating.begin() as conn:
             if not self.is_sqlite:
                 conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             config.attributes["connection"] = conn
+            before = MigrationContext.configure(conn).get_current_revision()
             command.upgrade(config, "head")
+            if self.is_sqlite and before != MigrationContext.configure(conn).get_current_revision():
+                _check_references(conn)
 
     def close(self) -> None:
         self.writing.dispose()
+        self.migrating.dispose()
         self.grouping.dispose()
         self.reading.dispose()
         self.quick.dispose()
+
+
+def _check_references(conn: Connection) -> None:
+    """Raises CommandError where a row refers to one that is missing: SQLite did not look at it meanwhile."""
+    broken = conn.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise CommandError(f"a row of {broken[0]} refers to a row of {broken[2]} that is missing")
 
 
 class _Bounded(psycopg.Connection[Any]):
@@ -141,7 +158,9 @@ def _create_private(path: str) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def _set_up_sqlite(busy_timeout_ms: int) -> Callable[[sqlite3.Connection, object], None]:
+def _set_up_sqlite(
+    busy_timeout_ms: int, foreign_keys: str = "ON"
+) -> Callable[[sqlite3.Connection, object], None]:
     def set_up(connection: sqlite3.Connection, _record: object) -> None:
         # The driver would begin a transaction only at the first write, so rows read before it would not be
         # locked.
@@ -150,7 +169,7 @@ def _set_up_sqlite(busy_timeout_ms: int) -> Callable[[sqlite3.Connection, object
             f"busy_timeout={busy_timeout_ms}",
             "journal_mode=WAL",
             "synchronous=FULL",
-            "foreign_keys=ON",
+            "foreign_keys=" + foreign_keys,
         ):
             connection.execute("PRAGMA " + pragma)
 

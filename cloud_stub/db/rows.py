@@ -32,7 +32,6 @@ class PileRow(NamedTuple):
     key_hex: str
     connectors: int
     created_at: int
-    rate_id: str | None
     online: bool
     last_seen_at: int | None
     status_json: str | None
@@ -41,6 +40,9 @@ class PileRow(NamedTuple):
     empty_hello_at: int | None
     connector_power_w: int | None
     removed_at: int | None
+    site_id: str | None
+    tariff_id: str | None
+    rate_due_at: int | None
 
 
 class OrderRow(NamedTuple):

@@ -32,7 +32,6 @@ piles = Table(
     Column("key_hex", String(64), nullable=False),
     Column("connectors", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("rate_id", String(40)),  # the latest
     Column("online", Boolean, nullable=False),
     Column("last_seen_at", BigInteger),
     Column("status_json", Text),  # the last status that contains connectors
@@ -45,6 +44,11 @@ piles = Table(
     Column("empty_hello_at", BigInteger),
     Column("connector_power_w", BigInteger),  # the most that a connector carries; null: the setting
     Column("removed_at", BigInteger),  # its row stays, so that its orders and its id keep their meaning
+    Column("site_id", String(32), ForeignKey("sites.site_id")),
+    Column("tariff_id", String(40), ForeignKey("tariffs.tariff_id")),  # null: its site's
+    # When its retained `rate` message has to be made again; null where nothing will change it.
+    Column("rate_due_at", BigInteger),
+    Index("piles_rate_due", "rate_due_at"),
     Index(
         "piles_removed",
         "device_id",
@@ -57,10 +61,15 @@ rates = Table(
     "rates",
     metadata,
     Column("rate_id", String(40), primary_key=True),
-    Column("device_id", String(32), ForeignKey("piles.device_id"), nullable=False),
     Column("published_at", BigInteger, nullable=False),
-    Column("body_json", Text, nullable=False),  # as wire.RATE
-    Index("rates_by_device", "device_id", "rate_id"),
+    Column("body_json", Text, nullable=False),  # rates.model.build
+    Column("tariff_id", String(40), ForeignKey("tariffs.tariff_id"), nullable=False),
+    # It holds from then until the next one's from_at; of two with the same, the one published later.
+    Column("from_at", BigInteger, nullable=False),
+    Column("published_by", String(100)),
+    Column("withdrawn_at", BigInteger),  # before it held
+    Index("rates_by_tariff", "tariff_id", "rate_id"),
+    Index("rates_by_start", "tariff_id", "from_at", "rate_id"),
 )
 
 orders = Table(

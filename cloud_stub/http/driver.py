@@ -7,17 +7,29 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import Connection
 
+from pile_protocol import messages
+
 from ..base.clock import now_s
+from ..base.problems import invalid
 from ..cloud import Cloud
 from ..db.rows import OrderRow
 from ..orders import commands, create, lookup, power_curve, states
 from ..orders import views as order_views
 from ..piles import registry
 from ..piles import views as pile_views
-from ..rates import estimates, schedule, versions
+from ..rates import estimates, holding, schedule, versions
 from ..settlements import payments
 from ..settlements import views as settlement_views
-from .access import OwnOrder, OwnOrderToPay, OwnOrderToStop, TheCloud, get_cloud, limit_orders, limit_quotes
+from .access import (
+    OwnOrder,
+    OwnOrderToPay,
+    OwnOrderToStop,
+    TheCloud,
+    get_cloud,
+    identify,
+    limit_orders,
+    limit_quotes,
+)
 from .api_schema import raises
 from .quick_route import QuickRoute, json_response
 from .reads import quick
@@ -26,17 +38,30 @@ router = APIRouter(prefix="/api", tags=["phone"])
 
 
 async def get_rate(request: Request, device_id: str) -> Response:
-    """The pile's latest rate, what holds now, the steps of the next 24 hours, what some kWh would cost."""
+    """The connector's rate: its price now, its steps of the next 24 hours, what some kWh would cost, and when
+    another version begins.
+    """
     cloud = await get_cloud(request)
     await limit_quotes(request)
-    rate = await quick(cloud, lambda conn: _latest_rate(conn, device_id))
-    view = schedule.rate_view(rate, now_s())
+    connector, now = _connector(request), now_s()
+    rate = await quick(cloud, lambda conn: _rate(conn, cloud, device_id, connector, now))
+    view = schedule.rate_view(rate, now)
     return json_response(view | {"estimates": estimates.at_present_price(view)})
 
 
-def _latest_rate(conn: Connection, device_id: str) -> dict[str, Any]:
+def _connector(request: Request) -> int:
+    """Raises Problem (InvalidRequest)."""
+    asked = request.query_params.get("connector", "1")
+    if asked.isascii() and asked.isdecimal() and 1 <= int(asked[:3]) <= messages.MAX_CONNECTORS:
+        return int(asked[:3])
+    raise invalid(("connector", f"must be a number from 1 to {messages.MAX_CONNECTORS}"))
+
+
+def _rate(conn: Connection, cloud: Cloud, device_id: str, connector: int, now: int) -> dict[str, Any]:
     """Raises Problem (NoRate, UnknownPile, PileRemoved)."""
-    rate = versions.latest(conn, device_id)
+    rate = None
+    if "\0" not in device_id:  # PostgreSQL takes none in a text
+        rate = cloud.context.rates.at(conn, device_id, connector, now)
     if rate is None:
         raise versions.no_rate(registry.get(conn, device_id).device_id)
     return rate
@@ -48,7 +73,16 @@ rate_route = QuickRoute(
     response_model=dict[str, Any],
     tags=["phone"],
     methods=["GET"],
-    openapi_extra=raises("UnknownPile", "PileRemoved", "NoRate", "TooManyRequests"),
+    openapi_extra=raises("UnknownPile", "PileRemoved", "NoRate", "TooManyRequests")
+    | {
+        "parameters": [
+            {
+                "name": "connector",
+                "in": "query",
+                "schema": {"type": "integer", "minimum": 1, "maximum": messages.MAX_CONNECTORS, "default": 1},
+            }
+        ]
+    },
 )
 
 
@@ -58,8 +92,14 @@ rate_route = QuickRoute(
     openapi_extra=raises("UnknownPile", "PileRemoved", "TooManyRequests"),
 )
 async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
-    """The pile, its connectors and the id of its latest rate."""
-    return await quick(cloud, lambda conn: pile_views.pile_view(conn, registry.get(conn, device_id), now_s()))
+    """The pile, its connectors and the ids of the rates that hold there."""
+
+    def look(conn: Connection) -> dict[str, Any]:
+        now = now_s()
+        view = pile_views.pile_view(conn, registry.get(conn, device_id), now)
+        return holding.add_rate_ids(view, cloud.context.rates.at_piles(conn, [device_id], now)[device_id])
+
+    return await quick(cloud, look)
 
 
 @router.post(
@@ -116,9 +156,11 @@ async def get_curve(cloud: TheCloud, own: OwnOrder) -> list[list[int]]:
 
 
 @router.get("/orders/{order_id}/events", response_class=EventSourceResponse)
-async def watch_order(cloud: TheCloud, own: OwnOrder) -> AsyncIterator[ServerSentEvent]:
+async def watch_order(request: Request, cloud: TheCloud, own: OwnOrder) -> AsyncIterator[ServerSentEvent]:
     """`order` events, the first with the present state, and `meter` events, until the order is final."""
     async for event in _changes(cloud, own.row):
+        if own.operator is not None and await identify(request, cloud) is None:
+            return  # the operator's session or token has ended meanwhile
         yield event
 
 

@@ -64,15 +64,17 @@ async def list_piles(
     q: Annotated[str | None, Query(max_length=100, description="Part of an id or a name")] = None,
     online: bool | None = None,
     state: Annotated[str | None, Query(pattern="^(" + "|".join(fleet.STATES) + ")$")] = None,
+    site_id: Annotated[str | None, Query(max_length=40)] = None,
+    tag: Annotated[str | None, Query(max_length=40)] = None,
 ) -> Response:
     """The piles by id, with what each last reported and what it charges; how many are in each state.
 
     May be polled every few seconds: If-None-Match gets 304 where nothing has changed.
     """
-    wanted = fleet.PileFilter(q, online, state)
+    wanted = fleet.PileFilter(q, online, state, site_id, tag)
 
     def look(conn: Connection) -> dict[str, Any]:
-        items = fleet.list_views(conn, cloud.hub, now_s(), wanted, limit, after)
+        items = fleet.list_views(conn, cloud.context, now_s(), wanted, limit, after)
         return page(items, limit, "device_id") | {"summary": fleet.summary(conn, wanted)}
 
     return if_changed(request, await quick(cloud, look))
@@ -88,7 +90,7 @@ async def list_piles(
 async def report_pile(request: Request, cloud: TheCloud, device_id: str) -> Response:
     """One pile, as the list has it."""
     return if_changed(
-        request, await quick(cloud, lambda conn: fleet.one_view(conn, cloud.hub, now_s(), device_id))
+        request, await quick(cloud, lambda conn: fleet.one_view(conn, cloud.context, now_s(), device_id))
     )
 
 

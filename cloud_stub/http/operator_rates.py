@@ -12,15 +12,17 @@ from ..reports import rate_use
 from .access import READ, CanPrice, Limit, TheCloud
 from .api_schema import raises
 from .paging import page
-from .reads import read
+from .reads import quick, read
 
 router = APIRouter(prefix="/api", tags=["operator"])
+
+AllowUnusual = Annotated[bool, Query(description="Also with prices that look like a slip")]
 
 
 @router.put(
     "/piles/{device_id}/rate",
     status_code=201,
-    openapi_extra=raises("UnknownPile", "PileRemoved", "RateReplaced"),
+    openapi_extra=raises("UnknownPile", "PileRemoved", "RateReplaced", "PriceUnusual"),
 )
 async def set_rate(
     cloud: TheCloud,
@@ -30,13 +32,18 @@ async def set_rate(
     replaces: Annotated[
         str | None, Query(max_length=64, description="The version that must be the latest, or `none`")
     ] = None,
+    allow_unusual: AllowUnusual = False,
 ) -> dict[str, Any]:
-    """Publish a new version of the pile's rate; orders that run keep theirs.
+    """Publish a new version of the tariff of this pile alone, which holds there; orders that run keep theirs.
 
     With `replaces`, a version that the caller has not seen is not replaced: 409 RateReplaced has it.
     """
     put = cloud.dispatch.put
-    return await cloud.write(lambda tx: versions.publish(tx, actor, put, device_id, body, now_s(), replaces))
+    return await cloud.write(
+        lambda tx: versions.publish_for_pile(
+            tx, actor, put, device_id, body, now_s(), replaces, allow_unusual
+        )
+    )
 
 
 @router.get("/currencies", dependencies=READ)
@@ -53,7 +60,7 @@ async def list_rates(
 
     def with_confirmations(conn: Connection) -> list[dict[str, Any]]:
         registry.get(conn, device_id, removed=True)
-        found = versions.history(conn, device_id, limit, before)
+        found = versions.history_of_pile(conn, device_id, now_s(), limit, before)
         confirmed = rate_use.confirmations(conn, [rate["rate_id"] for rate in found])
         return [rate | {"confirmed": confirmed[rate["rate_id"]]} for rate in found]
 
@@ -61,6 +68,6 @@ async def list_rates(
 
 
 @router.post("/rates/preview", dependencies=READ)
-async def preview_rate(body: previews.PreviewBody) -> dict[str, Any]:
-    """What a sample session would cost at a rate that is not published."""
-    return previews.preview(body, now_s())
+async def preview_rate(cloud: TheCloud, body: previews.PreviewBody) -> dict[str, Any]:
+    """What a sample session would cost at a rate that is not published, and that day's prices."""
+    return await quick(cloud, lambda conn: previews.preview(conn, body, now_s()))

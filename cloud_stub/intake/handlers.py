@@ -29,7 +29,7 @@ from ..orders import lookup, states
 from ..orders.context import Context
 from ..orders.transitions import Transitions, lose_orders
 from ..piles import registry, status_messages
-from ..rates import versions
+from ..rates import displays
 from ..releases import reports
 from ..settlements import store as settlement_store
 from .meter_sampling import MeterSampling
@@ -146,7 +146,8 @@ class Handlers:
         key = self._key(device_id)
         self._tx.after_commit(lambda: self._tell_time(device_id, hello["nonce"], key))
         self._reconcile(device_id, dict(hello["orders"]), hello["outbox"])
-        rate = versions.latest(self._tx.conn, device_id)
+        connectors = self._rows[device_id].connectors
+        rate = displays.current(self._tx.conn, self._context.rates, device_id, connectors, self._now)
         if rate is not None:  # the broker may have lost what it retained
             text = to_json(rate)
             publish = self._context.dispatch.publish_now

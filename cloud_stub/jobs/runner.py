@@ -1,4 +1,5 @@
-"""The thread that runs the periodic jobs: expiry of orders, silent piles, unsent messages, retention.
+"""The thread that runs the periodic jobs: expiry of orders, silent piles, unsent messages, retention,
+displays of rates.
 
 Each job is one transaction. With several workers, one at a time runs the jobs: a worker that does not get the
 lock goes on without them, and at its next turn finds little left to do.
@@ -19,6 +20,7 @@ from ..intake.receiver import Receiver
 from ..messaging.outbox import drop_expired
 from ..orders.context import Context
 from ..people import sessions
+from ..rates import displays
 from ..releases import stepping
 from . import expiry, retention, stops
 from .silence import set_silent_piles_offline
@@ -92,6 +94,7 @@ class PeriodicJobs:
         expiry.expire_orders(tx, self._context, now)
         drop_expired(tx, now)
         stops.repeat_stops(tx, now)
+        displays.send_due(tx, self._context.dispatch.put, now)
         stepping.step_all(tx, self._context, now)
         if sweep:
             trim_dead_letters(tx.conn, self._context.settings.rejects_kept)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ..base.metrics import Metrics
 from ..messaging.outbox import Dispatch
 from ..piles.keys import Keys
-from ..rates.versions import Versions
+from ..rates.holding import Versions
 from ..settings import Settings
 from .hub import Hub
 

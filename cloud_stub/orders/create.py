@@ -54,6 +54,12 @@ class OrderBody(BaseModel):
         " member only another rate_id is.",
         examples=[1_200_000],
     )
+    time_zone: str | None = Field(
+        default=None,
+        max_length=64,
+        description="As it was shown. Where another holds by now, the order is refused with RateChanged.",
+        examples=["Asia/Shanghai"],
+    )
     limits: LimitsBody = LimitsBody()
 
 
@@ -130,17 +136,18 @@ def create_order(
 def _confirmable_rate(
     conn: Connection, context: Context, pile: PileRow, body: OrderBody, now: int
 ) -> dict[str, Any]:
-    """The pile's latest rate, if it is the confirmed one at the confirmed price, and the connector is there,
+    """The connector's rate, if it is the confirmed one at the confirmed price, and the connector is there,
     well and free.
     """
     if body.connector > pile.connectors:
         raise Problem(404, "UnknownConnector", "This pile has no such connector", connector=body.connector)
-    if pile.rate_id is None:
+    rate = context.rates.at(conn, pile.device_id, body.connector, now)
+    if rate is None:
         raise versions.no_rate(pile.device_id)
-    rate = context.rates.get(conn, pile.rate_id)
     # A rate has several prices: one that was shown before a period's end must not start the next one.
     is_another_price = body.price is not None and body.price != schedule.price_at(rate, now)
-    if rate["rate_id"] != body.rate_id or is_another_price:
+    is_another_zone = body.time_zone is not None and body.time_zone != rate["time_zone"]
+    if rate["rate_id"] != body.rate_id or is_another_price or is_another_zone:
         latest = schedule.rate_view(rate, now)
         offered = latest | {"estimates": estimates.at_present_price(latest)}
         raise Problem(409, "RateChanged", "The price has changed; confirm the new one", rate=offered)

@@ -15,6 +15,7 @@ from ..db import audit
 from ..db.audit import Actor
 from ..db.events import record_event
 from ..db.rows import PileRow
+from ..db.site_tables import connector_tariffs
 from ..db.tables import orders, outbox
 from ..db.tables import piles as piles_table
 from ..db.writer import Transaction
@@ -25,10 +26,11 @@ _HELD_UNTIL = select(orders.c.window_end_at).where(
     orders.c.device_id == bindparam("device_id"), orders.c.holds
 )
 _WITHDRAW = delete(outbox).where(outbox.c.device_id == bindparam("of"))
+_UNASSIGN = delete(connector_tariffs).where(connector_tariffs.c.device_id == bindparam("of"))
 _REMOVE = (
     update(piles_table)
     .where(piles_table.c.device_id == bindparam("of"))
-    .values(removed_at=bindparam("at"), rate_id=None, online=False, faulted=False)
+    .values(removed_at=bindparam("at"), tariff_id=None, rate_due_at=None, online=False, faulted=False)
 )
 
 
@@ -64,6 +66,7 @@ def remove(
     lose_orders(tx, device_id, now)
     tx.conn.execute(_WITHDRAW, {"of": device_id})
     tx.conn.execute(_REMOVE, {"of": device_id, "at": now})
+    tx.conn.execute(_UNASSIGN, {"of": device_id})
     detail = f"{waiting} settlements given up" if waiting else ""
     audit.record(tx.conn, actor, now, "PileRemoved", device_id=device_id, detail=detail)
     record_event(tx.conn, now, "PileRemoved", device_id, detail=detail)

@@ -87,5 +87,4 @@ def pile_view_with(pile: PileRow, connectors: list[dict[str, Any]]) -> dict[str,
         "clock_set": not has_no_clock(pile),
         "last_seen_at": pile.last_seen_at,
         "connectors": connectors,
-        "rate_id": pile.rate_id,
     }

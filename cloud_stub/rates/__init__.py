@@ -1,1 +1,1 @@
-"""Rates: the model, its versions, its expansion into absolute time, currencies, estimates, previews."""
+"""Tariffs: model, versions, assignment, which version holds where, its expansion into absolute time."""

@@ -1,14 +1,18 @@
-"""What a rate that is being written would cost: a sample session, expanded and priced as an order is."""
+"""What a rate that is being written would cost: a day's prices, a sample session priced as an order is."""
 
-from datetime import datetime, timezone
+import datetime
+from datetime import timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 
 from pile_protocol import messages, pricing, wire
 
-from . import model, schedule
+from ..base.ids import new_id
+from ..base.problems import invalid
+from . import calendars, expansion, model, schedule
 
 
 class SampleBody(BaseModel):
@@ -26,16 +30,29 @@ class PreviewBody(BaseModel):
 
     rate: model.RateBody
     sample: SampleBody
+    date: str | None = Field(
+        default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="null: today", examples=["2026-10-01"]
+    )
+    time_zone: str | None = Field(
+        default=None, max_length=64, description="Of the site, where the rate has none of its own"
+    )
 
 
-def preview(body: PreviewBody, now: int) -> dict[str, Any]:
-    """The bill of the sample session today. Raises Problem (InvalidRequest) naming what is wrong."""
-    rate = model.build(body.rate, "preview", now)
-    started_at = _today_at(body.sample.start, ZoneInfo(rate["time_zone"]), now)
+def preview(conn: Connection, body: PreviewBody, now: int) -> dict[str, Any]:
+    """The bill of the sample session on the date, and the price steps of all of that date.
+
+    Raises Problem (InvalidRequest) naming what is wrong.
+    """
+    rate = model.build(body.rate, "preview-" + new_id(), now, calendars.dates(conn, body.rate))
+    rate["time_zone"] = _zone(body)
+    zone = ZoneInfo(rate["time_zone"])
+    day = _date(body.date) if body.date else expansion.local_date(now, zone)
+    started_at = _at(day, body.sample.start, zone)
     ended_at = started_at + body.sample.duration_s
     locked = schedule.lock_rate(rate, started_at, ended_at)
     energies = _spread(locked["steps"], ended_at, body.sample.energy_mwh)
     total_minor, fee_minor, periods = pricing.bill(locked, energies)
+    day_at, day_end_at = (expansion.day_start(each, zone) for each in (day, day + timedelta(days=1)))
     return {
         "currency": rate["currency"],
         "minor_digits": rate["minor_digits"],
@@ -46,13 +63,34 @@ def preview(body: PreviewBody, now: int) -> dict[str, Any]:
         "session_fee_minor": fee_minor,
         "total_minor": total_minor,
         "periods": periods,
+        "date": day.isoformat(),
+        "steps": schedule.steps_of(rate, day_at, max(day_end_at, day_at + 1)),
+        "until_at": day_end_at,
     }
 
 
-def _today_at(start: str, local: ZoneInfo, now: int) -> int:
-    today = datetime.fromtimestamp(now, local)
-    at = today.replace(hour=int(start[:2]), minute=int(start[3:]), second=0, microsecond=0)
-    return int(at.astimezone(timezone.utc).timestamp())
+def _zone(body: PreviewBody) -> str:
+    if body.rate.time_zone is not None:
+        return body.rate.time_zone
+    if body.time_zone is None or not model.is_time_zone(body.time_zone):
+        raise invalid(("time_zone", "the rate has none of its own; name that of a site"))
+    return body.time_zone
+
+
+def _date(text: str) -> datetime.date:
+    """Raises Problem (InvalidRequest). Not at the ends of the calendar, where its neighbours are missing."""
+    try:
+        day = datetime.date.fromisoformat(text)
+    except ValueError:
+        day = datetime.date.min
+    if not 1970 < day.year < 2200:
+        raise invalid(("date", "must be a date from 1971 to 2199"))
+    return day
+
+
+def _at(day: datetime.date, start: str, zone: ZoneInfo) -> int:
+    clock = datetime.time(int(start[:2]), int(start[3:]), tzinfo=zone)
+    return int(datetime.datetime.combine(day, clock).astimezone(timezone.utc).timestamp())
 
 
 def _spread(steps: list[list[Any]], ended_at: int, energy_mwh: int) -> list[tuple[int, int]]:

@@ -1,12 +1,16 @@
-"""A rate in absolute time: its price at an instant, its next 24 hours, and as an order locks it."""
+"""A rate in absolute time: its price at an instant, its next 24 hours, and as an order locks it.
+
+A rate here is one of rates.holding: its `time_zone` is not null.
+"""
 
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pile_protocol import messages, pricing
 
 from ..base.problems import invalid
-from . import expansion
+from . import days, expansion
 
 DAY_S = 86_400
 _HOUR_S = 3_600
@@ -17,7 +21,7 @@ def lock_rate(rate: dict[str, Any], from_at: int, until_at: int) -> dict[str, An
 
     Raises Problem (InvalidRequest) where that takes more steps than a message may have.
     """
-    steps = _steps(rate, from_at, until_at)
+    steps = steps_of(rate, from_at, until_at)
     if len(steps) > messages.MAX_STEPS:
         raise invalid(("limits.duration_s", "the rate changes too often for so long an order"))
     return {
@@ -31,10 +35,10 @@ def lock_rate(rate: dict[str, Any], from_at: int, until_at: int) -> dict[str, An
 
 
 def rate_view(rate: dict[str, Any], now: int) -> dict[str, Any]:
-    """The rate with what holds now, and its steps of the next 24 hours."""
-    steps = _steps(rate, now, now + DAY_S)
+    """The rate with what holds now, and its steps of the next 24 hours; `periods` are those of today."""
+    steps = steps_of(rate, now, now + DAY_S)
     _, electricity_price, service_price, label = steps[0]
-    return rate | {
+    return on_date_of(rate, now) | {
         "now": {
             "label": label,
             "electricity_price": electricity_price,
@@ -46,24 +50,47 @@ def rate_view(rate: dict[str, Any], now: int) -> dict[str, Any]:
     }
 
 
+def on_date_of(rate: dict[str, Any], at: int) -> dict[str, Any]:
+    """The rate as wire.RATE, which knows one day: with the periods of the local date of `at`."""
+    if "days" not in rate:
+        return rate
+    today = expansion.local_date(at, ZoneInfo(rate["time_zone"]))
+    found = {name: value for name, value in rate.items() if name not in ("days", "calendars")}
+    return found | {"periods": days.periods_of_dates(rate)(today)}
+
+
 def price_at(rate: dict[str, Any], at: int) -> int:
     """Electricity and service together at `at`, in 10^-6 currency per kWh."""
-    _, electricity_price, service_price, _ = _steps(rate, at, at + 1)[0]
+    _, electricity_price, service_price, _ = steps_of(rate, at, at + 1)[0]
     return electricity_price + service_price
 
 
-def _steps(rate: dict[str, Any], from_at: int, until_at: int) -> list[list[Any]]:
+def steps_of(rate: dict[str, Any], from_at: int, until_at: int) -> list[list[Any]]:
     """The steps from `from_at` to `until_at`: cut out of those of whole hours, which many askers share."""
-    periods = tuple(map(tuple, rate["periods"]))
     hour_at = from_at - from_at % _HOUR_S
-    wide = _steps_of_hours(periods, rate["time_zone"], hour_at, -(-(until_at - hour_at) // _HOUR_S))
+    wide = _steps_of_hours(_Rate(rate), hour_at, -(-(until_at - hour_at) // _HOUR_S))
     holding = pricing.step_index(wide, from_at)
     later = (step for step in wide[holding + 1 :] if step[0] < until_at)
     return [[from_at, *wide[holding][1:]], *(list(step) for step in later)]
 
 
+class _Rate:
+    """A rate as a key: a version never changes, so its id and its time zone tell which one it is."""
+
+    __slots__ = ("body", "key")
+
+    def __init__(self, body: dict[str, Any]):
+        self.body = body
+        self.key = (body["rate_id"], body["time_zone"])
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Rate) and other.key == self.key
+
+
 @lru_cache(maxsize=1024)
-def _steps_of_hours(
-    periods: tuple[tuple[Any, ...], ...], time_zone: str, hour_at: int, hours: int
-) -> list[list[Any]]:
-    return expansion.steps([list(each) for each in periods], time_zone, hour_at, hour_at + hours * _HOUR_S)
+def _steps_of_hours(rate: _Rate, hour_at: int, hours: int) -> list[list[Any]]:
+    periods_on = days.periods_of_dates(rate.body)
+    return expansion.steps(periods_on, rate.body["time_zone"], hour_at, hour_at + hours * _HOUR_S)

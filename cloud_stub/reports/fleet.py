@@ -9,13 +9,17 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, func, select
 
 from ..db.rows import OrderRow, PileRow, Query
+from ..db.site_tables import pile_tags
 from ..db.tables import orders, settlements
 from ..db.tables import piles as piles_table
 from ..orders import states
 from ..orders import views as order_views
+from ..orders.context import Context
 from ..orders.hub import Hub
 from ..piles import registry
 from ..piles import views as pile_views
+from ..rates import holding
+from ..sites import tags
 
 STATES = ("online", "offline", "charging", "faulted", "removed")
 
@@ -30,6 +34,8 @@ class PileFilter:
     text: str | None = None
     online: bool | None = None
     state: str | None = None
+    site_id: str | None = None
+    tag: str | None = None
 
     def narrow(self, query: Select[Any]) -> Select[Any]:
         is_there = piles_table.c.removed_at.is_(None)
@@ -46,6 +52,11 @@ class PileFilter:
             query = query.where(piles_table.c.faulted)
         if self.state == "charging":
             query = query.where(piles_table.c.device_id.in_(_CHARGING))
+        if self.site_id is not None:
+            query = query.where(piles_table.c.site_id == self.site_id)
+        if self.tag is not None:
+            tagged = select(pile_tags.c.device_id).where(pile_tags.c.tag == self.tag)
+            query = query.where(piles_table.c.device_id.in_(tagged))
         return query
 
 
@@ -57,21 +68,31 @@ _CHARGING = select(orders.c.device_id).where(orders.c.holds, orders.c.state == s
 
 
 def list_views(
-    conn: Connection, hub: Hub, now: int, wanted: PileFilter, limit: int, after: str | None
+    conn: Connection, context: Context, now: int, wanted: PileFilter, limit: int, after: str | None
 ) -> list[dict[str, Any]]:
     """Piles by id, later than `after`; the queries are for all of them, not one each."""
     query = wanted.narrow(_PILES).order_by(piles_table.c.device_id).limit(limit)
     if after is not None:
         query = query.where(piles_table.c.device_id > after)
-    rows = _PILE_ROWS.narrowed(query).all(conn)
-    held = _held(conn, [row.device_id for row in rows], now)
-    return [_view(conn, hub, row, held[row.device_id]) for row in rows]
+    return _views(conn, context, _PILE_ROWS.narrowed(query).all(conn), now)
 
 
-def one_view(conn: Connection, hub: Hub, now: int, device_id: str) -> dict[str, Any]:
+def one_view(conn: Connection, context: Context, now: int, device_id: str) -> dict[str, Any]:
     """As list_views, of one pile. Raises Problem (UnknownPile)."""
     row = registry.get(conn, device_id, removed=True)
-    return _view(conn, hub, row, _held(conn, [device_id], now)[device_id]) | {"created_at": row.created_at}
+    return _views(conn, context, [row], now)[0] | {"created_at": row.created_at}
+
+
+def _views(conn: Connection, context: Context, rows: Sequence[PileRow], now: int) -> list[dict[str, Any]]:
+    device_ids = [row.device_id for row in rows]
+    held = _held(conn, device_ids, now)
+    rates = context.rates.at_piles(conn, device_ids, now)
+    tags_of = tags.of_piles(conn, device_ids)
+    return [
+        holding.add_rate_ids(_view(conn, context.hub, row, held[row.device_id]), rates[row.device_id])
+        | {"tags": tags_of[row.device_id]}
+        for row in rows
+    ]
 
 
 class _Counts(NamedTuple):
@@ -136,6 +157,8 @@ def _view(conn: Connection, hub: Hub, row: PileRow, held: dict[int, OrderRow]) -
         "faulted": row.faulted,
         "reported": reported,
         "connector_power_w": row.connector_power_w,
+        "site_id": row.site_id,
+        "tariff_id": row.tariff_id,
         "removed_at": row.removed_at,
     }
 

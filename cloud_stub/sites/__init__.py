@@ -1,1 +1,1 @@
-"""Sites and tags of piles."""
+"""Sites and tags: what piles are grouped by, and the selections that name many piles at once."""

@@ -123,7 +123,8 @@ UPDATE_REASONS = (
     "Late",  # its control cycles were late
 )
 
-RATE = Table(
+# The members of a rate as it is shown: the periods of one day.
+RATE_FIELDS = (
     ("rate_id", RATE_ID),
     ("currency", CURRENCY),
     ("minor_digits", MINOR_DIGITS),
@@ -143,6 +144,12 @@ RATE = Table(
         ),
     ),
     ("published_at", AT),
+)
+
+RATE = Table(
+    *RATE_FIELDS,
+    # The connectors at which another rate holds than at connector 1, whose rate the other members are.
+    ("connectors?", Array(Table(("connector", CONNECTOR), *RATE_FIELDS), 1, MAX_CONNECTORS)),
 )
 
 HELLO = Table(

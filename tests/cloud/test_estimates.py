@@ -47,7 +47,7 @@ def test_a_new_rate_is_shown_at_once_whoever_published_it(client, add_pile, clou
     before = client.get("/api/piles/PILE-1/rate").json()
     body = model.parse(with_prices(2_000_000, 0, 5, "CNY"))
     with cloud.store.writing.begin() as conn:
-        published = versions.publish(Transaction(conn), ACTOR, put_row, "PILE-1", body, now_s())
+        published = versions.publish_for_pile(Transaction(conn), ACTOR, put_row, "PILE-1", body, now_s())
     after = client.get("/api/piles/PILE-1/rate").json()
     assert before["rate_id"] != after["rate_id"] == published["rate_id"]
     assert after["now"]["electricity_price"] == 2_000_000
@@ -58,8 +58,8 @@ def test_a_new_rate_is_shown_at_once_whoever_published_it(client, add_pile, clou
 def test_the_rates_address_is_described_and_is_only_read_and_put(client):
     described = client.get("/openapi.json").json()["paths"]["/api/piles/{device_id}/rate"]
     assert set(described) == {"get", "put"}
-    (parameter,) = described["get"]["parameters"]
-    assert (parameter["name"], parameter["in"], parameter["required"]) == ("device_id", "path", True)
+    named = {each["name"]: (each["in"], each.get("required")) for each in described["get"]["parameters"]}
+    assert named == {"device_id": ("path", True), "connector": ("query", None)}
     refused = client.delete("/api/piles/PILE-1/rate")
     assert (refused.status_code, refused.json()["code"]) == (405, "MethodNotAllowed")
 

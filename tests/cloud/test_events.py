@@ -13,6 +13,7 @@ from cloud_stub.jobs.rereader import Rereader
 from cloud_stub.orders.hub import Hub
 from tests.cloud.conftest import AS_OPERATOR
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key, open_sealed
+from tests.cloud.operators import member
 
 
 @pytest.fixture
@@ -141,3 +142,19 @@ def test_meter_values_do_not_pile_up(monkeypatch: pytest.MonkeyPatch):
     for n in range(10):
         hub.put_meter("PILE-1", {"order_id": str(n), "register_mwh": n})
     assert [n for n in range(10) if hub.meter("PILE-1", str(n))] == [7, 8, 9]
+
+
+def test_an_operator_watches_with_a_sessions_cookie_until_the_session_ends(
+    http: httpx2.Client, cloud: Cloud, pile: FakePile, order: dict[str, Any]
+):
+    headers = member(cloud, "viewer")
+    stream = http.stream("GET", f"/api/orders/{order['order_id']}/events", headers=headers)
+    with stream as response:
+        events = read(response)
+        assert next(events)[1]["state"] == "Pending"
+        pile.order_status(order["order_id"], "Charging")
+        assert next(events)[1]["state"] == "Charging"
+        (found,) = http.get("/api/sessions", headers=AS_OPERATOR).json()["items"]
+        http.delete("/api/sessions/" + found["session_id"], headers=AS_OPERATOR)
+        pile.meter(order["order_id"], 1000)
+        assert list(events) == []

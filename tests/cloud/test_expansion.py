@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cloud_stub.rates.expansion import steps
+from cloud_stub.rates import expansion
 
 BERLIN = "Europe/Berlin"
 SHANGHAI = "Asia/Shanghai"
@@ -15,6 +15,11 @@ NIGHT_AND_DAY = [[0, 1, 1, "valley"], [360, 2, 2, "flat"]]
 
 def utc(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=timezone.utc).timestamp())
+
+
+def steps(periods: list, zone: str, from_at: int, until_at: int) -> list:
+    """With the same periods every day."""
+    return expansion.steps(lambda _: periods, zone, from_at, until_at)
 
 
 def starts(found: list) -> list[tuple[int, str]]:

@@ -1,19 +1,17 @@
 """A database of the version before is brought up to date, with what it knows of its settlements."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import text
 
-from cloud_stub.db import engine
 from cloud_stub.db.engine import Store
 from cloud_stub.db.schema import metadata
 from tests.cloud.fakes import FakePile
-from tests.servers import postgres_or_skip
-from tools.harness.postgres import Postgres
+from tests.cloud.migrating import empty_store, migrate
 
 KEY = bytes(32)
 ORDER = {
@@ -33,24 +31,9 @@ ORDER = {
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
-    if request.param == "sqlite":
-        made = Store(f"sqlite:///{tmp_path / 'cloud.db'}")
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with empty_store(request.param, tmp_path) as made:
         yield made
-        made.close()
-        return
-    with postgres_or_skip(Postgres) as server:
-        made = Store(server.url(server.new_database()))
-        yield made
-        made.close()
-
-
-def migrate(store: Store, to: str, down: bool = False) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(engine._MIGRATIONS))
-    with store.writing.begin() as conn:
-        config.attributes["connection"] = conn
-        (command.downgrade if down else command.upgrade)(config, to)
 
 
 def put(store: Store, pile: FakePile, sealed: bytes, in_chain: bool, flags: list[str]) -> None:

@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import insert, text
 from sqlalchemy.schema import MetaData
 
-from cloud_stub.db.engine import _MIGRATIONS, Store
+from cloud_stub.db.engine import Store
 from cloud_stub.settings import Settings
+from tests.cloud.migrating import migrate
 
 DATABASES = Path(__file__).parent / "databases"
 
@@ -17,11 +16,7 @@ DATABASES = Path(__file__).parent / "databases"
 def load(store: Store, revision: str) -> dict[str, str]:
     """Fill the empty database with the rows of that revision; returns the names of its orders."""
     made = json.loads((DATABASES / f"{revision}.json").read_text())
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    with store.writing.begin() as conn:
-        config.attributes["connection"] = conn
-        command.downgrade(config, revision)
+    migrate(store, revision, down=True)
     tables = MetaData()
     tables.reflect(store.writing)
     with store.writing.begin() as conn:

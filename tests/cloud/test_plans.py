@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, Table, event, text
 
 from cloud_stub.cloud import Cloud
+from cloud_stub.db import audit
 from cloud_stub.db.tables import events, meter_samples, orders, payments, piles, rates, settlements
 from tests.cloud import plans
 from tests.cloud.conftest import Phone
@@ -18,7 +19,7 @@ DAY_S = 86_400
 MANY = 20_000
 
 # Those that `fill` fills, so that PostgreSQL's plan tells something.
-FILLED = ("orders", "settlements", "meter_samples", "payments", "events")
+FILLED = ("orders", "settlements", "meter_samples", "payments", "events", "audit")
 
 
 @pytest.fixture
@@ -74,7 +75,9 @@ def fill(conn: Connection) -> None:
     _insert(conn, meter_samples, "", sample)
     of_events = {"at": "n", "kind": "'PileOnline'", "detail": "''"}
     _insert(conn, events, "", own | of_events)
-    for table in (piles, rates, orders, settlements, payments, meter_samples, events):
+    who = {"actor_kind": "'user'", "actor": "'user' || (n % 7)", "action": "'Action' || (n % 30)"}
+    _insert(conn, audit.audit, "", own | who | {"at": "n", "account": pile, "detail": "''"})
+    for table in (piles, rates, orders, settlements, payments, meter_samples, events, audit.audit):
         conn.execute(text(f"ANALYZE {table.name}"))
 
 
@@ -133,6 +136,10 @@ def test_what_the_phone_and_the_console_ask_for_scans_nothing(
         f"/api/orders?device_id={pile.device_id}",
         "/api/settlements?flagged=true",
         f"/api/events?device_id={pile.device_id}",
+        "/api/audit",
+        *(f"/api/audit?{column}=PILE-1" for column in audit.COLUMNS),
+        "/api/audit?actor=anna&action=UserAdded&from_at=5",
+        "/api/audit?from_at=5&until_at=19000",
     ):
         assert operator("GET", path).status_code == 200, path
     phone.client.post("/api/orders", json=phone.body(connector=2), headers=new_key())

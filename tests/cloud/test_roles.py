@@ -31,6 +31,7 @@ OPEN = {
     ("POST", "/api/session"),
     ("GET", "/console"),
     ("GET", "/console/"),
+    ("GET", "/console/flash"),
     ("GET", "/static/{given}/{name}"),
     ("GET", "/docs"),
     ("GET", "/docs/start.js"),

@@ -1,0 +1,169 @@
+"""Where tariffs are assigned: to sites, piles and connectors, many at once."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from ..base.problems import invalid
+from ..db import audit, json_lists
+from ..db.audit import Actor
+from ..db.engine import to_json
+from ..db.rows import Query
+from ..db.site_tables import connector_tariffs, sites
+from ..db.tables import piles
+from ..db.writer import Transaction
+from . import displays, tariffs, zones
+
+PLACES_MAX = 500
+
+
+class Place(NamedTuple):
+    """A site, a pile (connector 0) or a connector of a pile. The other id is empty."""
+
+    site_id: str
+    device_id: str
+    connector: int
+
+    def __str__(self) -> str:
+        if self.site_id:
+            return f"site:{self.site_id}"
+        return f"connector:{self.device_id}/{self.connector}" if self.connector else f"pile:{self.device_id}"
+
+
+class _Site(NamedTuple):
+    site_id: str
+
+
+class _Pile(NamedTuple):
+    device_id: str
+    connectors: int
+
+
+class _AtSite(NamedTuple):
+    site_id: str
+
+
+class _AtPile(NamedTuple):
+    device_id: str
+
+
+class _AtConnector(NamedTuple):
+    device_id: str
+    connector: int
+
+
+_SITES = Query(select(sites.c.site_id).where(sites.c.site_id.in_(json_lists.texts("site_ids"))), _Site)
+_PILES = Query(
+    select(piles.c.device_id, piles.c.connectors).where(
+        piles.c.device_id.in_(json_lists.texts("device_ids")), piles.c.removed_at.is_(None)
+    ),
+    _Pile,
+)
+_SET_SITE = update(sites).where(sites.c.site_id == bindparam("of")).values(tariff_id=bindparam("tariff"))
+_SET_PILE = update(piles).where(piles.c.device_id == bindparam("of")).values(tariff_id=bindparam("tariff"))
+_CLEAR_CONNECTOR = delete(connector_tariffs).where(
+    connector_tariffs.c.device_id == bindparam("of"), connector_tariffs.c.connector == bindparam("at")
+)
+_INSERT_CONNECTOR = connector_tariffs.insert()
+_OF_TARIFF = bindparam("tariff_id")
+_AT_SITES = Query(
+    select(sites.c.site_id).where(sites.c.tariff_id == _OF_TARIFF).order_by(sites.c.site_id), _AtSite
+)
+_AT_PILES = Query(
+    select(piles.c.device_id)
+    .where(piles.c.tariff_id == _OF_TARIFF, piles.c.removed_at.is_(None))
+    .order_by(piles.c.device_id),
+    _AtPile,
+)
+_AT_CONNECTORS = Query(
+    select(connector_tariffs.c.device_id, connector_tariffs.c.connector)
+    .where(connector_tariffs.c.tariff_id == _OF_TARIFF)
+    .order_by(connector_tariffs.c.device_id, connector_tariffs.c.connector),
+    _AtConnector,
+)
+
+
+def assign(
+    tx: Transaction,
+    actor: Actor,
+    put: Callable[..., object],
+    places: Iterable[Place],
+    tariff_id: str | None,
+    now: int,
+) -> list[Place]:
+    """Let the tariff hold at the places, None: what their pile or site has. All of them or none.
+
+    Orders that run keep what they have locked. Raises Problem: UnknownTariff, InvalidRequest.
+    """
+    wanted = sorted(set(places))
+    _require_places(tx.conn, wanted)
+    if tariff_id is not None:
+        _require_assignable(tx.conn, tariff_id, wanted, now)
+    for place in wanted:
+        _set(tx, place, tariff_id)
+        audit.record(
+            tx.conn,
+            actor,
+            now,
+            "TariffAssigned" if tariff_id else "TariffUnassigned",
+            device_id=place.device_id or None,
+            site_id=place.site_id or None,
+            tariff_id=tariff_id,
+            detail=str(place),
+        )
+    displays.mark_piles(tx, (place.device_id for place in wanted if place.device_id), now)
+    for place in wanted:
+        if place.site_id:
+            displays.mark_site(tx, place.site_id, now)
+    displays.send_due(tx, put, now)
+    return wanted
+
+
+def _require_places(conn: Connection, places: list[Place]) -> None:
+    """Raises Problem (InvalidRequest) naming those that do not exist."""
+    site_ids = {place.site_id for place in places if place.site_id}
+    device_ids = {place.device_id for place in places if place.device_id}
+    sites_found = {row.site_id for row in _SITES.all(conn, {"site_ids": to_json(sorted(site_ids))})}
+    connectors_of = {
+        row.device_id: row.connectors for row in _PILES.all(conn, {"device_ids": to_json(sorted(device_ids))})
+    }
+    wrong = [
+        place
+        for place in places
+        if (place.site_id and place.site_id not in sites_found)
+        or (place.device_id and place.connector > connectors_of.get(place.device_id, -1))
+    ]
+    if wrong:
+        raise invalid(*(("places", f"there is no {place}") for place in wrong[:20]))
+
+
+def _require_assignable(conn: Connection, tariff_id: str, places: list[Place], now: int) -> None:
+    tariffs.get(conn, tariff_id, lock=True)
+    own = tariffs.pile_of(tariff_id)
+    if own is not None and any(place.device_id != own for place in places):
+        raise invalid(("tariff_id", f"is of the pile {own} alone; copy it into a tariff with a name"))
+    if zones.are_needed(conn, tariff_id, now):
+        zones.require_sites(conn, (place.device_id for place in places if place.device_id), "places")
+
+
+def _set(tx: Transaction, place: Place, tariff_id: str | None) -> None:
+    if place.site_id:
+        tx.conn.execute(_SET_SITE, {"of": place.site_id, "tariff": tariff_id})
+    elif not place.connector:
+        tx.conn.execute(_SET_PILE, {"of": place.device_id, "tariff": tariff_id})
+    else:
+        tx.conn.execute(_CLEAR_CONNECTOR, {"of": place.device_id, "at": place.connector})
+        if tariff_id is not None:
+            values: dict[str, Any] = place._asdict() | {"tariff_id": tariff_id}
+            del values["site_id"]
+            tx.conn.execute(_INSERT_CONNECTOR, values)
+
+
+def places_of(conn: Connection, tariff_id: str) -> list[str]:
+    """Where the tariff is assigned, as texts: sites, then piles, then connectors."""
+    parameters = {"tariff_id": tariff_id}
+    found = [Place(row.site_id, "", 0) for row in _AT_SITES.all(conn, parameters)]
+    found += [Place("", row.device_id, 0) for row in _AT_PILES.all(conn, parameters)]
+    found += [Place("", row.device_id, row.connector) for row in _AT_CONNECTORS.all(conn, parameters)]
+    return [str(place) for place in found]

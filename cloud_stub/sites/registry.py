@@ -1,0 +1,172 @@
+"""The table of sites: adding, changing, removing one, and which piles are there."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+
+from ..base.problems import Problem, invalid
+from ..db import audit, json_lists
+from ..db.audit import Actor
+from ..db.engine import insert_or_ignore, to_json
+from ..db.rows import Query
+from ..db.site_tables import sites
+from ..db.tables import piles
+from ..db.writer import Transaction
+from ..rates import displays, zones
+from ..rates.model import ID_PATTERN, NAME_PATTERN, is_time_zone
+
+
+class SiteBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    site_id: str = Field(pattern=ID_PATTERN, examples=["HARBOUR"])
+    name: str = Field(min_length=1, max_length=100, pattern=NAME_PATTERN, examples=["Harbour car park"])
+    address: str = Field(default="", max_length=300, pattern=NAME_PATTERN)
+    time_zone: str = Field(max_length=64, examples=["Asia/Shanghai"])
+    contact: str = Field(default="", max_length=300, pattern=NAME_PATTERN)
+
+
+class SiteChangeBody(BaseModel):
+    """What is to be changed of a site; what is not named stays."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str | None = Field(default=None, min_length=1, max_length=100, pattern=NAME_PATTERN)
+    address: str | None = Field(default=None, max_length=300, pattern=NAME_PATTERN)
+    time_zone: str | None = Field(default=None, max_length=64)
+    contact: str | None = Field(default=None, max_length=300, pattern=NAME_PATTERN)
+
+
+class SiteRow(NamedTuple):
+    """A row of `sites`."""
+
+    site_id: str
+    name: str
+    address: str
+    time_zone: str
+    contact: str
+    tariff_id: str | None
+    created_at: int
+
+
+class _Listed(NamedTuple):
+    site_id: str
+    name: str
+    address: str
+    time_zone: str
+    contact: str
+    tariff_id: str | None
+    created_at: int
+    piles: int
+    online: int
+
+
+_BY_ID = select(sites).where(sites.c.site_id == bindparam("site_id"))
+_GET = Query(_BY_ID, SiteRow)
+_LOCK = Query(_BY_ID.with_for_update(key_share=True), SiteRow)
+_THERE = (piles.c.site_id == sites.c.site_id) & piles.c.removed_at.is_(None)
+
+
+def _count(*conditions: Any) -> Any:
+    counted = select(func.count()).select_from(piles).where(_THERE, *conditions)
+    return counted.correlate(sites).scalar_subquery()
+
+
+_LIST = select(*sites.c, _count().label("piles"), _count(piles.c.online).label("online"))
+_LISTED = Query(_LIST, _Listed)
+_REMOVE = delete(sites).where(sites.c.site_id == bindparam("of"))
+_LEAVE_REMOVED = update(piles).where(piles.c.site_id == bindparam("of")).values(site_id=None)
+_MOVE = (
+    update(piles).where(piles.c.device_id.in_(json_lists.texts("device_ids"))).values(site_id=bindparam("to"))
+)
+
+
+def get(conn: Connection, site_id: str, lock: bool = False) -> SiteRow:
+    """Its row, locked against other writers if `lock`. Raises Problem (UnknownSite)."""
+    row = None
+    if re.match(ID_PATTERN, site_id):
+        row = (_LOCK if lock else _GET).first(conn, {"site_id": site_id})
+    if row is None:
+        raise Problem(404, "UnknownSite", "There is no site with that id", site_id=site_id[:64])
+    return row
+
+
+def add(tx: Transaction, actor: Actor, body: SiteBody, now: int) -> dict[str, Any]:
+    """Raises Problem: SiteExists, InvalidRequest."""
+    _require_zone(body.time_zone)
+    values = body.model_dump() | {"created_at": now}
+    statement = insert_or_ignore(tx.conn, sites).returning(sites.c.site_id)
+    if tx.conn.execute(statement, values).scalar_one_or_none() is None:
+        raise Problem(409, "SiteExists", "There is a site with that id already", site_id=body.site_id)
+    audit.record(tx.conn, actor, now, "SiteAdded", site_id=body.site_id, detail=body.name)
+    return one_view(tx.conn, body.site_id)
+
+
+def change(tx: Transaction, actor: Actor, site_id: str, body: SiteChangeBody, now: int) -> dict[str, Any]:
+    """With another time zone the tariffs without one of their own hold by that, for new orders.
+
+    Raises Problem: UnknownSite, InvalidRequest.
+    """
+    before = get(tx.conn, site_id, lock=True)._asdict()
+    changed = {
+        name: value for name, value in body.model_dump(exclude_none=True).items() if value != before[name]
+    }
+    if "time_zone" in changed:
+        _require_zone(changed["time_zone"])
+    if changed:
+        tx.conn.execute(update(sites).where(sites.c.site_id == site_id).values(changed))
+        detail = "; ".join(f"{name}: {before[name]} -> {value}" for name, value in changed.items())
+        audit.record(tx.conn, actor, now, "SiteChanged", site_id=site_id, detail=detail)
+    if "time_zone" in changed:
+        displays.mark_site(tx, site_id, now)
+    return one_view(tx.conn, site_id)
+
+
+def _require_zone(name: str) -> None:
+    if not is_time_zone(name):
+        raise invalid(("time_zone", "is not a time zone of the IANA database"))
+
+
+def remove(tx: Transaction, actor: Actor, site_id: str, now: int) -> None:
+    """Raises Problem: UnknownSite; SiteInUse while piles are there."""
+    get(tx.conn, site_id, lock=True)
+    there = one_view(tx.conn, site_id)["piles"]
+    if there:
+        raise Problem(409, "SiteInUse", "Piles are at the site; move them to another one first", piles=there)
+    tx.conn.execute(_LEAVE_REMOVED, {"of": site_id})
+    tx.conn.execute(_REMOVE, {"of": site_id})
+    audit.record(tx.conn, actor, now, "SiteRemoved", site_id=site_id)
+
+
+def move(tx: Transaction, actor: Actor, device_ids: Sequence[str], site_id: str | None, now: int) -> None:
+    """Let these piles be at the site, None: at none. Orders that run keep what they have locked.
+
+    device_ids: of selection.pile_ids. Raises Problem: UnknownSite; InvalidRequest where a pile would be left
+    without a time zone.
+    """
+    if site_id is not None:
+        get(tx.conn, site_id, lock=True)
+    else:
+        zones.require_own(tx.conn, device_ids, "site_id", now)
+    tx.conn.execute(_MOVE, {"device_ids": to_json(list(device_ids)), "to": site_id})
+    for device_id in device_ids:
+        detail = site_id or "no site"
+        audit.record(tx.conn, actor, now, "PileMoved", device_id=device_id, site_id=site_id, detail=detail)
+    displays.mark_piles(tx, device_ids, now)
+
+
+def list_views(conn: Connection, limit: int, after: str | None = None) -> list[dict[str, Any]]:
+    """The sites by id, later than `after`, and how many piles are there and online."""
+    query = _LIST
+    if after is not None:
+        query = query.where(sites.c.site_id > after)
+    return [row._asdict() for row in _LISTED.narrowed(query.order_by(sites.c.site_id).limit(limit)).all(conn)]
+
+
+def one_view(conn: Connection, site_id: str) -> dict[str, Any]:
+    """As list_views, of one. Raises Problem (UnknownSite)."""
+    get(conn, site_id)
+    return _LISTED.narrowed(_LIST.where(sites.c.site_id == site_id)).one(conn)._asdict()
