@@ -8,7 +8,8 @@ import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.cloud.fakes import AS_OPERATOR, FLAT_RATE
+from tests.cloud.conftest import AS_OPERATOR
+from tests.cloud.fakes import FLAT_RATE
 from tests.cloud.releases import UpdatingPile, archive
 
 PASSWORD = "correct horse battery"

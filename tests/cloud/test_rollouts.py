@@ -454,7 +454,8 @@ def test_a_value_that_no_pile_would_take_is_refused(rollouts: Rollouts, field: s
         ("InvalidRequest", {"selection": "all", "release": 12, "waves": ["101%"]}),
         ("InvalidRequest", {"selection": "all", "release": 12, "waves": ["-1"]}),
         ("UnknownRelease", {"selection": "all", "release": 13}),
-        ("NothingToUpdate", {"selection": "pile:NOBODY", "release": 12}),
+        ("UnknownPile", {"selection": "pile:NOBODY", "release": 12}),
+        ("NothingToUpdate", {"selection": "tag:nobody", "release": 12}),
     ],
 )
 def test_a_rollout_that_makes_no_sense_is_refused(rollouts: Rollouts, code: str, body: dict[str, Any]):
