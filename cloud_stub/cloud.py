@@ -25,7 +25,7 @@ from .people.attempts import Attempts
 from .people.passwords import Passwords
 from .piles import credentials
 from .piles.broker_passwords import CLOUD_USER
-from .piles.keys import Keys
+from .piles.keys import KnownPiles
 from .rates.holding import Versions
 from .releases.chunks import ChunkServer
 from .reports.gauges import DatabaseGauges
@@ -65,7 +65,7 @@ class Cloud:
         self.hub = Hub()
         self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms, self.threads)
         self.dispatch = Dispatch(self.link, self.writer)
-        self.context = Context(settings, self.dispatch, self.hub, Keys(), Versions(), self.metrics)
+        self.context = Context(settings, self.dispatch, self.hub, KnownPiles(), Versions(), self.metrics)
         self.chunks = ChunkServer(settings, self.store, self.dispatch, self.metrics, self.threads)
         self.receiver = Receiver(self.context, self.link, self.writer, self.chunks)
         self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.threads)

@@ -40,8 +40,9 @@ class Settings(BaseSettings):
     mqtt_port: int = Field(default=1883, ge=1, le=65535)
     # The CA's certificate. If set, the connection to the broker is TLS, and the broker's name is verified.
     mqtt_ca: Path | None = None
-    # Where piles reach the broker (HOST:PORT) and the CA that they trust; the set-up page proposes both.
-    piles_broker: str | None = Field(default=None, pattern=r"^[^\s/:]{1,253}:[0-9]{1,5}$")
+    # Where piles reach the broker (HOST:PORT; without HOST: where the page is), and the CA that they trust.
+    # The set-up page proposes both.
+    piles_broker: str | None = Field(default=None, pattern=r"^[^\s/:]{0,253}:[0-9]{1,5}$")
     piles_ca: Path | None = None
     mqtt_password: str | None = None
     mqtt_client_id: str = "cloud"

@@ -84,7 +84,7 @@ TOP = "top"
 TOOLS_ROOMS: dict[str, set[str]] = {
     TOP: {"harness"},
     "demo": {"harness", "run"},
-    "run": {"harness"},
+    "run": {"harness", "image"},
     "bench": {"harness"},
     "board": {"harness", "image"},
     "console": {"harness"},

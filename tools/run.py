@@ -27,6 +27,7 @@ from tools.harness.api_client import ApiError
 from tools.harness.broker import port_setting
 from tools.harness.processes import HOST, ProcessError, exit_on_signals
 from tools.harness.system import DEMO_RATE, PileIdentity, System
+from tools.image import BuildError
 
 DEVICE_ID = "PILE-1"
 CONNECTORS = 2
@@ -128,6 +129,7 @@ def print_addresses(system: System) -> None:
     rows = (
         ("phone page", f"{system.base_url}/p/{DEVICE_ID}"),
         ("console", f"{system.base_url}/console    (token: {token_place})"),
+        ("a new board", f"{system.base_url}/console/flash"),
         ("API docs", f"{system.base_url}/docs"),
         ("MQTT", system.broker.url),
         *([("for piles", system.broker.tls_url)] if system.broker.tls_port else []),
@@ -161,11 +163,20 @@ def main() -> int:
             pile = system.start_pile(simulated_pile(system))
             with announced(system, code):
                 print_addresses(system)
+                system.make_board_packages()
                 while True:
                     system.check_alive()
                     pile.check_alive()
                     time.sleep(WATCH_INTERVAL_S)
-    except (RunError, ApiError, ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
+    except (
+        RunError,
+        ApiError,
+        ProcessError,
+        mosquitto.NoBroker,
+        certs.CertsError,
+        BuildError,
+        OSError,
+    ) as error:
         print(f"run: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -4,7 +4,8 @@
     python3 tools/setup.py flash   and what writes an image onto a board
     python3 tools/setup.py dev     and what tests and checks need
 
-With npm it also installs the packages that the pages load; all else runs without them. Runs on a bare Python, standard library only. One run at a time: others wait for the lock.
+With npm it also installs the packages that the pages load; all else works without them. Runs on a bare
+Python, standard library only. One run at a time: others wait for the lock.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def install(level: str) -> None:
 
 
 def has_page_packages() -> bool:
-    """Whether the npm packages are those of the lock file; also True where there is no npm to install them."""
+    """Whether the npm packages are those of the lock file. Also True if there is no npm to install them."""
     try:
         wanted = (PAGES / "package-lock.json").read_text()
         return shutil.which("npm") is None or (PAGES / "node_modules" / "stamp").read_text() == wanted

@@ -80,6 +80,7 @@ def print_addresses(system: System, public_url: str, name: str, browser_knows: b
     broker = f"{name}:{system.broker.tls_port}"
     rows = (
         ("console", f"{public_url}/console    (token: operator.token in the data folder)"),
+        ("a new board", f"{public_url}/console/flash"),
         ("piles", f"mqtts://{broker}"),
         *([("and, plain", f"mqtt://{name}:{system.broker.plain_port}")] if system.broker.plain_port else []),
         ("CA", f"{ca} (onto every pile{'' if browser_knows else '; into the browsers of operators'})"),
@@ -125,6 +126,7 @@ def serve(options: argparse.Namespace) -> None:
         plain_port=options.plain_mqtt,
     ) as system:
         print_addresses(system, public_url, names[0], bool(options.cert))
+        system.make_board_packages()
         while True:
             system.check_alive()
             time.sleep(WATCH_INTERVAL_S)

@@ -12,6 +12,7 @@ from ..orders.transitions import lose_with_pile
 from ..piles import labels, registry, removal
 from ..piles.credentials import admit, revoke
 from ..settings import Settings
+from . import pile_care
 from .tools import Commands, actor, database, fail, idle_cloud, print_json, subject
 
 
@@ -38,6 +39,7 @@ def add(commands: Commands) -> None:
     label.add_argument("--png", type=Path, metavar="FOLDER", help="a picture of each")
     label.add_argument("--svg", type=Path, metavar="FOLDER", help="a drawing of each")
     label.set_defaults(command=_pile_label)
+    pile_care.add(pile)
 
 
 def _pile_add(settings: Settings, options: argparse.Namespace) -> int:

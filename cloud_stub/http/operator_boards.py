@@ -18,7 +18,8 @@ Board = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["esp32-d
 async def list_boards(cloud: TheCloud) -> dict[str, Any]:
     """The boards that this cloud has firmware for, and where their piles find the broker.
 
-    `broker` is HOST:PORT and `ca` the certificate of its CA in PEM; null where no setting names them.
+    `broker` is HOST:PORT, without HOST the cloud's own, and `ca` the certificate of its CA in PEM; null where
+    no setting names them.
     """
     folder = cloud.settings.boards_folder
     ca = cloud.settings.piles_ca

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 router = APIRouter(prefix="/api", tags=["operator"])
 
+NAME_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 _DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
 
 
@@ -35,7 +36,7 @@ class PileBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     device_id: str = Field(pattern=_DEVICE_ID, examples=["PILE-1"])
-    name: str = Field(default="", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
+    name: str = Field(default="", max_length=100, pattern=NAME_PATTERN)
     connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 
@@ -94,7 +95,7 @@ async def report_pile(request: Request, cloud: TheCloud, device_id: str) -> Resp
     )
 
 
-def _broker_unavailable(error: OSError) -> Problem:
+def broker_unavailable(error: OSError) -> Problem:
     log.error("broker_folder_failed", reason=str(error))
     return Problem(503, "BrokerUnavailable", "The broker's password file cannot be written; try again")
 
@@ -112,7 +113,7 @@ async def add_pile(cloud: TheCloud, actor: CanRegister, body: PileBody) -> dict[
     try:
         key = await cloud.write(register)
     except OSError as error:
-        raise _broker_unavailable(error) from error
+        raise broker_unavailable(error) from error
     return {"device_id": body.device_id, "name": name, "connectors": body.connectors, "key": key.hex()}
 
 
@@ -129,7 +130,7 @@ async def remove_pile(
     try:
         await asyncio.to_thread(revoke, cloud.settings, device_id)
     except OSError as error:  # the pile is removed; asking again, or the next start, revokes its password
-        raise _broker_unavailable(error) from error
+        raise broker_unavailable(error) from error
     return {"device_id": device_id, "removed_at": pile.removed_at}
 
 

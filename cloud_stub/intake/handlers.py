@@ -19,16 +19,16 @@ from pile_protocol.errors import SealError
 from ..base.clock import now_s
 from ..db import json_lists
 from ..db.engine import insert_or_ignore, to_json
-from ..db.events import record_events
+from ..db.events import record_event, record_events
 from ..db.rows import OrderRow, PileRow, Query
 from ..db.tables import meter_samples
 from ..db.tables import orders as orders_table
 from ..db.writer import Transaction
 from ..messaging.mqtt import Incoming
-from ..orders import lookup, states
+from ..orders import lookup, pile_commands, states
 from ..orders.context import Context
 from ..orders.transitions import Transitions, lose_orders
-from ..piles import registry, status_messages
+from ..piles import boards, registry, status_messages
 from ..rates import displays
 from ..releases import reports
 from ..settlements import store as settlement_store
@@ -109,7 +109,7 @@ class Handlers:
         of_kind: defaultdict[str, list[PileMessage]] = defaultdict(list)
         for each in batch:
             each.unusable = None  # of an attempt that was rolled back
-            if self._context.keys.get(self._tx.conn, each.device_id) is None:
+            if not self._context.known_piles.has(self._tx.conn, each.device_id):
                 each.unusable = Unusable("UnknownPile", each.device_id[:40])
             else:
                 of_kind[each.name].append(each)
@@ -142,6 +142,8 @@ class Handlers:
 
     def _hello(self, device_id: str, hello: dict[str, Any]) -> None:
         registry.mark_greeted(self._tx.conn, device_id, hello["last_seq"], self._now)
+        if boards.note_hello(self._tx.conn, device_id, hello, self._now):
+            record_event(self._tx.conn, self._now, "TwoBoards", device_id, detail=hello["chip"])
         reports.note_hello(self._tx, device_id, hello, self._now)
         key = self._key(device_id)
         self._tx.after_commit(lambda: self._tell_time(device_id, hello["nonce"], key))
@@ -153,6 +155,9 @@ class Handlers:
             publish = self._context.dispatch.publish_now
             self._tx.after_commit(lambda: publish(device_id, topics.RATE, text, retain=True))
         self._context.dispatch.resend(self._tx, device_id, self._now)
+        pile_commands.reconcile_service(
+            self._tx, self._context, [self._rows[device_id]], self._now, greeted=True
+        )
 
     def _reconcile(self, device_id: str, held: dict[str, str], outbox: int) -> None:
         """Compare a hello with the orders that the pile should hold: `held` maps order ids to states.
@@ -214,6 +219,7 @@ class Handlers:
                 of_orders = _order_states_in_status(each.fields.get("connectors", []))
                 reported += [(each.device_id, order_id, state) for order_id, state in of_orders]
         statuses.write(self._tx.conn)
+        pile_commands.reconcile_service(self._tx, self._context, statuses.rows(), self._now)
         if not reported:
             return
         found = lookup.lock_many(self._tx.conn, {order_id for _, order_id, _ in reported})
@@ -251,15 +257,16 @@ class Handlers:
     def _settlements(self, batch: list[PileMessage]) -> None:
         sealed = []
         for each in batch:
+            key = self._key(each.device_id)
             try:
-                seal.check(each.incoming.payload, self._key(each.device_id))
+                seal.check(each.incoming.payload, key)
             except SealError as error:
                 wrong = ("Malformed", each.malformed) if each.malformed else ("BadSeal", str(error))
                 each.unusable = Unusable(*wrong)
             else:
                 sealed.append(
                     settlement_store.SealedSettlement(
-                        each.device_id, each.fields, each.incoming.payload, each.malformed
+                        each.device_id, key, each.fields, each.incoming.payload, each.malformed
                     )
                 )
         if sealed:
@@ -273,10 +280,8 @@ class Handlers:
             reports.note_status(self._tx, each.device_id, each.fields, self._now)
 
     def _key(self, device_id: str) -> bytes:
-        key = self._context.keys.get(self._tx.conn, device_id)
-        if key is None:
-            raise LookupError(device_id)
-        return key
+        """The pile's present key: its row is locked, so no other worker can change it meanwhile."""
+        return seal.parse_key(self._rows[device_id].key_hex)
 
 
 def _apply_order_status(

@@ -117,7 +117,7 @@ class Receiver:
             self._writer.submit(lambda tx: self._note_drops(tx, device_id, why))
 
     def _note_drops(self, tx: Transaction, device_id: str, why: str) -> None:
-        if self._context.keys.get(tx.conn, device_id) is not None:
+        if self._context.known_piles.has(tx.conn, device_id):
             record_event(tx.conn, now_s(), "MessagesDropped", device_id, detail=why)
 
     def retry(self) -> None:

@@ -14,6 +14,7 @@ from ..db.rows import OrderRow
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_orders
 from ..piles import registry
+from ..piles.keys import find_key
 from . import lookup, states, transitions
 from .context import Context
 
@@ -41,7 +42,7 @@ def _put(
     expires_at: int,
     order_id: str | None,
 ) -> None:
-    key = context.keys.get(tx.conn, command["device_id"])
+    key = find_key(tx.conn, command["device_id"])
     if key is None:
         raise unknown_pile(command["device_id"])
     context.dispatch.put_sealed(tx, key, topics.COMMAND, command, now, expires_at, order_id)

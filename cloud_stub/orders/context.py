@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..base.metrics import Metrics
 from ..messaging.outbox import Dispatch
-from ..piles.keys import Keys
+from ..piles.keys import KnownPiles
 from ..rates.holding import Versions
 from ..settings import Settings
 from .hub import Hub
@@ -17,6 +17,6 @@ class Context:
     settings: Settings
     dispatch: Dispatch
     hub: Hub
-    keys: Keys
+    known_piles: KnownPiles
     rates: Versions
     metrics: Metrics

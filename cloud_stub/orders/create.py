@@ -162,7 +162,12 @@ def _confirmable_rate(
     if connector["busy"]:
         raise Problem(409, "ConnectorBusy", "The connector is in use")
     if connector["status"] == "Unavailable":
-        raise Problem(409, "ConnectorUnavailable", "The connector is out of service")
+        raise Problem(
+            409,
+            "ConnectorUnavailable",
+            "The connector is out of service",
+            reason=connector["out_of_service"],
+        )
     if not connector["plugged"]:
         # The pile would refuse it, and has to write every order that it refuses into its flash.
         raise Problem(409, "NotPlugged", "No vehicle is plugged in")

@@ -45,11 +45,19 @@ EVENTS = (
 
 # Why an order is lost, as its `reason`.
 PILE_REMOVED = "PileRemoved"  # by force
+BOARD_REPLACED = "BoardReplaced"  # by force
 PILE_SILENT = "PileSilent"  # since long before and long after the order's latest end
 NOT_AT_PILE = "NotAtPile"  # the pile has neither the order nor a settlement
 SETTLEMENT_MALFORMED = "SettlementMalformed"  # rightly sealed, but nothing can be billed from it
 CLOSED_BY_OPERATOR = "ClosedByOperator"
-LOSS_REASONS = (PILE_REMOVED, PILE_SILENT, NOT_AT_PILE, SETTLEMENT_MALFORMED, CLOSED_BY_OPERATOR)
+LOSS_REASONS = (
+    PILE_REMOVED,
+    BOARD_REPLACED,
+    PILE_SILENT,
+    NOT_AT_PILE,
+    SETTLEMENT_MALFORMED,
+    CLOSED_BY_OPERATOR,
+)
 
 _HELD_BY_PILE = {
     PILE_ACCEPTED: ACCEPTED,

@@ -196,11 +196,13 @@ def lose_orders(tx: Transaction, context: Context, rows: Iterable[OrderRow], rea
     transitions.write()
 
 
-def lose_with_pile(context: Context) -> Callable[[Transaction, str, int], None]:
-    """For piles.removal: what ends the orders of the pile that is removed, by its device id."""
+def lose_with_pile(
+    context: Context, reason: str = states.PILE_REMOVED
+) -> Callable[[Transaction, str, int], None]:
+    """For piles.removal and piles.rekey: what ends the orders of a pile, by its device id."""
 
     def lose(tx: Transaction, device_id: str, now: int) -> None:
-        lose_orders(tx, context, lookup.lock_held(tx.conn, device_id), states.PILE_REMOVED, now)
+        lose_orders(tx, context, lookup.lock_held(tx.conn, device_id), reason, now)
 
     return lose
 

@@ -68,7 +68,7 @@ class Asset:
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Everything in the static folder that pages load, by name; read once. With it esptool-js, if installed."""
+    """Everything in the static folder that pages load, and esptool-js if it is installed; read once."""
     found = {file.name: _asset(file) for file in sorted(FOLDER.iterdir()) if file.suffix != ".html"}
     if ESPTOOL.is_file():
         found["esptool.js"] = _packed("text/javascript", ESPTOOL.read_bytes())

@@ -46,8 +46,8 @@ async def _is_known(cloud: Cloud, device_id: str) -> bool:
         wire.DEVICE_ID.check("device_id", device_id)
     except MessageError:
         return False  # what cannot be an id is not looked up
-    keys = cloud.context.keys
-    return device_id in keys or await quick(cloud, lambda conn: keys.get(conn, device_id)) is not None
+    known = cloud.context.known_piles
+    return device_id in known or await quick(cloud, lambda conn: known.has(conn, device_id))
 
 
 def for_people(otherwise: ASGIApp) -> ASGIApp:

@@ -8,7 +8,7 @@ or a printed label never names another pile.
 from collections.abc import Callable
 
 import orjson
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ..base.problems import Problem
 from ..db import audit
@@ -52,17 +52,7 @@ def remove(
     pile = registry.get(tx.conn, device_id, lock=True, removed=True)
     if pile.removed_at is not None:
         return pile
-    held_until = tx.conn.execute(_HELD_UNTIL, {"device_id": device_id}).scalars().all()
-    if any(until_at > now for until_at in held_until):
-        raise Problem(409, "PileInUse", "An order holds the pile; stop it and wait for its settlement")
-    waiting = _waiting(pile, len(held_until))
-    if waiting and not force:
-        raise Problem(
-            409,
-            "SettlementsWaiting",
-            "Settlements that the pile has not handed over would be lost",
-            settlements=waiting,
-        )
+    waiting = check_what_is_lost(tx.conn, pile, force, False, now)
     lose_orders(tx, device_id, now)
     tx.conn.execute(_WITHDRAW, {"of": device_id})
     tx.conn.execute(_REMOVE, {"of": device_id, "at": now})
@@ -73,6 +63,27 @@ def remove(
     for name in sorted(RETAINED):  # what the broker keeps of it: nothing takes its place
         put(tx, device_id, name, "", now)
     return registry.get(tx.conn, device_id, removed=True)
+
+
+def check_what_is_lost(conn: Connection, pile: PileRow, force: bool, also_running: bool, now: int) -> int:
+    """How many settlements would be lost with the pile, or with its board.
+
+    also_running: `force` gives up an order that runs, too, if the pile is offline. Raises Problem: PileInUse,
+    SettlementsWaiting.
+    """
+    held_until = conn.execute(_HELD_UNTIL, {"device_id": pile.device_id}).scalars().all()
+    may_give_up = force and also_running and not pile.online
+    if any(until_at > now for until_at in held_until) and not may_give_up:
+        raise Problem(409, "PileInUse", "An order holds the pile; stop it and wait for its settlement")
+    waiting = _waiting(pile, len(held_until))
+    if waiting and not force:
+        raise Problem(
+            409,
+            "SettlementsWaiting",
+            "Settlements that the pile has not handed over would be lost",
+            settlements=waiting,
+        )
+    return waiting
 
 
 def _waiting(pile: PileRow, held: int) -> int:

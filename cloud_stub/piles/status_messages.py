@@ -33,6 +33,7 @@ class StatusUpdates:
         self._now = now
         self._events: list[dict[str, Any]] = []
         self._changed: dict[str, dict[str, Any]] = {}
+        self._rows = rows
         self._known = {
             device_id: {
                 "of": device_id,
@@ -69,6 +70,7 @@ class StatusUpdates:
         if known["on"] != online:
             self._note("PileOnline" if online else "PileOffline", device_id)
         known["on"] = online
+        note_occupied(before, status, heard_at)
         if "connectors" in status:  # otherwise it is a last will, which the broker sends
             if not retained or heard_at > (known["seen"] or 0):
                 known["at"] = known["seen"] = heard_at
@@ -76,6 +78,15 @@ class StatusUpdates:
             known["has_fault"] = any(each["fault"] for each in status["connectors"])
         self._changed[device_id] = known
         return True
+
+    def rows(self) -> list[PileRow]:
+        """The rows of the piles that said something, as they are after it."""
+        return [
+            PileRow(
+                **self._rows[device_id]._asdict() | {"online": known["on"], "status_json": known["status"]}
+            )
+            for device_id, known in self._changed.items()
+        ]
 
     def write(self, conn: Connection) -> None:
         record_events(conn, self._events)
@@ -85,6 +96,18 @@ class StatusUpdates:
     def _note(self, kind: str, device_id: str, detail: str = "") -> None:
         event = {"at": self._now, "kind": kind, "device_id": device_id, "order_id": None}
         self._events.append(event | {"detail": detail})
+
+
+def note_occupied(before: dict[str, Any], status: dict[str, Any], at: int) -> None:
+    """Set `occupied_since` of each connector whose vehicle stays plugged in after its order is over."""
+    known = {each["connector"]: each for each in before.get("connectors", ())}
+    for each in status.get("connectors", ()):
+        was = known.get(each["connector"], {})
+        each.pop("occupied_since", None)
+        if each["plugged"] and each["order_id"] is None:
+            since = at if was.get("order_id") is not None else was.get("occupied_since")
+            if since is not None:
+                each["occupied_since"] = since
 
 
 def _is_overtaken(before: dict[str, Any], status: dict[str, Any]) -> bool:

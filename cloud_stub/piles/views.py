@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from ..db.rows import PileRow
 from ..db.tables import orders
+from . import service
 
 _BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
 _HELD = select(orders.c.connector).where(
@@ -16,8 +17,19 @@ _HELD = select(orders.c.connector).where(
 
 
 def is_stopped(connector: dict[str, Any]) -> bool:
-    """Whether the emergency stop is pressed: what a pile itself calls Unavailable is nothing else."""
-    return connector.get("status") == "Unavailable"
+    """Whether the emergency stop is pressed: a pile calls a connector Unavailable for that, or because it is
+    out of service.
+    """
+    return connector.get("status") == "Unavailable" and not connector.get("out_of_service")
+
+
+def out_of_service_reported(pile: PileRow) -> dict[int, str]:
+    """The reason of each registered connector that the pile reports as out of service."""
+    return {
+        number: each["out_of_service"]
+        for number, each in reported_connectors(pile).items()
+        if number <= pile.connectors and each.get("out_of_service")
+    }
 
 
 def reported_connectors(pile: PileRow) -> dict[int, dict[str, Any]]:
@@ -49,19 +61,28 @@ def is_idle(pile: PileRow) -> bool:
 
 
 def connector_views(conn: Connection, pile: PileRow, now: int) -> list[dict[str, Any]]:
-    """`{connector, status, fault, plugged, busy}` of each; all are Unavailable while the pile is offline."""
+    """`{connector, status, fault, plugged, busy, out_of_service, occupied_since}` of each; all are
+    Unavailable while the pile is offline.
+
+    out_of_service: the reason, or null. occupied_since: Unix seconds, while a vehicle whose order is over is
+    still plugged in.
+    """
     held = set(conn.execute(_HELD, {"device_id": pile.device_id, "now": now}).scalars())
-    return connector_views_with(pile, held)
+    return connector_views_with(pile, held, service.find(conn, pile.device_id))
 
 
-def connector_views_with(pile: PileRow, held: Container[int]) -> list[dict[str, Any]]:
-    """As connector_views, of a pile whose connectors `held` are kept by orders."""
+def connector_views_with(pile: PileRow, held: Container[int], out: service.Out) -> list[dict[str, Any]]:
+    """As connector_views, of a pile whose connectors `held` are kept by orders, and `out` out of service."""
     reported_of = reported_connectors(pile)
     views = []
     for connector in range(1, pile.connectors + 1):
         reported = reported_of.get(connector, {})
         status = reported.get("status", "Unavailable") if pile.online else "Unavailable"
         busy = connector in held or reported.get("order_id") is not None or status in _BUSY_STATUSES
+        row = service.row_of(out, connector)
+        reason = row.reason if row is not None else reported.get("out_of_service")
+        if reason and not busy and status != "Faulted":
+            status = "Unavailable"
         views.append(
             {
                 "connector": connector,
@@ -69,6 +90,8 @@ def connector_views_with(pile: PileRow, held: Container[int]) -> list[dict[str, 
                 "fault": reported.get("fault"),
                 "plugged": reported.get("plugged", False),
                 "busy": busy,
+                "out_of_service": reason,
+                "occupied_since": None if busy else reported.get("occupied_since"),
             }
         )
     return views

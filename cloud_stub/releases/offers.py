@@ -9,6 +9,7 @@ from ..db.release_rows import BoardRow, RolloutRow
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_named
 from ..orders.context import Context
+from ..piles.keys import find_key
 
 OFFER_LIFE_S = 60
 CANCEL_LIFE_S = 86_400  # a pile that is offline gets it when it comes back
@@ -61,7 +62,7 @@ def withdraw(tx: Transaction, context: Context, row: RolloutRow, device_id: str,
 def _put(tx: Transaction, context: Context, name: str, message: dict[str, Any], now: int) -> None:
     """One message of a name waits for a pile at most: a later one replaces what was not delivered."""
     device_id = message["device_id"]
-    key = context.keys.get(tx.conn, device_id)
+    key = find_key(tx.conn, device_id)
     if key is None:
         raise unknown_pile(device_id)
     withdraw_named(tx, device_id, name)

@@ -39,7 +39,7 @@ FAILED = (REFUSED, FELL_BACK, LOST)
 _ENDED_BY_PILE = frozenset({CONFIRMED, REFUSED, FELL_BACK})
 
 # Refusals after which the same offer may be made again.
-_TRANSIENT = frozenset({"Expired"})
+_TRANSIENT = frozenset({"Expired", "OrderRuns", "SettlementWaits", "OnTrial"})
 
 
 def after_report(state: str, offered: bool, reported: str, reason: str | None) -> str | None:
@@ -56,5 +56,7 @@ def after_report(state: str, offered: bool, reported: str, reason: str | None) -
     if state not in WITHDRAWABLE:
         return None
     if reported == REFUSED:
+        if reason == "AlreadyRuns":  # its report that it confirmed was lost
+            return CONFIRMED
         return QUEUED if reason in _TRANSIENT else REFUSED
     return QUEUED if reported == CANCELLED else reported

@@ -16,7 +16,7 @@ from ..orders import states
 from ..orders import views as order_views
 from ..orders.context import Context
 from ..orders.hub import Hub
-from ..piles import registry
+from ..piles import boards, registry, service
 from ..piles import views as pile_views
 from ..rates import holding
 from ..sites import tags
@@ -88,9 +88,16 @@ def _views(conn: Connection, context: Context, rows: Sequence[PileRow], now: int
     held = _held(conn, device_ids, now)
     rates = context.rates.at_piles(conn, device_ids, now)
     tags_of = tags.of_piles(conn, device_ids)
+    out = service.find_many(conn, device_ids)
+    boards_of = boards.find_many(conn, device_ids)
     return [
-        holding.add_rate_ids(_view(conn, context.hub, row, held[row.device_id]), rates[row.device_id])
-        | {"tags": tags_of[row.device_id]}
+        holding.add_rate_ids(
+            _view(conn, context.hub, row, held[row.device_id], out[row.device_id]), rates[row.device_id]
+        )
+        | {
+            "tags": tags_of[row.device_id],
+            "board": boards.views(row, boards_of.get(row.device_id), now),
+        }
         for row in rows
     ]
 
@@ -141,7 +148,9 @@ def _held(conn: Connection, device_ids: Sequence[str], now: int) -> defaultdict[
     return found
 
 
-def _view(conn: Connection, hub: Hub, row: PileRow, held: dict[int, OrderRow]) -> dict[str, Any]:
+def _view(
+    conn: Connection, hub: Hub, row: PileRow, held: dict[int, OrderRow], out: service.Out
+) -> dict[str, Any]:
     connectors_reported = pile_views.reported_connectors(row)
     connectors = [
         each
@@ -149,12 +158,14 @@ def _view(conn: Connection, hub: Hub, row: PileRow, held: dict[int, OrderRow]) -
             "order": _running(conn, hub, held.get(each["connector"])),
             "emergency_stop": row.online
             and pile_views.is_stopped(connectors_reported.get(each["connector"], {})),
+            "service": service.view(service.row_of(out, each["connector"])),
         }
-        for each in pile_views.connector_views_with(row, held)
+        for each in pile_views.connector_views_with(row, held, out)
     ]
     reported = json.loads(row.status_json) if row.status_json else None
     return pile_views.pile_view_with(row, connectors) | {
         "faulted": row.faulted,
+        "service": service.view(out.get(service.WHOLE_PILE)),
         "reported": reported,
         "connector_power_w": row.connector_power_w,
         "site_id": row.site_id,

@@ -71,13 +71,14 @@ _INSERT = insert(settlements)
 
 @dataclass(frozen=True, slots=True)
 class SealedSettlement:
-    """A settlement whose seal is right: who sent it, its members, its bytes as they came.
+    """A settlement whose seal is right: who sent it, the key, its members, its bytes as they came.
 
     malformed: what is wrong with one that cannot be read as a whole; `fields` is then what decoding.salvage
     has found.
     """
 
     device_id: str
+    key: bytes
     fields: dict[str, Any]
     payload: bytes
     malformed: str = ""
@@ -249,9 +250,6 @@ def _count(context: Context, right: int, flagged: list[tuple[str, str, list[str]
 
 def _ack(tx: Transaction, context: Context, one: SealedSettlement) -> tuple[str, bytes] | None:
     """(device id, the sealed acknowledgement)."""
-    key = context.keys.get(tx.conn, one.device_id)
-    if key is None:
-        return None
     ack = {
         "kind": "ack",
         "device_id": one.device_id,
@@ -260,7 +258,7 @@ def _ack(tx: Transaction, context: Context, one: SealedSettlement) -> tuple[str,
         "settlement_mac": one.fields["mac"],
         "status": "Stored",
     }
-    return one.device_id, seal.seal(to_json(ack), key)
+    return one.device_id, seal.seal(to_json(ack), one.key)
 
 
 def _publish(context: Context, acks: list[tuple[str, bytes]]) -> None:

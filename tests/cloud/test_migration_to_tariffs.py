@@ -45,7 +45,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
                 rate=rate_id,
                 removed=removed_at,
             )
-        for device_id, rate_id, at in (("P1", "r1a", 10), ("P1", "r1b", 9), ("P2", "r2a", 7), ("P3", "r3a", 7)):
+        for device_id, rate_id, at in (
+            ("P1", "r1a", 10),
+            ("P1", "r1b", 9),
+            ("P2", "r2a", 7),
+            ("P3", "r3a", 7),
+        ):
             run(
                 made,
                 "INSERT INTO rates VALUES (:rate, :id, :at, :body)",

@@ -106,7 +106,7 @@ def registered(cloud: Cloud, device_id: str) -> bytes:
     )
     body = model.parse(FLAT_RATE)
     publish = cloud.writer.submit(
-        lambda tx: versions.publish(tx, ACTOR, cloud.dispatch.put, device_id, body, now_s())
+        lambda tx: versions.publish_for_pile(tx, ACTOR, cloud.dispatch.put, device_id, body, now_s())
     )
     publish.result(WAIT_S)
     admit(cloud.settings, device_id, key)
@@ -129,7 +129,7 @@ def order(cloud: Cloud, connector: int = 1) -> str:
     """A new order, made as the HTTP interface does."""
 
     def unit(tx: Any) -> str:
-        rate = versions.latest(tx.conn, "PILE-1")
+        rate = cloud.context.rates.at(tx.conn, "PILE-1", connector, now_s())
         assert rate is not None
         body = create.OrderBody(device_id="PILE-1", connector=connector, rate_id=rate["rate_id"])
         row, _ = create.create_order(tx, cloud.context, body, f"key-of-connector-{connector}", now_s())

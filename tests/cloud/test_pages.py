@@ -76,7 +76,7 @@ def test_a_page_is_only_read(client: TestClient, pile: FakePile):
         assert (refused.status_code, refused.json()["code"]) == (405, "MethodNotAllowed")
 
 
-@pytest.mark.parametrize("path", ["/", "/p/NOPE", "/console"])
+@pytest.mark.parametrize("path", ["/", "/p/NOPE", "/console", "/console/flash"])
 def test_a_page_runs_nothing_but_our_files(client: TestClient, path: str):
     answer = client.get(path)
     policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))

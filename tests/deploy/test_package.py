@@ -15,6 +15,7 @@ from tools.board import flash, package, romfs
 from tools.board.deploy.line import Line
 from tools.harness.sim_pile import interpreter
 from tools.image import files as image
+from tools.image import packages
 
 
 def mpremote(port: str, *words: str) -> None:
@@ -103,6 +104,12 @@ def test_what_was_not_given_is_named(tmp_path, image_name: str, port: str, says:
     (tmp_path / "micropython.bin").write_bytes(esp_image(0))
     with pytest.raises(flash.FlashError, match=says):
         flash.commands(tmp_path / image_name, port, erase=False)
+
+
+def test_the_simulated_board_is_no_board_to_set_up():
+    names = [board.name for board in packages.real_boards()]
+    assert "sim" not in names
+    assert "esp32-devkitc" in names
 
 
 def test_an_image_is_found_where_browsers_save_it(tmp_path, monkeypatch) -> None:

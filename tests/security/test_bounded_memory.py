@@ -134,7 +134,7 @@ def test_nothing_kept_grows_with_requests_that_have_no_token(
 def test_what_is_kept_is_found_by_the_test_above(cloud: Cloud, client: TestClient):
     before = kept_entries(cloud)
     cloud.metrics.http.labels("GET", "/made-for-the-test", "200")
-    cloud.context.keys._known.update({str(n): b"" for n in range(100)})
+    cloud.context.known_piles._known.update(str(n) for n in range(100))
     assert kept_entries(cloud) - before > 100
 
 

@@ -1,7 +1,7 @@
 """A board at the browser's serial port: navigator.serial is replaced, everything behind it is played here.
 
-The chip's ROM is scripted (Espressif's serial protocol, as documented with esptool), MicroPython is the real one
-behind a pty. The lines DTR and RTS reset the chip as the usual USB adapter's two transistors do.
+The chip's ROM is scripted (Espressif's serial protocol, as documented with esptool), MicroPython is the real
+one behind a pty. The lines DTR and RTS reset the chip as the usual USB adapter's two transistors do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from tests.deploy.board import PtyBoard
 _SERIAL = """
 (() => {
   const bytes = (text) => Uint8Array.from(text, (char) => char.charCodeAt(0));
-  const pause = () => new Promise((resolve) => setTimeout(resolve, 4));
+  let idle = 0; // looks in a row that found nothing
+  const pause = () => new Promise((resolve) => setTimeout(resolve, idle++ < 20 ? 2 : 20));
   class Port extends EventTarget {
     readable = null;
     writable = null;
@@ -40,7 +41,10 @@ _SERIAL = """
               this.dispatchEvent(new Event("disconnect"));
               return;
             }
-            if (text) return ended || controller.enqueue(bytes(text));
+            if (text) {
+              idle = 0;
+              return ended || controller.enqueue(bytes(text));
+            }
             await pause();
           }
         },
@@ -48,6 +52,7 @@ _SERIAL = """
       }, { highWaterMark: 0 });
       this.writable = new WritableStream({
         write: async (chunk) => {
+          idle = 0;
           if ((await portIO("write", String.fromCharCode(...chunk))) === null)
             throw new DOMException("The device has been lost.", "NetworkError");
         },
@@ -73,16 +78,18 @@ class Program(Protocol):
 
 
 class Prints:
-    """Prints the same again and again, and listens to nothing; b"" is a silent board."""
+    """Prints the same at each byte that it gets, and does nothing else; b"" is a silent board."""
 
     def __init__(self, text: bytes):
         self._text = text
+        self._out = text
 
     def read(self) -> bytes:
-        return self._text
+        out, self._out = self._out, b""
+        return out
 
     def write(self, data: bytes) -> None:
-        pass
+        self._out = self._text
 
 
 class MicroPython:
@@ -104,6 +111,9 @@ class MicroPython:
         os.close(self._file)
 
 
+MAGIC = {0: 0x00F0_1D83, 9: 0x9}  # by chip id: what stands at 0x4000_1000
+
+
 class Rom:
     """The bootloader in a chip's ROM, then Espressif's stub: the commands that writing an image takes.
 
@@ -111,7 +121,6 @@ class Rom:
     """
 
     END, ESC = b"\xc0", b"\xdb"
-    MAGIC = {0: 0x00F0_1D83, 9: 0x9}  # by chip id: what stands at 0x4000_1000
 
     def __init__(self, chip_id: int = 0):
         self._chip_id = chip_id
@@ -153,7 +162,7 @@ class Rom:
                 for _ in range(8):
                     self._send(struct.pack("<BBHI", 1, 0xFF, 4, 0) + b"\x01\x05\x00\x00")
         elif op == 0x0A:  # READ_REG
-            self._answer(op, self.MAGIC[self._chip_id] if data[:4] == b"\x00\x10\x00\x40" else 0)
+            self._answer(op, MAGIC[self._chip_id] if data[:4] == b"\x00\x10\x00\x40" else 0)
         elif op == 0x06:  # MEM_END: the stub starts, and says so
             self._answer(op)
             self._has_stub = True

@@ -19,6 +19,7 @@ from cloud_stub.messaging.outbox import put_row
 from cloud_stub.orders import states
 from cloud_stub.piles import registry
 from cloud_stub.rates import model, schedule, versions
+from cloud_stub.rates.holding import Versions
 from cloud_stub.settings import Settings
 from pile_protocol import pricing
 from tools.harness.chain import Chain
@@ -49,7 +50,7 @@ def register(store: Store, names: Iterable[str], rate: dict[str, Any] = DEMO_RAT
         tx = Transaction(conn)
         for name in names:
             key = registry.add(tx, ACTOR, name, name, 1, now_s())
-            versions.publish(tx, ACTOR, put_row, name, body, now_s())
+            versions.publish_for_pile(tx, ACTOR, put_row, name, body, now_s())
             made.append(PileIdentity(name, key.hex(), 1))
     return made
 
@@ -58,7 +59,7 @@ def charging_orders(store: Store, device_ids: list[str], count: int) -> list[dic
     """Makes `count` running orders, spread over the piles; returns their messages."""
     now = now_s()
     with store.writing.begin() as conn:
-        rate_of = {device_id: versions.latest(conn, device_id) for device_id in device_ids}
+        rate_of = {device_id: Versions().at(conn, device_id, 1, now) for device_id in device_ids}
         rows, made = [], []
         for number in range(count):
             device_id = device_ids[number % len(device_ids)]

@@ -22,6 +22,7 @@ from tools.harness.api_client import ApiError, Client
 from tools.harness.broker import Broker
 from tools.harness.ports import is_port_taken, on_a_free_port
 from tools.harness.processes import HOST, Child, Children, ProcessError, Started, alone_in
+from tools.image import BuildError, packages
 
 CLOUD_SETTINGS = ("RATELOCK_", "DATABASE_URL")  # prefixes of the cloud's settings
 
@@ -176,11 +177,21 @@ class System(Started):
             "RATELOCK_MQTT_PORT": str(self.broker.port),
             **self._env,
         }
+        if self.broker.tls_port:  # a pile of the network finds the broker where its operator finds the page
+            env.setdefault("RATELOCK_PILES_BROKER", f":{self.broker.tls_port}")
+            env.setdefault("RATELOCK_PILES_CA", str(self.broker.certs / "ca.pem"))
         if self._simulated:
             env.setdefault("RATELOCK_CONNECTOR_POWER_W", str(SIMULATED_POWER_W))
         if self._given_token:
             env["RATELOCK_OPERATOR_TOKEN"] = self._given_token
         return env
+
+    def make_board_packages(self) -> None:
+        """Firmware for the page that sets boards up; takes some seconds once. Raises ProcessError."""
+        try:
+            packages.write_all(self.data)
+        except (BuildError, OSError) as error:
+            raise ProcessError(f"firmware for boards: {error}") from error
 
     def _start_cloud_on(self, port: int) -> None:
         if is_port_taken(port):

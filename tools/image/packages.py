@@ -18,6 +18,7 @@ from tools import ROOT
 from tools.image import BuildError, cache, files
 
 OLDEST_MICROPYTHON = (1, 26, 0)
+FOLDER = "boards"  # in the cloud's data folder
 ABOUT = "ratelock.json"
 _WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # zip has no earlier time; the same files give the same bytes
 
@@ -78,6 +79,12 @@ def write(board: Path, folder: Path) -> Path:
     new.replace(found)
     stamp.write_text(made_from)
     return found
+
+
+def write_all(data: Path) -> None:
+    """The packages of all real boards, into a cloud's data folder. Raises BuildError, OSError."""
+    for board in real_boards():
+        write(board, data / FOLDER)
 
 
 def main() -> int:

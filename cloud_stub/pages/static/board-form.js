@@ -8,7 +8,8 @@ const MQTTS_PORT = 8883;
 
 /** The form; `submitted()` when it is filled in. cloud: what /api/boards says of broker and CA. */
 export function openForm(t, cloud, submitted) {
-  const proposed = cloud.broker ?? `${location.hostname}:${cloud.ca ? MQTTS_PORT : MQTT_PORT}`;
+  const [host, port] = (cloud.broker ?? ":").split(":");
+  const proposed = `${host || location.hostname}:${port || (cloud.ca ? MQTTS_PORT : MQTT_PORT)}`;
   const field = (id, text, hint, attributes) => [
     h("label", { for: id }, text),
     h("input", { id, spellcheck: "false", autocomplete: "off", "aria-describedby": hint && id + "-hint", ...attributes }),
@@ -28,7 +29,9 @@ export function openForm(t, cloud, submitted) {
     field("ssid", t.pile.ssid, null, { required: true }),
     field("password", t.pile.password, null, { type: "password", autocomplete: "new-password", maxlength: "63" }),
     field("broker", t.pile.broker, t.pile.brokerHint, { required: true, pattern: "[^\\s:\\/]+:[0-9]{1,5}", value: proposed }),
-    cloud.ca ? h("p.muted", t.pile.caGiven) : field("ca", t.pile.ca, t.pile.caHint, { type: "file", accept: ".pem,.crt" }),
+    cloud.ca
+      ? h("label.check", h("input", { id: "encrypted", type: "checkbox", checked: true }), h("span", t.pile.encrypted))
+      : field("ca", t.pile.ca, t.pile.caHint, { type: "file", accept: ".pem,.crt" }),
     h("button.button.primary", { id: "write-pile" }, t.pile.write),
   );
 }
@@ -43,11 +46,13 @@ export async function readForm(givenCa) {
     connectors: Number(value("connectors")),
     host,
     port: Number(port),
-    ca: givenCa ?? (await certificate(document.getElementById("ca").files[0])),
+    ca: givenCa === null ? await certificate(document.getElementById("ca").files[0]) : isEncrypted() ? givenCa : "",
     ssid: value("ssid"),
     password: value("password"),
   };
 }
+
+const isEncrypted = () => document.getElementById("encrypted").checked;
 
 async function certificate(file) {
   const text = file ? await file.text() : "";

@@ -11,6 +11,7 @@ const APP_MAGIC = [0x32, 0x54, 0xcd, 0xab];
 // Chip id: esptool's name of it, and where its ROM looks for the bootloader.
 const CHIPS = { 0: ["esp32", 0x1000], 5: ["esp32c3", 0], 9: ["esp32s3", 0] };
 const FAST_BAUD = 460_800;
+const CONNECT_TRIES = 4;
 
 /** {chip, address} of an image. Throws Trouble. */
 export function judged(image) {
@@ -38,7 +39,7 @@ export async function flash(port, image, erase, progress) {
   try {
     const terminal = { clean: () => {}, write: () => {}, writeLine: () => {} };
     const loader = new ESPLoader({ transport, baudrate: FAST_BAUD, romBaudrate: BAUD, terminal });
-    await loader.detectChip();
+    await loader.detectChip("default_reset", CONNECT_TRIES);
     stage = "FlashFailed";
     const present = loader.chip.CHIP_NAME.toLowerCase().replaceAll("-", "");
     if (present !== chip) throw new Trouble("WrongImage", { image: chip, board: present });

@@ -4,7 +4,7 @@ import { Trouble } from "./board-trouble.js";
 
 export const BAUD = 115_200;
 const BUFFER_BYTES = 16_384;
-const KEPT_CHARS = 20_000; // of what the board has printed
+const KEPT_CHARS = 65_536; // of what the board has printed
 const HARMLESS = ["BufferOverrunError", "BreakError", "FramingError", "ParityError"]; // the next bytes can be read
 
 /** Whether this browser has serial ports, and gives them to this page. */
@@ -30,7 +30,7 @@ export async function reset(port) {
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Line {
-  /** All that came and was not taken yet. */
+  /** What came and was not taken yet. */
   waiting = "";
   /** The end of all that came. */
   heard = "";
@@ -90,7 +90,7 @@ export class Line {
   #take(bytes) {
     let text = "";
     for (const byte of bytes) text += String.fromCharCode(byte);
-    this.waiting += text;
+    this.waiting = (this.waiting + text).slice(-KEPT_CHARS);
     this.heard = (this.heard + text).slice(-KEPT_CHARS);
     this.onHeard(this.heard);
     this.#wake();

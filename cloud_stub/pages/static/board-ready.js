@@ -10,17 +10,17 @@ import { priceNow as kwhPrice } from "./phone-rate.js";
 const ONLINE_MS = 90_000;
 const ASK_MS = 1_000;
 
-/** Wait until the pile is online, as long as that may take, then show what it has. Throws Problem. */
-export async function waitForPile(t, id, say, bad) {
+/** Show what the pile has, and wait until it is online, as long as that may take. Throws Problem. */
+export async function waitForPile(t, id, isCurrent, bad, say) {
   const path = `/api/piles/${encodeURIComponent(id)}`;
   const end = performance.now() + ONLINE_MS;
   const facts = await about(t, id, path);
   say(h("p.muted", t.ready.waiting), facts);
-  while (!(await ask(path + "/report")).online) {
+  while (isCurrent() && !(await ask(path + "/report")).online) {
     if (performance.now() > end) return say(bad(t.ready.late), facts);
     await pause(ASK_MS);
   }
-  say(h("p.good", t.ready.online(id)), facts);
+  if (isCurrent()) say(h("p.good", t.ready.online(id)), facts);
 }
 
 async function about(t, id, path) {

@@ -51,8 +51,8 @@ export class Board {
       await this.#line.write("\r\x03\x03");
       await this.#line.write("\r\x01");
       if ((await this.#line.until("raw REPL; CTRL-B to exit\r\n>", ENTER_MS)) !== null) return;
-      // A boot loop prints this at every start: waiting longer tells nothing more.
-      if (diagnosis(this.#line.heard).code === "NoProgram") break;
+      // What a chip's own bootloader says, and a crash, need no second look.
+      if (!["Silent", "AnotherProgram"].includes(diagnosis(this.#line.heard).code)) break;
     }
     throw diagnosis(this.#line.heard);
   }

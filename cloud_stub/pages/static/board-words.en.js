@@ -16,7 +16,6 @@ export default {
   licences: "esptool-js writes the image: © Espressif Systems, Apache License 2.0.",
   licencesLink: "Licences",
 
-  login: ["Log in first", "This page registers a pile, which needs an operator. Log in to the console, then open this page in the same tab."],
   loginLink: "To the console",
   noSerial: [
     "This browser cannot use serial ports",
@@ -39,7 +38,7 @@ export default {
     title: "MicroPython",
     enough: "The board has a MicroPython that is new enough. Nothing to do here.",
     text: "Download the .bin file of your board from MicroPython's download page. The image names its chip, which determines the address.",
-    another: "Write another image all the same",
+    another: "Write a MicroPython image",
     file: "Image (.bin)",
     erase: "Erase the whole board first: its firmware, configuration and journal, with settlements that its cloud has not stored",
     write: "Write MicroPython",
@@ -65,7 +64,7 @@ export default {
     brokerHint: "As the pile reaches it from its Wi-Fi.",
     ca: "Certificate of the broker's CA (ca.pem)",
     caHint: "With it the connection is encrypted. Without it, use only a network of your own.",
-    caGiven: "The cloud's own CA is written, so the connection is encrypted.",
+    encrypted: "Encrypt the connection, with the CA of this cloud",
     ssid: "Wi-Fi name",
     password: "Wi-Fi password",
     write: "Register and write",
@@ -139,7 +138,7 @@ export default {
     Refused: ({ why }) => ["The pile would refuse this configuration", `${why}. Nothing was written.`],
     NoTls: () => [
       "An encrypted connection does not fit this chip",
-      "A classic ESP32 without PSRAM has too little memory for it. Use an ESP32-S3 or a board with PSRAM, or, on a network of your own, a broker without a CA. Nothing was written.",
+      "A classic ESP32 without PSRAM has too little memory for it. Use an ESP32-S3 or a board with PSRAM, or, on a network of your own, a broker without encryption. Nothing was written.",
     ],
     NotPem: () => ["This is no certificate in PEM", "Take the file ca.pem of the broker. It begins with BEGIN CERTIFICATE."],
     PileExists: ({ id }) => [`The cloud knows ${id} already, and shows a key only once`, "Take another id. If that pile is gone for good, remove it in the console; its id is not used again."],
@@ -148,7 +147,7 @@ export default {
       "Whoever runs it puts the packages into the folder boards of its data folder: python -m tools.image.packages (docs/hardware.md).",
     ],
 
-    Unauthorized: () => ["You are not logged in any more", "Log in to the console again, then open this page in the same tab."],
+    Unauthorized: () => ["Log in first", "This page registers a pile, which needs an operator. Log in to the console, then open this page in the same tab."],
     Forbidden: () => ["You may not register piles", "Ask an owner of this cloud for the role operator."],
     Network: () => ["The cloud does not answer", "Is this PC still in its network? Repeat the step. If the pile was registered meanwhile, its id is taken: use another one."],
     Cloud: ({ why }) => ["The cloud refuses", `${why}. Repeat the step.`],

@@ -16,7 +16,6 @@ export default {
   licences: "镜像由 esptool-js 写入：© Espressif Systems，Apache License 2.0。",
   licencesLink: "许可证",
 
-  login: ["请先登录", "此页面会登记充电桩，需要运营人员身份。请先登录控制台，再在同一标签页打开本页。"],
   loginLink: "前往控制台",
   noSerial: [
     "此浏览器不能使用串口",
@@ -39,7 +38,7 @@ export default {
     title: "MicroPython",
     enough: "电路板上的 MicroPython 版本足够新，这一步无需操作。",
     text: "请从 MicroPython 下载页获取对应电路板的 .bin 文件。镜像自带芯片型号，写入地址由它决定。",
-    another: "仍要写入另一个镜像",
+    another: "写入 MicroPython 镜像",
     file: "镜像（.bin）",
     erase: "先擦除整块电路板：包括固件、配置和日志，以及云端尚未保存的结算单",
     write: "写入 MicroPython",
@@ -65,7 +64,7 @@ export default {
     brokerHint: "充电桩从它的 Wi-Fi 访问的地址。",
     ca: "消息服务器的 CA 证书（ca.pem）",
     caHint: "有证书时连接加密；没有证书时只能用于自有网络。",
-    caGiven: "将写入云端自己的 CA 证书，连接加密。",
+    encrypted: "使用云端的 CA 证书加密连接",
     ssid: "Wi-Fi 名称",
     password: "Wi-Fi 密码",
     write: "登记并写入",
@@ -130,13 +129,13 @@ export default {
     Refused: ({ why }) => ["充电桩会拒绝这份配置", `${why}。没有写入任何内容。`],
     NoTls: () => [
       "此芯片装不下加密连接",
-      "没有 PSRAM 的经典 ESP32 内存不足。请使用 ESP32-S3 或带 PSRAM 的电路板；或在自有网络中使用不带 CA 的消息服务器。没有写入任何内容。",
+      "没有 PSRAM 的经典 ESP32 内存不足。请使用 ESP32-S3 或带 PSRAM 的电路板；或在自有网络中使用不加密的消息服务器。没有写入任何内容。",
     ],
     NotPem: () => ["这不是 PEM 格式的证书", "请使用消息服务器的 ca.pem 文件，它以 BEGIN CERTIFICATE 开头。"],
     PileExists: ({ id }) => [`云端已有 ${id}，而密钥只显示一次`, "请换一个编号。如果那个充电桩已不再使用，可在控制台移除；其编号不会再次使用。"],
     NoPackages: () => ["云端没有电路板固件", "请云端的管理员把固件包放入数据文件夹的 boards 文件夹：python -m tools.image.packages（见 docs/hardware.md）。"],
 
-    Unauthorized: () => ["登录已失效", "请重新登录控制台，再在同一标签页打开本页。"],
+    Unauthorized: () => ["请先登录", "此页面会登记充电桩，需要运营人员身份。请先登录控制台，再在同一标签页打开本页。"],
     Forbidden: () => ["您没有登记充电桩的权限", "请联系云端的所有者授予 operator 角色。"],
     Network: () => ["云端没有响应", "这台电脑还在云端的网络中吗？请重复这一步。如果充电桩已登记，其编号已被占用，请换一个编号。"],
     Cloud: ({ why }) => ["云端拒绝了请求", `${why}。请重复这一步。`],

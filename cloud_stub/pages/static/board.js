@@ -11,7 +11,7 @@ import { openForm, readForm } from "./board-form.js";
 import { Board } from "./board-repl.js";
 import { waitForPile } from "./board-ready.js";
 import { Trouble } from "./board-trouble.js";
-import { ask, token } from "./console-session.js";
+import { ask } from "./console-session.js";
 
 const AFTER_FLASH_TRIES = 8; // the first start makes a file system
 const LINES_SHOWN = 14;
@@ -27,6 +27,7 @@ let about = null; // of its MicroPython
 let config = {}; // as the board had it
 let cloud = { items: [], broker: null, ca: null };
 let isBusy = false;
+let waits = 0;
 
 // -- what the steps are made of
 
@@ -86,6 +87,7 @@ async function atPrompt(tries) {
 }
 
 async function letGo() {
+  waits++; // who waits for the pile stops waiting
   await (board?.line ?? listening)?.close();
   board = listening = null;
 }
@@ -160,18 +162,25 @@ async function writePile(isSure) {
     await provision(board, config, about.chip, wanted);
     config = { device_id: wanted.device_id };
     say("pile", good(t.pile.done(wanted.device_id)));
+    listening = board.line;
+    listening.onHeard = hear;
+    await board.restart().catch(() => {}); // a chip with its own USB takes its port along
+    board = null;
   });
   if (isWritten && !hasAsked) await finish(config.device_id);
 }
 
+/** Meanwhile every step may be repeated. */
 async function finish(id) {
-  listening = board.line;
-  listening.onHeard = hear;
-  await work("ready", async () => {
-    await board.restart().catch(() => {}); // a chip with its own USB takes its port along
-    board = null;
-    await waitForPile(t, id, (...content) => say("ready", ...content), bad);
-  });
+  const mine = ++waits;
+  steps.ready.section.hidden = false;
+  steps.ready.section.scrollIntoView({ block: "nearest" });
+  const isCurrent = () => mine === waits;
+  try {
+    await waitForPile(t, id, isCurrent, bad, (...content) => say("ready", ...content));
+  } catch (error) {
+    if (isCurrent()) say("ready", bad(explained(error)));
+  }
 }
 
 // -- the page
@@ -185,6 +194,7 @@ function update() {
   set("write-firmware", fitting.length > 0);
   set("write-pile", about !== null);
   document.getElementById("enough").hidden = !about;
+  if (port && !isBusy) document.getElementById("image-details").open = !about;
   const select = document.getElementById("board");
   if (about && select.dataset.chip !== about.chip) {
     select.dataset.chip = about.chip;
@@ -213,11 +223,11 @@ async function draw() {
   show(document.body, header, main);
   if (!window.isSecureContext) return main.append(h("section.card", bad(t.notSecure)));
   if (!isOffered()) return main.append(h("section.card", bad(t.noSerial)));
-  if (!token()) return main.append(h("section.card", bad(t.login, h("a", { href: "/console" }, t.loginLink))));
   try {
     cloud = await ask("/api/boards");
   } catch (error) {
-    return main.append(h("section.card", bad(explained(error), h("a", { href: "/console" }, t.loginLink))));
+    const isOut = error.code === "Unauthorized";
+    return main.append(h("section.card", bad(explained(error), isOut && h("a", { href: "/console" }, t.loginLink))));
   }
   main.append(
     step(1, "port", t.port.title, h("p", t.port.text), h("button.button.primary", { id: "choose", type: "button", onclick: connect }, t.port.choose)),
@@ -226,14 +236,19 @@ async function draw() {
       "image",
       t.image.title,
       h("p.good", { id: "enough", hidden: true }, t.image.enough),
-      h("p", t.image.text),
       h(
-        "form",
-        { onsubmit: (event) => (event.preventDefault(), writeImage()) },
-        h("label", { for: "image-file" }, t.image.file),
-        h("input", { id: "image-file", type: "file", accept: ".bin", required: true }),
-        h("label.check", h("input", { id: "erase", type: "checkbox" }), h("span", t.image.erase)),
-        h("button.button", { id: "write-image" }, t.image.write),
+        "details",
+        { id: "image-details" },
+        h("summary", t.image.another),
+        h("p", t.image.text),
+        h(
+          "form",
+          { onsubmit: (event) => (event.preventDefault(), writeImage()) },
+          h("label", { for: "image-file" }, t.image.file),
+          h("input", { id: "image-file", type: "file", accept: ".bin", required: true }),
+          h("label.check", h("input", { id: "erase", type: "checkbox" }), h("span", t.image.erase)),
+          h("button.button", { id: "write-image" }, t.image.write),
+        ),
       ),
     ),
     step(
@@ -250,6 +265,7 @@ async function draw() {
     printedBox,
     h("footer.muted", t.licences, " ", h("a", { href: new URL("esptool-licences.txt", import.meta.url).href }, t.licencesLink)),
   );
+  steps.ready.section.hidden = true;
   if (!cloud.items.length) say("firmware", bad(t.troubles.NoPackages()));
   update();
 }

@@ -102,7 +102,8 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
 
 
 def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[], object]]:
-    rate_ids = {name: registry.get(cloud.reader, name).rate_id or "" for name in names}
+    held = {name: cloud.context.rates.at(cloud.reader, name, 1, now_s()) for name in names}
+    rate_ids = {name: rate["rate_id"] if rate else "" for name, rate in held.items()}
 
     def confirm() -> None:
         name = secrets.choice(names[1:])  # not the first pile: an order runs there
@@ -124,7 +125,7 @@ def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[
         order_views.list_orders(cloud.reader, order_views.OrderFilter(device_id=names[0]), 50)
 
     def fleet_view() -> None:
-        fleet.list_views(cloud.reader, cloud.hub, now_s(), fleet.PileFilter(), 50, None)
+        fleet.list_views(cloud.reader, cloud.context, now_s(), fleet.PileFilter(), 50, None)
         fleet.summary(cloud.reader, fleet.PileFilter())
         settlement_views.list_views(cloud.reader, True, None, None, 50, None)
 
