@@ -8,7 +8,7 @@ FAST = tests/portable tests/pricing tests/system/test_orders.py \
 	$(addprefix tests/cloud/test_,orders.py life.py settlements.py settlement_rules.py rates.py payments.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check run site setup docs screenshots console bench fleet clean chaos fuzz netstorm certs powercut deploy provision flash romfs heap test-device
+.PHONY: help demo test test-fast check run site setup docs screenshots console bench fleet clean chaos fuzz netstorm certs powercut deploy provision flash romfs release release-key heap test-device
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
@@ -75,6 +75,14 @@ flash: ## A downloaded MicroPython image onto a board | make flash IMAGE=ESP32_G
 romfs: ## A ROMFS image of a board's firmware in build/ | make romfs BOARD=esp32-devkitc
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.board.romfs "$(BOARD)"
+
+release: ## A signed release of this commit for every board, into build/ (docs/updates.md) | make release KEY=release-key.pem
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.image.release make "$(KEY)" $(ARGS)
+
+release-key: ## The keys that sign releases, made once and kept offline | make release-key KEY=release-key.pem
+	$(SETUP) run
+	@exec $(PYTHON_IN_VENV) -m tools.image.release key "$(KEY)" $(ARGS)
 
 heap: ## What the firmware takes of a chip's heap: by module, and over a whole order
 	$(SETUP) run

@@ -1,15 +1,15 @@
 # What every pile freezes besides its own board.py (MicroPython's manifest language; paths are relative to
 # this file). The simulated drivers stay out, and so does drivers/contracts.py, which nothing on a pile
 # imports.
-for name in ("boot", "main", "app", "assembly", "shell", "lamp", "foreign", "config"):
+for name in ("boot", "main", "launcher", "start", "app", "assembly", "shell", "lamp", "config"):
     module(name + ".py", base_path="../firmware")
-for name in ("pile", "net"):
+for name in ("pile", "net", "update"):
     package(name, base_path="../firmware")
 package(
     "pile_protocol",  # wire.py and fields.py are for cloud and tools
     files=(
-        "__init__.py", "checks.py", "errors.py", "messages.py", "pricing.py", "seal.py", "topics.py",
-        "words.py",
+        "__init__.py", "checks.py", "errors.py", "manifest.py", "messages.py", "pricing.py", "seal.py",
+        "topics.py", "updates.py", "words.py",
     ),
     base_path="../firmware",
 )  # fmt: skip

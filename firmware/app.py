@@ -51,8 +51,11 @@ class Pile:
         self._no_memory = 0  # connections in a row
         self._restart = None  # why, as soon as no order runs
 
-    def connect_parts(self, client, link, uplink, station):
-        """The network's parts, which call back into this object. station: None without Wi-Fi."""
+    def connect_parts(self, client, link, uplink, station, updates):
+        """The network's parts, which call back into this object. station: None without Wi-Fi. updates:
+        update.host.Host.
+        """
+        self.updates = updates
         self.client = client
         self.link = link
         self.uplink = uplink
@@ -66,6 +69,9 @@ class Pile:
         connectors = self.controller.connectors
         self.link.poke()
         self.lamp.step(connectors)
+        reason = self.updates.step(self.controller.clock.now_ms)
+        if reason:
+            raise Restart(reason)
         if self.controller.restart_due:
             raise Restart("the cloud asks for it")
         if self._restart and not [1 for connector in connectors if connector.order is not None]:
@@ -167,7 +173,7 @@ def start(equipment, lamp, room):
     """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep;
     None where the chip is to restart.
 
-    room: a list, emptied when all parts are made, so that the heap gets back what it holds (main.py).
+    room: a list, emptied when all parts are made, so that the heap gets back what it holds (start.py).
     """
     watchdog = None
     try:
@@ -183,7 +189,9 @@ def start(equipment, lamp, room):
             watchdog = board.watchdog()
         pile.shell.watchdog = watchdog  # pyright: ignore[reportAttributeAccessIssue] - it begins without one
         del assembly, parts
-        forget(("assembly", "config", "foreign", "pile.recovery"))
+        forget(("assembly", "config", "pile.recovery"))
+        if not pile.updates.trials:
+            forget(("update.trial", "update.slots", "update.overrides"))
         if room:
             room.clear()
         overwrite_stack(STACK_CALLS)

@@ -1,11 +1,12 @@
 """Puts the parts together, once, at the start; then its code leaves the heap (app.start)."""
 
+import sys
 import time
 
 import board
 
 import config
-from app import CannotStart, Pile
+from app import CannotStart, Pile, forget
 from drivers import patterns
 from net.link import Link, will
 from net.mqtt import Client, Options
@@ -18,27 +19,49 @@ from pile.readings import Readings
 from pile.safety import Limits
 from pile_protocol import seal
 from shell import Shell, describe, read
+from update import slots, trial
+from update.host import Host
+from update.overrides import Overrides
 
 NTP_SERVER = "pool.ntp.org"  # for TLS on Wi-Fi where the configuration names none
 
 
 def read_settings():
-    """(configuration, TLS context or None, store). Raises CannotStart."""
+    """(configuration, TLS context or None, store, what of the configuration came over the air). Raises
+    CannotStart.
+    """
     try:
-        settings = config.load()
-        context = broker_context(settings.broker)
+        overrides = Overrides()
+        overrides.start()
+        try:
+            settings, context = settings_and_context(overrides)
+        except config.ConfigError:
+            if not overrides.on_trial:
+                raise
+            overrides.fall_back("BadValue")
+            settings, context = settings_and_context(overrides)
+        return settings, context, board.store(), overrides
     except config.ConfigError as error:
         raise CannotStart(str(error), patterns.NO_CONFIG)
-    try:
-        return settings, context, board.store()
     except OSError as error:
         raise CannotStart(
             "the flash cannot be used (%r): remove the file that is in its way" % error, patterns.NO_FLASH
         )
 
 
+def settings_and_context(overrides):
+    """(configuration, TLS context or None). Raises ConfigError."""
+    settings = config.load(applied=overrides.applied)
+    return settings, broker_context(settings.broker)
+
+
 def broker_context(broker):
     """The TLS context of the configured CA; None without one. Raises ConfigError."""
+    if "ca_text" in broker:
+        try:
+            return tls_context(broker["ca_text"].encode())
+        except ValueError:
+            raise config.ConfigError("the CA that came over the air is not a certificate")
     if "ca" not in broker:
         return None
     try:
@@ -52,19 +75,20 @@ def broker_context(broker):
 
 def assemble(parts, equipment, lamp, firmware):
     """The Pile of what read_settings() gave; its shell has no watchdog yet."""
-    settings, context, store = parts
+    settings, context, store, overrides = parts
     broker = settings.broker
     controller = build_controller(settings, equipment, store, firmware)
     pile = Pile(controller, Shell(controller, equipment, None, board.REST_MS), lamp, broker, context)
     station = None
-    if settings.wifi:
+    if settings.networks:
         import network
 
         from net.wifi import Station
 
-        station = Station(
-            network.WLAN(network.STA_IF), settings.wifi["ssid"], settings.wifi["password"], pile.on_wifi
-        )
+        # On trial the second network stands alone: an answer over the first one would prove nothing.
+        used = settings.networks[:1] if overrides.is_new("wifi2") else settings.networks
+        networks = [(each["ssid"], each["password"]) for each in used]
+        station = Station(network.WLAN(network.STA_IF), networks, pile.on_wifi)
     ntp_server = settings.ntp or (NTP_SERVER if context and station else None)
     uplink = Uplink(station, ntp_server, board.set_calendar, context is not None, board.log)
     options = Options(
@@ -76,7 +100,8 @@ def assemble(parts, equipment, lamp, firmware):
         broker.get("backoff_max_ms", 30_000),
     )
     client = Client(options, pile.connect, pile.receive, pile.on_broker, uplink.ready)
-    pile.connect_parts(client, Link(client, controller, pile.shell.wake, pile.vitals), uplink, station)
+    link = Link(client, controller, pile.shell.wake, pile.vitals)
+    pile.connect_parts(client, link, uplink, station, updates_of(controller, equipment, overrides))
     board.log("pile %s, firmware %s, board %s" % (settings.device_id, firmware, board.NAME))
     if context is None and broker["host"] != "127.0.0.1":
         board.log("MQTT is not encrypted: provision this pile with the broker's CA")
@@ -85,12 +110,15 @@ def assemble(parts, equipment, lamp, firmware):
 
 def build_controller(settings, equipment, store, firmware):
     """The controller, with every meter going on from its last durable reading."""
-    parts = [(Readings(), Limits(**one.limits)) for one in equipment]
+    parts = [(Readings(), lowered(Limits(**one.limits), settings.limits)) for one in equipment]
     clock = Clock(time.ticks_ms())
     at = board.utc()
     if at is not None:  # the cloud's time has run on through a reset: a running order goes on at once
         clock.tell(at, CALENDAR)
-    controller = Controller(settings.device_id, settings.key, store, clock, parts, firmware, board.FEED)
+    feed = board.FEED
+    if feed and "feed_ma" in settings.limits:
+        feed = {"limit_ma": min(feed["limit_ma"], settings.limits["feed_ma"])}
+    controller = Controller(settings.device_id, settings.key, store, clock, parts, firmware, feed)
     controller.on_time = board.set_utc  # pyright: ignore[reportAttributeAccessIssue] - it begins with none
     controller.traits = {"chip": board.chip()}
     recovery.take_up(controller, store, settings.key)
@@ -99,3 +127,50 @@ def build_controller(settings, equipment, store, firmware):
         one.meter.restore(recovery.register_mwh(store, connector.number))
         read(connector.readings, one, clock.now_ms)
     return controller
+
+
+def lowered(limits, values):
+    """`limits` of a connector, where values from over the air are lower than the board's."""
+    limits.max_current_ma = min(limits.max_current_ma, values.get("max_current_ma", limits.max_current_ma))
+    limits.max_temperature_c = min(
+        limits.max_temperature_c, values.get("max_temperature_c", limits.max_temperature_c)
+    )
+    limits.rated_ma = min(limits.rated_ma, limits.max_current_ma)
+    return limits
+
+
+def updates_of(controller, equipment, overrides):
+    """The Host of updates over the air; it tells, and begins, what is on trial."""
+    mpy = getattr(sys.implementation, "_mpy", 0)
+    mpy = (mpy & 0xFF, mpy >> 8 & 3)
+    limits = [Limits(**one.limits) for one in equipment]
+    bounds = {
+        "max_current_ma": min([each.max_current_ma for each in limits]),
+        "max_temperature_c": min([each.max_temperature_c for each in limits]),
+        "feed_ma": board.FEED["limit_ma"] if board.FEED else 0,
+    }
+    host = Host(controller, (board.NAME, mpy, bounds), forget, time)
+    state = slots.load()
+    controller.traits.update(
+        {
+            "release": state.release,
+            "board": board.NAME,
+            "mpy": list(mpy),
+            "on_trial": state.on_trial,
+            "config_version": overrides.version,
+        }
+    )
+    if state.on_trial:
+        on_time_ms, most_ms = board.TRIAL_MS or (trial.RELEASE_MS, trial.RELEASE_MAX_MS)
+        what = {"release": state.release}
+        host.begin_trial(trial.Trial(state, what, on_time_ms, most_ms, board.REST_MS), True)
+    elif state.fell_back:
+        controller.traits["fell_back"] = list(state.fell_back)
+        host.tell({"release": state.fell_back[0]}, "FellBack", state.fell_back[1])
+    what = {"config_version": overrides.version}
+    if overrides.on_trial:
+        host.begin_trial(trial.Trial(overrides, what, 0, trial.CONFIGURATION_MAX_MS, board.REST_MS), False)
+    elif overrides.fell_back:
+        host.tell({"config_version": overrides.fell_back[0]}, "FellBack", overrides.fell_back[1])
+    host.offer_waits = slots.is_offer_kept()
+    return host

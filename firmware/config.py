@@ -4,6 +4,9 @@ simulator.
 {"device_id": "PILE-1", "key": "<64 hex digits>",
  "broker": {"host": "...", "port": 8883, "ca": "ca.pem", "keepalive_s": 30},   ca: the file that makes it TLS
  "wifi": {"ssid": "...", "password": "..."}, "ntp": "pool.ntp.org"}
+
+Over the air may come (update/overrides.py): "wifi2", a network that is tried before "wifi"; "limits", lower
+than the board's own; "ca_text" of the broker, the certificate itself.
 """
 
 import json
@@ -23,13 +26,15 @@ class Config:
         self.device_id = values["device_id"]
         self.key = seal.parse_key(values["key"])
         self.broker = values["broker"]
-        self.wifi = values.get("wifi")
+        self.networks = [values[name] for name in ("wifi2", "wifi") if name in values]
+        self.limits = values.get("limits", {})
         self.ntp = values.get("ntp")
 
 
 _TABLE = (
-    "{ device_id D key M broker { host t1..253p port n1..65535 ca? t1..64p keepalive_s? n1..3600"
-    " backoff_max_ms? n500..600000 } wifi? { password t0..63p } ntp? t1..253p }"
+    "{ device_id D key M broker { host t1..253p port n1..65535 ca? t1..64p ca_text? t64..3000a"
+    " keepalive_s? n1..3600 backoff_max_ms? n500..600000 } wifi? { password t0..63p } wifi2? { password t0..63p }"
+    " ntp? t1..253p limits? { max_current_ma? n1000..200000 max_temperature_c? n40..120 feed_ma? n1000..1000000 } }"
 )
 
 
@@ -46,17 +51,21 @@ def _check_ssid(ssid):
 def check(values):
     """The Config of what a config.json says. Raises ProtocolError."""
     messages.validate(_TABLE, values)
-    if "wifi" in values:
-        _check_ssid(values["wifi"].get("ssid"))
+    for name in ("wifi", "wifi2"):
+        if name in values:
+            _check_ssid(values[name].get("ssid"))
     return Config(values)
 
 
-def load(path="config.json"):
-    """The configuration in a file. Raises ConfigError."""
+def load(path="config.json", applied=None):
+    """The configuration in a file. applied: called with its values, gives those in effect. Raises
+    ConfigError.
+    """
     try:
         with open(path) as file:
             values = json.load(file)
-        return check(values)
+        found = check(values)
+        return check(applied(values)) if applied else found
     except OSError:
         raise ConfigError("there is no " + path + ": provision this pile")
     except ProtocolError as error:

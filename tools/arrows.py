@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "pile": {"pile_protocol"},
     "net": {"pile", "pile_protocol"},
     "drivers": set(),
-    "update": {"pile", "pile_protocol"},
+    "update": {"config", "pile", "pile_protocol"},
     "boards": {"drivers"},
     "config": {"pile_protocol"},
     "main": {"config", "net", "update", "pile", "pile_protocol", "drivers", "boards"},
@@ -49,12 +49,14 @@ ALLOWED: dict[str, set[str]] = {
 TOP_MODULES = {
     "boot": "main",
     "main": "main",
+    "launcher": "main",
+    "start": "main",
     "app": "main",
     "shell": "main",
     "config": "config",
     "lamp": "main",
-    "foreign": "main",
     "board": "boards",
+    "relays": "boards",
 }
 
 # Modules that would make a part impure: the controller is stepped from outside and has no I/O of its own.

@@ -16,7 +16,6 @@ CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("pins of every board", [PYTHON, "-m", "tools.board.pins"]),
     ("import arrows, no floats near money", [PYTHON, "-m", "tools.arrows"]),
     ("docs/asyncapi.yaml is current", [PYTHON, "-m", "tools.asyncapi", "--check"]),
-    ("package.json is current", [PYTHON, "-m", "tools.board.package", "--check"]),
     ("heap of every module within its budget", [PYTHON, "-m", "tools.board.heap", "--check"]),
     ("types of cloud, tools and tests on CPython", [PYTHON, "-m", "pyright"]),
     ("types of the firmware on MicroPython", [PYTHON, "-m", "pyright", "-p", "pyrightconfig.firmware.json"]),

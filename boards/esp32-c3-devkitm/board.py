@@ -1,15 +1,13 @@
 """Espressif ESP32-C3-DevKitM-1: one connector, a contactor, an Eastron SDM120 on RS-485.
 
 This chip has no pulse counter, so a meter with a memory of its own is the better choice: board.md.
-The file to edit for your own wiring; board.md has the drawing. `make check` proves the pins.
+The file to edit for your own wiring, with relays.py; board.md has the drawing. `make check` proves the pins.
 """
 
-from machine import Pin
+from relays import RELAY_CLOSED_LEVEL, RELAYS, outputs_safe  # noqa: F401
 
 NAME = "esp32-c3-devkitm"
 
-RELAY = 10  # not 4 to 7: they belong to JTAG until the program runs, and 6 is pulled up
-RELAY_CLOSED_LEVEL = 1  # 0: a relay module that switches on when its input is pulled to ground
 RS485_TX = 4
 RS485_RX = 5
 RS485_DE = 7  # None for a transceiver that finds its direction by itself
@@ -26,13 +24,6 @@ MAX_POWER_W = 9_000  # a fifth above what the circuit breaker lets through for l
 LIMITS = {"max_current_ma": 35_000, "max_temperature_c": 80}
 
 
-def outputs_safe():
-    """Opens the relay; boot.py's first act, so it needs nothing but `machine`."""
-    Pin(RELAY, Pin.OUT, value=1 - RELAY_CLOSED_LEVEL)
-
-
-outputs_safe()  # before any driver is imported
-
 from drivers.esp32.board import *  # noqa: E402, F403
 
 
@@ -47,7 +38,7 @@ def equipment():
     bus = Bus(1, METER_BAUD, RS485_TX, RS485_RX, RS485_DE, METER_PARITY)
     return [
         Equipment(
-            Relay(RELAY, RELAY_CLOSED_LEVEL),
+            Relay(RELAYS[0], RELAY_CLOSED_LEVEL),
             ModbusMeter(bus, METER_ADDRESS, SDM120, MAX_POWER_W),
             plug=plug(PLUG),
             estop=estop(ESTOP),

@@ -1,15 +1,14 @@
 """The ready-made "ESP32_Relay X4" board with four relays: four e-bike sockets, each with an S0 pulse meter.
 
 The relay and light pins are as others found them, to be verified on the board in hand: board.md.
-The file to edit for your own wiring; board.md has the drawing. `make check` proves the pins.
+The file to edit for your own wiring, with relays.py; board.md has the drawing. `make check` proves the pins.
 """
 
 from machine import Pin
+from relays import RELAY_CLOSED_LEVEL, RELAYS, outputs_safe  # noqa: F401
 
 NAME = "esp32-relay-x4"
 
-RELAYS = (32, 33, 25, 26)
-RELAY_CLOSED_LEVEL = 1
 METER_PULSES = (18, 19, 21, 22)  # S0+ of each socket's meter, S0- to ground
 STOP_BUTTONS = (4, 35, 36, 39)  # of each socket, to ground while pressed; 35, 36, 39: with 10 kohm to 3.3 V
 ESTOP = 27  # normally closed, to ground; one for all four
@@ -29,14 +28,6 @@ LIMITS = {
     "rated_ma": RATED_MA,
 }
 
-
-def outputs_safe():
-    """Opens the relays; boot.py's first act, so it needs nothing but `machine`."""
-    for pin in RELAYS:
-        Pin(pin, Pin.OUT, value=1 - RELAY_CLOSED_LEVEL)
-
-
-outputs_safe()  # before any driver is imported
 
 from drivers.esp32.board import *  # noqa: E402, F403
 

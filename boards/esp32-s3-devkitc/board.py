@@ -1,14 +1,12 @@
 """Espressif ESP32-S3-DevKitC-1: one connector, a contactor, an S0 pulse meter, the board's own RGB light.
 
-The file to edit for your own wiring; board.md has the drawing. `make check` proves the pins.
+The file to edit for your own wiring, with relays.py; board.md has the drawing. `make check` proves the pins.
 """
 
-from machine import Pin
+from relays import RELAY_CLOSED_LEVEL, RELAYS, outputs_safe  # noqa: F401
 
 NAME = "esp32-s3-devkitc"
 
-RELAY = 5
-RELAY_CLOSED_LEVEL = 1  # 0: a relay module that switches on when its input is pulled to ground
 FEEDBACK = 6  # the contactor's auxiliary contact to ground; None where it has none
 METER_PULSE = 7  # S0+, S0- to ground
 PLUG = 15  # to ground while a vehicle is plugged in
@@ -24,13 +22,6 @@ MAX_POWER_W = 9_000  # a fifth above what the circuit breaker lets through for l
 LIMITS = {"max_temperature_c": 80, "full_after_ms": 500_000}
 
 
-def outputs_safe():
-    """Opens the relay; boot.py's first act, so it needs nothing but `machine`."""
-    Pin(RELAY, Pin.OUT, value=1 - RELAY_CLOSED_LEVEL)
-
-
-outputs_safe()  # before any driver is imported
-
 from drivers.esp32.board import *  # noqa: E402, F403
 
 
@@ -44,7 +35,7 @@ def equipment():
 
     return [
         Equipment(
-            Relay(RELAY, RELAY_CLOSED_LEVEL, feedback=FEEDBACK),
+            Relay(RELAYS[0], RELAY_CLOSED_LEVEL, feedback=FEEDBACK),
             s0(counter(0, METER_PULSE), IMP_PER_KWH, MAX_POWER_W),
             plug=plug(PLUG),
             estop=estop(ESTOP),

@@ -2,4 +2,5 @@
 #   make -C ports/esp32 BOARD=ESP32_GENERIC_S3 FROZEN_MANIFEST=<this file>
 include("$(PORT_DIR)/boards/manifest.py")
 include("../manifest.py")
+module("relays.py")
 module("board.py")

@@ -9,6 +9,8 @@ import json
 import os
 import sys
 
+from relays import outputs_safe  # noqa: F401
+
 from drivers.equipment import Equipment
 from drivers.sim.hardware import (
     Bench,
@@ -46,11 +48,8 @@ _settings = {
     "limits": {},
     "world": "",
     "rest_ms": 100,
+    "trial_ms": None,
 }
-
-
-def outputs_safe():
-    """There is no pin to hold: the plants begin with their coils off."""
 
 
 def _read_settings():
@@ -71,6 +70,7 @@ FEED = {"limit_ma": _settings["feed_ma"]} if _settings["feed_ma"] else None
 # A PC's heap need not stay in one piece: collecting every 8 KB was half of an order's CPU.
 GC_STEP_BYTES = 65_536
 REST_MS = _settings["rest_ms"]
+TRIAL_MS = _settings["trial_ms"]
 
 
 def _equipment_of(index, plant):
@@ -131,7 +131,7 @@ def utc():
 
 
 def restart():
-    """The program ends; tools/harness/sim_pile.py boots the firmware again in the same process."""
+    """The program ends; chip.py boots the firmware again in the same process."""
     os.putenv(_RESET, "Hard")
     sys.exit()
 

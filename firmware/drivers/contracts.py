@@ -159,4 +159,6 @@ class Board:
     log(text)         one line for whoever watches the serial console
     GC_STEP_BYTES     how much may be allocated between two collections
     REST_MS           the control cycle's period while no order runs, ms
+    TRIAL_MS          (control cycles on time before a new release is confirmed, how long it may take); None
+                      for those of update/trial.py
     """

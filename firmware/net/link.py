@@ -82,8 +82,8 @@ class Link:
 
     async def _greet(self):
         device_id = self._controller.device_id
-        names = [name for name in topics.DOWNWARD if name != topics.RATE]
-        await self._client.subscribe([topics.topic(device_id, name) for name in names])
+        names = [topics.topic(device_id, name) for name in topics.DOWNWARD if name != topics.RATE]
+        await self._client.subscribe(names, len(names) - len(topics.UPDATES))
         self._settlement = None
         self._controller.report()
         await self._hello()
@@ -105,7 +105,7 @@ class Link:
             if item is None:
                 break
             name, message = item
-            await self._publish(name, message, 0 if name == topics.METER else 1)
+            await self._publish(name, message, 0 if name in topics.UNACKNOWLEDGED else 1)
             mailbox.done(name, message)
         if mailbox.status_due or time.ticks_diff(now_ms, self._status_ms) >= STATUS_MS:
             mailbox.status_due = False

@@ -319,13 +319,15 @@ class Client:
         packet_id = self._next_id()
         await connection.ask(codec.PUBACK, packet_id, codec.publish(topic, payload, 1, retain, packet_id))
 
-    async def subscribe(self, topics):
-        """Subscribes at QoS 1. Raises LinkRefused where the broker refuses a topic, LinkDown."""
+    async def subscribe(self, topics, needed=None):
+        """Subscribes at QoS 1. Raises LinkRefused where the broker refuses one of the first `needed` topics (None: of all),
+        LinkDown.
+        """
         packet_id = self._next_id()
         codes = await self._connected().ask(codec.SUBACK, packet_id, codec.subscribe(packet_id, topics))
         if len(codes) != len(topics):
             raise LinkRefused("the broker answers %d subscriptions with %d codes" % (len(topics), len(codes)))
-        for topic, code in zip(topics, codes):
+        for topic, code in zip(topics[:needed], codes):
             if code > 1:
                 raise LinkRefused("the broker refuses a subscription to " + topic)
 

@@ -18,15 +18,17 @@ _WRONG_PASSWORD = (2, 15, 202, 204)  # expired authentication, handshake timeout
 
 
 class Station:
-    """wlan: network.WLAN(network.STA_IF). on_change: called with None when the network is there, and with one
-    line of text when it is lost or, once per reason, cannot be had.
+    """wlan: network.WLAN(network.STA_IF). networks: [(ssid, password), ...], tried one after the other.
+    on_change: called with None when the network is there, and with one line of text when it is lost or, once
+    per reason, cannot be had.
     """
 
-    def __init__(self, wlan, ssid, password, on_change):
+    def __init__(self, wlan, networks, on_change):
         self.up = asyncio.Event()
         self._wlan = wlan
-        self._ssid = ssid
-        self._password = password
+        self._networks = networks
+        self._ssid = ""
+        self._password = ""
         self._on_change = on_change
         self._told = None
 
@@ -45,9 +47,15 @@ class Station:
 
     async def run(self):
         """Never returns."""
+        tries = 0
         while True:
+            network = self._networks[tries % len(self._networks)]
+            self._ssid = network[0]
+            self._password = network[1]
             problem = await self._connect()
+            tries += 1
             if problem is None:
+                tries = 0
                 self.up.set()
                 self._tell(None)
                 while self._wlan.isconnected():

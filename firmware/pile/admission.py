@@ -88,6 +88,8 @@ def reason_not_ready(connector, now_ms):
     """The first reason at the connector against any order at this moment, or None."""
     if connector.order is not None:
         return "ConnectorBusy"
+    if connector.on_trial:
+        return "OnTrial"
     if connector.out_of_service:
         return "OutOfService"
     readings = connector.readings

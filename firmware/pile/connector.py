@@ -34,6 +34,7 @@ class Connector:
         self.latch = latch
         self.watch = Watch(limits)
         self.order = None  # OpenOrder
+        self.on_trial = False  # the firmware is: no order is taken
         self.out_of_service = None  # the operator's reason
         self.commanded = False
         self.opened_ms = None
@@ -125,7 +126,7 @@ class Connector:
             return _STATUS_OF_PHASE[session.phase]
         if self.latch.code:
             return "Faulted"
-        if self.out_of_service or self.readings.estop or self.readings.stop_button:
+        if self.on_trial or self.out_of_service or self.readings.estop or self.readings.stop_button:
             return "Unavailable"
         return "Available"
 

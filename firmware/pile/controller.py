@@ -36,6 +36,7 @@ class Controller:
 
     recovery.take_up() lets it go on from what flash holds. keeper: what makes durable what was decided.
     on_time: called with the cloud's time, Unix seconds, so that the board can set its calendar.
+    on_update: called with (topic name, bytes) of a message of topics.UPDATES whose seal, if it has one, is good.
     traits: members of wire.HELLO that only the board knows.
     """
 
@@ -49,6 +50,7 @@ class Controller:
         self.inbox = Inbox(self, key)
         self.faults = Faults(self.journal, len(parts))
         self.on_time = None
+        self.on_update = None
         self.traits = {}
         self.dropped = 0  # messages that could not be used
         self._store = store
@@ -264,6 +266,13 @@ class Controller:
     @property
     def knows_time(self):
         return self.clock.source == CLOUD
+
+    def reason_busy(self):
+        """Why the pile must not be updated at this moment, a word of wire.UPDATE_REASONS; None if it may."""
+        for connector in self.connectors:
+            if connector.order is not None:
+                return "OrderRuns"
+        return "SettlementWaits" if self.outbox.depth or self.keeper.has_unclosed else None
 
     def status(self, vitals):
         """The retained status message. vitals: members of wire.STATUS that only the shell can measure."""

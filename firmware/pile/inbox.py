@@ -58,6 +58,10 @@ class Inbox:
             controller.take_time(self._open(name, data))
         elif name == topics.SETTLEMENT_ACK:
             controller.take_ack(self._open(name, data))
+        elif name in topics.UPDATES and controller.on_update:
+            if name != topics.UPDATE_CHUNK:
+                seal.check(data, self._key)
+            controller.on_update(name, data)
 
     def _open(self, name, data):
         """The checked message of a sealed topic. Raises ProtocolError."""

@@ -13,7 +13,7 @@ class Mailbox:
     def __init__(self):
         self.status_due = True
         self._order_statuses = []
-        self._meters = {}  # the newest of each connector
+        self._newest = {}  # (topic name, message) by key
 
     def order_status(self, order_id, connector, state, reason, at):
         """Queues one order status; drops the oldest if ORDER_STATUSES_MAX wait already."""
@@ -25,23 +25,30 @@ class Mailbox:
 
     def meter(self, message):
         """Replaces the connector's meter message that waits."""
-        self._meters[message["connector"]] = message
+        self.newest(message["connector"], topics.METER, message)
+
+    def newest(self, key, name, message):
+        """Replaces the message of this key that waits, if there is one."""
+        self._newest[key] = (name, message)
 
     def empty(self):
-        return not (self.status_due or self._order_statuses or self._meters)
+        return not (self.status_due or self._order_statuses or self._newest)
 
     def peek(self):
         """(topic name, message) to publish next, or None; it stays until done()."""
         if self._order_statuses:
             return topics.ORDER_STATUS, self._order_statuses[0]
-        for message in self._meters.values():
-            return topics.METER, message
+        for item in self._newest.values():
+            return item
         return None
 
     def done(self, name, message):
         """`message` has been published."""
-        if name == topics.METER:
-            if self._meters.get(message["connector"]) is message:
-                del self._meters[message["connector"]]
-        elif self._order_statuses and self._order_statuses[0] is message:
-            self._order_statuses.pop(0)
+        if name == topics.ORDER_STATUS:
+            if self._order_statuses and self._order_statuses[0] is message:
+                self._order_statuses.pop(0)
+            return
+        for key in self._newest:
+            if self._newest[key][1] is message:
+                del self._newest[key]
+                return

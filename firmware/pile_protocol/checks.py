@@ -37,7 +37,7 @@ SHARED = {
     "P": "n0..1000000000000",  # price, money in minor units
     "Q": "n0..2147483647",  # count
     "L": "=flat|sharp|peak|valley",  # label of a price
-    "RELEASE": "n1..999999999",
+    "RELEASE": "n1..2147483647",
     "LIMITS": "{ energy_mwh? n1..1000000000 cost_minor? P1 duration_s n1..86400 !}",
     "P1": "n1..1000000000000",
     "RATE": "{ rate_id O currency t3..3u minor_digits n0..4 session_fee_minor P"

@@ -13,7 +13,8 @@ SETTLEMENT_ACK = "settlement/ack"
 UPDATE = "update"
 UPDATE_CHUNK = "update/chunk"
 CONFIG = "config"
-DOWNWARD = (RATE, ORDER, COMMAND, TIME, SETTLEMENT_ACK, UPDATE, UPDATE_CHUNK, CONFIG)
+UPDATES = (UPDATE, UPDATE_CHUNK, CONFIG)  # a broker of an older cloud may refuse them to a pile
+DOWNWARD = (RATE, ORDER, COMMAND, TIME, SETTLEMENT_ACK) + UPDATES
 
 # pile -> cloud
 HELLO = "hello"

@@ -5,7 +5,7 @@ because a pile imports it only while there is something to update.
 from . import messages, topics
 
 CHUNK_BYTES = 1_536  # of a file, at most, in one update/chunk: such a message is smaller than most orders
-MANIFEST_MAX_CHARS = 3_600
+MANIFEST_MAX_CHARS = 3_000
 OFFER_MAX_BYTES = 4_096
 CONFIG_MAX_BYTES = 4_096
 CHUNK_MAX_BYTES = 2_304  # base64, and the members around it

@@ -163,7 +163,7 @@ HELLO = Table(
     ("commands?", Array(Text(1, 20, checks.ALPHABETS["w"]), 0, 16)),  # what it knows of LATER_ACTIONS
     ("chip?", Text(1, 32, checks.ALPHABETS["w"])),  # of the board: two boards have two
     # What follows tells that the pile can be updated over the air; a pile up to 0.1.0 leaves it out.
-    ("release?", Int(0, 999_999_999)),  # 0: deployed by cable, of no release
+    ("release?", COUNT),  # 0: deployed by cable, of no release
     ("board?", Text(1, 40)),
     ("mpy?", Array(Int(0, 255), 2, 2)),  # version and sub-version of the .mpy files that it can load
     ("on_trial?", Bool()),

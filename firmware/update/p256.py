@@ -54,7 +54,7 @@ class Verification:
         try:
             self._r = number(signature[:_HEX_DIGITS])
             self._s = number(signature[_HEX_DIGITS:])
-        except ValueError:
+        except (ValueError, TypeError):
             self._result = False
             return
         if not (0 < self._r < N and 0 < self._s <= N // 2):

@@ -1,15 +1,15 @@
 """The two slots on the file system, a and b, and the state file that says which of them runs.
 
 A slot is a folder with the files of one release. Its manifest.json is written last, by a rename, and removed
-first: a slot that has one is whole. The launcher (main.py) reads and writes the state file too; it lies
-outside the slots and is never updated over the air, so the state's format must not change:
+first: a slot that has one is whole. launcher.py, which lies outside the slots and is never updated
+over the air, reads and writes the state file too, so its format must not change:
 
-{"slot":"a","confirmed":12,"trial":13,"starts":1,"fell_back":[13,"ImportError"]}, a newline, its CRC-32
+["a",12,13,1,[13,"ImportError"]], a newline, the CRC-32 of the list in hex
 
 slot        the slot with the confirmed release; the other one may be on trial
 confirmed   the highest release that was confirmed: no older one is accepted over the air
 trial       the release on trial in the other slot; 0 for none
-starts      how often the trial has been started; without a trial, failed starts of the confirmed slot
+starts      how often the trial has been started; without a trial, failed starts of the slot in a row
 fell_back   the release that was given up last and why, in at most 24 characters; null for none. While a
             release is on trial: why its last start ended
 """
@@ -24,6 +24,7 @@ SLOTS = ("a", "b")
 FILE = "slots.state"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
+OFFER = "update.offer"  # the message that offers the release that is fetched
 KEY = "release.pub"  # 128 hex digits: the public key that signs the releases of this pile
 REASON_MAX = 24  # characters
 
@@ -41,43 +42,37 @@ class State:
     """
 
     def __init__(self, values, slot):
+        confirmed_slot, self.confirmed, trial, _, fell_back = values
         self.slot = slot
         self.other = None if slot is None else SLOTS[1 - SLOTS.index(slot)]
-        self.confirmed = values["confirmed"]
-        self.on_trial = slot is not None and slot != values["slot"] and values["trial"] != 0
-        self.release = values["trial"] if self.on_trial else _release_of(slot)
-        self.fell_back = None
-        if values["fell_back"] and not self.on_trial:
-            self.fell_back = tuple(values["fell_back"])
+        self.on_trial = trial != 0 and slot is not None and slot != confirmed_slot
+        self.release = trial if self.on_trial else _release_of(slot)
+        self.fell_back = tuple(fell_back) if fell_back and not self.on_trial else None
 
     def begin_trial(self, release):
         """The other slot, which is whole, is started on trial at the next reset. Raises OSError."""
-        self._write(self.slot, self.confirmed, release, None)
+        write([self.slot, self.confirmed, release, 0, None])
 
     def confirm(self):
         """Ends the trial: the running slot is the confirmed one. Raises OSError."""
         self.confirmed = max(self.confirmed, self.release)
-        self._write(self.slot, self.confirmed, 0, None)
+        write([self.slot, self.confirmed, 0, 0, None])
         self.on_trial = False
 
     def fall_back(self, reason):
         """Ends the trial: the other slot starts at the next reset. Raises OSError."""
-        self._write(self.other, self.confirmed, 0, [self.release, reason[:REASON_MAX]])
+        write([self.other, self.confirmed, 0, 0, [self.release, reason[:REASON_MAX]]])
         self.on_trial = False
-
-    def _write(self, slot, confirmed, trial, fell_back):
-        values = {"slot": slot, "confirmed": confirmed, "trial": trial, "starts": 0, "fell_back": fell_back}
-        write(values)
 
 
 def load():
     """The State of this pile."""
-    slot = sys.path[0] if sys.path[0] in SLOTS else None  # main.py has put it there
-    return State(read() or {"slot": slot, "confirmed": 0, "trial": 0, "fell_back": None}, slot)
+    slot = sys.path[0] if sys.path[0] in SLOTS else None  # launcher.py has put it there
+    return State(read() or [slot, 0, 0, 0, None], slot)
 
 
 def read():
-    """The members of the state file; None where there is none, or a damaged one."""
+    """The list in the state file; None where there is none, or a damaged one."""
     try:
         with open(FILE, "rb") as file:
             content = checksum.unframed(file.read())
@@ -88,7 +83,7 @@ def read():
 
 def write(values):
     """Replaces the state file: after a power cut it is old or new. Raises OSError."""
-    _replace(FILE, checksum.framed(json.dumps(values, separators=(",", ":")).encode()))
+    replace(FILE, checksum.framed(json.dumps(values, separators=(",", ":")).encode()))
 
 
 def release_key():
@@ -100,8 +95,17 @@ def release_key():
         return None
 
 
+def is_offer_kept():
+    """Whether an offered release is to be fetched."""
+    try:
+        os.stat(OFFER)
+        return True
+    except OSError:
+        return False
+
+
 def empty(slot):
-    """Removes all files of a slot, its manifest first, so that it is not whole from here on. Raises OSError."""
+    """Removes all files of a slot, its manifest first: from here on it is not whole. Raises OSError."""
     _remove(slot + "/" + MANIFEST)
     _remove_tree(slot)
     os.mkdir(slot)
@@ -109,8 +113,8 @@ def empty(slot):
 
 def finish(slot, text, signature):
     """Makes a slot whole whose files are written and compared: its manifest's text. Raises OSError."""
-    _replace(slot + "/" + SIGNATURE, signature.encode())
-    _replace(slot + "/" + MANIFEST, text.encode())
+    replace(slot + "/" + SIGNATURE, signature.encode())
+    replace(slot + "/" + MANIFEST, text.encode())
 
 
 def is_whole(slot):
@@ -131,7 +135,8 @@ def _release_of(slot):
         return 0
 
 
-def _replace(path, data):
+def replace(path, data):
+    """Replaces a file: after a power cut it is old or new. Raises OSError."""
     with open(path + ".new", "wb") as file:
         file.write(data)
     os.rename(path + ".new", path)

@@ -28,9 +28,7 @@ def boot(tmp_path: Path) -> Iterator[Callable[..., Child]]:
             env = environment()
             env["MICROPYPATH"] = f"{FAKES}:{env['MICROPYPATH']}"
             argv = (
-                command()
-                if not prepare
-                else [*interpreter(), "-c", f"{prepare}; import boot, main; main.main()"]
+                command() if not prepare else [*interpreter(), "-c", f"{prepare}; import start; start.main()"]
             )
             return children.start("pile", argv, cwd=flash, env=env)
 

@@ -13,8 +13,21 @@ from tools import ROOT
 from tools.board.pins import BOARDS, CHIPS, FAKES, boards, check, pins_of
 
 ALL = boards()
-DEVKIT = (BOARDS / "esp32-devkitc" / "board.py").read_text()
-RELAY_X4 = (BOARDS / "esp32-relay-x4" / "board.py").read_text()
+DEVKIT = BOARDS / "esp32-devkitc"
+RELAY_X4 = BOARDS / "esp32-relay-x4"
+C3 = BOARDS / "esp32-c3-devkitm"
+
+
+def changed(source: Path, folder: Path, *changes: tuple[str, str]) -> Path:
+    """A board in `folder` like the one in `source`, each change made in the file that has its first text."""
+    for name in ("relays.py", "board.py"):
+        text = (source / name).read_text()
+        for old, new in changes:
+            text = text.replace(old, new, 1)
+        (folder / name).write_text(text)
+    before = "".join((source / name).read_text() for name in ("relays.py", "board.py"))
+    assert all(old in before for old, _ in changes)
+    return folder
 
 
 @pytest.mark.parametrize(("folder", "chip"), ALL, ids=[folder.name for folder, _ in ALL])
@@ -77,14 +90,14 @@ def test_manifest_freezes_what_there_is(folder: Path) -> None:
         for path in firmware.rglob("*.py")
         if "sim" not in path.parts and path.name not in ("contracts.py", "wire.py", "fields.py")
     }
-    assert frozen == expected | {"board.py"}
+    assert frozen == expected | {"board.py", "relays.py"}
 
 
 BROKEN = [
-    ("RELAY = 26", "RELAY = 12", "GPIO12 is a strapping pin"),
-    ("RELAY = 26", "RELAY = 6", "GPIO6 belongs to the flash"),
-    ("RELAY = 26", "RELAY = 14", "GPIO14 of relay 1 moves by itself"),
-    ("RELAY = 26", "RELAY = 24", "GPIO24 does not exist"),
+    ("(26,)", "(12,)", "GPIO12 is a strapping pin"),
+    ("(26,)", "(6,)", "GPIO6 belongs to the flash"),
+    ("(26,)", "(14,)", "GPIO14 of relay 1 moves by itself"),
+    ("(26,)", "(24,)", "GPIO24 does not exist"),
     ("LED = 23", "LED = 35", "GPIO35 is an input only"),
     ("LED = 23", "LED = 1", "GPIO1 belongs to the console"),
     ("LED = 23", "LED = 26", "GPIO26 is used 2 times: output, output"),
@@ -94,34 +107,30 @@ BROKEN = [
     ("PLUG = 25", "PLUG = 36", "GPIO36 has no pull resistor"),
     ("PLUG = 25", "PLUG = 12", "GPIO12 decides how the chip starts"),
     ("STOP_BUTTON = 22", "STOP_BUTTON = 0", "GPIO0 decides how the chip starts"),
-    ("RELAY = 26", "RELAY = 13", "GPIO13 of relay 1 is a JTAG pin"),
+    ("(26,)", "(13,)", "GPIO13 of relay 1 is a JTAG pin"),
     ("RELAY_CLOSED_LEVEL = 1", "RELAY_CLOSED_LEVEL = 0", None),
     ("counter(0,", "counter(8,", "there is no counter 8"),
     (
-        "    Pin(RELAY, Pin.OUT, value=1 - RELAY_CLOSED_LEVEL)",
-        "    pass",
+        "        Pin(pin, Pin.OUT, value=1 - RELAY_CLOSED_LEVEL)",
+        "        pass",
         "outputs_safe() does not open relay 1",
     ),
     ("value=1 - RELAY_CLOSED_LEVEL", "value=RELAY_CLOSED_LEVEL", "outputs_safe() does not open relay 1"),
     (
         "from machine import Pin",
-        "from machine import Pin\nimport drivers.equipment",
-        "comes after importing drivers",
+        "import drivers.equipment\nfrom machine import Pin",
+        "after importing drivers",
     ),
-    ("outputs_safe()  # before any driver is imported", "", "comes after importing drivers.esp32.board"),
+    ("\n\noutputs_safe()\n", "\n", "after importing nothing that opens them"),
+    ("from relays", "import drivers.equipment\nfrom relays", "after importing drivers"),
     ("NAME =", "NAME ==", "does not run"),
 ]
 
 
 @pytest.mark.parametrize(("old", "new", "error"), BROKEN, ids=[f"{row[1][:40]}" for row in BROKEN])
 def test_a_wrong_board_is_found(tmp_path: Path, old: str, new: str, error: str | None) -> None:
-    assert old in DEVKIT
-    (tmp_path / "board.py").write_text(DEVKIT.replace(old, new, 1))
-    errors = check(tmp_path, CHIPS["esp32"])
+    errors = check(changed(DEVKIT, tmp_path, (old, new)), CHIPS["esp32"])
     assert any(error in found for found in errors) if error else errors == [], errors
-
-
-C3 = (BOARDS / "esp32-c3-devkitm" / "board.py").read_text()
 
 
 @pytest.mark.parametrize(
@@ -129,20 +138,18 @@ C3 = (BOARDS / "esp32-c3-devkitm" / "board.py").read_text()
     [
         # What this board had: MTCK, which the chip pulls up until the program has it.
         (
-            "RELAY = 10",
-            "RELAY = 6",
+            "(10,)",
+            "(6,)",
             ["is a JTAG pin until the program has it", "is pulled towards closed from reset"],
         ),
-        ("RELAY = 10", "RELAY = 7", ["GPIO7 of relay 1 is a JTAG pin"]),
+        ("(10,)", "(7,)", ["GPIO7 of relay 1 is a JTAG pin"]),
         ("STOP_BUTTON = 2", "STOP_BUTTON = 9", ["GPIO9 decides how the chip starts"]),
         ("NTC = 0", "NTC = 6", ["GPIO6 is not on ADC1"]),
     ],
 )
 def test_a_wrong_c3_is_found(tmp_path: Path, old: str, new: str, errors: list[str]) -> None:
-    assert old in C3
-    text = C3.replace("PLUG = 6", "PLUG = 10") if new == "RELAY = 6" else C3
-    (tmp_path / "board.py").write_text(text.replace(old, new, 1))
-    found = check(tmp_path, CHIPS["esp32c3"])
+    also = [("PLUG = 6", "PLUG = 10")] if new == "(6,)" else []
+    found = check(changed(C3, tmp_path, (old, new), *also), CHIPS["esp32c3"])
     for error in errors:
         assert any(error in line for line in found), found
 
@@ -165,7 +172,8 @@ def equipment():
 
 
 def test_a_thermometer_that_takes_a_broken_wire_for_cold_is_found(tmp_path: Path) -> None:
-    (tmp_path / "board.py").write_text(C3 + COLD)
+    changed(C3, tmp_path)
+    (tmp_path / "board.py").write_text((C3 / "board.py").read_text() + COLD)
     errors = check(tmp_path, CHIPS["esp32c3"])
     assert any("broken wire reads as -5 degrees where the ADC ends at 2498 mV" in e for e in errors), errors
 
@@ -197,8 +205,7 @@ def test_the_sockets_of_relay_x4_share_a_feed() -> None:
 
 
 def test_a_pulse_counter_on_a_chip_without_one(tmp_path: Path) -> None:
-    (tmp_path / "board.py").write_text(DEVKIT)
-    errors = check(tmp_path, CHIPS["esp32c3"])
+    errors = check(changed(DEVKIT, tmp_path), CHIPS["esp32c3"])
     assert errors and "does not run" in errors[0], errors
 
 
@@ -211,7 +218,5 @@ def test_a_pulse_counter_on_a_chip_without_one(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_board_of_four_is_found(tmp_path: Path, old: str, new: str, error: str) -> None:
-    assert old in RELAY_X4
-    (tmp_path / "board.py").write_text(RELAY_X4.replace(old, new, 1))
-    errors = check(tmp_path, CHIPS["esp32"])
+    errors = check(changed(RELAY_X4, tmp_path, (old, new)), CHIPS["esp32"])
     assert any(error in found for found in errors), errors

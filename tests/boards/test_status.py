@@ -23,7 +23,7 @@ class Wlan:
     def status(self, what):
         return {rssi}
 
-pile.station = Station(Wlan(), "", "", None)
+pile.station = Station(Wlan(), [("", "")], None)
 board.memory = lambda: {memory}
 for _ in range(2):
     data = messages.encode(pile.controller.status(pile.vitals())).encode()

@@ -37,7 +37,8 @@ class Wlan:
 
 told = []
 wlan = Wlan()
-station = wifi.Station(wlan, "Courtyard", "correct horse", told.append)
+networks = [("Courtyard", "correct horse")]
+station = wifi.Station(wlan, networks, told.append)
 
 async def until_up():
     task = asyncio.create_task(station.run())

@@ -143,7 +143,7 @@ def test_a_micropython_with_other_compiled_files_gets_the_sources(
     folder = cache.folder("sim", interpreter())
     assert (folder / f"{NAME}.py").is_file() and not list(folder.glob("*.mpy"))
     done = subprocess.run(
-        [*interpreter(), "-c", "import boot, main; main.main()"], cwd=tmp_path, timeout=60,
+        [*interpreter(), "-c", "import start; start.main()"], cwd=tmp_path, timeout=60,
         env={**os.environ, "MICROPYPATH": f"{folder}:.frozen"}, capture_output=True, text=True,
     )  # fmt: skip
     assert "there is no config.json: provision this pile" in done.stdout

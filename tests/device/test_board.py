@@ -15,6 +15,7 @@ REWRITES_AT_ONCE = 10  # a call that says nothing for longer than the line waits
 
 def test_the_relay_opens_on_construction_and_follows(line: Line) -> None:
     """Without a feedback contact the driver's own pin is all that can be asked."""
+    line.use_firmware()
     line.exec(
         "import board, time\nboard.outputs_safe()\nequipment = board.equipment()\nrelay = equipment[0].relay"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pile_protocol import topics
 from tests.net.server import PUBLISH_TYPE, SUBSCRIBE_TYPE, Peer, puback, suback
 from tools.harness.processes import Children
 from tools.harness.sim_pile import environment, interpreter
@@ -20,13 +21,16 @@ def once(value):
         raise MemoryError
     return encode(value)
 messages.encode = once
-import boot, main
-main.main()
+import start
+start.main()
 """
 
 
-def grant(peer: Peer) -> None:
-    peer.send(suback(peer.expect(SUBSCRIBE_TYPE).packet_id, b"\x01" * 4))
+def grant(peer: Peer, updates: bytes = b"\x01") -> None:
+    """updates: the code for the topics of updates over the air."""
+    needed = len(topics.DOWNWARD) - len(topics.UPDATES) - 1  # the pile has no use for the displayed rate
+    codes = b"\x01" * needed + updates * len(topics.UPDATES)
+    peer.send(suback(peer.expect(SUBSCRIBE_TYPE).packet_id, codes))
 
 
 def greeted(peer: Peer) -> dict[str, object]:

@@ -305,7 +305,7 @@ def test_an_update_of_at_most_4_kb():
         "issued_at": AT,
         "expires_at": AT + 3_600,
         "release": 12,
-        "manifest": '{"release": 12}' + " " * 3_000,
+        "manifest": '{"release": 12}' + " " * 2_900,
         "signature": "0" * 128,
         "mac": "0" * 64,
     }

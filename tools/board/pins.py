@@ -1,7 +1,7 @@
 """Checks every board's pins: python -m tools.board.pins [BOARD...]
 
-Each boards/<board>/board.py runs on the unix port with a fake `machine` that records every use of a pin. The
-records are checked against the abilities of the chip, so the check follows what board.py does.
+Each board's relays.py and board.py run on the unix port with a fake `machine` that records every use of a
+pin. The records are checked against the abilities of the chip, so the check follows what the files do.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,11 @@ import json
 import lab, machine
 if not {counters}:
     del machine.Counter
-import board
+import relays
 lab.uses.clear()
-board.outputs_safe()
+relays.outputs_safe()
 report = {{"safe": list(lab.uses)}}
+import board
 lab.uses.clear()
 equipment = board.equipment()
 board.indicator()
@@ -133,7 +135,7 @@ for one in equipment:
     one.relay.set(True)
     moved = [number for number, pin in lab.pins.items() if pin.level != before[number]]
     levels = [lab.pins[number].level for number in moved]
-    board.outputs_safe()
+    relays.outputs_safe()
     opened = all([lab.pins[number].level == before[number] for number in moved])
     one.relay.set(False)
     report["relays"].append([moved, levels, opened])
@@ -222,18 +224,28 @@ def _relay_errors(chip: Chip, name: str, pin: int, closed_level: int) -> list[st
     return errors
 
 
-def early_imports(source: str) -> list[str]:
-    """What board.py imports, besides `machine`, before it has opened its relays."""
+def early_imports(folder: Path) -> list[str]:
+    """What a board imports, besides `machine`, before its relays are open: relays.py by itself, which boot.py
+    imports first, and board.py, which may be imported without boot.py.
+    """
+    return [
+        *_imports_before(folder / "relays.py", lambda code: code == "outputs_safe()"),
+        *_imports_before(folder / "board.py", lambda code: code.startswith("from relays import ")),
+    ]
+
+
+def _imports_before(path: Path, is_end: Callable[[str], bool]) -> list[str]:
     found = []
-    for statement in ast.parse(source).body:
-        if isinstance(statement, ast.Expr) and ast.unparse(statement) == "outputs_safe()":
-            return found
+    for statement in ast.parse(path.read_text()).body:
+        if is_end(ast.unparse(statement)):
+            break
         if isinstance(statement, ast.ImportFrom):
             found.append(statement.module or ".")
         elif isinstance(statement, ast.Import):
             found += [alias.name for alias in statement.names]
-        found = [name for name in found if name != "machine"]
-    return found
+    else:
+        found.append("nothing that opens them")
+    return [name for name in found if name != "machine"]
 
 
 def check(folder: Path, chip: Chip) -> list[str]:
@@ -241,14 +253,14 @@ def check(folder: Path, chip: Chip) -> list[str]:
     try:
         report = run_board(folder, chip)
     except RuntimeError as error:
-        return [f"board.py does not run: {error}"]
+        return [f"the board does not run: {error}"]
     roles: dict[int, list[str]] = {}
     for pin, role in report["uses"]:
         roles.setdefault(pin, []).append(role)
     errors = [f"GPIO{pin} {e}" for pin in sorted(roles) for e in _pin_errors(chip, pin, roles[pin])]
     errors += _unit_errors(chip, report["uses"], report["timers"])
-    if early := early_imports((folder / "board.py").read_text()):
-        errors.append(f"outputs_safe() comes after importing {early[0]}: call it first, at the top level")
+    if early := early_imports(folder):
+        errors.append(f"the relays are opened after importing {early[0]}: open them first, at the top level")
     for i, (moved, levels, opened) in enumerate(report["relays"]):
         if len(moved) != 1:
             errors.append(f"relay {i + 1} moves {len(moved)} pins instead of one")
@@ -276,8 +288,9 @@ def boards(names: list[str] | None = None) -> list[tuple[Path, Chip]]:
     """(folder, chip) of the boards with a chip: all, or those named. Raises ValueError for an unknown one."""
     found = []
     for folder in [BOARDS / name for name in names] if names else sorted(BOARDS.iterdir()):
-        if names and not (folder / "board.py").exists():
-            raise ValueError(f"there is no {folder / 'board.py'}")
+        for name in ("board.py", "relays.py") if names else ():
+            if not (folder / name).exists():
+                raise ValueError(f"there is no {folder / name}")
         if (folder / "board.json").exists():
             mcu = json.loads((folder / "board.json").read_text())["mcu"]
             if mcu in CHIPS:

@@ -282,6 +282,7 @@ def judge(values: dict[str, Any]) -> None:
 
 def confirm(line: Line) -> None:
     """Lets the firmware on the board, if there is one, read the new config.json. Raises DeployError."""
+    line.use_firmware()
     answer = line.exec(
         "try:\n import config\nexcept ImportError:\n print('no firmware')\n"
         "else:\n try:\n  config.load()\n  print('ok')\n except config.ConfigError as error:\n  print(error)"

@@ -1,7 +1,8 @@
 """A ROMFS image of a board's pile: python -m tools.board.romfs BOARD [--output FILE]
 
 For a MicroPython built with ROMFS, which the stock ESP32 images are not. The code then runs from flash
-instead of the heap. `mpremote romfs deploy FILE` writes it.
+instead of the heap, and is not updated over the air: it lies in no slot. `mpremote romfs deploy FILE` writes
+it; boot.py, main.py and relays.py are in it too, and belong at the root of the board's file system.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> int:
     try:
         board = image.board_folder(options.board)
         output = options.output or ROOT / "build" / f"{board.name}.romfs"
-        data = pack(image.build(board, (image.OPTIMISE,)))
+        data = pack(image.build(board, (image.OPTIMISE,)) | image.build_root(board))
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(data)
     except (BuildError, OSError) as error:

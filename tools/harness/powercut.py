@@ -1,4 +1,5 @@
-"""Cuts the power at every flash operation of whole orders, and measures the wear of the flash by charging.
+"""Cuts the power at every flash operation of whole orders and of updates, and measures the flash's wear by
+charging.
 
     python -m tools.harness.powercut --seed 7            the long form (some minutes)
     python -m tools.harness.powercut --plots bus coarse  of the long form, only the stories of these names
@@ -39,6 +40,7 @@ PLOTS = (
     "watchdog",
 )
 TEARS = ("clean", "part", "noise", "whole")
+SWITCHES = ("confirm", "fall", "crash")  # how the trial of an update ends: tests/powercut/rig/switches.py
 LOST_MAX_MS = 2_000
 LIFE_MIN_YEARS = 20
 BLOCKS = 512
@@ -135,6 +137,9 @@ def short_jobs(seed: int) -> list[tuple[str, ...]]:
         ("once", "coarse", age, "noise", str(seed)),
         ("once", "two-sampled", age, "whole", str(seed)),
         ("twice", "two", age, "29", str(seed)),
+        ("switch", "confirm", age, "noise", str(seed)),
+        ("switch", "fall", age, "part", str(seed)),
+        ("switch", "crash", age, "clean", str(seed)),
     ]
 
 
@@ -147,14 +152,21 @@ def long_jobs(seed: int, plots: Sequence[str] = PLOTS) -> list[tuple[str, ...]]:
         for age in (0, 11 + seed % 7, 23 + seed % 11):
             jobs += [("once", plot, str(age), tear, str(seed)) for tear in TEARS]
         jobs += [("twice", plot, str(seed % 50), "2", str(seed))]
+    if plots == PLOTS:
+        jobs += [("switch", end, str(seed % 50), tear, str(seed)) for end in SWITCHES for tear in TEARS]
     return jobs
+
+
+def program(job: tuple[str, ...]) -> str:
+    """The program of the rig that does a job."""
+    return "switches.py" if job[0] == "switch" else "cuts.py"
 
 
 def cut(jobs: Sequence[tuple[str, ...]], workers: int, show_progress: bool = False) -> Figures:
     """Runs jobs side by side; show_progress: prints a line for each that is done. Raises RigError."""
     figures = Figures()
     with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(run, "cuts.py", *job): " ".join(job) for job in jobs}
+        running = {pool.submit(run, program(job), *job): " ".join(job) for job in jobs}
         for number, future in enumerate(as_completed(running), 1):
             job, part = running[future], future.result()
             figures.add(job, part)
@@ -181,7 +193,7 @@ def main() -> int:
     print(f"seed {options.seed}", flush=True)
     jobs = short_jobs(options.seed) if options.short else long_jobs(options.seed, options.plots)
     figures = cut(jobs, workers, show_progress=not options.short)
-    print(f"cuts tried            {figures.cuts} in {figures.stories} stories of whole orders")
+    print(f"cuts tried            {figures.cuts} in {figures.stories} stories of whole orders and updates")
     print(f"remounts              {figures.remounts}")
     print(f"violations            {len(figures.violations)}")
     print(f"worst loss at a cut   {figures.lost_mwh} mWh known to the pile, {figures.lost_ms} ms of charging")

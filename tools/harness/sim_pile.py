@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """One simulated pile: the firmware under MicroPython's unix port, with boards/sim as its board.
 
-It runs the files that `make deploy` would write (tools/image). RATELOCK_PILE_FORM=sources takes the modules
-as they are in firmware/, so that a traceback has their lines.
+It runs the files that `make deploy` would write (tools/image), at once; with --slots they lie in a slot, and
+the launcher starts them, so that the pile can be updated. RATELOCK_PILE_FORM=sources takes the modules as
+they are in firmware/, so that a traceback has their lines.
 
 JSON lines on stdin change its world ({"plug": false}, {"power_w": 0}, {"estop": true}, {"weld": true},
 {"meter": false}, ... each with "connector": n where it is not the first); JSON lines on stdout tell what the
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from tools.image import BuildError, cache
+from tools.image import BuildError, cache, files, slot
 
 # Kinds of meter, as settings of boards/sim: pulses; a bus; past 32,768 kWh, with a memory; a metering chip.
 METERS: tuple[dict[str, int], ...] = (
@@ -32,24 +33,11 @@ METERS: tuple[dict[str, int], ...] = (
     {"refresh_ms": 500, "interval_ms": 300, "step_mwh": 3_907, "remembers": True},
     {"interval_ms": 500, "step_mwh": 1},
 )
-# All modules begin anew, as after a reset; a process that stays the same keeps its pid and its pipes.
-_BOOT = """
-import gc, os, sys
-while True:
-    try:
-        import boot, main
-        main.main()
-    except SystemExit:
-        pass
-    if not os.getenv("RATELOCK_RESET"):
-        break
-    boot = main = None
-    sys.modules.clear()
-    gc.collect()
-"""
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY_VARIABLE = "RATELOCK_DEVICE_KEY"
 FORM_VARIABLE = "RATELOCK_PILE_FORM"
+BOARD = "sim"
+CHIP = ROOT / "boards" / BOARD / "chip.py"
 
 
 def interpreter() -> list[str]:
@@ -82,9 +70,24 @@ def write_settings(data: Path, config: dict[str, object], sim: dict[str, object]
     (data / "sim.json").write_text(json.dumps(sim))
 
 
+def write_slot(data: Path, release: int, release_key: str | None) -> None:
+    """Makes `data` a deployed pile with `release` in slot a, unless it is one already. Raises BuildError."""
+    if (data / slot.STATE).exists():
+        return
+    built = cache.folder(BOARD, interpreter())
+    content = {
+        path.relative_to(built).as_posix(): path.read_bytes()
+        for path in sorted(built.rglob("*"))
+        if path.is_file() and path.name not in files.ROOT_FILES
+    }
+    files.write(slot.pile(files.board_folder(BOARD), content, release), data)
+    if release_key:
+        (data / slot.RELEASE_KEY).write_text(release_key)
+
+
 def environment() -> dict[str, str]:
     """The environment that makes MicroPython find the firmware's modules, with boards/sim as its board."""
-    path = ":".join([str(ROOT / "boards" / "sim"), str(ROOT / "firmware"), ".frozen"])
+    path = ":".join([str(CHIP.parent), str(ROOT / "firmware"), ".frozen"])
     return {**os.environ, "MICROPYPATH": path}
 
 
@@ -93,14 +96,16 @@ def deployed_environment() -> dict[str, str]:
     if os.environ.get(FORM_VARIABLE) == "sources":
         return environment()
     try:
-        return {**os.environ, "MICROPYPATH": f"{cache.folder('sim', interpreter())}:.frozen"}
+        return {**os.environ, "MICROPYPATH": f"{cache.folder(BOARD, interpreter())}:.frozen"}
     except BuildError as error:
         raise SystemExit(f"sim_pile: {error}") from error
 
 
-def command() -> list[str]:
-    """Boots the firmware as a board does: boot.py, then main.py; and again where it asks for a restart."""
-    return [*interpreter(), "-c", _BOOT]
+def command(slots: bool = False) -> list[str]:
+    """Starts the firmware in MICROPYPATH; with slots, boot.py and main.py of the working folder. It starts
+    again in the same process where it asks for a restart.
+    """
+    return [*interpreter(), str(CHIP), *([] if slots else ["plain"])]
 
 
 def read_key(argument: str | None) -> str:
@@ -176,6 +181,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--sim", type=settings, default={}, metavar="JSON", help="more settings of boards/sim/board.md"
     )
+    parser.add_argument("--slots", action="store_true", help="through the launcher, in slot a to begin with")
+    parser.add_argument("--release", type=whole(0, 2**31 - 1), default=1, help="of slot a, with --slots")
+    parser.add_argument(
+        "--release-key", type=Path, metavar="FILE", help="the public key of its updates, with --slots"
+    )
     parser.add_argument("--keepalive-s", type=int, default=30)
     parser.add_argument("--backoff-max-ms", type=int, default=30_000)
     return parser.parse_args(arguments)
@@ -215,9 +225,14 @@ def start(options: argparse.Namespace) -> NoReturn:
             **options.sim,
         },
     )
+    if options.slots:
+        try:
+            write_slot(options.data, options.release, options.release_key and options.release_key.read_text())
+        except BuildError as error:
+            raise SystemExit(f"sim_pile: {error}") from error
     environ = deployed_environment()
     environ.pop(KEY_VARIABLE, None)
-    argv = command()
+    argv = command(options.slots)
     os.chdir(options.data)
     os.execvpe(argv[0], argv, environ)  # this very process becomes the pile: one pid, one pair of pipes
 

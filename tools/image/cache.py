@@ -26,9 +26,8 @@ def runs_mpy(interpreter: tuple[str, ...]) -> bool:
 
 
 def folder(board_name: str, interpreter: Sequence[str]) -> Path:
-    """A folder with the files of a board's pile; as sources where the interpreter has other .mpy files.
-
-    Raises BuildError.
+    """A folder with the files of a slot and of the root; as sources where the interpreter has other .mpy
+    files. Raises BuildError.
     """
     board = files.board_folder(board_name)
     compiled = runs_mpy(tuple(interpreter))
@@ -38,7 +37,8 @@ def folder(board_name: str, interpreter: Sequence[str]) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix="new-", dir=FOLDER))
     try:
-        files.write(files.build(board) if compiled else files.joined_sources(board), new)
+        content = files.build(board) if compiled else files.joined_sources(board)
+        files.write(content | files.build_root(board), new)
         new.chmod(0o755)
         os.rename(new, found)
     except OSError as error:

@@ -1,7 +1,8 @@
 """The files of a pile: those that boards/<board>/manifest.py lists, compiled for MicroPython.
 
 manifest.py is written in MicroPython's language for frozen modules. It is the only list: for freezing, for
-copying, for a ROMFS image and for package.json.
+copying and for a ROMFS image. The files of ROOT lie at the root of the pile's file system; all others are a
+release, and lie in a slot (firmware/update/slots.py).
 """
 
 from __future__ import annotations
@@ -19,11 +20,18 @@ from tools import ROOT
 from tools.image import BuildError, bundle
 
 BOARDS = ROOT / "boards"
-ENTRIES = ("boot", "main")  # what MicroPython starts; all else is imported from there
-# Modules of their own, beside the bundle: what comes before it, and what leaves the heap after the start.
-OUTSIDE = ("boot", "main", "board", "drivers.esp32.board", "foreign", "config", "assembly", "pile.recovery")
+# Outside the slots: MicroPython starts the first two by their names, and takes only their source. The others
+# stay sources too, so that a person at the console can read which pins they open.
+ROOT_FILES = ("boot.py", "main.py", "launcher.py", "relays.py")
+ENTRY = "start"  # of a release: what the launcher imports; all else is imported from there
+# Modules of their own, beside the bundle: what comes before it, and what is in the heap for a while only.
+OUTSIDE = (
+    *("start", "board", "drivers.esp32.board", "config", "assembly", "pile.recovery"),
+    *("pile_protocol.manifest", "pile_protocol.updates", "update.configure", "update.download"),
+    *("update.errors", "update.files", "update.overrides", "update.p256", "update.slots", "update.trial"),
+    "update.updater",
+)
 OPTIMISE_MORE = "-O3"  # leaves line numbers out too, 4 KB of heap; functions are still named
-STARTED_BY_NAME = ("boot.py", "main.py")  # MicroPython runs them, and only their source
 OPTIMISE = (
     "-O2"  # leaves asserts out (there are none) and keeps line numbers: tracebacks from the field need them
 )
@@ -33,6 +41,8 @@ def board_folder(name: str) -> Path:
     """The folder of a board, named or given as a path. Raises BuildError."""
     for folder in (BOARDS / name, Path(name)):
         if (folder / "board.py").is_file() and (folder / "manifest.py").is_file():
+            if not (folder / "relays.py").is_file():
+                raise BuildError(f"{folder} has no relays.py: see docs/adding-a-board.md")
             return folder
     known = ", ".join(sorted(path.parent.name for path in BOARDS.glob("*/manifest.py")))
     raise BuildError(
@@ -81,9 +91,11 @@ def compile_file(path: Path, name: str, options: tuple[str, ...] = (OPTIMISE,)) 
 
 
 def modules(board: Path) -> dict[str, Path]:
-    """What a board's pile imports: {dotted name: source}, each after those that it needs itself."""
+    """What a release for a board has: {dotted name: source}, each after those that it needs itself."""
     files = {}
     for file, path in sources(board / "manifest.py").items():
+        if file in ROOT_FILES:
+            continue
         files[file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")] = path
     found: dict[str, Path] = {}
     visiting: set[str] = set()
@@ -97,8 +109,7 @@ def modules(board: Path) -> dict[str, Path]:
             visit(needed)
         found[name] = files[name]
 
-    for entry in ENTRIES:
-        visit(entry)
+    visit(ENTRY)
     return found
 
 
@@ -120,29 +131,33 @@ def joined(board: Path) -> bundle.Bundle:
 
 
 def joined_sources(board: Path) -> dict[str, bytes]:
-    """The files of a board's pile before they are compiled: {path: source}."""
+    """The files of a slot before they are compiled: {path: source}."""
     return {name.replace(".", "/") + ".py": text.encode() for name, text in joined(board).sources().items()}
 
 
 def build(board: Path, options: tuple[str, ...] = (OPTIMISE_MORE,)) -> dict[str, bytes]:
-    """Every file of a board's pile as it is to lie on its file system: {path: content}."""
+    """The files of a slot: {path in it: content}."""
     image: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "source.py"
         for name, text in sorted(joined_sources(board).items()):
-            if name in STARTED_BY_NAME:
-                image[name] = text
-            else:
-                path.write_bytes(text)
-                image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
+            path.write_bytes(text)
+            image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
     return image
+
+
+def build_root(board: Path) -> dict[str, bytes]:
+    """The files at the root of a board's pile: {name: content}."""
+    found = sources(board / "manifest.py")
+    return {name: found[name].read_bytes() for name in ROOT_FILES}
 
 
 def build_apart(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, bytes]:
     """The modules as files of their own, to measure what each takes: {path: content}."""
     image: dict[str, bytes] = {}
     for name, path in sources(board / "manifest.py").items():
-        image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
+        if name not in ROOT_FILES:
+            image[name.removesuffix(".py") + ".mpy"] = compile_file(path, name, options)
     return image
 
 
@@ -153,6 +168,14 @@ def emitted_version() -> tuple[int, int]:
     if not found:
         raise BuildError(f"mpy-cross does not say which version it makes: {done.stdout.strip()}")
     return int(found[1]), int(found[2])
+
+
+def version() -> str:
+    """FIRMWARE of firmware/app.py. Raises BuildError."""
+    found = re.search(r'^FIRMWARE = "(.+)"$', (ROOT / "firmware" / "app.py").read_text(), re.MULTILINE)
+    if not found:
+        raise BuildError("firmware/app.py names no FIRMWARE")
+    return found[1]
 
 
 def write(image: dict[str, bytes], folder: Path) -> None:

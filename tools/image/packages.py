@@ -9,26 +9,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 import sys
 import zipfile
 from pathlib import Path
 
-from tools import ROOT
-from tools.image import BuildError, cache, files
+from tools.image import BuildError, cache, files, slot
 
 OLDEST_MICROPYTHON = (1, 26, 0)
 FOLDER = "boards"  # in the cloud's data folder
 ABOUT = "ratelock.json"
 _WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # zip has no earlier time; the same files give the same bytes
-
-
-def firmware_version() -> str:
-    """FIRMWARE of firmware/app.py. Raises BuildError."""
-    found = re.search(r'^FIRMWARE = "([^"]+)"', (ROOT / "firmware" / "app.py").read_text(), re.MULTILINE)
-    if not found:
-        raise BuildError("firmware/app.py names no FIRMWARE")
-    return found[1]
 
 
 def about(board: Path) -> dict[str, object]:
@@ -39,7 +29,7 @@ def about(board: Path) -> dict[str, object]:
         "product": described["product"],
         "chip": described["mcu"],
         "image": described["micropython_board"],
-        "firmware": firmware_version(),
+        "firmware": files.version(),
         "micropython": list(OLDEST_MICROPYTHON),
         "mpy": list(files.emitted_version()),
     }
@@ -47,7 +37,7 @@ def about(board: Path) -> dict[str, object]:
 
 def package(board: Path) -> bytes:
     """The zip of a board's pile. Raises BuildError."""
-    content = {**files.build(board), ABOUT: json.dumps(about(board), indent=1).encode()}
+    content = {**slot.pile(board, files.build(board)), ABOUT: json.dumps(about(board), indent=1).encode()}
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         for name in sorted(content):

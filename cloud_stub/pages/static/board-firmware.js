@@ -4,7 +4,6 @@ import { quoted } from "./board-repl.js";
 import { Trouble } from "./board-trouble.js";
 
 const MAIN = "main.py"; // starts the firmware: gone first and back last, so that no mixture of old and new runs
-const BY_NAME = ["boot.py", MAIN];
 
 // Runs on the board: sha256 of each file, null for one that is not there.
 const HASHES = `
@@ -74,7 +73,7 @@ export async function deploy(board, files, progress) {
   const present = await hashes(board, names);
   const changed = names.filter((name) => present[name] !== wanted.get(name).digest);
   const todo = new Set(changed);
-  if (changed.some((name) => !BY_NAME.includes(name)) && wanted.has(MAIN)) {
+  if (changed.length && wanted.has(MAIN)) {
     if (present[MAIN] !== null) await board.run(`import os\nos.remove(${quoted(MAIN)})`);
     todo.add(MAIN);
   }
@@ -92,7 +91,9 @@ export async function deploy(board, files, progress) {
   return changed.length;
 }
 
-const rank = (name) => (name === MAIN ? 2 : name === "boot.py" ? 0 : 1);
+// relays.py and boot.py open the relays, and boot.py needs the other.
+const FIRST = ["relays.py", "boot.py"];
+const rank = (name) => (name === MAIN ? 9 : FIRST.includes(name) ? FIRST.indexOf(name) : 8);
 
 const list = (names) => JSON.stringify(names);
 

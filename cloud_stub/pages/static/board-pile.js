@@ -58,11 +58,19 @@ export async function provision(board, before, chip, wanted) {
   localStorage.removeItem(PLACE + wanted.device_id);
 }
 
+// Runs on the board: lets it import the modules of its slot, as the launcher does.
+const USE_FIRMWARE = `
+import sys
+if sys.path[0] not in ("a", "b"):
+    with open("slots.state") as _file:
+        sys.path.insert(0, _file.read(3)[2:])
+`;
+
 /** Let the firmware on the board judge a configuration. */
 async function check(board, values) {
   const refused = await board.value(
     "refused",
-    `import config\nrefused = None\ntry:\n config.check(json.loads(${quoted(JSON.stringify(values))}))\nexcept Exception as error:\n refused = str(error)`,
+    `${USE_FIRMWARE}import config\nrefused = None\ntry:\n config.check(json.loads(${quoted(JSON.stringify(values))}))\nexcept Exception as error:\n refused = str(error)`,
   );
   if (refused !== null) throw new Trouble("Refused", { why: refused });
 }

@@ -1,6 +1,7 @@
 """What all boards of an ESP32 share. A board.py imports every name from here once its relays are open."""
 
 FEED = None
+TRIAL_MS = None
 GC_STEP_BYTES = 8_192
 REST_MS = 100  # the light and the watchdog need ten cycles a second
 

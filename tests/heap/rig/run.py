@@ -1,6 +1,7 @@
 """Runs on the MicroPython under measurement.
 
-    run.py IMAGE RIG boot          the pile itself; with `watch` it tells its live heap whenever that grows
+    run.py IMAGE RIG boot          the pile itself: boot.py and main.py of the working folder, which has the
+                                   slots, or of the image; with `watch` it tells its live heap as that grows
     run.py IMAGE RIG import NAMES  what each import costs
 
 IMAGE: a folder of .mpy files, or a ROMFS image; that is mapped into memory, so that its code stays outside
@@ -31,7 +32,6 @@ def _mapped(path):
 
 def _mount(image):
     if not image.endswith(".romfs"):
-        sys.path.insert(0, image)
         return 0
     import vfs
 
@@ -63,15 +63,17 @@ def main():
     print("# image", in_heap_bytes)
     in_folder = not image.endswith(".romfs")
     if what == "import":
+        sys.path.insert(0, image)
         for name in sys.argv[4:]:
             __import__(name)
             _tell(name)
         return
     measure.watching = "watch" in sys.argv
-    import boot  # noqa: F401
-
-    with open((image if in_folder else "/rom") + "/main.py") as file:
-        exec(file.read(), {"__name__": "__main__"})
+    sys.path.insert(0, "")
+    for name in ("boot.py", "main.py"):
+        with open(("" if in_folder else "/rom/") + name) as file:
+            code = compile(file.read(), name, "exec")  # the text does not stay in the heap, as on a chip
+        exec(code, {"__name__": "__main__"})
 
 
 main()

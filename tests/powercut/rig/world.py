@@ -220,7 +220,14 @@ class Pile:
 
     def boot(self):
         """As main.py does. Raises PowerCut."""
+        self.mount()
+        self.start()
+
+    def mount(self):
         vfs.mount(vfs.VfsLfs2(self.device), MOUNT)
+
+    def start(self):
+        """As app.py does, on a file system that is mounted. Raises PowerCut."""
         world = self.world
         equipment = [
             Equipment(_Relay(world, i), _Meter(world, wire.plant), _Plug(wire.plant), limits=LIMITS)

@@ -1,7 +1,9 @@
 """Puts the firmware of one board onto it: python -m tools.board.deploy BOARD PORT, or `make deploy`
 
-A board with stock MicroPython 1.26 or newer is enough. Only what has changed is copied, and nothing else on
-the board is touched: config.json, ca.pem, calibration.json and the journal in flash/ stay.
+A board with stock MicroPython 1.26 or newer is enough. The release goes into slot a; launcher, boot.py and
+relay pins go to the root. Only what has changed is copied; config.json, ca.pem, calibration.json and the
+journal in flash/ stay. A person at the cable may go back to any release: the pile takes the deployed one as
+confirmed.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 from cloud_stub.base.os_errors import in_words
 from tools.board.deploy import DeployError, fit
 from tools.board.deploy.line import About, Line
-from tools.image import BuildError
+from tools.image import BuildError, release, slot
 from tools.image import files as image
 from tools.image.packages import OLDEST_MICROPYTHON as OLDEST
 
@@ -24,6 +26,9 @@ QUIET_S = 4.0
 MOST_S = 20.0
 BAR_WIDTH = 24
 MAIN = "main.py"
+FORMER = ("ratelock.py", "foreign.py")  # at the root, in the form without slots
+OTHER_MANIFEST = f"{slot.SLOTS[1]}/{slot.MANIFEST}"
+FIRST = ("relays.py", "boot.py")  # they open the relays; boot.py needs the other
 
 
 def check_board(about: About, board: Path) -> None:
@@ -80,12 +85,11 @@ def copy(line: Line, files: dict[str, bytes]) -> int:
     present = line.hashes(names)
     changed = [name for name in names if present[name] != wanted[name]]
     to_copy = set(changed)
-    if to_copy - set(image.STARTED_BY_NAME) and MAIN in files:
+    if changed and MAIN in files:
         if present[MAIN] is not None:
             line.remove(MAIN)
         to_copy.add(MAIN)
-    # boot.py first, for it opens the relays.
-    rest = sorted(to_copy - {MAIN}, key=lambda name: (name != "boot.py", name))
+    rest = [name for name in FIRST if name in to_copy] + sorted(to_copy - {MAIN, *FIRST})
     write_files(line, files, rest)
     remove_twins(line, names)
     compare(line, {name: wanted[name] for name in names if name != MAIN or MAIN not in to_copy})
@@ -117,10 +121,12 @@ def remove_twins(line: Line, names: list[str]) -> None:
 
 
 def remove_former(line: Line, board: Path, files: dict[str, bytes]) -> None:
-    """Removes the modules that earlier releases, or a mip install, had as files of their own."""
-    sources = list(image.sources(board / "manifest.py"))
-    names = [name for source in sources for name in (source, source.removesuffix(".py") + ".mpy")]
-    present = line.hashes([name for name in names if name not in files])
+    """Removes what does not belong to the deployed pile: the modules that earlier forms had at the root, and
+    the manifest of the other slot, which is no more what to go back to.
+    """
+    modules = [*image.sources(board / "manifest.py"), *FORMER]
+    names = [name for module in modules for name in (module, module.removesuffix(".py") + ".mpy")]
+    present = line.hashes([name for name in (*names, OTHER_MANIFEST) if name not in files])
     for name in [name for name, digest in present.items() if digest is not None]:
         line.remove(name)
 
@@ -153,7 +159,7 @@ def deploy(board: Path, port: str, restart: bool = True, quiet_s: float = QUIET_
         check_board(about, board)
         print(f"{board.name} on {port}: MicroPython {'.'.join(map(str, about.version))}, {about.machine}")
         fit.refuse_tls(line, fit.configuration(line), will_be_in_files=True)
-        files = image.build(board)
+        files = slot.pile(board, image.build(board), release.of_tree())
         copied = copy(line, files)
         remove_former(line, board, files)
         print(f"  {copied} of {len(files)} files copied, all compared")

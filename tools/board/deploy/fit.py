@@ -11,7 +11,7 @@ from tools.board.deploy.line import Line
 CONFIG = "config.json"
 TOO_SMALL = ("esp32",)  # docs/hardware.md, "Heap"
 PSRAM_BYTES = 1_000_000  # gc.mem_free() of a chip without PSRAM is below
-_IN_FILES = "any([name in os.listdir() for name in ('ratelock.mpy', 'app.mpy', 'app.py')])"
+_IN_FILES = "any([name in os.listdir() for name in ('slots.state', 'ratelock.mpy', 'app.mpy', 'app.py')])"
 REFUSAL = (
     "MQTT over TLS does not fit a classic ESP32 whose firmware lies in files: connections fail for want of"
     " memory, and settlements stay unsent. Use an ESP32-S3, a board with PSRAM, or an image with the pile"

@@ -59,6 +59,18 @@ def _hash(name):
 """
 
 
+# Runs on the board: slots.state begins with ["a", or ["b", and during a trial the launcher has set the path.
+_SLOT_IN_PATH = """
+import sys
+if sys.path[0] not in ("a", "b"):
+    try:
+        with open("slots.state") as _file:
+            sys.path.insert(0, _file.read(3)[2:])
+    except OSError:
+        sys.path.insert(0, "")
+"""
+
+
 def brief(error: object) -> str:
     """What went wrong in one sentence: an error of the line can carry all that the board has printed."""
     text = str(error)
@@ -238,6 +250,12 @@ class Line:
 
     def remove(self, name: str) -> None:
         self.exec(f"import os\nos.remove({name!r})")
+
+    def use_firmware(self) -> None:
+        """Lets the board import the modules of its slot, as the launcher does. Without slots, those at its
+        root.
+        """
+        self.exec(_SLOT_IN_PATH)
 
     # -- the end
 

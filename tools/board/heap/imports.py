@@ -40,7 +40,7 @@ class Cost:
 
 def modules() -> list[str]:
     """The modules that a pile imports, each after those that it needs itself: it is charged what it adds."""
-    return [name for name in image.modules(image.board_folder(BOARD)) if name not in image.ENTRIES]
+    return [name for name in image.modules(image.board_folder(BOARD)) if name != image.ENTRY]
 
 
 def _rig_output(interpreter: Interpreter, form: Path, *names: str) -> str:

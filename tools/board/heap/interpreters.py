@@ -11,6 +11,7 @@ from tools.board import romfs
 from tools.harness import micropython32
 from tools.harness.sim_pile import interpreter
 from tools.image import files as image
+from tools.image import slot
 
 BOARD = "esp32-devkitc"
 RIG = ROOT / "tests" / "heap" / "rig"
@@ -49,12 +50,13 @@ def pinned() -> Interpreter:
 
 
 def build_forms(folder: Path) -> dict[str, Path]:
-    """{"mpy": a folder as deployed, "romfs": the same as an image, "apart": a file for each module}."""
-    files = image.build(image.board_folder(BOARD))
+    """{"mpy": a file system as deployed, "romfs": an image, "apart": a file for each module}."""
+    board = image.board_folder(BOARD)
+    files = image.build(board)
     forms = {"romfs": folder / "pile.romfs", "mpy": folder / "mpy"}
     forms["apart"] = folder / "apart"
-    image.write(files, forms["mpy"])
-    image.write(image.build_apart(image.board_folder(BOARD)), forms["apart"])
+    image.write(slot.pile(board, files), forms["mpy"])
+    image.write(image.build_apart(board) | image.build_root(board), forms["apart"])
     (folder / RIG_LINK).symlink_to(RIG)
-    forms["romfs"].write_bytes(romfs.pack(files))
+    forms["romfs"].write_bytes(romfs.pack(files | image.build_root(board)))
     return forms

@@ -7,6 +7,7 @@ succeeds is the result. One more pile has a large heap and reports after each st
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -98,6 +99,8 @@ class Story:
         self._system.set_rate(identity.device_id, rate)
         flash = self._system.data / "piles" / identity.device_id
         flash.mkdir(parents=True)
+        if self._form.is_dir():
+            shutil.copytree(self._form, flash, dirs_exist_ok=True)
         broker = self._system.broker
         where: dict[str, object] = {"host": "127.0.0.1", "port": broker.port, "backoff_max_ms": 500}
         if self._case.tls:

@@ -1,0 +1,38 @@
+"""A configuration over the air (topics.CONFIG): checked, and on trial from the next start."""
+
+import json
+
+import config
+from pile_protocol.errors import ProtocolError
+
+from .errors import Refused
+from .overrides import CONFIG, Overrides
+
+
+def take(message, controller, state, bounds):
+    """Makes the values durable that are to be tried. state: slots.State. bounds: what the board bears, by the
+    name of a limit. Raises Refused, OSError.
+    """
+    at = controller.clock.cloud_at()
+    version = message["version"]
+    overrides = Overrides()
+    if at is None or at >= message["expires_at"]:
+        raise Refused("Expired")
+    if version <= overrides.version:
+        raise Refused("AlreadyRuns")
+    if overrides.fell_back and version <= overrides.fell_back[0]:
+        raise Refused("FellBackBefore")
+    if state.on_trial:
+        raise Refused("OnTrial")
+    if controller.reason_busy() == "OrderRuns":
+        raise Refused("OrderRuns")
+    overrides.values = overrides.merged(message["values"])
+    for name, most in bounds.items():
+        if overrides.values.get("limits", {}).get(name, 0) > most:
+            raise Refused("LimitTooHigh")
+    try:
+        with open(CONFIG) as file:
+            config.check(overrides.applied(json.load(file)))
+    except (OSError, ProtocolError):
+        raise Refused("BadValue")
+    overrides.begin_trial(version, overrides.values)

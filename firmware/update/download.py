@@ -1,0 +1,126 @@
+"""Fetches the files of a manifest into a slot, in parts that the pile asks for one after the other.
+
+What is in the slot already counts: a file of the right size is compared with its SHA-256, a shorter one is
+gone on with. So a download survives any restart, and a part that comes twice, late or for something else
+changes nothing.
+"""
+
+import binascii
+import hashlib
+
+from pile_protocol.updates import CHUNK_BYTES
+
+from .errors import Refused
+
+ASK_EVERY_MS = 200  # at most 7.5 KB a second
+RETRY_MS = 2_000  # for an answer; doubles up to the next
+RETRY_MAX_MS = 60_000
+SILENCE_MS = 14_000  # after three questions without an answer it is told
+TRIES_MAX = 3  # of a file that came whole and is not what the manifest says
+READ_BYTES = 512
+
+
+class Download:
+    """manifest: pile_protocol.manifest.Manifest. files: files.SlotFiles. clock: pile.clock.Clock. ask: called
+    with each question, a message of topics.UPDATE_ASK.
+
+    done_bytes: of all files, in flash. is_answered: whether the last question was, within SILENCE_MS.
+    """
+
+    def __init__(self, manifest, files, clock, ask):
+        self.done_bytes = 0
+        self.is_answered = True
+        self._manifest = manifest
+        self._files = files
+        self._clock = clock
+        self._ask = ask
+        self._question = None
+        self._data = None  # the answer
+        self._asked_ms = clock.now_ms - ASK_EVERY_MS
+
+    def run(self):
+        """A generator: one slice of the work each; yields whether there is more to do at once. When it ends,
+        every file is whole. Raises Refused, OSError.
+        """
+        for name, size, digest in self._manifest.files:
+            tries = 0
+            while not (yield from self._file(name, size, digest)):
+                self._files.remove(name)
+                self.done_bytes -= size
+                tries += 1
+                if tries == TRIES_MAX:
+                    raise Refused("BadFile")
+
+    def take(self, chunk):
+        """A message of topics.UPDATE_CHUNK; only the answer to the open question is used."""
+        question = self._question
+        if question is None or self._data is not None:
+            return
+        for name in ("release", "file", "offset"):
+            if chunk[name] != question[name]:
+                return
+        try:
+            data = binascii.a2b_base64(chunk["data"])
+        except ValueError:
+            return
+        if 0 < len(data) <= question["bytes"]:
+            self._data = data
+
+    def hurry(self):
+        """The cloud is there: an open question is asked again at once."""
+        self._asked_ms = self._clock.now_ms - RETRY_MAX_MS
+
+    def _file(self, name, size, digest):
+        """Returns whether the file is what the manifest says."""
+        have = self._files.size(name)
+        if have is None or have > size:
+            self._files.remove(name)
+            self._files.append(name, b"")
+            have = 0
+        self.done_bytes += have
+        while have < size:
+            part = min(CHUNK_BYTES, size - have)
+            data = yield from self._part(
+                {"release": self._manifest.release, "file": digest, "offset": have, "bytes": part}
+            )
+            self._files.append(name, data)
+            have += len(data)
+            self.done_bytes += len(data)
+        return (yield from self._is_right(name, digest))
+
+    def _part(self, question):
+        """The bytes that answer a question."""
+        clock = self._clock
+        while clock.now_ms - self._asked_ms < ASK_EVERY_MS:
+            yield False
+        self._question = question
+        self._data = None
+        began_ms = clock.now_ms
+        wait_ms = 0
+        while self._data is None:
+            if clock.now_ms - self._asked_ms >= wait_ms:
+                self._asked_ms = clock.now_ms
+                wait_ms = min(2 * wait_ms or RETRY_MS, RETRY_MAX_MS)
+                self._ask(question)
+            if clock.now_ms - began_ms >= SILENCE_MS:
+                self.is_answered = False
+            yield False
+        self.is_answered = True
+        self._question = None
+        return self._data
+
+    def _is_right(self, name, digest):
+        """Reads the file back."""
+        sha256 = hashlib.sha256()
+        buffer = bytearray(READ_BYTES)
+        file = self._files.open(name)
+        try:
+            while True:
+                size = file.readinto(buffer)
+                if not size:
+                    break
+                sha256.update(memoryview(buffer)[:size])
+                yield True
+        finally:
+            file.close()
+        return binascii.hexlify(sha256.digest()).decode() == digest

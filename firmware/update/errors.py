@@ -1,0 +1,9 @@
+"""Refused   an offered release or configuration is not taken."""
+
+
+class Refused(Exception):
+    """`reason` is one of wire.UPDATE_REASONS."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,129 @@
+"""The part of updates over the air that is always in the heap. The rest is imported while there is something
+to do (topics.UPDATES), or while a release or a configuration is on trial.
+"""
+
+from pile_protocol import topics
+
+SLICE_MS = 20  # of a control cycle, for work that can be cut into slices
+_MODULES = (
+    "update.updater",
+    "update.download",
+    "update.files",
+    "update.p256",
+    "update.slots",
+    "update.configure",
+    "update.overrides",
+    "update.errors",
+    "config",
+    "pile_protocol.updates",
+    "pile_protocol.manifest",
+)
+
+
+class Host:
+    """controller: pile.controller. facts: what Updater takes of the board. forget: called with names of
+    modules that are to leave the heap. time: the module.
+
+    offer_waits: an offer in flash is to be taken up. trials: trial.Trial of what is on trial.
+    """
+
+    def __init__(self, controller, facts, forget, time):
+        self.offer_waits = False
+        self.trials = []
+        self._controller = controller
+        self._facts = facts
+        self._forget = forget
+        self._time = time
+        self._updater = None
+        controller.on_update = self.take
+
+    def take(self, name, data):
+        """A message of topics.UPDATES; its seal is good. Raises ProtocolError, OSError."""
+        if self._updater is None and name == topics.UPDATE_CHUNK:
+            return  # it comes too late
+        try:
+            self._opened().take(name, data)
+        except MemoryError:
+            self._close()
+
+    def step(self, now_ms):
+        """After each control cycle. Returns None, or why the pile is to restart."""
+        if self.trials and self._controller.reason_busy() != "OrderRuns":  # one from before goes on first
+            for trial in self.trials:
+                reason = self._step_trial(trial, now_ms)
+                if reason:
+                    return reason
+        if self._updater is not None:
+            return self._step_updater(self._updater)
+        if self.offer_waits and self._controller.knows_time and self._controller.reason_busy() is None:
+            self.offer_waits = False
+            self._opened().resume()
+        return None
+
+    def begin_trial(self, trial, withhold):
+        """withhold: no order is taken until it is confirmed."""
+        self.trials.append(trial)
+        self.tell(trial.what, "Trial")
+        if withhold:
+            self._withhold(True)
+
+    def tell(self, what, state, reason=None):
+        """Queues a message about a release or a configuration."""
+        message = {"state": state}
+        message.update(what)
+        if reason:
+            message["reason"] = reason
+        for name in what:
+            self._controller.mailbox.newest(name, topics.UPDATE_STATUS, message)
+
+    def _opened(self):
+        if self._updater is None:
+            from .updater import Updater
+
+            self._updater = Updater(self._controller, self._facts, self._forget)
+        return self._updater
+
+    def _close(self):
+        """Gives back the heap. An offer stays in flash, and is taken up when it comes again."""
+        self._updater = None
+        self._forget(_MODULES)
+
+    def _step_updater(self, updater):
+        began_ms = self._time.ticks_ms()
+        try:
+            while updater.step() and self._time.ticks_diff(self._time.ticks_ms(), began_ms) < SLICE_MS:
+                pass
+        except MemoryError:
+            self._close()
+            return None
+        if updater.is_idle:
+            self.offer_waits = updater.is_waiting
+            self._close()
+        return updater.restart
+
+    def _step_trial(self, trial, now_ms):
+        end = trial.step(now_ms, self._controller.knows_time)
+        if end is None:
+            return None
+        is_confirmed = end == "Confirmed"
+        try:
+            if is_confirmed:
+                trial.subject.confirm()
+            else:
+                trial.subject.fall_back(end)
+        except OSError:
+            if is_confirmed:
+                return None  # the flash refuses: tried again until the trial ends
+        if not is_confirmed:
+            return "back from what was on trial: " + end  # at the latest when its starts are used up
+        self.trials.remove(trial)
+        self._controller.traits.pop("on_trial", None)
+        self._withhold(False)
+        self.tell(trial.what, end)
+        if not self.trials:
+            self._forget(("update.trial", "update.slots", "update.overrides"))
+        return None
+
+    def _withhold(self, on_trial):
+        for connector in self._controller.connectors:
+            connector.on_trial = on_trial
