@@ -18,7 +18,7 @@ help: ## This list
 
 demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay (under a minute after set-up)
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.demo
+	@exec $(PYTHON_IN_VENV) -m tools.demo $(ARGS)
 
 test: ## Every test; ARGS narrows it | make test ARGS="tests/cloud -k rate"
 	$(SETUP) dev

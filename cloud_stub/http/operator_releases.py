@@ -18,6 +18,7 @@ router = APIRouter(prefix="/api", tags=["operator"])
 
 ReleaseNumber = Annotated[int, Path(ge=1, le=999_999_999)]
 RolloutId = Annotated[int, Path(ge=1, le=2**53)]
+_SELECTION = ("UnknownPile", "PileRemoved", "UnknownSite")
 _ARCHIVE_BODY = {
     "requestBody": {
         "required": True,
@@ -72,13 +73,15 @@ async def list_updates(
     return await quick(cloud, look)
 
 
-@router.post("/rollout-preview", openapi_extra=raises("UnknownRelease"))
+@router.post("/rollout-preview", openapi_extra=raises("UnknownRelease", *_SELECTION))
 async def preview_rollout(cloud: TheCloud, _: CanRelease, body: rollouts.RolloutBody) -> dict[str, Any]:
     """Which piles a rollout would reach, in which waves, and which it leaves out and why. Changes nothing."""
     return await read(cloud, lambda conn: views.plan_view(rollouts.plan(conn, body)))
 
 
-@router.post("/rollouts", status_code=201, openapi_extra=raises("UnknownRelease", "NothingToUpdate"))
+@router.post(
+    "/rollouts", status_code=201, openapi_extra=raises("UnknownRelease", "NothingToUpdate", *_SELECTION)
+)
 async def start_rollout(cloud: TheCloud, actor: CanRelease, body: rollouts.RolloutBody) -> dict[str, Any]:
     """Start a rollout. It goes on by itself, wave by wave, and halts where a wave loses too many piles."""
     row = await cloud.write(lambda tx: rollouts.start(tx, actor, body, now_s()))

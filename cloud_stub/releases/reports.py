@@ -48,6 +48,7 @@ _OF_CONFIGURATION = _newest(
     _PART.where(rollout_piles.c.rollout_id == bindparam("version"), rollouts.c.release.is_(None))
 )
 _FORGET = delete(pile_firmware).where(pile_firmware.c.device_id == bindparam("of"))
+_END_TRIAL = update(pile_firmware).where(pile_firmware.c.device_id == bindparam("of")).values(on_trial=False)
 _APPLY = (
     update(rollout_piles)
     .where(rollout_piles.c.rollout_id == bindparam("of"), rollout_piles.c.device_id == bindparam("at_pile"))
@@ -103,6 +104,8 @@ def note_hello(tx: Transaction, device_id: str, hello: dict[str, Any], now: int)
 def note_status(tx: Transaction, device_id: str, status: dict[str, Any], now: int) -> None:
     """Apply an update/status message; one about what no rollout has offered changes nothing."""
     of = {"device_id": device_id}
+    if status["state"] == states.CONFIRMED:  # without another hello
+        tx.conn.execute(_END_TRIAL, {"of": device_id})
     if "release" in status:
         part = _OF_RELEASE.first(tx.conn, of | {"release": status["release"]})
     else:
