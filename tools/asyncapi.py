@@ -42,7 +42,8 @@ class Topic:
 
 TOPICS = {
     topics.RATE: Topic(
-        "The latest rate, for displays and monitors. No order is priced by it.", retained=True
+        "The rate of connector 1 with the periods of today, for displays. No order is priced by it.",
+        retained=True,
     ),
     topics.ORDER: Topic("A charging order with its locked rate, expanded to absolute time.", sealed=True),
     topics.COMMAND: Topic("Stop an order, reset a fault latched before issued_at, or report.", sealed=True),

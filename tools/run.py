@@ -27,7 +27,6 @@ from tools.harness.api_client import ApiError
 from tools.harness.broker import port_setting
 from tools.harness.processes import HOST, ProcessError, exit_on_signals
 from tools.harness.system import DEMO_RATE, PileIdentity, System
-from tools.image import BuildError
 
 DEVICE_ID = "PILE-1"
 CONNECTORS = 2
@@ -160,23 +159,15 @@ def main() -> int:
             listen=mosquitto.network_address(),
             inherit=True,
         ) as system:
+            system.make_board_packages()
             pile = system.start_pile(simulated_pile(system))
             with announced(system, code):
                 print_addresses(system)
-                system.make_board_packages()
                 while True:
                     system.check_alive()
                     pile.check_alive()
                     time.sleep(WATCH_INTERVAL_S)
-    except (
-        RunError,
-        ApiError,
-        ProcessError,
-        mosquitto.NoBroker,
-        certs.CertsError,
-        BuildError,
-        OSError,
-    ) as error:
+    except (RunError, ApiError, ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
         print(f"run: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -18,17 +18,23 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 from cloud_stub.base.os_errors import in_words
+from tools import ROOT
 from tools.harness import certs, mosquitto
 from tools.harness.api_client import ApiError
 from tools.harness.broker import port_number, port_setting
 from tools.harness.processes import ProcessError, exit_on_signals
 from tools.harness.system import System
+from tools.image import BuildError
 
+OWNER = "owner"
+PASSWORD_BYTES = 12
 EVERY_ADDRESS = "0.0.0.0"
 HTTPS_PORT = 8443
 MQTTS_PORT = 8883
@@ -56,7 +62,9 @@ def certificate(folder: Path, names: list[str]) -> list[str]:
     return wanted
 
 
-def cloud_environment(folder: Path, public_url: str, options: argparse.Namespace) -> dict[str, str]:
+def cloud_environment(
+    folder: Path, public_url: str, broker: str, options: argparse.Namespace
+) -> dict[str, str]:
     """What makes the cloud answer over HTTPS on the network. Raises SiteError."""
     if bool(options.cert) != bool(options.key):
         raise SiteError("--cert and --key belong together: the certificate with its chain, and its key")
@@ -68,7 +76,36 @@ def cloud_environment(folder: Path, public_url: str, options: argparse.Namespace
         "RATELOCK_HTTP_CERT": str((options.cert or folder / "server.pem").resolve()),
         "RATELOCK_HTTP_KEY": str((options.key or folder / "server.key").resolve()),
         "RATELOCK_PUBLIC_URL": public_url,
+        "RATELOCK_PILES_BROKER": broker,
+        "RATELOCK_PILES_CA": str((folder / "ca.pem").resolve()),
     }
+
+
+def first_operator(data: Path) -> str | None:
+    """The password of the account OWNER, which is made if there is no account yet; None if there is one.
+
+    Raises SiteError.
+    """
+    if _cloud(data, "user", "list").strip():
+        return None
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    _cloud(data, "user", "add", OWNER, "--role", "owner", "--password-stdin", typed=password + "\n")
+    return password
+
+
+def _cloud(data: Path, *words: str, typed: str = "") -> str:
+    """What a command of the cloud prints. Raises SiteError."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cloud_stub", *words],
+        input=typed,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "RATELOCK_DATA": str(data.resolve())},
+    )
+    if done.returncode:
+        raise SiteError(done.stderr.strip())
+    return done.stdout
 
 
 def listen_address() -> str:
@@ -79,11 +116,12 @@ def print_addresses(system: System, public_url: str, name: str, browser_knows: b
     ca = os.path.relpath(system.broker.certs / "ca.pem")
     broker = f"{name}:{system.broker.tls_port}"
     rows = (
-        ("console", f"{public_url}/console    (token: operator.token in the data folder)"),
+        ("console", f"{public_url}/console"),
         ("a new board", f"{public_url}/console/flash"),
         ("piles", f"mqtts://{broker}"),
         *([("and, plain", f"mqtt://{name}:{system.broker.plain_port}")] if system.broker.plain_port else []),
         ("CA", f"{ca} (onto every pile{'' if browser_knows else '; into the browsers of operators'})"),
+        ("scripts", "operator.token in the data folder is the token that `make provision` asks for"),
         ("data, logs", str(system.data)),
     )
     for label, place in rows:
@@ -111,22 +149,29 @@ def serve(options: argparse.Namespace) -> None:
     """Until Ctrl-C. Raises what the parts raise, and SiteError."""
     data = Path(os.environ.get("RATELOCK_DATA") or ".ratelock")
     http_port = port_setting("RATELOCK_HTTP_PORT", HTTPS_PORT)
+    mqtts_port = port_setting("RATELOCK_MQTTS_PORT", MQTTS_PORT)
     names = certificate(data / "certs", options.names)
+    if password := first_operator(data):
+        print(f"  first operator  {OWNER}, password {password}")
+        print(
+            f"                  shown once; `python -m cloud_stub user password {OWNER}` sets another",
+            flush=True,
+        )
     public_url = os.environ.get("RATELOCK_PUBLIC_URL") or f"https://{names[0]}:{http_port}"
     with System(
         data,
         http_port=http_port,
         mqtt_port=port_setting("RATELOCK_MQTT_PORT", None),
         operator_token=os.environ.get("RATELOCK_OPERATOR_TOKEN") or None,
-        env=cloud_environment(data / "certs", public_url, options),
-        tls_port=port_setting("RATELOCK_MQTTS_PORT", MQTTS_PORT),
+        env=cloud_environment(data / "certs", public_url, f"{names[0]}:{mqtts_port}", options),
+        tls_port=mqtts_port,
         listen=listen_address(),
         inherit=True,
         simulated=False,
         plain_port=options.plain_mqtt,
     ) as system:
-        print_addresses(system, public_url, names[0], bool(options.cert))
         system.make_board_packages()
+        print_addresses(system, public_url, names[0], bool(options.cert))
         while True:
             system.check_alive()
             time.sleep(WATCH_INTERVAL_S)
@@ -137,7 +182,15 @@ def main() -> int:
     exit_on_signals()
     try:
         serve(options)
-    except (SiteError, ApiError, ProcessError, mosquitto.NoBroker, certs.CertsError, OSError) as error:
+    except (
+        SiteError,
+        ApiError,
+        ProcessError,
+        mosquitto.NoBroker,
+        certs.CertsError,
+        BuildError,
+        OSError,
+    ) as error:
         print(f"site: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -90,3 +90,7 @@ def write_unknown() -> Problem:
     problem = Problem(503, "OutcomeUnknown", title, detail)
     problem.headers["Retry-After"] = "5"
     return problem
+
+
+def unknown_connector(connector: int) -> Problem:
+    return Problem(404, "UnknownConnector", "This pile has no such connector", connector=connector)

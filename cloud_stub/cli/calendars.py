@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..base.clock import now_s
+from ..base.problems import invalid
 from ..rates import calendars
 from ..settings import Settings
 from .tools import Commands, actor, print_json, read_json, reading, subject, writing
@@ -59,9 +60,10 @@ def _remove(settings: Settings, options: argparse.Namespace) -> int:
 
 def _set(settings: Settings, options: argparse.Namespace) -> int:
     given = read_json(options.file)
-    given = given if isinstance(given, dict) else {}
-    body = calendars.CalendarBody(
-        name=given.get("name"), days=given.get("days"), replaces=given.get("version")
+    if not isinstance(given, dict):
+        raise invalid((str(options.file), "is not as `calendar show` prints a calendar"))
+    body = calendars.CalendarBody.model_validate(
+        {"name": given.get("name"), "days": given.get("days"), "replaces": given.get("version")}
     )
     return _put(settings, options.calendar_id, body)
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from ..base.clock import now_s
 from ..db.writer import Transaction
+from ..http.label_downloads import label_names
 from ..http.operator_piles import ConnectorPowerBody, PileBody
 from ..messaging.outbox import put_row
 from ..orders.transitions import lose_with_pile
 from ..piles import labels, registry, removal
-from ..piles.credentials import admit, revoke
+from ..piles.credentials import admit, admit_many, revoke
 from ..settings import Settings
+from ..sites.pile_import import ImportBody, import_piles, keys_as_csv
 from . import pile_care
 from .tools import Commands, actor, database, fail, idle_cloud, print_json, subject
 
@@ -23,6 +25,10 @@ def add(commands: Commands) -> None:
     add.add_argument("--connectors", type=int, default=1)
     add.add_argument("--name", default="")
     add.set_defaults(command=_pile_add)
+    many = pile.add_parser("import", help="register every pile of a CSV, or none; prints their keys as CSV")
+    many.add_argument("file", type=Path, help="device_id, and any of name, connectors, site, tags")
+    many.add_argument("--pdf", type=Path, metavar="FILE", help="the labels of all of them, too")
+    many.set_defaults(command=_pile_import)
     remove = pile.add_parser("remove", help="let a pile in no more; its orders and receipts stay")
     remove.add_argument("device_id")
     remove.add_argument(
@@ -33,8 +39,9 @@ def add(commands: Commands) -> None:
     power.add_argument("device_id")
     power.add_argument("watts", help="watts, or `default`: RATELOCK_CONNECTOR_POWER_W")
     power.set_defaults(command=_pile_power)
-    label = pile.add_parser("label", help="labels with the piles' QR codes, to print")
-    label.add_argument("device_id", nargs="+")
+    label = pile.add_parser("label", help="a label with a QR code for each connector, to print")
+    label.add_argument("device_id", nargs="*")
+    label.add_argument("--of", metavar="SELECTION", help="site:ID, tag:TAG or all")
     label.add_argument("--pdf", type=Path, metavar="FILE", help="sheets of A4, six labels each")
     label.add_argument("--png", type=Path, metavar="FOLDER", help="a picture of each")
     label.add_argument("--svg", type=Path, metavar="FOLDER", help="a drawing of each")
@@ -50,6 +57,22 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
         key = registry.add(Transaction(conn), actor(), body.device_id, name, body.connectors, now_s())
         admit(settings, body.device_id, key)  # if this fails, the id is still free
     print_json({"device_id": body.device_id, "key": key.hex(), "connectors": body.connectors})
+    return 0
+
+
+def _pile_import(settings: Settings, options: argparse.Namespace) -> int:
+    try:
+        body = ImportBody(csv=options.file.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        return fail(f"{options.file} is not in UTF-8: save it as CSV in UTF-8")
+    with database(settings) as store, store.writing.begin() as conn:
+        keys = import_piles(
+            Transaction(conn), actor(), body.csv, lambda keys: admit_many(settings, keys), now_s()
+        )
+        names = [name for each in keys for name in label_names(conn, f"pile:{each}")]
+    print(keys_as_csv(keys), end="")
+    if options.pdf:
+        options.pdf.write_bytes(labels.pdf(settings.base_url, names))
     return 0
 
 
@@ -77,26 +100,29 @@ def _pile_power(settings: Settings, options: argparse.Namespace) -> int:
 def _pile_label(settings: Settings, options: argparse.Namespace) -> int:
     if not (options.pdf or options.png or options.svg):
         return fail("say where to: --pdf FILE, --png FOLDER or --svg FOLDER")
+    if bool(options.device_id) == bool(options.of):
+        return fail("name piles by their ids, or by --of")
+    wanted = [options.of] if options.of else [f"pile:{each}" for each in options.device_id]
     with database(settings) as store, store.reading.connect() as conn:
-        device_ids = [registry.get(conn, device_id).device_id for device_id in options.device_id]
+        names = [name for each in wanted for name in label_names(conn, each)]
     if settings.public_url is None:
         print(f"cloud_stub: the codes lead to {settings.base_url}; set RATELOCK_PUBLIC_URL", file=sys.stderr)
     made: list[Path] = []
     if options.pdf:
-        options.pdf.write_bytes(labels.pdf(settings.base_url, device_ids))
+        options.pdf.write_bytes(labels.pdf(settings.base_url, names))
         made.append(options.pdf)
     for folder, kind in ((options.png, "png"), (options.svg, "svg")):
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
-            made += [_write_label(settings, folder, device_id, kind) for device_id in device_ids]
+            made += [_write_label(settings, folder, name, kind) for name in names]
     print_json({"labels": [str(file) for file in made]})
     return 0
 
 
-def _write_label(settings: Settings, folder: Path, device_id: str, kind: str) -> Path:
-    file = folder / f"{device_id}.{kind}"
+def _write_label(settings: Settings, folder: Path, name: str, kind: str) -> Path:
+    file = folder / labels.file_name(name, kind)
     if kind == "png":
-        file.write_bytes(labels.png(settings.base_url, device_id))
+        file.write_bytes(labels.png(settings.base_url, name))
     else:
-        file.write_text(labels.svg(settings.base_url, device_id), encoding="utf-8")
+        file.write_text(labels.svg(settings.base_url, name), encoding="utf-8")
     return file

@@ -5,8 +5,8 @@ and several threads would share the event loop's one connection to the database.
 """
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Annotated, NamedTuple
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Query, Request
 
@@ -153,6 +153,14 @@ def own_order(permission: str) -> Callable[..., Awaitable[OrderAccess]]:
 
     access.permission = "order:" + permission  # type: ignore[attr-defined]
     return access
+
+
+def permissions(dependant: Any) -> Iterator[str]:
+    """What a route's dependencies ask for: a permission, `any`, or `order:` and a permission."""
+    for each in dependant.dependencies:
+        if hasattr(each.call, "permission"):
+            yield each.call.permission
+        yield from permissions(each)
 
 
 async def limit_orders(request: Request) -> None:

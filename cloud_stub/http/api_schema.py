@@ -9,8 +9,10 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
 
 from . import cookies
+from .access import permissions
 from .problem_codes import MEANINGS, STATUS_OF
 from .problem_details import CONTENT_TYPE
 
@@ -117,6 +119,7 @@ def install(app: FastAPI) -> None:
 
 def _document(app: FastAPI) -> dict[str, Any]:
     made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    _name_permissions(app, made["paths"])
     for path, operations in made["paths"].items():
         for method, operation in operations.items():
             _complete(path, method, operation)
@@ -128,6 +131,17 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas[name]["examples"] = [example]
     made["components"]["securitySchemes"] = _SECURITY_SCHEMES
     return made
+
+
+def _name_permissions(app: FastAPI, paths: dict[str, Any]) -> None:
+    for route in iter_route_contexts(app.routes):
+        dependant = getattr(route, "dependant", None)
+        for needed in set(permissions(dependant)) - {"any"} if dependant else ():
+            permission = needed.removeprefix("order:")
+            whose = "Operators need" if needed != permission else "Needs"
+            for method in getattr(route, "methods", None) or ():
+                operation = paths[getattr(route, "path", "")][method.lower()]
+                operation["description"] += f"\n\n{whose} the permission `{permission}`."
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:

@@ -13,9 +13,9 @@ from ..base.clock import now_s
 from ..base.problems import invalid
 from ..cloud import Cloud
 from ..db.rows import OrderRow
-from ..orders import commands, create, lookup, power_curve, states
+from ..orders import commands, create, free_time, lookup, power_curve, states
 from ..orders import views as order_views
-from ..piles import registry
+from ..piles import labels, registry
 from ..piles import views as pile_views
 from ..rates import estimates, holding, schedule, versions
 from ..settlements import payments
@@ -97,6 +97,10 @@ async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
     def look(conn: Connection) -> dict[str, Any]:
         now = now_s()
         view = pile_views.pile_view(conn, registry.get(conn, device_id), now)
+        if any(each["busy"] for each in view["connectors"]):
+            free = free_time.free_in_s(conn, cloud.hub, device_id, cloud.settings.duration_s)
+            for each in view["connectors"]:
+                each["free_in_s"] = free.get(each["connector"])
         return holding.add_rate_ids(view, cloud.context.rates.at_piles(conn, [device_id], now)[device_id])
 
     return await quick(cloud, look)
@@ -153,6 +157,20 @@ async def get_order(cloud: TheCloud, own: OwnOrder) -> dict[str, Any]:
 async def get_curve(cloud: TheCloud, own: OwnOrder) -> list[list[int]]:
     """The order's power so far: [at, power_mw] points, a few hundred at most."""
     return await quick(cloud, lambda conn: power_curve.of_order(conn, own.row.order_id))
+
+
+@router.get(
+    "/orders/{order_id}/code.svg",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}},
+)
+async def get_code(cloud: TheCloud, request: Request, own: OwnOrderToPay) -> Response:
+    """A QR code that opens the order on another phone, with its token: who has it can watch, stop and pay."""
+    origin = cloud.settings.public_url or str(request.base_url)
+    link = f"{origin.rstrip('/')}/p/{own.row.device_id}?order={own.row.order_id}#{own.row.token}"
+    return Response(
+        labels.plain_code(link), media_type="image/svg+xml", headers={"Cache-Control": "no-store"}
+    )
 
 
 @router.get("/orders/{order_id}/events", response_class=EventSourceResponse)

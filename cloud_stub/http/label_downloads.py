@@ -1,12 +1,17 @@
-"""A pile's label as SVG, PNG or PDF, for the operator to look at and print."""
+"""Labels of piles and connectors as SVG, PNG or PDF, for the operator to look at and print."""
 
 import asyncio
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from sqlalchemy import Connection
 from starlette.responses import Response
 
+from pile_protocol import messages
+
+from ..base.problems import invalid, unknown_connector
 from ..piles import labels, registry
+from ..sites.selection import pile_ids
 from .access import READ, TheCloud
 from .api_schema import raises
 from .reads import quick
@@ -14,6 +19,8 @@ from .reads import quick
 router = APIRouter(prefix="/api", tags=["operator"])
 
 
+Kind = Literal["svg", "png", "pdf"]
+Selection = Annotated[str, Query(max_length=100, examples=["site:HARBOUR", "tag:kerbside", "all"])]
 _BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 
 
@@ -29,18 +36,58 @@ _BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-s
             }
         }
     },
-    openapi_extra=raises("UnknownPile", "PileRemoved"),
+    openapi_extra=raises("UnknownPile", "PileRemoved", "UnknownConnector"),
     dependencies=READ,
 )
-async def get_label(cloud: TheCloud, device_id: str, kind: Literal["svg", "png", "pdf"] = "svg") -> Response:
-    """The label with the code that opens the pile's page: a drawing, a picture, or a sheet to print."""
-    known = (await quick(cloud, lambda conn: registry.get(conn, device_id))).device_id
+async def get_label(
+    cloud: TheCloud,
+    device_id: str,
+    kind: Kind = "svg",
+    connector: Annotated[
+        int | None,
+        Query(
+            ge=1, le=messages.MAX_CONNECTORS, description="Without: the pile; as pdf, each connector of it"
+        ),
+    ] = None,
+) -> Response:
+    """The label with the code that opens a connector's page: a drawing, a picture, or a sheet to print."""
+    pile = await quick(cloud, lambda conn: registry.get(conn, device_id))
+    if connector is not None and connector > pile.connectors:
+        raise unknown_connector(connector)
     base_url = cloud.settings.base_url
-    headers = {"Content-Disposition": f'inline; filename="{known}.{kind}"'}
+    name = pile.device_id if connector is None else f"{pile.device_id}/{connector}"
     if kind == "pdf":
-        sheet = await asyncio.to_thread(labels.pdf, base_url, [known])
-        return Response(sheet, media_type="application/pdf", headers=headers)
+        names = labels.names(pile.device_id, pile.connectors) if connector is None else [name]
+        return await _sheet(base_url, names, labels.file_name(name, kind))
+    headers = {"Content-Disposition": f'inline; filename="{labels.file_name(name, kind)}"'}
     if kind == "png":
-        picture = await asyncio.to_thread(labels.png, base_url, known)
+        picture = await asyncio.to_thread(labels.png, base_url, name)
         return Response(picture, media_type="image/png", headers=headers)
-    return Response(labels.svg(base_url, known), media_type="image/svg+xml", headers=headers)
+    return Response(labels.svg(base_url, name), media_type="image/svg+xml", headers=headers)
+
+
+@router.get(
+    "/labels.pdf",
+    response_class=Response,
+    responses={200: {"content": {"application/pdf": _BINARY}}},
+    openapi_extra=raises("UnknownPile", "PileRemoved", "UnknownSite"),
+    dependencies=READ,
+)
+async def get_labels(cloud: TheCloud, selection: Selection = "all") -> Response:
+    """One sheet after the other with the labels of all connectors of the selected piles."""
+    names = await quick(cloud, lambda conn: label_names(conn, selection))
+    return await _sheet(cloud.settings.base_url, names, "labels.pdf")
+
+
+def label_names(conn: Connection, text: str) -> list[str]:
+    """The labels of the piles that a selection names. Raises Problem, also where it names none."""
+    rows = registry.find_many(conn, pile_ids(conn, text))
+    if not rows:
+        raise invalid(("selection", "names no pile"))
+    return [name for each in sorted(rows) for name in labels.names(each, rows[each].connectors)]
+
+
+async def _sheet(base_url: str, names: list[str], file_name: str) -> Response:
+    sheet = await asyncio.to_thread(labels.pdf, base_url, names)
+    headers = {"Content-Disposition": f'inline; filename="{file_name}"'}
+    return Response(sheet, media_type="application/pdf", headers=headers)

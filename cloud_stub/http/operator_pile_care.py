@@ -119,7 +119,7 @@ async def put_back_into_service(
 @router.post(
     "/piles/{device_id}/restart",
     status_code=202,
-    openapi_extra=raises("UnknownPile", "PileRemoved", "PileOffline", "FirmwareTooOld", "PileInUse"),
+    openapi_extra=raises("UnknownPile", "PileRemoved", "FirmwareTooOld", "PileInUse"),
 )
 async def restart_pile(cloud: TheCloud, actor: CanOperate, device_id: str) -> dict[str, Any]:
     """Ask the pile to restart. It does so with every relay open, and not while an order runs."""
@@ -130,7 +130,7 @@ async def restart_pile(cloud: TheCloud, actor: CanOperate, device_id: str) -> di
 @router.post(
     "/piles/{device_id}/report",
     status_code=202,
-    openapi_extra=raises("UnknownPile", "PileRemoved", "PileOffline"),
+    openapi_extra=raises("UnknownPile", "PileRemoved"),
 )
 async def ask_for_report(cloud: TheCloud, actor: CanOperate, device_id: str) -> dict[str, Any]:
     """Ask the pile to report its state and its orders anew."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.clock import now_s
@@ -51,11 +51,11 @@ async def change_site(
     return await cloud.write(lambda tx: registry.change(tx, actor, site_id, body, now_s()))
 
 
-@router.delete("/sites/{site_id}", status_code=204, openapi_extra=raises("UnknownSite", "SiteInUse"))
-async def remove_site(cloud: TheCloud, actor: CanRegister, site_id: str) -> Response:
+@router.delete("/sites/{site_id}", openapi_extra=raises("UnknownSite", "SiteInUse"))
+async def remove_site(cloud: TheCloud, actor: CanRegister, site_id: str) -> dict[str, Any]:
     """Remove a site at which no pile is."""
     await cloud.write(lambda tx: registry.remove(tx, actor, site_id, now_s()))
-    return Response(status_code=204)
+    return {"site_id": site_id}
 
 
 @router.post("/piles/moves", openapi_extra=raises("UnknownPile", "PileRemoved", "UnknownSite"))

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
@@ -85,11 +85,11 @@ async def rename_tariff(
     return {"tariff_id": row.tariff_id, "name": row.name}
 
 
-@router.delete("/tariffs/{tariff_id}", status_code=204, openapi_extra=raises("UnknownTariff", "TariffInUse"))
-async def remove_tariff(cloud: TheCloud, actor: CanPrice, tariff_id: str) -> Response:
+@router.delete("/tariffs/{tariff_id}", openapi_extra=raises("UnknownTariff", "TariffInUse"))
+async def remove_tariff(cloud: TheCloud, actor: CanPrice, tariff_id: str) -> dict[str, Any]:
     """Remove a tariff that is assigned nowhere. Orders keep the versions that they have locked."""
     await cloud.write(lambda tx: tariffs.remove(tx, actor, tariff_id, now_s()))
-    return Response(status_code=204)
+    return {"tariff_id": tariff_id}
 
 
 @router.get("/tariffs/{tariff_id}/reach", openapi_extra=raises("UnknownTariff"), dependencies=READ)
@@ -207,11 +207,11 @@ async def set_calendar(
     return await cloud.write(lambda tx: calendars.put(tx, actor, calendar_id, body, now_s()))
 
 
-@router.delete("/calendars/{calendar_id}", status_code=204, openapi_extra=raises("UnknownCalendar"))
-async def remove_calendar(cloud: TheCloud, actor: CanPrice, calendar_id: str) -> Response:
+@router.delete("/calendars/{calendar_id}", openapi_extra=raises("UnknownCalendar"))
+async def remove_calendar(cloud: TheCloud, actor: CanPrice, calendar_id: str) -> dict[str, Any]:
     """Remove a calendar. Versions that are published keep the dates they have."""
     await cloud.write(lambda tx: calendars.remove(tx, actor, calendar_id, now_s()))
-    return Response(status_code=204)
+    return {"calendar_id": calendar_id}
 
 
 @router.post("/holidays", dependencies=READ)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pile_protocol import topics
 
-from ..base.problems import Problem, unknown_order, unknown_pile
+from ..base.problems import Problem, unknown_connector, unknown_order, unknown_pile
 from ..db import audit
 from ..db.audit import Actor
 from ..db.events import record_event
@@ -123,7 +123,7 @@ def request_reset(
     """Ask the pile to clear a connector's fault."""
     pile = registry.get(tx.conn, device_id)
     if connector > pile.connectors:
-        raise Problem(404, "UnknownConnector", "This pile has no such connector", connector=connector)
+        raise unknown_connector(connector)
     expires_at = now + context.settings.command_life_s
     command = {
         "kind": "command",

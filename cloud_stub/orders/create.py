@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 from pile_protocol import messages, pricing, seal, topics, wire
 
 from ..base.ids import new_id
-from ..base.problems import Problem, invalid, pile_removed
+from ..base.problems import Problem, invalid, pile_removed, unknown_connector
 from ..base.tokens import new_token
 from ..db.engine import to_json
 from ..db.rows import OrderRow, PileRow, Query
@@ -140,7 +140,7 @@ def _confirmable_rate(
     well and free.
     """
     if body.connector > pile.connectors:
-        raise Problem(404, "UnknownConnector", "This pile has no such connector", connector=body.connector)
+        raise unknown_connector(body.connector)
     rate = context.rates.at(conn, pile.device_id, body.connector, now)
     if rate is None:
         raise versions.no_rate(pile.device_id)

@@ -1,13 +1,12 @@
 """Commands to a whole pile: restart, report, and the list of what is out of service.
 
 A command that a pile's firmware does not know is not sent. What is out of service is refused here all the
-same, and sent to the pile again until its status agrees.
+same, and sent to the pile again until its status agrees. A pile that is offline gets a command if it comes
+back before that expires.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-from sqlalchemy import Connection
 
 from pile_protocol import seal, topics
 
@@ -41,8 +40,8 @@ def put(
 
 
 def request_report(tx: Transaction, actor: Actor, context: Context, device_id: str, now: int) -> None:
-    """Ask the pile to report everything anew. Raises Problem: UnknownPile, PileRemoved, PileOffline."""
-    pile = _online(tx.conn, device_id)
+    """Ask the pile to report everything anew. Raises Problem: UnknownPile, PileRemoved."""
+    pile = registry.get(tx.conn, device_id, lock=True)
     put(tx, context, pile, "report", now, None)
     audit.record(tx.conn, actor, now, "ReportRequested", device_id=device_id)
 
@@ -50,9 +49,9 @@ def request_report(tx: Transaction, actor: Actor, context: Context, device_id: s
 def request_restart(tx: Transaction, actor: Actor, context: Context, device_id: str, now: int) -> None:
     """Ask the pile to restart, which it does with every relay open.
 
-    Raises Problem: UnknownPile, PileRemoved, PileOffline, FirmwareTooOld; PileInUse while an order holds it.
+    Raises Problem: UnknownPile, PileRemoved, FirmwareTooOld; PileInUse while an order holds it.
     """
-    pile = _online(tx.conn, device_id)
+    pile = registry.get(tx.conn, device_id, lock=True)
     if not boards.knows(boards.find(tx.conn, device_id), "restart"):
         raise Problem(409, "FirmwareTooOld", "The pile's firmware does not know the command: update it")
     if any(each["busy"] for each in pile_views.connector_views(tx.conn, pile, now)):
@@ -60,13 +59,6 @@ def request_restart(tx: Transaction, actor: Actor, context: Context, device_id: 
     put(tx, context, pile, "restart", now, None)
     audit.record(tx.conn, actor, now, "RestartRequested", device_id=device_id)
     record_event(tx.conn, now, "RestartRequested", device_id)
-
-
-def _online(conn: Connection, device_id: str) -> PileRow:
-    pile = registry.get(conn, device_id, lock=True)
-    if not pile.online:
-        raise Problem(503, "PileOffline", "The pile is not connected")
-    return pile
 
 
 def take_out_of_service(

@@ -16,13 +16,13 @@ from pathlib import Path
 import rcssmin
 import rjsmin
 from fastapi import APIRouter, Request
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parent / "static"
+LANGUAGES = ("en", "zh-CN")  # of every page; the first answers for all others
 # Installed by `npm ci` (tools/setup.py, Dockerfile); a cloud without them cannot write images onto boards.
 PACKAGES = Path(__file__).parent / "npm" / "node_modules"
 ESPTOOL = PACKAGES / "esptool-js" / "bundle.js"
@@ -133,19 +133,16 @@ async def get_asset(request: Request, given: str, name: str) -> Response:
     return Response(asset.plain, 200, headers, asset.media_type)
 
 
-def preferred_language(headers: Headers, cookies: dict[str, str], known: tuple[str, ...]) -> str:
-    """The language chosen before (cookie `language`), else the first known one that the browser prefers.
-
-    `known` are tags such as "en" and "zh-CN"; the first of them answers for all others.
-    """
-    chosen = cookies.get("language")
-    if chosen in known:
+def language_of(request: Request) -> str:
+    """The language chosen before (cookie `language`), else the first of LANGUAGES that the browser prefers."""
+    chosen = request.cookies.get("language")
+    if chosen in LANGUAGES:
         return chosen
-    for wanted in _accepted(headers.get("accept-language", "")):
-        for tag in known:
+    for wanted in _accepted(request.headers.get("accept-language", "")):
+        for tag in LANGUAGES:
             if tag.partition("-")[0].lower() == wanted:
                 return tag
-    return known[0]
+    return LANGUAGES[0]
 
 
 def _accepted(header: str) -> list[str]:

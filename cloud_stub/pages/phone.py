@@ -5,19 +5,18 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pile_protocol import wire
+from pile_protocol import messages, wire
 from pile_protocol.errors import MessageError
 
 from ..cloud import Cloud
 from ..http.reads import quick
 from . import assets
 
-LANGUAGES = ("en", "zh-CN")
+_CONNECTORS = frozenset(str(number) for number in range(1, messages.MAX_CONNECTORS + 1))
 
 
 def _shell(request: Request, status: int) -> HTMLResponse:
-    language = assets.preferred_language(request.headers, request.cookies, LANGUAGES)
-    return assets.page("phone.html", language, status)
+    return assets.page("phone.html", assets.language_of(request), status)
 
 
 async def ask_for_pile(request: Request) -> HTMLResponse:
@@ -29,15 +28,24 @@ async def phone_page(request: Request) -> Response:
     """The page that a pile's QR code opens. For an unknown id 404 with the same shell, which shows that."""
     cloud: Cloud = request.app.state.cloud
     asked = request.path_params["device_id"]
-    if await _is_known(cloud, asked):
+    device_id, connector = _split(asked)
+    if await _is_known(cloud, device_id):
         return _shell(request, 200)
     # People type and paste an id with a blank or a slash at its end, or in small letters.
-    bare = asked.strip(" /")
-    for meant in (bare, bare.upper()):
-        if meant != asked and await _is_known(cloud, meant):
+    bare, connector = _split(asked.strip(" /"))
+    for meant in (bare.strip(), bare.strip().upper()):
+        if await _is_known(cloud, meant):
             query = request.url.query
-            return RedirectResponse(f"/p/{meant}" + (f"?{query}" if query else ""))
+            return RedirectResponse(f"/p/{meant}{connector}" + (f"?{query}" if query else ""))
     return _shell(request, 404)
+
+
+def _split(place: str) -> tuple[str, str]:
+    """(device id, "/2" or nothing) of what stands behind /p/."""
+    device_id, slash, connector = place.rpartition("/")
+    if slash and connector in _CONNECTORS:
+        return device_id, slash + connector
+    return place, ""
 
 
 async def _is_known(cloud: Cloud, device_id: str) -> bool:

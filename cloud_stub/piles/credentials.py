@@ -1,5 +1,6 @@
 """Who may connect to the broker: the cloud and every pile that is not removed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,8 +40,13 @@ def sync_credentials(store: Store, settings: Settings) -> None:
 
 def admit(settings: Settings, device_id: str, key: bytes) -> None:
     """Add one pile to the broker's password file, which this may be the first to make."""
-    passwords = _cloud_user(settings) | {device_id: seal.mqtt_password(key)}
-    broker_passwords.write(_password_file(settings), passwords, keep_others=True)
+    admit_many(settings, {device_id: key})
+
+
+def admit_many(settings: Settings, keys: Mapping[str, bytes]) -> None:
+    """Add piles, by id with their keys."""
+    passwords = {device_id: seal.mqtt_password(key) for device_id, key in keys.items()}
+    broker_passwords.write(_password_file(settings), _cloud_user(settings) | passwords, keep_others=True)
 
 
 def revoke(settings: Settings, device_id: str) -> None:

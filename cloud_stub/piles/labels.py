@@ -1,4 +1,6 @@
-"""The label on a pile: the code that opens its page, its id in letters, and what to do, in two languages.
+"""The label of a connector: the code that opens its page, its name in letters, what to do, in two languages.
+
+The name of a label is `PILE-1/2` for connector 2 of PILE-1, or `PILE-1` for the whole pile.
 
 Drawn once as SVG. The PDF takes that drawing and sets the letters in the fonts that every PDF reader has;
 the Chinese line is an outline (see tools/label_art.py), so a label prints the same everywhere.
@@ -28,7 +30,7 @@ INSTRUCTION = "Scan, see the price, confirm, charge."
 _CODE_MM = 48
 _CODE_TOP_MM = 18.2  # the label is white around the code for more than the four modules that readers want
 _HEAD_MM = 11
-_ID_Y_MM = 75
+_NAME_Y_MM = 75
 _CHINESE_Y_MM = 78.2
 _CHINESE_MM = 4.8
 _ENGLISH_Y_MM = 87.8
@@ -37,9 +39,21 @@ _GREEN = "#0a7650"
 _BOLT = "M18 4 7 18h7l-2 10 12-15h-7z"  # in a square of 32, as in the pages' icon
 
 
-def address(public_url: str, device_id: str) -> str:
-    """The content of the QR code: the address of the pile's page."""
-    return f"{public_url.rstrip('/')}/p/{device_id}"
+def names(device_id: str, connectors: int) -> list[str]:
+    """The labels of a pile: one for each connector; the only connector of a pile needs no number."""
+    if connectors == 1:
+        return [device_id]
+    return [f"{device_id}/{number}" for number in range(1, connectors + 1)]
+
+
+def file_name(name: str, kind: str) -> str:
+    """For the label's drawing or picture; the alphabet of ids has no dot."""
+    return f"{name.replace('/', '.')}.{kind}"
+
+
+def address(public_url: str, name: str) -> str:
+    """The content of the QR code: the address of the page that opens on this connector."""
+    return f"{public_url.rstrip('/')}/p/{name}"
 
 
 def _code(text: str) -> tuple[str, int]:
@@ -53,6 +67,16 @@ def _code(text: str) -> tuple[str, int]:
             length = len(run.group())
             path.append(f"M{run.start()} {y}h{length}v1h-{length}z")
     return "".join(path), len(code.matrix)
+
+
+def plain_code(text: str) -> str:
+    """A QR code as a drawing, black on white with the margin that readers want."""
+    modules, side = _code(text)
+    width = side + 8
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {width}">'
+        f'<rect width="{width}" height="{width}" fill="#fff"/>{_path(modules, 4, 4, 1)}</svg>'
+    )
 
 
 @cache
@@ -90,35 +114,35 @@ def _path(commands: str, x: float, y: float, scale: float) -> str:
     return f'<path transform="translate({x} {y}) scale({scale})" d="{commands}"/>'
 
 
-def svg(public_url: str, device_id: str) -> str:
+def svg(public_url: str, name: str) -> str:
     """One label as a drawing."""
     middle = WIDTH_MM / 2
     letters = (
         '<g font-family="Helvetica, Arial, sans-serif" text-anchor="middle">'
         '<text x="12.5" y="7.6" font-size="6" font-weight="700" fill="#fff" text-anchor="start">'
         "RateLock</text>"
-        f'<text x="{middle}" y="{_ID_Y_MM}" font-size="{_id_size_mm(device_id):.2f}" font-weight="700"'
-        f' font-family="Courier New, Courier, monospace">{escape(device_id)}</text>'
+        f'<text x="{middle}" y="{_NAME_Y_MM}" font-size="{_name_size_mm(name):.2f}" font-weight="700"'
+        f' font-family="Courier New, Courier, monospace">{escape(name)}</text>'
         f'<text x="{middle}" y="{_ENGLISH_Y_MM}" font-size="3.9">{INSTRUCTION}</text></g>'
     )
-    return _drawing(address(public_url, device_id), letters)
+    return _drawing(address(public_url, name), letters)
 
 
-def _id_size_mm(device_id: str) -> float:
-    """The height of the id's letters, so that the longest still fits: a Courier letter is 0.6 as wide."""
-    return min(7.0, (WIDTH_MM - 8) / (0.6 * len(device_id)))
+def _name_size_mm(name: str) -> float:
+    """The height of the name's letters, so that the longest still fits: a Courier letter is 0.6 as wide."""
+    return min(7.0, (WIDTH_MM - 8) / (0.6 * len(name)))
 
 
-def _place(pdf: FPDF, public_url: str, device_id: str, x: float, y: float) -> None:
+def _place(pdf: FPDF, public_url: str, name: str, x: float, y: float) -> None:
     points = 72 / 25.4
-    drawing = _drawing(address(public_url, device_id)).encode()
+    drawing = _drawing(address(public_url, name)).encode()
     pdf.image(io.BytesIO(drawing), x, y, WIDTH_MM, HEIGHT_MM)
     pdf.set_text_color(255, 255, 255)
     pdf.set_font("Helvetica", "B", 6 * points)
     pdf.text(x + 12.5, y + 7.6, "RateLock")
     pdf.set_text_color(0, 0, 0)
     for text, family, style, size_mm, at in (
-        (device_id, "Courier", "B", _id_size_mm(device_id), _ID_Y_MM),
+        (name, "Courier", "B", _name_size_mm(name), _NAME_Y_MM),
         (INSTRUCTION, "Helvetica", "", 3.9, _ENGLISH_Y_MM),
     ):
         pdf.set_font(family, style, size_mm * points)
@@ -134,31 +158,31 @@ def _document(width_mm: float, height_mm: float) -> FPDF:
     return pdf
 
 
-def pdf(public_url: str, device_ids: list[str]) -> bytes:
+def pdf(public_url: str, names: list[str]) -> bytes:
     """Sheets of A4 to print and cut, COLUMNS x ROWS labels each."""
     document = _document(SHEET_WIDTH_MM, SHEET_HEIGHT_MM)
-    document.set_title("RateLock: " + ", ".join(device_ids[:20]))
+    document.set_title("RateLock: " + ", ".join(names[:20]))
     left = (SHEET_WIDTH_MM - COLUMNS * WIDTH_MM) / 2
     top = (SHEET_HEIGHT_MM - ROWS * HEIGHT_MM) / 2
-    for i, device_id in enumerate(device_ids):
+    for i, name in enumerate(names):
         row, column = divmod(i % (COLUMNS * ROWS), COLUMNS)
         if row == column == 0:
             document.add_page()
         x, y = left + column * WIDTH_MM, top + row * HEIGHT_MM
-        _place(document, public_url, device_id, x, y)
+        _place(document, public_url, name, x, y)
         document.set_draw_color(190)
         document.set_line_width(0.1)
         document.rect(x, y, WIDTH_MM, HEIGHT_MM)  # where to cut
     return bytes(document.output())
 
 
-def png(public_url: str, device_id: str) -> bytes:
+def png(public_url: str, name: str) -> bytes:
     """One label as a picture."""
     import pypdfium2
 
     document = _document(WIDTH_MM, HEIGHT_MM)
     document.add_page()
-    _place(document, public_url, device_id, 0, 0)
+    _place(document, public_url, name, 0, 0)
     rendered = pypdfium2.PdfDocument(bytes(document.output()))
     try:
         picture = rendered[0].render(scale=_DOTS_PER_POINT).to_pil()

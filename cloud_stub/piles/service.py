@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from pile_protocol import wire
 
-from ..base.problems import Problem
+from ..base.problems import Problem, unknown_connector
 from ..db import audit, json_lists
 from ..db.audit import Actor
 from ..db.engine import insert_or_ignore, to_json
@@ -118,7 +118,7 @@ def put_back(tx: Transaction, actor: Actor, device_id: str, connector: int, now:
 def _pile(tx: Transaction, device_id: str, connector: int) -> PileRow:
     pile = registry.get(tx.conn, device_id, lock=True)
     if connector > pile.connectors:
-        raise Problem(404, "UnknownConnector", "This pile has no such connector", connector=connector)
+        raise unknown_connector(connector)
     return pile
 
 

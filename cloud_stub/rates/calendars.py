@@ -173,5 +173,6 @@ def fill(body: FillBody) -> dict[str, str]:
         parts = " ".join(supported[body.country]) or "none"
         raise invalid(("part", f"is not one that can be filled in; there are: {parts}"))
     years = range(body.first_year, body.first_year + body.years)
-    found = holidays.country_holidays(body.country, subdiv=body.part, years=years)
+    language = holidays.country_holidays(body.country).default_language  # else the machine's
+    found = holidays.country_holidays(body.country, subdiv=body.part, years=years, language=language)
     return {day.isoformat(): name[:NAME_MAX] for day, name in sorted(found.items())}

@@ -37,7 +37,7 @@ _DUE = Query(
     select(piles.c.device_id, piles.c.connectors)
     .where(piles.c.rate_due_at <= bindparam("now"))
     .order_by(piles.c.rate_due_at, piles.c.device_id)
-    .limit(SENT_AT_ONCE),
+    .limit(bindparam("limit")),
     _Due,
 )
 _MARK = update(piles).values(rate_due_at=bindparam("at"))
@@ -65,7 +65,7 @@ def send_due(tx: Transaction, put: Callable[..., object], now: int) -> None:
 
     put: `Dispatch.put`, or `put_row` where this process does not speak MQTT.
     """
-    rows = _DUE.all(tx.conn, {"now": now})
+    rows = _DUE.all(tx.conn, {"now": now, "limit": SENT_AT_ONCE})
     held_of = Versions().at_piles(tx.conn, [row.device_id for row in rows], now)
     for row in rows:
         held = held_of[row.device_id]

@@ -79,11 +79,18 @@ def change(
 
 def _check(tags: list[str], field: str) -> None:
     """Raises Problem (InvalidRequest)."""
-    wrong = [
-        tag for tag in tags if not (1 <= len(tag) <= 32 and tag.isprintable() and not set(tag) & set(" ,;"))
-    ]
-    if wrong:
-        raise invalid((field, "a tag has 1 to 32 printable characters, no blank, comma or semicolon"))
+    for reason in reasons_against(tags):
+        raise invalid((field, reason))
+
+
+def reasons_against(tags: list[str]) -> list[str]:
+    """Why these cannot be the tags of one pile."""
+    found = []
+    if any(not (1 <= len(tag) <= 32 and tag.isprintable() and not set(tag) & set(" ,;")) for tag in tags):
+        found.append("a tag has 1 to 32 printable characters, no blank, comma or semicolon")
+    if len(tags) > OF_PILE_MAX:
+        found.append(f"a pile has at most {OF_PILE_MAX} tags")
+    return found
 
 
 def of_piles(conn: Connection, device_ids: Sequence[str]) -> defaultdict[str, list[str]]:

@@ -33,7 +33,21 @@ def test_a_sheet_of_labels_has_every_code_and_every_id_in_letters():
     document.close()
 
 
-@pytest.mark.parametrize("device_id", ["abc", "A" * 32])
+def test_each_connector_has_a_label_of_its_own(pile, operator):
+    for query, expected in (
+        ("kind=pdf", ["http://127.0.0.1:8080/p/PILE-1/1", "http://127.0.0.1:8080/p/PILE-1/2"]),
+        ("kind=pdf&connector=2", ["http://127.0.0.1:8080/p/PILE-1/2"]),
+    ):
+        document = pypdfium2.PdfDocument(operator("GET", f"/api/piles/PILE-1/label?{query}").content)
+        assert codes(document[0].render(scale=2).to_pil()) == expected
+        document.close()
+    answer = operator("GET", "/api/piles/PILE-1/label?connector=2&kind=png")
+    assert answer.headers["content-disposition"] == 'inline; filename="PILE-1.2.png"'
+    assert operator("GET", "/api/piles/PILE-1/label?connector=3").json()["code"] == "UnknownConnector"
+    assert labels.names("PILE-1", 1) == ["PILE-1"], "as it was always printed"
+
+
+@pytest.mark.parametrize("device_id", ["abc", "A" * 32, "A" * 32 + "/8"])
 def test_a_picture_is_read_at_a_phones_distance(device_id: str):
     picture = Image.open(io.BytesIO(labels.png(URL, device_id)))
     assert codes(picture.convert("L")) == [f"{URL}/p/{device_id}"]
@@ -88,7 +102,7 @@ def test_the_command_writes_what_it_is_asked_for(command, tmp_path: Path, monkey
         (["PILE-9", "--pdf", "x.pdf"], URL, "UnknownPile"),
         (["PILE-1"], URL, "--pdf FILE"),
         (["PILE-1", "--pdf", "x.pdf"], "piles.example", "public_url"),
-        (["PILE-1", "--pdf", "no/such/folder/x.pdf"], URL, "No such file"),
+        (["PILE-1", "--pdf", "no/such/folder/x.pdf"], URL, "there is no no/such/folder"),
     ],
 )
 def test_a_label_that_cannot_be_made_is_told_so(

@@ -15,8 +15,9 @@ from tests.cloud.migrating import empty_store, migrate
 
 NOW = 1_800_000_000
 ORDER = (
-    "INSERT INTO orders (order_id, device_id, connector, state, version, token, idempotency_key, request_digest,"
-    " rate_id, rate_digest, rate_json, limits_json, created_at, expires_at, window_end_at, holds)"
+    "INSERT INTO orders (order_id, device_id, connector, state, version, token, idempotency_key,"
+    " request_digest, rate_id, rate_digest, rate_json, limits_json, created_at, expires_at, window_end_at,"
+    " holds)"
     " VALUES (:id, 'P1', 1, 'Paid', 5, 't', :id, '', :rate, '', '{}', '{}', 1, 2, 3, false)"
 )
 

@@ -91,6 +91,16 @@ def test_each_operation_says_who_may_call_it(document: dict[str, Any], client: T
     assert open_to_all == 6
 
 
+def test_each_operation_names_its_permission(document: dict[str, Any]):
+    texts = {
+        path: {m: each["description"] for m, each in found.items()}
+        for path, found in document["paths"].items()
+    }
+    assert texts["/api/piles"]["post"].endswith("Needs the permission `register`.")
+    assert texts["/api/orders/{order_id}/stop"]["post"].endswith("Operators need the permission `operate`.")
+    assert "permission" not in texts["/api/piles/{device_id}/rate"]["get"]
+
+
 def test_errors_are_problem_details_with_their_codes(document: dict[str, Any]):
     responses = document["paths"]["/api/orders"]["post"]["responses"]
     assert {"400", "404", "409", "413", "422", "429", "503"} <= responses.keys()

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
 from cloud_stub.db import audit
+from cloud_stub.http.access import permissions
 from cloud_stub.people.roles import PERMISSIONS, ROLES
 from tests.cloud.changes import CHANGES, UNAUDITED, Change
 from tests.cloud.conftest import AS_OPERATOR, Phone
@@ -48,17 +49,11 @@ def routes(app: Any) -> Iterator[tuple[str, str, set[str]]]:
     """Method, path and the permissions that it needs, of each route of the application."""
     for route in iter_route_contexts(app.routes):
         path = str(getattr(route, "path", None))
-        needed = set(_permissions(getattr(route, "dependant", None)))
+        dependant = getattr(route, "dependant", None)
+        needed = set(permissions(dependant)) if dependant else set()
         for method in sorted((getattr(route, "methods", None) or {"GET"}) - {"HEAD"}):
             if path != "/docs/assets":
                 yield method, path, needed
-
-
-def _permissions(dependant: Any) -> Iterator[str]:
-    for each in dependant.dependencies if dependant else ():
-        if hasattr(each.call, "permission"):
-            yield each.call.permission
-        yield from _permissions(each)
 
 
 def test_every_route_has_a_permission_or_is_open_on_purpose(cloud: Cloud):

@@ -1,6 +1,7 @@
 """`make site`: from a machine with nothing to a broker and a cloud that only speak TLS to the network."""
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -47,9 +48,16 @@ def test_a_site_speaks_tls_only_to_the_network_unless_asked(tmp_path: Path, aske
                 break
         text = "".join(lines)
         ca = tmp_path / "a site" / "certs" / "ca.pem"
+        password = re.search(r"first operator  owner, password (\S+)", text)
+        assert password, text
         for part in (f"https://127.0.0.2:{https}/console", f"mqtts://127.0.0.2:{mqtts}", "ca.pem", "--cloud"):
             assert part in text, text
-        assert Client(f"https://127.0.0.2:{https}", trust=ca).get("/healthz").status == 200
+        client = Client(f"https://127.0.0.2:{https}", trust=ca)
+        assert client.get("/healthz").status == 200
+        signed_in = client.post(
+            "/api/session", {"name": "owner", "password": password[1]}, {"X-RateLock-Console": "1"}
+        )
+        assert signed_in.status in (200, 201), signed_in.body
         with pytest.raises(ApiError, match="certificate"):
             Client(f"https://127.0.0.2:{https}").get("/healthz")
         with pytest.raises(ApiError):

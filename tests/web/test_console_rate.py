@@ -304,7 +304,7 @@ def test_what_is_not_published_is_not_lost_without_a_question(fleet: Fleet, edit
     leave = page.get_by_role("link", name="Orders")
     field(page, "Service", 3).fill("0.77")
     leave.click()
-    box = page.get_by_role("dialog", name="Leave without publishing?")
+    box = page.get_by_role("dialog", name="Leave without saving?")
     box.get_by_role("button", name="Cancel").click()
     expect(field(page, "Service", 3)).to_have_value("0.77")
     assert page.url.endswith("#/piles/PILE-1/rate")

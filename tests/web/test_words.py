@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from cloud_stub.http.problem_details import CONTENT_TYPE
 from cloud_stub.orders import states
-from cloud_stub.pages import assets, phone
+from cloud_stub.pages import assets
+from cloud_stub.settlements import chains, rules
 from pile_protocol import wire, words
 from tests.web.conftest import PHONE
 from tests.web.fleet import Fleet
@@ -31,9 +32,10 @@ _PHONE_TEXTS = """async ([folder, language, words]) => {
         texts[kind] = Object.fromEntries(names.map((name) => [name, own[kind][name] ?? rare[kind][name]]));
     return texts;
 }"""
-_CONSOLE_TEXTS = """async (folder) => {
-    const { STOPS, REJECTS, FAULTS, LOSSES } = await import(`${folder}/console-words.js`);
-    return { stops: STOPS, rejects: REJECTS, faults: FAULTS, losses: LOSSES };
+_CONSOLE_TEXTS = """async ([folder, language]) => {
+    const { default: wire } = await import(`${folder}/console-words-wire.${language}.js`);
+    const { default: common } = await import(`${folder}/console-words.${language}.js`);
+    return { ...wire, states: common.states, statuses: common.statuses, problems: common.problems };
 }"""
 
 
@@ -47,7 +49,7 @@ def check(texts: dict[str, dict[str, Any]], words: dict[str, Sequence[str]] = WO
             assert other == name, f"{kind}: {name} reads as {other}"
 
 
-@pytest.mark.parametrize("language", phone.LANGUAGES)
+@pytest.mark.parametrize("language", assets.LANGUAGES)
 def test_the_phone_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page], language: str):
     page = open_page(f"{fleet.url}/p/", viewport=PHONE)
     folder = f"/static/{assets.version()}"
@@ -67,7 +69,7 @@ _FAILURE_TEXTS = """async ([folder, language, names]) => {
 }"""
 
 
-@pytest.mark.parametrize("language", phone.LANGUAGES)
+@pytest.mark.parametrize("language", assets.LANGUAGES)
 def test_the_phone_has_a_text_for_each_refusal_of_the_cloud_and_each_end_without_a_bill(
     fleet: Fleet, open_page: Callable[..., Page], language: str
 ):
@@ -84,10 +86,34 @@ def test_the_phone_has_a_text_for_each_refusal_of_the_cloud_and_each_end_without
     assert page.evaluate(_FAILURE_TEXTS, [folder, language, names]) == []
 
 
-def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page]):
+# Problems of operators' requests that the console never makes.
+_NOT_OF_THE_CONSOLE = {"BadRequest", "NotJson", "HeadersTooLarge", "MethodNotAllowed", "InvalidRequest"}
+
+
+@pytest.mark.parametrize("language", assets.LANGUAGES)
+def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page], language: str):
     page = open_page(f"{fleet.url}/console")
-    texts = page.evaluate(_CONSOLE_TEXTS, f"/static/{assets.version()}")
-    check(texts, WORDS | {"losses": states.LOSS_REASONS})
+    texts = page.evaluate(_CONSOLE_TEXTS, [f"/static/{assets.version()}", language])
+    closed_lists = {
+        "losses": states.LOSS_REASONS,
+        "flags": [rule.flag for rule in rules.RULES]
+        + [flag for flag, *_ in rules.OTHER_FLAGS + chains.CHAIN_FLAGS],
+        "states": states.STATES,
+        "statuses": wire.CONNECTOR_STATUSES,
+        "problems": sorted(operators_problems(fleet) - _NOT_OF_THE_CONSOLE),
+    }
+    check(texts, WORDS | closed_lists)
+
+
+def operators_problems(fleet: Fleet) -> set[str]:
+    """The codes of all problems that an operator's request can be answered with."""
+    found: set[str] = set()
+    for path in fleet.operator.get("/openapi.json").json()["paths"].values():
+        for route in path.values():
+            if "401" in route["responses"]:
+                for response in route["responses"].values():
+                    found |= response.get("content", {}).get(CONTENT_TYPE, {}).get("examples", {}).keys()
+    return found
 
 
 @pytest.mark.parametrize(

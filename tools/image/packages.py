@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
 
+from tools import ROOT
 from tools.image import BuildError, cache, files, slot
 
 OLDEST_MICROPYTHON = (1, 26, 0)
 FOLDER = "boards"  # in the cloud's data folder
+BUILT = ROOT / "build" / "boards"
 ABOUT = "ratelock.json"
 _WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # zip has no earlier time; the same files give the same bytes
 
@@ -52,23 +55,31 @@ def real_boards() -> list[Path]:
     return [board for board in found if json.loads((board / "board.json").read_text())["micropython_board"]]
 
 
-def write(board: Path, folder: Path) -> Path:
-    """Makes a board's package in a folder, unless the one there is made from the same sources.
-
-    Raises BuildError, OSError.
-    """
-    found = folder / f"{board.name}.zip"
-    mark = (cache.digest(board) + json.dumps(about(board))).encode()
-    stamp = folder / f".{board.name}"
-    made_from = hashlib.sha256(mark).hexdigest()
-    if found.exists() and stamp.exists() and stamp.read_text() == made_from:
-        return found
-    folder.mkdir(parents=True, exist_ok=True)
-    new = folder / f"{board.name}.new"
-    new.write_bytes(package(board))
-    new.replace(found)
-    stamp.write_text(made_from)
+def built(board: Path) -> Path:
+    """A board's package in build/, made once for each state of its sources. Raises BuildError, OSError."""
+    mark = hashlib.sha256((cache.digest(board) + json.dumps(about(board))).encode()).hexdigest()[:16]
+    found = BUILT / f"{board.name}-{mark}.zip"
+    if not found.exists():
+        BUILT.mkdir(parents=True, exist_ok=True)
+        _put(found, package(board))
     return found
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Replaces a file by a rename, as others may read it or write it too."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.write_bytes(content)
+    new.replace(path)
+
+
+def write(board: Path, folder: Path) -> Path:
+    """A board's package in a folder. Raises BuildError, OSError."""
+    content = built(board).read_bytes()
+    path = folder / f"{board.name}.zip"
+    if not path.exists() or path.read_bytes() != content:
+        folder.mkdir(parents=True, exist_ok=True)
+        _put(path, content)
+    return path
 
 
 def write_all(data: Path) -> None:

@@ -30,13 +30,14 @@ export function openForm(t, cloud, submitted) {
     field("password", t.pile.password, null, { type: "password", autocomplete: "new-password", maxlength: "63" }),
     field("broker", t.pile.broker, t.pile.brokerHint, { required: true, pattern: "[^\\s:\\/]+:[0-9]{1,5}", value: proposed }),
     cloud.ca
-      ? h("label.check", h("input", { id: "encrypted", type: "checkbox", checked: true }), h("span", t.pile.encrypted))
+      ? h("p.muted.small", t.pile.caGiven)
       : field("ca", t.pile.ca, t.pile.caHint, { type: "file", accept: ".pem,.crt" }),
+    h("label.check", h("input", { id: "unencrypted", type: "checkbox" }), h("span", t.pile.unencrypted)),
     h("button.button.primary", { id: "write-pile" }, t.pile.write),
   );
 }
 
-/** What provision() wants. Throws Trouble (NotPem). */
+/** What provision() wants. Throws Trouble (NoCa, NotPem). */
 export async function readForm(givenCa) {
   const value = (id) => document.getElementById(id).value;
   const [host, port] = value("broker").split(":");
@@ -46,16 +47,16 @@ export async function readForm(givenCa) {
     connectors: Number(value("connectors")),
     host,
     port: Number(port),
-    ca: givenCa === null ? await certificate(document.getElementById("ca").files[0]) : isEncrypted() ? givenCa : "",
+    ca: document.getElementById("unencrypted").checked ? "" : (givenCa ?? (await chosenCa())),
     ssid: value("ssid"),
     password: value("password"),
   };
 }
 
-const isEncrypted = () => document.getElementById("encrypted").checked;
-
-async function certificate(file) {
-  const text = file ? await file.text() : "";
-  if (file && !text.includes("-----BEGIN CERTIFICATE-----")) throw new Trouble("NotPem");
+async function chosenCa() {
+  const file = document.getElementById("ca").files[0];
+  if (!file) throw new Trouble("NoCa");
+  const text = await file.text();
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) throw new Trouble("NotPem");
   return text;
 }

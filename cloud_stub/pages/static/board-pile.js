@@ -37,20 +37,19 @@ export async function endangered(board, before, deviceId) {
 
 /**
  * Write what makes the board a pile. wanted: {device_id, name, connectors, host, port, ca, ssid, password}; ca: PEM or "";
- * ssid "": no Wi-Fi. Throws Trouble, Problem.
+ * isNewKey: a registered pile gets a new key, and its old one ends. Throws Trouble, Problem.
  */
-export async function provision(board, before, chip, wanted) {
+export async function provision(board, before, chip, wanted, isNewKey) {
   const values = { ...before, device_id: wanted.device_id };
   values.broker = { ...before.broker, host: wanted.host, port: wanted.port };
   if (wanted.ca) values.broker.ca = CA;
   else delete values.broker.ca;
-  if (wanted.ssid) values.wifi = { ssid: wanted.ssid, password: wanted.password };
-  else delete values.wifi;
+  values.wifi = { ssid: wanted.ssid, password: wanted.password };
   // Everything is checked before the cloud makes a key.
   await check(board, { ...values, key: "0".repeat(64) });
   if (wanted.ca && TOO_SMALL.includes(chip) && (await board.value("gc.mem_free()", "import gc\ngc.collect()")) < PSRAM_BYTES)
     throw new Trouble("NoTls");
-  values.key = await keyOf(wanted, before);
+  values.key = await keyOf(wanted, before, isNewKey);
   if (wanted.ca) await board.write(CA, toUtf8(wanted.ca));
   await board.write(CONFIG, toUtf8(JSON.stringify(values)));
   const written = await present(board);
@@ -77,17 +76,22 @@ async function check(board, values) {
 
 const keptKey = (deviceId) => localStorage.getItem(PLACE + deviceId);
 
-/** The pile's key: kept from an interrupted attempt, on the board already, or of a pile that is registered here. */
-async function keyOf({ device_id, name, connectors }, before) {
-  const kept = keptKey(device_id);
-  if (kept) return kept;
-  if (before.device_id === device_id && /^[0-9a-f]{64}$/.test(before.key ?? "") && (await isKnown(device_id))) return before.key;
+/** The pile's key: kept from an interrupted attempt, on the board already, or made by the cloud. */
+async function keyOf({ device_id, name, connectors }, before, isNewKey) {
+  const isOfBoard = before.device_id === device_id && /^[0-9a-f]{64}$/.test(before.key ?? "");
+  if (!isNewKey) {
+    const kept = keptKey(device_id);
+    if (kept) return kept;
+    if (isOfBoard && (await isKnown(device_id))) return before.key;
+  }
   try {
-    const { key } = await ask("/api/piles", { method: "POST", body: { device_id, name, connectors } });
+    const { key } = isNewKey
+      ? await ask(`/api/piles/${encodeURIComponent(device_id)}/key`, { method: "POST", body: { new_board: !isOfBoard } })
+      : await ask("/api/piles", { method: "POST", body: { device_id, name, connectors } });
     localStorage.setItem(PLACE + device_id, key);
     return key;
   } catch (problem) {
-    if (problem.code === "PileExists") throw new Trouble("PileExists", { id: device_id });
+    if (problem.code === "PileExists" && problem.members.removed_at === null) throw new Trouble("PileExists", { id: device_id });
     throw problem;
   }
 }

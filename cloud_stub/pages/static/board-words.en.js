@@ -63,8 +63,9 @@ export default {
     broker: "Broker (HOST:PORT)",
     brokerHint: "As the pile reaches it from its Wi-Fi.",
     ca: "Certificate of the broker's CA (ca.pem)",
-    caHint: "With it the connection is encrypted. Without it, use only a network of your own.",
-    encrypted: "Encrypt the connection, with the CA of this cloud",
+    caHint: "The pile trusts only a broker whose certificate this CA has signed.",
+    caGiven: "The connection is encrypted, with the CA of this cloud.",
+    unencrypted: "Connect without encryption: only on a network of your own, which nobody else can enter",
     ssid: "Wi-Fi name",
     password: "Wi-Fi password",
     write: "Register and write",
@@ -73,6 +74,7 @@ export default {
       `Settlements that the cloud of ${id} has not stored would be lost. Let the board reach its cloud first, or continue if you know that nothing waits.`,
     ],
     go: "Continue all the same",
+    renew: "Give it a new key",
     done: (id) => `${id} is registered and configured. The board restarts.`,
   },
   ready: {
@@ -138,10 +140,16 @@ export default {
     Refused: ({ why }) => ["The pile would refuse this configuration", `${why}. Nothing was written.`],
     NoTls: () => [
       "An encrypted connection does not fit this chip",
-      "A classic ESP32 without PSRAM has too little memory for it. Use an ESP32-S3 or a board with PSRAM, or, on a network of your own, a broker without encryption. Nothing was written.",
+      "A classic ESP32 without PSRAM has too little memory for it. Use an ESP32-S3 or a board with PSRAM, or, on a network of your own, tick that the connection is not encrypted. Nothing was written.",
     ],
     NotPem: () => ["This is no certificate in PEM", "Take the file ca.pem of the broker. It begins with BEGIN CERTIFICATE."],
-    PileExists: ({ id }) => [`The cloud knows ${id} already, and shows a key only once`, "Take another id. If that pile is gone for good, remove it in the console; its id is not used again."],
+    NoCa: () => ["No certificate is chosen", "Choose the file ca.pem of the broker's CA, or tick that the connection is not encrypted."],
+    PileExists: ({ id }) => [
+      `The cloud knows ${id} already, and shows a key only once`,
+      "Take another id. Or, if this board is that pile or takes its place, give it a new key: the old key ends, and a board that still has it connects no more.",
+    ],
+    PileInUse: () => ["An order holds that pile", "Let the order end, then repeat the step."],
+    SettlementsWaiting: () => ["That pile has settlements that the cloud has not stored", "Let its old board connect first. Where that is not possible, give up the settlements in the console."],
     NoPackages: () => [
       "This cloud has no firmware for boards",
       "Whoever runs it puts the packages into the folder boards of its data folder: python -m tools.image.packages (docs/hardware.md).",

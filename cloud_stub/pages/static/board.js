@@ -12,13 +12,14 @@ import { Board } from "./board-repl.js";
 import { waitForPile } from "./board-ready.js";
 import { Trouble } from "./board-trouble.js";
 import { ask } from "./console-session.js";
+import { languageButton, words } from "./say.js";
 
 const AFTER_FLASH_TRIES = 8; // the first start makes a file system
 const LINES_SHOWN = 14;
 // After these the port is opened again.
 const LINE_TROUBLES = ["Unplugged", "Silent", "NoProgram", "DownloadMode", "Crashed", "AnotherProgram", "NoAnswer"];
 
-const { default: t } = await import(`./board-words.${document.documentElement.lang}.js`);
+const t = await words("board-words");
 
 let port = null;
 let board = null; // a Board while its prompt is held
@@ -63,7 +64,8 @@ async function work(name, job) {
     return true;
   } catch (error) {
     if (LINE_TROUBLES.includes(error.code)) await letGo();
-    say(name, bad(explained(error)));
+    const renew = () => h("button.button", { type: "button", onclick: () => writePile(true, true) }, t.pile.renew);
+    say(name, bad(explained(error), error.code === "PileExists" && error instanceof Trouble && renew()));
     return false;
   } finally {
     steps[name].bar.hidden = true;
@@ -148,7 +150,8 @@ async function writeFirmware() {
   });
 }
 
-async function writePile(isSure) {
+/** isSure: also where the board has orders of another pile; isNewKey: also where the pile is registered. */
+async function writePile(isSure, isNewKey) {
   let hasAsked = false;
   const isWritten = await work("pile", async () => {
     const wanted = await readForm(cloud.ca);
@@ -156,10 +159,10 @@ async function writePile(isSure) {
     const other = isSure ? null : await endangered(board, config, wanted.device_id);
     if (other) {
       hasAsked = true;
-      const go = h("button.button", { type: "button", onclick: () => writePile(true) }, t.pile.go);
+      const go = h("button.button", { type: "button", onclick: () => writePile(true, isNewKey) }, t.pile.go);
       return say("pile", bad(t.pile.endangered(other), go));
     }
-    await provision(board, config, about.chip, wanted);
+    await provision(board, config, about.chip, wanted, isNewKey);
     config = { device_id: wanted.device_id };
     say("pile", good(t.pile.done(wanted.device_id)));
     listening = board.line;
@@ -217,7 +220,7 @@ async function draw() {
   const header = h(
     "header",
     h("a.brand", { href: "/console" }, h("span.brand-mark", { "aria-hidden": "true" }), t.back),
-    h("button.button.language", { lang: t.other.language, onclick: speak }, t.other.name),
+    languageButton(t.other, () => location.reload()),
   );
   const main = h("main", h("h1", t.title), h("p.muted", t.intro));
   show(document.body, header, main);
@@ -260,7 +263,7 @@ async function draw() {
       h("select", { id: "board" }),
       h("button.button.primary", { id: "write-firmware", type: "button", onclick: writeFirmware }, t.firmware.write),
     ),
-    step(4, "pile", t.pile.title, h("p", t.pile.text), openForm(t, cloud, () => writePile(false))),
+    step(4, "pile", t.pile.title, h("p", t.pile.text), openForm(t, cloud, () => writePile(false, false))),
     step(5, "ready", t.ready.title),
     printedBox,
     h("footer.muted", t.licences, " ", h("a", { href: new URL("esptool-licences.txt", import.meta.url).href }, t.licencesLink)),
@@ -268,11 +271,6 @@ async function draw() {
   steps.ready.section.hidden = true;
   if (!cloud.items.length) say("firmware", bad(t.troubles.NoPackages()));
   update();
-}
-
-function speak() {
-  document.cookie = `language=${t.other.language}; path=/; max-age=31536000; samesite=lax`;
-  location.reload();
 }
 
 addEventListener("beforeunload", (event) => {

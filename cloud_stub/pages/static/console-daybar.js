@@ -4,10 +4,15 @@
 import { h, s, show } from "./dom.js";
 import { PERIOD_NAMES } from "./console-parts.js";
 import { check, clock, DAY, minutes } from "./console-ratemodel.js";
+import { words } from "./say.js";
+
+const t = (await words("console-words-rate")).bar;
 
 const STEP = 15;
 const LEAST = 5;
 const NAMED = 75; // a hole this short has no room for its name
+
+const NARROW = matchMedia("(max-width: 640px)"); // a stretch is too small to be pressed there
 
 const percent = (minute) => (100 * minute) / DAY + "%";
 
@@ -58,15 +63,15 @@ export function dayBar({ moved, picked }) {
   }
 
   function make(name) {
-    if (name === "g") return h("div", { class: "hole gap", "aria-hidden": "true" }, "gap");
-    if (name === "o") return h("div", { class: "hole overlap", "aria-hidden": "true" }, "overlap");
-    if (name[0] === "s")
-      return h(
-        "button",
-        { type: "button", class: "stretch", "data-name": name, onclick: () => picked(Number(name.slice(1))) },
-        h("span", { class: "stretch-name" }),
-        h("span", { class: "stretch-price number" }),
-      );
+    if (name === "g") return h("div", { class: "hole gap", "aria-hidden": "true" }, t.gap);
+    if (name === "o") return h("div", { class: "hole overlap", "aria-hidden": "true" }, t.overlap);
+    if (name[0] === "s") {
+      const parts = [h("span", { class: "stretch-name" }), h("span", { class: "stretch-price number" })];
+      const props = { class: "stretch", "data-name": name };
+      return NARROW.matches
+        ? h("div", { ...props, role: "img" }, parts)
+        : h("button", { ...props, type: "button", onclick: () => picked(Number(name.slice(1))) }, parts);
+    }
     const [left, right] = name.slice(1).split("-").map(Number);
     const handle = h("div", {
       class: "handle",
@@ -93,7 +98,7 @@ export function dayBar({ moved, picked }) {
         ["text", clock(from)],
       ])
         part.setAttribute("aria-value" + key, value);
-      part.setAttribute("aria-label", `Boundary of periods ${left + 1} and ${right + 1}`);
+      part.setAttribute("aria-label", t.boundary(left + 1, right + 1));
       return;
     }
     part.style.width = percent(to - from);
@@ -101,7 +106,7 @@ export function dayBar({ moved, picked }) {
 
     const row = rows[Number(name.slice(1))];
     part.className = "stretch " + row.label;
-    const said = `Period ${Number(name.slice(1)) + 1}: ${PERIOD_NAMES[row.label]}, ${row.start} to ${row.end}, electricity ${row.electricity}, service ${row.service}`;
+    const said = t.period(Number(name.slice(1)) + 1, { ...row, label: PERIOD_NAMES[row.label] });
     part.setAttribute("aria-label", said);
     part.title = said;
     show(part.children[0], PERIOD_NAMES[row.label]);
@@ -167,7 +172,7 @@ export function miniBar(rate) {
       preserveAspectRatio: "none",
       role: "img",
       "aria-label": rate.periods
-        .map(([start, , , label]) => `${PERIOD_NAMES[label]} from ${clock(start)}`)
+        .map(([start, , , label]) => t.from(PERIOD_NAMES[label], clock(start)))
         .join(", "),
     },
     rate.periods.map(([start, , , label], i) =>

@@ -1,7 +1,11 @@
 // A pile's label: looked at, and taken along to be printed.
 
-import { busy, dialog, h } from "./console-parts.js";
+import { dialog } from "./console-dialog.js";
+import { busy, h } from "./console-parts.js";
 import { download, fetched } from "./console-session.js";
+import { words } from "./say.js";
+
+const t = (await words("console-words-piles")).label;
 
 const KINDS = ["pdf", "png", "svg"];
 
@@ -13,12 +17,12 @@ export async function showLabel(button, pile) {
   });
   if (!address) return;
   await dialog(
-    "Label of " + pile.name,
+    t.title(pile.name),
     [
       h("img", {
         class: "label",
         src: address,
-        alt: `QR code that opens the phone page of ${pile.device_id}, with the id and what to do`,
+        alt: t.picture(pile.device_id),
       }),
     ],
     (close) => [
@@ -34,7 +38,7 @@ export async function showLabel(button, pile) {
         );
         return take;
       }),
-      h("button", { class: "button primary", type: "button", onclick: () => close(true) }, "Done"),
+      h("button", { class: "button primary", type: "button", onclick: () => close(true) }, t.done),
     ],
   );
   URL.revokeObjectURL(address);

@@ -1,13 +1,23 @@
-// What every view of the console is made of: pills, tables, dialogs, notices, and the words for the wire's words.
+// What every view of the console is made of: pills, tables, facts, and the names of what all views have.
 
+import { notice } from "./console-dialog.js";
 import { h, show } from "./dom.js";
 import { formats } from "./format.js";
+import { words } from "./say.js";
 
-export const LANGUAGE = navigator.language.startsWith("en") ? navigator.language : "en-GB";
+const t = await words("console-words");
+/** The locale of numbers and times: the browser's own English, or the page's language. */
+export const LANGUAGE = /^en\b/.test(t.locale) && /^en\b/.test(navigator.language) ? navigator.language : t.locale;
 export const here = formats(LANGUAGE);
-/** Where the person in front of the console is: all times here are of that zone. */
+/** Where the person in front of the console is: all times here are of that zone, unless a view says otherwise. */
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 export const inZone = (zone) => formats(LANGUAGE, zone);
+
+/** "1.234 kWh", "6.9 kW" */
+export const kwh = (mwh, ...digits) => `${here.kwh(mwh, ...digits)} kWh`;
+export const kw = (mw, digits) => `${here.kw(mw, digits)} kW`;
+/** Minor units in the currency of a rate, an order or a bill. */
+export const moneyOf = (minor, of) => here.money(minor, of.currency, of.minor_digits);
 
 /** A word with a tone ("ok", "busy", "warn", "bad", "off"), told by its text and its dot, never by colour alone. */
 export function pill(text, tone, title) {
@@ -19,23 +29,23 @@ export function pill(text, tone, title) {
   );
 }
 
-const STATUS = {
-  Available: ["Available", "ok"],
-  Occupied: ["Occupied", "ok"],
-  Preparing: ["Plugged in", "ok"],
-  Charging: ["Charging", "busy"],
-  SuspendedEV: ["Paused by vehicle", "busy"],
-  SuspendedEVSE: ["Paused by pile", "warn"],
-  Finishing: ["Finishing", "busy"],
-  Unavailable: ["Unavailable", "off"],
-  Faulted: ["Faulted", "bad"],
+const STATUS_TONES = {
+  Available: "ok",
+  Occupied: "ok",
+  Preparing: "ok",
+  Charging: "busy",
+  SuspendedEV: "busy",
+  SuspendedEVSE: "warn",
+  Finishing: "busy",
+  Unavailable: "off",
+  Faulted: "bad",
 };
 
 /** What a connector is doing: {status, plugged, emergency_stop}, as the API has it of a connector. */
 export function connectorPill({ status, plugged, emergency_stop: stopped }) {
   const shown = status === "Available" && plugged ? "Occupied" : status;
-  const [text, tone] = stopped ? ["Stop pressed", "bad"] : (STATUS[shown] ?? [shown, "off"]);
-  return pill(text, tone, status);
+  if (stopped) return pill(t.stopPressed, "bad");
+  return pill(t.statuses[shown] ?? shown, STATUS_TONES[shown] ?? "off");
 }
 
 const ORDER_TONES = {
@@ -52,16 +62,16 @@ const ORDER_TONES = {
 };
 
 export function statePill(state) {
-  return pill(state, ORDER_TONES[state] ?? "off", state === "Settled" ? "Settled, not paid yet" : undefined);
+  return pill(t.states[state] ?? state, ORDER_TONES[state] ?? "off", state === "Settled" ? t.settled : undefined);
 }
 
-/** "EnergyLimitReached" -> "Energy limit reached" */
-export function words(name) {
-  const spaced = name.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1 $2");
-  return spaced.charAt(0) + spaced.slice(1).replace(/\b[A-Z][a-z]+/g, (word) => word.toLowerCase());
+/** "EnergyLimitReached" -> "Energy limit reached": for a word that this console has no text for. */
+export function spaced(name) {
+  const parts = name.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/([A-Z]+)([A-Z][a-z])/g, "$1 $2");
+  return parts.charAt(0) + parts.slice(1).replace(/\b[A-Z][a-z]+/g, (word) => word.toLowerCase());
 }
 
-export const PERIOD_NAMES = { valley: "Off-peak", flat: "Flat", peak: "Peak", sharp: "Sharp peak" }; // as drivers read them
+export const PERIOD_NAMES = t.periods; // as drivers read them
 export const LABELS = ["valley", "flat", "peak", "sharp"];
 
 /** An instant, with its full form to hover over. */
@@ -86,15 +96,15 @@ export function kb(bytes) {
 /** Whether a pile whose heap was once this small is worth a look. */
 export const isTight = (bytes) => bytes < 8 * 1024;
 
-/** A table that scrolls within itself. columns: [{title, number, wide}]; rows: arrays of cells. */
+/** A table: on a phone each row is a block of named values. columns: [{title, number, minor}]; rows: arrays of cells. */
 export function table(caption, columns, rows, empty) {
-  if (!rows.length) return h("p", { class: "empty" }, empty ?? "Nothing here yet.");
+  if (!rows.length) return h("p", { class: "empty" }, empty ?? t.nothing);
   return h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     h(
       "table",
-      {},
+      { class: "rows" },
       h("caption", { class: "visually-hidden" }, caption),
       h(
         "thead",
@@ -112,7 +122,7 @@ export function table(caption, columns, rows, empty) {
           h(
             "tr",
             {},
-            cells.map((cell, i) => h("td", { class: cellClass(columns[i]) }, cell)),
+            cells.map((cell, i) => h("td", { class: cellClass(columns[i]), "data-label": columns[i].title }, cell)),
           ),
         ),
       ),
@@ -147,7 +157,7 @@ export function heading(title, ...beside) {
 export function crumbs(...links) {
   return h(
     "nav",
-    { class: "crumbs", "aria-label": "Where you are" },
+    { class: "crumbs", "aria-label": t.crumbs },
     links.map(([text, href], i) => [
       i ? h("span", { "aria-hidden": "true" }, "/") : null,
       href ? h("a", { href }, text) : h("span", { "aria-current": "page" }, text),
@@ -159,115 +169,24 @@ export function section(title, ...children) {
   return h("section", { class: "card panel" }, h("h2", {}, title), children);
 }
 
-const PROBLEMS = {
-  Network: "The cloud does not answer. Check the connection and try again.",
-  UnknownPile: "There is no pile with that id. It may have been removed, or the address mistyped.",
-  UnknownOrder: "There is no order with that id.",
-  UnknownSettlement: "There is no settlement with that id.",
-  AlreadyPaid: "It was paid before it was flagged. Release it as it was paid; a refund is made elsewhere.",
-  AlreadyReviewed: "Somebody has decided about it already.",
-  DatabaseUnavailable: "The database does not answer at the moment. Try again in a little while.",
-  PileRemoved: "This pile was removed.",
-  PileInUse: "An order holds this pile. Stop it and wait for its settlement, then try again.",
-};
-
+/** What went wrong, of a Problem: in the page's language where this console knows its code. */
 export function explain(problem) {
-  return PROBLEMS[problem.code] ?? problem.message;
+  return t.problems[problem.code] ?? t.refused(problem);
 }
+
+/** What the cloud has against one field: {field, reason} of a problem; `text` is there if the page itself found it. */
+export const wrongField = ({ reason, text }) => text ?? t.wrongField(reason);
 
 /** What a view shows when there is nothing to show. */
 export function failure(problem, back) {
   return h(
-    "div",
-    { class: "card panel failure", role: "alert" },
-    h("h1", { tabindex: "-1" }, "This cannot be shown"),
-    h("p", {}, explain(problem)),
-    back ? h("p", {}, h("a", { href: back }, "Back to the list")) : null,
+    "div.card.panel.failure",
+    { role: "alert" },
+    h("h1", { tabindex: "-1" }, t.failure),
+    h("p", explain(problem)),
+    back && h("p", h("a", { href: back }, t.back)),
+    problem.code === "Network" && h("p", h("button.button", { onclick: () => location.reload() }, t.again)),
   );
-}
-
-let notices;
-
-/** A region that screen readers follow; made once. */
-export function noticeRegion() {
-  notices = h("div", { class: "notices", role: "status", "aria-live": "polite" });
-  return notices;
-}
-
-/** A short notice that goes by itself; one about something that failed stays until it is dismissed. */
-export function notice(text, tone = "ok") {
-  const shown = h(
-    "div",
-    { class: "notice " + tone },
-    h("span", {}, text),
-    h("button", { class: "plain", "aria-label": "Dismiss", onclick: () => shown.remove() }, "×"),
-  );
-  notices.append(shown);
-  if (tone === "ok") setTimeout(() => shown.remove(), 6000);
-}
-
-/** Ask before doing; resolves to whether `action` was chosen. `body`: texts or elements. */
-export function confirm(title, body, action, danger = false) {
-  return dialog(title, [body].flat(), (close) => [
-    h("button", { class: "button", type: "button", onclick: () => close(false) }, "Cancel"),
-    h(
-      "button",
-      { class: "button " + (danger ? "danger" : "primary"), type: "button", onclick: () => close(true) },
-      action,
-    ),
-  ]);
-}
-
-const WHY_MAX = 500; // as the API takes it
-
-/** Asks for a decision and its reason; resolves to the reason, "" where it was cancelled. */
-export async function askWhy(title, text, action) {
-  const why = h("input", { id: "why", maxlength: String(WHY_MAX), autocomplete: "off" });
-  const wrong = h("p", { class: "error", role: "alert" });
-  const body = [
-    ...text,
-    h("div", { class: "field" }, h("label", { for: "why" }, "Why, for those who look later"), why),
-    wrong,
-    "It is recorded and cannot be changed.",
-  ];
-  const decide = (close) => () => {
-    if (why.value.trim()) return close(true);
-    show(wrong, "Write down why.");
-    why.focus();
-  };
-  const wanted = await dialog(title, body, (close) => [
-    h("button", { class: "button", type: "button", onclick: () => close(false) }, "Cancel"),
-    h("button", { class: "button primary", type: "button", onclick: decide(close) }, action),
-  ]);
-  return wanted ? why.value.trim() : "";
-}
-
-/** A modal dialog; resolves to what its buttons close it with, false for Escape. */
-export function dialog(title, body, buttons) {
-  return new Promise((resolve) => {
-    let result = false;
-    const close = (value) => {
-      result = value;
-      box.close();
-    };
-    const box = h(
-      "dialog",
-      { class: "card", "aria-labelledby": "dialog-title" },
-      h("h2", { id: "dialog-title" }, title),
-      h(
-        "div",
-        { class: "dialog-body" },
-        body.map((part) => (typeof part === "string" ? h("p", {}, part) : part)),
-      ),
-      h("div", { class: "dialog-buttons" }, buttons(close)),
-    );
-    box.addEventListener("close", () => {
-      box.remove();
-      resolve(result);
-    });
-    document.body.append(box);
-    box.showModal();
-  });
 }
 
 /** Run `work` with its button disabled; what goes wrong becomes a notice. Returns whether it went well. */

@@ -1,44 +1,40 @@
 // The live table of piles: searched, filtered and paged by the cloud, so that a thousand are as quick as ten.
 
+import { addPile } from "./console-pileadd.js";
 import {
-  busy,
   cellClass,
   connectorPill,
-  dialog,
-  explain,
   failure,
   h,
   heading,
   here,
   isTight,
   kb,
+  kw,
+  kwh,
   later,
-  notice,
+  moneyOf,
   pill,
   show,
   when,
 } from "./console-parts.js";
-import { ask, poll } from "./console-session.js";
+import { may, poll } from "./console-session.js";
 import { faultWords } from "./console-words.js";
+import { words } from "./say.js";
+
+const t = await words("console-words-piles");
+const { states, tabs } = await words("console-words");
 
 const EVERY_MS = 2000;
 const PAGE = 50;
-const FILTERS = [
-  ["", "All", "piles"],
-  ["online", "Online", "online"],
-  ["charging", "Charging", "charging"],
-  ["faulted", "Faulted", "faulted"],
-  ["offline", "Offline", "offline"],
-  ["removed", "Removed", "removed"], // shown where there are any
-];
-const CONNECTORS_MAX = 8;
+const FILTERS = ["", "online", "charging", "faulted", "offline", "removed"]; // the last only where there are any
 
 const power = (item) => item.connectors.reduce((sum, each) => sum + (each.order?.power_mw ?? 0), 0);
 
 /** What each column shows of a pile. `of` gives what it depends on: a cell is made anew only when that changes. */
 const COLUMNS = [
   {
-    title: "Pile",
+    title: t.columns.pile,
     of: (p) => [p.name, p.device_id],
     cell: (name, id) => [
       h("a", { class: "row-link", href: "#/piles/" + encodeURIComponent(id) }, name),
@@ -46,15 +42,19 @@ const COLUMNS = [
     ],
   },
   {
-    title: "State",
+    title: t.columns.state,
     of: (p) => [p.online, p.online ? null : p.last_seen_at, p.removed_at],
     cell: (online, seen, removed) => [
-      removed !== null ? pill("Removed", "off") : online ? pill("Online", "ok") : pill("Offline", "off"),
-      seen ? h("div", { class: "muted small" }, "seen ", when(seen)) : null,
+      removed !== null
+        ? pill(t.filters.removed, "off")
+        : online
+          ? pill(t.filters.online, "ok")
+          : pill(t.filters.offline, "off"),
+      seen ? h("div", { class: "muted small" }, t.seen(when(seen))) : null,
     ],
   },
   {
-    title: "Connectors",
+    title: t.columns.connectors,
     of: (p) => [p.online, ...p.connectors.map(({ status, plugged, emergency_stop }) => ({ status, plugged, emergency_stop }))],
     cell: (online, ...all) =>
       online
@@ -66,13 +66,13 @@ const COLUMNS = [
         : h("span", { class: "muted" }, String(all.length)),
   },
   {
-    title: "Power",
+    title: t.columns.power,
     number: true,
     of: (p) => [power(p)],
-    cell: (mw) => (mw ? `${here.kw(mw, 1)} kW` : dash()),
+    cell: (mw) => (mw ? kw(mw, 1) : dash()),
   },
   {
-    title: "Running order",
+    title: t.columns.running,
     of: (p) => [running(p)],
     cell: (orders) =>
       orders.length
@@ -80,35 +80,35 @@ const COLUMNS = [
         : dash(),
   },
   {
-    title: "Faults",
+    title: t.columns.faults,
     of: (p) => [
       p.connectors
         .filter((each) => each.fault)
-        .map((each) => `${each.connector}: ${faultWords(each.fault)}`)
+        .map((each) => t.fault(each.connector, faultWords(each.fault)))
         .join("\n"),
     ],
     cell: (text) => (text ? text.split("\n").map((each) => h("div", { class: "fault" }, each)) : dash()),
   },
-  { title: "Firmware", minor: true, of: (p) => [p.reported?.firmware], cell: (text) => text ?? dash() },
+  { title: t.columns.firmware, minor: true, of: (p) => [p.reported?.firmware], cell: (text) => text ?? dash() },
   {
-    title: "Heap free",
+    title: t.columns.heap,
     number: true,
     minor: true,
     of: (p) => [p.reported?.heap_min_free_bytes],
     cell: (bytes) =>
       bytes === undefined
         ? dash()
-        : h("span", { class: isTight(bytes) ? "fault" : null, title: "The least it ever had" }, kb(bytes)),
+        : h("span", { class: isTight(bytes) ? "fault" : null, title: t.heapTitle }, kb(bytes)),
   },
   {
-    title: "Clock",
+    title: t.columns.clock,
     minor: true,
     of: (p) => [p.reported?.clock],
     cell: (state) =>
-      state === undefined ? dash() : state === "Unset" ? h("span", { class: "fault" }, "Unset") : state,
+      state === undefined ? dash() : h("span", { class: state === "Unset" ? "fault" : null }, t.clocks[state] ?? state),
   },
   {
-    title: "Outbox",
+    title: t.columns.outbox,
     number: true,
     of: (p) => [p.reported?.outbox, p.reported?.outbox_full],
     cell: (count, full) =>
@@ -116,14 +116,14 @@ const COLUMNS = [
         ? dash()
         : h(
             "span",
-            { class: full ? "fault" : null, title: "Settlements that wait for the cloud" },
-            full ? `${count} full` : String(count),
+            { class: full ? "fault" : null, title: t.outboxTitle },
+            full ? t.full(count) : String(count),
           ),
   },
 ];
 
 function dash() {
-  return h("span", { class: "muted" }, "–");
+  return h("span", { class: "muted dash" }, "–");
 }
 
 function running(item) {
@@ -133,8 +133,8 @@ function running(item) {
       id: order.order_id,
       text:
         order.state === "Charging"
-          ? `${here.kwh(order.energy_mwh, 2)} kWh, ${here.money(order.cost_minor, order.currency, order.minor_digits)}`
-          : order.state,
+          ? t.running(kwh(order.energy_mwh, 2), moneyOf(order.cost_minor, order))
+          : states[order.state],
     }));
 }
 
@@ -144,44 +144,44 @@ export function open(root, params) {
   let next = null;
   let stop = () => {};
 
-  const filters = h("div", { class: "tiles", role: "group", "aria-label": "Filter by state" });
+  const filters = h("div", { class: "tiles", role: "group", "aria-label": t.filter });
   const typed = later(250, () => choose({ q: search.value.trim() }));
   const search = h("input", {
     type: "search",
     id: "search",
-    placeholder: "Id or name",
+    placeholder: t.placeholder,
     value: wanted.q,
     oninput: typed,
   });
   const body = h("tbody");
   const count = h("p", { class: "muted number", role: "status" });
-  const back = h("button", { class: "button small", onclick: () => turn(cursors.slice(0, -1)) }, "Previous");
-  const forth = h("button", { class: "button small", onclick: () => turn([...cursors, next]) }, "Next");
-  const list = h("div", { class: "scroll card", tabindex: "0", role: "region", "aria-label": "Piles" });
+  const back = h("button", { class: "button small", onclick: () => turn(cursors.slice(0, -1)) }, t.previous);
+  const forth = h("button", { class: "button small", onclick: () => turn([...cursors, next]) }, t.next);
+  const list = h("div", { class: "scroll card", tabindex: "0", role: "region", "aria-label": t.caption });
   const rows = new Map();
 
-  const tiles = FILTERS.map(([state, text, name]) => {
+  const tiles = FILTERS.map((state) => {
     const number = h("span", { class: "tile-number number" }, "–");
     const button = h(
       "button",
       { class: "tile card " + (state || "all"), onclick: () => choose({ state }) },
       number,
-      h("span", {}, text),
+      h("span", {}, t.filters[state || "all"]),
     );
     filters.append(button);
-    return { state, name, number, button };
+    return { state, name: state || "piles", number, button };
   });
   show(
     root,
     heading(
-      "Piles",
+      tabs.piles,
       h(
         "label",
         { class: "search", for: "search" },
-        h("span", { class: "visually-hidden" }, "Search piles"),
+        h("span", { class: "visually-hidden" }, t.search),
         search,
       ),
-      h("button", { class: "button", onclick: (event) => addPile(event.currentTarget) }, "Add a pile"),
+      may("register") && h("button", { class: "button", onclick: addPile }, t.add.open),
     ),
     filters,
     list,
@@ -190,8 +190,8 @@ export function open(root, params) {
   list.append(
     h(
       "table",
-      { class: "piles" },
-      h("caption", { class: "visually-hidden" }, "Piles and what they do now"),
+      { class: "piles rows" },
+      h("caption", { class: "visually-hidden" }, t.caption),
       h(
         "thead",
         {},
@@ -243,7 +243,7 @@ export function open(root, params) {
     });
     const first = (cursors.length - 1) * PAGE;
     const shown = items.length
-      ? `${here.count(first + 1)} to ${here.count(first + items.length)} of ${here.count(summary.matching)}`
+      ? t.range(here.count(first + 1), here.count(first + items.length), here.count(summary.matching))
       : nothing(summary);
     if (count.textContent !== shown) show(count, shown);
     back.disabled = cursors.length === 1;
@@ -251,11 +251,11 @@ export function open(root, params) {
   }
 
   function nothing(summary) {
-    return summary.piles ? "No pile is like that." : "There are no piles yet: add the first one.";
+    return summary.piles ? t.noneMatches : t.noneYet;
   }
 
   function makeRow(id) {
-    const cells = COLUMNS.map((each) => h("td", { class: cellClass(each) }));
+    const cells = COLUMNS.map((each) => h("td", { class: cellClass(each), "data-label": each.title }));
     const depends = COLUMNS.map(() => null);
     const element = h(
       "tr",
@@ -286,98 +286,4 @@ export function open(root, params) {
     typed.cancel();
     stop();
   };
-}
-
-async function addPile(button) {
-  const id = h("input", {
-    id: "new-id",
-    pattern: "[A-Za-z0-9_\\-]{3,32}",
-    autocomplete: "off",
-    spellcheck: "false",
-  });
-  const name = h("input", { id: "new-name", maxlength: "100", autocomplete: "off" });
-  const connectors = h("input", {
-    id: "new-connectors",
-    type: "number",
-    min: "1",
-    max: String(CONNECTORS_MAX),
-    value: "1",
-  });
-  const wrong = h("p", { class: "error", role: "alert" });
-  let made = null;
-  await dialog(
-    "Add a pile",
-    [
-      h(
-        "div",
-        { class: "field" },
-        h("label", { for: "new-id" }, "Device id"),
-        id,
-        h(
-          "p",
-          { class: "muted small" },
-          "3 to 32 letters, digits, - or _. It is printed on the label and cannot be changed.",
-        ),
-      ),
-      h("div", { class: "field" }, h("label", { for: "new-name" }, "Name"), name),
-      h("div", { class: "field" }, h("label", { for: "new-connectors" }, "Connectors"), connectors),
-      wrong,
-    ],
-    (close) => {
-      const add = h("button", { class: "button primary", type: "button" }, "Add");
-      add.addEventListener("click", () =>
-        busy(add, async () => {
-          if (!/^[A-Za-z0-9_-]{3,32}$/.test(id.value)) {
-            show(wrong, "The id needs 3 to 32 letters, digits, - or _.");
-            return id.focus();
-          }
-          const count = Number(connectors.value);
-          if (!Number.isInteger(count) || count < 1 || count > CONNECTORS_MAX) {
-            show(wrong, `A pile has 1 to ${CONNECTORS_MAX} connectors.`);
-            return connectors.focus();
-          }
-          try {
-            made = await ask("/api/piles", {
-              method: "POST",
-              body: { device_id: id.value, name: name.value, connectors: count },
-            });
-            close(true);
-          } catch (problem) {
-            show(wrong, explain(problem));
-          }
-        }),
-      );
-      return [h("button", { class: "button", type: "button", onclick: () => close(false) }, "Cancel"), add];
-    },
-  );
-  if (made) await showKey(made);
-  button.focus();
-}
-
-/** The key is told once; whoever closes this without it has to make another pile. */
-async function showKey({ device_id, key }) {
-  await dialog(
-    `${device_id} is registered`,
-    [
-      "This is its key. It is shown now and never again: put it into the pile.",
-      h("code", { class: "key", tabindex: "0" }, key),
-    ],
-    (close) => [
-      h(
-        "button",
-        {
-          class: "button",
-          type: "button",
-          onclick: (event) =>
-            navigator.clipboard.writeText(key).then(
-              () => show(event.target, "Copied"),
-              () => notice("The browser does not let the key be copied: select it.", "bad"),
-            ),
-        },
-        "Copy",
-      ),
-      h("button", { class: "button primary", type: "button", onclick: () => close(true) }, "I have it"),
-    ],
-  );
-  location.hash = "#/piles/" + encodeURIComponent(device_id) + "/rate";
 }

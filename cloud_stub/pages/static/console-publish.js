@@ -1,13 +1,15 @@
 // Publishing a rate: what it changes is shown first, and never over a version that nobody here has seen.
 
 import { Problem } from "./api.js";
-import { confirm, h, when } from "./console-parts.js";
+import { confirm } from "./console-dialog.js";
+import { h, when } from "./console-parts.js";
 import { differences, plain } from "./console-ratediff.js";
 import { ask } from "./console-session.js";
+import { words } from "./say.js";
+
+const t = (await words("console-words-rate")).publishing;
 
 const NO_RATE = "none";
-const FOREVER =
-  "It becomes a new version and cannot be changed. Orders that run keep the rate they were confirmed with.";
 
 const list = (lines) =>
   h(
@@ -18,7 +20,7 @@ const list = (lines) =>
 
 const changes = (before, after) => {
   const found = differences(plain(before), after);
-  return found.length ? list(found) : "Nothing: they are the same.";
+  return found.length ? list(found) : t.same;
 };
 
 /**
@@ -28,8 +30,8 @@ const changes = (before, after) => {
  */
 export async function publishRate({ path, rate, latest, newer }) {
   let before = latest;
-  const first = [before ? changes(before, rate) : "It is the first rate of this pile.", FOREVER];
-  let wanted = await confirm("Publish this rate?", first, "Publish");
+  const first = [before ? changes(before, rate) : t.first, t.forever];
+  let wanted = await confirm(t.title, first, t.action);
   while (wanted) {
     try {
       const replaces = encodeURIComponent(before?.rate_id ?? NO_RATE);
@@ -38,7 +40,7 @@ export async function publishRate({ path, rate, latest, newer }) {
       if (!(problem instanceof Problem) || problem.code !== "RateReplaced") throw problem;
       const { rate: newest } = problem.members;
       newer(newest);
-      wanted = await confirm("Somebody else has published", meanwhile(before, newest, rate), "Publish over it", true);
+      wanted = await confirm(t.otherTitle, meanwhile(before, newest, rate), t.over, true);
       before = newest;
     }
   }
@@ -47,11 +49,11 @@ export async function publishRate({ path, rate, latest, newer }) {
 
 function meanwhile(before, newest, rate) {
   const said = [
-    h("p", {}, `Version …${newest.rate_id.slice(-8)} holds since `, when(newest.published_at), "."),
-    h("h3", {}, "What it changed"),
-    before ? changes(before, plain(newest)) : "It is the first rate of this pile.",
-    h("h3", {}, "What yours would change in it"),
+    h("p", {}, t.since(newest.rate_id.slice(-8), when(newest.published_at))),
+    h("h3", {}, t.theirs),
+    before ? changes(before, plain(newest)) : t.first,
+    h("h3", {}, t.yours),
     changes(newest, rate),
   ];
-  return [...said, FOREVER];
+  return [...said, t.forever];
 }

@@ -3,16 +3,8 @@
 import { Problem } from "./api.js";
 import { digitsOf, loadCurrencies } from "./console-currency.js";
 import { dayBar } from "./console-daybar.js";
-import {
-  busy,
-  crumbs,
-  failure,
-  h,
-  heading,
-  notice,
-  section,
-  show,
-} from "./console-parts.js";
+import { notice } from "./console-dialog.js";
+import { busy, crumbs, failure, h, heading, section, show, wrongField } from "./console-parts.js";
 import { history as rateHistory } from "./console-ratehistory.js";
 import {
   check,
@@ -29,7 +21,11 @@ import { publishRate } from "./console-publish.js";
 import { plain } from "./console-ratediff.js";
 import { periodRow } from "./console-raterows.js";
 import { samplePanel } from "./console-sample.js";
-import { ask } from "./console-session.js";
+import { ask, may } from "./console-session.js";
+import { words } from "./say.js";
+
+const { tabs } = await words("console-words");
+const t = await words("console-words-rate");
 
 const EMPTY = {
   currency: "CNY",
@@ -76,8 +72,8 @@ function edit(root, pile, published, path) {
   });
   const wrongs = h("ul", { class: "wrongs", "aria-live": "polite" });
   const body = h("tbody");
-  const publish = h("button", { class: "button primary", onclick: () => publishIt() }, "Publish…");
-  const undo = h("button", { class: "button", onclick: () => load(latest ?? EMPTY) }, "Discard changes");
+  const publish = h("button", { class: "button primary", type: "submit", form: "rate" }, t.publish);
+  const undo = h("button", { class: "button", onclick: () => load(latest ?? EMPTY) }, t.discard);
   const state = h("p", { class: "muted", role: "status", tabindex: "-1" });
   const bar = dayBar({
     moved: (left, right, at) => {
@@ -90,21 +86,23 @@ function edit(root, pile, published, path) {
   const sample = samplePanel();
   const versions = rateHistory(pile, path, (rate) => {
     load(rate);
-    notice("The version is in the editor. It holds only once it has been published again.");
+    notice(t.loaded);
   });
 
   show(
     root,
-    crumbs(["Piles", "#/piles"], [pile.name, "#/piles/" + encodeURIComponent(pile.device_id)], ["Rate"]),
-    heading(["Rate of ", pile.name], undo, publish),
-    section(
-      "The day",
+    crumbs([tabs.piles, "#/piles"], [pile.name, "#/piles/" + encodeURIComponent(pile.device_id)], [t.crumb]),
+    heading(t.title(pile.name), may("price") && [undo, publish]),
+    h(
+      "form",
+      { id: "rate", class: "card panel", novalidate: true, onsubmit: (event) => (event.preventDefault(), publishIt()) },
+      h("h2", {}, t.day),
       h(
         "div",
         { class: "filters" },
-        field("currency", "Currency", currency),
-        field("zone", "Time zone", zone),
-        field("fee", "Session fee", fee),
+        field("currency", t.currency, currency),
+        field("zone", t.zone, zone),
+        field("fee", t.fee, fee),
         h(
           "datalist",
           { id: "zones" },
@@ -115,34 +113,37 @@ function edit(root, pile, published, path) {
       wrongs,
       h(
         "div",
-        { class: "scroll", tabindex: "0", role: "region", "aria-label": "Periods" },
+        { class: "scroll", tabindex: "0", role: "region", "aria-label": t.periods },
         h(
           "table",
-          { class: "periods" },
-          h("caption", { class: "visually-hidden" }, "Periods of the day"),
+          { class: "periods rows" },
+          h("caption", { class: "visually-hidden" }, t.periods),
           h(
             "thead",
             {},
             h(
               "tr",
               {},
-              ["No.", "From", "To", "Period", "Electricity a kWh", "Service a kWh", "Together"].map((each) =>
-                h("th", { scope: "col", class: each === "Together" ? "minor" : null }, each),
+              Object.entries(t.columns).map(([name, text]) =>
+                h(
+                  "th",
+                  { scope: "col", class: name === "together" ? "minor" : null },
+                  name === "buttons" ? h("span", { class: "visually-hidden" }, text) : text,
+                ),
               ),
-              h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Split or remove it")),
             ),
           ),
           body,
         ),
       ),
-      h("p", {}, h("button", { class: "button small", onclick: () => add() }, "Add a period")),
+      h("p", {}, h("button", { class: "button small", type: "button", onclick: () => add() }, t.add)),
       state,
     ),
     h(
       "div",
       { class: "columns even" },
-      section("A sample session", sample.element),
-      section("Versions", versions.element),
+      section(t.sample, sample.element),
+      section(t.versions, versions.element),
     ),
   );
   load(start);
@@ -176,7 +177,7 @@ function edit(root, pile, published, path) {
     const from = minutes(rows[i].start);
     const to = minutes(rows[i].end);
     if (from === null || to === null || to - from < 10)
-      return notice("A period needs at least ten minutes to be split.", "warn");
+      return notice(t.tooShort, "warn");
     const middle = clock(to - from >= 60 ? Math.round((from + to) / 30) * 15 : Math.round((from + to) / 2));
     rows.splice(i + 1, 0, { ...rows[i], start: middle });
     rows[i].end = middle;
@@ -238,7 +239,7 @@ function edit(root, pile, published, path) {
     complain([
       ...own.map((each) => each.text),
       ...complaints(found),
-      ...found.fields.map((each) => `Period ${each.row + 1}: ${each.field} ${each.text}.`),
+      ...found.fields.map((each) => t.wrong.period(each.row + 1, each.text)),
     ]);
     rows.forEach((row, i) => {
       const sum = [units(row.electricity, 6), units(row.service, 6)];
@@ -254,7 +255,7 @@ function edit(root, pile, published, path) {
     undo.disabled = !news && whole;
     show(
       state,
-      !whole ? "Not ready to be published." : news ? "Ready to be published." : "This is what holds now.",
+      !whole ? t.states.wrong : news ? t.states.ready : t.states.same,
     );
     sample.price(rate);
   }
@@ -273,13 +274,13 @@ function edit(root, pile, published, path) {
     const found = [];
     const digits = digitsOf(currency.value.trim());
     if (!/^[A-Z]{3}$/.test(currency.value.trim()))
-      found.push({ field: "currency", text: "Currency: must be three capital letters, like CNY." });
+      found.push({ field: "currency", text: t.wrong.currencyForm });
     else if (digits === null)
-      found.push({ field: "currency", text: `Currency: there is none called ${currency.value.trim()}.` });
+      found.push({ field: "currency", text: t.wrong.noCurrency(currency.value.trim()) });
     if (!isZone(zone.value.trim()))
-      found.push({ field: "zone", text: "Time zone: must be one of the IANA database, like Asia/Shanghai." });
+      found.push({ field: "zone", text: t.wrong.zone });
     if (digits !== null && units(fee.value, digits) === null)
-      found.push({ field: "fee", text: `Session fee: must be an amount with at most ${digits} decimals.` });
+      found.push({ field: "fee", text: t.wrong.fee(digits) });
     return found;
   }
 
@@ -293,6 +294,7 @@ function edit(root, pile, published, path) {
   }
 
   async function publishIt() {
+    if (publish.disabled) return root.querySelector('[aria-invalid="true"]')?.focus();
     const rate = written();
     let made = null;
     await busy(publish, async () => {
@@ -300,13 +302,13 @@ function edit(root, pile, published, path) {
         made = await publishRate({ path, rate, latest, newer });
       } catch (problem) {
         if (!(problem instanceof Problem) || problem.code !== "InvalidRequest") throw problem;
-        complain(problem.members.errors.map((each) => `${each.field}: ${each.reason}.`));
+        complain(problem.members.errors.map((each) => `${each.field}: ${wrongField(each)}.`));
       }
     });
     if (!made) return;
     latest = made;
     load(made);
-    notice(`Version …${made.rate_id.slice(-8)} holds from now on.`);
+    notice(t.done(made.rate_id.slice(-8)));
     versions.reload();
     state.focus(); // there is nothing to publish any more, so the button cannot have it
   }

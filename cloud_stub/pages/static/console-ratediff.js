@@ -3,6 +3,10 @@
 import { digitsOf } from "./console-currency.js";
 import { here, PERIOD_NAMES } from "./console-parts.js";
 import { periods, rowsOf, text } from "./console-ratemodel.js";
+import { words } from "./say.js";
+
+const all = await words("console-words-rate");
+const t = all.publishing;
 
 /** A published rate as it would be written. */
 export function plain(rate) {
@@ -18,17 +22,22 @@ export function plain(rate) {
 export function differences(before, now) {
   const found = [];
   for (const [name, title] of [
-    ["currency", "Currency"],
-    ["time_zone", "Time zone"],
+    ["currency", all.currency],
+    ["time_zone", all.zone],
   ])
-    if (before[name] !== now[name]) found.push(`${title}: ${before[name]} → ${now[name]}`);
+    if (before[name] !== now[name]) found.push(t.changed(title, before[name], now[name]));
   const fee = (of) => text(of.session_fee_minor, digitsOf(of.currency));
-  if (fee(before) !== fee(now)) found.push(`Session fee: ${fee(before)} → ${fee(now)}`);
+  if (fee(before) !== fee(now)) found.push(t.changed(all.fee, fee(before), fee(now)));
   const said = (each) =>
-    `${PERIOD_NAMES[each.label]} from ${each.start}: ${here.price(each.electricity_price, now.currency)} + ${here.price(each.service_price, now.currency)}`;
+    t.period(
+      PERIOD_NAMES[each.label],
+      each.start,
+      here.price(each.electricity_price, now.currency),
+      here.price(each.service_price, now.currency),
+    );
   const old = new Set(before.periods.map(said));
   const fresh = new Set(now.periods.map(said));
-  for (const each of old) if (!fresh.has(each)) found.push("No longer: " + each);
-  for (const each of fresh) if (!old.has(each)) found.push("New: " + each);
+  for (const each of old) if (!fresh.has(each)) found.push(t.gone(each));
+  for (const each of fresh) if (!old.has(each)) found.push(t.fresh(each));
   return found;
 }

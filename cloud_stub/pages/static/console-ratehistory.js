@@ -1,8 +1,11 @@
 // The versions of a pile's rate, newest first, and how many orders confirmed each.
 
 import { miniBar } from "./console-daybar.js";
-import { explain, h, here, pill, show, when } from "./console-parts.js";
+import { explain, h, here, moneyOf, pill, show, when } from "./console-parts.js";
 import { ask } from "./console-session.js";
+import { words } from "./say.js";
+
+const t = (await words("console-words-rate")).history;
 
 const PAGE = 10;
 
@@ -12,7 +15,7 @@ export function history(pile, path, use) {
   const more = h(
     "button",
     { class: "button small", hidden: true, onclick: () => load(next) },
-    "Older versions",
+    t.older,
   );
   let next = null;
   let first = null;
@@ -27,7 +30,7 @@ export function history(pile, path, use) {
         show(list);
       }
       list.append(...page.items.map(entry));
-      if (!list.childElementCount) show(list, h("li", { class: "empty" }, "Nothing has been published yet."));
+      if (!list.childElementCount) show(list, h("li", { class: "empty" }, t.none));
     } catch (problem) {
       show(list, h("li", { class: "empty" }, explain(problem)));
     }
@@ -45,7 +48,7 @@ export function history(pile, path, use) {
           {
             href: `#/orders?device_id=${encodeURIComponent(pile.device_id)}&rate_id=${encodeURIComponent(rate.rate_id)}`,
           },
-          orders === 1 ? "1 order" : `${here.count(orders)} orders`,
+          t.orders(here.count(orders)),
         )
       : null;
     return h(
@@ -55,26 +58,26 @@ export function history(pile, path, use) {
         "div",
         { class: "version-top" },
         h("span", { class: "mono", title: rate.rate_id }, "…" + rate.rate_id.slice(-8)),
-        rate.rate_id === first ? pill("Holds now", "ok") : null,
+        rate.rate_id === first ? pill(t.now, "ok") : null,
         h("span", { class: "muted small" }, when(rate.published_at)),
       ),
       miniBar(rate),
       h(
         "p",
         { class: "number" },
-        low === high ? `${low} a kWh` : `${low} to ${high} a kWh`,
+        low === high ? t.price(low) : t.prices(low, high),
         rate.session_fee_minor
-          ? `, ${here.money(rate.session_fee_minor, rate.currency, rate.minor_digits)} session fee`
+          ? t.fee(moneyOf(rate.session_fee_minor, rate))
           : "",
       ),
       h(
         "p",
         { class: "small" },
         seen
-          ? ["Confirmed by ", seen, running ? `, ${running} running` : "", ", last ", when(lastAt)]
-          : h("span", { class: "muted" }, "Nobody has confirmed it."),
+          ? t.confirmed(seen, running, when(lastAt))
+          : h("span", { class: "muted" }, t.nobody),
       ),
-      h("button", { class: "button small", onclick: () => use(rate) }, "Edit from this version"),
+      h("button", { class: "button small", onclick: () => use(rate) }, t.edit),
     );
   }
 

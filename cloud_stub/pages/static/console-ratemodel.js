@@ -3,6 +3,9 @@
 // A row is {start, end, label, electricity, service}, all texts as typed. Rows may stand in any order; together
 // they must cover the day from 00:00 to 24:00, each minute once.
 
+import { words } from "./say.js";
+
+const t = (await words("console-words-rate")).wrong;
 export const DAY = 1440;
 const PRICE_MAX = 10 ** 12;
 const ROWS_MAX = 96;
@@ -47,20 +50,20 @@ export function check(rows) {
     const from = minutes(row.start);
     const to = minutes(row.end);
     if (from === null || from === DAY)
-      fields.push({ row: i, field: "start", text: "must be a time from 00:00 to 23:59" });
+      fields.push({ row: i, field: "start", text: t.start });
     if (to === null || to === 0)
-      fields.push({ row: i, field: "end", text: "must be a time from 00:01 to 24:00" });
+      fields.push({ row: i, field: "end", text: t.end });
     else if (from !== null && from < DAY && to <= from)
-      fields.push({ row: i, field: "end", text: "must be later than its start" });
+      fields.push({ row: i, field: "end", text: t.endBefore });
     else if (from !== null && from < DAY) spans.push({ row: i, from, to });
     for (const field of ["electricity", "service"]) {
       const price = units(row[field], 6);
       if (price === null || price > PRICE_MAX)
-        fields.push({ row: i, field, text: "must be a price like 0.80, with up to 6 decimals" });
+        fields.push({ row: i, field, text: t[field] });
     }
   });
   if (rows.length > ROWS_MAX)
-    fields.push({ row: ROWS_MAX, field: "start", text: `there may be at most ${ROWS_MAX} periods` });
+    fields.push({ row: ROWS_MAX, field: "start", text: t.many(ROWS_MAX) });
   spans.sort((a, b) => a.from - b.from || a.to - b.to);
   return { fields, spans, ...holes(spans) };
 }
@@ -90,10 +93,9 @@ export function isWhole({ fields, gaps, overlaps }) {
 /** The sentences for what is wrong with the day as a whole. */
 export function complaints({ gaps, overlaps }) {
   return [
-    ...gaps.map(([from, to]) => `Gap: no price holds from ${clock(from)} to ${clock(to)}.`),
+    ...gaps.map(([from, to]) => t.gap(clock(from), clock(to))),
     ...overlaps.map(
-      ([from, to, a, b]) =>
-        `Overlap: periods ${a + 1} and ${b + 1} both hold from ${clock(from)} to ${clock(to)}.`,
+      ([from, to, a, b]) => t.overlap(a + 1, b + 1, clock(from), clock(to)),
     ),
   ];
 }

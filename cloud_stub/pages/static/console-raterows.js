@@ -1,13 +1,16 @@
 // One period as a line of the rate editor's table: fields to write in, buttons to split and remove it.
 
 import { h, LABELS, PERIOD_NAMES } from "./console-parts.js";
+import { words } from "./say.js";
+
+const { columns, row: t } = await words("console-words-rate");
 
 /** A line of the table for period `i`; `only`: there is no other. changed(), split(i), remove(i) when somebody does so. */
 export function periodRow(row, i, { only, changed, split, remove }) {
   const cell = (name, props) =>
     h("input", {
       id: `${name}-${i}`,
-      "aria-label": `${name[0].toUpperCase() + name.slice(1)} of period ${i + 1}`,
+      "aria-label": t[name](i + 1),
       autocomplete: "off",
       value: row[name],
       ...props,
@@ -16,18 +19,18 @@ export function periodRow(row, i, { only, changed, split, remove }) {
   return h(
     "tr",
     {},
-    h("td", { class: "muted number" }, String(i + 1)),
-    h("td", {}, cell("start", { size: "5", maxlength: "5", inputmode: "numeric" })),
-    h("td", {}, cell("end", { size: "5", maxlength: "5", inputmode: "numeric" })),
+    h("td", { class: "muted number", "data-label": columns.number }, String(i + 1)),
+    h("td", { "data-label": columns.start }, cell("start", { size: "5", maxlength: "5", inputmode: "numeric" })),
+    h("td", { "data-label": columns.end }, cell("end", { size: "5", maxlength: "5", inputmode: "numeric" })),
     h(
       "td",
-      {},
+      { "data-label": columns.label },
       h("span", { class: "swatch " + row.label, "aria-hidden": "true" }),
       h(
         "select",
         {
           id: `label-${i}`,
-          "aria-label": `Period ${i + 1} is`,
+          "aria-label": t.label(i + 1),
           onchange: (event) => (
             (row.label = event.target.value),
             (event.target.previousSibling.className = "swatch " + row.label),
@@ -39,26 +42,27 @@ export function periodRow(row, i, { only, changed, split, remove }) {
         ),
       ),
     ),
-    h("td", {}, cell("electricity", { size: "9", inputmode: "decimal" })),
-    h("td", {}, cell("service", { size: "9", inputmode: "decimal" })),
-    h("td", { class: "number together minor" }),
+    h("td", { "data-label": columns.electricity }, cell("electricity", { size: "9", inputmode: "decimal" })),
+    h("td", { "data-label": columns.service }, cell("service", { size: "9", inputmode: "decimal" })),
+    h("td", { class: "number together minor", "data-label": columns.together }),
     h(
       "td",
       { class: "row-buttons" },
       h(
         "button",
-        { class: "button small", onclick: () => split(i), "aria-label": `Split period ${i + 1}` },
-        "Split",
+        { class: "button small", type: "button", onclick: () => split(i), "aria-label": t.splitOne(i + 1) },
+        t.split,
       ),
       h(
         "button",
         {
           class: "button small",
+          type: "button",
           onclick: () => remove(i),
-          "aria-label": `Remove period ${i + 1}`,
+          "aria-label": t.removeOne(i + 1),
           disabled: only,
         },
-        "Remove",
+        t.remove,
       ),
     ),
   );

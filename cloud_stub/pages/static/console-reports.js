@@ -6,6 +6,7 @@ import {
   h,
   heading,
   here,
+  kwh,
   LABELS,
   LANGUAGE,
   later,
@@ -16,27 +17,27 @@ import {
   ZONE,
 } from "./console-parts.js";
 import { ask } from "./console-session.js";
+import { words } from "./say.js";
 
-const RANGES = [
-  [7, "7 days"],
-  [30, "30 days"],
-  [90, "90 days"],
-];
+const common = await words("console-words");
+const t = await words("console-words-reports");
+
+const RANGES = [7, 30, 90]; // days
 
 export function open(root, params) {
   const wanted = { days: Number(params.get("days")) || 30, device_id: params.get("device_id") ?? "" };
   const body = h("div", { class: "stack" });
   let ends = [];
   let turn = 0;
-  const buttons = RANGES.map(([days, text]) => [
+  const buttons = RANGES.map((days) => [
     days,
-    h("button", { class: "button small", onclick: () => choose({ days }) }, text),
+    h("button", { class: "button small", onclick: () => choose({ days }) }, t.ranges[days]),
   ]);
   const typed = later(300, (event) => choose({ device_id: event.target.value.trim() }));
   const pile = h("input", {
     id: "report-pile",
     type: "search",
-    placeholder: "All",
+    placeholder: common.all,
     value: wanted.device_id,
     autocomplete: "off",
     spellcheck: "false",
@@ -44,21 +45,21 @@ export function open(root, params) {
   });
   show(
     root,
-    heading("Energy & revenue"),
+    heading(common.tabs.reports),
     h(
       "div",
       { class: "filters" },
       h(
         "div",
         { class: "field" },
-        h("span", { class: "field-name", id: "range-name" }, "The last"),
+        h("span", { class: "field-name", id: "range-name" }, t.last),
         h(
           "div",
           { class: "group", role: "group", "aria-labelledby": "range-name" },
           buttons.map(([, button]) => button),
         ),
       ),
-      h("div", { class: "field" }, h("label", { for: "report-pile" }, "Pile id"), pile),
+      h("div", { class: "field" }, h("label", { for: "report-pile" }, t.pile), pile),
     ),
     body,
   );
@@ -99,24 +100,24 @@ export function open(root, params) {
       ? h(
           "p",
           { class: "hint warn" },
-          `${here.count(found.flagged)} flagged ${found.flagged === 1 ? "settlement is" : "settlements are"} not counted. `,
-          h("a", { href: "#/flagged" }, "Look into them"),
+          t.flagged(here.count(found.flagged)),
+          h("a", { href: "#/flagged" }, t.look),
         )
       : null;
     const unbilled = found.unbilled.length
       ? h(
           "p",
           { class: "hint warn" },
-          "Flowed between settlements, and was billed to nobody: ",
+          t.unbilled,
           found.unbilled.map(({ device_id, energy_mwh }, at) => [
             at ? ", " : "",
             h("a", { href: "#/piles/" + encodeURIComponent(device_id) }, device_id),
-            ` ${here.kwh(energy_mwh)} kWh`,
+            ` ${kwh(energy_mwh)}`,
           ]),
         )
       : null;
     if (!found.currencies.length)
-      return show(body, flagged, unbilled, h("p", { class: "card panel empty" }, "Nothing was settled in these days."));
+      return show(body, flagged, unbilled, h("p", { class: "card panel empty" }, t.nothing));
     show(
       body,
       flagged,
@@ -125,7 +126,7 @@ export function open(root, params) {
       h(
         "p",
         { class: "muted small" },
-        `A settlement counts on the day its charging ended, in ${found.time_zone}.`,
+        t.zone(found.time_zone),
       ),
     );
   }
@@ -148,7 +149,7 @@ const minor = (sums) => (sums ? sums.electricity_minor + sums.service_minor : 0)
 /** Tiles, charts and tables of one currency. `several`: it is not the only one, and some share their sign. */
 function currency({ currency: name, minor_digits: digits, days }, ends, several) {
   const own = several ? " " + name : "";
-  const of = several ? ", " + name : "";
+  const of = (title) => (several ? t.of(title, name) : title);
   const money = (value) => here.money(value, name, digits) + own;
   const energy = sum(days.map((each) => each.energy_mwh));
   const revenue = sum(days.map((each) => each.revenue_minor));
@@ -169,31 +170,31 @@ function currency({ currency: name, minor_digits: digits, days }, ends, several)
     h(
       "div",
       { class: "tiles" },
-      tile("Revenue, " + name, money(revenue)),
-      tile("Energy", `${here.kwh(energy, 1)} kWh`),
-      tile("Orders", here.count(orders)),
-      tile("An order, on average", orders ? money(Math.round(revenue / orders)) : "–"),
+      tile(t.of(t.revenue, name), money(revenue)),
+      tile(t.energy, kwh(energy, 1)),
+      tile(t.orders, here.count(orders)),
+      tile(t.average, orders ? money(Math.round(revenue / orders)) : "–"),
     ),
-    chart("Revenue by day" + of, [...labels, ...(hasFees ? [["fee", "Session fees"]] : [])], {
-      label: `Revenue by day, ${money(revenue)} in all`,
+    chart(of(t.revenueByDay), [...labels, ...(hasFees ? [["fee", t.fees]] : [])], {
+      label: t.inAll(t.revenueByDay, money(revenue)),
       format: (value) => here.money(Math.round(value), name, digits),
       bars: days.map((each) => ({
         name: short(each.day),
-        title: `${each.day}: ${money(each.revenue_minor)}, ${each.orders} orders`,
+        title: t.barOrders(each.day, money(each.revenue_minor), each.orders),
         parts: [...used.map((label) => [label, minor(each.labels[label])]), ["fee", each.fees_minor]],
       })),
     }),
-    chart("Energy by day" + of, labels, {
-      label: `Energy by day${of}, ${here.kwh(energy, 1)} kWh in all`,
-      format: (value) => here.kwh(Math.round(value), value % 1_000_000 ? 1 : 0) + " kWh",
+    chart(of(t.energyByDay), labels, {
+      label: t.inAll(of(t.energyByDay), kwh(energy, 1)),
+      format: (value) => kwh(Math.round(value), value % 1_000_000 ? 1 : 0),
       bars: days.map((each) => ({
         name: short(each.day),
-        title: `${each.day}: ${here.kwh(each.energy_mwh)} kWh`,
+        title: t.bar(each.day, kwh(each.energy_mwh)),
         parts: used.map((label) => [label, each.labels[label]?.energy_mwh ?? 0]),
       })),
     }),
-    section("By period" + of, byPeriod(days, used, money, energy, of)),
-    h("details", { class: "card panel" }, h("summary", {}, "The days as a table" + of), byDay(days, money, of)),
+    section(of(t.byPeriod), byPeriod(days, used, money, energy, of)),
+    h("details", { class: "card panel" }, h("summary", {}, of(t.table)), byDay(days, money, of)),
   );
 }
 
@@ -205,19 +206,19 @@ function short(day) {
 
 function byPeriod(days, used, money, energy, of) {
   const columns = [
-    { title: "Period" },
-    { title: "Energy", number: true },
-    { title: "Share", number: true },
-    { title: "Electricity", number: true },
-    { title: "Service", number: true },
-    { title: "Together", number: true },
+    { title: t.period },
+    { title: t.energy, number: true },
+    { title: t.share, number: true },
+    { title: t.electricity, number: true },
+    { title: t.service, number: true },
+    { title: t.together, number: true },
   ];
   const rows = used.map((label) => {
     const sumOf = (name) => sum(days.map((each) => each.labels[label]?.[name] ?? 0));
     const mwh = sumOf("energy_mwh");
     return [
       [h("span", { class: "swatch " + label, "aria-hidden": "true" }), PERIOD_NAMES[label]],
-      `${here.kwh(mwh, 1)} kWh`,
+      kwh(mwh, 1),
       `${energy ? Math.round((100 * mwh) / energy) : 0} %`,
       money(sumOf("electricity_minor")),
       money(sumOf("service_minor")),
@@ -225,24 +226,24 @@ function byPeriod(days, used, money, energy, of) {
     ];
   });
   const fees = sum(days.map((each) => each.fees_minor));
-  if (fees) rows.push(["Session fees", "", "", "", "", money(fees)]);
-  return table("Energy and revenue by period" + of, columns, rows);
+  if (fees) rows.push([t.fees, "", "", "", "", money(fees)]);
+  return table(of(t.periodCaption), columns, rows);
 }
 
 function byDay(days, money, of) {
   const columns = [
-    { title: "Day" },
-    { title: "Orders", number: true },
-    { title: "Energy", number: true },
-    { title: "Revenue", number: true },
+    { title: t.day },
+    { title: t.orders, number: true },
+    { title: t.energy, number: true },
+    { title: t.revenue, number: true },
   ];
   return table(
-    "Energy and revenue by day" + of,
+    of(t.dayCaption),
     columns,
     days.map((each) => [
       each.day,
       here.count(each.orders),
-      `${here.kwh(each.energy_mwh)} kWh`,
+      kwh(each.energy_mwh),
       money(each.revenue_minor),
     ]),
   );

@@ -1,8 +1,11 @@
 // A sample session at the rate that is being written, priced by the cloud with the engine that will bill it.
 
-import { explain, h, inZone, later, PERIOD_NAMES, show, table } from "./console-parts.js";
+import { explain, h, inZone, kwh, later, PERIOD_NAMES, show, table } from "./console-parts.js";
 import { minutes, units } from "./console-ratemodel.js";
 import { ask } from "./console-session.js";
+import { words } from "./say.js";
+
+const t = (await words("console-words-rate")).sampleForm;
 
 /** {element, price(rate)}: rate as the API takes it, null while it is not whole. */
 export function samplePanel() {
@@ -13,8 +16,8 @@ export function samplePanel() {
   const start = input("start", "17:00", { size: "5", maxlength: "5", inputmode: "numeric" });
   const energy = input("energy", "10", { size: "6", inputmode: "decimal" });
   const hours = input("hours", "2", { size: "5", inputmode: "decimal" });
-  const field = (name, title, control) =>
-    h("div", { class: "field" }, h("label", { for: "sample-" + name }, title), control);
+  const field = (name, control) =>
+    h("div", { class: "field" }, h("label", { for: "sample-" + name }, t[name]), control);
   const result = h("div", { class: "sample-result", role: "status" });
   const element = h(
     "div",
@@ -22,9 +25,9 @@ export function samplePanel() {
     h(
       "div",
       { class: "filters" },
-      field("start", "From", start),
-      field("energy", "kWh", energy),
-      field("hours", "Hours", hours),
+      field("start", start),
+      field("energy", energy),
+      field("hours", hours),
     ),
     result,
   );
@@ -40,7 +43,7 @@ export function samplePanel() {
         h(
           "p",
           { class: "empty" },
-          rate ? "Write a start like 17:00, an energy and up to 24 hours." : "Shown once the rate is whole.",
+          rate ? t.wrong : t.notWhole,
         ),
       );
     try {
@@ -72,16 +75,16 @@ function drawn(bill) {
   const there = inZone(bill.time_zone);
   const money = (minor) => there.money(minor, bill.currency, bill.minor_digits);
   const columns = [
-    { title: "From" },
-    { title: "Period" },
-    { title: "Energy", number: true },
-    { title: "Electricity", number: true },
-    { title: "Service", number: true },
+    { title: t.from },
+    { title: t.period },
+    { title: t.kwh, number: true },
+    { title: t.electricity, number: true },
+    { title: t.service, number: true },
   ];
   const rows = bill.periods.map(([at, , , label, mwh, electricity, service]) => [
     there.time(at),
     PERIOD_NAMES[label],
-    `${there.kwh(mwh)} kWh`,
+    kwh(mwh),
     money(electricity),
     money(service),
   ]);
@@ -90,9 +93,9 @@ function drawn(bill) {
     h(
       "p",
       { class: "muted" },
-      `today from ${there.time(bill.started_at)} to ${there.time(bill.ended_at)}, at steady power` +
-        (bill.session_fee_minor ? `, with ${money(bill.session_fee_minor)} session fee` : ""),
+      t.when(there.time(bill.started_at), there.time(bill.ended_at)) +
+        (bill.session_fee_minor ? t.withFee(money(bill.session_fee_minor)) : ""),
     ),
-    table("Lines of the sample session", columns, rows),
+    table(t.lines, columns, rows),
   ];
 }

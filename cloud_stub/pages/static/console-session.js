@@ -7,8 +7,15 @@ const PLACE = "ratelock.operator";
 const RETRY_MS = 3000;
 const FILE_MS = 600_000; // a table of every order takes its time
 
-/** `session.ended()` is called when the token is refused; `session.link(connected)` after each poll. */
-export const session = { ended: () => {}, link: () => {} };
+/**
+ * `session.renew()` is called when the cloud refuses the token: a promise of a new login, one for all that wait. A page
+ * without one gets the problem.
+ * `session.ended()` is called on logout; `session.link(connected)` after each poll.
+ */
+export const session = { renew: null, ended: () => {}, link: () => {} };
+
+/** Whether the operator has a permission (cloud_stub/people/roles.py); the operator token has them all. */
+export const may = (_permission) => true;
 
 export function token() {
   return sessionStorage.getItem(PLACE);
@@ -26,13 +33,21 @@ export function logOut() {
   session.ended();
 }
 
-/** One request as the operator; returns the answer's JSON, or what `read` makes of the answer. Throws Problem. */
+/** What a request without an answer becomes. */
+export const unreachable = () => new Problem("Network", 0, {});
+
+/**
+ * One request as the operator; returns the answer's JSON, or what `read` makes of the answer. Throws Problem.
+ * Where the session has ended, it waits for a new login, and is made again: a form keeps what was typed.
+ */
 export async function ask(path, options, read) {
-  try {
-    return await request(path, { ...options, token: token() }, read);
-  } catch (problem) {
-    if (problem.status === 401) logOut();
-    throw problem;
+  for (;;) {
+    try {
+      return await request(path, { ...options, token: token() }, read);
+    } catch (problem) {
+      if (problem.status !== 401 || !session.renew) throw problem;
+      await session.renew();
+    }
   }
 }
 
@@ -59,7 +74,6 @@ export function poll(path, everyMs, show, failed) {
     } catch (problem) {
       if (ended) return;
       if (!(problem instanceof Problem)) throw problem;
-      if (problem.status === 401) return logOut();
       if (problem.code !== "Network" && problem.status < 500 && problem.status !== 429) {
         ended = true;
         return failed(problem);
@@ -85,7 +99,7 @@ export function poll(path, everyMs, show, failed) {
 /** {value, tag} of a resource, null where it still has `tag`. */
 function changed(path, tag) {
   const headers = tag ? { "If-None-Match": tag } : {};
-  return request(path, { token: token(), headers }, async (answer) =>
+  return ask(path, { headers }, async (answer) =>
     answer.status === 304 ? null : { value: await answer.json(), tag: answer.headers.get("ETag") },
   );
 }

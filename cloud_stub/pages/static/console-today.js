@@ -1,9 +1,13 @@
 // The power of a pile over the day that the person in front of it has.
 
 import { lines, sized } from "./console-charts.js";
-import { h, here, ZONE } from "./console-parts.js";
+import { h, kw, ZONE } from "./console-parts.js";
 import { renew } from "./console-keep.js";
 import { poll } from "./console-session.js";
+import { words } from "./say.js";
+
+const common = await words("console-words");
+const t = (await words("console-words-piles")).today;
 
 const CURVE_EVERY_MS = 15_000;
 const NARROW = 520; // pixels: a tick every four hours has no room
@@ -25,25 +29,23 @@ export function today(root, path, fail) {
       ticks: ticks(width < NARROW ? [0, 6, 12, 18, 24] : [0, 4, 8, 12, 16, 20, 24]),
       least: 1_000_000,
       now: Date.now() / 1000,
-      format: (mw) => here.kw(Math.round(mw), mw < 1_000_000 && mw > 0 ? 1 : 0) + " kW",
-      label: curves.length
-        ? `Power today; at most ${here.kw(peak, 1)} kW in ${curves.length} orders`
-        : "Power today: nothing was charged",
+      format: (mw) => kw(Math.round(mw), mw < 1_000_000 && mw > 0 ? 1 : 0),
+      label: curves.length ? t.spoken(kw(peak, 1), curves.length) : t.nothingSpoken,
       curves: curves.map((each) => ({
-        name: "Connector " + each.connector,
+        name: common.connector(each.connector),
         kind: each.connector,
         points: widened(each),
       })),
     });
   });
   const note = h("p", { class: "muted small" });
-  const zone = h("p", { class: "muted small" }, `The day as it is in ${ZONE}.`);
+  const zone = h("p", { class: "muted small" }, t.zone(ZONE));
   root.append(chart.element, note, zone);
 
   function take(found) {
     curves = found.curves;
     const connectors = [...new Set(curves.map((each) => each.connector))].sort();
-    renew(note, connectors.length ? connectors.map(key) : "Nothing has been charged today.");
+    renew(note, connectors.length ? connectors.map(key) : t.nothing);
     chart.again();
   }
 
@@ -67,7 +69,7 @@ const key = (connector) =>
     "span",
     { class: "key-" + connector },
     h("span", { class: "swatch curve-" + connector, "aria-hidden": "true" }),
-    `Connector ${connector}`,
+    common.connector(connector),
   );
 
 /** A curve of a single point would be nothing to see: it gets the width of its stretch of time. */

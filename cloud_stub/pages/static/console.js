@@ -1,138 +1,92 @@
 // The console's frame: login, navigation, and which view is open. The address after # says which:
 // #/piles?q=gate&state=faulted, #/piles/PILE-1, #/piles/PILE-1/rate, #/orders/ID, #/flagged/7, #/reports
 
-import { confirm, h, noticeRegion, pill, show, ZONE } from "./console-parts.js";
-import { logIn, logOut, poll, session, token } from "./console-session.js";
-import * as flagged from "./console-flagged.js";
-import * as orders from "./console-orders.js";
-import * as pile from "./console-pile.js";
-import * as piles from "./console-piles.js";
-import * as rate from "./console-rate.js";
-import * as reports from "./console-reports.js";
+import { confirm, leaveDialog, noticeRegion, typedInDialog } from "./console-dialog.js";
+import { loginAgain, loginPage } from "./console-login.js";
+import { failure, h, heading, pill, show, ZONE } from "./console-parts.js";
+import { logOut, may, poll, session, token, unreachable } from "./console-session.js";
+import { VIEWS } from "./console-views.js";
+import { languageButton, words } from "./say.js";
 
-const ROUTES = [
-  [/^\/piles$/, "piles", piles.open],
-  [/^\/piles\/([^/]+)$/, "piles", pile.open],
-  [/^\/piles\/([^/]+)\/rate$/, "piles", rate.open],
-  [/^\/orders$/, "orders", orders.open],
-  [/^\/orders\/([^/]+)$/, "orders", orders.openOne],
-  [/^\/flagged$/, "flagged", flagged.open],
-  [/^\/flagged\/([0-9]+)$/, "flagged", flagged.openOne],
-  [/^\/reports$/, "reports", reports.open],
-];
-const TABS = [
-  ["piles", "Piles"],
-  ["orders", "Orders"],
-  ["flagged", "Flagged"],
-  ["reports", "Energy & revenue"],
-];
-
+const t = await words("console-words");
 const SUMMARY_EVERY_MS = 5000;
-const LOST = "The changes to this rate have not been published, and would be lost.";
 
 let leave = () => {}; // what ends the present view
 let quit = () => {}; // what ends the frame's own poll
 let link;
-let place = location.hash; // of the present view
+let opened = 0; // counts the views, because their modules come late
+let renewal = null;
 
 session.ended = showLogin;
+// Without a frame somebody has logged out: what still asks waits for ever.
+session.renew = () => (link ? (renewal ??= loginAgain().finally(() => (renewal = null))) : new Promise(() => {}));
 session.link = (connected) => {
   if (!link || link.dataset.connected === String(connected)) return;
   link.dataset.connected = String(connected);
-  show(link, connected ? pill("Live", "ok") : pill("Connection lost, trying again", "bad"));
+  show(link, connected ? pill(t.frame.live, "ok") : pill(t.frame.lost, "bad"));
 };
+
+/** The words of every view are loaded anew, so the page is too; the session and the address stay. */
+const language = () => languageButton(t.other, async () => (await mayLeave()) && location.reload());
+
+function brand(tag) {
+  return h(tag, { class: "brand" }, h("span.brand-mark", { "aria-hidden": "true" }), "RateLock", h("span.muted", " " + t.console));
+}
 
 function showLogin() {
   leave();
   quit();
   leave = quit = () => {};
-  link = null;
-  const field = h("input", {
-    id: "token",
-    type: "password",
-    autocomplete: "current-password",
-    required: true,
-    spellcheck: "false",
-  });
-  const wrong = h("p", { class: "error", role: "alert", id: "token-error" });
-  const button = h("button", { class: "button primary", type: "submit" }, "Log in");
-  const form = h(
-    "form",
-    {
-      class: "card login",
-      onsubmit: async (event) => {
-        event.preventDefault();
-        button.disabled = true;
-        try {
-          await logIn(field.value.trim());
-          showFrame();
-        } catch (problem) {
-          show(
-            wrong,
-            problem.code === "Unauthorized"
-              ? "That is not the operator token."
-              : "The cloud does not answer. Try again.",
-          );
-          field.setAttribute("aria-invalid", "true");
-          field.setAttribute("aria-describedby", "token-error");
-          field.select();
-          field.focus();
-        } finally {
-          button.disabled = false;
-        }
-      },
-    },
-    brand("h1"),
-    h("p", { class: "muted" }, "The console of whoever runs the piles."),
-    h("label", { for: "token" }, "Operator token"),
-    field,
-    wrong,
-    button,
-    h(
-      "p",
-      { class: "muted small" },
-      "It is the value of RATELOCK_OPERATOR_TOKEN, or stands in the file operator.token of the data folder. It is kept until this tab is closed.",
-    ),
-  );
-  document.title = "Log in · RateLock console";
-  show(document.body, h("main", { class: "login-page" }, form));
-  field.focus();
+  link = renewal = null;
+  opened += 1;
+  document.title = t.title(t.login.action);
+  show(document.body, loginPage(brand("h1"), language(), showFrame));
+  document.querySelector("input").focus();
 }
 
-function brand(tag) {
-  return h(
-    tag,
-    { class: "brand" },
-    h("span", { class: "brand-mark", "aria-hidden": "true" }),
-    "RateLock",
-    h("span", { class: "muted" }, " console"),
-  );
-}
+const tabs = () => [...new Set(VIEWS.filter((view) => may(view.need)).map((view) => view.tab))];
 
 function showFrame() {
-  link = h("span", { class: "link", role: "status" });
+  link = h("span.link", { role: "status" });
   const main = h("main", { id: "view", tabindex: "-1" });
+  const menu = h(
+    "button.button.small.menu",
+    { "aria-expanded": "false", "aria-controls": "menu", onclick: () => openMenu(menu.ariaExpanded !== "true") },
+    t.frame.menu,
+  );
+  const openMenu = (wanted) => (menu.ariaExpanded = String(wanted));
   show(
     document.body,
+    h("a.skip", { href: "#view", onclick: (event) => (event.preventDefault(), main.focus()) }, t.frame.skip),
     h(
-      "a",
-      { class: "skip", href: "#view", onclick: (event) => (event.preventDefault(), main.focus()) },
-      "Skip to the content",
-    ),
-    h(
-      "header",
-      { class: "top" },
+      "header.top",
+      {
+        onkeydown: (event) => {
+          if (event.key !== "Escape" || menu.ariaExpanded !== "true") return;
+          openMenu(false);
+          menu.focus();
+        },
+      },
       brand("div"),
-      h(
-        "nav",
-        { class: "tabs", "aria-label": "Main" },
-        TABS.map(([name, text]) => h("a", { href: "#/" + name, "data-tab": name }, text)),
-      ),
       link,
-      h("button", { class: "button small", onclick: async () => (await mayLeave()) && logOut() }, "Log out"),
+      menu,
+      h(
+        "div.bar",
+        { id: "menu", onclick: (event) => event.target.closest("a") && openMenu(false) },
+        h(
+          "nav.tabs",
+          { "aria-label": t.frame.main },
+          tabs().map((name) => h("a", { href: "#/" + name, "data-tab": name }, t.tabs[name])),
+        ),
+        h(
+          "div.bar-end",
+          language(),
+          h("button.button.small", { onclick: async () => (await mayLeave()) && logOut() }, t.frame.logOut),
+        ),
+      ),
     ),
     main,
-    h("footer", { class: "foot muted small" }, `All times are in ${ZONE}, where this browser is.`),
+    h("footer.foot.muted.small", t.frame.zone(ZONE)),
     noticeRegion(),
   );
   // On every view: whether the cloud can be reached, and whether something waits for a person.
@@ -147,41 +101,41 @@ function showFrame() {
 
 function badge(count) {
   const tab = document.querySelector('[data-tab="flagged"]');
-  tab.querySelector(".badge")?.remove();
-  if (count) tab.append(h("span", { class: "badge", title: "Settlements to look into" }, String(count)));
+  tab?.querySelector(".badge")?.remove();
+  if (count) tab?.append(h("span.badge", { title: t.frame.flagged }, String(count)));
 }
 
-function route() {
+async function route() {
   const main = document.getElementById("view");
   if (!token() || !main) return;
-  place = location.hash;
+  const mine = ++opened;
   leave();
   leave = () => {};
   const [path, query] = (location.hash.slice(1) || "/piles").split("?");
-  for (const [pattern, tab, open] of ROUTES) {
-    const match = pattern.exec(path);
-    if (!match) continue;
-    for (const each of document.querySelectorAll("[data-tab]")) {
-      if (each.dataset.tab === tab) each.setAttribute("aria-current", "page");
-      else each.removeAttribute("aria-current");
-    }
-    document.title = TABS.find(([name]) => name === tab)[1] + " · RateLock console";
-    show(main);
-    scrollTo(0, 0);
-    const end = open(main, new URLSearchParams(query), ...match.slice(1).map(plain));
-    leave = end ?? leave;
-    return;
+  const parts = path.split("/");
+  const view = VIEWS.find((each) => may(each.need) && fits(each.path.split("/"), parts));
+  for (const each of document.querySelectorAll("[data-tab]")) {
+    if (each.dataset.tab === view?.tab) each.setAttribute("aria-current", "page");
+    else each.removeAttribute("aria-current");
   }
-  show(
-    main,
-    h(
-      "div",
-      { class: "card panel failure" },
-      h("h1", {}, "There is no such page"),
-      h("p", {}, h("a", { href: "#/piles" }, "To the piles")),
-    ),
-  );
+  document.title = t.title(view ? t.tabs[view.tab] : t.frame.nowhere);
+  show(main);
+  scrollTo(0, 0);
+  if (!view)
+    return show(main, h("div.card.panel.failure", heading(t.frame.nowhere), h("p", h("a", { href: "#/piles" }, t.frame.start))));
+  const names = view.path.split("/");
+  const values = parts.filter((_, i) => names[i].startsWith(":")).map(plain);
+  let module;
+  try {
+    module = await import(`./${view.module}.js`);
+  } catch {
+    return mine === opened && show(main, failure(unreachable()));
+  }
+  if (mine === opened) leave = module.open(main, new URLSearchParams(query), ...values) ?? leave;
 }
+
+const fits = (names, parts) =>
+  names.length === parts.length && names.every((name, i) => (name.startsWith(":") ? parts[i] : name === parts[i]));
 
 /** A part of the address as it was before it was put there; one that nobody put there stays as it is. */
 function plain(part) {
@@ -194,14 +148,16 @@ function plain(part) {
 
 /** Whether nothing that is written here would be lost, or the person lets it go. */
 async function mayLeave() {
-  return !leave.unsaved?.() || (await confirm("Leave without publishing?", LOST, "Leave", true));
+  return !leave.unsaved?.() || (await confirm(t.leave.title, t.leave.text, t.leave.action, true));
 }
 
-/** Go where the address says, unless the person stays. */
-async function moved() {
+/** Go where the address says, unless the person stays. A dialog is left first: it belongs to the view below it. */
+async function moved({ oldURL }) {
   const to = location.hash;
-  if (!leave.unsaved?.()) return route();
-  history.replaceState(null, "", place || "#/piles");
+  const inDialog = document.querySelector("dialog[open]");
+  if (!inDialog && !leave.unsaved?.()) return route();
+  history.replaceState(null, "", oldURL);
+  if (inDialog) return leaveDialog();
   if (await mayLeave()) {
     leave();
     leave = () => {};
@@ -211,7 +167,7 @@ async function moved() {
 
 addEventListener("hashchange", moved);
 addEventListener("beforeunload", (event) => {
-  if (leave.unsaved?.()) event.preventDefault(); // the browser asks in its own words
+  if (leave.unsaved?.() || typedInDialog()) event.preventDefault(); // the browser asks in its own words
 });
 if (token()) showFrame();
 else showLogin();

@@ -38,10 +38,10 @@ function curve(points) {
 }
 
 /**
- * The view; update({order, own, points, pile, stopping, lost}) draws it, stop() is called by its button.
+ * The view; update({order, own, points, pile, stopping, lost}) draws it, stop() and handOver() are called by its buttons.
  * own: the limits that were asked for, where this phone knows them.
  */
-export function chargeView(stop) {
+export function chargeView(stop, handOver) {
   const title = h("h1", { tabindex: "-1" });
   const where = h("p.muted");
   const hint = h("p.hint");
@@ -66,6 +66,7 @@ export function chargeView(stop) {
       graph
     ),
     locked,
+    h("p.center", h("button.button.plain", { id: "hand-over", onclick: handOver }, t.handover.open)),
     h("div.bottom", button)
   );
 

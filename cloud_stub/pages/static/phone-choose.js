@@ -13,8 +13,21 @@ function obstacle(pile, connector) {
   if (!pile.online || !one) return "PileOffline";
   if (one.fault || one.status === "Faulted") return "PileFaulted";
   if (one.busy) return "ConnectorBusy";
-  if (one.status === "Unavailable") return "ConnectorUnavailable";
+  if (one.status === "Unavailable") return one.out_of_service ? "OutOfService" : "ConnectorUnavailable";
   return one.plugged ? null : "plug";
+}
+
+/** The connector to begin with: one that can be started at once, then one that only wants a plug, then the first. */
+export function bestConnector(pile) {
+  const rank = each => [null, "plug"].indexOf(obstacle(pile, each.connector)) + (each.occupied_since ? 0.5 : 0);
+  const usable = pile.connectors.filter(each => [null, "plug"].includes(obstacle(pile, each.connector)));
+  return usable.sort((a, b) => rank(a) - rank(b) || a.connector - b.connector)[0]?.connector ?? pile.connectors[0].connector;
+}
+
+/** When a connector will be of use, or since when a vehicle whose charge is over stands there; "" where nobody knows. */
+function whenFree(each) {
+  if (each.free_in_s) return t.pile.freeIn(format.count(Math.max(1, Math.round(each.free_in_s / 60))));
+  return each.occupied_since ? t.pile.occupiedSince(format.time(each.occupied_since)) : "";
 }
 
 /**
@@ -111,9 +124,11 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
       connectors,
       h("legend.visually-hidden", t.pile.connectors),
       pile.connectors.map(each => {
-        const free = each.plugged && each.status === "Available" ? "Occupied" : each.status;
+        const isIdle = each.plugged && ["Available", "Preparing"].includes(each.status);
+        const free = isIdle && each.occupied_since ? "Waiting" : isIdle && each.status === "Available" ? "Occupied" : each.status;
         const state = each.fault || each.status === "Faulted" ? "Faulted" : each.busy ? "busy" : free;
         const good = ["Available", "Occupied", "Preparing"].includes(state);
+        const when = whenFree(each);
         return h(
           "label.connector" + (single ? ".single" : ""),
           h("input", {
@@ -122,12 +137,13 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
             value: each.connector,
             checked: each.connector === choice.connector,
             onchange: () => {
-              choice.connector = each.connector;
+              Object.assign(choice, { connector: each.connector, isChosen: true });
               changed();
             }
           }),
           h("span", t.pile.connector(each.connector)),
-          h("span.state." + (good ? "good" : state === "Faulted" ? "bad" : "muted"), t.statuses[state])
+          h("span.state." + (good ? "good" : state === "Faulted" ? "bad" : "muted"), t.statuses[state]),
+          when && h("span.when.muted.small", when)
         );
       })
     );

@@ -3,6 +3,7 @@
 
 import { h } from "./dom.js";
 import { formats } from "./format.js";
+import { words } from "./say.js";
 
 export let t;
 export let format;
@@ -18,10 +19,10 @@ function rare(kind, word) {
   if (reasons) return reasons[kind]?.[word];
   const language = document.documentElement.lang;
   reasons = {}; // on their way
-  import(`./phone-reasons.${language}.js`).then(
+  words("phone-reasons").then(
     loaded => {
       if (language !== document.documentElement.lang) return;
-      reasons = loaded.default;
+      reasons = loaded;
       redraw();
     },
     () => (reasons = null) // without a network: the next drawing asks again
@@ -38,7 +39,7 @@ export const faultWords = fault => rare("faults", fault);
 export const refusalWords = word => t.failures.Rejected[word] ?? rare("rejects", word) ?? t.failures[word] ?? t.failures.Rejected.Other;
 
 export async function speakIn(language) {
-  ({ default: t } = await import(`./phone-words.${language}.js`));
+  t = await words("phone-words", language);
   reasons = null;
   document.documentElement.lang = language;
 }

@@ -7,13 +7,16 @@ export const RUNNING = ["Pending", "Accepted", "Charging", "Finishing"];
 // What does not go away by itself.
 export const LASTING = ["UnknownPile", "PileRemoved", "NotFound", "UnknownOrder", "DeadLink", "InvalidRequest", "LimitTooLow", "RateChanged"];
 
-function deviceOfAddress() {
-  const part = /^\/p\/(.*)/.exec(location.pathname)?.[1] ?? "";
+/** [device, connector] of /p/PILE-1/2; connector is null in /p/PILE-1. */
+function placeOfAddress() {
+  let part = /^\/p\/(.*)/.exec(location.pathname)?.[1] ?? "";
   try {
-    return decodeURIComponent(part);
+    part = decodeURIComponent(part);
   } catch {
-    return part;
+    // not UTF-8: it is no id, and is shown as it came
   }
+  const [, device, connector] = /^(.*?)(?:\/([1-8]))?$/.exec(part) ?? [null, part];
+  return [device, connector ? Number(connector) : null];
 }
 
 function wrongAddress() {
@@ -21,7 +24,8 @@ function wrongAddress() {
   return device && !/^[\w-]{3,32}$/.test(device) ? "UnknownPile" : null;
 }
 
-export const device = deviceOfAddress();
+const [device, connectorOfAddress] = placeOfAddress();
+export { device, connectorOfAddress };
 export const my = {
   pile: null,
   rate: null,
@@ -31,7 +35,7 @@ export const my = {
   token: null,
   own: null, // the order's limits that were asked for, where this phone knows them
   points: [],
-  choice: { connector: 1, energy: "", cost: "", time: "" },
+  choice: { connector: connectorOfAddress ?? 1, isChosen: connectorOfAddress !== null, energy: "", cost: "", time: "" },
   key: null, // {key, body} of a confirmation without an answer
   sending: false,
   stopping: false,

@@ -1,4 +1,4 @@
-// What this phone remembers: its orders' tokens, which of them runs at a pile, and a confirmation on its way.
+// What this phone remembers: its orders' tokens, which of them are open, and a confirmation on its way.
 //
 // Where a browser keeps nothing (private mode, storage blocked) the page works until it is closed.
 
@@ -26,21 +26,26 @@ function write(name, value) {
   }
 }
 
-/** The order that runs (or waits to be paid) at this pile: {order_id, token, limits}, or null. */
-export function currentOrder(device) {
-  return read("current:" + device);
+/** The orders that run, or wait to be paid or looked at: {order_id, token, limits, device, connector} of each. */
+export const openOrders = () => (read("orders") ?? []).filter(each => each.isOpen);
+
+/** The open order at this pile, and at this connector unless it is null; null where there is none. */
+export function currentOrder(device, connector) {
+  const here = openOrders().find(each => each.device === device && (connector === null || each.connector === connector));
+  return here ?? read("current:" + device); // as pages before this one kept it
 }
 
-/** limits: those that were asked for. */
-export function keepOrder(device, { order_id, token }, limits) {
-  write("current:" + device, { order_id, token, limits });
+/** limits: those that were asked for; undefined where the order was handed over by another phone. */
+export function keepOrder({ order_id, token, device_id, connector }, limits) {
   const others = (read("orders") ?? []).filter(each => each.order_id !== order_id);
-  write("orders", [{ order_id, token, limits, device }, ...others].slice(0, ORDERS_KEPT));
+  write("orders", [{ order_id, token, limits, device: device_id, connector, isOpen: true }, ...others].slice(0, ORDERS_KEPT));
 }
 
 /** The order is over: the pile's page begins anew. Its token stays, for its receipt. */
-export function leaveOrder(device) {
-  write("current:" + device, null);
+export function leaveOrder({ order_id, device_id }) {
+  const all = read("orders") ?? [];
+  write("orders", all.map(each => (each.order_id === order_id ? { ...each, isOpen: false } : each)));
+  if (read("current:" + device_id)?.order_id === order_id) write("current:" + device_id, null);
 }
 
 /** {order_id, token, limits, device} of an order of this phone, or null. */

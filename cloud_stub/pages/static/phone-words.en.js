@@ -21,6 +21,7 @@ export default {
   statuses: {
     Available: "Free",
     Occupied: "Plugged in",
+    Waiting: "Vehicle still there",
     Preparing: "Plugged in, ready",
     Unavailable: "Not available",
     Faulted: "Out of order",
@@ -39,7 +40,9 @@ export default {
     offline: "Offline",
     connector: n => `Connector ${n}`,
     connectors: "Connector",
-    lastReceipt: t => `Your last charge here: ${t}`
+    lastReceipt: t => `Your last charge here: ${t}`,
+    occupiedSince: t => `Its charge is over; plugged in since ${t}`,
+    freeIn: m => `free in about ${m} min`
   },
 
   price: {
@@ -112,6 +115,24 @@ export default {
     pile: (n, u) => `${n} · connector ${u}`
   },
 
+  others: {
+    title: "Your other charges",
+    order: (d, n) => `${d} · connector ${n}`,
+    another: "Charge at another connector, too"
+  },
+
+  handover: {
+    open: "Hand over to another phone",
+    title: "Hand over this charge",
+    text: "Scan the code with the other phone, or send the link. Whoever has it can watch this charge, stop it, pay it and keep its receipt. This phone keeps it, too.",
+    loading: "Making the code…",
+    code: "Code that opens this charge on another phone",
+    noCode: "The code could not be made; send the link instead.",
+    send: "Send the link",
+    copied: "The link is copied.",
+    close: "Close"
+  },
+
   banner: {
     lost: "Connection lost. Trying again…",
     lostAt: t => `Connection lost; the values are from ${t}. Trying again…`,
@@ -182,6 +203,7 @@ export default {
     PileFaulted: [outOfOrder, elsewhere],
     ConnectorBusy: ["This connector is in use", "Please take another one, or wait until it is free; this page notices."],
     ConnectorUnavailable: ["This connector is switched off", "Its emergency stop or stop button may be pressed. " + elsewhere],
+    OutOfService: ["This connector is out of service", "The operator has taken it out of service for the moment. " + elsewhere],
     RateChanged: ["The price has changed", "Nothing has started. Please look at the new price and decide again."],
     DatabaseUnavailable: ["The service is busy", "Please try again in a moment."],
     Network: ["No answer from the network", "Check your connection and try again. It cannot start or pay twice."],

@@ -21,6 +21,7 @@ export default {
   statuses: {
     Available: "空闲",
     Occupied: "已插枪",
+    Waiting: "车辆未移走",
     Preparing: "已插枪，可以充电",
     Unavailable: "暂不可用",
     Faulted: "故障",
@@ -39,7 +40,9 @@ export default {
     offline: "离线",
     connector: n => `${n} 号枪`,
     connectors: "充电枪",
-    lastReceipt: t => `上次在此充电：${t}`
+    lastReceipt: t => `上次在此充电：${t}`,
+    occupiedSince: t => `充电已结束，车辆自 ${t} 起仍插着枪`,
+    freeIn: m => `约 ${m} 分钟后空闲`
   },
 
   price: {
@@ -112,6 +115,24 @@ export default {
     pile: (n, u) => `${n} · ${u} 号枪`
   },
 
+  others: {
+    title: "您的其他充电",
+    order: (d, n) => `${d} · ${n} 号枪`,
+    another: "在另一把枪上也开始充电"
+  },
+
+  handover: {
+    open: "转到另一部手机",
+    title: "转交本次充电",
+    text: "用另一部手机扫描此码，或发送链接。持有者可以查看、停止、支付本次充电并保留账单。本手机也仍可操作。",
+    loading: "正在生成二维码…",
+    code: "在另一部手机上打开本次充电的二维码",
+    noCode: "无法生成二维码，请改为发送链接。",
+    send: "发送链接",
+    copied: "链接已复制。",
+    close: "关闭"
+  },
+
   banner: {
     lost: "网络连接已断开，正在重试…",
     lostAt: t => `网络连接已断开，以下数据截至 ${t}，正在重试…`,
@@ -180,6 +201,7 @@ export default {
     PileFaulted: [outOfOrder, elsewhere],
     ConnectorBusy: ["这把充电枪正在使用", "请换一把，或等待空闲，本页会自动更新。"],
     ConnectorUnavailable: ["这把充电枪已断开", "可能按下了急停或停止按钮。" + elsewhere],
+    OutOfService: ["该枪暂停服务", "运营方暂时停用了它。" + elsewhere],
     RateChanged: ["价格已变动", "尚未开始充电。请查看新价格后重新决定。"],
     DatabaseUnavailable: ["服务繁忙", "请稍后重试。"],
     Network: ["网络没有响应", "请检查网络后重试。不会重复启动，也不会重复付款。"],

@@ -9,12 +9,15 @@ import { Problem } from "./api.js";
 import { h, show } from "./dom.js";
 import { askAgain } from "./phone-changed.js";
 import { addPoint, chargeView } from "./phone-charge.js";
-import { chooseView } from "./phone-choose.js";
+import { bestConnector, chooseView } from "./phone-choose.js";
+import { handOver } from "./phone-handover.js";
+import { othersView } from "./phone-others.js";
 import { askView, bannerText, endedView, failureView, loadingView } from "./phone-messages.js";
 import { asOf, differs, priceNow } from "./phone-rate.js";
 import { receiptView } from "./phone-receipt.js";
+import { languageButton } from "./say.js";
 import { format, speakIn, t, tellTimeOf, whenReasonsCome } from "./phone-say.js";
-import { api, ask, device, forgetFailure, heard, LASTING, orderPath, pilePath, RUNNING, say, stage, my } from "./phone-state.js";
+import { api, ask, connectorOfAddress, device, forgetFailure, heard, LASTING, orderPath, pilePath, RUNNING, say, stage, my } from "./phone-state.js";
 import * as store from "./phone-store.js";
 
 const POLL_MS = 4_000;
@@ -28,6 +31,7 @@ let polling = false;
 const bar = h("header");
 const banner = h("div.banner", { role: "alert" });
 const outlet = h("div", { id: "outlet" });
+const others = h("nav.others");
 const spoken = h("p.visually-hidden", { "aria-live": "polite" });
 
 // -- language
@@ -40,18 +44,10 @@ async function speak(language) {
     bar,
     h("a.brand", { href: location.pathname }, t.brand),
     h("span.issuer", location.host), // on paper, which has no address bar
-    h(
-      "button.button.language",
-      {
-        lang: other.language,
-        onclick: async () => {
-          document.cookie = `language=${other.language}; path=/; max-age=31536000; samesite=lax`;
-          await speak(other.language);
-          bar.querySelector(".language").focus();
-        }
-      },
-      other.name
-    )
+    languageButton(other, async language => {
+      await speak(language);
+      bar.querySelector(".language").focus();
+    })
   );
   view = null;
   draw();
@@ -148,11 +144,11 @@ async function begin() {
   const wanted = new URLSearchParams(location.search).get("order");
   // A link may bring the order's token after its #, which no server ever sees.
   const linked = location.hash.length > 1 && { order_id: wanted, token: location.hash.slice(1) };
-  const known = wanted ? (store.knownOrder(wanted) ?? linked) : store.currentOrder(device);
+  const known = wanted ? (store.knownOrder(wanted) ?? linked) : store.currentOrder(device, connectorOfAddress);
   const [pile, order, rate] = await Promise.allSettled([fetchPile(), known && openOrder(known), fetchRate()]);
   let lost = wanted && !known ? "UnknownOrder" : order.reason?.code;
   if (lost === "UnknownOrder" && known) {
-    if (!wanted) store.leaveOrder(device);
+    if (!wanted) store.leaveOrder({ order_id: known.order_id, device_id: device });
     lost = wanted && "DeadLink";
   }
   // Without pile and price there is nothing to choose; an order needs neither.
@@ -171,13 +167,15 @@ async function resume(confirmation) {
   else my.key = null;
 }
 
-async function openOrder({ order_id, token, limits }) {
+async function openOrder(known) {
+  const { order_id, token, limits } = known;
   const order = await ask(api("orders/" + encodeURIComponent(order_id)), { token });
   if (order.device_id !== device) {
     // The page is that of the order's own pile: its name, its network, its price afterwards.
     location.replace("/p/" + order.device_id + location.search + location.hash);
     await new Promise(() => {}); // this page is over
   }
+  if (!known.device && RUNNING.includes(order.state)) store.keepOrder({ ...order, token }); // handed over
   my.token = token;
   my.own = limits;
   my.points = [];
@@ -246,7 +244,7 @@ async function send(confirmation) {
     const order = await ask(api("orders"), { method: "POST", body, headers: { "Idempotency-Key": key } });
     my.key = null;
     store.keepConfirmation(device, null);
-    store.keepOrder(device, order, body.limits);
+    store.keepOrder(order, body.limits);
     Object.assign(my, { order, token: order.token, own: body.limits, points: [] });
     watch();
   } catch (error) {
@@ -298,7 +296,7 @@ async function pay() {
 function leave() {
   stream?.close();
   stream = null;
-  store.leaveOrder(device);
+  store.leaveOrder(my.order);
   Object.assign(my, { order: null, token: null, own: null, points: [], failure: null, stopping: false, rate: null });
   Object.assign(my.choice, { energy: "", cost: "", time: "" });
   if (location.search) history.replaceState(null, "", location.pathname);
@@ -312,7 +310,7 @@ const VIEWS = {
   loading: loadingView,
   message: () => failureView(my.message, { device, pile: my.pile, again: begin }),
   choose,
-  charge: () => chargeView(stop),
+  charge: () => chargeView(stop, handOver),
   receipt: () => receiptView(pay, leave),
   ended: () => endedView(my.order, leave)
 };
@@ -347,6 +345,7 @@ function draw() {
   const told = my.order && view.title ? view.title.textContent : "";
   if (spoken.textContent !== told) spoken.textContent = told;
   drawBanner();
+  show(others, othersView(my.order, my.pile));
 }
 
 function drawBanner() {
@@ -359,9 +358,8 @@ function drawBanner() {
 function choose() {
   const last = store.lastReceipt(device);
   const { connectors } = my.pile;
-  if (!connectors.some(each => each.connector === my.choice.connector)) my.choice.connector = 1;
-  const free = connectors.find(each => !each.busy && !each.fault && each.status !== "Unavailable");
-  if (free && connectors[my.choice.connector - 1].busy) my.choice.connector = free.connector;
+  if (!connectors.some(each => each.connector === my.choice.connector)) Object.assign(my.choice, { connector: 1, isChosen: false });
+  if (!my.choice.isChosen) my.choice.connector = bestConnector(my.pile);
   return chooseView({
     choice: my.choice,
     confirm,
@@ -384,7 +382,7 @@ whenReasonsCome(() => {
   view = null;
   draw();
 });
-document.body.prepend(bar, banner, outlet, spoken);
+document.body.prepend(bar, banner, others, outlet, spoken);
 banner.hidden = true;
 speak(document.documentElement.lang).then(() => device && !my.message && begin());
 setInterval(() => document.hidden || poll(), POLL_MS);

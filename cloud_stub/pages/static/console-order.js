@@ -1,0 +1,183 @@
+// One order: its life, its lines or its locked rate, and its sections.
+
+import { renew } from "./console-keep.js";
+import {
+  crumbs,
+  facts,
+  failure,
+  h,
+  heading,
+  here,
+  kwh,
+  moneyOf,
+  PERIOD_NAMES,
+  section,
+  show,
+  statePill,
+  table,
+  when,
+} from "./console-parts.js";
+import { closeOrder } from "./console-pileactions.js";
+import { openSections } from "./console-sections.js";
+import { may, poll } from "./console-session.js";
+import { reasonWords } from "./console-words.js";
+import { words } from "./say.js";
+
+const { tabs } = await words("console-words");
+const t = (await words("console-words-orders")).order;
+const EVERY_MS = 2000;
+const OPEN = ["Pending", "Accepted", "Charging", "Finishing"];
+
+export function open(root, _params, id) {
+  const body = h("div", { class: "stack" });
+  const more = h("div", { class: "stack" });
+  show(root, crumbs([tabs.orders, "#/orders"], ["…" + id.slice(-8)]), body, more);
+  const path = "/api/orders/" + encodeURIComponent(id);
+  const fail = (problem) => {
+    end();
+    show(root, failure(problem, "#/orders"));
+  };
+  const sections = openSections("order", { id, path, fail }, more);
+  const stop = poll(path, EVERY_MS, (order) => (drawOrder(body, order), sections.update(order)), fail);
+  function end() {
+    stop();
+    sections();
+  }
+  end.unsaved = sections.unsaved;
+  return end;
+}
+
+function drawOrder(root, order) {
+  const money = (minor) => moneyOf(minor, order);
+  const settlement = order.settlement;
+  const limits = order.limits;
+  renew(
+    root,
+    heading(
+      [t.title, " ", h("span", { class: "mono" }, "…" + order.order_id.slice(-8)), " ", statePill(order.state)],
+      h(
+        "span",
+        { class: "group" },
+        OPEN.includes(order.state) &&
+          may("operate") &&
+          h("button", { class: "button small", onclick: () => closeOrder(order) }, t.close),
+        h("a", { class: "button small", href: "#/piles/" + encodeURIComponent(order.device_id) }, t.pile),
+      ),
+    ),
+    h(
+      "div",
+      { class: "columns even" },
+      section(
+        t.about,
+        facts([
+          [t.id, h("span", { class: "mono" }, order.order_id)],
+          [t.pileName, t.at(order.device_id, order.connector)],
+          [t.reason, order.reason && reasonWords(order.reason)],
+          [t.rate, h("span", { class: "mono" }, order.rate_id)],
+          [
+            t.limits,
+            [
+              limits.energy_mwh && kwh(limits.energy_mwh),
+              limits.cost_minor && money(limits.cost_minor),
+              t.most(here.clock(limits.duration_s)),
+            ]
+              .filter(Boolean)
+              .join(", "),
+          ],
+          [t.energy, !settlement && order.meter ? kwh(order.meter.energy_mwh) : null],
+          [t.cost, !settlement && order.meter ? money(order.meter.cost_minor) : null],
+        ]),
+      ),
+      section(
+        t.life,
+        facts([
+          [t.confirmed, when(order.created_at)],
+          [t.accepted, order.accepted_at && when(order.accepted_at)],
+          [t.charging, order.charging_at && when(order.charging_at)],
+          [t.stopAsked, order.stop_requested_at && when(order.stop_requested_at)],
+          [t.finishing, order.finishing_at && when(order.finishing_at)],
+          [t.settled, order.settled_at && when(order.settled_at)],
+          [order.payment ? t.paid : t.free, order.paid_at && when(order.paid_at)],
+        ]),
+      ),
+    ),
+    settlement
+      ? section(
+          t.settlement,
+          settlement.flagged
+            ? h(
+                "p",
+                { class: "hint bad" },
+                t.flagged,
+                h("a", { href: "#/flagged/" + settlement.id }, t.compare),
+              )
+            : null,
+          settlement.review ? h("p", { class: "hint" }, reviewed(settlement)) : null,
+          settlement.last_reading === "Missing"
+            ? h("p", { class: "hint" }, t.noLast)
+            : null,
+          lineTable(settlement, order),
+        )
+      : section(t.locked, stepTable(order)),
+  );
+}
+
+function reviewed({ id, review }) {
+  return [review === "Waived" ? t.waived : t.released, h("a", { href: "#/flagged/" + id }, t.sealed)];
+}
+
+function lineTable(settlement, order) {
+  const money = (minor) => moneyOf(minor, order);
+  const columns = [
+    { title: t.from },
+    { title: t.period },
+    { title: t.kwh, number: true },
+    { title: t.price, number: true },
+    { title: t.electricity, number: true },
+    { title: t.service, number: true },
+    { title: t.together, number: true },
+  ];
+  const rows = settlement.periods.map(
+    ([at, electricity, service, label, mwh, electricityMinor, serviceMinor]) => [
+      when(at),
+      PERIOD_NAMES[label],
+      kwh(mwh),
+      `${here.price(electricity, order.currency)} + ${here.price(service, order.currency)}`,
+      money(electricityMinor),
+      money(serviceMinor),
+      money(electricityMinor + serviceMinor),
+    ],
+  );
+  const sum = (place) => settlement.periods.reduce((all, row) => all + row[place], 0);
+  if (settlement.session_fee_minor)
+    rows.push([t.fee, "", "", "", "", "", money(settlement.session_fee_minor)]);
+  rows.push([
+    h("strong", {}, t.total),
+    "",
+    kwh(settlement.energy_mwh),
+    "",
+    money(sum(5)),
+    money(sum(6)),
+    h("strong", {}, money(settlement.total_minor)),
+  ]);
+  return table(t.lines, columns, rows);
+}
+
+function stepTable({ rate, currency }) {
+  const columns = [
+    { title: t.from },
+    { title: t.period },
+    { title: t.electricity, number: true },
+    { title: t.service, number: true },
+  ];
+  return table(
+    t.prices,
+    columns,
+    rate.steps.map(([at, electricity, service, label]) => [
+      when(at),
+      PERIOD_NAMES[label],
+      here.price(electricity, currency),
+      here.price(service, currency),
+    ]),
+  );
+}

@@ -1,0 +1,64 @@
+// A pile is registered, and its key shown.
+
+import { dialog, notice } from "./console-dialog.js";
+import { formDialog } from "./console-form.js";
+import { ask } from "./console-session.js";
+import { h, show } from "./dom.js";
+import { words } from "./say.js";
+
+const t = (await words("console-words-piles")).add;
+const CONNECTORS_MAX = 8;
+
+export async function addPile() {
+  const made = await formDialog({
+    id: "new",
+    title: t.open,
+    fields: [
+      {
+        name: "device_id",
+        label: t.id,
+        hint: t.idHint,
+        control: h("input", { maxlength: "32", spellcheck: "false" }),
+        check: (value) => (/^[A-Za-z0-9_-]{3,32}$/.test(value) ? null : t.idWrong),
+      },
+      { name: "name", label: t.name, control: h("input", { maxlength: "100" }) },
+      {
+        name: "connectors",
+        label: t.connectors,
+        control: h("input", { type: "number", min: "1", max: String(CONNECTORS_MAX), value: "1" }),
+        check: (value) =>
+          Number.isInteger(Number(value)) && value >= 1 && value <= CONNECTORS_MAX
+            ? null
+            : t.connectorsWrong(CONNECTORS_MAX),
+      },
+    ],
+    action: t.action,
+    submit: (values) =>
+      ask("/api/piles", { method: "POST", body: { ...values, connectors: Number(values.connectors) } }),
+  });
+  if (made) await showKey(made);
+}
+
+/** The key is shown once. */
+async function showKey({ device_id, key }) {
+  await dialog(
+    t.done(device_id),
+    [t.key, h("code", { class: "key", tabindex: "0" }, key)],
+    (close) => [
+      h(
+        "button.button",
+        {
+          type: "button",
+          onclick: (event) =>
+            navigator.clipboard.writeText(key).then(
+              () => show(event.target, t.copied),
+              () => notice(t.noCopy, "bad"),
+            ),
+        },
+        t.copy,
+      ),
+      h("button.button.primary", { type: "button", onclick: () => close(true) }, t.have),
+    ],
+  );
+  location.hash = "#/piles/" + encodeURIComponent(device_id) + "/rate";
+}

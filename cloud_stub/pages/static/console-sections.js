@@ -1,0 +1,40 @@
+// The sections of a detail page, each a module of its own, loaded when the page opens.
+
+import { explain, h, show } from "./console-parts.js";
+import { may, unreachable } from "./console-session.js";
+import { SECTIONS } from "./console-views.js";
+
+/**
+ * Open the sections of `kind` ("pile", "order", "settlement"): each module's open(place, about), which returns how to
+ * end it. Such an end may have `update(found)`, called with what the page shows whenever that changes, and `unsaved()`.
+ * The sections go to `wide`, those at the side to `narrow`. Returns the end of all, with the same two.
+ */
+export function openSections(kind, about, wide, narrow = wide) {
+  const ends = [];
+  let ended = false;
+  let latest = null;
+  for (const { module, need, side } of SECTIONS[kind]) {
+    if (!may(need)) continue;
+    const place = h("div");
+    (side ? narrow : wide).append(place);
+    import(`./${module}.js`).then(
+      ({ open }) => {
+        if (ended) return;
+        const end = open(place, about) ?? (() => {});
+        ends.push(end);
+        if (latest) end.update?.(latest);
+      },
+      () => show(place, h("p.card.empty", { role: "alert" }, explain(unreachable()))),
+    );
+  }
+  const end = () => {
+    ended = true;
+    for (const each of ends) each();
+  };
+  end.update = (found) => {
+    latest = found;
+    for (const each of ends) each.update?.(found);
+  };
+  end.unsaved = () => ends.some((each) => each.unsaved?.());
+  return end;
+}

@@ -1,0 +1,61 @@
+"""Every view of the console with something to see in it, for the tests that walk through all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from playwright.sync_api import Page, expect
+
+from tests.web.conftest import axe_problems, overflow
+from tests.web.fleet import DAY_RATE, Fleet
+
+# What the data says; not in English, so that a walk in Chinese finds what is left of it.
+NORTH, SOUTH, OLD = "北门充电站", "南门充电站", "旧场地"
+NOTE = "已到现场抄表"
+
+# For each address of VIEWS in console-views.js what to open, and the text or the selector that it shows then.
+EXAMPLES: dict[str, list[tuple[str, str]]] = {
+    "/piles": [("/piles", SOUTH)],
+    "/piles/:id": [("/piles/PILE-1", NORTH), ("/piles/PILE-2", "6.91 kW"), ("/piles/PILE-4", OLD)],
+    "/piles/:id/rate": [("/piles/PILE-1/rate", ".versions li")],
+    "/orders": [("/orders", "PILE-2 · 1")],
+    "/orders/:id": [("/orders/{order}", ".facts .mono")],
+    "/flagged": [("/flagged", "¥0.05"), ("/flagged?reviewed=true", NOTE)],
+    "/flagged/:id": [("/flagged/2", ".differs"), ("/flagged/3", NOTE)],
+    "/reports": [("/reports", ".chart .bar")],
+}
+
+
+def populate(fleet: Fleet) -> dict[str, str]:
+    """A fleet with one of everything; what stands in braces in EXAMPLES."""
+    pile = fleet.pile("PILE-1", NORTH, rate=DAY_RATE)
+    fleet.charged(pile, 1_000_000)
+    fleet.charged(pile, 2_000_000, pay=False, total_minor=5)
+    fleet.counted_today()
+    other = fleet.pile("PILE-2", SOUTH)
+    order, _ = fleet.order(other)
+    fleet.charge(other, order)
+    fleet.report(pile, said={2: {"status": "Faulted", "fault": "GroundFailure"}}, clock="Unset")
+    fleet.pile("PILE-3", rate=None, online=False)
+    old = fleet.pile("PILE-4", OLD)
+    fleet.charged(old, 2_000_000, pay=False, total_minor=5)
+    decision = {"decision": "release", "note": NOTE}
+    assert fleet.operator.post("/api/settlements/3/review", decision).status == 201
+    assert fleet.operator.request("DELETE", "/api/piles/PILE-4").status == 200
+    return {"order": order.order_id}
+
+
+def walk(page: Page, known: dict[str, str]) -> Iterator[str]:
+    """Open each example in turn; gives its address once it shows what it should."""
+    for examples in EXAMPLES.values():
+        for address, shown in examples:
+            page.evaluate("to => (location.hash = to)", address.format(**known))
+            found = page.locator(shown) if shown.startswith(".") else page.get_by_text(shown)
+            expect(found.first).to_be_visible()
+            yield address
+
+
+def check_view(page: Page, address: str) -> None:
+    found = axe_problems(page)
+    assert found == [], f"{address}: {found}"
+    assert overflow(page) == 0, address
