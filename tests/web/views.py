@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Page, expect
 
+from tests.cloud.releases import UpdatingPile, archive
 from tests.web.conftest import axe_problems, overflow
 from tests.web.fleet import DAY_RATE, Fleet
 
 # What the data says; not in English, so that a walk in Chinese finds what is left of it.
-NORTH, SOUTH, OLD = "北门充电站", "南门充电站", "旧场地"
+NORTH, SOUTH, OLD, EAST = "北门充电站", "南门充电站", "旧场地", "东门充电站"
 NOTE = "已到现场抄表"
 
 # For each address of VIEWS in console-views.js what to open, and the text or the selector that it shows then.
@@ -22,6 +23,8 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
     "/orders/:id": [("/orders/{order}", ".facts .mono")],
     "/flagged": [("/flagged", "¥0.05"), ("/flagged?reviewed=true", NOTE)],
     "/flagged/:id": [("/flagged/2", ".differs"), ("/flagged/3", NOTE)],
+    "/updates": [("/updates", ".card a[href='#/updates/1']")],
+    "/updates/:id": [("/updates/1", ".card meter")],
     "/reports": [("/reports", ".chart .bar")],
 }
 
@@ -42,7 +45,17 @@ def populate(fleet: Fleet) -> dict[str, str]:
     decision = {"decision": "release", "note": NOTE}
     assert fleet.operator.post("/api/settlements/3/review", decision).status == 201
     assert fleet.operator.request("DELETE", "/api/piles/PILE-4").status == 200
+    updatable(fleet, "PILE-5")
     return {"order": order.order_id}
+
+
+def updatable(fleet: Fleet, device_id: str) -> None:
+    """A pile that can be updated over the air, release 12, and its rollout."""
+    pile = fleet.pile(device_id, EAST)
+    UpdatingPile(pile, fleet.link).come()
+    assert fleet.operator.post("/api/releases", archive(12)).status == 201
+    body = {"release": 12, "selection": f"pile:{device_id}"}
+    assert fleet.operator.post("/api/rollouts", body).status == 201
 
 
 def walk(page: Page, known: dict[str, str]) -> Iterator[str]:

@@ -13,6 +13,8 @@ export const VIEWS = [
   { path: "/orders/:id", tab: "orders", module: "console-order", need: "read" },
   { path: "/flagged", tab: "flagged", module: "console-flagged", need: "read" },
   { path: "/flagged/:id", tab: "flagged", module: "console-settlement", need: "read" },
+  { path: "/updates", tab: "updates", module: "console-updates", need: "read" },
+  { path: "/updates/:id", tab: "updates", module: "console-rollout", need: "read" },
   { path: "/reports", tab: "reports", module: "console-reports", need: "read" },
 ];
 
@@ -22,6 +24,7 @@ export const SECTIONS = {
     { module: "console-pile-orders", need: "read" },
     { module: "console-pile-events", need: "read" },
     { module: "console-pile-reported", need: "read", side: true },
+    { module: "console-pile-updates", need: "read", side: true },
   ],
   order: [],
   settlement: [],

@@ -5,7 +5,7 @@ export default {
   other: { language: "zh-CN", name: "中文" },
   console: "console",
   title: (view) => `${view} · RateLock console`,
-  tabs: { piles: "Piles", orders: "Orders", flagged: "Flagged", reports: "Energy & revenue" },
+  tabs: { piles: "Piles", orders: "Orders", flagged: "Flagged", updates: "Updates", reports: "Energy & revenue" },
 
   login: {
     about: "The console of whoever runs the piles.",
@@ -117,6 +117,14 @@ export default {
     TooManyTokens: "There are too many tokens. Revoke some first.",
     UserExists: "An account has this name, or had it before it was removed.",
     PriceUnusual: "Prices look like a slip. Confirm them, or correct them.",
+    BadRelease: "The file cannot be used as a release.",
+    NothingToUpdate: "None of these piles can take it.",
+    ReleaseExists: "That number belongs to a release with other files. Give this one a higher number.",
+    ReleaseInUse: "A rollout of this release has not ended. Cancel it first.",
+    RolloutEnded: "The rollout has ended.",
+    TooManyReleases: "There are too many releases. Remove one first.",
+    UnknownRelease: "There is no release with that number.",
+    UnknownRollout: "There is no rollout with that number.",
     NotFound: "There is nothing at this address.",
     UnknownPile: "There is no pile with that id. It may have been removed, or the address mistyped.",
     UnknownConnector: "This pile has no such connector.",

@@ -5,7 +5,7 @@ export default {
   other: { language: "en", name: "English" },
   console: "管理台",
   title: (view) => `${view} · RateLock 管理台`,
-  tabs: { piles: "充电桩", orders: "订单", flagged: "异常账单", reports: "电量与收入" },
+  tabs: { piles: "充电桩", orders: "订单", flagged: "异常账单", updates: "远程升级", reports: "电量与收入" },
 
   login: {
     about: "供运营方管理充电桩。",
@@ -97,6 +97,14 @@ export default {
     Forbidden: "您的角色没有此权限。",
     SignInRefused: "用户名或密码不正确，或账号不能登录。",
     CrossSite: "请求不是来自管理台。请刷新页面后重试。",
+    BadRelease: "该文件不能用作固件版本。",
+    NothingToUpdate: "所选充电桩都不能接受此内容。",
+    ReleaseExists: "该编号属于另一个内容不同的版本，请使用更大的编号。",
+    ReleaseInUse: "该版本的升级尚未结束，请先取消。",
+    RolloutEnded: "该次下发已结束。",
+    TooManyReleases: "固件版本过多，请先删除一个。",
+    UnknownRelease: "没有该编号的固件版本。",
+    UnknownRollout: "没有该编号的下发记录。",
     UnknownBoard: "云端没有这种主板的固件。",
     UnknownCalendar: "没有这个编号的日历。",
     UnknownRate: "该电价方案没有这个编号的版本。",

@@ -10,13 +10,13 @@ import json
 import os
 import sys
 
-import launcher
 import vfs
 from cloud import NONCE, Order, seal_message
 from flash import CLEAN, Device, PowerCut
 from story import used_flash
 from world import DEVICE_ID, MOUNT, PULSES, Pile, World
 
+import launcher
 from pile_protocol import messages, topics
 from update import configure, overrides, p256, slots, trial, updater
 from update.host import Host
