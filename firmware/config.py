@@ -33,8 +33,9 @@ class Config:
 
 _TABLE = (
     "{ device_id D key M broker { host t1..253p port n1..65535 ca? t1..64p ca_text? t64..3000a"
-    " keepalive_s? n1..3600 backoff_max_ms? n500..600000 } wifi? { password t0..63p } wifi2? { password t0..63p }"
-    " ntp? t1..253p limits? { max_current_ma? n1000..200000 max_temperature_c? n40..120 feed_ma? n1000..1000000 } }"
+    " keepalive_s? n1..3600 backoff_max_ms? n500..600000 } wifi? { password t0..63p }"
+    " wifi2? { password t0..63p } ntp? t1..253p"
+    " limits? { max_current_ma? n1000..200000 max_temperature_c? n40..120 feed_ma? n1000..1000000 } }"
 )
 
 

@@ -320,8 +320,8 @@ class Client:
         await connection.ask(codec.PUBACK, packet_id, codec.publish(topic, payload, 1, retain, packet_id))
 
     async def subscribe(self, topics, needed=None):
-        """Subscribes at QoS 1. Raises LinkRefused where the broker refuses one of the first `needed` topics (None: of all),
-        LinkDown.
+        """Subscribes at QoS 1. Raises LinkRefused where the broker refuses one of the first `needed` topics
+        (None: one of all), LinkDown.
         """
         packet_id = self._next_id()
         codes = await self._connected().ask(codec.SUBACK, packet_id, codec.subscribe(packet_id, topics))

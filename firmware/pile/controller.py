@@ -36,7 +36,7 @@ class Controller:
 
     recovery.take_up() lets it go on from what flash holds. keeper: what makes durable what was decided.
     on_time: called with the cloud's time, Unix seconds, so that the board can set its calendar.
-    on_update: called with (topic name, bytes) of a message of topics.UPDATES whose seal, if it has one, is good.
+    on_update: called with (topic name, bytes) of a message of topics.UPDATES whose seal is good.
     traits: members of wire.HELLO that only the board knows.
     """
 

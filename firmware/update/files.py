@@ -23,7 +23,7 @@ class SlotFiles:
             return None
 
     def append(self, name, data):
-        """Adds `data` to a file, which is durable when this returns. Makes the file, and folders around it."""
+        """Adds `data` to a file; durable when this returns. Makes the file, and folders around it."""
         path = self._path(name)
         at = path.find("/", len(self._folder) + 1)
         while at > 0:

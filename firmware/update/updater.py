@@ -1,9 +1,9 @@
 """What the messages of topics.UPDATES lead to: an offered release, from its offer to the start of its trial,
 and a configuration over the air. Imported for the first such message, and gone when there is nothing to do.
 
-The offer is kept in flash, in slots.OFFER, until it is refused, cancelled, or goes on trial. So whatever interrupts
-the work (an order, a restart) only has to begin it anew: the manifest is verified again, and what is whole in
-the slot stays.
+The offer is kept in flash, in slots.OFFER, until it is refused, cancelled, or goes on trial. So whatever
+interrupts the work (an order, a restart) only has to begin it anew: the manifest is verified again, and what
+is whole in the slot stays.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ PROGRESS_MS = 3_000  # between two messages about the progress
 
 
 class Updater:
-    """controller: pile.controller. facts: (the board's name, (version, sub-version) of the .mpy files that its
-    MicroPython loads, what it bears by the name of a limit). forget: called with names of modules that are to
-    leave the heap.
+    """controller: pile.controller. facts: (the board's name, (version, sub-version) of the .mpy files that
+    its MicroPython loads, what it bears by the name of a limit). forget: called with names of modules that are
+    to leave the heap.
 
     restart: why the pile is to restart, as soon as it is not busy. is_waiting: the offer is to be taken up
     again later.
@@ -98,7 +98,7 @@ class Updater:
             self._end("Refused", "StorageFailure")
         return False
 
-    # -- an offered release -----------------------------------------------------------------------------------
+    # -- an offered release ----------------------------------------------------------------------------------
 
     def _take_offer(self, message, data):
         self._stop()
@@ -223,7 +223,7 @@ class Updater:
     def _ask(self, question):
         self._controller.mailbox.newest(topics.UPDATE_ASK, topics.UPDATE_ASK, question)
 
-    # -- a configuration --------------------------------------------------------------------------------------
+    # -- a configuration -------------------------------------------------------------------------------------
 
     def _configure(self, message):
         from .configure import take
@@ -239,7 +239,7 @@ class Updater:
             answer["reason"] = "StorageFailure"
         self._controller.mailbox.newest("config_version", topics.UPDATE_STATUS, answer)
 
-    # -- the end ----------------------------------------------------------------------------------------------
+    # -- the end ---------------------------------------------------------------------------------------------
 
     def _wait(self, reason):
         """Stops; the offer stays in flash."""
@@ -263,7 +263,7 @@ class Updater:
         kept = _kept_offer()
         return kept is not None and kept["release"] == message["release"]
 
-    # -- what the cloud is told -------------------------------------------------------------------------------
+    # -- what the cloud is told ------------------------------------------------------------------------------
 
     def _tell_progress(self):
         download = self._download

@@ -174,6 +174,26 @@ def test_a_confirmed_release_that_crashes_while_it_runs_is_started_again(board) 
     assert board.state[0] == "a"
 
 
+CONFIRMS_AND_CRASHES = """
+import launcher_of_the_root as launcher
+
+
+def main():
+    launcher.save("b", 13, 0, 0, None)
+    raise OSError(5)
+"""
+
+
+def test_a_release_that_was_confirmed_and_crashes_later_stays_confirmed(board) -> None:
+    board.put("a", 12)
+    board.put("b", 13, CONFIRMS_AND_CRASHES)
+    (board.folder / "b" / "launcher_of_the_root.py").write_text((board.folder / "launcher.py").read_text())
+    board.state = TRIAL
+    for _ in range(5):
+        assert "reset" in board.life()
+        assert board.state[:3] == ["b", 13, 0]
+
+
 def test_failed_starts_count_only_in_a_row(board) -> None:
     board.put("a", 12)
     board.put("b", 11)

@@ -76,7 +76,7 @@ def test_a_release_needs_room_that_leaves_an_order_its_own(rig):
     room_bytes = SlotFiles.room_bytes
     need_bytes = 2 * 4_096 + SPARE_BYTES + FREE_BYTES_MIN
     for room, refused in ((need_bytes - 1, True), (need_bytes, False)):
-        SlotFiles.room_bytes = lambda self: room
+        SlotFiles.room_bytes = lambda self, room=room: room
         try:
             rig.told.clear()
             rig.offer()
@@ -141,15 +141,16 @@ def test_parts_that_come_twice_late_damaged_or_from_elsewhere_change_nothing(rig
 @in_flash
 def test_a_file_that_came_wrong_is_fetched_again_and_refused_the_third_time(rig):
     bad = []
+    most = [0]
 
     def answers(question):
-        if question["offset"] == 0 and len(bad) < most:
+        if question["offset"] == 0 and len(bad) < most[0]:
             bad.append(question)
             return [rig.chunk(question, data="AAAA" * (question["bytes"] // 3))]
         return [rig.chunk(question)]
 
     rig.answers = answers
-    for most, end in ((2, None), (30, ("Refused", "BadFile"))):
+    for most[0], end in ((2, None), (30, ("Refused", "BadFile"))):
         bad.clear()
         rig.offer()
         rig.cycles(2_000)

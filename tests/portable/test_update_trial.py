@@ -1,4 +1,4 @@
-"""A release and a configuration on trial: no order is taken, and what is not confirmed goes back by itself."""
+"""A release on trial: no order is taken, and what is not confirmed goes back by itself."""
 
 import json
 

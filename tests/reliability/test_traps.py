@@ -248,7 +248,7 @@ def test_trap_13_what_waits_for_the_network_is_bounded():
         at = pile.clock.at() or AT
         pile.charge(f"o{n}", cycles=2, issued_at=at, expires_at=at + 60)
         pile.stop(f"o{n}")
-    assert len(waiting._order_statuses) == ORDER_STATUSES_MAX and len(waiting._meters) <= 1
+    assert len(waiting._order_statuses) == ORDER_STATUSES_MAX and len(waiting._newest) <= 1
     assert pile.controller.outbox.depth == 300, "the settlements are in flash, all of them"
     assert mqtt.SEND_QUEUE_MAX <= 64
 

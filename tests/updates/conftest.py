@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.sim import SimPile
-from tests.updates.server import Release, ReleaseServer, public_key
+from tools.harness.release_server import PUBLIC_KEY, Release, ReleaseServer
 from tools.harness.sim_pile import BOARD, interpreter
 from tools.harness.system import System
 from tools.image import cache, files
@@ -31,9 +31,13 @@ def content() -> dict[str, bytes]:
     }
 
 
+def sim_release(content: dict[str, bytes], number: int = FIRST + 1) -> Release:
+    return Release(number, files.board_folder(BOARD), content)
+
+
 @pytest.fixture
 def release(content: dict[str, bytes]) -> Release:
-    return Release(FIRST + 1, content)
+    return sim_release(content)
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ def server(system: System) -> Iterator[ReleaseServer]:
 def slot_pile(pile: Callable[..., SimPile], tmp_path: Path) -> Callable[..., SimPile]:
     """Starts a pile through the launcher: `slot_pile(most_ms=2_000)`."""
     key = tmp_path / "release.pub"
-    key.write_text(public_key())
+    key.write_text(PUBLIC_KEY)
 
     def start(most_ms: int = MOST_MS, sim: dict[str, Any] | None = None, **options: Any) -> SimPile:
         settings = json.dumps({"trial_ms": [ON_TIME_MS, most_ms], **(sim or {})})

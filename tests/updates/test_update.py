@@ -1,4 +1,4 @@
-"""An update of real firmware in slots, over a real broker: the good one, the bad ones, and an order between."""
+"""Updates of real firmware in slots, over a real broker: a good one, bad ones, and an order between."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from pile_protocol import topics
 from tests.sim import SimPile
 from tests.tap import Tap
-from tests.updates.conftest import FIRST
-from tests.updates.server import Release, ReleaseServer
+from tests.updates.conftest import FIRST, sim_release
 from tools.harness.phone import Phone
+from tools.harness.release_server import ReleaseServer
 
 pytestmark = pytest.mark.system
 
@@ -96,7 +96,7 @@ def test_releases_that_do_not_work_go_back_by_themselves(
     for reason, source in wrong.items():
         files = {("begin.mpy" if name == "start.mpy" else name): data for name, data in content.items()}
         pile = piles[reason] = slot_pile(most_ms=4_000)
-        server.offer(pile.device_id, pile.key, Release(FIRST + 1, files | {"start.py": source.encode()}))
+        server.offer(pile.device_id, pile.key, sim_release(files | {"start.py": source.encode()}))
     hanging = piles["NotConfirmed"]
     assert hanging.child
     for _ in range(3):  # its watchdog
@@ -109,5 +109,5 @@ def test_releases_that_do_not_work_go_back_by_themselves(
         hello = [seen.json() for seen in tap.of(pile.device_id, topics.HELLO)][-1]
         assert (hello["release"], hello["fell_back"]) == (FIRST, [FIRST + 1, reason])
         charge(phone, pile, tap)
-        server.offer(pile.device_id, pile.key, Release(FIRST + 1, content))
+        server.offer(pile.device_id, pile.key, sim_release(content))
         tap.wait_for(pile.device_id, topics.UPDATE_STATUS, is_update("Refused", "FellBackBefore"))

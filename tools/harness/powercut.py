@@ -41,6 +41,8 @@ PLOTS = (
 )
 TEARS = ("clean", "part", "noise", "whole")
 SWITCHES = ("confirm", "fall", "crash")  # how the trial of an update ends: tests/powercut/rig/switches.py
+UPDATES = ("confirmed", "back", "order", "configuration", "configuration-back")  # rig/updates.py
+PROGRAMS = {"switch": "switches.py", "update": "updates.py"}  # of the rig, by the first word of a job
 LOST_MAX_MS = 2_000
 LIFE_MIN_YEARS = 20
 BLOCKS = 512
@@ -140,6 +142,9 @@ def short_jobs(seed: int) -> list[tuple[str, ...]]:
         ("switch", "confirm", age, "noise", str(seed)),
         ("switch", "fall", age, "part", str(seed)),
         ("switch", "crash", age, "clean", str(seed)),
+        ("update", "order", age, "noise", str(seed), "4"),
+        ("update", "back", age, "part", str(seed), "4"),
+        ("update", "configuration-back", age, "clean", str(seed), "1"),
     ]
 
 
@@ -154,19 +159,15 @@ def long_jobs(seed: int, plots: Sequence[str] = PLOTS) -> list[tuple[str, ...]]:
         jobs += [("twice", plot, str(seed % 50), "2", str(seed))]
     if plots == PLOTS:
         jobs += [("switch", end, str(seed % 50), tear, str(seed)) for end in SWITCHES for tear in TEARS]
+        jobs += [("update", plot, str(seed % 50), tear, str(seed), "1") for plot in UPDATES for tear in TEARS]
     return jobs
-
-
-def program(job: tuple[str, ...]) -> str:
-    """The program of the rig that does a job."""
-    return "switches.py" if job[0] == "switch" else "cuts.py"
 
 
 def cut(jobs: Sequence[tuple[str, ...]], workers: int, show_progress: bool = False) -> Figures:
     """Runs jobs side by side; show_progress: prints a line for each that is done. Raises RigError."""
     figures = Figures()
     with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(run, program(job), *job): " ".join(job) for job in jobs}
+        running = {pool.submit(run, PROGRAMS.get(job[0], "cuts.py"), *job): " ".join(job) for job in jobs}
         for number, future in enumerate(as_completed(running), 1):
             job, part = running[future], future.result()
             figures.add(job, part)

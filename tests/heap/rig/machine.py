@@ -79,6 +79,10 @@ class WDT:
 PWRON_RESET, WDT_RESET, SOFT_RESET = 1, 3, 5
 
 
+def reset():
+    sys.exit()
+
+
 def reset_cause():
     return PWRON_RESET
 

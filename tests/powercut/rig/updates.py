@@ -1,7 +1,9 @@
 """Whole updates over the air, cut at every flash operation: offer, download, switch, trial, and its end; and
 a configuration over the air. Prints what came of it as one JSON object.
 
-    micropython updates.py update PLOT AGE TEAR SEED STRIDE     PLOT: a key of PLOTS; every STRIDE-th operation
+    micropython updates.py update PLOT AGE TEAR SEED STRIDE
+
+PLOT: a key of PLOTS. STRIDE: every how many-th operation.
 """
 
 import binascii
@@ -195,7 +197,7 @@ class Story:
             return state.release == NEW and not state.on_trial
         return state.release == OLD and state.fell_back is not None
 
-    # -- the cloud --------------------------------------------------------------------------------------------
+    # -- the cloud -------------------------------------------------------------------------------------------
 
     def tell_time(self, pile):
         pile.controller.hello(NONCE)

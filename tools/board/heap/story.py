@@ -1,4 +1,5 @@
-"""The orders that must succeed in a small heap: order, charge, settlement, a lost broker, a second order.
+"""What must succeed in a small heap: order, charge, settlement, a lost broker, a second order; and where the
+firmware lies in a slot, the download of an update.
 
 Piles with heaps of many sizes do them at the same time, with a real broker and cloud. The smallest heap that
 succeeds is the result. One more pile has a large heap and reports after each stage how many bytes were alive.
@@ -10,20 +11,25 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools.board.heap.interpreters import FACTOR_64, Interpreter
+from tools.board.heap.interpreters import BOARD, FACTOR_64, Interpreter
 from tools.harness.api_client import ApiError
 from tools.harness.phone import Phone, PhoneOrder
 from tools.harness.processes import Child, Children, ProcessError
+from tools.harness.release_server import PUBLIC_KEY, Release, ReleaseServer
 from tools.harness.system import DEMO_RATE, PileIdentity, System
+from tools.image import files, slot
 
 KIB = 1024
 WATCHED_KIB = 4_096
 ONLINE_S = 30  # of all piles of a stage together; with TLS the time server is tried for 6 s first
 ORDER_S = 25
 CHARGE_S = 2
+UPDATE_S = 90  # for all of them: at most 7.5 KB a second
+RELEASE = 1
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,10 @@ class Story:
                     self._system.broker.stop()
                     self._system.broker.start()
                     self._stage(piles, "online again", self._online, ONLINE_S)
+            if self._form.is_dir():
+                with closing(ReleaseServer(self._system.broker)) as server:
+                    self._stage(piles, "update offered", lambda pile: self._offer(server, pile))
+                    self._stage(piles, "update fetched", self._fetched, UPDATE_S)
             fit = [pile.kib for pile in piles if not pile.failed and not pile.watched]
             failed = [pile for pile in piles if pile.failed]
             why = max(failed, key=lambda pile: pile.kib) if failed else None
@@ -101,6 +111,7 @@ class Story:
         flash.mkdir(parents=True)
         if self._form.is_dir():
             shutil.copytree(self._form, flash, dirs_exist_ok=True)
+            (flash / slot.RELEASE_KEY).write_text(PUBLIC_KEY)
         broker = self._system.broker
         where: dict[str, object] = {"host": "127.0.0.1", "port": broker.port, "backoff_max_ms": 500}
         if self._case.tls:
@@ -137,6 +148,19 @@ class Story:
             if pile.watched:
                 reports = [json.loads(line) for line in pile.child.lines if line.startswith('{"live_bytes"')]
                 pile.live_bytes[name] = max(each["live_bytes"] for each in reports) - self._rig_bytes
+
+    def _offer(self, server: ReleaseServer, pile: _Pile) -> None:
+        folder = self._form / slot.SLOTS[0]
+        content = {
+            path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.mpy")
+        }
+        release = Release(RELEASE, files.board_folder(BOARD), content)
+        server.offer(pile.identity.device_id, bytes.fromhex(pile.identity.key), release)
+
+    def _fetched(self, pile: _Pile) -> None:
+        """Until the pile restarts into the release."""
+        while not any("goes on trial" in line for line in pile.child.lines):
+            self._check(pile)
 
     def _online(self, pile: _Pile) -> None:
         """Until the cloud takes orders for it: a pile is online before it knows the time."""

@@ -1,4 +1,4 @@
-"""The release server of a test: offers a signed release over the real broker, and answers what piles ask."""
+"""A release server without a cloud: offers a signed release over a broker, and answers what piles ask."""
 
 from __future__ import annotations
 
@@ -7,40 +7,29 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from paho.mqtt.enums import CallbackAPIVersion
 
 from pile_protocol import messages, seal, topics
 from tools.harness.broker import Broker
 from tools.harness.processes import HOST
-from tools.image import files, slot
+from tools.image import slot
+from tools.image.release import public_text, sign
 
-ORDER_OF_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-SECRET = ec.generate_private_key(ec.SECP256R1())
-
-
-def public_key() -> str:
-    numbers = SECRET.public_key().public_numbers()
-    return f"{numbers.x:064x}{numbers.y:064x}"
-
-
-def sign(text: str) -> str:
-    r, s = decode_dss_signature(SECRET.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
-    return f"{r:064x}{min(s, ORDER_OF_P256 - s):064x}"
+_KEY = ec.generate_private_key(ec.SECP256R1())
+PUBLIC_KEY = public_text(_KEY)
 
 
 class Release:
-    """content: the files of a slot."""
+    """A release for one board, signed with a key of this process. content: the files of a slot."""
 
-    def __init__(self, number: int, content: dict[str, bytes]):
+    def __init__(self, number: int, board: Path, content: dict[str, bytes]):
         self.number = number
-        self.content = content
-        self.manifest = slot.manifest(files.board_folder("sim"), content, number)
+        self.manifest = slot.manifest(board, content, number)
         self.by_digest = {hashlib.sha256(data).hexdigest(): data for data in content.values()}
         self.bytes = sum(map(len, content.values()))
 
@@ -48,8 +37,8 @@ class Release:
         now = int(time.time())
         message = {
             "kind": "update", "device_id": device_id, "issued_at": now, "expires_at": now + 600,
-            "release": self.number, "manifest": self.manifest, "signature": sign(self.manifest), **changes,
-        }  # fmt: skip
+            "release": self.number, "manifest": self.manifest, "signature": sign(_KEY, self.manifest),
+        } | changes  # fmt: skip
         return seal.seal(messages.encode(message), key)
 
 
@@ -65,7 +54,7 @@ class ReleaseServer:
         self._releases: dict[str, Release] = {}
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
         self._client.username_pw_set("cloud", broker.cloud_password)
-        self._client.on_connect = lambda client, *_: client.subscribe(topics.topic("+", topics.UPDATE_ASK))
+        self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
         self._client.connect(HOST, broker.port)
         self._client.loop_start()
@@ -88,6 +77,9 @@ class ReleaseServer:
         chunk = {name: question[name] for name in ("release", "file", "offset")}
         chunk["data"] = base64.b64encode(part).decode()
         self.send(device_id, topics.UPDATE_CHUNK, messages.encode(chunk).encode(), qos=0)
+
+    def _on_connect(self, client: paho.Client, *_: Any) -> None:
+        client.subscribe(topics.topic("+", topics.UPDATE_ASK))
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         device_id, _ = topics.parse(message.topic)
