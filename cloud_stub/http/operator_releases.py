@@ -97,6 +97,7 @@ async def list_rollouts(cloud: TheCloud, limit: Limit = 50, before: RowId = None
 
 @router.get("/rollouts/{rollout_id}", openapi_extra=raises("UnknownRollout"), dependencies=READ)
 async def get_rollout(cloud: TheCloud, rollout_id: RolloutId) -> dict[str, Any]:
+    """A rollout: its state, and how many piles of each wave are in which state."""
     return await _view(cloud, rollout_id)
 
 

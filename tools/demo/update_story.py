@@ -72,7 +72,7 @@ class Updates:
             self.screen.say("pile", "its relay was open all the time")
         finally:
             self.system.stop_pile(pile)
-        return "DEMO OK release 2 confirmed, release 3 went back, a forged release refused, rolled back as release 5"
+        return "DEMO OK release 2 confirmed, 3 went back, 4 was forged and refused, 5 rolled back"
 
     def _good(self) -> None:
         self._add(2, self.key, slot_content() | {"note.py": NOTE})

@@ -41,7 +41,7 @@ def slot_options(key: ReleaseKey, number: int, trial_ms: tuple[int, int]) -> tup
 
 
 def broken(source: str) -> dict[str, bytes]:
-    """The files of a slot of which the first module is `source`: what such a release does, the pile survives."""
+    """The files of a slot whose first module is `source`."""
     content = {name: data for name, data in slot_content().items() if name != START}
     return content | {"start.py": source.encode()}
 

@@ -151,9 +151,7 @@ class Story:
 
     def _offer(self, server: ReleaseServer, pile: _Pile) -> None:
         folder = self._form / slot.SLOTS[0]
-        content = {
-            path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.mpy")
-        }
+        content = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.mpy")}
         release = Release(RELEASE, files.board_folder(BOARD), content)
         server.offer(pile.identity.device_id, bytes.fromhex(pile.identity.key), release)
 
