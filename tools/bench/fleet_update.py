@@ -26,7 +26,7 @@ AT_ONCE = 20
 BYTES_PER_S = 400_000
 REST_MS = 200
 TRIAL_MS = (2_000, 120_000)
-LOOK_S = 1
+LOOK_S = 15  # a stretch of orders; each client has its first within it
 WITHOUT_S = 20
 UPDATE_MAX_S_AND_PILE = 5
 
@@ -74,7 +74,9 @@ def run(
 class UpdatedFleet(Fleet):
     """A fleet, and the rollout that reaches all of it."""
 
-    _noted: set[str] = set()
+    def __init__(self, system: System, swarm: Swarm, seed: int, say: Callable[[str], None]):
+        super().__init__(system, swarm, seed, say)
+        self._noted: set[str] = set()  # ids of orders whose latency is in a figure
 
     @property
     def pace(self) -> float:

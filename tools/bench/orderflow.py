@@ -1,4 +1,4 @@
-"""A stream of orders over many piles. A free pile gets the next order, and its "Stored" frees it again, or its refusal."""
+"""A stream of orders over many piles. A free pile gets the next order; "Stored" or a refusal frees it again."""
 
 from __future__ import annotations
 
