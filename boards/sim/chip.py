@@ -33,11 +33,12 @@ def run(name):
 
 def main():
     """Returns when the program ends without a reset: it asks for a person, or was ended by one."""
-    sys.modules["machine"] = Machine()
+    machine = sys.modules["machine"] = Machine()
     folders = sys.path[1:]  # without the folder of this file
     before = set(sys.modules)
     plain = sys.argv[1:] == ["plain"]
     while True:
+        sys.modules["machine"] = machine  # main.py clears them after an error
         sys.path[:] = folders if plain else ["", ".frozen"]
         try:
             if plain:
