@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.clock import now_s
-from ..base.problems import Problem, invalid, too_many
+from ..base.problems import Problem, invalid, too_many, unauthorized
 from ..cloud import Cloud
 from ..db import audit
 from ..db.audit import Actor
@@ -15,7 +15,7 @@ from ..db.writer import Transaction
 from ..people import attempts, passwords, sessions, users
 from ..people.roles import PERMISSIONS, ROLES
 from . import cookies
-from .access import AnyOperator, Caller, TheCloud, limit_sign_ins
+from .access import AnyOperator, Caller, TheCaller, TheCloud, limit_sign_ins
 from .api_schema import raises
 from .rate_limits import network
 from .reads import quick
@@ -69,10 +69,12 @@ def caller_view(caller: Caller) -> dict[str, Any]:
     }
 
 
-@router.get("/session", tags=["operator"])
-async def get_session(caller: AnyOperator) -> dict[str, Any]:
-    """Who the caller is."""
-    return caller_view(caller)
+@router.get("/session", tags=["sign in"], openapi_extra=raises("Unauthorized"))
+async def get_session(request: Request, caller: TheCaller) -> dict[str, Any]:
+    """Who the caller is; null where there is no session. A token that is not valid is refused."""
+    if caller is None and "authorization" in request.headers:
+        raise unauthorized()
+    return {"caller": caller_view(caller) if caller else None}
 
 
 @router.post(
@@ -100,13 +102,13 @@ async def sign_in(cloud: TheCloud, request: Request, response: Response, body: S
         now = now_s()
         if not users.note_sign_in(tx.conn, found, renewed, _network(request), now):
             raise _refused()  # the account was changed while its password was checked
-        audit.record(tx.conn, actor, now, "SignedIn", account=found.name, detail=f"from {address}")
+        audit.record(tx.conn, actor, now, "SignedIn", account=found.name, detail=address)
         life_s = cloud.settings.session_s
         return sessions.begin(tx.conn, found.name, found.role, address, _browser(request), now, life_s)
 
     session, secret = await cloud.write(begin)
     cookies.put(request, response, cloud, secret)
-    return caller_view(Caller(actor, ROLES[session.role], session))
+    return {"caller": caller_view(Caller(actor, ROLES[session.role], session))}
 
 
 @router.delete("/session", tags=["operator"])
@@ -169,7 +171,7 @@ async def _failed(cloud: Cloud, request: Request, found: users.UserRow | None) -
     unwritten = cloud.attempts.failed(name or "")
     if unwritten is None:
         return
-    detail = f"from {address}" + ("" if found else ", no such account")
+    detail = address + ("" if found else ", no such account")
     detail += f", {unwritten} more since the last line" if unwritten else ""
     await cloud.write(
         lambda tx: audit.record(

@@ -90,7 +90,9 @@ def forget(conn: Connection, device_id: str) -> None:
     """The pile gets another board: the one before does not count as a second one."""
     before = find(conn, device_id)
     if before is not None:
-        _write(conn, before._replace(chip=None, other_chip=None, other_at=None, two_boards_at=None))
+        _write(
+            conn, BoardRow(*before)._replace(chip=None, other_chip=None, other_at=None, two_boards_at=None)
+        )
 
 
 def has_two_boards(row: BoardRow | None, now: int) -> bool:

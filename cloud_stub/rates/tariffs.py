@@ -134,7 +134,7 @@ def rename(tx: Transaction, actor: Actor, tariff_id: str, name: str, now: int) -
     tx.conn.execute(_RENAME, {"of": tariff_id, "to": name})
     detail = f"{before.name} -> {name}"
     audit.record(tx.conn, actor, now, "TariffRenamed", tariff_id=tariff_id, detail=detail)
-    return before._replace(name=name)
+    return get(tx.conn, tariff_id)
 
 
 def remove(tx: Transaction, actor: Actor, tariff_id: str, now: int) -> None:

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from cloud_stub.base.clock import now_s
 from tests.cloud.conftest import AS_OPERATOR
 from tests.cloud.fakes import FLAT_RATE
 from tests.cloud.releases import UpdatingPile, archive
@@ -38,7 +39,7 @@ def _session(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
     headers = {"X-RateLock-Console": "1"}
     made = phone.client.post("/api/session", json=body, headers=headers)
     phone.client.cookies.clear()
-    return {"session_id": made.json()["session_id"]}
+    return {"session_id": made.json()["caller"]["session_id"]}
 
 
 def _pile(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
@@ -93,12 +94,97 @@ def _paused_rollout(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
     return call("POST", f"/api/rollouts/{rollout['rollout_id']}/pause")
 
 
+def _modern(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    pile = add_pile(f"P-{next(_numbers)}")
+    pile.hello(commands=["restart", "service"])
+    return {"device_id": pile.device_id}
+
+
+def _out_of_service(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    pile = _pile(call, phone, add_pile)
+    call("PUT", f"/api/piles/{pile['device_id']}/out-of-service", {"reason": "Damaged"})
+    return pile
+
+
+def _site(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    site_id = f"SITE-{next(_numbers)}"
+    call("POST", "/api/sites", SITE | {"site_id": site_id})
+    return {"site_id": site_id}
+
+
+def _moved(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    device_id = _pile(call, phone, add_pile)["device_id"]
+    site_id = _site(call, phone, add_pile)["site_id"]
+    return {"body": {"selection": "pile:" + device_id, "site_id": site_id}}
+
+
+def _tagged(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    return {"body": {"selection": "pile:" + _pile(call, phone, add_pile)["device_id"], "add": ["fast"]}}
+
+
+def _tariff(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    tariff_id = f"city{next(_numbers)}"
+    call("POST", "/api/tariffs", {"tariff_id": tariff_id, "name": "City"})
+    return {"tariff_id": tariff_id}
+
+
+def _future_version(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    tariff = _tariff(call, phone, add_pile)
+    path = f"/api/tariffs/{tariff['tariff_id']}/versions"
+    call("POST", path, FLAT_RATE)
+    return tariff | {"rate_id": call("POST", f"{path}?from_at={now_s() + 86_400}", FLAT_RATE)["rate_id"]}
+
+
+def _assigned(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    tariff_id = _tariff(call, phone, add_pile)["tariff_id"]
+    call("POST", f"/api/tariffs/{tariff_id}/versions", FLAT_RATE)
+    device_id = _pile(call, phone, add_pile)["device_id"]
+    return {"body": {"tariff_id": tariff_id, "places": ["pile:" + device_id]}}
+
+
+def _calendar(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    calendar_id = f"HOLIDAYS-{next(_numbers)}"
+    call("PUT", "/api/calendars/" + calendar_id, CALENDAR)
+    return {"calendar_id": calendar_id}
+
+
+CALENDAR = {"name": "Bavaria", "days": {"2026-10-03": "Day of German Unity"}}
+SITE = {"site_id": "HARBOUR", "name": "Harbour", "time_zone": "Asia/Shanghai"}
+
 CHANGES: dict[tuple[str, str], Change] = {
     ("POST", "/api/piles"): Change("PileAdded", {"device_id": "P-NEW"}),
     ("DELETE", "/api/piles/{device_id}"): Change("PileRemoved", prepare=_pile),
     ("PUT", "/api/piles/{device_id}/connector-power"): Change("ConnectorPowerSet", {"power_w": 7400}, _pile),
     ("POST", "/api/piles/{device_id}/reset"): Change("ResetRequested", {}, _pile),
     ("PUT", "/api/piles/{device_id}/rate"): Change("RatePublished", FLAT_RATE, _pile),
+    ("PATCH", "/api/piles/{device_id}"): Change("PileRenamed", {"name": "Gate 9"}, _pile),
+    ("PUT", "/api/piles/{device_id}/out-of-service"): Change(
+        "TakenOutOfService", {"reason": "Damaged"}, _pile
+    ),
+    ("DELETE", "/api/piles/{device_id}/out-of-service"): Change(
+        "PutBackIntoService", prepare=_out_of_service
+    ),
+    ("POST", "/api/piles/{device_id}/restart"): Change("RestartRequested", prepare=_modern),
+    ("POST", "/api/piles/{device_id}/report"): Change("ReportRequested", prepare=_modern),
+    ("POST", "/api/piles/{device_id}/key"): Change("KeyRotated", {}, _pile),
+    ("POST", "/api/piles/import"): Change("PileAdded", {"csv": "device_id,name\nP-IMPORTED,Gate"}),
+    ("POST", "/api/piles/moves"): Change("PileMoved", prepare=_moved),
+    ("POST", "/api/tags"): Change("PileTagged", prepare=_tagged),
+    ("POST", "/api/sites"): Change("SiteAdded", SITE),
+    ("PATCH", "/api/sites/{site_id}"): Change("SiteChanged", {"name": "Port"}, _site),
+    ("DELETE", "/api/sites/{site_id}"): Change("SiteRemoved", prepare=_site),
+    ("POST", "/api/tariffs"): Change("TariffAdded", {"tariff_id": "city", "name": "City"}),
+    ("PATCH", "/api/tariffs/{tariff_id}"): Change("TariffRenamed", {"name": "Town"}, _tariff),
+    ("DELETE", "/api/tariffs/{tariff_id}"): Change("TariffRemoved", prepare=_tariff),
+    ("POST", "/api/tariffs/{tariff_id}/versions"): Change("RatePublished", FLAT_RATE, _tariff),
+    ("DELETE", "/api/tariffs/{tariff_id}/versions/{rate_id}"): Change(
+        "RateWithdrawn", prepare=_future_version
+    ),
+    ("PUT", "/api/assignments"): Change("TariffAssigned", prepare=_assigned),
+    ("PUT", "/api/calendars/{calendar_id}"): Change(
+        "CalendarSet", CALENDAR, lambda *_: {"calendar_id": "by"}
+    ),
+    ("DELETE", "/api/calendars/{calendar_id}"): Change("CalendarRemoved", prepare=_calendar),
     ("POST", "/api/orders/{order_id}/stop"): Change("OrderStopped", prepare=_order),
     ("POST", "/api/orders/{order_id}/close"): Change("OrderClosed", {"reason": "gone"}, _unreachable_order),
     ("POST", "/api/orders/{order_id}/payment"): Change("PaymentEntered", prepare=_settled),
@@ -125,6 +211,7 @@ CHANGES: dict[tuple[str, str], Change] = {
 UNAUDITED = {
     ("POST", "/api/rates/preview"): "it changes nothing",
     ("POST", "/api/rollout-preview"): "it changes nothing",
+    ("POST", "/api/holidays"): "it changes nothing",
     ("DELETE", "/api/session"): "test_people.py signs out",
     ("PUT", "/api/session/password"): "test_people.py changes a password",
 }

@@ -43,3 +43,8 @@ def refusal(answer: Any) -> tuple[int, str]:
     """The status and code of an answer that is a problem."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     return answer.status_code, answer.json()["code"]
+
+
+def is_known(client: TestClient, headers: dict[str, str] | None = None) -> bool:
+    """Whether the cloud takes the client's cookie, or that of the headers, for somebody's session."""
+    return client.get("/api/session", headers=headers).json()["caller"] is not None

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, event, text
 
 from cloud_stub.cloud import Cloud
 from cloud_stub.db import audit
+from cloud_stub.db.site_tables import tariffs
 from cloud_stub.db.tables import events, meter_samples, orders, payments, piles, rates, settlements
 from tests.cloud import plans
 from tests.cloud.conftest import Phone
@@ -19,7 +20,7 @@ DAY_S = 86_400
 MANY = 20_000
 
 # Those that `fill` fills, so that PostgreSQL's plan tells something.
-FILLED = ("orders", "settlements", "meter_samples", "payments", "events", "audit")
+FILLED = ("rates", "orders", "settlements", "meter_samples", "payments", "events", "audit")
 
 
 @pytest.fixture
@@ -63,8 +64,9 @@ def fill(conn: Connection) -> None:
     """Copies of the order that there is, at as many piles and rates as such a number of orders has."""
     pile, order = "'Q-' || (n % 500 + 1)", "'q' || n"
     own = {"device_id": pile, "order_id": order}
-    _copy(conn, piles, 500, device_id=pile)
-    _copy(conn, rates, 500, rate_id="'r' || n", device_id=pile)
+    _insert(conn, tariffs, "", {"tariff_id": "'t' || n", "name": "''", "created_at": "0"}, 500)
+    _copy(conn, piles, 500, device_id=pile, tariff_id="'t' || n")
+    _copy(conn, rates, 500, rate_id="'r' || n", tariff_id="'t' || n")
     of_orders = {"rate_id": "'r' || (n % 500 + 1)", "idempotency_key": order, "holds": "false"}
     _copy(conn, orders, MANY, **own, **of_orders, state="'Paid'", created_at="n", window_end_at="n")
     once = {"mac": order, "settles_order_id": order, "chain_seq": "n"}
@@ -77,7 +79,7 @@ def fill(conn: Connection) -> None:
     _insert(conn, events, "", own | of_events)
     who = {"actor_kind": "'user'", "actor": "'user' || (n % 7)", "action": "'Action' || (n % 30)"}
     _insert(conn, audit.audit, "", own | who | {"at": "n", "account": pile, "detail": "''"})
-    for table in (piles, rates, orders, settlements, payments, meter_samples, events, audit.audit):
+    for table in (tariffs, piles, rates, orders, settlements, payments, meter_samples, events, audit.audit):
         conn.execute(text(f"ANALYZE {table.name}"))
 
 

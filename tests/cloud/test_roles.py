@@ -29,6 +29,7 @@ OPEN = {
     ("GET", "/api/piles/{device_id}"),
     ("GET", "/api/piles/{device_id}/rate"),
     ("POST", "/api/orders"),
+    ("GET", "/api/session"),  # which says that nobody is signed in
     ("POST", "/api/session"),
     ("GET", "/console"),
     ("GET", "/console/"),

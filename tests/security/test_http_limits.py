@@ -98,6 +98,7 @@ def test_orders_are_limited_by_address_and_nothing_is_made(cloud: Cloud, pile: A
 OPEN = {
     "/api/piles/{device_id}",
     "/api/piles/{device_id}/rate",
+    "/api/session",
     "/healthz",
     "/readyz",
     "/openapi.json",

@@ -312,6 +312,10 @@ def test_the_demo_of_updates_holds_what_it_tells(tmp_path: Path):
     argv = [sys.executable, "-m", "tools.demo", "update"]
     done = subprocess.run(argv, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    for said in ("release 2: Confirmed", "release 3: FellBack (ValueError)", "release 4: Refused (BadSignature)"):
+    for said in (
+        "release 2: Confirmed",
+        "release 3: FellBack (ValueError)",
+        "release 4: Refused (BadSignature)",
+    ):
         assert said in done.stdout
     assert done.stdout.splitlines()[-1].startswith("DEMO OK release 2 confirmed")

@@ -120,6 +120,9 @@ def console(fleet: Fleet, open_page: Callable[..., Page]) -> Callable[..., Page]
 
 
 def log_in(page: Page, token: str = TOKEN) -> None:
+    expect(page.locator("#login-other")).to_be_visible()
+    if not page.locator("#login-token").is_visible():
+        page.locator("#login-other").click()
     page.locator("#login-token").fill(token)
     page.locator("#login-token").press("Enter")
     expect(page.locator("#view h1")).to_be_visible()

@@ -11,8 +11,9 @@ from playwright.sync_api import Page, expect
 
 from tests.web import views
 from tests.web.conftest import DESKTOP, NARROW, PHONE, Watch, log_in, row
-from tests.web.fleet import TOKEN, Fleet
+from tests.web.fleet import Fleet
 
+PASSWORD = "correct horse battery"
 TABLET = {"width": 768, "height": 1024}
 
 # -- login
@@ -24,6 +25,7 @@ def test_a_wrong_token_is_told_so_and_the_right_one_opens(
     watch.allow("401")
     fleet.pile("PILE-1")
     page = open_page(fleet.url + "/console", viewport=DESKTOP)
+    page.get_by_role("button", name="Use the operator token").click()
     for wrong in ("wrong", "a token with spaces", "令牌"):
         page.get_by_label("Operator token").fill(wrong)
         page.get_by_role("button", name="Log in").click()
@@ -40,10 +42,10 @@ def test_the_token_lives_as_long_as_the_tab_and_no_longer(fleet: Fleet, console:
     expect(page.get_by_role("button", name="Log out")).to_be_visible()
     other = page.context.new_page()
     other.goto(fleet.url + "/console")
-    expect(other.get_by_label("Operator token")).to_be_visible()
+    expect(other.get_by_label("Password")).to_be_visible()
     page.get_by_role("button", name="Log out").click()
     page.reload()
-    expect(page.get_by_label("Operator token")).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_visible()
     assert page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])") == "[{},{}]"
 
 
@@ -115,7 +117,7 @@ def test_every_view_can_be_used_by_everyone(
     known = views.populate(fleet)
     look = {"viewport": viewport, "color_scheme": scheme, "locale": locale}
     login = open_page(fleet.url + "/console", **look)
-    expect(login.locator("#login-token")).to_be_visible()
+    expect(login.locator("#login-password")).to_be_visible()
     views.check_view(login, "login")
     page = console("/piles", **look)
     for address in views.walk(page, known):
@@ -133,22 +135,8 @@ SAID = """() => {
     return [document.title, ...said];
 }"""
 # Names, units and codes that are the same in every language.
-SAME = {
-    "RateLock",
-    "English",
-    "kWh",
-    "kW",
-    "KB",
-    "ms",
-    "CSV",
-    "CNY",
-    "UTC",
-    "Asia",
-    "Shanghai",
-    "PILE",
-    "sim",
-}
-SAME |= {"IANA", "none"}  # the last: the firmware of the played piles
+SAME = {"RateLock", "English", "kWh", "kW", "KB", "ms", "CSV", "CNY", "UTC", "Asia", "Shanghai", "PILE"}
+SAME |= {"IANA", "API", "sim", "none"}  # the last: the firmware of the played piles
 
 
 def english(page: Page) -> list[str]:
@@ -176,8 +164,12 @@ def test_the_console_can_be_worked_with_the_keyboard_alone(fleet: Fleet, open_pa
     pile = fleet.pile("PILE-1", "North gate")
     fleet.report(pile, said={1: {"status": "Faulted", "fault": "HighTemperature"}})
     page = open_page(fleet.url + "/console", viewport=DESKTOP)
-    expect(page.get_by_label("Operator token")).to_be_focused()
-    page.keyboard.type(TOKEN)
+    account = {"name": "anna", "role": "operator", "password": PASSWORD}
+    assert fleet.operator.post("/api/users", account).status == 201
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.keyboard.type("anna")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="North gate")).to_be_visible()
     tab_to(page, "North gate")

@@ -55,8 +55,9 @@ def test_the_console_speaks_the_browsers_language_and_remembers_the_other(
 ):
     fleet.charged(fleet.pile("PILE-1"), 1_000_000)
     page = open_page(fleet.url + "/console", locale="zh-CN", viewport=DESKTOP)
-    page.locator("#login-token").fill(TOKEN)
-    page.get_by_role("button", name="登录").click()
+    page.get_by_role("button", name="使用运营方令牌").click()
+    page.get_by_label("运营方令牌").fill(TOKEN)
+    page.get_by_role("button", name="登录", exact=True).click()
     expect(page.get_by_role("link", name="订单", exact=True)).to_be_visible()
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("link", name="Orders", exact=True)).to_be_visible()  # and still logged in
@@ -85,4 +86,4 @@ def test_the_menu_of_a_phone_holds_the_navigation(fleet: Fleet, console: Callabl
     expect(orders).to_be_hidden()
     menu.click()
     page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_label("Operator token")).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_visible()

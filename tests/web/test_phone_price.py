@@ -74,7 +74,7 @@ def page(fleet: Fleet, open_page: Callable[..., Page], new_context: Callable[...
     context.clock.install()  # type: ignore[attr-defined]
     made = open_page(f"{fleet.url}/p/RIVER-1", context)
     expect(made.locator("#confirm")).to_contain_text("Start at ¥0.20/kWh")
-    made.route("**/api/piles/*/rate", lambda route: None)
+    made.route("**/api/piles/*/rate?*", lambda route: None)
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from playwright.sync_api import Page, expect
@@ -13,12 +14,19 @@ from tests.web.fleet import DAY_RATE, Fleet
 # What the data says; not in English, so that a walk in Chinese finds what is left of it.
 NORTH, SOUTH, OLD, EAST = "北门充电站", "南门充电站", "旧场地", "东门充电站"
 NOTE = "已到现场抄表"
+SITE, TARIFF = "港口停车场", "假日电价"
 
 # For each address of VIEWS in console-views.js what to open, and the text or the selector that it shows then.
 EXAMPLES: dict[str, list[tuple[str, str]]] = {
     "/piles": [("/piles", SOUTH)],
     "/piles/:id": [("/piles/PILE-1", NORTH), ("/piles/PILE-2", "6.91 kW"), ("/piles/PILE-4", OLD)],
     "/piles/:id/rate": [("/piles/PILE-1/rate", ".versions li")],
+    "/sites": [("/sites", SITE)],
+    "/sites/:id": [("/sites/SITE-1", SOUTH)],
+    "/tariffs": [("/tariffs", TARIFF)],
+    "/tariffs/:id": [("/tariffs/T-1", SOUTH)],
+    "/tariffs/:id/prices": [("/tariffs/T-1/prices", ".versions li")],
+    "/calendars": [("/calendars", TARIFF)],
     "/orders": [("/orders", "PILE-2 · 1")],
     "/orders/:id": [("/orders/{order}", ".facts .mono")],
     "/flagged": [("/flagged", "¥0.05"), ("/flagged?reviewed=true", NOTE)],
@@ -26,6 +34,9 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
     "/updates": [("/updates", ".card a[href='#/updates/1']")],
     "/updates/:id": [("/updates/1", ".card meter")],
     "/reports": [("/reports", ".chart .bar")],
+    "/people": [("/people", "anna7")],
+    "/audit": [("/audit", NOTE), ("/audit?account=anna7", "anna7")],
+    "/account": [("/account", ".facts")],
 }
 
 
@@ -45,8 +56,32 @@ def populate(fleet: Fleet) -> dict[str, str]:
     decision = {"decision": "release", "note": NOTE}
     assert fleet.operator.post("/api/settlements/3/review", decision).status == 201
     assert fleet.operator.request("DELETE", "/api/piles/PILE-4").status == 200
+    account = {"name": "anna7", "role": "operator", "password": "correct horse battery"}
+    assert fleet.operator.post("/api/users", account).status == 201
+    token = {"name": "export-1", "permissions": ["read"], "days": 30}
+    assert fleet.operator.post("/api/tokens", token).status == 201
+    sites_and_tariffs(fleet)
     updatable(fleet, "PILE-5")
     return {"order": order.order_id}
+
+
+def sites_and_tariffs(fleet: Fleet) -> None:
+    """A site with a pile, and its tariff, whose holidays differ; another version of it is to come."""
+    send = fleet.operator.request
+    site = {"site_id": "SITE-1", "name": SITE, "address": "1", "time_zone": "Asia/Shanghai", "contact": "2"}
+    holiday = {"name": TARIFF, "calendar": "C-1", "periods": DAY_RATE["periods"][:1]}
+    version = DAY_RATE | {"time_zone": None, "days": [holiday]}
+    for method, path, body in (
+        ("POST", "/api/sites", site),
+        ("POST", "/api/piles/moves", {"selection": "pile:PILE-2", "site_id": "SITE-1"}),
+        ("POST", "/api/tags", {"selection": "pile:PILE-2", "add": ["快充"]}),
+        ("PUT", "/api/calendars/C-1", {"name": TARIFF, "days": {"2030-10-01": NOTE}}),
+        ("POST", "/api/tariffs", {"tariff_id": "T-1", "name": TARIFF}),
+        ("PUT", "/api/assignments", {"tariff_id": "T-1", "places": ["site:SITE-1", "connector:PILE-2/2"]}),
+        ("POST", "/api/tariffs/T-1/versions", version),
+        ("POST", f"/api/tariffs/T-1/versions?from_at={int(time.time()) + 86_400}", version),
+    ):
+        assert send(method, path, body).status < 300, path
 
 
 def updatable(fleet: Fleet, device_id: str) -> None:

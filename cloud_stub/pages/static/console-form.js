@@ -11,7 +11,7 @@ const WHY_MAX = 500; // as the API takes it
 
 /**
  * A form. fields: [{name, label, control, hint, check}]. control: an input, select or textarea; its value goes to the
- * API under `name`. check(value, values): what is wrong with it, a text; null where nothing is.
+ * API under `name`, without blanks at its ends but for a password. check(value, values): what is wrong with it, a text; null where nothing is.
  * submit(values) does the work; a Problem that it throws is shown, at the fields that it names.
  * buttons: what stands beside the submit button. Returns {element, values(), unsaved()}.
  */
@@ -88,7 +88,7 @@ function fieldOf(form, { name, label, control, hint, check }) {
       hint && h("p.muted.small", { id: id + "-hint" }, hint),
       wrong,
     ),
-    value: () => (box ? control.checked : control.type === "file" ? control.files[0] ?? null : control.value.trim()),
+    value: () => (box ? control.checked : control.type === "file" ? control.files[0] ?? null : textOf(control)),
     focus: () => control.focus(),
     isWrong: () => control.getAttribute("aria-invalid") === "true",
     tell(text) {
@@ -98,6 +98,8 @@ function fieldOf(form, { name, label, control, hint, check }) {
     },
   };
 }
+
+const textOf = (control) => (control.type === "password" ? control.value : control.value.trim());
 
 /** A form in a dialog, as form() takes it. Resolves to what submit() returned, null where the dialog was left. */
 export function formDialog({ title, submit, ...rest }) {

@@ -1,13 +1,16 @@
-// Publishing a rate: what it changes is shown first, and never over a version that nobody here has seen.
+// Publishing a rate: what it changes and whom it reaches is shown first, and never over a version that nobody here has
+// seen. A price that looks like a slip is asked about.
 
 import { Problem } from "./api.js";
 import { confirm } from "./console-dialog.js";
+import { formDialog } from "./console-form.js";
 import { h, when } from "./console-parts.js";
 import { differences, plain } from "./console-ratediff.js";
-import { ask } from "./console-session.js";
+import { text } from "./console-ratemodel.js";
 import { words } from "./say.js";
 
-const t = (await words("console-words-rate")).publishing;
+const all = await words("console-words-rate");
+const t = all.publishing;
 
 const NO_RATE = "none";
 
@@ -24,27 +27,70 @@ const changes = (before, after) => {
 };
 
 /**
- * Ask, and publish `rate` in the place of `latest` (null: the first one). Where somebody has published another version
- * meanwhile, `newer(version)` takes it and it is asked again. Resolves to the new version, null where the answer was
- * no. Throws Problem.
+ * Ask, and publish `rate` after `latest` (null: the first one). of: as openEditor() takes it. Where somebody has
+ * published another version meanwhile, `newer(version)` takes it and it is asked again. Resolves to the new version,
+ * null where the answer was no. Throws Problem.
  */
-export async function publishRate({ path, rate, latest, newer }) {
+export async function publishRate({ of, rate, latest, newer }) {
   let before = latest;
-  const first = [before ? changes(before, rate) : t.first, t.forever];
-  let wanted = await confirm(t.title, first, t.action);
-  while (wanted) {
+  const query = new URLSearchParams({ replaces: before?.rate_id ?? NO_RATE });
+  const reached = of.reach ? reach(await of.reach()) : null;
+  const wanted = await asked(of, [before ? changes(before, rate) : t.first, reached, t.forever].filter(Boolean));
+  if (!wanted) return null;
+  if (wanted.from) query.set("from_at", Math.floor(Date.parse(wanted.from) / 1000));
+  for (;;) {
     try {
-      const replaces = encodeURIComponent(before?.rate_id ?? NO_RATE);
-      return await ask(`${path}/rate?replaces=${replaces}`, { method: "PUT", body: rate });
+      return await of.publish(rate, query);
     } catch (problem) {
-      if (!(problem instanceof Problem) || problem.code !== "RateReplaced") throw problem;
-      const { rate: newest } = problem.members;
-      newer(newest);
-      wanted = await confirm(t.otherTitle, meanwhile(before, newest, rate), t.over, true);
-      before = newest;
+      if (!(problem instanceof Problem)) throw problem;
+      const { rate: newest, unusual } = problem.members;
+      if (problem.code === "PriceUnusual") {
+        if (!(await confirm(t.unusual.title, [t.unusual.text, list(unusual.map(slip))], t.unusual.action, true))) return null;
+        query.set("allow_unusual", "true");
+      } else if (problem.code === "RateReplaced" && newest) {
+        newer(newest);
+        if (!(await confirm(t.otherTitle, meanwhile(before, newest, rate), t.over, true))) return null;
+        query.set("replaces", newest.rate_id);
+        before = newest;
+      } else throw problem;
     }
   }
-  return null;
+}
+
+/** {from}: when it is to begin, as typed; null where the answer was no. */
+function asked(of, body) {
+  const control = h("input", { type: "datetime-local" });
+  return formDialog({
+    id: "publish",
+    title: t.title,
+    body,
+    fields: of.canWait
+      ? [
+          {
+            name: "from",
+            label: t.from,
+            hint: t.fromHint,
+            control,
+            check: (value) => (!value || Date.parse(value) > Date.now() ? null : t.fromWrong),
+          },
+        ]
+      : [],
+    action: t.action,
+    submit: async (values) => values,
+  });
+}
+
+const reach = ({ items, next }) => {
+  const names = items.map(({ device_id: id, connectors }) => `${id} (${connectors.join(", ")})`).join("; ");
+  return h("p", items.length ? t.reach(names + (next ? " …" : "")) : t.reachesNone);
+};
+
+/** "periods[1].electricity_price" in words. */
+function slip({ field, value, before }) {
+  if (field === "session_fee_minor") return t.unusual.fee;
+  const [, number] = /\[(\d+)\]\.\w+$/.exec(field) ?? [];
+  const part = field.endsWith("electricity_price") ? all.columns.electricity : all.columns.service;
+  return t.unusual.price(Number(number) + 1, part, text(value, 6, 2), before === null ? null : text(before, 6, 2));
 }
 
 function meanwhile(before, newest, rate) {

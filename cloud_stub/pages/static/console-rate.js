@@ -1,349 +1,38 @@
-// The rate editor of one pile: its 24 hours, checked as they are written, a sample session, publishing, history.
+// The rate of one pile: the editor of the tariff that is of this pile alone.
 
-import { Problem } from "./api.js";
-import { digitsOf, loadCurrencies } from "./console-currency.js";
-import { dayBar } from "./console-daybar.js";
-import { notice } from "./console-dialog.js";
-import { busy, crumbs, failure, h, heading, section, show, wrongField } from "./console-parts.js";
-import { history as rateHistory } from "./console-ratehistory.js";
-import {
-  check,
-  clock,
-  complaints,
-  isWhole,
-  minutes,
-  periods,
-  rowsOf,
-  text,
-  units,
-} from "./console-ratemodel.js";
-import { publishRate } from "./console-publish.js";
-import { plain } from "./console-ratediff.js";
-import { periodRow } from "./console-raterows.js";
-import { samplePanel } from "./console-sample.js";
-import { ask, may } from "./console-session.js";
+import { openEditor } from "./console-rateeditor.js";
+import { calendarIds } from "./console-calendars.js";
+import { ask } from "./console-session.js";
 import { words } from "./say.js";
 
 const { tabs } = await words("console-words");
 const t = await words("console-words-rate");
 
-const EMPTY = {
-  currency: "CNY",
-  time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-  session_fee_minor: 0,
-  minor_digits: 2,
-  periods: [[0, 800_000, 400_000, "flat"]],
-};
-
 export function open(root, _params, id) {
   const path = "/api/piles/" + encodeURIComponent(id);
-  let ended = false;
-  let editor = null;
-  Promise.all([ask(path), ask(path + "/rates?limit=1"), loadCurrencies()]).then(
-    ([pile, { items }]) => ended || (editor = edit(root, pile, items[0] ?? null, path)),
-    (problem) => ended || show(root, failure(problem, "#/piles")),
-  );
-  const end = () => {
-    ended = true;
-  };
-  end.unsaved = () => editor?.unsaved() ?? false;
-  return end;
-}
 
-function edit(root, pile, published, path) {
-  let latest = published;
-  const start = latest ?? EMPTY;
-  let rows = rowsOf(start);
-
-  const input = (name, value, props) =>
-    h("input", {
-      id: "rate-" + name,
-      value,
-      autocomplete: "off",
-      spellcheck: "false",
-      ...props,
-      oninput: () => changed(),
-    });
-  const currency = input("currency", start.currency, { maxlength: "3", size: "4" });
-  const zone = input("zone", start.time_zone, { list: "zones", size: "22" });
-  const fee = input("fee", text(start.session_fee_minor, start.minor_digits), {
-    inputmode: "decimal",
-    size: "8",
-  });
-  const wrongs = h("ul", { class: "wrongs", "aria-live": "polite" });
-  const body = h("tbody");
-  const publish = h("button", { class: "button primary", type: "submit", form: "rate" }, t.publish);
-  const undo = h("button", { class: "button", onclick: () => load(latest ?? EMPTY) }, t.discard);
-  const state = h("p", { class: "muted", role: "status", tabindex: "-1" });
-  const bar = dayBar({
-    moved: (left, right, at) => {
-      rows[left].end = rows[right].start = at;
-      fill();
-      changed();
-    },
-    picked: (row) => body.querySelector(`#start-${row}`).focus(),
-  });
-  const sample = samplePanel();
-  const versions = rateHistory(pile, path, (rate) => {
-    load(rate);
-    notice(t.loaded);
-  });
-
-  show(
-    root,
-    crumbs([tabs.piles, "#/piles"], [pile.name, "#/piles/" + encodeURIComponent(pile.device_id)], [t.crumb]),
-    heading(t.title(pile.name), may("price") && [undo, publish]),
-    h(
-      "form",
-      { id: "rate", class: "card panel", novalidate: true, onsubmit: (event) => (event.preventDefault(), publishIt()) },
-      h("h2", {}, t.day),
-      h(
-        "div",
-        { class: "filters" },
-        field("currency", t.currency, currency),
-        field("zone", t.zone, zone),
-        field("fee", t.fee, fee),
-        h(
-          "datalist",
-          { id: "zones" },
-          (Intl.supportedValuesOf?.("timeZone") ?? []).map((each) => h("option", { value: each })),
-        ),
-      ),
-      bar.element,
-      wrongs,
-      h(
-        "div",
-        { class: "scroll", tabindex: "0", role: "region", "aria-label": t.periods },
-        h(
-          "table",
-          { class: "periods rows" },
-          h("caption", { class: "visually-hidden" }, t.periods),
-          h(
-            "thead",
-            {},
-            h(
-              "tr",
-              {},
-              Object.entries(t.columns).map(([name, text]) =>
-                h(
-                  "th",
-                  { scope: "col", class: name === "together" ? "minor" : null },
-                  name === "buttons" ? h("span", { class: "visually-hidden" }, text) : text,
-                ),
-              ),
-            ),
-          ),
-          body,
-        ),
-      ),
-      h("p", {}, h("button", { class: "button small", type: "button", onclick: () => add() }, t.add)),
-      state,
-    ),
-    h(
-      "div",
-      { class: "columns even" },
-      section(t.sample, sample.element),
-      section(t.versions, versions.element),
-    ),
-  );
-  load(start);
-  versions.reload();
-
-  function load(rate) {
-    rows = rowsOf(rate);
-    currency.value = rate.currency;
-    zone.value = rate.time_zone;
-    fee.value = text(rate.session_fee_minor, rate.minor_digits);
-    build();
-    changed();
-  }
-
-  /** The rows of the table anew, as many as there are. */
-  function build() {
-    show(
-      body,
-      rows.map((row, i) => periodRow(row, i, { only: rows.length === 1, changed, split, remove })),
-    );
-  }
-
-  /** What the rows say, into the fields that are there. */
-  function fill() {
-    rows.forEach((row, i) => {
-      for (const name of ["start", "end"]) body.querySelector(`#${name}-${i}`).value = row[name];
-    });
-  }
-
-  function split(i) {
-    const from = minutes(rows[i].start);
-    const to = minutes(rows[i].end);
-    if (from === null || to === null || to - from < 10)
-      return notice(t.tooShort, "warn");
-    const middle = clock(to - from >= 60 ? Math.round((from + to) / 30) * 15 : Math.round((from + to) / 2));
-    rows.splice(i + 1, 0, { ...rows[i], start: middle });
-    rows[i].end = middle;
-    rebuilt(`#start-${i + 1}`);
-  }
-
-  /** Its neighbour takes over its time, so that no gap comes of it. */
-  function remove(i) {
-    const gone = rows[i];
-    const before = rows.find((each) => each !== gone && each.end === gone.start);
-    const after = rows.find((each) => each !== gone && each.start === gone.end);
-    if (before) before.end = gone.end;
-    else if (after) after.start = gone.start;
-    rows.splice(i, 1);
-    rebuilt(`#start-${Math.max(0, i - 1)}`);
-  }
-
-  /** A new period in the first gap; where there is none, half of the longest. */
-  function add() {
-    const found = check(rows);
-    if (found.gaps.length) {
-      const [from, to] = found.gaps[0];
-      rows.push({
-        start: clock(from),
-        end: clock(to),
-        label: "flat",
-        electricity: rows.at(-1).electricity,
-        service: rows.at(-1).service,
-      });
-      rebuilt(`#start-${rows.length - 1}`);
-    } else {
-      split(
-        found.spans.reduce((longest, each) =>
-          each.to - each.from > longest.to - longest.from ? each : longest,
-        ).row,
-      );
-    }
-  }
-
-  function rebuilt(focus) {
-    build();
-    changed();
-    body.querySelector(focus)?.focus();
-  }
-
-  /** Everything that follows from what is written now. */
-  function changed() {
-    const found = check(rows);
-    bar.draw(rows);
-    for (const each of root.querySelectorAll('[aria-invalid="true"]')) each.removeAttribute("aria-invalid");
-    const own = general();
-    for (const { row, field: name } of found.fields)
-      body.querySelector(`#${name}-${row}`)?.setAttribute("aria-invalid", "true");
-    for (const each of own) root.querySelector("#rate-" + each.field).setAttribute("aria-invalid", "true");
-    // Either the earlier one ends too late or the later one starts too early.
-    for (const [, , earlier, later] of found.overlaps)
-      for (const id of [`#end-${earlier}`, `#start-${later}`])
-        body.querySelector(id)?.setAttribute("aria-invalid", "true");
-    complain([
-      ...own.map((each) => each.text),
-      ...complaints(found),
-      ...found.fields.map((each) => t.wrong.period(each.row + 1, each.text)),
+  async function about() {
+    const [pile, { items }, report, calendars] = await Promise.all([
+      ask(path),
+      ask(path + "/rates?limit=50"),
+      ask(path + "/report"),
+      calendarIds(),
     ]);
-    rows.forEach((row, i) => {
-      const sum = [units(row.electricity, 6), units(row.service, 6)];
-      show(
-        body.children[i].querySelector(".together"),
-        sum.includes(null) ? "–" : text(sum[0] + sum[1], 6, 2),
-      );
-    });
-    const whole = isWhole(found) && !own.length;
-    const rate = whole ? written() : null;
-    const news = whole && JSON.stringify(rate) !== JSON.stringify(latest && plain(latest));
-    publish.disabled = !news;
-    undo.disabled = !news && whole;
-    show(
-      state,
-      !whole ? t.states.wrong : news ? t.states.ready : t.states.same,
-    );
-    sample.price(rate);
-  }
-
-  function complain(all) {
-    const now = all.join("\n");
-    if (wrongs.dataset.now === now) return;
-    wrongs.dataset.now = now;
-    show(
-      wrongs,
-      all.slice(0, 8).map((each) => h("li", {}, each)),
-    );
-  }
-
-  function general() {
-    const found = [];
-    const digits = digitsOf(currency.value.trim());
-    if (!/^[A-Z]{3}$/.test(currency.value.trim()))
-      found.push({ field: "currency", text: t.wrong.currencyForm });
-    else if (digits === null)
-      found.push({ field: "currency", text: t.wrong.noCurrency(currency.value.trim()) });
-    if (!isZone(zone.value.trim()))
-      found.push({ field: "zone", text: t.wrong.zone });
-    if (digits !== null && units(fee.value, digits) === null)
-      found.push({ field: "fee", text: t.wrong.fee(digits) });
-    return found;
-  }
-
-  function written() {
+    const site = report.site_id && (await ask("/api/sites/" + encodeURIComponent(report.site_id)));
     return {
-      currency: currency.value.trim(),
-      time_zone: zone.value.trim(),
-      session_fee_minor: units(fee.value, digitsOf(currency.value.trim())),
-      periods: periods(rows),
+      title: t.title(pile.name),
+      crumbs: [
+        [tabs.piles, "#/piles"],
+        [pile.name, "#/piles/" + encodeURIComponent(id)],
+      ],
+      newest: items.find((each) => each.rate_id === pile.rate_id) ?? null,
+      versions: path + "/rates",
+      orders: (rate) => ({ device_id: id, rate_id: rate.rate_id }),
+      publish: (rate, query) => ask(`${path}/rate?` + query, { method: "PUT", body: rate }),
+      calendars,
+      time_zone: site?.time_zone ?? null,
     };
   }
 
-  async function publishIt() {
-    if (publish.disabled) return root.querySelector('[aria-invalid="true"]')?.focus();
-    const rate = written();
-    let made = null;
-    await busy(publish, async () => {
-      try {
-        made = await publishRate({ path, rate, latest, newer });
-      } catch (problem) {
-        if (!(problem instanceof Problem) || problem.code !== "InvalidRequest") throw problem;
-        complain(problem.members.errors.map((each) => `${each.field}: ${wrongField(each)}.`));
-      }
-    });
-    if (!made) return;
-    latest = made;
-    load(made);
-    notice(t.done(made.rate_id.slice(-8)));
-    versions.reload();
-    state.focus(); // there is nothing to publish any more, so the button cannot have it
-  }
-
-  /** Somebody else has published: what is written here is compared with that from now on. */
-  function newer(version) {
-    latest = version;
-    changed();
-    versions.reload();
-  }
-
-  const fields = (of, money, place, once) => JSON.stringify([of, money, place, once]);
-  return {
-    unsaved() {
-      const kept = latest ?? EMPTY;
-      const was = fields(
-        rowsOf(kept),
-        kept.currency,
-        kept.time_zone,
-        text(kept.session_fee_minor, kept.minor_digits),
-      );
-      return fields(rows, currency.value, zone.value, fee.value) !== was;
-    },
-  };
-}
-
-function field(name, title, control) {
-  return h("div", { class: "field" }, h("label", { for: "rate-" + name }, title), control);
-}
-
-function isZone(name) {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return name.length > 0;
-  } catch {
-    return false;
-  }
+  return openEditor(root, about, "#/piles");
 }

@@ -1,5 +1,6 @@
 // Two rates compared: what a publication would change, in sentences.
 
+import { daysOf, plansOf } from "./console-days.js";
 import { digitsOf } from "./console-currency.js";
 import { here, PERIOD_NAMES } from "./console-parts.js";
 import { periods, rowsOf, text } from "./console-ratemodel.js";
@@ -15,6 +16,7 @@ export function plain(rate) {
     time_zone: rate.time_zone,
     session_fee_minor: rate.session_fee_minor,
     periods: periods(rowsOf(rate)),
+    ...(rate.days && { days: daysOf(plansOf(rate)) }),
   };
 }
 
@@ -25,7 +27,7 @@ export function differences(before, now) {
     ["currency", all.currency],
     ["time_zone", all.zone],
   ])
-    if (before[name] !== now[name]) found.push(t.changed(title, before[name], now[name]));
+    if (before[name] !== now[name]) found.push(t.changed(title, before[name] ?? all.zoneOfSite, now[name] ?? all.zoneOfSite));
   const fee = (of) => text(of.session_fee_minor, digitsOf(of.currency));
   if (fee(before) !== fee(now)) found.push(t.changed(all.fee, fee(before), fee(now)));
   const said = (each) =>
@@ -35,8 +37,15 @@ export function differences(before, now) {
       here.price(each.electricity_price, now.currency),
       here.price(each.service_price, now.currency),
     );
-  const old = new Set(before.periods.map(said));
-  const fresh = new Set(now.periods.map(said));
+  const lines = (of) => [
+    ...of.periods.map(said),
+    ...(of.days ?? []).flatMap((day, i) => [
+      t.day(i + 1, day.name, all.days.conditions(day)),
+      ...day.periods.map((each) => all.days.of(day.name, said(each))),
+    ]),
+  ];
+  const old = new Set(lines(before));
+  const fresh = new Set(lines(now));
   for (const each of old) if (!fresh.has(each)) found.push(t.gone(each));
   for (const each of fresh) if (!old.has(each)) found.push(t.fresh(each));
   return found;

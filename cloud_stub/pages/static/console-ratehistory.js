@@ -1,16 +1,19 @@
-// The versions of a pile's rate, newest first, and how many orders confirmed each.
+// The versions of a tariff, newest first: which holds and which will, and how many orders confirmed each.
 
 import { miniBar } from "./console-daybar.js";
-import { explain, h, here, moneyOf, pill, show, when } from "./console-parts.js";
-import { ask } from "./console-session.js";
+import { confirm } from "./console-dialog.js";
+import { busy, explain, h, here, moneyOf, pill, show, when } from "./console-parts.js";
+import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
 const t = (await words("console-words-rate")).history;
 
 const PAGE = 10;
 
-/** {element, reload()}; `use(rate)` when a version is to be edited again. */
-export function history(pile, path, use) {
+const TONES = { Running: "ok", Scheduled: "busy", Withdrawn: "off" };
+
+/** {element, reload()} of what openEditor() takes; `use(rate)` when a version is to be edited again. */
+export function history(of, use) {
   const list = h("ol", { class: "versions" });
   const more = h(
     "button",
@@ -18,17 +21,13 @@ export function history(pile, path, use) {
     t.older,
   );
   let next = null;
-  let first = null;
 
   async function load(before) {
     try {
-      const page = await ask(`${path}/rates?limit=${PAGE}` + (before ? "&before=" + before : ""));
+      const page = await ask(`${of.versions}?limit=${PAGE}` + (before ? "&before=" + before : ""));
       next = page.next;
       more.hidden = !next;
-      if (!before) {
-        first = page.items[0]?.rate_id;
-        show(list);
-      }
+      if (!before) show(list);
       list.append(...page.items.map(entry));
       if (!list.childElementCount) show(list, h("li", { class: "empty" }, t.none));
     } catch (problem) {
@@ -46,7 +45,7 @@ export function history(pile, path, use) {
       ? h(
           "a",
           {
-            href: `#/orders?device_id=${encodeURIComponent(pile.device_id)}&rate_id=${encodeURIComponent(rate.rate_id)}`,
+            href: "#/orders?" + new URLSearchParams(of.orders(rate)),
           },
           t.orders(here.count(orders)),
         )
@@ -58,8 +57,9 @@ export function history(pile, path, use) {
         "div",
         { class: "version-top" },
         h("span", { class: "mono", title: rate.rate_id }, "…" + rate.rate_id.slice(-8)),
-        rate.rate_id === first ? pill(t.now, "ok") : null,
-        h("span", { class: "muted small" }, when(rate.published_at)),
+        t.states[rate.state] && pill(t.states[rate.state], TONES[rate.state]),
+        h("span.muted.small", rate.state === "Scheduled" ? t.from(when(rate.from_at)) : when(rate.from_at)),
+        rate.published_by && h("span.muted.small", t.by(rate.published_by)),
       ),
       miniBar(rate),
       h(
@@ -77,8 +77,22 @@ export function history(pile, path, use) {
           ? t.confirmed(seen, running, when(lastAt))
           : h("span", { class: "muted" }, t.nobody),
       ),
-      h("button", { class: "button small", onclick: () => use(rate) }, t.edit),
+      rate.days?.length > 0 && h("p.muted.small", t.days(rate.days.map((day) => day.name).join(", "))),
+      h(
+        "p.group",
+        may("price") && h("button.button.small", { type: "button", onclick: () => use(rate) }, t.edit),
+        may("price") &&
+          of.withdraw &&
+          rate.state === "Scheduled" &&
+          h("button.button.small.danger", { type: "button", onclick: (event) => withdraw(event.target, rate) }, t.withdraw),
+      ),
     );
+  }
+
+  async function withdraw(button, rate) {
+    if (!(await confirm(t.withdrawTitle, t.withdrawText(here.dateTime(rate.from_at)), t.withdraw, true))) return;
+    await busy(button, () => of.withdraw(rate));
+    load(null);
   }
 
   return {

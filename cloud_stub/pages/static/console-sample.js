@@ -1,18 +1,19 @@
 // A sample session at the rate that is being written, priced by the cloud with the engine that will bill it.
 
-import { explain, h, inZone, kwh, later, PERIOD_NAMES, show, table } from "./console-parts.js";
+import { explain, h, inZone, kwh, later, PERIOD_NAMES, show, table, ZONE } from "./console-parts.js";
 import { minutes, units } from "./console-ratemodel.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
 
 const t = (await words("console-words-rate")).sampleForm;
 
-/** {element, price(rate)}: rate as the API takes it, null while it is not whole. */
-export function samplePanel() {
+/** {element, price(rate)}: rate as the API takes it, null while it is not whole. zone: where it has none of its own. */
+export function samplePanel(zone) {
   let rate = null;
   let turn = 0;
   const input = (name, value, props) =>
     h("input", { id: "sample-" + name, value, autocomplete: "off", ...props, oninput: () => soon() });
+  const date = input("date", "", { type: "date" });
   const start = input("start", "17:00", { size: "5", maxlength: "5", inputmode: "numeric" });
   const energy = input("energy", "10", { size: "6", inputmode: "decimal" });
   const hours = input("hours", "2", { size: "5", inputmode: "decimal" });
@@ -25,6 +26,7 @@ export function samplePanel() {
     h(
       "div",
       { class: "filters" },
+      field("date", date),
       field("start", start),
       field("energy", energy),
       field("hours", hours),
@@ -47,7 +49,10 @@ export function samplePanel() {
         ),
       );
     try {
-      const bill = await ask("/api/rates/preview", { method: "POST", body: { rate, sample } });
+      const bill = await ask("/api/rates/preview", {
+        method: "POST",
+        body: { rate, sample, date: date.value || null, time_zone: zone ?? ZONE },
+      });
       if (mine === turn) show(result, drawn(bill));
     } catch (problem) {
       if (mine === turn) show(result, h("p", { class: "hint bad" }, explain(problem)));
@@ -93,9 +98,17 @@ function drawn(bill) {
     h(
       "p",
       { class: "muted" },
-      t.when(there.time(bill.started_at), there.time(bill.ended_at)) +
+      t.when(there.dateTime(bill.started_at), there.time(bill.ended_at)) +
         (bill.session_fee_minor ? t.withFee(money(bill.session_fee_minor)) : ""),
     ),
     table(t.lines, columns, rows),
+    h("h3", t.day(bill.date)),
+    list(bill.steps.map(([at, electricity, service, label]) => t.step(there.time(at), PERIOD_NAMES[label], there.price(electricity + service, bill.currency)))),
   ];
 }
+
+const list = (lines) =>
+  h(
+    "ul.small",
+    lines.map((each) => h("li", each)),
+  );

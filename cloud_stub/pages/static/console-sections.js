@@ -5,7 +5,7 @@ import { may, unreachable } from "./console-session.js";
 import { SECTIONS } from "./console-views.js";
 
 /**
- * Open the sections of `kind` ("pile", "order", "settlement"): each module's open(place, about), which returns how to
+ * Open the sections of `kind` ("pile", "order", "settlement"): each module's open(place, {kind, ...about}), which returns how to
  * end it. Such an end may have `update(found)`, called with what the page shows whenever that changes, and `unsaved()`.
  * The sections go to `wide`, those at the side to `narrow`. Returns the end of all, with the same two.
  */
@@ -20,7 +20,7 @@ export function openSections(kind, about, wide, narrow = wide) {
     import(`./${module}.js`).then(
       ({ open }) => {
         if (ended) return;
-        const end = open(place, about) ?? (() => {});
+        const end = open(place, { kind, ...about }) ?? (() => {});
         ends.push(end);
         if (latest) end.update?.(latest);
       },

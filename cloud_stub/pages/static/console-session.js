@@ -1,4 +1,7 @@
-// The operator's session: the token (kept for this tab only), requests with it, and what is polled.
+// The operator's session: who is signed in and what that one may do, requests, and what is polled.
+//
+// An account's session is a cookie that no script sees. The operator token is kept for this tab only; where there is one, it is
+// sent instead of the cookie.
 
 import { Problem, request } from "./api.js";
 import { keepFile } from "./dom.js";
@@ -8,29 +11,60 @@ const RETRY_MS = 3000;
 const FILE_MS = 600_000; // a table of every order takes its time
 
 /**
- * `session.renew()` is called when the cloud refuses the token: a promise of a new login, one for all that wait. A page
+ * `session.renew()` is called when the cloud knows the session no more: a promise of a new login, one for all that wait. Without
+ * it, the Problem (Unauthorized) is thrown. A page
  * without one gets the problem.
  * `session.ended()` is called on logout; `session.link(connected)` after each poll.
  */
 export const session = { renew: null, ended: () => {}, link: () => {} };
 
-/** Whether the operator has a permission (cloud_stub/people/roles.py); the operator token has them all. */
-export const may = (_permission) => true;
+const FROM_CONSOLE = { "X-RateLock-Console": "1" }; // other sites' pages cannot set it: cloud_stub/http/cookies.py
 
-export function token() {
-  return sessionStorage.getItem(PLACE);
+let me = null;
+
+/** Who is signed in, as /api/session has it; null: nobody. */
+export const who = () => me;
+
+/** Whether that one has a permission (cloud_stub/people/roles.py); "any": whoever it is. */
+export const may = (permission) => me !== null && (permission === "any" || me.permissions.includes(permission));
+
+/** Whether the operator token is used, not an account. */
+export const usesToken = () => token() !== null;
+
+const token = () => sessionStorage.getItem(PLACE);
+
+/** One request, as whoever is signed in. */
+const asMe = (path, { headers, ...options } = {}, read) =>
+  request(path, { ...options, token: token(), headers: { ...FROM_CONSOLE, ...headers } }, read);
+
+/** Take up the session that this browser has. Resolves to whether there is one. */
+export async function resume() {
+  try {
+    me = (await asMe("/api/session")).caller;
+  } catch {
+    me = null;
+  }
+  return me !== null;
 }
 
-/** Keep the token if the cloud takes it. Throws Problem (Unauthorized, Network). */
-export async function logIn(given) {
+/** Sign in: {name, password} of an account, or {token}. Throws Problem (SignInRefused, Unauthorized, Network ...). */
+export async function logIn({ token: given, ...account }) {
+  if (given === undefined) {
+    ({ caller: me } = await request("/api/session", { method: "POST", body: account, headers: FROM_CONSOLE }));
+    sessionStorage.removeItem(PLACE);
+    return;
+  }
   if (!/^[\x21-\x7e]+$/.test(given)) throw new Problem("Unauthorized", 401, {});
-  await request("/api/piles?limit=1", { token: given });
+  ({ caller: me } = await request("/api/session", { token: given }));
   sessionStorage.setItem(PLACE, given);
 }
 
-export function logOut() {
+export async function logOut() {
+  const wasAccount = !usesToken();
   sessionStorage.removeItem(PLACE);
+  me = null;
   session.ended();
+  if (wasAccount) await request("/api/session", { method: "DELETE", headers: FROM_CONSOLE }).catch(() => {});
 }
 
 /** What a request without an answer becomes. */
@@ -43,7 +77,7 @@ export const unreachable = () => new Problem("Network", 0, {});
 export async function ask(path, options, read) {
   for (;;) {
     try {
-      return await request(path, { ...options, token: token() }, read);
+      return await asMe(path, options, read);
     } catch (problem) {
       if (problem.status !== 401 || !session.renew) throw problem;
       await session.renew();

@@ -3,12 +3,18 @@
 /**
  * Each view: the address after # (a part that begins with : goes to the view as it is), its entry of the navigation,
  * the module that opens it, and the permission without which it is not offered. The navigation has the entries in the
- * order in which they come first here; their names are `tabs` of console-words.
+ * order in which they come first here, but for those `apart`, which stand elsewhere; their names are `tabs` of console-words.
  */
 export const VIEWS = [
   { path: "/piles", tab: "piles", module: "console-piles", need: "read" },
   { path: "/piles/:id", tab: "piles", module: "console-pile", need: "read" },
   { path: "/piles/:id/rate", tab: "piles", module: "console-rate", need: "read" },
+  { path: "/sites", tab: "sites", module: "console-sites", need: "read" },
+  { path: "/sites/:id", tab: "sites", module: "console-site", need: "read" },
+  { path: "/tariffs", tab: "tariffs", module: "console-tariffs", need: "read" },
+  { path: "/tariffs/:id", tab: "tariffs", module: "console-tariff", need: "read" },
+  { path: "/tariffs/:id/prices", tab: "tariffs", module: "console-tariffrate", need: "read" },
+  { path: "/calendars", tab: "tariffs", module: "console-calendars", need: "read" },
   { path: "/orders", tab: "orders", module: "console-orders", need: "read" },
   { path: "/orders/:id", tab: "orders", module: "console-order", need: "read" },
   { path: "/flagged", tab: "flagged", module: "console-flagged", need: "read" },
@@ -16,6 +22,9 @@ export const VIEWS = [
   { path: "/updates", tab: "updates", module: "console-updates", need: "read" },
   { path: "/updates/:id", tab: "updates", module: "console-rollout", need: "read" },
   { path: "/reports", tab: "reports", module: "console-reports", need: "read" },
+  { path: "/people", tab: "people", module: "console-people", need: "people" },
+  { path: "/audit", tab: "audit", module: "console-audit", need: "read" },
+  { path: "/account", tab: "account", module: "console-account", need: "any", apart: true },
 ];
 
 /** What the page of a pile, an order or a settlement is made of below its head; `side`: in the narrow column. */
@@ -23,9 +32,11 @@ export const SECTIONS = {
   pile: [
     { module: "console-pile-orders", need: "read" },
     { module: "console-pile-events", need: "read" },
+    { module: "console-audit-of", need: "read" },
+    { module: "console-pile-site", need: "read", side: true },
     { module: "console-pile-reported", need: "read", side: true },
     { module: "console-pile-updates", need: "read", side: true },
   ],
-  order: [],
+  order: [{ module: "console-audit-of", need: "read" }],
   settlement: [],
 };

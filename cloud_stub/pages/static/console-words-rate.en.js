@@ -2,12 +2,14 @@
 
 export default {
   title: (pile) => `Rate of ${pile}`,
+  titleOfTariff: (tariff) => `Prices of ${tariff}`,
   crumb: "Rate",
   publish: "Publish…",
   discard: "Discard changes",
   day: "The day",
   currency: "Currency",
   zone: "Time zone",
+  zoneOfSite: "that of the site",
   fee: "Session fee",
   periods: "Periods of the day",
   columns: {
@@ -30,7 +32,37 @@ export default {
     ready: "Ready to be published.",
     same: "This is what holds now.",
   },
+  doneLater: (version, from) => `Version …${version} holds from ${from} on.`,
   done: (version) => `Version …${version} holds from now on.`,
+
+  days: {
+    title: "Which day is written",
+    usual: "Usual day",
+    unnamed: "New days",
+    add: "Days that differ…",
+    precedence: "On each date the first of these days that matches holds, else the usual day.",
+    name: "Name",
+    calendar: "On days of the calendar",
+    anyDay: "(no calendar)",
+    from_day: "Season from (MM-DD)",
+    to_day: "to (MM-DD)",
+    weekdays: "Only on these weekdays; none chosen: on all",
+    earlier: "Before the one above",
+    later: "After the one below",
+    remove: "Remove these days",
+    of: (name, text) => `${name}: ${text}`,
+    conditions: ({ weekdays, calendar, from_day, to_day }) =>
+      [weekdays && `weekdays ${weekdays.join(", ")}`, calendar && `calendar ${calendar}`, from_day && `${from_day} to ${to_day}`]
+        .filter(Boolean)
+        .join("; "),
+    wrong: {
+      name: "needs a name.",
+      same: "has the name of another one.",
+      season: "a season has a first and a last day, like 11-01 and 03-31.",
+      none: "needs weekdays, a calendar or a season.",
+      periods: "its periods are not right.",
+    },
+  },
 
   row: {
     start: (number) => `Start of period ${number}`,
@@ -70,6 +102,9 @@ export default {
   },
 
   sampleForm: {
+    date: "On",
+    day: (date) => `All of ${date}`,
+    step: (time, label, price) => `${time} ${label}: ${price} a kWh`,
     start: "From",
     energy: "kWh",
     hours: "Hours",
@@ -80,7 +115,7 @@ export default {
     kwh: "Energy",
     electricity: "Electricity",
     service: "Service",
-    when: (from, to) => `today from ${from} to ${to}, at steady power`,
+    when: (from, to) => `${from} to ${to}, at steady power`,
     withFee: (fee) => `, with ${fee} session fee`,
     lines: "Lines of the sample session",
   },
@@ -88,7 +123,13 @@ export default {
   history: {
     older: "Older versions",
     none: "Nothing has been published yet.",
-    now: "Holds now",
+    states: { Running: "Holds now", Scheduled: "Scheduled", Withdrawn: "Withdrawn" },
+    from: (when) => ["from ", when],
+    by: (name) => `by ${name}`,
+    days: (names) => `Days that differ: ${names}`,
+    withdraw: "Withdraw",
+    withdrawTitle: "Withdraw this version?",
+    withdrawText: (from) => `It would hold from ${from} on. What holds then goes on.`,
     price: (price) => `${price} a kWh`,
     prices: (low, high) => `${low} to ${high} a kWh`,
     fee: (fee) => `, ${fee} session fee`,
@@ -109,6 +150,20 @@ export default {
     first: "It is the first rate of this pile.",
     forever: "It becomes a new version and cannot be changed. Orders that run keep the rate they were confirmed with.",
     action: "Publish",
+    from: "Holds from (where this browser is)",
+    fromHint: "Empty: from now on.",
+    fromWrong: "Must be a time to come.",
+    reach: (names) => `It reaches these piles (connectors): ${names}`,
+    reachesNone: "It reaches no pile: the tariff is assigned nowhere.",
+    day: (place, name, conditions) => `Days ${place}, ${name}: ${conditions}`,
+    unusual: {
+      title: "Is this price meant?",
+      text: "These look like a slip:",
+      price: (number, part, now, before) =>
+        `Period ${number}, ${part}: ${now}` + (before === null ? ", which is high for the currency" : `, after ${before}`),
+      fee: "The session fee",
+      action: "Publish these prices",
+    },
     same: "Nothing: they are the same.",
     otherTitle: "Somebody else has published",
     since: (version, when) => [`Version …${version} holds since `, when, "."],

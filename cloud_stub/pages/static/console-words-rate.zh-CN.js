@@ -2,12 +2,14 @@
 
 export default {
   title: (pile) => `${pile} 的费率`,
+  titleOfTariff: (tariff) => `${tariff} 的价格`,
   crumb: "费率",
   publish: "发布…",
   discard: "放弃更改",
   day: "全天时段",
   currency: "币种",
   zone: "时区",
+  zoneOfSite: "站点的时区",
   fee: "每次充电费",
   periods: "全天的时段",
   columns: {
@@ -30,7 +32,37 @@ export default {
     ready: "可以发布。",
     same: "与当前费率相同。",
   },
+  doneLater: (version, from) => `版本 …${version} 将于 ${from} 生效。`,
   done: (version) => `版本 …${version} 已生效。`,
+
+  days: {
+    title: "正在编辑哪一天",
+    usual: "平常的日子",
+    unnamed: "新的日子",
+    add: "不同的日子…",
+    precedence: "每个日期采用这些日子中第一个符合的，否则采用平常的日子。",
+    name: "名称",
+    calendar: "日历中的日子",
+    anyDay: "（不用日历）",
+    from_day: "季节从（月-日）",
+    to_day: "到（月-日）",
+    weekdays: "只在这些星期几；不选则每天",
+    earlier: "移到上一个之前",
+    later: "移到下一个之后",
+    remove: "删除这些日子",
+    of: (name, text) => `${name}：${text}`,
+    conditions: ({ weekdays, calendar, from_day, to_day }) =>
+      [weekdays && `星期 ${weekdays.join("、")}`, calendar && `日历 ${calendar}`, from_day && `${from_day} 至 ${to_day}`]
+        .filter(Boolean)
+        .join("；"),
+    wrong: {
+      name: "需要名称。",
+      same: "与另一个同名。",
+      season: "季节要有第一天和最后一天，例如 11-01 和 03-31。",
+      none: "需要星期几、日历或季节。",
+      periods: "时段有误。",
+    },
+  },
 
   row: {
     start: (number) => `时段 ${number} 的开始`,
@@ -70,6 +102,9 @@ export default {
   },
 
   sampleForm: {
+    date: "日期",
+    day: (date) => `${date} 全天`,
+    step: (time, label, price) => `${time} ${label}：每千瓦时 ${price}`,
     start: "开始",
     energy: "kWh",
     hours: "小时",
@@ -80,7 +115,7 @@ export default {
     kwh: "电量",
     electricity: "电费",
     service: "服务费",
-    when: (from, to) => `今天 ${from} 到 ${to}，功率恒定`,
+    when: (from, to) => `${from} 到 ${to}，功率恒定`,
     withFee: (fee) => `，含每次充电费 ${fee}`,
     lines: "试算明细",
   },
@@ -88,7 +123,13 @@ export default {
   history: {
     older: "更早的版本",
     none: "还没有发布过。",
-    now: "当前生效",
+    states: { Running: "当前生效", Scheduled: "待生效", Withdrawn: "已撤回" },
+    from: (when) => ["生效时间 ", when],
+    by: (name) => `发布者 ${name}`,
+    days: (names) => `不同的日子：${names}`,
+    withdraw: "撤回",
+    withdrawTitle: "撤回这个版本？",
+    withdrawText: (from) => `它本应于 ${from} 生效；届时的价格将继续有效。`,
     price: (price) => `每 kWh ${price}`,
     prices: (low, high) => `每 kWh ${low} 到 ${high}`,
     fee: (fee) => `，每次充电费 ${fee}`,
@@ -109,6 +150,20 @@ export default {
     first: "这是该充电桩的第一个费率。",
     forever: "发布后成为新版本，不能更改。进行中的订单仍按确认时的费率计费。",
     action: "发布",
+    from: "生效时间（以本浏览器的时区为准）",
+    fromHint: "留空则立即生效。",
+    fromWrong: "必须是将来的时间。",
+    reach: (names) => `适用于这些充电桩（接口）：${names}`,
+    reachesNone: "不适用于任何充电桩：该电价方案尚未分配。",
+    day: (place, name, conditions) => `日子 ${place}，${name}：${conditions}`,
+    unusual: {
+      title: "确定是这个价格吗？",
+      text: "以下价格像是笔误：",
+      price: (number, part, now, before) =>
+        `时段 ${number}，${part}：${now}` + (before === null ? "，对该币种来说偏高" : `，原为 ${before}`),
+      fee: "每次充电费",
+      action: "按这些价格发布",
+    },
     same: "没有变化：两者相同。",
     otherTitle: "已有人发布了新版本",
     since: (version, when) => [`版本 …${version} 自 `, when, " 起生效。"],

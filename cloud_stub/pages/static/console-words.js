@@ -47,9 +47,12 @@ const DETAILS = {
 /** [text, tone] of one event of /api/events. */
 export function eventWords({ kind, detail }) {
   const text = t.events[kind] ?? spaced(kind);
-  const more = (DETAILS[kind] ?? told)(detail);
+  const more = detailWords(kind, detail);
   return [more ? t.event(text, more) : text, EVENT_TONES[kind] ?? "off"];
 }
+
+/** The detail of an event or of an audit line. */
+export const detailWords = (kind, detail) => (DETAILS[kind] ?? told)(detail);
 
 const replaced = (text, pattern, by) => text.replace(pattern, (_, ...groups) => by(...groups));
 

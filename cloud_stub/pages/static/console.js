@@ -4,7 +4,7 @@
 import { confirm, leaveDialog, noticeRegion, typedInDialog } from "./console-dialog.js";
 import { loginAgain, loginPage } from "./console-login.js";
 import { failure, h, heading, pill, show, ZONE } from "./console-parts.js";
-import { logOut, may, poll, session, token, unreachable } from "./console-session.js";
+import { logOut, may, poll, resume, session, unreachable, who } from "./console-session.js";
 import { VIEWS } from "./console-views.js";
 import { languageButton, words } from "./say.js";
 
@@ -44,7 +44,7 @@ function showLogin() {
   document.querySelector("input").focus();
 }
 
-const tabs = () => [...new Set(VIEWS.filter((view) => may(view.need)).map((view) => view.tab))];
+const tabs = () => [...new Set(VIEWS.filter((view) => !view.apart && may(view.need)).map((view) => view.tab))];
 
 function showFrame() {
   link = h("span.link", { role: "status" });
@@ -80,6 +80,7 @@ function showFrame() {
         ),
         h(
           "div.bar-end",
+          h("a.me", { href: "#/account", "data-tab": "account", title: t.tabs.account }, who().kind === "script" ? t.login.token : who().name),
           language(),
           h("button.button.small", { onclick: async () => (await mayLeave()) && logOut() }, t.frame.logOut),
         ),
@@ -107,7 +108,7 @@ function badge(count) {
 
 async function route() {
   const main = document.getElementById("view");
-  if (!token() || !main) return;
+  if (!who() || !main) return;
   const mine = ++opened;
   leave();
   leave = () => {};
@@ -169,5 +170,5 @@ addEventListener("hashchange", moved);
 addEventListener("beforeunload", (event) => {
   if (leave.unsaved?.() || typedInDialog()) event.preventDefault(); // the browser asks in its own words
 });
-if (token()) showFrame();
+if (await resume()) showFrame();
 else showLogin();

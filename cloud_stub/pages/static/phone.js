@@ -63,10 +63,25 @@ async function fetchPile() {
   my.pile = await ask(pilePath());
 }
 
-async function fetchRate() {
+/** The rate of the chosen connector; `another`: of another connector than the one before, so it has not changed. */
+async function fetchRate(another = false) {
   const askedAt = Date.now();
-  const rate = await ask(pilePath() + "/rate");
-  if (!my.sending) takeRate(rate, askedAt); // what is being confirmed is what was seen
+  const { connector } = my.choice;
+  const rate = await ask(pilePath() + "/rate?connector=" + connector);
+  if (my.sending || connector !== my.choice.connector) return; // what is being confirmed is what was seen
+  if (another) my.rate = null;
+  takeRate(rate, askedAt);
+}
+
+const rateIdOf = connector => my.pile.connectors.find(each => each.connector === connector)?.rate_id;
+
+/** Connectors may have different tariffs. */
+function followConnector() {
+  const isAnother = my.pile.connectors.some(each => each.rate_id !== rateIdOf(my.choice.connector));
+  if (!isAnother || my.rate?.rate_id === rateIdOf(my.choice.connector)) return;
+  fetchRate(true).then(draw, error => {
+    if (!(error instanceof Problem)) throw error; // the next poll asks again
+  });
 }
 
 /** askedAt: an answer that was long on its way tells of a moment that has passed. */
@@ -107,7 +122,7 @@ function keepTime() {
 }
 
 const isRateStale = () =>
-  my.rate.rate_id !== my.pile.rate_id || Date.now() - my.rateAt > RATE_FRESH_MS || my.rate.estimates[0]?.total_minor === null;
+  my.rate.rate_id !== rateIdOf(my.choice.connector) || Date.now() - my.rateAt > RATE_FRESH_MS || my.rate.estimates[0]?.total_minor === null;
 
 async function poll() {
   if (polling || my.sending || !device || LASTING.includes(my.message)) return;
@@ -226,7 +241,8 @@ function watch() {
 
 async function confirm({ connector, rate, limits }) {
   if (keepTime()) return; // a phone that slept: the button was pressed before its clock ticked again
-  const body = { device_id: device, connector, rate_id: rate.rate_id, price: priceNow(rate), limits };
+  const { rate_id, time_zone } = rate;
+  const body = { device_id: device, connector, rate_id, price: priceNow(rate), time_zone, limits };
   // The same confirmation once more is the same order, so a lost answer never starts a second one.
   const same = my.key && JSON.stringify(my.key.body) === JSON.stringify(body);
   await send(same ? my.key : { key: randomKey(), body, at: Date.now() });
@@ -360,10 +376,14 @@ function choose() {
   const { connectors } = my.pile;
   if (!connectors.some(each => each.connector === my.choice.connector)) Object.assign(my.choice, { connector: 1, isChosen: false });
   if (!my.choice.isChosen) my.choice.connector = bestConnector(my.pile);
+  followConnector();
   return chooseView({
     choice: my.choice,
     confirm,
-    chosen: () => (my.failure = null),
+    chosen() {
+      my.failure = null;
+      followConnector();
+    },
     receipt: last && t.pile.lastReceipt(format.dateTime(last.at)),
     openReceipt: () => location.assign(`${location.pathname}?order=${encodeURIComponent(last.order_id)}`)
   });

@@ -1,0 +1,132 @@
+// The calendars of holidays: filled in for a country, then edited by hand.
+
+import { confirm } from "./console-dialog.js";
+import { formDialog } from "./console-form.js";
+import { busy, crumbs, failure, h, heading, show, table } from "./console-parts.js";
+import { ask, may } from "./console-session.js";
+import { words } from "./say.js";
+
+const { tabs } = await words("console-words");
+const all = await words("console-words-tariffs");
+const t = all.calendar;
+const ID = /^[A-Za-z0-9_-]{1,32}$/;
+const LINE = /^(\d{4}-\d{2}-\d{2})\s*(.*)$/;
+
+/** The ids of the calendars. Throws Problem. */
+export const calendarIds = async () => (await ask("/api/calendars?limit=500")).items.map((each) => each.calendar_id);
+
+export function open(root) {
+  let ended = false;
+
+  async function load() {
+    try {
+      const { items } = await ask("/api/calendars?limit=500");
+      if (!ended) draw(items);
+    } catch (problem) {
+      if (!ended) show(root, failure(problem, "#/tariffs"));
+    }
+  }
+
+  function draw(items) {
+    const columns = [{ title: t.name }, { title: t.days, number: true }, { title: t.last }, { title: t.actions }];
+    show(
+      root,
+      crumbs([tabs.tariffs, "#/tariffs"], [all.calendars]),
+      heading(all.calendars, may("price") && h("button.button", { onclick: add }, t.add)),
+      h("p.muted", t.about),
+      h(
+        "div.card",
+        table(
+          all.calendars,
+          columns,
+          items.map((each) => [
+            [each.name, h("div.mono.muted.small", each.calendar_id)],
+            String(Object.keys(each.days).length),
+            each.last_day ?? "–",
+            h(
+              "div.group",
+              h("button.button.small", { onclick: () => edit(each) }, may("price") ? t.edit : t.look),
+              may("price") && h("button.button.small.danger", { onclick: (event) => remove(event.target, each) }, t.remove),
+            ),
+          ]),
+          t.none,
+        ),
+      ),
+    );
+  }
+
+  const put = (id, body) => ask("/api/calendars/" + encodeURIComponent(id), { method: "PUT", body });
+
+  async function add() {
+    const done = await formDialog({
+      id: "calendar",
+      title: t.add,
+      body: t.addText,
+      fields: [
+        { name: "name", label: all.name, control: h("input", { maxlength: "100" }), check: (value) => (value ? null : all.nameWrong) },
+        {
+          name: "calendar_id",
+          label: all.id,
+          hint: all.idHint,
+          control: h("input", { maxlength: "32", spellcheck: "false" }),
+          check: (value) => (ID.test(value) ? null : all.idWrong),
+        },
+        {
+          name: "country",
+          label: t.country,
+          hint: t.countryHint,
+          control: h("input", { maxlength: "2", spellcheck: "false" }),
+          check: (value) => (/^([A-Z]{2})?$/.test(value) ? null : t.countryWrong),
+        },
+        { name: "part", label: t.part, control: h("input", { maxlength: "40", spellcheck: "false" }) },
+      ],
+      action: t.add,
+      async submit({ name, calendar_id: id, country, part }) {
+        const wanted = { country, part: part || null, first_year: new Date().getFullYear() };
+        const days = country ? await ask("/api/holidays", { method: "POST", body: wanted }) : {};
+        return put(id, { name, days });
+      },
+    });
+    if (done) load();
+  }
+
+  async function edit(calendar) {
+    const lines = Object.entries(calendar.days).map(([day, name]) => `${day} ${name}`);
+    const control = h("textarea", { rows: "14", spellcheck: "false", readonly: !may("price"), value: lines.join("\n") });
+    const done = await formDialog({
+      id: "calendar",
+      title: calendar.name,
+      body: t.editText,
+      fields: [
+        {
+          name: "days",
+          label: t.days,
+          hint: t.daysHint,
+          control,
+          check: (value) => (typed(value).every((line) => LINE.test(line)) ? null : t.daysWrong),
+        },
+      ],
+      action: t.save,
+      submit: ({ days }) =>
+        put(calendar.calendar_id, {
+          name: calendar.name,
+          replaces: calendar.version,
+          days: Object.fromEntries(typed(days).map((line) => LINE.exec(line).slice(1))),
+        }),
+    });
+    if (done) load();
+  }
+
+  const typed = (value) => value.split("\n").map((line) => line.trim()).filter(Boolean);
+
+  async function remove(button, calendar) {
+    if (!(await confirm(t.removeTitle(calendar.name), t.removeText, t.remove, true))) return;
+    await busy(button, () => ask("/api/calendars/" + encodeURIComponent(calendar.calendar_id), { method: "DELETE" }));
+    load();
+  }
+
+  load();
+  return () => {
+    ended = true;
+  };
+}

@@ -1,0 +1,110 @@
+// The accounts of operators: added, given a role or a password, disabled, removed.
+
+import { confirm, notice } from "./console-dialog.js";
+import { formDialog } from "./console-form.js";
+import { busy, h, pill, table, when } from "./console-parts.js";
+import { ask, who } from "./console-session.js";
+import { words } from "./say.js";
+
+const t = await words("console-words-people");
+const pathOf = (name) => "/api/users/" + encodeURIComponent(name);
+
+/** [the button that adds one, the table]. roles: {role: permissions}; changed(): reads all again. */
+export function accounts(items, roles, changed) {
+  const columns = [t.name, t.role, t.state, t.signedIn, ""].map((title) => ({ title }));
+  const rows = items.map((user) => [
+    h("a", { href: "#/audit?account=" + encodeURIComponent(user.name) }, user.name),
+    t.roles[user.role] ?? user.role,
+    user.disabled_at === null ? pill(t.active, "ok") : pill(t.disabled, "off"),
+    when(user.signed_in_at),
+    actions(user, roles, changed),
+  ]);
+  const button = h("button.button.primary", { onclick: async () => (await addAccount(roles)) && changed() }, t.add);
+  return [button, table(t.accounts, columns, rows, t.noAccounts)];
+}
+
+function actions(user, roles, changed) {
+  const act = (text, work, className = "button small") =>
+    h(
+      "button",
+      {
+        class: className,
+        "aria-label": t.of(text, user.name),
+        onclick: async (event) => (await work(event.target)) && changed(),
+      },
+      text,
+    );
+  return h(
+    "span.group",
+    act(t.setRole, () => changeRole(user, roles)),
+    user.name === who().name ? null : act(t.setPassword, () => resetPassword(user)),
+    act(user.disabled_at === null ? t.disable : t.enable, (button) => setDisabled(button, user)),
+    act(t.remove, (button) => removeAccount(button, user), "button small danger"),
+  );
+}
+
+const passwordField = () => ({
+  name: "password",
+  label: t.password,
+  hint: t.passwordHint,
+  control: h("input", { type: "password", autocomplete: "new-password", maxlength: "200" }),
+  check: (value) => (value.length >= 10 ? null : t.passwordShort),
+});
+
+function roleField(roles, chosen) {
+  const options = Object.keys(roles).map((role) =>
+    h("option", { value: role, selected: role === chosen }, t.roles[role] ?? role),
+  );
+  return { name: "role", label: t.role, hint: t.roleHint, control: h("select", options) };
+}
+
+const addAccount = (roles) =>
+  formDialog({
+    id: "account",
+    title: t.add,
+    fields: [
+      {
+        name: "name",
+        label: t.name,
+        hint: t.nameHint,
+        control: h("input", { maxlength: "32", autocapitalize: "none", spellcheck: "false" }),
+        check: (value) => (/^[a-z0-9][a-z0-9._-]{0,31}$/.test(value) ? null : t.nameWrong),
+      },
+      roleField(roles, "viewer"),
+      passwordField(),
+    ],
+    action: t.add,
+    submit: (body) => ask("/api/users", { method: "POST", body }),
+  });
+
+const changeRole = (user, roles) =>
+  formDialog({
+    id: "role",
+    title: t.of(t.setRole, user.name),
+    fields: [roleField(roles, user.role)],
+    action: t.save,
+    submit: (body) => ask(pathOf(user.name) + "/role", { method: "PUT", body }),
+  });
+
+const resetPassword = (user) =>
+  formDialog({
+    id: "password",
+    title: t.of(t.setPassword, user.name),
+    body: t.passwordEnds,
+    fields: [passwordField()],
+    action: t.save,
+    submit: (body) => ask(pathOf(user.name) + "/password", { method: "PUT", body }),
+  });
+
+async function setDisabled(button, user) {
+  const disabled = user.disabled_at === null;
+  if (disabled && !(await confirm(t.of(t.disable, user.name), t.disableText, t.disable, true))) return false;
+  return busy(button, () => ask(pathOf(user.name) + "/disabled", { method: "PUT", body: { disabled } }));
+}
+
+async function removeAccount(button, user) {
+  if (!(await confirm(t.of(t.remove, user.name), t.removeText, t.remove, true))) return false;
+  const done = await busy(button, () => ask(pathOf(user.name), { method: "DELETE" }));
+  if (done) notice(t.removed(user.name));
+  return done;
+}

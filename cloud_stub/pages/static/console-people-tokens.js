@@ -1,0 +1,93 @@
+// API tokens: for programs, with a scope and an end. The text of one is shown once.
+
+import { confirm, dialog, notice } from "./console-dialog.js";
+import { formDialog } from "./console-form.js";
+import { busy, h, pill, show, table, when } from "./console-parts.js";
+import { ask } from "./console-session.js";
+import { words } from "./say.js";
+
+const t = await words("console-words-people");
+const DAYS_MAX = 366;
+
+/** [the button that makes one, the table]. permissions: all there are; changed(): reads all again. */
+export function tokens(items, permissions, changed) {
+  const now = Date.now() / 1000;
+  const columns = [t.name, t.scope, t.ends, t.lastUsed, t.madeBy, ""].map((title) => ({ title }));
+  const rows = items.map((each) => [
+    h("a", { href: "#/audit?account=" + encodeURIComponent("token:" + each.name) }, each.name),
+    each.permissions.map((permission) => t.permissions[permission] ?? permission).join(", "),
+    each.expires_at > now ? when(each.expires_at) : pill(t.ended, "off"),
+    when(each.used_at),
+    each.created_by === "operator token" ? t.operatorToken : each.created_by,
+    h(
+      "button.button.small.danger",
+      {
+        "aria-label": t.of(t.revoke, each.name),
+        onclick: async (event) => (await revoke(event.target, each)) && changed(),
+      },
+      t.revoke,
+    ),
+  ]);
+  const button = h("button.button", { onclick: () => addToken([...new Set(permissions)], changed) }, t.addToken);
+  return [button, table(t.tokens, columns, rows, t.noTokens)];
+}
+
+async function revoke(button, { token_id, name }) {
+  if (!(await confirm(t.of(t.revoke, name), t.revokeText, t.revoke, true))) return false;
+  return busy(button, () => ask("/api/tokens/" + encodeURIComponent(token_id), { method: "DELETE" }));
+}
+
+async function addToken(permissions, changed) {
+  const scope = permissions.map((permission) => ({
+    name: permission,
+    label: t.permissions[permission] ?? permission,
+    control: h("input", { type: "checkbox", checked: permission === "read" }),
+  }));
+  const made = await formDialog({
+    id: "token",
+    title: t.addToken,
+    body: t.tokenAbout,
+    fields: [
+      {
+        name: "name",
+        label: t.name,
+        hint: t.tokenHint,
+        control: h("input", { maxlength: "32", autocapitalize: "none", spellcheck: "false" }),
+        check: (value) => (/^[a-z0-9][a-z0-9._-]{0,31}$/.test(value) ? null : t.nameWrong),
+      },
+      {
+        name: "days",
+        label: t.days,
+        control: h("input", { type: "number", min: "1", max: String(DAYS_MAX), value: "90" }),
+        check: (value) => (Number.isInteger(Number(value)) && value >= 1 && value <= DAYS_MAX ? null : t.daysWrong(DAYS_MAX)),
+      },
+      ...scope,
+    ],
+    action: t.addToken,
+    submit: ({ name, days, ...ticked }) =>
+      ask("/api/tokens", {
+        method: "POST",
+        body: { name, days: Number(days), permissions: permissions.filter((each) => ticked[each]) },
+      }),
+  });
+  if (!made) return;
+  await showOnce(made.token);
+  changed();
+}
+
+const showOnce = (text) =>
+  dialog(t.tokenMade, [t.tokenOnce, h("code.key", { tabindex: "0" }, text)], (close) => [
+    h(
+      "button.button",
+      {
+        type: "button",
+        onclick: (event) =>
+          navigator.clipboard.writeText(text).then(
+            () => show(event.target, t.copied),
+            () => notice(t.noCopy, "bad"),
+          ),
+      },
+      t.copy,
+    ),
+    h("button.button.primary", { type: "button", onclick: () => close(true) }, t.have),
+  ]);

@@ -1,0 +1,111 @@
+// One site: its address and contact, its tariff, and the piles there.
+
+import { confirm, notice } from "./console-dialog.js";
+import { formDialog } from "./console-form.js";
+import { busy, crumbs, facts, failure, h, heading, pill, section, show, table } from "./console-parts.js";
+import { ask, may } from "./console-session.js";
+import { fieldsOf, zones } from "./console-sites.js";
+import { words } from "./say.js";
+
+const { tabs } = await words("console-words");
+const t = await words("console-words-sites");
+const PILES = 500;
+
+export function open(root, _params, id) {
+  const path = "/api/sites/" + encodeURIComponent(id);
+  let ended = false;
+
+  async function load() {
+    try {
+      const found = await Promise.all([ask(path), ask(`/api/piles?limit=${PILES}&site_id=${encodeURIComponent(id)}`)]);
+      if (!ended) draw(...found);
+    } catch (problem) {
+      if (!ended) show(root, failure(problem, "#/sites"));
+    }
+  }
+
+  function draw(site, { items }) {
+    show(
+      root,
+      crumbs([tabs.sites, "#/sites"], [site.name]),
+      heading(
+        site.name,
+        may("register") && h("button.button.small", { onclick: () => change(site) }, t.change),
+        may("register") && h("button.button.small", { onclick: move }, t.move),
+        may("register") && h("button.button.small.danger", { onclick: (event) => remove(event.target, site) }, t.remove),
+      ),
+      section(
+        t.about,
+        facts([
+          [t.id, h("span.mono", site.site_id)],
+          [t.address, site.address || null],
+          [t.contact, site.contact || null],
+          [t.zone, site.time_zone],
+          [t.tariff, site.tariff_id && h("a", { href: "#/tariffs/" + encodeURIComponent(site.tariff_id) }, site.tariff_id)],
+        ]),
+      ),
+      section(
+        t.there(site.piles),
+        table(
+          t.piles,
+          [{ title: t.pile }, { title: t.state }, { title: t.tags }],
+          items.map((each) => [
+            h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name),
+            each.online ? pill(t.states.online, "ok") : pill(t.states.offline, "off"),
+            each.tags.join(" ") || "–",
+          ]),
+          t.nobody,
+        ),
+      ),
+    );
+  }
+
+  async function change(site) {
+    const done = await formDialog({
+      id: "site",
+      title: t.change,
+      body: t.changeText,
+      fields: fieldsOf(site),
+      after: zones(),
+      action: t.save,
+      submit: (body) => ask(path, { method: "PATCH", body }),
+    });
+    if (done) load();
+  }
+
+  async function move() {
+    const done = await formDialog({
+      id: "move",
+      title: t.move,
+      body: t.moveText,
+      fields: [
+        {
+          name: "selection",
+          label: t.selection,
+          hint: t.selectionHint,
+          control: h("input", { maxlength: "64", spellcheck: "false" }),
+          check: (value) => (value ? null : t.selectionWrong),
+        },
+      ],
+      action: t.moveAction,
+      submit: ({ selection }) =>
+        ask("/api/piles/moves", {
+          method: "POST",
+          body: { selection: /^(pile|tag|site):|^all$/.test(selection) ? selection : "pile:" + selection, site_id: id },
+        }),
+    });
+    if (!done) return;
+    notice(t.moved(done.device_ids.length));
+    load();
+  }
+
+  async function remove(button, site) {
+    if (!(await confirm(t.removeTitle(site.name), t.removeText, t.remove, true))) return;
+    if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/sites";
+  }
+
+  load();
+  return () => {
+    ended = true;
+  };
+}

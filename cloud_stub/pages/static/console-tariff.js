@@ -1,0 +1,158 @@
+// One tariff: what holds, where it is assigned, and which piles and connectors it reaches.
+
+import { loadCurrencies } from "./console-currency.js";
+import { miniBar } from "./console-daybar.js";
+import { confirm } from "./console-dialog.js";
+import { formDialog } from "./console-form.js";
+import { busy, crumbs, facts, failure, h, heading, moneyOf, section, show, table, when } from "./console-parts.js";
+import { ask, may } from "./console-session.js";
+import { priceRange } from "./console-tariffs.js";
+import { words } from "./say.js";
+
+const { tabs } = await words("console-words");
+const all = await words("console-words-tariffs");
+const t = all.tariff;
+const REACHED = 100;
+
+export function open(root, _params, id) {
+  const path = "/api/tariffs/" + encodeURIComponent(id);
+  let ended = false;
+
+  async function load() {
+    try {
+      const found = await Promise.all([
+        ask(path),
+        ask(`${path}/reach?limit=${REACHED}`),
+        ask("/api/sites?limit=500"),
+        ask("/api/tags"),
+        loadCurrencies(),
+      ]);
+      if (!ended) draw(...found);
+    } catch (problem) {
+      if (!ended) show(root, failure(problem, "#/tariffs"));
+    }
+  }
+
+  function draw(tariff, reached, sites, tags) {
+    const own = "#/tariffs/" + encodeURIComponent(id);
+    const isOfPile = id.startsWith("pile:");
+    const prices = isOfPile ? `#/piles/${encodeURIComponent(id.slice(5))}/rate` : own + "/prices";
+    show(
+      root,
+      crumbs([tabs.tariffs, "#/tariffs"], [tariff.name]),
+      heading(
+        tariff.name,
+        h("a.button.small", { href: prices }, tariff.rate ? t.prices : t.firstPrices),
+        may("price") && h("button.button.small", { onclick: () => rename(tariff) }, t.rename),
+        may("price") && !isOfPile && h("button.button.small", { onclick: () => assignTo(sites.items, tags) }, t.assign),
+        may("price") && h("button.button.small.danger", { onclick: (event) => remove(event.target, tariff) }, t.remove),
+      ),
+      h(
+        "div.columns.even",
+        section(t.holds, tariff.rate ? holds(tariff.rate) : h("p.empty", all.noVersion)),
+        section(t.places, places(tariff.places)),
+      ),
+      section(t.reach, reach(reached)),
+    );
+  }
+
+  const holds = (rate) => [
+    miniBar(rate),
+    facts([
+      [t.price, priceRange(rate)],
+      [t.fee, rate.session_fee_minor ? moneyOf(rate.session_fee_minor, rate) : null],
+      [t.zone, rate.time_zone ?? t.zoneOfSite],
+      [t.days, rate.days?.map((day) => day.name).join(", ")],
+      [t.since, when(rate.from_at)],
+      [t.by, rate.published_by],
+      [t.id, h("span.mono", id)],
+    ]),
+  ];
+
+  const places = (found) =>
+    table(
+      t.places,
+      [{ title: t.place }, { title: t.unassign }],
+      found.map((place) => [
+        h("span.mono", place),
+        may("price") &&
+          h(
+            "button.button.small",
+            { "aria-label": t.unassignOne(place), onclick: (event) => unassign(event.target, place) },
+            t.unassign,
+          ),
+      ]),
+      all.nowhere,
+    );
+
+  const reach = ({ items, next }) => [
+    table(
+      t.reach,
+      [{ title: t.columns.pile }, { title: t.columns.site }, { title: t.columns.connectors }],
+      items.map((each) => [
+        h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name || each.device_id),
+        each.site_id ?? "–",
+        each.connectors.join(", ") || t.noConnector,
+      ]),
+      t.reachesNone,
+    ),
+    next && h("p.muted.small", t.first(REACHED)),
+  ];
+
+  const put = (places, tariff_id) => ask("/api/assignments", { method: "PUT", body: { places, tariff_id } });
+
+  async function assignTo(sites, tags) {
+    const kind = h("select", {}, ["site", "tag", "pile", "connector"].map((each) => h("option", { value: each }, t.kinds[each])));
+    const names = h("datalist", { id: "place-names" });
+    const offer = () =>
+      show(names, (kind.value === "site" ? sites.map((each) => each.site_id) : kind.value === "tag" ? tags.map((each) => each.tag) : []).map((value) => h("option", { value })));
+    kind.addEventListener("change", offer);
+    offer();
+    const done = await formDialog({
+      id: "place",
+      title: t.assignTitle,
+      body: [t.assignText, names],
+      fields: [
+        { name: "kind", label: t.kind, control: kind },
+        {
+          name: "places",
+          label: t.place,
+          hint: t.placeHint,
+          control: h("input", { maxlength: "64", list: "place-names", spellcheck: "false" }),
+          check: (value) => (value ? null : t.placeWrong),
+        },
+      ],
+      action: t.assignAction,
+      submit: (values) => put([`${values.kind}:${values.places}`], id),
+    });
+    if (done) load();
+  }
+
+  async function unassign(button, place) {
+    if (!(await confirm(t.unassignOne(place), t.unassignText, t.unassign, true))) return;
+    await busy(button, () => put([place], null));
+    load();
+  }
+
+  async function rename(tariff) {
+    const control = h("input", { maxlength: "100", value: tariff.name });
+    const done = await formDialog({
+      id: "tariff",
+      title: t.rename,
+      fields: [{ name: "name", label: all.name, control, check: (value) => (value ? null : all.nameWrong) }],
+      action: t.rename,
+      submit: (body) => ask(path, { method: "PATCH", body }),
+    });
+    if (done) load();
+  }
+
+  async function remove(button, tariff) {
+    if (!(await confirm(t.removeTitle(tariff.name), t.removeText, t.remove, true))) return;
+    if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/tariffs";
+  }
+
+  load();
+  return () => {
+    ended = true;
+  };
+}
