@@ -1,4 +1,4 @@
-"""A stream of orders over many piles. A free pile gets the next order; "Stored" or a refusal frees it again."""
+"""A stream of orders over many piles. A free pile gets the next; "Stored" or a refusal frees it again."""
 
 from __future__ import annotations
 

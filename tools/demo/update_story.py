@@ -1,4 +1,4 @@
-"""`make demo ARGS=update`: an update over the air, a bad one, a forged one, a rollback, all with real processes.
+"""`make demo ARGS=update`: an update over the air, a bad one, a forged one, a rollback, with real processes.
 
 Every statement is checked before it is printed; a false one ends it.
 """
