@@ -26,19 +26,6 @@ def save(*state):
         return False
 
 
-def kept():
-    """The list in the state file; None where there is none, or a damaged one."""
-    import binascii
-    import json
-
-    try:
-        with open("slots.state", "rb") as file:
-            content, crc = file.read().split(b"\n")
-        return json.loads(content) if int(crc, 16) == binascii.crc32(content) else None
-    except (OSError, ValueError):
-        return None
-
-
 def whole_slots():
     """{slot: release} of those that have a manifest: it is written last and removed first."""
     import json
@@ -53,7 +40,7 @@ def whole_slots():
     return found
 
 
-def decide(slot, confirmed, trial, starts, why, found):
+def decide(found, slot, confirmed, trial, starts, why):
     """The state for this start: of the other slot while it has a trial left, else of the one it names."""
     other = OTHER[slot]
     if trial and (other not in found or starts >= STARTS):
@@ -67,18 +54,28 @@ def decide(slot, confirmed, trial, starts, why, found):
 
 
 def choose():
-    """The state of this start, whose slot is first in sys.path from here on; None where no slot is whole."""
+    """The state of this start, whose slot is first in sys.path from here on; None where no slot is whole.
+
+    The start of a release on trial is counted durably before anything of it is imported.
+    """
+    import binascii
+    import json
+
     found = whole_slots()
     if not found:
         return None
-    before = kept()
+    before = ()
     try:
-        state = decide(*before, found)
-    except (KeyError, TypeError, ValueError):  # no state: the newer release has to prove itself
-        old, new = min(found, key=found.get), max(found, key=found.get)
-        state = decide(old, found[old], found[new] if new != old else 0, 0, None, found)
-    if list(state) != before and not save(*state):  # the start of a trial is counted before its first import
-        state = decide(state[0], state[1], 0, 0, state[4], found)  # a trial that is not counted is not tried
+        with open("slots.state", "rb") as file:
+            content, crc = file.read().split(b"\n")
+        before = json.loads(content) if int(crc, 16) == binascii.crc32(content) else ()
+        state = decide(found, *before)
+    except (OSError, KeyError, TypeError, ValueError):  # no state: the newer release has to prove itself
+        order = sorted(found, key=lambda slot: found[slot])
+        trial = found[order[1]] if len(order) > 1 else 0
+        state = decide(found, order[0], found[order[0]], trial, 0, None)
+    if list(state) != before and not save(*state):
+        state = decide(found, state[0], state[1], 0, 0, state[4])  # a trial that is not counted is not tried
     sys.path.insert(0, OTHER[state[0]] if state[2] else state[0])
     print("slot", sys.path[0], state)
     return state
@@ -92,8 +89,9 @@ def started(slot, confirmed, trial, starts, why):
     return slot, confirmed, trial, starts, why
 
 
-def failed(slot, confirmed, trial, starts, why, error):
-    """Notes why a trial failed, or counts a failed start; not if the release has written another state."""
-    if kept() == [slot, confirmed, trial, starts, why]:
-        why = [trial, type(error).__name__[:24]] if trial else why
-        save(slot, confirmed, trial, starts if trial else starts + 1, why)
+def failed(error, slot, confirmed, trial, starts, why):
+    """Notes the reason of a failed trial, or counts a failed start of the confirmed release."""
+    if trial:
+        save(slot, confirmed, trial, starts, [trial, type(error).__name__[:24]])
+    else:
+        save(slot, confirmed, 0, starts + 1, why)

@@ -45,7 +45,7 @@ except Exception as error:  # noqa: BLE001 - whatever it is, the chip starts aga
     gc.collect()  # the release may have filled the heap
     try:
         if state:
-            launcher().failed(*state, error)
+            launcher().failed(error, *state)
     except Exception as another:  # noqa: BLE001 - nothing may keep the chip from starting again
         sys.print_exception(another)  # pyright: ignore[reportAttributeAccessIssue]
     time.sleep(PAUSE_S)

@@ -112,7 +112,7 @@ CLOUD_ROOMS: dict[str, set[str]] = {
     },
     "jobs": {"releases", "intake", "orders", "piles", "rates", "people", "messaging", "db", "base"},
     "intake": {"releases", "settlements", "orders", "piles", "rates", "messaging", "db", "base"},
-    "reports": {"orders", "sites", "piles", "rates", "db", "base"},
+    "reports": {"settlements", "orders", "sites", "piles", "rates", "db", "base"},
     "settlements": {"orders", "piles", "messaging", "db", "base"},
     "orders": {"piles", "rates", "messaging", "db", "settings", "base"},
     "sites": {"piles", "rates", "db", "base"},

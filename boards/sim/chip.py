@@ -1,7 +1,7 @@
 """A PC in place of a chip: MicroPython's unix port runs boot.py and main.py of the working folder, and again
 after a reset.
 
-    micropython chip.py [plain]      plain: the firmware in MICROPYPATH at once, without slots and launcher
+    micropython chip.py [MODULE]     MODULE: its main() at once, from MICROPYPATH, without slots and launcher
 
 A reset stays in this process, so that it keeps its pid, stdin and stdout. A watchdog that is not fed is no
 reset here: a simulated pile that hangs goes on hanging until it is killed.
@@ -33,18 +33,16 @@ def run(name):
 
 def main():
     """Returns when the program ends without a reset: it asks for a person, or was ended by one."""
-    machine = sys.modules["machine"] = Machine()
+    machine = sys.modules["machine"] = Machine()  # pyright: ignore[reportArgumentType]
     folders = sys.path[1:]  # without the folder of this file
     before = set(sys.modules)
-    plain = sys.argv[1:] == ["plain"]
+    plain = sys.argv[1:]
     while True:
-        sys.modules["machine"] = machine  # main.py clears them after an error
+        sys.modules["machine"] = machine  # pyright: ignore[reportArgumentType] - main.py clears them after an error
         sys.path[:] = folders if plain else ["", ".frozen"]
         try:
             if plain:
-                import start
-
-                return start.main()
+                return __import__(plain[0]).main()
             run("boot.py")
             return run("main.py")
         except SystemExit:

@@ -42,3 +42,8 @@ def read_or_create_secret(path: Path) -> str:
         finally:
             made.unlink()
     return path.read_text().strip()
+
+
+def key_id(key: bytes) -> str:
+    """What names a device key without telling it: 16 hex digits."""
+    return hashlib.sha256(b"ratelock key id" + key).hexdigest()[:16]

@@ -1,17 +1,28 @@
 """The commands `orders` and `order close`."""
 
 import argparse
+import uuid
 
 from ..base.clock import now_s
 from ..db.writer import Transaction
 from ..orders import commands as order_commands
+from ..orders import create
 from ..orders import views as order_views
 from ..settings import Settings
+from ..settlements import bills, credits
 from .tools import Commands, actor, database, how_many, idle_cloud, print_json, subject
 
 
 def add(commands: Commands) -> None:
     order = subject(commands, "order", "one order")
+    credit = order.add_parser("credit", help="credit a settled bill, in whole or in part")
+    credit.add_argument("order_id")
+    credit.add_argument("amount", type=how_many, help="in minor units of the order's currency, such as cents")
+    credit.add_argument("reason", help="kept with the credit note")
+    credit.add_argument(
+        "--key", help="a text of 16 to 128 characters: the same one again credits nothing more"
+    )
+    credit.set_defaults(command=_order_credit)
     close = order.add_parser("close", help="end an order whose settlement is not expected any more")
     close.add_argument("order_id")
     close.add_argument("reason", help="kept with the order's events")
@@ -24,7 +35,8 @@ def add(commands: Commands) -> None:
 
 def _orders(settings: Settings, options: argparse.Namespace) -> int:
     with database(settings) as store, store.reading.connect() as conn:
-        for order in order_views.list_orders(conn, order_views.OrderFilter(), options.limit):
+        found = order_views.list_orders(conn, order_views.OrderFilter(), options.limit)
+        for order in bills.add_to(conn, found):
             print_json(order)
     return 0
 
@@ -36,4 +48,15 @@ def _order_close(settings: Settings, options: argparse.Namespace) -> int:
             Transaction(conn), actor(), cloud.context, options.order_id, body, now_s()
         )
         print_json(order_views.list_item(row))
+    return 0
+
+
+def _order_credit(settings: Settings, options: argparse.Namespace) -> int:
+    body = credits.CreditBody(amount_minor=options.amount, reason=options.reason)
+    key = create.check_idempotency_key(options.key or str(uuid.uuid4()))
+    with idle_cloud(settings) as cloud, cloud.store.writing.begin() as conn:
+        row, _ = credits.credit(
+            Transaction(conn), actor(), cloud.context, options.order_id, key, body, now_s()
+        )
+        print_json(credits.view(row))
     return 0

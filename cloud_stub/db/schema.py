@@ -1,6 +1,7 @@
 """All tables of the database: what migrations and their tests compare with it."""
 
 from . import audit_table as audit_table
+from . import credit_tables as credit_tables
 from . import people_tables as people_tables
 from . import pile_tables as pile_tables
 from . import release_tables as release_tables

@@ -166,6 +166,7 @@ async def get_curve(cloud: TheCloud, own: OwnOrder) -> list[list[int]]:
 )
 async def get_code(cloud: TheCloud, request: Request, own: OwnOrderToPay) -> Response:
     """A QR code that opens the order on another phone, with its token: who has it can watch, stop and pay."""
+    row = own.row
     origin = cloud.settings.public_url or str(request.base_url)
     link = f"{origin.rstrip('/')}/p/{own.row.device_id}?order={own.row.order_id}#{own.row.token}"
     return Response(

@@ -11,6 +11,7 @@ from ..base.clock import now_s
 from ..orders import commands, states
 from ..orders import views as order_views
 from ..reports import orders_csv
+from ..settlements import bills
 from .access import READ, CanOperate, Limit, TheCloud
 from .api_schema import raises
 from .paging import page
@@ -37,8 +38,10 @@ WantedOrders = Annotated[order_views.OrderFilter, Depends(_wanted_orders)]
 async def list_orders(
     cloud: TheCloud, wanted: WantedOrders, limit: Limit = 50, before: str | None = None
 ) -> dict[str, Any]:
-    """The orders, newest first."""
-    found = await read(cloud, lambda conn: order_views.list_orders(conn, wanted, limit, before))
+    """The orders, newest first; `bill` says what its settlement counts as."""
+    found = await read(
+        cloud, lambda conn: bills.add_to(conn, order_views.list_orders(conn, wanted, limit, before))
+    )
     return page(found, limit, "order_id")
 
 

@@ -37,7 +37,12 @@ async def list_settlements(
     "/settlements/{settlement_id}/review",
     status_code=201,
     openapi_extra=raises(
-        "UnknownSettlement", "AlreadyPaid", "AlreadyReviewed", "NotFlagged", "NothingToRelease"
+        "UnknownSettlement",
+        "AlreadyPaid",
+        "AlreadyReviewed",
+        "NotFlagged",
+        "NothingToRelease",
+        "AlreadyCredited",
     ),
 )
 async def review_settlement(

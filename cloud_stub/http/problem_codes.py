@@ -37,6 +37,7 @@ MEANINGS: dict[int, dict[str, str]] = {
     405: {"MethodNotAllowed": "This address does not take that method"},
     409: {
         "AlreadyPaid": "The order was paid before its settlement was flagged; `total_minor` is what was paid",
+        "AlreadyCredited": "It was credited before it was flagged; `credited_minor` is how much",
         "AlreadyReviewed": "Somebody has decided about the settlement already",
         "AmountMismatch": "The amount is not the settlement's total; `total_minor` is",
         "CalendarReplaced": "The calendar has been changed meanwhile; `calendar` is how it is",
@@ -45,6 +46,7 @@ MEANINGS: dict[int, dict[str, str]] = {
         "FirmwareTooOld": "The pile's firmware does not know the command",
         "LastOwner": "No other owner could sign in after this",
         "NoPassword": "The caller is a token; only an account has a password",
+        "CreditTooHigh": "More than is left of the bill; `left_minor` is how much is",
         "NoRate": "The pile has no rate yet",
         "NothingToUpdate": "None of the selected piles can take the release or configuration",
         "NotFlagged": "Nothing is wrong with the settlement, so there is nothing to decide",
@@ -78,7 +80,7 @@ MEANINGS: dict[int, dict[str, str]] = {
     413: {"BodyTooLarge": "The request's body is too large"},
     422: {
         "BadRelease": "The release archive cannot be used; `reason` and `detail` say why",
-        "IdempotencyKeyReused": "That Idempotency-Key belongs to another order",
+        "IdempotencyKeyReused": "That Idempotency-Key belongs to another order, or another credit",
         "InvalidRequest": "A field cannot be used; `errors` names each, and why",
         "LimitTooLow": "The session fee alone reaches the cost limit; `least` is the lowest useful one",
         "PriceUnusual": "Prices look like a slip; `unusual` names them, `allow_unusual` publishes them",

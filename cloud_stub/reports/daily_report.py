@@ -1,30 +1,26 @@
 """Energy and revenue by day and by price label.
 
-A settlement counts on the day its charging ended. A flagged one is not counted as revenue: it is counted
-apart. One that settles no order bills nobody, so it is never revenue, whatever it says and whatever was
-decided.
+A settlement counts on the day its charging ended, and so do its payment and its credit notes. Revenue is told
+apart as settlements/bills.py says: `revenue_minor` of a day is what was billed, its lines add up to it, and
+the other amounts stand beside it. Amounts of flagged settlements are in no sum but their own.
 Energy that flowed between two settlements, and is in neither, is summed for each pile on the day of the later
 settlement.
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, or_, select, tuple_
+from sqlalchemy import Connection
 
 from ..base.problems import invalid
-from ..db.rows import Query
-from ..db.tables import settlements
-from ..piles import registry
-from ..rates import model
+from ..rates import currencies, model
+from ..settlements import bills
+from .bill_rows import PileScope, of_time
 
 YEAR_MIN, YEAR_MAX = 2000, 2100  # far from the ends of what a calendar can compute with
 DAYS_MAX = 366
-_BATCH = 1000
 
 
 def zone(name: str) -> ZoneInfo:
@@ -45,40 +41,38 @@ def day(text: str, field: str) -> date:
     return found
 
 
-def daily(
-    conn: Connection, first: date, last: date, local: ZoneInfo, device_id: str | None
-) -> dict[str, Any]:
+def daily(conn: Connection, first: date, last: date, local: ZoneInfo, piles: PileScope) -> dict[str, Any]:
     """Per currency, each day's settled orders by price label, from `first` to `last`, both included.
 
-    Raises Problem (InvalidRequest) for too many days, or none.
+    Raises Problem: InvalidRequest for too many days, or none; UnknownPile, UnknownSite.
     """
     if not 0 <= (last - first).days < DAYS_MAX:
         raise invalid(("to", f"must be from 0 to {DAYS_MAX - 1} days after `from`"))
-    if device_id is not None:
-        registry.get(conn, device_id, removed=True)
+    piles.check(conn)
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    currencies: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     flagged = 0
     unbilled: defaultdict[str, int] = defaultdict(int)
-    for row in _settled(conn, _midnight(first, local), _midnight(last + timedelta(days=1), local), device_id):
+    for row in of_time(conn, _midnight(first, local), _midnight(last + timedelta(days=1), local), piles):
         if row.unbilled_mwh:
             unbilled[row.device_id] += row.unbilled_mwh
-        if row.flagged:
-            flagged += 1
+        kind = bills.kind(row)
+        flagged += kind == bills.FLAGGED
+        settlement = bills.content(row)
+        if kind == bills.NOBODY or not currencies.is_currency(settlement.get("currency") or ""):
             continue
-        settlement = json.loads(row.payload) | json.loads(row.billed_json or "{}")
-        money = currencies.get(settlement["currency"])
+        money = found.get(settlement["currency"])
         if money is None:
-            money = currencies[settlement["currency"]] = _empty(settlement, days)
+            money = found[settlement["currency"]] = _empty(settlement["currency"], days)
         ended = datetime.fromtimestamp(row.ended_at, local).date()
-        _count(money["days"][(ended - first).days], settlement)
+        _count(money["days"][(ended - first).days], kind, bills.amounts(row), settlement)
     return {
         "from": first.isoformat(),
         "to": last.isoformat(),
         "time_zone": local.key,
         "flagged": flagged,
         "unbilled": [{"device_id": name, "energy_mwh": unbilled[name]} for name in sorted(unbilled)],
-        "currencies": [currencies[name] for name in sorted(currencies)],
+        "currencies": [found[name] for name in sorted(found)],
     }
 
 
@@ -86,51 +80,10 @@ def _midnight(of: date, local: ZoneInfo) -> int:
     return int(datetime(of.year, of.month, of.day, tzinfo=local).timestamp())
 
 
-class _Settled(NamedTuple):
-    id: int
-    device_id: str
-    payload: str
-    billed_json: str | None
-    flagged: bool
-    ended_at: int
-    unbilled_mwh: int | None
-
-
-_COLUMNS = select(
-    settlements.c.id,
-    settlements.c.device_id,
-    settlements.c.payload,
-    settlements.c.billed_json,
-    settlements.c.flagged,
-    settlements.c.ended_at,
-    settlements.c.unbilled_mwh,
-)
-_SETTLED = Query(_COLUMNS, _Settled)
-
-
-def _settled(conn: Connection, from_at: int, until_at: int, device_id: str | None) -> Iterator[_Settled]:
-    query = _COLUMNS.where(
-        settlements.c.ended_at < until_at,
-        or_(settlements.c.flagged, settlements.c.settles_order_id.is_not(None)),
-    )
-    if device_id is not None:
-        query = query.where(settlements.c.device_id == device_id)
-    query = query.order_by(settlements.c.ended_at, settlements.c.id).limit(_BATCH)
-    # In pages: a cursor that streams needs a transaction on PostgreSQL, and who reads here has none.
-    place = tuple_(settlements.c.ended_at, settlements.c.id)
-    after = (from_at, -1)
-    while True:
-        page = _SETTLED.narrowed(query.where(place > after)).all(conn)
-        yield from page
-        if len(page) < _BATCH:
-            return
-        after = (page[-1].ended_at, page[-1].id)
-
-
-def _empty(settlement: dict[str, Any], days: list[date]) -> dict[str, Any]:
+def _empty(currency: str, days: list[date]) -> dict[str, Any]:
     return {
-        "currency": settlement["currency"],
-        "minor_digits": settlement["minor_digits"],
+        "currency": currency,
+        "minor_digits": currencies.minor_digits(currency),
         "days": [
             {
                 "day": each.isoformat(),
@@ -139,16 +92,21 @@ def _empty(settlement: dict[str, Any], days: list[date]) -> dict[str, Any]:
                 "revenue_minor": 0,
                 "fees_minor": 0,
                 "labels": {},
+                **dict.fromkeys(bills.AMOUNTS, 0),
             }
             for each in days
         ],
     }
 
 
-def _count(into: dict[str, Any], settlement: dict[str, Any]) -> None:
+def _count(into: dict[str, Any], kind: str, amounts: dict[str, int], settlement: dict[str, Any]) -> None:
+    for name, minor in amounts.items():
+        into[name] += minor
+    if kind == bills.FLAGGED:
+        return
     into["orders"] += 1
     into["energy_mwh"] += settlement["energy_mwh"]
-    into["revenue_minor"] += settlement["total_minor"]
+    into["revenue_minor"] += amounts["billed_minor"]
     into["fees_minor"] += settlement["session_fee_minor"]
     for _, _, _, label, energy_mwh, electricity_minor, service_minor in settlement["periods"]:
         sums = into["labels"].setdefault(label, {"energy_mwh": 0, "electricity_minor": 0, "service_minor": 0})

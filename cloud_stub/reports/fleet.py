@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 
+from pile_protocol import seal
+
+from ..base.tokens import key_id
 from ..db.rows import OrderRow, PileRow, Query
 from ..db.site_tables import pile_tags
 from ..db.tables import orders, settlements
@@ -80,7 +83,10 @@ def list_views(
 def one_view(conn: Connection, context: Context, now: int, device_id: str) -> dict[str, Any]:
     """As list_views, of one pile. Raises Problem (UnknownPile)."""
     row = registry.get(conn, device_id, removed=True)
-    return _views(conn, context, [row], now)[0] | {"created_at": row.created_at}
+    return _views(conn, context, [row], now)[0] | {
+        "created_at": row.created_at,
+        "key_id": key_id(seal.parse_key(row.key_hex)),
+    }
 
 
 def _views(conn: Connection, context: Context, rows: Sequence[PileRow], now: int) -> list[dict[str, Any]]:

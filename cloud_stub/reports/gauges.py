@@ -12,10 +12,11 @@ from typing import NamedTuple
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import BigInteger, Connection, cast, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..base.clock import now_s
+from ..db.credit_tables import credits
 from ..db.engine import Store
 from ..db.rows import Query
 from ..db.tables import orders, outbox, piles, settlements
@@ -60,6 +61,7 @@ class DatabaseGauges(Collector):
                     *_orders(conn, now),
                     *_outbox(conn, now),
                     *_flagged(conn),
+                    *_unpaid(conn),
                 ]
         except SQLAlchemyError as error:
             log.error("metrics_without_database", reason=str(error)[:200])
@@ -157,3 +159,37 @@ def _flagged(conn: Connection) -> Iterator[Metric]:
         "Settlements in which something is wrong, and that wait for a decision",
         conn.execute(query).scalar_one(),
     )
+
+
+class _Unpaid(NamedTuple):
+    currency: str
+    bills: int
+    minor: int
+
+
+_CREDITED = (
+    select(func.coalesce(func.sum(credits.c.amount_minor), 0))
+    .where(credits.c.order_id == orders.c.order_id)
+    .scalar_subquery()
+)
+_UNPAID = (
+    select(
+        settlements.c.currency,
+        func.count().label("bills"),
+        cast(func.sum(orders.c.total_minor - _CREDITED), BigInteger).label("minor"),
+    )
+    .select_from(orders.join(settlements, settlements.c.settles_order_id == orders.c.order_id))
+    .where(orders.c.state == states.SETTLED, ~settlements.c.flagged)
+    .group_by(settlements.c.currency)
+)
+_UNPAID_ROWS = Query(_UNPAID, _Unpaid)
+
+
+def _unpaid(conn: Connection) -> Iterator[Metric]:
+    count = GaugeMetricFamily("ratelock_bills_unpaid", "Bills that wait for payment", labels=["currency"])
+    what = "What is to be paid of them, less credit notes, in minor units; flagged ones are in neither"
+    minor = GaugeMetricFamily("ratelock_bills_unpaid_minor", what, labels=["currency"])
+    for row in _UNPAID_ROWS.all(conn):
+        count.add_metric([row.currency], row.bills)
+        minor.add_metric([row.currency], row.minor)
+    yield from (count, minor)

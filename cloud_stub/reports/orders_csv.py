@@ -1,19 +1,17 @@
 """Orders as CSV, page by page, so that any number of them passes through a small memory."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
-
-from sqlalchemy import select
+from typing import Any
 
 from ..db.engine import Store
-from ..db.rows import Query
-from ..db.tables import piles
 from ..orders.views import OrderFilter, list_orders
+from ..settlements import bills
+from . import bill_cells
 from .csv_lines import BOM, decimal, line, time_utc
 
 PAGE = 500
 
-COLUMNS = (
+_OF_ORDER = (
     "order_id",
     "device_id",
     "pile_name",
@@ -28,51 +26,45 @@ COLUMNS = (
     "total",
     "currency",
     "rate_id",
+    "site_id",
 )
-
-
-class _Name(NamedTuple):
-    device_id: str
-    name: str
-
-
-_NAMES = select(piles.c.device_id, piles.c.name)
-_NAME_ROWS = Query(_NAMES, _Name)
+COLUMNS = (*_OF_ORDER, *(name for name in bill_cells.COLUMNS if name not in _OF_ORDER))
 
 
 def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:
     """The lines, newest order first; read in pages, each on a connection of its own."""
     yield BOM + line(COLUMNS)
     before = None
-    names: dict[str, str] = {}
+    places = bill_cells.Places()
     while True:
         with store.reading.connect() as conn:
             page = list_orders(conn, wanted, PAGE, before)
-            unnamed = {each["device_id"] for each in page} - names.keys()
-            if unnamed:
-                query = _NAME_ROWS.narrowed(_NAMES.where(piles.c.device_id.in_(unnamed)))
-                names.update((row.device_id, row.name) for row in query.all(conn))
+            found = bills.of_orders(conn, (each["order_id"] for each in page))
+            places.read(conn, {each["device_id"] for each in page}, {each["rate_id"] for each in page})
         if page:
-            yield "".join(line(_values(each, names)) for each in page)
+            yield "".join(line(_values(each, found.get(each["order_id"]), places)) for each in page)
         if len(page) < PAGE:
             return
         before = page[-1]["order_id"]
 
 
-def _values(order: dict[str, Any], names: dict[str, str]) -> list[str]:
-    return [
-        order["order_id"],
-        order["device_id"],
-        names.get(order["device_id"], ""),
-        str(order["connector"]),
-        order["state"],
-        order["reason"] or "",
-        time_utc(order["created_at"]),
-        time_utc(order["charging_at"]),
-        time_utc(order["settled_at"]),
-        time_utc(order["paid_at"]),
-        decimal(order["energy_mwh"], 6),
-        decimal(order["total_minor"], order["minor_digits"]),
-        order["currency"],
-        order["rate_id"],
-    ]
+def _values(order: dict[str, Any], bill: bills.BillRow | None, places: bill_cells.Places) -> list[str]:
+    place = places.of(order["device_id"], order["rate_id"])
+    said = bills.content(bill) if bill else {}
+    values = bill_cells.cells(bill, said, place["zone"]) | {
+        "order_id": order["order_id"],
+        "device_id": order["device_id"],
+        "pile_name": place["name"],
+        "connector": str(order["connector"]),
+        "state": order["state"],
+        "reason": order["reason"] or "",
+        "created_at": time_utc(order["created_at"]),
+        "charging_at": time_utc(order["charging_at"]),
+        "settled_at": time_utc(order["settled_at"]),
+        "paid_at": time_utc(order["paid_at"]),
+        "energy_kwh": decimal(order["energy_mwh"], 6),
+        "currency": order["currency"],
+        "rate_id": order["rate_id"],
+        "site_id": place["site_id"],
+    }
+    return [values[name] for name in COLUMNS]

@@ -3,7 +3,7 @@
 import json
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from pile_protocol import messages
 
@@ -15,6 +15,7 @@ from ..db.tables import payments
 from ..db.writer import Transaction
 from ..orders import lookup, states, transitions
 from ..orders.context import Context
+from . import bills
 from . import views as settlement_views
 
 
@@ -30,7 +31,7 @@ class PaymentBody(BaseModel):
 def pay(
     tx: Transaction, operator: Actor | None, context: Context, order_id: str, body: PaymentBody, now: int
 ) -> OrderRow:
-    """Pay the settled total, once; paying again changes nothing. Returns the order's row.
+    """Pay the settled total less its credit notes, once; again changes nothing. Returns the order's row.
 
     operator: who enters the payment; None: the driver pays. Raises Problem: NotSettled,
     SettlementFlagged, AmountMismatch.
@@ -43,10 +44,10 @@ def pay(
         raise Problem(409, "NotSettled", "There is nothing to pay yet", state=row.state)
     if settlement.flagged and row.state == states.SETTLED:
         raise Problem(409, "SettlementFlagged", "The settlement is being looked into; do not pay yet")
-    if body.amount_minor != row.total_minor:
-        raise Problem(
-            409, "AmountMismatch", "The amount is not the settlement's total", total_minor=row.total_minor
-        )
+    due_minor = _due(tx.conn, row)
+    if body.amount_minor != due_minor:
+        title = "The amount is not what is to be paid"
+        raise Problem(409, "AmountMismatch", title, total_minor=due_minor)
     if row.state == states.PAID:
         return row
     values = {
@@ -70,3 +71,11 @@ def pay(
         )
     transitions.apply_event(tx, context, row, states.PAYMENT_MADE, now)
     return lookup.get(tx.conn, order_id)
+
+
+def _due(conn: Connection, row: OrderRow) -> int:
+    """What is to be paid, or was: a credit after the payment does not change what was paid."""
+    made = settlement_views.payment_of(conn, row.order_id)
+    if made is not None:
+        return made.amount_minor
+    return (row.total_minor or 0) - bills.credited(conn, row.order_id)

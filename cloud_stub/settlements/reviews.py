@@ -26,6 +26,7 @@ from ..messaging import decoding
 from ..orders import lookup, states
 from ..orders.context import Context
 from ..orders.transitions import Transitions, set_total
+from . import bills
 from .rules import compute
 
 log = structlog.get_logger()
@@ -63,7 +64,8 @@ def review(
 ) -> None:
     """Decide about a flagged settlement, once.
 
-    Raises Problem: UnknownSettlement, NotFlagged, AlreadyReviewed, NothingToRelease, AlreadyPaid.
+    Raises Problem: UnknownSettlement, NotFlagged, AlreadyReviewed, NothingToRelease, AlreadyPaid,
+    AlreadyCredited.
     """
     found = _GET.first(tx.conn, {"id": settlement_id})
     if found is None:
@@ -75,14 +77,15 @@ def review(
         raise Problem(409, "AlreadyReviewed", "Somebody has decided about it already", decision=row.review)
     if not row.flagged:
         raise Problem(409, "NotFlagged", "Nothing is wrong with this settlement")
-    billed = _billed(row, order, body.decision)
+    credited_minor = bills.credited(tx.conn, order.order_id) if order is not None else 0
+    billed = _billed(row, order, credited_minor, body.decision)
     decision = _DECISIONS[body.decision]
     values = {"this": settlement_id, "decision": decision, "at": now, "note": body.note}
     tx.conn.execute(_REVIEW, values | {"billed": to_json(billed) if billed else None})
     if order is not None and billed is not None:
         set_total(tx.conn, row.order_id, billed["total_minor"])
         transitions = Transitions(tx, context, now)
-        transitions.close_if_nothing_to_pay(order, billed["total_minor"])
+        transitions.close_if_nothing_to_pay(order, billed["total_minor"] - credited_minor)
         transitions.write()
     detail = f"{decision}: {body.note}"
     audit.record(
@@ -98,7 +101,9 @@ def review(
     tx.after_commit(lambda: _tell(context, row, decision))
 
 
-def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[str, Any] | None:
+def _billed(
+    row: SettlementRow, order: OrderRow | None, credited_minor: int, decision: str
+) -> dict[str, Any] | None:
     """What is billed instead of the total that the pile sealed; its lines add up.
 
     None if it settles no order. A settlement that was flagged after its payment is billed as it was paid.
@@ -116,6 +121,9 @@ def _billed(row: SettlementRow, order: OrderRow | None, decision: str) -> dict[s
         if computed is None:
             raise Problem(409, "NothingToRelease", "Nothing could be computed from the locked rate")
         total_minor, session_fee_minor, periods = computed
+    if credited_minor and (decision == "waive" or total_minor < credited_minor):
+        title = "It was credited before this was flagged; release it, and credit the rest"
+        raise Problem(409, "AlreadyCredited", title, credited_minor=credited_minor)
     if order.state == states.PAID and total_minor != order.total_minor:
         raise Problem(
             409, "AlreadyPaid", "The order was paid before this was flagged", total_minor=order.total_minor

@@ -13,10 +13,11 @@ from ..messaging import decoding
 from ..orders import lookup, states
 from ..orders import views as order_views
 from ..orders.hub import Hub
-from . import rules
+from . import credits, rules
 from .rules import MALFORMED
 
 _PAYMENT = Query(select(payments).where(payments.c.order_id == bindparam("order_id")), PaymentRow)
+_OF_NOTE = ("credit_id", "amount_minor", "created_at")  # its reason is not for the driver
 _ALL = select(settlements)
 _SETTLEMENTS = Query(_ALL, SettlementRow)
 _OF_ORDER = Query(_ALL.where(settlements.c.settles_order_id == bindparam("order_id")), SettlementRow)
@@ -29,14 +30,30 @@ def of_order(conn: Connection, order_id: str) -> SettlementRow | None:
 
 
 def order_with_bill(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
-    """The order as its owner sees it: orders.views.order_view, its settlement and its payment."""
+    """The order as its owner sees it: orders.views.order_view, its settlement, payment and credit notes."""
     settled = row.state in (states.SETTLED, states.PAID)
     settlement = of_order(conn, row.order_id) if settled else None
-    payment = _PAYMENT.first(conn, {"order_id": row.order_id}) if row.state == states.PAID else None
+    payment = payment_of(conn, row.order_id) if row.state == states.PAID else None
+    notes = credits.of_order(conn, row.order_id) if settled else []
     return order_views.order_view(conn, hub, row) | {
         "settlement": bill(settlement) if settlement else None,
         "payment": payment._asdict() if payment else None,
+        "credits": [{name: getattr(each, name) for name in _OF_NOTE} for each in notes],
+        "due_minor": _due(row, settlement, payment, sum(each.amount_minor for each in notes)),
     }
+
+
+def _due(
+    row: OrderRow, settlement: SettlementRow | None, payment: PaymentRow | None, credited_minor: int
+) -> int | None:
+    """What is still to be paid; None before a bill that can be paid."""
+    if settlement is None or settlement.flagged:
+        return None
+    return 0 if payment is not None else (row.total_minor or 0) - credited_minor
+
+
+def payment_of(conn: Connection, order_id: str) -> PaymentRow | None:
+    return _PAYMENT.first(conn, {"order_id": order_id})
 
 
 def settlement_view(row: SettlementRow) -> dict[str, Any]:

@@ -15,6 +15,7 @@ G = (
     0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
     0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
 )
+BASE = G + (1,)
 BITS = 256
 INVERT_BITS = 16  # of the exponent, in a step: such a bit takes a sixteenth of a bit of the multiplication
 INFINITY = (1, 1, 0)
@@ -44,12 +45,14 @@ class Verification:
     """
 
     def __init__(self, key, digest, signature):
-        self._points = (G, key)
+        self._key = key + (1,)
+        self._both = INFINITY  # the sum of BASE and key, when it is needed
         self._z = int.from_bytes(digest, "big")
         self._left = BITS
         self._power = 1  # of s: after BITS steps its inverse
         self._sum = INFINITY
-        self._scalars = None  # of G and of the key, when the inverse is known
+        self._scalars = (0, 0)  # of BASE and of the key, when the inverse is known
+        self._is_inverted = False
         self._result = None
         try:
             self._r = number(signature[:_HEX_DIGITS])
@@ -63,7 +66,7 @@ class Verification:
     def step(self):
         if self._result is not None:
             return self._result
-        if self._scalars is None:
+        if not self._is_inverted:
             self._invert()
         else:
             self._left -= 1
@@ -78,9 +81,9 @@ class Verification:
             if N - 2 >> self._left & 1:
                 self._power = self._power * self._s % N
         if not self._left:
-            both = add(self._points[0] + (1,), self._points[1] + (1,))
-            self._points = (G + (1,), self._points[1] + (1,), both)
+            self._both = add(BASE, self._key)
             self._scalars = (self._z * self._power % N, self._r * self._power % N)
+            self._is_inverted = True
             self._left = BITS
 
     def _multiply(self):
@@ -88,7 +91,7 @@ class Verification:
         self._sum = double(self._sum)
         which = (self._scalars[0] >> self._left & 1) + 2 * (self._scalars[1] >> self._left & 1)
         if which:
-            self._sum = add(self._sum, self._points[which - 1])
+            self._sum = add(self._sum, (BASE, self._key, self._both)[which - 1])
         if not self._left:
             self._result = self._is_r()
 

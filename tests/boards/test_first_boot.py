@@ -60,19 +60,6 @@ def test_a_file_of_the_pile_that_cannot_be_read(boot) -> None:
     boot(config()).wait_for_json(lambda event: event.get("event") == "light" and event["pattern"] == "FAULT")
 
 
-def test_a_file_that_hides_a_module(boot) -> None:
-    (boot.flash / "asyncio.py").write_text("raise ImportError('from another project')\n")
-    expect(boot(config()), "asyncio.py is in the way of MicroPython's own: remove it", "NO_FLASH")
-
-
-def test_a_file_that_hides_none_is_let_be(boot) -> None:
-    for name in ("network.json", "time.csv", "random.py.txt"):
-        (boot.flash / name).write_text("a user's own")
-    pile = boot()
-    expect(pile, "there is no config.json", "NO_CONFIG")
-    assert not any("in the way" in said for said in pile.lines)
-
-
 def test_an_unreachable_broker(boot) -> None:
     expect(boot(config(free_port())), "check the address, and that the broker runs", "NO_BROKER")
 

@@ -66,6 +66,10 @@ def _settled(call: Any, phone: Any, add_pile: Any, **lies: Any) -> dict[str, Any
     return {"order_id": phone.order_id, "body": body}
 
 
+def _creditable(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    return _settled(call, phone, add_pile) | {"body": {"amount_minor": 1, "reason": "a test"}}
+
+
 def _flagged(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
     _settled(call, phone, add_pile, total_minor=1)
     flagged = call("GET", "/api/settlements?flagged=true")["items"]
@@ -197,6 +201,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("POST", "/api/rollouts/{rollout_id}/pause"): Change("RolloutPaused", prepare=_rollout),
     ("POST", "/api/rollouts/{rollout_id}/resume"): Change("RolloutResumed", prepare=_paused_rollout),
     ("POST", "/api/rollouts/{rollout_id}/cancel"): Change("RolloutCancelled", prepare=_rollout),
+    ("POST", "/api/orders/{order_id}/credits"): Change("BillCredited", prepare=_creditable),
     ("POST", "/api/users"): Change("UserAdded", {"name": "bob", "role": "viewer", "password": PASSWORD}),
     ("PUT", "/api/users/{name}/role"): Change("RoleSet", {"role": "operator"}, _user),
     ("PUT", "/api/users/{name}/password"): Change("PasswordSet", {"password": PASSWORD + "!"}, _user),

@@ -19,7 +19,7 @@ from cloud_stub.db.schema import metadata
 # Those that grow with orders and messages. `piles` grows with what is registered; `rejects` is trimmed to
 # some thousand rows.
 GROWING = frozenset(
-    ("orders", "settlements", "meter_samples", "payments", "events", "audit", "rates", "outbox")
+    ("orders", "settlements", "credits", "meter_samples", "payments", "events", "audit", "rates", "outbox")
 )
 # A partial index holds what is open, not what was ever stored.
 PARTIAL = frozenset(
@@ -31,8 +31,8 @@ PARTIAL = frozenset(
 # Newest first, without a condition that the walk has to look for (each pile has the low connector numbers):
 # it ends at its LIMIT.
 _NEWEST_FIRST = re.compile(
-    r"FROM (\w+)\s+(?:WHERE (?:\1\.(?:order_id|id) < \S+|orders\.connector = \S+)\s+)?"
-    r"ORDER BY \1\.(?:order_id|id) DESC\s+LIMIT"
+    r"FROM (\w+)\s+(?:WHERE (?:\1\.(?:order_id|id|credit_id) < \S+|orders\.connector = \S+)\s+)?"
+    r"ORDER BY \1\.(?:order_id|id|credit_id) DESC\s+LIMIT"
 )
 _ASKED = ("SELECT", "UPDATE", "DELETE", "WITH")
 

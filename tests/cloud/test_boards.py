@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cloud_stub.pages import assets
-from tools.image import files, packages
+from tools.image import files, packages, slot
 
 pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
@@ -72,7 +72,7 @@ def test_the_tools_make_what_the_cloud_reads(operator: Callable[..., Any], cloud
     made = packages.write(sim, cloud.settings.boards_folder)
     given = operator("GET", "/api/boards/sim").json()
     content = {each["name"]: base64.b64decode(each["content"]) for each in given["files"]}
-    assert content == files.build(sim)
+    assert content == slot.pile(sim, files.build(sim))
     assert given["chip"] == "unix"
     first = made.stat().st_mtime_ns
     assert packages.write(sim, cloud.settings.boards_folder).stat().st_mtime_ns == first

@@ -144,7 +144,10 @@ def report_of_the_day(operator: Any, ended_at: int) -> Any:
 def test_revenue_counts_what_is_billed(operator: Any, phone: Phone, flagged: dict[str, Any]):
     ended_at = flagged["settlement"]["ended_at"]
     report = report_of_the_day(operator, ended_at)
-    assert (report["flagged"], report["currencies"]) == (1, [])
+    (money,) = report["currencies"]
+    (day,) = money["days"]
+    assert (report["flagged"], day["flagged_minor"]) == (1, 9_999)
+    assert (day["orders"], day["energy_mwh"], day["revenue_minor"], day["labels"]) == (0, 0, 0, {})
     decide(operator, RELEASE)
     report = report_of_the_day(operator, ended_at)
     (money,) = report["currencies"]

@@ -21,15 +21,25 @@ from tools.harness.sim_pile import interpreter
 # What the C code of a chip's port does after a reset; a file that is not there is passed over.
 _START = """
 import sys
+class _Machine:
+    def reset(self):
+        sys.exit()
+    class WDT:
+        def __init__(self, timeout):
+            pass
 for name in ("boot.py", "main.py"):
     try:
-        text = open(name).read()
+        with open(name) as file:
+            code = compile(file.read(), name, "exec")
     except OSError:
         continue
+    sys.modules["machine"] = _Machine()
     try:
-        exec(text, {"__name__": "__main__"})
+        exec(code, {"__name__": "__main__"})
     except Exception as error:
         sys.print_exception(error)
+    finally:
+        del sys.modules["machine"]
 """
 
 

@@ -15,7 +15,7 @@ from tests.deploy.conftest import QUIET_S
 from tools.board.deploy import DeployError
 from tools.board.deploy.__main__ import check_board, copy, deploy, progress
 from tools.board.deploy.line import About, Line
-from tools.image import BuildError
+from tools.image import BuildError, slot
 from tools.image import files as image
 
 DEVKITC = About((1, 29, 0), "Generic ESP32 module with ESP32", 6, 3, "esp32")
@@ -28,7 +28,8 @@ def test_a_bare_board_gets_the_firmware_and_shows_its_first_lines(pty_board, sim
     on_board = {
         str(p.relative_to(pty_board.flash)): p.read_bytes() for p in pty_board.flash.rglob("*") if p.is_file()
     }
-    assert on_board == image.build(sim)
+    on_board[slot.STATE] = slot.state("a", 0)  # what is not committed here has no release number
+    assert on_board == slot.pile(sim, image.build(sim))
     assert pty_board.starts == 2
 
 
@@ -49,37 +50,49 @@ def test_only_what_has_changed_is_copied_and_nothing_else_is_touched(
     (edited / "board.py").write_text((edited / "board.py").read_text() + "\nEDITED = True\n")
     capsys.readouterr()
     deploy(image.board_folder(str(edited)), pty_board.port, restart=False)
-    assert "1 of " in capsys.readouterr().out
+    assert "2 of " in capsys.readouterr().out  # board.py, and the manifest that names it
     for name, text in kept.items():
         assert (pty_board.flash / name).read_text() == text
 
 
 def test_a_file_that_decayed_on_the_board_is_copied_again(pty_board, sim, capsys) -> None:
     deploy(sim, pty_board.port, restart=False)
-    victim = pty_board.flash / "ratelock.mpy"
+    victim = pty_board.flash / "a" / "ratelock.mpy"
     good = victim.read_bytes()
     victim.write_bytes(good[:-1] + b"?")
     deploy(sim, pty_board.port, restart=False)
     assert victim.read_bytes() == good
 
 
-def test_modules_of_an_earlier_form_go(pty_board, sim) -> None:
-    """A board that had a file for each module gets its flash back, and keeps what is its own."""
-    (pty_board.flash / "pile").mkdir()
-    for name in ("app.mpy", "pile/session.mpy", "pile/clock.py"):
-        (pty_board.flash / name).write_bytes(b"old")
-    (pty_board.flash / "pile" / "mine.txt").write_bytes(b"kept")
+def test_a_board_without_slots_gets_them_and_keeps_what_is_its_own(pty_board, sim) -> None:
+    old = ("app.mpy", "board.py", "ratelock.mpy", "foreign.mpy", "pile/session.mpy", "pile/recovery.mpy")
+    kept = ("config.json", "ca.pem", "calibration.json", "flash/used", "pile/mine.txt")
+    for name in (*old, *kept, "boot.py", "main.py"):
+        (pty_board.flash / name).parent.mkdir(exist_ok=True)
+        (pty_board.flash / name).write_bytes(b"'old'")
     deploy(sim, pty_board.port, restart=False)
-    left = sorted(path.name for path in (pty_board.flash / "pile").iterdir())
-    assert left == ["mine.txt", "recovery.mpy"]
-    assert not (pty_board.flash / "app.mpy").exists()
+    on_board = {str(p.relative_to(pty_board.flash)) for p in pty_board.flash.rglob("*") if p.is_file()}
+    assert on_board == {*kept, *slot.pile(sim, image.build(sim))}
+    assert (pty_board.flash / "flash" / "used").read_bytes() == b"'old'"
+
+
+def test_a_deploy_is_what_the_pile_starts_whatever_an_update_had_made_of_it(pty_board, sim) -> None:
+    """Release 99 was confirmed in slot b, and another one is on trial: the person at the cable decides."""
+    deploy(sim, pty_board.port, restart=False)
+    (pty_board.flash / "b").mkdir()
+    (pty_board.flash / "b" / "manifest.json").write_text('{"release": 99}')
+    (pty_board.flash / slot.STATE).write_bytes(slot.state("b", 99, 100, 1))
+    deploy(sim, pty_board.port, restart=False)
+    assert (pty_board.flash / slot.STATE).read_bytes()[:5] == b'["a",'
+    assert not (pty_board.flash / "b" / "manifest.json").exists()
 
 
 def test_a_source_that_would_hide_its_compiled_twin_goes(pty_board, sim) -> None:
-    """MicroPython imports config.py before config.mpy: an old one of a mip install would go on running."""
-    (pty_board.flash / "config.py").write_text("raise SystemExit\n")
+    """MicroPython imports config.py before config.mpy: an old one would go on running."""
+    (pty_board.flash / "a").mkdir()
+    (pty_board.flash / "a" / "config.py").write_text("raise SystemExit\n")
     deploy(sim, pty_board.port, restart=False)
-    assert not (pty_board.flash / "config.py").exists()
+    assert not (pty_board.flash / "a" / "config.py").exists()
 
 
 def test_a_pile_at_work_is_interrupted_with_its_relays_open(pty_board, sim, capsys) -> None:
@@ -127,20 +140,21 @@ class FrailLine(Line):
 
 def test_an_interrupted_update_never_starts_a_mixture() -> None:
     old = {"boot.py": b"b", "main.py": b"m", "app.mpy": b"1", "pile/a.mpy": b"1", "pile/b.mpy": b"1"}
-    new = {**old, "app.mpy": b"2", "pile/a.mpy": b"2", "pile/b.mpy": b"2"}
+    new = {**old, "boot.py": b"c", "relays.py": b"r", "app.mpy": b"2", "pile/a.mpy": b"2"}
     hidden = {**old, "pile/a.py": b"an older source"}
     interrupted = 0
     for lives in range(20):
         line = FrailLine(dict(hidden), lives)
         try:
-            assert copy(line, new) == 3
+            assert copy(line, new) == 4
         except DeployError:
             interrupted += 1
             assert line.files == hidden or "main.py" not in line.files
+            assert line.files["boot.py"] == b"b" or "relays.py" in line.files  # which the new one needs
             line.lives = 20
             copy(line, new)
         assert line.files == new
-    assert interrupted == 6  # main.py away, three files, the hidden source, main.py back
+    assert interrupted == 7  # main.py away, four files, the hidden source, main.py back
 
 
 def test_a_board_that_does_not_keep_what_is_sent_is_not_started() -> None:
@@ -205,7 +219,8 @@ def test_an_unknown_board_is_answered_with_those_there_are() -> None:
 @pytest.mark.parametrize("board", sorted(path.parent.name for path in image.BOARDS.glob("*/manifest.py")))
 def test_every_board_can_be_built(board: str) -> None:
     files = image.build(image.board_folder(board))
-    assert {"boot.py", "main.py", "ratelock.mpy", "board.mpy"} <= files.keys()
+    assert {"start.mpy", "ratelock.mpy", "board.mpy"} <= files.keys()
+    assert not set(image.ROOT_FILES) & files.keys()
 
 
 def test_a_pty_board_starts_again_after_a_reset(tmp_path) -> None:

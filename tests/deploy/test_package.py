@@ -1,55 +1,26 @@
-"""mip, ROMFS and esptool: the other ways onto a board."""
+"""ROMFS and esptool: the other ways onto a board."""
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.conftest import QUIET_S
-from tools import ROOT
-from tools.board import flash, package, romfs
-from tools.board.deploy.line import Line
+from tools.board import flash, romfs
 from tools.harness.sim_pile import interpreter
 from tools.image import files as image
 from tools.image import packages
 
 
-def mpremote(port: str, *words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mpremote", "connect", port, "resume", *words],
-        cwd=ROOT, capture_output=True, text=True, timeout=90,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_package_list_is_current() -> None:
-    assert package.FILE.read_text() == package.text()
-
-
-def test_mip_installs_from_a_checkout_and_the_pile_boots(pty_board) -> None:
-    with Line(pty_board.port):
-        pass  # at its prompt
-    mpremote(pty_board.port, "mip", "install", "--target", ".", "package.json")
-    sim_drivers = [str(path) for path in sorted((ROOT / "firmware/drivers/sim").glob("*.py"))]
-    mpremote(pty_board.port, "fs", "mkdir", ":drivers/sim", "+", "fs", "cp", *sim_drivers, ":drivers/sim/")
-    mpremote(pty_board.port, "fs", "cp", "boards/sim/board.py", ":board.py")
-    with Line(pty_board.port) as line:
-        line.restart()
-        assert any("provision this pile" in text for text in line.lines(QUIET_S, 20))
-
-
 def test_a_romfs_image_is_mounted_and_the_pile_runs_from_it(tmp_path, sim) -> None:
-    (tmp_path / "pile.romfs").write_bytes(romfs.pack(image.build(sim)))
+    (tmp_path / "pile.romfs").write_bytes(romfs.pack(image.build(sim) | image.build_root(sim)))
     code = (
         "import sys, vfs\n"
         "vfs.mount(vfs.VfsRom(open('pile.romfs', 'rb').read()), '/rom')\n"
         "sys.path[:] = ['/rom', '.frozen']\n"
-        "import boot\n"
-        "exec(open('/rom/main.py').read())\n"
+        "for name in ('boot', 'main'):\n"
+        "    exec(open('/rom/' + name + '.py').read())\n"
         "print(sys.modules['ratelock'].__file__)\n"
     )
     done = subprocess.run(
@@ -90,11 +61,6 @@ def test_what_is_no_image_for_a_board_of_ours_is_not_written(tmp_path, content: 
     path.write_bytes(content)
     with pytest.raises(flash.FlashError):
         flash.commands(path, "/dev/ttyUSB0", erase=False)
-
-
-def test_the_package_names_every_file_once() -> None:
-    names = [name for name, _ in json.loads(package.FILE.read_text())["urls"]]
-    assert len(names) == len(set(names)) > 40
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from cloud_stub.base.tokens import key_id
 from drivers.files import FileStore
 from pile.outbox import Outbox
 from tests.deploy.conftest import QUIET_S
@@ -135,7 +136,10 @@ def test_a_pile_that_has_an_open_order_does_not_become_another(pty_board) -> Non
 def test_a_pile_that_still_owes_settlements_keeps_the_key_they_are_sealed_with(
     pty_board, tmp_path, monkeypatch, way
 ) -> None:
-    monkeypatch.setattr(provision, "register", lambda *_: pytest.fail("the cloud was asked for a key"))
+    monkeypatch.setattr(provision.CloudPile, "has_key_of_board", lambda _: False)
+    monkeypatch.setattr(
+        provision.CloudPile, "new_key", lambda *_: pytest.fail("the cloud was asked for a key")
+    )
     run(pty_board, "--device-id", "PILE-1", "--broker", "a.example:1883", PLAIN, "--no-wifi", "--no-restart",
         answers={"key": KEY})  # fmt: skip
     settle(pty_board, count=2, acknowledged=1)
@@ -149,56 +153,47 @@ def test_a_pile_that_still_owes_settlements_keeps_the_key_they_are_sealed_with(
     assert on_board(pty_board)["key"] == "6b" * 32
 
 
-def test_a_key_told_once_outlives_a_board_that_cannot_be_written(
-    pty_board, tmp_path, monkeypatch, capsys
-) -> None:
-    monkeypatch.setattr(provision, "register", lambda *_: KEY)
+@pytest.mark.system
+def test_the_same_command_again_mends_what_went_wrong(pty_board, system: System, monkeypatch, capsys) -> None:
+    """A cable out in the middle, or a config that was lost: each time the key was lost for good."""
+    monkeypatch.setenv(provision.TOKEN_VARIABLE, system.operator_token)
+    words = ("--device-id", "P-again", "--broker", "a.example:1883", PLAIN, "--no-wifi", "--no-restart")
+    words += ("--cloud", system.base_url)
     write = Line.write
 
     def unplugged(*_: object) -> None:
         raise DeployError("the cable is out")
 
+    def key_at_cloud() -> str:
+        return system.operator.get("/api/piles/P-again/report").json()["key_id"]
+
+    def key_on_board() -> str:
+        return key_id(bytes.fromhex(on_board(pty_board)["key"]))
+
     monkeypatch.setattr(Line, "write", unplugged)
-    words = (
-        "--device-id",
-        "PILE-1",
-        "--broker",
-        "a.example:1883",
-        "--unencrypted",
-        "--no-wifi",
-        "--no-restart",
-    )
     with pytest.raises(DeployError, match="cable"):
-        run(pty_board, *words, "--cloud", "http://127.0.0.1:1", answers={"token": "operator"})
-    kept = tmp_path / "data" / "provision-PILE-1.json"
-    said = capsys.readouterr()
-    assert str(kept) in said.err
-    assert KEY not in said.out + said.err
-    assert kept.stat().st_mode & 0o777 == 0o600
+        run(pty_board, *words)
     monkeypatch.setattr(Line, "write", write)
-    run(pty_board, "--from", str(kept), "--no-wifi", "--no-restart")
-    assert on_board(pty_board)["key"] == KEY
+    first = key_at_cloud()
+    run(pty_board, *words)
+    second = key_at_cloud()
+    assert key_on_board() == second != first
+    run(pty_board, *words)
+    assert key_on_board() == key_at_cloud() == second, "a key that is right was changed"
+    (pty_board.flash / "config.json").unlink()
+    run(pty_board, *words)
+    assert key_on_board() == key_at_cloud() != second
+    actions = [each["action"] for each in system.operator.get("/api/audit?device_id=P-again").json()["items"]]
+    assert actions == ["BoardReplaced", "BoardReplaced", "PileAdded"]
+    shown = capsys.readouterr()
+    assert on_board(pty_board)["key"] not in shown.out + shown.err
 
 
-def test_no_file_stays_where_the_cloud_refuses_or_the_board_has_the_key(
-    pty_board, tmp_path, monkeypatch
-) -> None:
-    words = (
-        "--device-id",
-        "PILE-1",
-        "--broker",
-        "a.example:1883",
-        "--unencrypted",
-        "--no-wifi",
-        "--no-restart",
-    )
-    words += ("--cloud", "http://127.0.0.1:1")
+def test_a_cloud_that_does_not_answer_changes_nothing(pty_board) -> None:
+    words = ("--device-id", "PILE-1", "--broker", "a.example:1883", PLAIN, "--no-wifi", "--no-restart")
     with pytest.raises(DeployError, match="the cloud at"):
-        run(pty_board, *words, answers={"token": "operator"})
-    monkeypatch.setattr(provision, "register", lambda *_: KEY)
-    run(pty_board, *words, answers={"token": "operator"})
-    assert on_board(pty_board)["key"] == KEY
-    assert list((tmp_path / "data").iterdir()) == []
+        run(pty_board, *words, "--cloud", "http://127.0.0.1:1", answers={"token": "operator"})
+    assert not (pty_board.flash / "config.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -239,28 +234,6 @@ def test_from_a_file_with_a_ca(pty_board, tmp_path) -> None:
     run(pty_board, "--from", str(tmp_path / "pile.json"), "--ca", str(ca), "--no-wifi", "--no-restart")
     assert on_board(pty_board)["broker"] == {"host": "b.example", "port": 8883, "ca": "ca.pem"}
     assert (pty_board.flash / "ca.pem").read_text() == ca.read_text()
-
-
-def test_a_key_kept_for_a_board_that_failed_is_not_thrown_away_by_the_same_command_again(
-    pty_board, tmp_path, monkeypatch
-) -> None:
-    """The cloud tells it only once: asked again it answers 409, and the file is all there is."""
-    kept = tmp_path / "data" / "provision-PILE-1.json"
-    kept.parent.mkdir()
-    kept.write_text(json.dumps({"device_id": "PILE-1", "key": KEY}))
-    monkeypatch.setattr(provision, "register", lambda *_: pytest.fail("the cloud was asked again"))
-    words = (
-        "--device-id",
-        "PILE-1",
-        "--broker",
-        "a.example:1883",
-        "--unencrypted",
-        "--no-wifi",
-        "--no-restart",
-    )
-    with pytest.raises(DeployError, match="--from"):
-        run(pty_board, *words, "--cloud", "http://127.0.0.1:1", answers={"token": "operator"})
-    assert json.loads(kept.read_text())["key"] == KEY
 
 
 def test_a_broker_on_the_network_needs_its_ca_or_a_word_that_it_does_not(pty_board) -> None:
@@ -314,7 +287,8 @@ def test_deployed_and_provisioned_in_two_commands_it_takes_orders(
     system.set_rate(device_id, DEMO_RATE)
     order = Phone(system.base_url).order(device_id, limits={"energy_mwh": 1_000_000})
     assert order.wait_for_state("Settled")["reason"] == "EnergyLimitReached"
-    with pytest.raises(DeployError, match="only once"):
-        run(pty_board, *words, "--force")  # the acknowledgement may still be on its way to its journal
+    key = on_board(pty_board)["key"]
+    run(pty_board, *words, "--force")  # the acknowledgement may still be on its way to its journal
+    assert on_board(pty_board)["key"] == key
     with Line(pty_board.port) as line:  # interrupted: the journal is there, and nothing runs
         assert "flash" in line.listdir(".")

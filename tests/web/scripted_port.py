@@ -124,12 +124,16 @@ class Rom:
 
     def __init__(self, chip_id: int = 0):
         self._chip_id = chip_id
+        self.written: dict[int, bytes] = {}
+        self.has_erased = False
+        self.reset()
+
+    def reset(self) -> None:
+        """The bootloader begins again; what is in flash stays."""
         self._out = b""
         self._in = b""
         self._has_stub = False
         self._begun = (0, b"")
-        self.written: dict[int, bytes] = {}
-        self.has_erased = False
 
     def read(self) -> bytes:
         taken, self._out = self._out, b""
@@ -222,4 +226,6 @@ class Bench:
         before = self._rts and not self._dtr
         self._dtr, self._rts = '"dtr":true' in text, '"rts":true' in text
         if before and not (self._rts and not self._dtr):
+            if self._dtr:
+                self.rom.reset()
             self.program = self.rom if self._dtr else self.started()

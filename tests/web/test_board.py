@@ -7,6 +7,7 @@ import random
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +58,6 @@ def micropython(chip: PtyBoard) -> Iterator[MicroPython]:
     program.close()
 
 
-def install(package: Path, flash: Path) -> None:
-    """The firmware is on the board already."""
-    with zipfile.ZipFile(package) as source:
-        source.extractall(flash)
-    (flash / packages.ABOUT).unlink()
-
-
 @pytest.fixture
 def open_board(
     new_context: Callable[..., BrowserContext], open_page: Callable[..., Page]
@@ -79,6 +73,37 @@ def open_board(
         return page
 
     return open_one
+
+
+@dataclass
+class Cable:
+    """The page before a board with MicroPython."""
+
+    fleet: Fleet
+    chip: PtyBoard
+    bench: Bench
+    page: Page
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return json.loads((self.chip.flash / "config.json").read_text())
+
+
+@pytest.fixture
+def cable(
+    fleet: Fleet, chip: PtyBoard, micropython: MicroPython, sim_package: Path, open_board: Callable[..., Page]
+) -> Cable:
+    put(sim_package, fleet.cloud.settings.data)
+    bench = Bench(lambda: micropython)
+    return Cable(fleet, chip, bench, open_board(fleet.url, bench))
+
+
+@pytest.fixture
+def installed(cable: Cable, sim_package: Path) -> Cable:
+    """The board has the firmware already."""
+    with zipfile.ZipFile(sim_package) as source:
+        source.extractall(cable.chip.flash)
+    return cable
 
 
 def step(page: Page, name: str) -> Any:
@@ -131,7 +156,8 @@ def test_a_board_from_the_box_becomes_a_pile_that_is_online(
     watch: Watch,
 ):
     watch.allow("409")  # NoRate
-    (chip.flash / "network.py").write_bytes((ROOT / "tests/boards/fakes/network.py").read_bytes())
+    (chip.flash / "a").mkdir()  # on a chip it is a part of MicroPython
+    (chip.flash / "a" / "network.py").write_bytes((ROOT / "tests/boards/fakes/network.py").read_bytes())
     (chip.flash / "air.json").write_text(json.dumps({"ssid": "Courtyard", "password": "correct horse"}))
     put(sim_package, system.data)
     rom = Rom()
@@ -159,26 +185,17 @@ def test_a_board_from_the_box_becomes_a_pile_that_is_online(
     assert page.evaluate("Object.keys(localStorage)") == []
 
 
-def test_writing_again_keeps_id_and_key_and_shows_the_price(
-    fleet: Fleet,
-    chip: PtyBoard,
-    micropython: MicroPython,
-    sim_package: Path,
-    open_board: Callable[..., Page],
-    watch: Watch,
-):
+def test_writing_again_keeps_id_and_key_and_shows_the_price(installed: Cable, watch: Watch):
     watch.allow("409")  # NoRate
-    install(sim_package, chip.flash)
-    put(sim_package, fleet.cloud.settings.data)
-    page = open_board(fleet.url, Bench(lambda: micropython))
+    page = installed.page
     choose_port(page)
     expect(page.locator("#write-pile")).to_be_enabled()
     fill_in(page, "PILE-7")
     page.get_by_role("button", name="Register and write").click()
     expect(page.get_by_text("no rate yet")).to_be_visible()
-    key = json.loads((chip.flash / "config.json").read_text())["key"]
-    assert key == fleet.row("PILE-7").key_hex
-    fleet.operator.put("/api/piles/PILE-7/rate", DEMO_RATE | {"periods": [DEMO_RATE["periods"][0]]})
+    key = installed.config["key"]
+    assert key == installed.fleet.row("PILE-7").key_hex
+    installed.fleet.operator.put("/api/piles/PILE-7/rate", DEMO_RATE | {"periods": [DEMO_RATE["periods"][0]]})
     page.reload()
     choose_port(page)
     expect(step(page, "port").get_by_text("configured as PILE-7")).to_be_visible()
@@ -186,27 +203,23 @@ def test_writing_again_keeps_id_and_key_and_shows_the_price(
     fill_in(page, "PILE-7", ssid="Another")
     page.get_by_role("button", name="Register and write").click()
     expect(page.get_by_text("Its price now: ¥0.60 per kWh.")).to_be_visible()
-    config = json.loads((chip.flash / "config.json").read_text())
+    config = installed.config
     assert (config["key"], config["wifi"]["ssid"]) == (key, "Another")
 
 
-def test_an_unplugged_board_is_mended_by_beginning_again(
-    fleet: Fleet, chip: PtyBoard, micropython: MicroPython, sim_package: Path, open_board: Callable[..., Page]
-):
-    put(sim_package, fleet.cloud.settings.data)
-    bench = Bench(lambda: micropython)
-    page = open_board(fleet.url, bench)
+def test_an_unplugged_board_is_mended_by_beginning_again(cable: Cable, sim_package: Path):
+    page = cable.page
     choose_port(page)
     expect(page.locator("#write-firmware")).to_be_enabled()
-    bench.lives = 30_000
+    cable.bench.lives = 30_000
     page.get_by_role("button", name="Write firmware").click()
     expect(step(page, "firmware").get_by_role("alert")).to_contain_text("connection to the board is gone")
-    assert not (chip.flash / "main.py").exists()
-    bench.lives = None
+    assert not (cable.chip.flash / "main.py").exists()
+    cable.bench.lives = None
     write_firmware(page)
     on_board = {
-        str(path.relative_to(chip.flash)): path.read_bytes()
-        for path in chip.flash.rglob("*")
+        str(path.relative_to(cable.chip.flash)): path.read_bytes()
+        for path in cable.chip.flash.rglob("*")
         if path.is_file()
     }
     for name in ("ratelock.mpy.new", "config.mpy.new"):
@@ -215,56 +228,39 @@ def test_an_unplugged_board_is_mended_by_beginning_again(
         assert on_board == {name: package.read(name) for name in package.namelist() if name != packages.ABOUT}
 
 
-def test_a_key_that_the_board_did_not_get_is_written_when_it_is_back(
-    fleet: Fleet,
-    chip: PtyBoard,
-    micropython: MicroPython,
-    sim_package: Path,
-    open_board: Callable[..., Page],
-    watch: Watch,
-):
+def test_a_key_that_the_board_did_not_get_is_written_when_it_is_back(installed: Cable, watch: Watch):
     watch.allow("409")  # NoRate
-    install(sim_package, chip.flash)
-    put(sim_package, fleet.cloud.settings.data)
-    bench = Bench(lambda: micropython)
-    page = open_board(fleet.url, bench)
+    page = installed.page
     choose_port(page)
     expect(page.locator("#write-pile")).to_be_enabled()
 
     def unplug(route: Any) -> None:
-        bench.lives = 0
+        installed.bench.lives = 0
         route.continue_()
 
     page.route("**/api/piles", unplug)
     fill_in(page, "PILE-7")
     page.get_by_role("button", name="Register and write").click()
     expect(step(page, "pile").get_by_role("alert")).to_contain_text("connection to the board is gone")
-    key = fleet.row("PILE-7").key_hex
+    key = installed.fleet.row("PILE-7").key_hex
     page.unroute("**/api/piles")
-    bench.lives = None
+    installed.bench.lives = None
     page.reload()
     choose_port(page)
     expect(page.locator("#write-pile")).to_be_enabled()
     fill_in(page, "PILE-7")
     page.get_by_role("button", name="Register and write").click()
     expect(page.get_by_text("PILE-7 is registered and configured")).to_be_visible()
-    assert json.loads((chip.flash / "config.json").read_text())["key"] == key
+    assert installed.config["key"] == key
     assert page.evaluate("Object.keys(localStorage)") == []
 
 
 def test_a_configuration_that_would_not_work_is_refused_before_the_cloud_makes_a_key(
-    fleet: Fleet,
-    chip: PtyBoard,
-    micropython: MicroPython,
-    sim_package: Path,
-    open_board: Callable[..., Page],
-    watch: Watch,
+    installed: Cable, watch: Watch
 ):
     watch.allow("409")
-    fleet.pile("TAKEN-1")
-    install(sim_package, chip.flash)
-    put(sim_package, fleet.cloud.settings.data)
-    page = open_board(fleet.url, Bench(lambda: micropython))
+    installed.fleet.pile("TAKEN-1")
+    page = installed.page
     alert = step(page, "pile").get_by_role("alert")
     choose_port(page)
     expect(page.locator("#write-pile")).to_be_enabled()
@@ -282,54 +278,38 @@ def test_a_configuration_that_would_not_work_is_refused_before_the_cloud_makes_a
     fill_in(page, "TAKEN-1")
     write.click()
     expect(alert).to_contain_text("knows TAKEN-1 already")
-    assert not (chip.flash / "config.json").exists()
-    assert [each["device_id"] for each in fleet.operator.get("/api/piles").json()["items"]] == ["TAKEN-1"]
+    assert not (installed.chip.flash / "config.json").exists()
+    assert [each["device_id"] for each in installed.fleet.operator.get("/api/piles").json()["items"]] == [
+        "TAKEN-1"
+    ]
 
 
-def test_a_board_takes_the_place_of_a_registered_pile_with_a_new_key(
-    fleet: Fleet,
-    chip: PtyBoard,
-    micropython: MicroPython,
-    sim_package: Path,
-    open_board: Callable[..., Page],
-    watch: Watch,
-):
+def test_a_board_takes_the_place_of_a_registered_pile_with_a_new_key(installed: Cable, watch: Watch):
     watch.allow("409")
-    lost = fleet.pile("PILE-9").key.hex()
-    put(sim_package, fleet.cloud.settings.data)
-    install(sim_package, chip.flash)
-    page = open_board(fleet.url, Bench(lambda: micropython))
+    lost = installed.fleet.pile("PILE-9").key.hex()
+    page = installed.page
     choose_port(page)
     expect(page.locator("#write-pile")).to_be_enabled()
     fill_in(page, "PILE-9")
     page.get_by_role("button", name="Register and write").click()
     page.get_by_role("button", name="Give it a new key").click()
     expect(page.get_by_text("PILE-9 is registered and configured")).to_be_visible()
-    key = json.loads((chip.flash / "config.json").read_text())["key"]
-    assert key == fleet.row("PILE-9").key_hex != lost
+    key = installed.config["key"]
+    assert key == installed.fleet.row("PILE-9").key_hex != lost
 
 
-def test_a_board_with_orders_of_another_pile_is_asked_about(
-    fleet: Fleet,
-    chip: PtyBoard,
-    micropython: MicroPython,
-    sim_package: Path,
-    open_board: Callable[..., Page],
-    watch: Watch,
-):
+def test_a_board_with_orders_of_another_pile_is_asked_about(installed: Cable, watch: Watch):
     watch.allow("409")  # NoRate
-    (chip.flash / "flash").mkdir()
-    (chip.flash / "flash" / "order-1").write_bytes(b"an order that runs")
-    (chip.flash / "config.json").write_text(json.dumps({"device_id": "OLD-1", "key": "5a" * 32}))
-    install(sim_package, chip.flash)
-    put(sim_package, fleet.cloud.settings.data)
-    page = open_board(fleet.url, Bench(lambda: micropython))
+    (installed.chip.flash / "flash").mkdir()
+    (installed.chip.flash / "flash" / "order-1").write_bytes(b"an order that runs")
+    (installed.chip.flash / "config.json").write_text(json.dumps({"device_id": "OLD-1", "key": "5a" * 32}))
+    page = installed.page
     choose_port(page)
     expect(page.locator("#write-pile")).to_be_enabled()
     fill_in(page, "NEW-1")
     page.get_by_role("button", name="Register and write").click()
     expect(step(page, "pile").get_by_role("alert")).to_contain_text("This board was OLD-1")
-    assert fleet.operator.get("/api/piles").json()["items"] == []
+    assert installed.fleet.operator.get("/api/piles").json()["items"] == []
     page.get_by_role("button", name="Continue all the same").click()
     expect(page.get_by_text("NEW-1 is registered")).to_be_visible()
 
@@ -380,12 +360,33 @@ def test_an_image_that_cannot_start_the_board_is_refused(
     assert rom.written == {}
 
 
+def test_an_image_that_was_cut_off_is_written_again(
+    fleet: Fleet, sim_package: Path, open_board: Callable[..., Page]
+):
+    put(sim_package, fleet.cloud.settings.data)
+    rom = Rom()
+    bench = Bench(lambda: Prints(BOOT_LOOP), rom)
+    page = open_board(fleet.url, bench)
+    choose_port(page)
+    expect(page.locator("#write-image")).to_be_enabled()
+    bench.lives = 12_000  # the stub has 8,000
+    page.locator("#erase").check()
+    choose_image(page, image_of())
+    expect(step(page, "image").get_by_role("alert")).to_contain_text("connection to the board is gone")
+    assert rom.has_erased
+    assert rom.written == {}
+    bench.lives = None
+    page.get_by_role("button", name="Write MicroPython").click()
+    expect(step(page, "image").get_by_text("MicroPython is written")).to_be_visible()
+    assert rom.written == {0x1000: image_of()}
+
+
 def test_a_chip_that_does_not_answer_its_bootloader_is_told_so(
     fleet: Fleet, sim_package: Path, open_board: Callable[..., Page]
 ):
     put(sim_package, fleet.cloud.settings.data)
     bench = Bench(lambda: Prints(BOOT_LOOP))
-    bench.rom = Prints(b"")  # type: ignore[assignment]
+    bench.rom.write = lambda _: None  # type: ignore[method-assign]
     page = open_board(fleet.url, bench)
     choose_port(page)
     expect(page.locator("#write-image")).to_be_enabled()

@@ -4,9 +4,12 @@ python -m tools.board.provision PORT --device-id ID --broker HOST:PORT [--ca FIL
 python -m tools.board.provision PORT --from FILE
 
 With --cloud the pile is registered there in the same step, and its key goes from the cloud to the board
-without being seen (the operator's token: RATELOCK_OPERATOR_TOKEN, or asked for; a file in RATELOCK_DATA holds
-it until the board does). Otherwise the key is asked for, or taken from RATELOCK_DEVICE_KEY. What is not given
-stays as it is on a pile that is configured already; its journal and its calibration stay in any case.
+without being seen (the operator's token: RATELOCK_OPERATOR_TOKEN, or asked for). A pile that the cloud knows
+already keeps its key if this board has it; else the cloud makes a new one, and the old one is refused from
+then on: a board that was replaced, or that lost its key, is provisioned by the same command. So the command
+can be repeated after any failure. Without --cloud the key is asked for, or taken from RATELOCK_DEVICE_KEY.
+What is not given stays as it is on a pile that is configured already; its journal and its calibration stay in
+any case.
 """
 
 from __future__ import annotations
@@ -17,21 +20,22 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cloud_stub.base.os_errors import in_words
+from cloud_stub.base.tokens import key_id
 from tools import ROOT
 from tools.board import next_steps
 from tools.board.deploy import DeployError, fit
 from tools.board.deploy.__main__ import MOST_S, QUIET_S
 from tools.board.deploy.line import Line
-from tools.harness.api_client import ApiError, Client
+from tools.harness.api_client import ApiError, Client, Response
 
 sys.path.insert(0, str(ROOT / "firmware"))
 import config as pile_config
 from pile.outbox import Outbox
+from pile_protocol import seal
 from pile_protocol.errors import ProtocolError
 
 CONFIG = "config.json"
@@ -91,22 +95,50 @@ def cloud_client(options: argparse.Namespace, token: str | None = None) -> Clien
         raise DeployError(f"the cloud at {options.cloud}: {error}") from error
 
 
-def register(cloud: Client, device_id: str, connectors: int, name: str) -> str:
-    """The key of a pile that is new to the cloud. Raises DeployError."""
-    body: dict[str, Any] = {"device_id": device_id, "connectors": connectors}
-    if name:
-        body["name"] = name
-    try:
-        answer = cloud.post("/api/piles", body)
+class CloudPile:
+    """The pile as the cloud has it. present: the board's configuration. force: also where settlements, or an
+    order of a pile that is offline, would be lost. Methods raise DeployError.
+    """
+
+    def __init__(self, cloud: Client, device_id: str, present: dict[str, Any], force: bool):
+        self._cloud = cloud
+        self._device_id = device_id
+        self._path = f"/api/piles/{device_id}"
+        self._is_its_board = present.get("device_id") == device_id
+        self._key = present.get("key") if self._is_its_board else None
+        self._force = force
+
+    def has_key_of_board(self) -> bool:
+        """Whether the key on the board is the one that the cloud knows."""
+        answer = self._ask(lambda: self._cloud.get(self._path + "/report"))
+        try:
+            return answer.status == 200 and answer.json()["key_id"] == key_id(seal.parse_key(self._key or ""))
+        except ProtocolError:  # the board has no key, or none that is one
+            return False
+
+    def new_key(self, connectors: int, name: str) -> str:
+        """The key of the pile, which is registered if it is new to the cloud."""
+        body: dict[str, Any] = {"device_id": self._device_id, "connectors": connectors}
+        if name:
+            body["name"] = name
+        answer = self._ask(lambda: self._cloud.post("/api/piles", body))
+        if answer.code == "PileExists" and answer.json().get("removed_at") is None:
+            again = {"new_board": not self._is_its_board, "force": self._force}
+            answer = self._ask(lambda: self._cloud.post(self._path + "/key", again))
         if answer.status == 201:
             return str(answer.json()["key"])
-        if answer.status == 409:
+        if answer.code in ("SettlementsWaiting", "PileInUse"):
             raise DeployError(
-                f"the cloud knows {device_id} already and tells a key only once: give that key, or another id"
+                f"{self._device_id} at the cloud: {answer.json()['title']}; if its board is gone, --force"
             )
-        raise DeployError(f"the cloud does not take {device_id}: HTTP {answer.status} {answer.code}")
-    except ApiError as error:
-        raise DeployError(f"the cloud at {cloud.base_url}: {error}") from error
+        title = f"HTTP {answer.status} {answer.code}"
+        raise DeployError(f"the cloud does not take {self._device_id}: {title}")
+
+    def _ask(self, request: Callable[[], Response]) -> Response:
+        try:
+            return request()
+        except ApiError as error:
+            raise DeployError(f"the cloud at {self._cloud.base_url}: {error}") from error
 
 
 def gather(options: argparse.Namespace, present: dict[str, Any], ask: Ask) -> dict[str, Any]:
@@ -146,10 +178,7 @@ def gather(options: argparse.Namespace, present: dict[str, Any], ask: Ask) -> di
 
 
 def key_for(options: argparse.Namespace, values: dict[str, Any], ask: Ask) -> str:
-    """The device key: from cloud, environment, file, board, or person. Raises DeployError."""
-    if options.cloud:
-        token = os.environ.get(TOKEN_VARIABLE) or ask("operator token: ")
-        return register(cloud_client(options, token), values["device_id"], options.connectors, options.name)
+    """The device key without a cloud: from environment, file, board, or person."""
     return os.environ.get(KEY_VARIABLE) or values.get("key") or ask("device key (64 hex digits): ").strip()
 
 
@@ -167,41 +196,6 @@ def check_journal(line: Line, present: dict[str, Any], device_id: str, key: str 
             f"this was {known}, with {other}, and its journal holds what is not settled yet "
             f"({', '.join(left)}): let it reach its cloud first, or --force"
         )
-
-
-@contextmanager
-def kept_key(values: dict[str, Any], from_cloud: bool) -> Iterator[Path | None]:
-    """A file for a key that the cloud shows only once. It is removed when the board has the key.
-
-    It is created before the cloud is asked, so that a folder that cannot be written loses no key. Raises
-    DeployError if an earlier run has left one, because the cloud does not show that key again.
-    """
-    if not from_cloud:
-        yield None
-        return
-    folder = Path(os.environ.get("RATELOCK_DATA") or ".ratelock")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"provision-{values['device_id']}.json"
-    if path.exists() and path.stat().st_size:
-        raise DeployError(
-            f"{values['device_id']} is registered already, and its key is kept in {path}:"
-            " give --from that file in place of --cloud (or delete it, if no pile needs it)"
-        )
-    path.unlink(missing_ok=True)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    try:
-        yield path
-    except BaseException:
-        if path.stat().st_size:
-            print(
-                f"provision: {values['device_id']} is registered, and its key is kept in {path}:"
-                f" when the board can be written again, give --from {path} in place of --cloud",
-                file=sys.stderr,
-            )
-        else:
-            path.unlink()
-        raise
-    path.unlink()
 
 
 class BoardStore:
@@ -242,23 +236,31 @@ def provision(options: argparse.Namespace, ask: Ask = getpass.getpass) -> None:
     with Line(options.port) as line:
         present = present_config(line)
         values = gather(options, present, ask)
+        device_id = values["device_id"]
+        at_cloud = None
+        key = present.get("key")
+        if options.cloud:
+            token = os.environ.get(TOKEN_VARIABLE) or ask("operator token: ")
+            at_cloud = CloudPile(cloud_client(options, token), device_id, present, options.force)
+            if not at_cloud.has_key_of_board():
+                key = None
         if not options.force:
-            check_journal(line, present, values["device_id"], None if options.cloud else present.get("key"))
-        # All checks come before the cloud makes a key, because an error after that would lose the key.
+            check_journal(line, present, device_id, key)
+        # All checks come before the cloud makes a key, because the old one ends with that.
         judge({**values, "key": "0" * 64})
         if not options.force:
             fit.refuse_tls(line, values)
-        with kept_key(values, bool(options.cloud)) as kept:
+        if at_cloud is None:
             values["key"] = key_for(options, values, ask)
-            if kept:
-                kept.write_text(json.dumps(values))
-            elif not options.force:
-                check_journal(line, present, values["device_id"], values["key"])
-            judge(values)
-            if ca is not None:
-                line.write(CA, ca)
-            line.write(CONFIG, json.dumps(values, ensure_ascii=False).encode())
-            confirm(line)
+            if not options.force:
+                check_journal(line, present, device_id, values["key"])
+        else:
+            values["key"] = key or at_cloud.new_key(options.connectors, options.name)
+        judge(values)
+        if ca is not None:
+            line.write(CA, ca)
+        line.write(CONFIG, json.dumps(values, ensure_ascii=False).encode())
+        confirm(line)
         print(
             f"{values['device_id']} is provisioned for {values['broker']['host']}:{values['broker']['port']}"
         )
@@ -314,7 +316,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--force",
         action="store_true",
-        help="another id or key, an unsettled journal notwithstanding; TLS on a chip too small for it",
+        help="another id or key, unsettled orders notwithstanding; TLS on a chip too small for it",
     )
     made.add_argument("--no-restart", action="store_true")
     made.add_argument("--quiet-s", type=float, default=QUIET_S, help=argparse.SUPPRESS)

@@ -109,7 +109,7 @@ def command(slots: bool = False) -> list[str]:
     """Starts the firmware in MICROPYPATH; with slots, boot.py and main.py of the working folder. It starts
     again in the same process where it asks for a restart.
     """
-    return [*interpreter(), str(CHIP), *([] if slots else ["plain"])]
+    return [*interpreter(), str(CHIP), *([] if slots else [files.ENTRY])]
 
 
 def read_key(argument: str | None) -> str:

@@ -1,6 +1,6 @@
 // A MicroPython image of the maker's download page, and how it gets onto a chip: esptool-js does that, Espressif's own.
 
-import { BAUD, reset } from "./board-port.js";
+import { BAUD, pause, reset } from "./board-port.js";
 import { Trouble } from "./board-trouble.js";
 
 // ESP-IDF, "Firmware Image Format" and "Application Description", as in tools/board/flash.py.
@@ -12,6 +12,7 @@ const APP_MAGIC = [0x32, 0x54, 0xcd, 0xab];
 const CHIPS = { 0: ["esp32", 0x1000], 5: ["esp32c3", 0], 9: ["esp32s3", 0] };
 const FAST_BAUD = 460_800;
 const CONNECT_TRIES = 4;
+const CLOSE_MS = 3_000;
 
 /** {chip, address} of an image. Throws Trouble. */
 export function judged(image) {
@@ -62,6 +63,7 @@ export async function flash(port, image, erase, progress) {
     throw new Trouble(stage, { why: error.message });
   } finally {
     port.removeEventListener("disconnect", onGone);
-    await transport.disconnect().catch(() => {});
+    // It waits for its own streams, which a port that failed may never give back.
+    await Promise.race([transport.disconnect().catch(() => {}), pause(CLOSE_MS)]);
   }
 }

@@ -57,12 +57,14 @@ export async function provision(board, before, chip, wanted, isNewKey) {
   localStorage.removeItem(PLACE + wanted.device_id);
 }
 
-// Runs on the board: lets it import the modules of its slot, as the launcher does.
+// Runs on the board: lets it import the modules of its slot, as the launcher does, and relays.py at the root.
 const USE_FIRMWARE = `
 import sys
 if sys.path[0] not in ("a", "b"):
     with open("slots.state") as _file:
         sys.path.insert(0, _file.read(3)[2:])
+if "" not in sys.path:
+    sys.path.append("")
 `;
 
 /** Let the firmware on the board judge a configuration. */

@@ -5,26 +5,44 @@ import { busy, h } from "./console-parts.js";
 import { download, fetched } from "./console-session.js";
 import { words } from "./say.js";
 
+const common = await words("console-words");
 const t = (await words("console-words-piles")).label;
 
 const KINDS = ["pdf", "png", "svg"];
 
 export async function showLabel(button, pile) {
   const path = `/api/piles/${encodeURIComponent(pile.device_id)}/label?kind=`;
+  const several = pile.connectors.length > 1;
+  const which = h(
+    "select",
+    { "aria-label": t.which },
+    pile.connectors.map((each) => h("option", { value: each.connector }, common.connector(each.connector))),
+  );
+  // The code of a pile's only connector has the address of the pile.
+  const one = (kind) => path + kind + (several ? "&connector=" + which.value : "");
   let address;
-  await busy(button, async () => {
-    address = URL.createObjectURL(await fetched(path + "svg"));
-  });
+  const fetchOne = async () => {
+    address = URL.createObjectURL(await fetched(one("svg")));
+  };
+  await busy(button, fetchOne);
   if (!address) return;
+  which.addEventListener("change", () =>
+    busy(which, async () => {
+      URL.revokeObjectURL(address);
+      await fetchOne();
+      document.querySelector("img.label").src = address;
+    }),
+  );
   await dialog(
     t.title(pile.name),
     [
+      several && h("p", {}, which, " ", h("span.muted.small", t.sheet)),
       h("img", {
         class: "label",
         src: address,
         alt: t.picture(pile.device_id),
       }),
-    ],
+    ].filter(Boolean),
     (close) => [
       KINDS.map((kind) => {
         const take = h(
@@ -32,7 +50,7 @@ export async function showLabel(button, pile) {
           {
             class: "button",
             type: "button",
-            onclick: () => busy(take, () => download(path + kind, `label-${pile.device_id}.${kind}`)),
+            onclick: () => busy(take, () => download(kind === "pdf" ? path + kind : one(kind), `label-${pile.device_id}.${kind}`)),
           },
           kind.toUpperCase(),
         );

@@ -42,7 +42,9 @@ const STATUS_TONES = {
 };
 
 /** What a connector is doing: {status, plugged, emergency_stop}, as the API has it of a connector. */
-export function connectorPill({ status, plugged, emergency_stop: stopped }) {
+export function connectorPill({ status, plugged, emergency_stop: stopped, out_of_service: reason, occupied_since: since }) {
+  if (reason && status === "Unavailable") return pill(t.outOfService, "warn", reason);
+  if (since && !stopped) return pill(t.occupiedSince(here.time(since)), "warn");
   const shown = status === "Available" && plugged ? "Occupied" : status;
   if (stopped) return pill(t.stopPressed, "bad");
   return pill(t.statuses[shown] ?? shown, STATUS_TONES[shown] ?? "off");

@@ -121,6 +121,8 @@ function drawConnectors(root, pile, path) {
       each.emergency_stop,
       each.fault,
       each.plugged,
+      each.out_of_service,
+      each.occupied_since,
       order?.order_id,
       order?.state,
     ]);

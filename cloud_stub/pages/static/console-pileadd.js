@@ -36,13 +36,15 @@ export async function addPile() {
     submit: (values) =>
       ask("/api/piles", { method: "POST", body: { ...values, connectors: Number(values.connectors) } }),
   });
-  if (made) await showKey(made);
+  if (!made) return;
+  await showKey(made, t.done(made.device_id));
+  location.hash = "#/piles/" + encodeURIComponent(made.device_id) + "/rate";
 }
 
-/** The key is shown once. */
-async function showKey({ device_id, key }) {
+/** The key is shown once; a key that was not kept can be made again. */
+export async function showKey({ key }, title) {
   await dialog(
-    t.done(device_id),
+    title,
     [t.key, h("code", { class: "key", tabindex: "0" }, key)],
     (close) => [
       h(
@@ -60,5 +62,4 @@ async function showKey({ device_id, key }) {
       h("button.button.primary", { type: "button", onclick: () => close(true) }, t.have),
     ],
   );
-  location.hash = "#/piles/" + encodeURIComponent(device_id) + "/rate";
 }

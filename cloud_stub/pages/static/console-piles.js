@@ -1,6 +1,7 @@
 // The live table of piles: searched, filtered and paged by the cloud, so that a thousand are as quick as ten.
 
 import { addPile } from "./console-pileadd.js";
+import { importPiles } from "./console-pileimport.js";
 import {
   cellClass,
   connectorPill,
@@ -181,7 +182,9 @@ export function open(root, params) {
         h("span", { class: "visually-hidden" }, t.search),
         search,
       ),
+      may("register") && h("a.button", { href: "/console/flash" }, t.board),
       may("register") && h("button", { class: "button", onclick: addPile }, t.add.open),
+      may("register") && h("button", { class: "button", onclick: importPiles }, t.importMany),
     ),
     filters,
     list,

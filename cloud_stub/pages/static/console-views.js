@@ -34,6 +34,7 @@ export const SECTIONS = {
     { module: "console-pile-events", need: "read" },
     { module: "console-audit-of", need: "read" },
     { module: "console-pile-site", need: "read", side: true },
+    { module: "console-pile-care", need: "read", side: true },
     { module: "console-pile-reported", need: "read", side: true },
     { module: "console-pile-updates", need: "read", side: true },
   ],

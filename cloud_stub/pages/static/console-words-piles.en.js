@@ -25,6 +25,7 @@ export default {
   filter: "Filter by state",
   search: "Search piles",
   placeholder: "Id or name",
+  importMany: "Import…",
   previous: "Previous",
   next: "Next",
   range: (first, last, all) => `${first} to ${last} of ${all}`,
@@ -38,6 +39,7 @@ export default {
   outboxTitle: "Settlements that wait for the cloud",
   full: (count) => `${count} full`,
 
+  board: "Set up a board",
   add: {
     open: "Add a pile",
     id: "Device id",
@@ -48,7 +50,7 @@ export default {
     connectorsWrong: (most) => `A pile has 1 to ${most} connectors.`,
     action: "Add",
     done: (id) => `${id} is registered`,
-    key: "This is its key. It is shown now and never again: put it into the pile.",
+    key: "This is its key: put it into the pile. It is not shown again; a key that was lost is made anew on the pile's page.",
     copy: "Copy",
     copied: "Copied",
     noCopy: "The browser does not let the key be copied: select it.",
@@ -113,13 +115,15 @@ export default {
     resets: {
       Unknown: "Unknown",
       PowerOn: "Power on",
-      Hard: "Reset button",
+      Hard: "Restart, or the reset button",
       Watchdog: "Watchdog",
       DeepSleep: "Deep sleep",
       Soft: "Software",
     },
   },
   label: {
+    which: "Connector",
+    sheet: "The PDF has a label for each connector.",
     title: (name) => `Label of ${name}`,
     picture: (id) => `QR code that opens the phone page of ${id}, with the id and what to do`,
     done: "Done",

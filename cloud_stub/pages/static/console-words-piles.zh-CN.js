@@ -25,6 +25,7 @@ export default {
   filter: "按状态筛选",
   search: "搜索充电桩",
   placeholder: "编号或名称",
+  importMany: "批量导入…",
   previous: "上一页",
   next: "下一页",
   range: (first, last, all) => `第 ${first}–${last} 个，共 ${all} 个`,
@@ -38,6 +39,7 @@ export default {
   outboxTitle: "等待上传到云端的结算单",
   full: (count) => `${count}，已满`,
 
+  board: "设置电路板",
   add: {
     open: "添加充电桩",
     id: "充电桩编号",
@@ -48,7 +50,7 @@ export default {
     connectorsWrong: (most) => `充电枪数量须为 1 到 ${most}。`,
     action: "添加",
     done: (id) => `${id} 已登记`,
-    key: "这是它的密钥，仅显示这一次，请写入充电桩。",
+    key: "这是它的密钥：请写入充电桩。之后不再显示；若遗失，可在充电桩页面重新生成。",
     copy: "复制",
     copied: "已复制",
     noCopy: "浏览器不允许复制，请手动选中密钥。",
@@ -108,13 +110,15 @@ export default {
     resets: {
       Unknown: "未知",
       PowerOn: "上电",
-      Hard: "复位键",
+      Hard: "重启或复位按钮",
       Watchdog: "看门狗",
       DeepSleep: "深度睡眠",
       Soft: "软件",
     },
   },
   label: {
+    which: "充电枪",
+    sheet: "PDF 含所有充电枪的标签。",
     title: (name) => `${name} 的标签`,
     picture: (id) => `打开 ${id} 手机页面的二维码，附编号和使用说明`,
     done: "完成",

@@ -11,6 +11,8 @@ export default {
     EmergencyStopPressed: "Emergency stop or stop button pressed",
     EmergencyStopReleased: "Emergency stop or stop button released",
     ResetRequested: "Reset was asked for",
+    RestartRequested: "Restart was asked for",
+    TwoBoards: "Two boards have this pile's id",
     RatePublished: "New rate published",
     OrderRefused: "Refused an order",
     OrderLost: "Lost an order",
@@ -83,6 +85,7 @@ export default {
     TooSoon: "Too soon after the order before",
     FeedBusy: "Shared supply has no room",
     OutOfService: "Connector was taken out of service",
+    OutOfService: "Out of service",
     OnTrial: "Pile tries a new release or configuration",
   },
 
@@ -101,6 +104,7 @@ export default {
 
   /** Why an order is lost: cloud_stub/orders/states.py. */
   losses: {
+    BoardReplaced: "The pile's board was replaced",
     PileRemoved: "The pile was removed",
     PileSilent: "The pile has not been heard of for too long",
     NotAtPile: "The pile has neither the order nor a settlement",

@@ -11,6 +11,8 @@ export default {
     EmergencyStopPressed: "按下了急停或停止按钮",
     EmergencyStopReleased: "急停或停止按钮已复位",
     ResetRequested: "已请求复位",
+    RestartRequested: "已请求重启",
+    TwoBoards: "两块主板使用同一编号",
     RatePublished: "已发布新费率",
     OrderRefused: "拒绝了订单",
     OrderLost: "丢失了订单",
@@ -81,6 +83,7 @@ export default {
     TooSoon: "距上一订单太近",
     FeedBusy: "共用供电没有余量",
     OutOfService: "枪已停用",
+    OutOfService: "暂停服务",
     OnTrial: "充电桩正在试运行新的版本或配置",
   },
 
@@ -97,6 +100,7 @@ export default {
   },
 
   losses: {
+    BoardReplaced: "充电桩主板已更换",
     PileRemoved: "充电桩已拆除",
     PileSilent: "充电桩长时间没有消息",
     NotAtPile: "充电桩既没有该订单，也没有结算单",

@@ -82,6 +82,8 @@ export default {
     Unavailable: "Unavailable",
     Faulted: "Faulted",
   },
+  outOfService: "Out of service",
+  occupiedSince: (t) => `Occupied since ${t}`,
   stopPressed: "Stop pressed",
   states: {
     Pending: "Pending",
@@ -157,6 +159,8 @@ export default {
     OrderRunning: "The pile is online; stop the order, and its settlement comes.",
     PileExists: "A pile has this id, or had it before it was removed.",
     PileInUse: "An order holds this pile. Stop it and wait for its settlement, then try again.",
+    FirmwareTooOld: "The pile's firmware does not know this yet: update it first.",
+    PileOutOfService: "The whole pile is out of service: put it back as a whole.",
     PileRemoved: "This pile was removed.",
     RateReplaced: "Somebody else has published another version meanwhile.",
     SettlementsWaiting: "The pile still has settlements that it has not handed over.",

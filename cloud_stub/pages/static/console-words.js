@@ -13,6 +13,8 @@ const EVENT_TONES = {
   EmergencyStopPressed: "bad",
   EmergencyStopReleased: "ok",
   ResetRequested: "warn",
+  RestartRequested: "warn",
+  TwoBoards: "bad",
   RatePublished: "busy",
   PileRemoved: "warn",
   UpdateOnTrial: "busy",

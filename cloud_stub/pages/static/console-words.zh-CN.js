@@ -81,6 +81,8 @@ export default {
     Unavailable: "不可用",
     Faulted: "故障",
   },
+  outOfService: "停止服务",
+  occupiedSince: (t) => `自 ${t} 起被占用`,
   stopPressed: "已按急停",
   states: {
     Pending: "待响应",
@@ -157,6 +159,8 @@ export default {
     OrderRunning: "充电桩在线；请停止订单，结算单随后会到达。",
     PileExists: "该编号已被使用，或属于已拆除的充电桩。",
     PileInUse: "该充电桩有进行中的订单。请先停止订单并等待结算，然后重试。",
+    FirmwareTooOld: "充电桩的固件尚不支持此操作，请先升级。",
+    PileOutOfService: "整桩已停止服务，请恢复整桩。",
     PileRemoved: "该充电桩已拆除。",
     RateReplaced: "期间已有人发布了另一个版本。",
     SettlementsWaiting: "该充电桩还有尚未上传的结算单。",

@@ -23,7 +23,7 @@ export async function handOver() {
     }
   };
   const dialog = h(
-    "dialog.handover",
+    "dialog.card.handover",
     { "aria-labelledby": "handover-title", onclose: () => dialog.remove() },
     h("h2", { id: "handover-title" }, w.title),
     h("p", w.text),

@@ -69,6 +69,7 @@ export default {
     OutboxFull: ["The pile has to send older receipts first", another],
     StorageFailure: ["The pile could not store the order", another],
     TooSoon: ["The last charge here ended a moment ago", "Please try again in a few seconds."],
+    OutOfService: ["This connector has just been taken out of service", "Please take another connector or pile."],
     FeedBusy: ["The supply has no power left for this connector", "Please wait until another vehicle has finished, or take another pile."],
     OnTrial: ["The pile has just been updated", "Please try again in a few minutes, or take another pile."]
   }

@@ -64,6 +64,7 @@ export default {
     OutboxFull: ["充电桩需要先发送以前的账单", another],
     StorageFailure: ["充电桩无法保存订单", another],
     TooSoon: ["上一次充电刚刚结束", "请几秒钟后重试。"],
+    OutOfService: ["该枪刚刚暂停服务", "请换一把充电枪，或换一个充电桩。"],
     FeedBusy: ["供电容量不足", "请等其他车辆充完，或换一个充电桩。"],
     OnTrial: ["充电桩刚刚完成更新", "请几分钟后重试，或换一个充电桩。"]
   }

@@ -152,7 +152,7 @@ def fall_back(found, state):
 
 
 def crash(found, state):
-    launcher.failed(*state, ImportError())
+    launcher.failed(ImportError(), *state)
 
 
 ENDS = {"confirm": confirm, "fall": fall_back, "crash": crash}

@@ -60,6 +60,7 @@ def _hash(name):
 
 
 # Runs on the board: slots.state begins with ["a", or ["b", and during a trial the launcher has set the path.
+# board.py needs relays.py, which is at the root.
 _SLOT_IN_PATH = """
 import sys
 if sys.path[0] not in ("a", "b"):
@@ -67,7 +68,9 @@ if sys.path[0] not in ("a", "b"):
         with open("slots.state") as _file:
             sys.path.insert(0, _file.read(3)[2:])
     except OSError:
-        sys.path.insert(0, "")
+        pass
+if "" not in sys.path:
+    sys.path.append("")
 """
 
 

@@ -1,0 +1,162 @@
+// What is wrong with a pile beyond its faults, and what an operator does about it: out of service, restart, a new key.
+
+import { confirm, notice } from "./console-dialog.js";
+import { formDialog } from "./console-form.js";
+import { renew } from "./console-keep.js";
+import { busy, h, here, section } from "./console-parts.js";
+import { showKey } from "./console-pileadd.js";
+import { ask, may } from "./console-session.js";
+import { words } from "./say.js";
+
+const common = await words("console-words");
+const t = await words("console-words-care");
+const NOTE_MAX = 200;
+
+export function open(place, { path }) {
+  const body = h("div", { class: "stack" });
+  const box = section(t.title, body);
+  place.append(box);
+  const end = () => {};
+  end.update = (pile) => {
+    box.hidden = pile.removed_at !== null;
+    renew(body, hints(pile, path), out(pile, path), buttons(pile, path));
+  };
+  return end;
+}
+
+/** Tell the pile's page at once: its poll comes a moment later. */
+const send = (path, method, body) => ask(path, { method, body });
+
+function hints(pile, path) {
+  const { board } = pile;
+  return [
+    board.two_boards && h("p", { class: "hint bad" }, t.twoBoards),
+    board.mismatch &&
+      h(
+        "p",
+        { class: "hint warn" },
+        t.mismatch(pile.connectors.length, board.connectors_told),
+        may("register") &&
+          h(
+            "button",
+            {
+              class: "button small",
+              onclick: (event) =>
+                busy(event.currentTarget, async () => {
+                  await send(path, "PATCH", { connectors: board.connectors_told });
+                  notice(t.connectorsDone(board.connectors_told));
+                }),
+            },
+            t.setConnectors(board.connectors_told),
+          ),
+      ),
+  ];
+}
+
+/** One line for what is out of service: the whole pile, or each connector. */
+function out(pile, path) {
+  const rows = pile.service
+    ? [[0, pile.service]]
+    : pile.connectors.filter((each) => each.service).map((each) => [each.connector, each.service]);
+  return rows.map(([connector, { reason, note, by, at }]) =>
+    h(
+      "div",
+      { class: "hint warn" },
+      h("p", {}, h("strong", {}, t.outOf(connector ? common.connector(connector) : t.whole, t.reasons[reason] ?? reason))),
+      note && h("p", {}, note),
+      h("p", { class: "muted small" }, t.by(by, here.instant(at))),
+      may("operate") &&
+        h(
+          "button",
+          {
+            class: "button small",
+            onclick: (event) =>
+              busy(event.currentTarget, async () => {
+                await send(`${path}/out-of-service?connector=${connector}`, "DELETE");
+                notice(t.backDone);
+              }),
+          },
+          t.back,
+        ),
+    ),
+  );
+}
+
+function buttons(pile, path) {
+  const button = (text, act, danger) =>
+    h("button", { class: "button small" + (danger ? " danger" : ""), onclick: (event) => act(event.currentTarget) }, text);
+  const { connectors } = pile;
+  return h(
+    "div",
+    { class: "group" },
+    may("operate") && [
+      button(t.take, () => takeOut(connectors, path)),
+      button(t.report, (at) => busy(at, async () => (await send(path + "/report", "POST"), notice(t.reportDone)))),
+      pile.board.commands.includes("restart") && button(t.restart, (at) => restart(at, pile, path)),
+    ],
+    may("register") && [
+      button(t.rename, () => change(pile, path)),
+      button(t.key, () => newKey(pile, path), true),
+    ],
+  );
+}
+
+async function takeOut(connectors, path) {
+  const places = [[0, t.whole], ...connectors.map((each) => [each.connector, common.connector(each.connector)])];
+  const select = (pairs) => h("select", {}, pairs.map(([value, text]) => h("option", { value }, text)));
+  const done = await formDialog({
+    id: "out",
+    title: t.takeTitle,
+    body: t.takeText,
+    fields: [
+      { name: "connector", label: t.place, control: select(connectors.length > 1 ? places : places.slice(0, 1)) },
+      { name: "reason", label: t.reason, control: select(Object.entries(t.reasons)) },
+      { name: "note", label: t.note, hint: t.noteHint, control: h("input", { maxlength: String(NOTE_MAX) }) },
+      { name: "ends_order", label: t.ends, control: h("input", { type: "checkbox" }) },
+    ],
+    action: t.takeAction,
+    submit: (values) => send(path + "/out-of-service", "PUT", { ...values, connector: Number(values.connector) }),
+  });
+  if (done) notice(t.takeDone);
+}
+
+async function restart(button, pile, path) {
+  if (!(await confirm(t.restartTitle, t.restartText(pile.name), t.restartAction, true))) return;
+  const done = await busy(button, () => send(path + "/restart", "POST"));
+  if (done) notice(t.restartDone);
+}
+
+async function change(pile, path) {
+  const done = await formDialog({
+    id: "change",
+    title: t.renameTitle(pile.device_id),
+    fields: [
+      { name: "name", label: t.name, control: h("input", { maxlength: "100", value: pile.name }) },
+      {
+        name: "connectors",
+        label: t.connectors,
+        hint: t.connectorsHint,
+        control: h("input", { type: "number", min: "1", max: "8", value: String(pile.connectors.length) }),
+      },
+    ],
+    action: t.renameAction,
+    submit: ({ name, connectors }) => send(path, "PATCH", { name, connectors: Number(connectors) }),
+  });
+  if (done) notice(t.renameDone);
+}
+
+async function newKey(pile, path) {
+  const made = await formDialog({
+    id: "key",
+    title: t.keyTitle(pile.name),
+    body: t.keyText,
+    fields: [
+      { name: "new_board", label: t.newBoard, hint: t.newBoardHint, control: h("input", { type: "checkbox" }) },
+      { name: "force", label: t.force, hint: t.forceHint, control: h("input", { type: "checkbox" }) },
+    ],
+    action: t.keyAction,
+    danger: true,
+    submit: (values) => send(path + "/key", "POST", values),
+  });
+  if (made) await showKey(made, t.keyDone(pile.device_id));
+}

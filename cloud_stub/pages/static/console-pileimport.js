@@ -1,0 +1,48 @@
+// Many piles registered at once, from a table that is pasted or a file.
+
+import { dialog } from "./console-dialog.js";
+import { formDialog } from "./console-form.js";
+import { busy, h } from "./console-parts.js";
+import { ask, download } from "./console-session.js";
+import { keepFile } from "./dom.js";
+import { words } from "./say.js";
+
+const t = (await words("console-words-care")).import;
+const EXAMPLE = "device_id,name,connectors,site,tags\nPILE-1,Gate 1,2,,fast kerbside";
+
+export async function importPiles() {
+  const table = h("textarea", { rows: "10", spellcheck: "false", placeholder: EXAMPLE, class: "mono" });
+  const file = h("input", {
+    type: "file",
+    accept: ".csv,text/csv,text/plain",
+    "aria-label": t.file,
+    onchange: async () => file.files[0] && (table.value = await file.files[0].text()),
+  });
+  const keys = await formDialog({
+    id: "import",
+    title: t.title,
+    body: [t.text, h("p", {}, file)],
+    fields: [{ name: "csv", label: t.table, control: table, check: (value) => (value ? null : t.missing) }],
+    action: t.action,
+    submit: (body) => ask("/api/piles/import", { method: "POST", body }, (answer) => answer.text()),
+  });
+  if (keys) await showKeys(keys);
+}
+
+async function showKeys(keys) {
+  const count = keys.trim().split("\n").length - 1;
+  const labels = h(
+    "button.button",
+    { type: "button", onclick: () => busy(labels, () => download("/api/labels.pdf?selection=all", "labels.pdf")) },
+    t.labels,
+  );
+  await dialog(t.done(count), [t.keys], (close) => [
+    h(
+      "button.button.primary",
+      { type: "button", onclick: () => keepFile(new Blob([keys], { type: "text/csv" }), "keys.csv") },
+      t.keep,
+    ),
+    labels,
+    h("button.button", { type: "button", onclick: () => close(true) }, t.close),
+  ]);
+}

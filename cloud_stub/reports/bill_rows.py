@@ -1,0 +1,79 @@
+"""The bills of a stretch of time, of all piles or of those at one site or with one tag."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, select, tuple_
+
+from ..db.engine import Store
+from ..db.site_tables import pile_tags
+from ..db.tables import piles, settlements
+from ..piles import registry as pile_registry
+from ..settlements.bills import BILLS, ROWS, BillRow
+from ..sites import registry as site_registry
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PileScope:
+    """Whose settlements or orders; None does not narrow. Piles that were removed count on."""
+
+    device_id: str | None = None
+    site_id: str | None = None
+    tag: str | None = None
+
+    def check(self, conn: Connection) -> None:
+        """Raises Problem (UnknownPile, UnknownSite) if there is none of that name."""
+        if self.device_id is not None:
+            pile_registry.get(conn, self.device_id, removed=True)
+        if self.site_id is not None:
+            site_registry.get(conn, self.site_id)
+
+    def narrow(self, query: Select[Any], of: ColumnElement[str]) -> Select[Any]:
+        """`query` with the rows whose device id, in the column `of`, is of these piles."""
+        if self.device_id is not None:
+            query = query.where(of == self.device_id)
+        if self.site_id is not None:
+            query = query.where(of.in_(select(piles.c.device_id).where(piles.c.site_id == self.site_id)))
+        if self.tag is not None:
+            query = query.where(of.in_(select(pile_tags.c.device_id).where(pile_tags.c.tag == self.tag)))
+        return query
+
+
+def of_time(conn: Connection, from_at: int, until_at: int, scope: PileScope) -> Iterator[BillRow]:
+    """Those whose charging ended from `from_at` until before `until_at`, by that time."""
+    after: tuple[int, int] | None = (from_at, -1)
+    while after is not None:
+        page = _page(conn, after, until_at, scope)
+        yield from page
+        after = _next(page)
+
+
+def pages(
+    store: Store, from_at: int, until_at: int, scope: PileScope
+) -> Iterator[tuple[Connection, list[BillRow]]]:
+    """As of_time, page by page, each on a connection of its own: a reader may take its time."""
+    after: tuple[int, int] | None = (from_at, -1)
+    while after is not None:
+        with store.reading.connect() as conn:
+            page = _page(conn, after, until_at, scope)
+            if page:
+                yield conn, page
+        after = _next(page)
+
+
+_PLACE = tuple_(settlements.c.ended_at, settlements.c.id)
+
+
+def _page(conn: Connection, after: tuple[int, int], until_at: int, scope: PileScope) -> list[BillRow]:
+    # A cursor that streams needs a transaction on PostgreSQL, and who reads here has none.
+    query = ROWS.where(settlements.c.ended_at < until_at, _PLACE > tuple_(*after))
+    query = scope.narrow(query, settlements.c.device_id)
+    query = query.order_by(settlements.c.ended_at, settlements.c.id).limit(PAGE)
+    return list(BILLS.narrowed(query).all(conn))
+
+
+def _next(page: list[BillRow]) -> tuple[int, int] | None:
+    return (page[-1].ended_at, page[-1].id) if len(page) == PAGE else None

@@ -1,0 +1,62 @@
+"""Settlements as CSV, page by page: each as it counts in the books, with payment and credit notes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..db.engine import Store
+from ..settlements import bills
+from ..settlements.bills import BillRow
+from . import bill_cells, bill_rows
+from .csv_lines import BOM, line, time_utc
+
+COLUMNS = (
+    "settlement_id",
+    "device_id",
+    "pile_name",
+    "site_id",
+    "connector",
+    "order_id",
+    "epoch",
+    "seq",
+    "received_at",
+    *bill_cells.COLUMNS,
+    "stop_reason",
+    "recovered",
+    "rate_id",
+    "unbilled_mwh",
+)
+
+
+def csv_pages(store: Store, from_at: int, until_at: int, scope: bill_rows.PileScope) -> Iterator[str]:
+    """The lines, by the time at which charging ended."""
+    yield BOM + line(COLUMNS)
+    places = bill_cells.Places()
+    for conn, page in bill_rows.pages(store, from_at, until_at, scope):
+        found = [(row, bills.content(row)) for row in page]
+        places.read(conn, {row.device_id for row in page}, {_rate_id(*each) for each in found})
+        yield "".join(line(_values(row, said, places)) for row, said in found)
+
+
+def _rate_id(row: BillRow, said: dict[str, Any]) -> str:
+    """Its order's; of one that settles no order the one that it names, empty where that cannot be read."""
+    return row.rate_id or said.get("rate_id") or ""
+
+
+def _values(row: BillRow, said: dict[str, Any], places: bill_cells.Places) -> list[str]:
+    place = places.of(row.device_id, _rate_id(row, said))
+    values = bill_cells.cells(row, said, place["zone"]) | {
+        "settlement_id": row.id,
+        "device_id": row.device_id,
+        "pile_name": place["name"],
+        "site_id": place["site_id"],
+        "connector": said.get("connector"),
+        "order_id": row.order_id,
+        "epoch": row.epoch,
+        "seq": row.seq,
+        "received_at": time_utc(row.received_at),
+        "stop_reason": said.get("stop_reason"),
+        "recovered": {True: "yes", False: "no"}.get(said.get("recovered")),
+        "rate_id": _rate_id(row, said),
+        "unbilled_mwh": row.unbilled_mwh,
+    }
+    return ["" if values[name] is None else str(values[name]) for name in COLUMNS]
