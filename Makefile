@@ -16,9 +16,9 @@ help: ## This list
 		printf '  make %-12s %s\n' "$$name" "$$what"; \
 		if [ -n "$$example" ]; then printf '%20s%s\n' "" "$${example# }"; fi; done
 
-demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay (under a minute after set-up)
+demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay; ARGS=update: releases over the air
 	$(SETUP) run
-	@exec $(PYTHON_IN_VENV) -m tools.demo
+	@exec $(PYTHON_IN_VENV) -m tools.demo $(ARGS)
 
 test: ## Every test; ARGS narrows it | make test ARGS="tests/cloud -k rate"
 	$(SETUP) dev

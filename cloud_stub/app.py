@@ -24,6 +24,7 @@ from .http import (
     operator_pile_care,
     operator_piles,
     operator_rates,
+    operator_releases,
     operator_reports,
     operator_settlements,
     operator_sites,
@@ -34,6 +35,7 @@ from .http import (
 from .http.guard import Guard
 from .http.rate_limits import Limit
 from .http.request_metrics import RequestMetrics
+from .releases import archive
 
 log = structlog.get_logger()
 
@@ -50,6 +52,7 @@ ROUTERS = (
     operator_pile_care,
     operator_piles,
     operator_rates,
+    operator_releases,
     operator_reports,
     operator_settlements,
     operator_sites,
@@ -92,5 +95,9 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.include_router(broker_hook.router)
     api_docs.install(app)
     app.add_middleware(RequestMetrics, metrics=cloud.metrics)
-    app.add_middleware(Guard, body_max_bytes=cloud.settings.body_max_bytes)
+    app.add_middleware(
+        Guard,
+        body_max_bytes=cloud.settings.body_max_bytes,
+        larger={"/api/releases": archive.ARCHIVE_MAX_BYTES},  # read only after the caller was checked
+    )
     return app

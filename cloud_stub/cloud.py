@@ -27,6 +27,7 @@ from .piles import credentials
 from .piles.broker_passwords import CLOUD_USER
 from .piles.keys import KnownPiles
 from .rates.holding import Versions
+from .releases.chunks import ChunkServer
 from .reports.gauges import DatabaseGauges
 from .settings import Settings
 
@@ -65,7 +66,8 @@ class Cloud:
         self.rereader = Rereader(self.hub, self.store.reading, settings.reread_ms, self.threads)
         self.dispatch = Dispatch(self.link, self.writer)
         self.context = Context(settings, self.dispatch, self.hub, KnownPiles(), Versions(), self.metrics)
-        self.receiver = Receiver(self.context, self.link, self.writer)
+        self.chunks = ChunkServer(settings, self.store, self.dispatch, self.metrics, self.threads)
+        self.receiver = Receiver(self.context, self.link, self.writer, self.chunks)
         self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.threads)
         # Apart from the threads of quick reads, so that a few long reports do not delay the prices of phones.
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
@@ -78,6 +80,7 @@ class Cloud:
         self.store.migrate()
         credentials.sync_credentials(self.store, self.settings)
         self.writer.start()
+        self.chunks.start()
         self.link.start()
         self.jobs.start()
         self.rereader.start()
@@ -87,6 +90,7 @@ class Cloud:
         self.rereader.stop()
         self.jobs.stop()
         self.link.stop()
+        self.chunks.stop()
         self.writer.stop()
         self.slow_reads.shutdown(wait=False, cancel_futures=True)
         self.passwords.stop()

@@ -81,6 +81,11 @@ class Settings(BaseSettings):
     # Meter values of orders older than this are thinned, then dropped.
     meter_thin_after_days: int = Field(default=30, ge=1, le=36_500)
     meter_drop_after_days: int = Field(default=400, ge=1, le=36_500)
+    # Over the air: how many piles download at once, how many bytes a second all of them get together, and how
+    # long a pile that was offered something may be silent before it counts as lost.
+    updates_at_once: int = Field(default=1, ge=1, le=1000)
+    update_bytes_per_s: int = Field(default=65_536, ge=1024, le=100_000_000)
+    update_lost_after_s: int = Field(default=7200, ge=60, le=604_800)
     rejects_kept: int = Field(default=10_000, ge=1)
     events_kept: int = Field(default=1_000_000, ge=1)
     body_max_bytes: int = Field(default=65_536, ge=1024)

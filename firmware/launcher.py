@@ -67,7 +67,11 @@ def decide(found, slot, confirmed, trial, starts, why):
 
 
 def choose():
-    """The state of this start, whose slot is first in sys.path from here on; None where no slot is whole."""
+    """The state of this start, whose slot is first in sys.path from here on; None where no slot is whole.
+
+    The start of a release on trial is counted durably before anything of it is imported.
+    """
+
     found = whole_slots()
     if not found:
         return None

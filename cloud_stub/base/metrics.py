@@ -20,6 +20,8 @@ REASONS = (
 # A pile's messages, its dead letters and the meter values of an order have a budget each; a full queue of the
 # writer takes no meter value.
 DROPS = ("message_rate", "dead_letter_rate", "meter_rate", "writer_full")
+# Why an update/ask of a pile was not answered; releases/chunks.py tells what each means.
+ASKS_IGNORED = ("not_offered", "unknown_file", "busy", "too_many", "failed")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 _UNITS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -44,6 +46,12 @@ class Metrics:
         )
         self.settlements = self._counter(
             "settlements", "Settlements stored, by what was found of them", "verdict", ("right", "flagged")
+        )
+        self.asks_ignored = self._counter(
+            "update_asks_ignored", "Chunks of a release that piles asked for in vain", "why", ASKS_IGNORED
+        )
+        self.chunk_bytes = Counter(
+            "ratelock_update_chunk_bytes", "Bytes of releases sent to piles", registry=self.registry
         )
         self.ingest = self._histogram(
             "ingest_seconds", "From a message's arrival to its commit", _SECONDS, ["topic"]

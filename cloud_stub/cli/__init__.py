@@ -1,4 +1,5 @@
-"""The command line: serve, piles and their labels, sites, tariffs, rates, orders, settlements, people.
+"""The command line: serve, piles and their labels, sites, tariffs, rates, orders, settlements, people,
+releases.
 
 Settings come from the environment.
 
@@ -15,10 +16,10 @@ from .. import logs
 from ..base.os_errors import in_words
 from ..base.problems import Problem
 from ..settings import Settings
-from . import books, calendars, ledger, orders, people, piles, rates, serve, sites, tariffs
+from . import books, calendars, ledger, orders, people, piles, rates, releases, serve, sites, tariffs
 from .tools import fail
 
-SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, books, orders, people)
+SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, books, orders, people, releases)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -218,5 +218,13 @@ def insert_or_ignore(engine_or_conn: Engine | Connection, table: Table) -> Any:
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
+def upsert(conn: Connection, table: Table) -> Any:
+    """An insert that replaces the row with the same primary key, if there is one."""
+    statement = sqlite.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
+    keys = [column.name for column in table.primary_key]
+    others = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
+
+
 def to_json(value: Any) -> str:
     return orjson.dumps(value).decode()

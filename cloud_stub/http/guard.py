@@ -27,14 +27,17 @@ _DATA_TYPES = (b"application/json", b"application/problem+json", b"text/event-st
 class Guard:
     """ASGI middleware: bodies of up to `body_max_bytes`; 500 InternalError for an unexpected exception."""
 
-    def __init__(self, app: ASGIApp, body_max_bytes: int):
+    def __init__(self, app: ASGIApp, body_max_bytes: int, larger: dict[str, int]):
+        """larger: paths with a bound of their own."""
         self._app = app
         self._body_max_bytes = body_max_bytes
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        max_bytes = self._larger.get(scope["path"], self._body_max_bytes)
         received_bytes = 0
         started = False
 
@@ -42,7 +45,7 @@ class Guard:
             nonlocal received_bytes
             message = await receive()
             received_bytes += len(message.get("body", b""))
-            if received_bytes > self._body_max_bytes:
+            if received_bytes > max_bytes:
                 raise HTTPException(413)
             return message
 
@@ -53,7 +56,7 @@ class Guard:
                 message = _with_headers(message)
             await send(message)
 
-        refused = self._refused(scope)
+        refused = self._refused(scope, max_bytes)
         if refused is not None:
             await response(from_http(refused))(scope, receive, completed)
             return
@@ -65,7 +68,7 @@ class Guard:
                 raise
             await response(internal_error())(scope, receive, completed)
 
-    def _refused(self, scope: Scope) -> HTTPException | None:
+    def _refused(self, scope: Scope, max_bytes: int) -> HTTPException | None:
         """Why the request is refused by its head alone; None where it is not."""
         headers_bytes = 0
         announced = b"0"
@@ -75,7 +78,7 @@ class Guard:
                 announced = value
         if headers_bytes > HEADERS_MAX_BYTES:
             return HTTPException(431)
-        if announced.isdigit() and int(announced) > self._body_max_bytes:
+        if announced.isdigit() and int(announced) > max_bytes:
             return HTTPException(413)
         # The phone page does not look up such an id, and has a text for a mistyped one.
         is_page = scope["path"].startswith("/p/")

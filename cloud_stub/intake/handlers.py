@@ -30,6 +30,7 @@ from ..orders.context import Context
 from ..orders.transitions import Transitions, lose_orders
 from ..piles import boards, registry, status_messages
 from ..rates import displays
+from ..releases import reports
 from ..settlements import store as settlement_store
 from .meter_sampling import MeterSampling
 
@@ -100,6 +101,7 @@ class Handlers:
             topics.STATUS: self._statuses,
             topics.METER: self._meter_values,
             topics.SETTLEMENT: self._settlements,
+            topics.UPDATE_STATUS: self._update_statuses,
         }
 
     def handle(self, batch: list[PileMessage]) -> None:
@@ -142,6 +144,7 @@ class Handlers:
         registry.mark_greeted(self._tx.conn, device_id, hello["last_seq"], self._now)
         if boards.note_hello(self._tx.conn, device_id, hello, self._now):
             record_event(self._tx.conn, self._now, "TwoBoards", device_id, detail=hello["chip"])
+        reports.note_hello(self._tx, device_id, hello, self._now)
         key = self._key(device_id)
         self._tx.after_commit(lambda: self._tell_time(device_id, hello["nonce"], key))
         self._reconcile(device_id, dict(hello["orders"]), hello["outbox"])
@@ -271,6 +274,10 @@ class Handlers:
             for each in batch:
                 if each.unusable is None and (each.device_id, each.fields["mac"]) in refused:
                     each.unusable = Unusable("TooManySettlements", each.fields["order_id"])
+
+    def _update_statuses(self, batch: list[PileMessage]) -> None:
+        for each in batch:
+            reports.note_status(self._tx, each.device_id, each.fields, self._now)
 
     def _key(self, device_id: str) -> bytes:
         """The pile's present key: its row is locked, so no other worker can change it meanwhile."""

@@ -28,6 +28,7 @@ from ..db.writer import WAITING_MAX, Transaction, Writer
 from ..messaging import decoding
 from ..messaging.mqtt import Incoming, Link
 from ..orders.context import Context
+from ..releases.chunks import ChunkServer
 from .dead_letters import record_dead_letter
 from .handlers import Handlers, PileMessage, Unusable
 from .meter_sampling import MeterSampling
@@ -40,16 +41,17 @@ DEAD_LETTERS = (200, 60)
 EVENTS_OF_DROPS = (1, 3600)
 # A retained message of another kind is old, and is ignored.
 _USABLE_RETAINED = frozenset({topics.STATUS, topics.SETTLEMENT})
-_BUDGETED = frozenset({topics.HELLO, topics.ORDER_STATUS, topics.STATUS})
+_BUDGETED = frozenset({topics.HELLO, topics.ORDER_STATUS, topics.STATUS, topics.UPDATE_STATUS})
 
 
 class Receiver:
     """Connects the link's messages with the writer. `retry` is to be called now and then."""
 
-    def __init__(self, context: Context, link: Link, writer: Writer):
+    def __init__(self, context: Context, link: Link, writer: Writer, chunks: ChunkServer):
         self._context = context
         self._link = link
         self._writer = writer
+        self._chunks = chunks
         self._meters = MeterSampling(context.hub, context.settings.meter_sample_s)
         self._to_retry: deque[Incoming] = deque()
         self._messages = Budget(*MESSAGES)
@@ -87,6 +89,10 @@ class Receiver:
             fields = decoding.decode(name, incoming.payload)
         except MessageError as error:
             self._submit(_malformed(incoming, device_id, name, str(error)))
+            return
+        if name == topics.UPDATE_ASK:
+            self._chunks.ask(device_id, fields)
+            self._link.ack(incoming)
             return
         message = PileMessage(incoming, device_id, name, fields)
         if name != topics.METER:

@@ -21,6 +21,7 @@ from ..messaging.outbox import drop_expired
 from ..orders.context import Context
 from ..people import sessions
 from ..rates import displays
+from ..releases import stepping
 from . import expiry, retention, stops
 from .silence import set_silent_piles_offline
 
@@ -94,6 +95,7 @@ class PeriodicJobs:
         drop_expired(tx, now)
         stops.repeat_stops(tx, now)
         displays.send_due(tx, self._context.dispatch.put, now)
+        stepping.step_all(tx, self._context, now)
         if sweep:
             trim_dead_letters(tx.conn, self._context.settings.rejects_kept)
             trim_events(tx.conn, self._context.settings.events_kept)

@@ -40,12 +40,12 @@ class _Accepted:
         self._in_flight = 0
         self._lock = threading.Lock()  # never held while paho is called: paho holds locks around callbacks
 
-    def publish(self, topic: str, payload: bytes, retain: bool) -> int | None:
+    def publish(self, topic: str, payload: bytes, retain: bool, qos: int) -> int | None:
         with self._lock:
             if self._in_flight >= IN_FLIGHT_MAX:
                 return None
             self._in_flight += 1
-        return self._first_id + self.client.publish(topic, payload, qos=1, retain=retain).mid
+        return self._first_id + self.client.publish(topic, payload, qos, retain).mid
 
     def acknowledged(self, mid: int) -> int:
         """The id that `publish` gave."""
@@ -126,15 +126,15 @@ class Client:
             accepted.client.unsubscribe(topic)
             self._wake_up()
 
-    def publish(self, messages: Iterable[tuple[str, bytes, bool]]) -> list[int | None]:
-        """Send (topic, payload, retain) each at QoS 1: their ids.
+    def publish(self, messages: Iterable[tuple[str, bytes, bool]], qos: int = 1) -> list[int | None]:
+        """Send (topic, payload, retain) each: their ids, which `on_puback` names at QoS 0 too, once sent.
 
         None where there is no connection or too many messages are unacknowledged: that one was not sent.
         """
         accepted = self._accepted
         if accepted is None:
             return [None for _ in messages]
-        ids = [accepted.publish(*message) for message in messages]
+        ids = [accepted.publish(*message, qos) for message in messages]
         self._wake_up()
         return ids
 

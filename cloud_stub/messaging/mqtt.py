@@ -122,6 +122,10 @@ class Link:
             ]
         )
 
+    def publish_once(self, device_id: str, name: str, payload: str) -> None:
+        """Send one message at QoS 0."""
+        self._client.publish([(topics.topic(device_id, name), payload.encode(), False)], qos=0)
+
     def ack(self, incoming: Incoming) -> None:
         """Acknowledge the message to the broker. If it is of an earlier connection, the broker sends it again
         by itself.

@@ -75,8 +75,8 @@ _MARK_UNSENT = (
 )
 _DELETE = delete(outbox).where(outbox.c.id == bindparam("row_id"))
 _DELETE_EXPIRED = delete(outbox).where(outbox.c.expires_at <= bindparam("now"))
-_DELETE_RATES = delete(outbox).where(
-    outbox.c.device_id == bindparam("of"), outbox.c.name == bindparam("rate")
+_DELETE_NAMED = delete(outbox).where(
+    outbox.c.device_id == bindparam("of"), outbox.c.name == bindparam("named")
 )
 _DELETE_OF_ORDER = delete(outbox).where(outbox.c.order_id == bindparam("of"))
 _DELETE_ORDER_ITSELF = delete(outbox).where(
@@ -156,6 +156,11 @@ class Dispatch:
         """As publish_now, of (device id, topic name, payload, retain) each."""
         if self._link.connected:
             self._link.publish_all(messages)
+
+    def publish_once(self, device_id: str, name: str, payload: str) -> None:
+        """As publish_now, at QoS 0; on any thread."""
+        if self._link.connected:
+            self._link.publish_once(device_id, name, payload)
 
     def resend(self, tx: Transaction, device_id: str, now: int) -> None:
         """Publish again, after the commit, the orders and commands that this pile has not answered."""
@@ -300,9 +305,9 @@ def withdraw_all(tx: Transaction, order_ids: list[str]) -> None:
         tx.conn.execute(_DELETE_OF_ORDER, [{"of": each} for each in order_ids])
 
 
-def withdraw_rates(tx: Transaction, device_id: str) -> None:
-    """Delete the unsent rate of this pile, so that it is not sent after the newer one."""
-    tx.conn.execute(_DELETE_RATES, {"of": device_id, "rate": topics.RATE})
+def withdraw_named(tx: Transaction, device_id: str, name: str) -> None:
+    """Delete the messages of topic `name` to this pile, so that none is sent after a newer one."""
+    tx.conn.execute(_DELETE_NAMED, {"of": device_id, "named": name})
 
 
 def mark_unsent(tx: Transaction, row_ids: Iterable[int]) -> None:

@@ -54,6 +54,12 @@ def reports_nothing_of(pile: PileRow, order_id: str, after_at: int) -> bool:
     return is_later and status.get("outbox") == 0 and order_id not in orders_held
 
 
+def is_idle(pile: PileRow) -> bool:
+    """Whether the pile last reported that it has neither an order nor a settlement to hand over."""
+    holds_order = any(each.get("order_id") for each in reported_connectors(pile).values())
+    return _reported(pile).get("outbox") == 0 and not holds_order
+
+
 def connector_views(conn: Connection, pile: PileRow, now: int) -> list[dict[str, Any]]:
     """`{connector, status, fault, plugged, busy, out_of_service, occupied_since}` of each; all are
     Unavailable while the pile is offline.

@@ -19,7 +19,7 @@ from ..db.engine import to_json
 from ..db.rows import Query
 from ..db.tables import piles
 from ..db.writer import Transaction
-from ..messaging.outbox import withdraw_rates
+from ..messaging.outbox import withdraw_named
 from . import expansion, reach, schedule
 from .holding import PILE, Versions
 
@@ -70,7 +70,7 @@ def send_due(tx: Transaction, put: Callable[..., object], now: int) -> None:
     for row in rows:
         held = held_of[row.device_id]
         found = message(held, row.connectors, now)
-        withdraw_rates(tx, row.device_id)
+        withdraw_named(tx, row.device_id, topics.RATE)
         put(tx, row.device_id, topics.RATE, to_json(found) if found else "", now)
         tx.conn.execute(_SET_DUE, {"of": row.device_id, "at": _next_due_at(held.values(), now)})
 

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cloud_stub.base.clock import now_s
+from tests.cloud.conftest import AS_OPERATOR
 from tests.cloud.fakes import FLAT_RATE
+from tests.cloud.releases import UpdatingPile, archive
 
 PASSWORD = "correct horse battery"
 _numbers = itertools.count(1)  # so that each has its own pile and account
@@ -72,6 +74,28 @@ def _flagged(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
     _settled(call, phone, add_pile, total_minor=1)
     flagged = call("GET", "/api/settlements?flagged=true")["items"]
     return {"settlement_id": flagged[0]["id"]}
+
+
+def _release(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    number = next(_numbers)
+    phone.client.post("/api/releases", content=archive(number), headers=AS_OPERATOR)
+    return {"number": number}
+
+
+def _rollout_body(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    pile = UpdatingPile(add_pile(f"P-{next(_numbers)}"), phone.link, release=0)
+    pile.come()
+    number = _release(call, phone, add_pile)["number"]
+    return {"body": {"release": number, "selection": f"pile:{pile.device_id}"}}
+
+
+def _rollout(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    return call("POST", "/api/rollouts", _rollout_body(call, phone, add_pile)["body"])
+
+
+def _paused_rollout(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    rollout = _rollout(call, phone, add_pile)
+    return call("POST", f"/api/rollouts/{rollout['rollout_id']}/pause")
 
 
 def _modern(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
@@ -171,6 +195,12 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("POST", "/api/settlements/{settlement_id}/review"): Change(
         "SettlementReviewed", {"decision": "waive", "note": "a test"}, _flagged
     ),
+    ("POST", "/api/releases"): Change("ReleaseAdded", archive(999_999_999)),
+    ("DELETE", "/api/releases/{number}"): Change("ReleaseRemoved", prepare=_release),
+    ("POST", "/api/rollouts"): Change("RolloutStarted", prepare=_rollout_body),
+    ("POST", "/api/rollouts/{rollout_id}/pause"): Change("RolloutPaused", prepare=_rollout),
+    ("POST", "/api/rollouts/{rollout_id}/resume"): Change("RolloutResumed", prepare=_paused_rollout),
+    ("POST", "/api/rollouts/{rollout_id}/cancel"): Change("RolloutCancelled", prepare=_rollout),
     ("POST", "/api/orders/{order_id}/credits"): Change("BillCredited", prepare=_creditable),
     ("POST", "/api/users"): Change("UserAdded", {"name": "bob", "role": "viewer", "password": PASSWORD}),
     ("PUT", "/api/users/{name}/role"): Change("RoleSet", {"role": "operator"}, _user),
@@ -185,6 +215,7 @@ CHANGES: dict[tuple[str, str], Change] = {
 # Those without a line of this kind, and why.
 UNAUDITED = {
     ("POST", "/api/rates/preview"): "it changes nothing",
+    ("POST", "/api/rollout-preview"): "it changes nothing",
     ("POST", "/api/holidays"): "it changes nothing",
     ("DELETE", "/api/session"): "test_people.py signs out",
     ("PUT", "/api/session/password"): "test_people.py changes a password",

@@ -45,6 +45,7 @@ class FakeLink:
         self.on_puback = lambda mid: None
         self.last_mid = 0
         self.published: list[tuple[str, str, bytes, bool]] = []
+        self._grown = threading.Condition()
         self._mids = itertools.count(1)
         self._acknowledged: dict[int, threading.Event] = {}
 
@@ -63,9 +64,14 @@ class FakeLink:
 
     def publish(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> int:
         data = payload.encode() if isinstance(payload, str) else payload
-        self.published.append((device_id, name, data, retain))
+        with self._grown:
+            self.published.append((device_id, name, data, retain))
+            self._grown.notify_all()
         self.last_mid = next(self._mids)
         return self.last_mid
+
+    def publish_once(self, device_id: str, name: str, payload: str) -> None:
+        self.publish(device_id, name, payload)
 
     def following(self, device_id: str) -> AbstractContextManager[None]:
         return nullcontext()
@@ -83,6 +89,12 @@ class FakeLink:
     def deliver(self, topic: str, payload: bytes, retained: bool = False) -> None:
         """Hand a message in and wait for its acknowledgement."""
         assert self.send(topic, payload, retained).wait(WAIT_S), f"no acknowledgement of {topic}"
+
+    def wait_for(self, device_id: str, name: str, count: int) -> list[bytes]:
+        """What was sent to the pile, once there are so many of that topic."""
+        with self._grown:
+            assert self._grown.wait_for(lambda: len(self.sent(device_id, name)) >= count, WAIT_S), name
+        return self.sent(device_id, name)
 
     def sent(self, device_id: str, name: str) -> list[bytes]:
         return [

@@ -153,7 +153,8 @@ def test_settlements_that_wait_at_the_pile_are_given_up_only_where_asked(operato
 )
 def test_two_boards_with_one_id_are_told_apart(operator: Any, pile: FakePile, chips: list[str], two: bool):
     for chip in chips:
-        pile.hello(nonce="0123456789abcdef", **({"chip": chip} if chip else {}))  # type: ignore[arg-type]
+        told: dict[str, Any] = {"chip": chip} if chip else {}
+        pile.hello(**told)
     assert report(operator)["board"]["two_boards"] is two
     events = operator("GET", "/api/events?device_id=PILE-1").json()["items"]
     assert sum(each["kind"] == "TwoBoards" for each in events) == two, "told once, not at each greeting"

@@ -129,6 +129,6 @@ def _do(
     values = change.prepare(call, phone, add_pile) if change.prepare else {}
     filled = re.sub(r"\{(\w+)\}", lambda name: str(values[name[1]]), path)
     body = values.get("body", change.body)
-    sent = new_key() | values.get("headers", headers)
-    answer = client.request(method, filled, json=body, headers=sent)
+    sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
+    answer = client.request(method, filled, headers=new_key() | values.get("headers", headers), **sent)
     assert answer.status_code < 300, (method, path, answer.text)

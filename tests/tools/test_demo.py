@@ -305,3 +305,17 @@ def test_amounts_are_written_as_people_write_them() -> None:
         "0.80",
         "1.2345",
     )
+
+
+@pytest.mark.timeout(240)
+def test_the_demo_of_updates_holds_what_it_tells(tmp_path: Path):
+    argv = [sys.executable, "-m", "tools.demo", "update"]
+    done = subprocess.run(argv, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in (
+        "release 2: Confirmed",
+        "release 3: FellBack (ValueError)",
+        "release 4: Refused (BadSignature)",
+    ):
+        assert said in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("DEMO OK release 2 confirmed")

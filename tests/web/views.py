@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Page, expect
 
+from tests.cloud.releases import UpdatingPile, archive
 from tests.web.conftest import axe_problems, overflow
 from tests.web.fleet import DAY_RATE, Fleet
 
 # What the data says; not in English, so that a walk in Chinese finds what is left of it.
-NORTH, SOUTH, OLD = "北门充电站", "南门充电站", "旧场地"
+NORTH, SOUTH, OLD, EAST = "北门充电站", "南门充电站", "旧场地", "东门充电站"
 NOTE = "已到现场抄表"
 SITE, TARIFF = "港口停车场", "假日电价"
 
@@ -30,6 +31,8 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
     "/orders/:id": [("/orders/{order}", ".facts .mono"), ("/orders/{credited}", "已退还")],
     "/flagged": [("/flagged", "¥0.05"), ("/flagged?reviewed=true", NOTE)],
     "/flagged/:id": [("/flagged/2", ".differs"), ("/flagged/3", NOTE)],
+    "/updates": [("/updates", ".card a[href='#/updates/1']")],
+    "/updates/:id": [("/updates/1", ".card meter")],
     "/reports": [("/reports", ".chart .bar")],
     "/people": [("/people", "anna7")],
     "/audit": [("/audit", NOTE), ("/audit?account=anna7", "anna7")],
@@ -59,6 +62,7 @@ def populate(fleet: Fleet) -> dict[str, str]:
     token = {"name": "export-1", "permissions": ["read"], "days": 30}
     assert fleet.operator.post("/api/tokens", token).status == 201
     sites_and_tariffs(fleet)
+    updatable(fleet, "PILE-5")
     return {"credited": credited.order_id, "order": order.order_id}
 
 
@@ -79,6 +83,15 @@ def sites_and_tariffs(fleet: Fleet) -> None:
         ("POST", f"/api/tariffs/T-1/versions?from_at={int(time.time()) + 86_400}", version),
     ):
         assert send(method, path, body).status < 300, path
+
+
+def updatable(fleet: Fleet, device_id: str) -> None:
+    """A pile that can be updated over the air, release 12, and its rollout."""
+    pile = fleet.pile(device_id, EAST)
+    UpdatingPile(pile, fleet.link).come()
+    assert fleet.operator.post("/api/releases", archive(12)).status == 201
+    body = {"release": 12, "selection": f"pile:{device_id}"}
+    assert fleet.operator.post("/api/rollouts", body).status == 201
 
 
 def walk(page: Page, known: dict[str, str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -186,9 +186,17 @@ class Fleet:
         ]
 
     def _latencies(self) -> None:
-        sent = {}
-        for device_id, sent_us in self.flow.confirmed.values():
-            sent.setdefault(device_id, []).append(sent_us)
+        took_ms = self.latencies_ms()
+        if took_ms:
+            p50, p99 = percentile(took_ms, 50), percentile(took_ms, 99)
+            self.result.figures["confirm to relay under load"] = f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+
+    def latencies_ms(self, but: Collection[str] = ()) -> list[float]:
+        """From each confirmation to the relay. but: ids of orders that do not count."""
+        sent: dict[str, list[int]] = {}
+        for order_id, (device_id, sent_us) in self.flow.confirmed.items():
+            if order_id not in but:
+                sent.setdefault(device_id, []).append(sent_us)
         took_ms = []
         for pile in self.swarm.piles:
             closings = sorted(line["at_us"] for line in pile.events_of("relay closed"))
@@ -196,9 +204,7 @@ class Fleet:
                 after = [at_us for at_us in closings if at_us >= sent_us]
                 if after:
                     took_ms.append((after[0] - sent_us) / 1000)
-        if took_ms:
-            p50, p99 = percentile(took_ms, 50), percentile(took_ms, 99)
-            self.result.figures["confirm to relay under load"] = f"p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+        return took_ms
 
     def memory(self) -> None:
         piles = [memory_bytes(pile.process.pid) for pile in self.swarm.piles if pile.process]
@@ -284,14 +290,20 @@ def main() -> int:
     parser.add_argument("--piles", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--update", action="store_true", help="update all of them over the air, under load")
     parser.add_argument("--pypi", action="store_true", help="the interpreter from PyPI, which is heavier")
     options = parser.parse_args()
     exit_on_signals()
     interpreter = machine.interpreters()[0] if options.pypi else None
     with tempfile.TemporaryDirectory(prefix="ratelock fleet ") as folder:
-        result = run(
-            options.piles, 60 * options.minutes, Path(folder), interpreter=interpreter, seed=options.seed
-        )
+        if options.update:
+            from tools.bench import fleet_update  # it needs this module
+
+            result = fleet_update.run(options.piles, Path(folder), interpreter=interpreter)
+        else:
+            result = run(
+                options.piles, 60 * options.minutes, Path(folder), interpreter=interpreter, seed=options.seed
+            )
     for name, value in result.figures.items():
         print(f"{name:45} {value}")
     for line in result.wrong:

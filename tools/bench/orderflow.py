@@ -1,4 +1,4 @@
-"""A stream of orders over many piles. A free pile gets the next order, and its "Stored" frees it again."""
+"""A stream of orders over many piles. A free pile gets the next; "Stored" or a refusal frees it again."""
 
 from __future__ import annotations
 
@@ -139,16 +139,24 @@ class Flow:
     def _give_back(self, device_id: str, code: str) -> None:
         with self._lock:
             self.refused[code] = self.refused.get(code, 0) + 1
-            self._busy.discard(device_id)
-            self._free.append(device_id)
+            if device_id in self._busy:
+                self._busy.remove(device_id)
+                self._free.append(device_id)
 
     def _connected(self, client: paho.Client, *_: object) -> None:
-        client.subscribe(topics.topic("+", topics.SETTLEMENT_ACK), 0)
+        client.subscribe(
+            [(topics.topic("+", name), 0) for name in (topics.SETTLEMENT_ACK, topics.ORDER_STATUS)]
+        )
 
     def _acknowledged(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
-        ack = json.loads(message.payload)
+        told = json.loads(message.payload)
+        device_id, name = topics.parse(message.topic)
+        if name == topics.ORDER_STATUS:
+            if told["state"] == "Rejected":
+                self._give_back(device_id, told["reason"])
+            return
         with self._lock:
-            self.stored.append(ack["order_id"])
-            if ack["device_id"] in self._busy:
-                self._busy.remove(ack["device_id"])
-                self._free.append(ack["device_id"])
+            self.stored.append(told["order_id"])
+            if device_id in self._busy:
+                self._busy.remove(device_id)
+                self._free.append(device_id)

@@ -62,6 +62,16 @@ class Swarm(Children):
         self._sim |= {"battery_wh": 100_000_000, "feedback": True, "full_after_s": 180, "world": ""}
         if rest_ms:
             self._sim["rest_ms"] = rest_ms
+        self._slots: tuple[int, str] | None = None
+
+    def in_slots(self, release: int, key: str, trial_ms: tuple[int, int]) -> None:
+        """Piles that are added from here on start through the launcher, with `release` in slot a.
+
+        key: the public key of their releases. trial_ms: as sim_pile's setting.
+        """
+        self._slots = (release, key)
+        self._sim["trial_ms"] = list(trial_ms)
+        self._argv.remove("plain")
 
     def __enter__(self) -> Swarm:
         return self
@@ -71,6 +81,8 @@ class Swarm(Children):
         broker = {"host": HOST, "port": self._port, "keepalive_s": 30, "backoff_max_ms": 8_000}
         config = {"device_id": identity.device_id, "key": identity.key, "broker": broker}
         sim_pile.write_settings(pile.folder, config, self._sim)
+        if self._slots:
+            sim_pile.write_slot(pile.folder, *self._slots)
         self.piles.append(pile)
         self.start_pile(pile)
         return pile

@@ -3,10 +3,12 @@ ports and a temporary folder. The exit code is 0 only if every statement was tru
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 import traceback
 
+from tools.demo import update_story
 from tools.demo.demo_system import choose
 from tools.demo.running_system import RunningSystem
 from tools.demo.screen import Screen
@@ -16,11 +18,25 @@ from tools.harness.api_client import ApiError
 from tools.harness.processes import ProcessError, exit_on_signals
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument(
+        "story",
+        nargs="?",
+        choices=("charge", "update"),
+        default="charge",
+        help="update: releases over the air",
+    )
+    options = parser.parse_args(arguments)
     exit_on_signals()
     screen = Screen()
     started = time.monotonic()
     try:
+        if options.story == "update":
+            last_line = update_story.run(screen)
+            screen.say("system", f"everything the demo started has ended; {time.monotonic() - started:.0f} s")
+            screen.plain(last_line)
+            return 0
         with choose(screen) as chosen:
             outcome = Story(chosen.system, screen, chosen.tap, chosen.identity).run()
             address = None

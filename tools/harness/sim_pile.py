@@ -70,17 +70,21 @@ def write_settings(data: Path, config: dict[str, object], sim: dict[str, object]
     (data / "sim.json").write_text(json.dumps(sim))
 
 
-def write_slot(data: Path, release: int, release_key: str | None) -> None:
-    """Makes `data` a deployed pile with `release` in slot a, unless it is one already. Raises BuildError."""
-    if (data / slot.STATE).exists():
-        return
+def slot_content() -> dict[str, bytes]:
+    """The files of a slot of the simulated board, as they are deployed. Raises BuildError."""
     built = cache.folder(BOARD, interpreter())
-    content = {
+    return {
         path.relative_to(built).as_posix(): path.read_bytes()
         for path in sorted(built.rglob("*"))
         if path.is_file() and path.name not in files.ROOT_FILES
     }
-    files.write(slot.pile(files.board_folder(BOARD), content, release), data)
+
+
+def write_slot(data: Path, release: int, release_key: str | None) -> None:
+    """Makes `data` a deployed pile with `release` in slot a, unless it is one already. Raises BuildError."""
+    if (data / slot.STATE).exists():
+        return
+    files.write(slot.pile(files.board_folder(BOARD), slot_content(), release), data)
     if release_key:
         (data / slot.RELEASE_KEY).write_text(release_key)
 

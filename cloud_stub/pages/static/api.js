@@ -12,12 +12,13 @@ export class Problem extends Error {
 
 /**
  * One request; returns the answer's JSON, or what `read` makes of the answer: a good one, or one that nothing has changed.
- * options: method, body (sent as JSON), token, headers, timeoutMs.
+ * options: method, body (a file, or what is sent as JSON), token, headers, timeoutMs.
  */
 export async function request(path, options = {}, read = answer => answer.json()) {
   const { method = "GET", body, token, headers, timeoutMs = 10_000 } = options;
   const all = { Accept: "application/json", ...headers };
-  if (body !== undefined) all["Content-Type"] = "application/json";
+  const isFile = body instanceof Blob;
+  if (body !== undefined) all["Content-Type"] = isFile ? "application/octet-stream" : "application/json";
   if (token) all.Authorization = "Bearer " + token;
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), timeoutMs);
@@ -25,7 +26,7 @@ export async function request(path, options = {}, read = answer => answer.json()
     const answer = await fetch(path, {
       method,
       headers: all,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || isFile ? body : JSON.stringify(body),
       cache: "no-store",
       signal: abort.signal,
     });

@@ -19,6 +19,8 @@ export const VIEWS = [
   { path: "/orders/:id", tab: "orders", module: "console-order", need: "read" },
   { path: "/flagged", tab: "flagged", module: "console-flagged", need: "read" },
   { path: "/flagged/:id", tab: "flagged", module: "console-settlement", need: "read" },
+  { path: "/updates", tab: "updates", module: "console-updates", need: "read" },
+  { path: "/updates/:id", tab: "updates", module: "console-rollout", need: "read" },
   { path: "/reports", tab: "reports", module: "console-reports", need: "read" },
   { path: "/people", tab: "people", module: "console-people", need: "people" },
   { path: "/audit", tab: "audit", module: "console-audit", need: "read" },
@@ -34,6 +36,7 @@ export const SECTIONS = {
     { module: "console-pile-site", need: "read", side: true },
     { module: "console-pile-care", need: "read", side: true },
     { module: "console-pile-reported", need: "read", side: true },
+    { module: "console-pile-updates", need: "read", side: true },
   ],
   order: [
     { module: "console-order-credits", need: "read" },
