@@ -134,7 +134,7 @@ async def get_asset(request: Request, given: str, name: str) -> Response:
 
 
 def language_of(request: Request) -> str:
-    """The language chosen before (cookie `language`), else the first of LANGUAGES that the browser prefers."""
+    """The language that the cookie `language` names, else the first of LANGUAGES that the browser prefers."""
     chosen = request.cookies.get("language")
     if chosen in LANGUAGES:
         return chosen

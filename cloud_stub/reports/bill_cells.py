@@ -41,7 +41,7 @@ COLUMNS = (
     "reviewed_at",
     "review_note",
 )
-_NO_BILL = dict.fromkeys(COLUMNS, "")
+_NO_BILL: dict[str, str] = dict.fromkeys(COLUMNS, "")
 
 
 def local_time(at: int | None, zone: str) -> str:

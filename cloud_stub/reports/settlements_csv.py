@@ -55,7 +55,7 @@ def _values(row: BillRow, said: dict[str, Any], places: bill_cells.Places) -> li
         "seq": row.seq,
         "received_at": time_utc(row.received_at),
         "stop_reason": said.get("stop_reason"),
-        "recovered": {True: "yes", False: "no"}.get(said.get("recovered")),
+        "recovered": {True: "yes", False: "no", None: ""}[said.get("recovered")],
         "rate_id": _rate_id(row, said),
         "unbilled_mwh": row.unbilled_mwh,
     }

@@ -132,7 +132,7 @@ def content(row: BillRow) -> dict[str, Any]:
 
 def amounts(row: BillRow) -> dict[str, int]:
     """What the settlement adds to each of AMOUNTS, in minor units of its currency."""
-    found = dict.fromkeys(AMOUNTS, 0)
+    found: dict[str, int] = dict.fromkeys(AMOUNTS, 0)
     paid, credited = row.paid_minor or 0, row.credited_minor
     match kind(row):
         case "Flagged":
