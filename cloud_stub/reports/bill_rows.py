@@ -67,7 +67,7 @@ def pages(
 def _page(conn: Connection, after: tuple[int, int], until_at: int, scope: PileScope) -> list[BillRow]:
     place = tuple_(settlements.c.ended_at, settlements.c.id)
     # A cursor that streams needs a transaction on PostgreSQL, and who reads here has none.
-    query: Select[Any] = ROWS.where(settlements.c.ended_at < until_at, place > after)
+    query: Any = ROWS.where(settlements.c.ended_at < until_at, place > after)
     query = scope.narrow(query, settlements.c.device_id)
     query = query.order_by(settlements.c.ended_at, settlements.c.id).limit(PAGE)
     return list(BILLS.narrowed(query).all(conn))
