@@ -67,11 +67,7 @@ def decide(found, slot, confirmed, trial, starts, why):
 
 
 def choose():
-    """The state of this start, whose slot is first in sys.path from here on; None where no slot is whole.
-
-    The start of a release on trial is counted durably before anything of it is imported.
-    """
-
+    """The state of this start, whose slot is first in sys.path from here on; None where no slot is whole."""
     found = whole_slots()
     if not found:
         return None
@@ -90,10 +86,10 @@ def choose():
 
 def started(slot, confirmed, trial, starts, why):
     """The state from here on: a confirmed release that was imported has not failed to start."""
-    if starts and not trial:
-        starts = 0
-        save(slot, confirmed, trial, starts, why)
-    return slot, confirmed, trial, starts, why
+    if not starts or trial:
+        return slot, confirmed, trial, starts, why
+    save(slot, confirmed, 0, 0, why)
+    return slot, confirmed, 0, 0, why
 
 
 def failed(error, slot, confirmed, trial, starts, why):

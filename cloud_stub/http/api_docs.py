@@ -51,6 +51,7 @@ _CONTRAST = """\
 .swagger-ui .opblock.opblock-get .opblock-summary-method { background: #1769aa; }
 .swagger-ui .opblock.opblock-post .opblock-summary-method { background: #14713f; }
 .swagger-ui .opblock.opblock-put .opblock-summary-method { background: #8f5200; }
+.swagger-ui .opblock.opblock-patch .opblock-summary-method { background: #6b3fa0; }
 .swagger-ui .opblock.opblock-delete .opblock-summary-method { background: #b71c1c; }
 .swagger-ui .parameter__in, .swagger-ui .prop-format { color: #545454; }
 .swagger-ui .btn.cancel { border-color: #b71c1c; color: #b71c1c; }

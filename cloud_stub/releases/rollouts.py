@@ -212,9 +212,9 @@ def what(row: RolloutRow) -> str:
 
 def _record(tx: Transaction, actor: Actor, row: RolloutRow, action: str, now: int, why: str = "") -> None:
     kind, _, name = row.selection.partition(":")
-    detail = f"rollout {row.id}: {what(row)} to {row.selection}"
-    if row.values_json is not None:
-        detail += ", " + ", ".join(sorted(json.loads(row.values_json)))
+    # Without words of a language: the console shows it in several.
+    what_is_sent = ", ".join(sorted(json.loads(row.values_json))) if row.values_json else str(row.release)
+    detail = f"#{row.id}: {what_is_sent} -> {row.selection}"
     audit.record(
         tx.conn,
         actor,

@@ -95,7 +95,7 @@ def add(tx: Transaction, actor: Actor, release: Release, now: int) -> bool:
         {"number": release.number, "sha256": sha256, "data": data} for sha256, data in release.files.items()
     ]
     tx.conn.execute(insert(release_files), files)
-    audit.record(tx.conn, actor, now, "ReleaseAdded", detail=f"release {release.number}, {release.version}")
+    audit.record(tx.conn, actor, now, "ReleaseAdded", detail=f"{release.number}, {release.version}")
     return True
 
 
@@ -107,7 +107,7 @@ def remove(tx: Transaction, actor: Actor, number: int, now: int) -> None:
     tx.conn.execute(delete(release_files).where(release_files.c.number == number))
     tx.conn.execute(delete(release_boards).where(release_boards.c.number == number))
     tx.conn.execute(_SET_REMOVED, {"of": number, "at": now})
-    audit.record(tx.conn, actor, now, "ReleaseRemoved", detail=f"release {number}")
+    audit.record(tx.conn, actor, now, "ReleaseRemoved", detail=str(number))
 
 
 def get(conn: Connection, number: int) -> ReleaseRow:

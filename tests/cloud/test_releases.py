@@ -44,8 +44,8 @@ def test_a_release_is_added_once_listed_and_removed(
     assert operator("GET", "/api/releases").json()["items"] == []
     assert operator("DELETE", "/api/releases/12").json()["code"] == "UnknownRelease"
     assert audited(operator, cloud) == [
-        ("ReleaseAdded", "release 12, 0.2.0"),
-        ("ReleaseRemoved", "release 12"),
+        ("ReleaseAdded", "12, 0.2.0"),
+        ("ReleaseRemoved", "12"),
     ]
 
 
