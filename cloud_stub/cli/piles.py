@@ -89,7 +89,8 @@ def _pile_remove(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _pile_power(settings: Settings, options: argparse.Namespace) -> int:
-    watts = None if options.watts == "default" else int(options.watts) if options.watts.isdecimal() else -1
+    is_number = options.watts.isdecimal() and len(options.watts) <= 9  # int() refuses thousands of digits
+    watts = None if options.watts == "default" else int(options.watts) if is_number else -1
     body = ConnectorPowerBody(power_w=watts)
     with database(settings) as store, store.writing.begin() as conn:
         registry.set_connector_power(Transaction(conn), actor(), options.device_id, body.power_w, now_s())

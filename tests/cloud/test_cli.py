@@ -84,7 +84,7 @@ def test_what_a_connector_carries_is_set(
         capsys.readouterr()
         assert main(["pile", "power", "PILE-1", watts]) == 0
         assert json.loads(capsys.readouterr().out) == {"device_id": "PILE-1", "connector_power_w": set_to}
-    for wrong in (["PILE-1", "7.4kW"], ["PILE-1", "0"], ["PILE-9", "7400"]):
+    for wrong in (["PILE-1", "7.4kW"], ["PILE-1", "0"], ["PILE-1", "9" * 5_000], ["PILE-9", "7400"]):
         assert main(["pile", "power", *wrong]) == 1
 
 
