@@ -135,6 +135,8 @@ def test_an_order_is_stopped_a_fault_cleared_and_a_flagged_settlement_decided_by
     pile.order_status(phone.order_id, "Charging")
     assert json.loads(said("order", "stop", phone.order_id))["stop_requested_at"] is not None
     pile.settle(phone.message(pile), 2_500_000, total_minor=1)
+    assert json.loads(said("pile", "list"))["device_id"] == "PILE-1"
+    assert said("pile", "list", "--site", "NONE") == ""
     said("pile", "reset", "PILE-1", "--connector", "2")
     assert main(["pile", "reset", "PILE-1", "--connector", "9"]) == 1
     assert operator("GET", "/api/audit?action=ResetRequested").json()["items"][0]["detail"] == "connector 2"
