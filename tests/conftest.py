@@ -33,6 +33,14 @@ for _name in neutral_environment().keys() ^ os.environ.keys():
         del os.environ[_name]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def logs_as_they_are() -> Iterator[None]:
+    """A command of the cloud that a test runs in this process leaves the process's logs as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cloud_stub.logs.configure", lambda: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     with System(tmp_path_factory.mktemp("shared system")) as system:

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api", tags=["operator"])
 
 
 @router.post(
-    "/piles/import",
+    "/pile-imports",
     status_code=201,
     response_class=Response,
     responses={201: {"content": {"text/csv": {"schema": {"type": "string"}}}}},

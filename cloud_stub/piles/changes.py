@@ -40,7 +40,7 @@ def set_connectors(tx: Transaction, actor: Actor, device_id: str, connectors: in
     pile = registry.get(tx.conn, device_id, lock=True)
     if connectors == pile.connectors:
         return pile
-    if tx.conn.execute(_HELD, {"device_id": device_id, "now": now}).first() is not None:
+    if tx.conn.execute(_HELD, {"device_id": device_id, "now": now}).scalar() is not None:
         raise Problem(409, "PileInUse", "An order holds a connector; stop it and wait for its settlement")
     tx.conn.execute(_SET_CONNECTORS, {"of": device_id, "new_connectors": connectors})
     tx.conn.execute(_BEYOND, {"of": device_id, "last": connectors})

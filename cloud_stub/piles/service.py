@@ -105,12 +105,12 @@ def put_back(tx: Transaction, actor: Actor, device_id: str, connector: int, now:
     """
     pile = _pile(tx, device_id, connector)
     if connector == WHOLE_PILE:
-        done = tx.conn.execute(_RETURN_ALL, {"of": device_id})
+        done = tx.conn.execute(_RETURN_ALL, {"of": device_id}).rowcount
     elif WHOLE_PILE in find(tx.conn, device_id):
         raise Problem(409, "PileOutOfService", "The whole pile is out of service: put it back as a whole")
     else:
-        done = tx.conn.execute(_RETURN, {"of": device_id, "which": connector})
-    if done.rowcount:
+        done = tx.conn.execute(_RETURN, {"of": device_id, "which": connector}).rowcount
+    if done:
         audit.record(tx.conn, actor, now, "PutBackIntoService", device_id=device_id, detail=_what(connector))
     return pile
 

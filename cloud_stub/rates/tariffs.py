@@ -31,7 +31,7 @@ class TariffBody(BaseModel):
 class NameBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str = Field(min_length=1, max_length=100, pattern=NAME_PATTERN)
+    name: str = Field(min_length=1, max_length=100, pattern=NAME_PATTERN, examples=["City"])
 
 
 class TariffRow(NamedTuple):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select, tuple_
-from typing_extensions import Unpack
 
 from ..db.engine import Store
 from ..db.site_tables import pile_tags
@@ -32,9 +31,7 @@ class PileScope:
         if self.site_id is not None:
             site_registry.get(conn, self.site_id)
 
-    def narrow(
-        self, query: Select[Unpack[tuple[Any, ...]]], of: ColumnElement[str]
-    ) -> Select[Unpack[tuple[Any, ...]]]:
+    def narrow(self, query: Select[Any], of: ColumnElement[str]) -> Select[Any]:
         """`query` with the rows whose device id, in the column `of`, is of these piles."""
         if self.device_id is not None:
             query = query.where(of == self.device_id)
@@ -70,10 +67,10 @@ def pages(
 def _page(conn: Connection, after: tuple[int, int], until_at: int, scope: PileScope) -> list[BillRow]:
     place = tuple_(settlements.c.ended_at, settlements.c.id)
     # A cursor that streams needs a transaction on PostgreSQL, and who reads here has none.
-    query = ROWS.where(settlements.c.ended_at < until_at, place > after)
-    narrowed = scope.narrow(query, settlements.c.device_id)
-    narrowed = narrowed.order_by(settlements.c.ended_at, settlements.c.id).limit(PAGE)
-    return list(BILLS.narrowed(narrowed).all(conn))
+    query: Any = ROWS.where(settlements.c.ended_at < until_at, place > after)
+    query = scope.narrow(query, settlements.c.device_id)
+    query = query.order_by(settlements.c.ended_at, settlements.c.id).limit(PAGE)
+    return list(BILLS.narrowed(query).all(conn))
 
 
 def _next(page: list[BillRow]) -> tuple[int, int] | None:

@@ -37,7 +37,10 @@ class CreditBody(BaseModel):
 
     amount_minor: int = Field(ge=1, le=messages.MAX_MINOR, examples=[350])
     reason: str = Field(
-        min_length=1, max_length=REASON_MAX, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+        min_length=1,
+        max_length=REASON_MAX,
+        pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+        examples=["The socket was loose"],
     )
 
 

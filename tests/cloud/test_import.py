@@ -59,7 +59,7 @@ def registered(operator: Any) -> list[str]:
 def test_a_table_registers_all_its_piles_and_answers_their_keys_once(
     operator: Any, site: None, settings: Settings
 ):
-    answer = operator("POST", "/api/piles/import", {"csv": GOOD})
+    answer = operator("POST", "/api/pile-imports", {"csv": GOOD})
     assert answer.status_code == 201 and answer.headers["cache-control"] == "no-store"
     keys = {row["device_id"]: row["key"] for row in csv.DictReader(io.StringIO(answer.text))}
     assert list(keys) == ["P-100", "P-101", "P-102"] == registered(operator)
@@ -81,7 +81,7 @@ def test_ten_kinds_of_wrong_rows_are_each_named_and_nothing_is_registered(
     operator("DELETE", "/api/piles/PILE-2")
     before = users(settings)
     table = "\n".join(["device_id,name,connectors,site,tags", *(row for row, _ in WRONG)])
-    errors = problem(operator("POST", "/api/piles/import", {"csv": table}), 422, "InvalidRequest")["errors"]
+    errors = problem(operator("POST", "/api/pile-imports", {"csv": table}), 422, "InvalidRequest")["errors"]
     expected = [(f"line {line}", reason) for line, (_, reason) in enumerate(WRONG, 2) if reason]
     assert [each["field"] for each in errors] == [line for line, _ in expected]
     for error, (line, reason) in zip(errors, expected, strict=True):
@@ -102,21 +102,21 @@ def test_ten_kinds_of_wrong_rows_are_each_named_and_nothing_is_registered(
     ],
 )
 def test_what_is_no_table_is_refused(operator: Any, text: str, field: str):
-    answer = problem(operator("POST", "/api/piles/import", {"csv": text}), 422, "InvalidRequest")
+    answer = problem(operator("POST", "/api/pile-imports", {"csv": text}), 422, "InvalidRequest")
     assert [each["field"] for each in answer["errors"]] == [field]
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_other_separators_and_a_byte_order_mark_are_understood(operator: Any, delimiter: str):
     text = "\ufeffDevice_ID,Name\r\nP-100,Gate 1\r\n".replace(",", delimiter)
-    assert operator("POST", "/api/piles/import", {"csv": text}).status_code == 201
+    assert operator("POST", "/api/pile-imports", {"csv": text}).status_code == 201
     assert registered(operator) == ["P-100"]
 
 
 def test_labels_of_all_connectors_come_in_one_document(
     operator: Any, client: TestClient, site: None, pile: FakePile
 ):
-    operator("POST", "/api/piles/import", {"csv": GOOD})
+    operator("POST", "/api/pile-imports", {"csv": GOOD})
     for selection, words in (
         ("all", ["P-100/1", "P-100/2", "P-101", "P-102", "PILE-1/1", "PILE-1/2"]),
         ("site:HARBOUR", ["P-100/1", "P-100/2", "P-102"]),

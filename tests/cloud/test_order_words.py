@@ -180,6 +180,9 @@ def test_status_tells_of_connectors_and_a_last_will_only_of_being_offline(
         "fault": "GroundFailure",
         "plugged": False,
         "busy": False,
+        "occupied_since": None,
+        "out_of_service": None,
+        "rate_id": shown["connectors"][0]["rate_id"],
     }
     pile.offline()
     shown = client.get("/api/piles/PILE-1").json()

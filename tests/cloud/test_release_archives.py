@@ -68,7 +68,7 @@ OTHER_FILE = "files/" + made.sha256_of(b"other")
         ("BadManifest", GOOD | {"sim/manifest.json": b" " * (manifests.TEXT_MAX_BYTES + 1)}),
         ("BadManifest", with_manifest(board="esp32-devkitc")),
         ("BadManifest", with_manifest(number=0)),
-        ("BadManifest", with_manifest(number=10**9)),
+        ("BadManifest", with_manifest(number=2**31)),
         ("BadManifest", with_manifest(mpy=[6])),
         ("BadManifest", with_manifest(files=made.FILES | {"../boot.py": b"x"})),
         ("BadManifest", with_manifest(files=made.FILES | {"/boot.py": b"x"})),

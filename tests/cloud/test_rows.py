@@ -46,7 +46,7 @@ def test_a_computed_column_is_compared_too():
         Query(select(func.count().label("total")).select_from(orders), Total)
 
 
-SCALARS = {"scalar", "scalar_one", "scalar_one_or_none", "scalars"}
+SCALARS = {"rowcount", "scalar", "scalar_one", "scalar_one_or_none", "scalars"}
 
 
 def test_outside_db_every_row_has_a_type():

@@ -1,6 +1,5 @@
 """What a settlement is held against: every rule flags what breaks it, and no honest settlement."""
 
-import re
 import time
 from typing import Any
 
@@ -153,14 +152,6 @@ def test_the_table_of_rules_is_the_one_that_is_documented():
     documented = [line.strip("| ").split(" | ") for line in rest.partition("\n\n")[0].splitlines()]
     table = [[rule.flag, rule.against, rule.when] for rule in rules.RULES]
     assert documented == table + [list(each) for each in (*rules.OTHER_FLAGS, *chains.CHAIN_FLAGS)]
-
-
-def test_the_console_has_words_for_every_flag():
-    words = (ROOT / "cloud_stub" / "pages" / "static" / "console-words.js").read_text()
-    _, _, rest = words.partition("const FLAGS = {")
-    worded = set(re.findall(r"^  (\w+):", rest.partition("\n};")[0], re.MULTILINE))
-    flags = {rule.flag for rule in rules.RULES}
-    assert worded == flags | {flag for flag, *_ in (*rules.OTHER_FLAGS, *chains.CHAIN_FLAGS)}
 
 
 @pytest.mark.usefixtures("honest_power")

@@ -33,7 +33,7 @@ def site(operator: Any) -> dict[str, Any]:
 
 
 def move(operator: Any, selected: str, site_id: str | None) -> Any:
-    return operator("POST", "/api/piles/moves", {"selection": selected, "site_id": site_id})
+    return operator("POST", "/api/pile-moves", {"selection": selected, "site_id": site_id})
 
 
 def tag(operator: Any, selected: str, **change: list[str]) -> Any:

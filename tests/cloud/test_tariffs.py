@@ -86,7 +86,7 @@ def test_the_nearest_assignment_holds(
     add_pile(rate=None)
     of = {name: tariff(name, priced(price))["rate_id"] for name, price in (("a", 1), ("b", 2), ("c", 3))}
     assert shown(client)["code"] == "NoRate"
-    operator("POST", "/api/piles/moves", {"selection": "pile:PILE-1", "site_id": "HARBOUR"})
+    operator("POST", "/api/pile-moves", {"selection": "pile:PILE-1", "site_id": "HARBOUR"})
     for tariff_id, place, holding in (
         ("a", "site:HARBOUR", ("a", "a")),
         ("b", "pile:PILE-1", ("b", "b")),
@@ -209,7 +209,7 @@ def test_a_version_that_somebody_else_published_is_not_overwritten_unseen(operat
 def test_the_rate_of_one_pile_is_a_tariff_of_its_own(
     client: TestClient, operator: Any, pile: FakePile, tariff: Any, site: Any
 ):
-    operator("POST", "/api/piles/moves", {"selection": "all", "site_id": "HARBOUR"})
+    operator("POST", "/api/pile-moves", {"selection": "all", "site_id": "HARBOUR"})
     tariff("city", CHEAP)
     assign(operator, "city", "site:HARBOUR", "pile:PILE-1")
     own = operator("PUT", "/api/piles/PILE-1/rate", DEAR).json()
@@ -283,10 +283,10 @@ def test_the_site_gives_the_time_zone_where_a_version_has_none(
     assert "PILE-1 has no site" in problem(refused, 422, "InvalidRequest")["errors"][0]["reason"]
     refused = operator("PUT", "/api/piles/PILE-1/rate", NO_ZONE)
     assert problem(refused, 422, "InvalidRequest")["errors"][0]["field"] == "time_zone"
-    operator("POST", "/api/piles/moves", {"selection": "pile:PILE-1", "site_id": "HARBOUR"})
+    operator("POST", "/api/pile-moves", {"selection": "pile:PILE-1", "site_id": "HARBOUR"})
     assert assign(operator, "city", "pile:PILE-1").status_code == 200
     assert shown(client)["time_zone"] == display(link)["time_zone"] == "Europe/Berlin"
-    refused = operator("POST", "/api/piles/moves", {"selection": "all", "site_id": None})
+    refused = operator("POST", "/api/pile-moves", {"selection": "all", "site_id": None})
     assert problem(refused, 422, "InvalidRequest")["errors"][0]["field"] == "site_id"
     seen = {
         "device_id": "PILE-1",

@@ -71,7 +71,7 @@ class Fleet:
             device_id, key, lambda topic, data: self.link.deliver(f"pile/v1/{device_id}/{topic}", data)
         )
         if rate:
-            assert self.operator.put(f"/api/piles/{device_id}/rate", rate).status == 201
+            assert self.operator.put(f"/api/piles/{device_id}/rate?allow_unusual=true", rate).status == 201
         if online:
             self.report(pile, connectors)
         return pile

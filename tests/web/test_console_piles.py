@@ -228,7 +228,7 @@ def test_a_pile_is_removed_only_after_asking_and_its_orders_stay(
     row(page, "North gate").get_by_role("link").click()
     expect(page.get_by_text("It was removed on")).to_be_visible()
     expect(page.get_by_role("table", name="Latest orders").get_by_role("row")).to_have_count(3)
-    expect(page.get_by_text("Pile removed", exact=True)).to_be_visible()
+    expect(page.get_by_role("list").get_by_text("Pile removed", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Remove…")).to_have_count(0)
     for language, words in (("en-GB", "This pile was removed"), ("zh-CN", "该充电桩已拆除")):
         phone = open_page(f"{fleet.url}/p/PILE-1", locale=language)

@@ -51,13 +51,13 @@ def test_a_rate_published_in_the_editor_is_the_next_ones_and_not_the_running_one
     order = phone.order(p.device_id)
     order.wait_for_state("Charging")
     page = console(f"/piles/{p.device_id}/rate")
-    page.get_by_label("Session fee").fill("5")
+    page.get_by_label("Session fee").fill("0.60")
     page.get_by_role("button", name="Publish…").click()
     page.get_by_role("dialog").get_by_role("button", name="Publish").click()
     expect(page.locator(".versions > li")).to_have_count(2)
     expect(page.locator(".versions > li").last).to_contain_text("Confirmed by 1 order, 1 running")
     latest = phone.rate(p.device_id)
-    assert latest["session_fee_minor"] == 500
+    assert latest["session_fee_minor"] == 60
     assert order.stop().status == 202
     settlement = order.wait_for_state("Settled")["settlement"]
     assert settlement["rate_id"] == order.placed["rate"]["rate_id"] != latest["rate_id"]

@@ -74,7 +74,7 @@ def sites_and_tariffs(fleet: Fleet) -> None:
     version = DAY_RATE | {"time_zone": None, "days": [holiday]}
     for method, path, body in (
         ("POST", "/api/sites", site),
-        ("POST", "/api/piles/moves", {"selection": "pile:PILE-2", "site_id": "SITE-1"}),
+        ("POST", "/api/pile-moves", {"selection": "pile:PILE-2", "site_id": "SITE-1"}),
         ("POST", "/api/tags", {"selection": "pile:PILE-2", "add": ["快充"]}),
         ("PUT", "/api/calendars/C-1", {"name": TARIFF, "days": {"2030-10-01": NOTE}}),
         ("POST", "/api/tariffs", {"tariff_id": "T-1", "name": TARIFF}),

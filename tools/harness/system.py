@@ -230,8 +230,8 @@ class System(Started):
         return PileIdentity(device_id, answer.json()["key"], connectors)
 
     def set_rate(self, device_id: str, rate: dict[str, Any]) -> str:
-        """Publishes a rate; returns its rate_id. Raises ApiError."""
-        answer = self.operator.put(f"/api/piles/{device_id}/rate", rate)
+        """Publishes a rate, whatever its prices; returns its rate_id. Raises ApiError."""
+        answer = self.operator.put(f"/api/piles/{device_id}/rate?allow_unusual=true", rate)
         if answer.status not in (200, 201):
             raise ApiError(f"PUT rate: HTTP {answer.status} {answer.body[:300]!r}")
         return str(answer.json()["rate_id"])

@@ -51,7 +51,7 @@ export function open(place, { id }) {
         const selection = "pile:" + id;
         const wanted = tags.split(/\s+/).filter(Boolean);
         if (site !== (pile.site_id ?? ""))
-          await ask("/api/piles/moves", { method: "POST", body: { selection, site_id: site || null } });
+          await ask("/api/pile-moves", { method: "POST", body: { selection, site_id: site || null } });
         const add = wanted.filter((each) => !pile.tags.includes(each));
         const remove = pile.tags.filter((each) => !wanted.includes(each));
         if (add.length || remove.length) await ask("/api/tags", { method: "POST", body: { selection, add, remove } });

@@ -24,7 +24,7 @@ export async function importPiles() {
     body: [t.text, h("p", {}, file)],
     fields: [{ name: "csv", label: t.table, control: table, check: (value) => (value ? null : t.missing) }],
     action: t.action,
-    submit: (body) => ask("/api/piles/import", { method: "POST", body }, (answer) => answer.text()),
+    submit: (body) => ask("/api/pile-imports", { method: "POST", body }, (answer) => answer.text()),
   });
   if (keys) await showKeys(keys);
 }

@@ -98,7 +98,7 @@ export function open(root, _params, id) {
       ],
       action: t.moveAction,
       submit: ({ selection }) =>
-        ask("/api/piles/moves", {
+        ask("/api/pile-moves", {
           method: "POST",
           body: { selection: /^(pile|tag|site):|^all$/.test(selection) ? selection : "pile:" + selection, site_id: id },
         }),
