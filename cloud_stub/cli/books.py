@@ -1,13 +1,17 @@
-"""The command `books export`: settlements as they count, as CSV."""
+"""The commands `books ...`: settlements as they count, as CSV; decisions about flagged ones."""
 
 import argparse
 import sys
 from datetime import timedelta
 
+from ..base.clock import now_s
+from ..db.writer import Transaction
 from ..reports import daily_report, settlements_csv
 from ..reports.bill_rows import PileScope
 from ..settings import Settings
-from .tools import Commands, database, subject
+from ..settlements import reviews
+from ..settlements import views as settlement_views
+from .tools import Commands, actor, database, how_many, idle_cloud, print_json, subject
 
 
 def add(commands: Commands) -> None:
@@ -22,6 +26,14 @@ def add(commands: Commands) -> None:
     export.add_argument("--to", dest="last", metavar="DAY", default="2100-12-31", help="the last day")
     export.add_argument("--time-zone", default="UTC", help="of the days")
     export.set_defaults(command=_export)
+    flagged = books.add_parser("flagged", help="the newest flagged settlements, one JSON object a line")
+    flagged.add_argument("--limit", type=how_many, default=50)
+    flagged.set_defaults(command=_flagged)
+    review = books.add_parser("review", help="decide about a flagged settlement, once")
+    review.add_argument("settlement", type=how_many, help="its `id`, as `books flagged` prints it")
+    review.add_argument("decision", choices=("release", "waive"))
+    review.add_argument("note", help="why; kept with the settlement")
+    review.set_defaults(command=_review)
 
 
 def _export(settings: Settings, options: argparse.Namespace) -> int:
@@ -35,4 +47,19 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
             scope.check(conn)
         for page in settlements_csv.csv_pages(store, from_at, until_at, scope):
             sys.stdout.write(page)
+    return 0
+
+
+def _flagged(settings: Settings, options: argparse.Namespace) -> int:
+    with database(settings) as store, store.reading.connect() as conn:
+        for each in settlement_views.list_views(conn, True, None, None, options.limit, None):
+            print_json(each)
+    return 0
+
+
+def _review(settings: Settings, options: argparse.Namespace) -> int:
+    body = reviews.ReviewBody(decision=options.decision, note=options.note)
+    with idle_cloud(settings) as cloud, cloud.store.writing.begin() as conn:
+        reviews.review(Transaction(conn), actor(), cloud.context, options.settlement, body, now_s())
+        print_json(settlement_views.comparison(conn, options.settlement))
     return 0

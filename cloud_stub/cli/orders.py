@@ -1,6 +1,7 @@
-"""The commands `orders` and `order close`."""
+"""The commands `orders` and `order ...`."""
 
 import argparse
+import sys
 import uuid
 
 from ..base.clock import now_s
@@ -8,6 +9,7 @@ from ..db.writer import Transaction
 from ..orders import commands as order_commands
 from ..orders import create
 from ..orders import views as order_views
+from ..reports import orders_csv
 from ..settings import Settings
 from ..settlements import bills, credits
 from .tools import Commands, actor, database, how_many, idle_cloud, print_json, subject
@@ -23,6 +25,9 @@ def add(commands: Commands) -> None:
         "--key", help="a text of 16 to 128 characters: the same one again credits nothing more"
     )
     credit.set_defaults(command=_order_credit)
+    stop = order.add_parser("stop", help="ask the pile to end an order; it is settled as usual")
+    stop.add_argument("order_id")
+    stop.set_defaults(command=_order_stop)
     close = order.add_parser("close", help="end an order whose settlement is not expected any more")
     close.add_argument("order_id")
     close.add_argument("reason", help="kept with the order's events")
@@ -30,14 +35,29 @@ def add(commands: Commands) -> None:
 
     orders = commands.add_parser("orders", help="list the newest orders, one JSON object a line")
     orders.add_argument("--limit", type=how_many, default=50)
+    orders.add_argument("--csv", action="store_true", help="all orders, as CSV")
     orders.set_defaults(command=_orders)
 
 
 def _orders(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as store, store.reading.connect() as conn:
-        found = order_views.list_orders(conn, order_views.OrderFilter(), options.limit)
-        for order in bills.add_to(conn, found):
-            print_json(order)
+    wanted = order_views.OrderFilter()
+    with database(settings) as store:
+        if options.csv:
+            for part in orders_csv.csv_pages(store, wanted):
+                sys.stdout.write(part)
+            return 0
+        with store.reading.connect() as conn:
+            for order in bills.add_to(conn, order_views.list_orders(conn, wanted, options.limit)):
+                print_json(order)
+    return 0
+
+
+def _order_stop(settings: Settings, options: argparse.Namespace) -> int:
+    with idle_cloud(settings) as cloud, cloud.store.writing.begin() as conn:
+        row = order_commands.request_stop(
+            Transaction(conn), actor(), cloud.context, options.order_id, now_s()
+        )
+        print_json(order_views.list_item(row))
     return 0
 
 

@@ -7,6 +7,8 @@ from ..base.clock import now_s
 from ..cloud import Cloud
 from ..db.writer import Transaction
 from ..http.operator_pile_care import ChangeBody, KeyBody, OutOfServiceBody
+from ..http.operator_piles import ResetBody
+from ..orders import commands as order_commands
 from ..orders import pile_commands, states
 from ..orders.transitions import lose_with_pile
 from ..piles import changes, rekey, service
@@ -30,6 +32,8 @@ def add(pile: Commands) -> None:
     out.add_argument("--end", action="store_true", help="stop what charges there, too")
     back = _command(pile, "back", "put a pile, or one connector of it, back into service", _back)
     back.add_argument("--connector", type=int, default=service.WHOLE_PILE)
+    reset = _command(pile, "reset", "ask a pile to clear a connector's fault", _reset)
+    reset.add_argument("--connector", type=int, default=1)
     _command(pile, "restart", "ask a pile to restart; not while an order runs", _restart)
     _command(pile, "report", "ask a pile to report everything anew", _report)
     key = _command(pile, "key", "give a pile a new key and print it; the old one ends", _key)
@@ -95,6 +99,15 @@ def _restart(settings: Settings, options: argparse.Namespace) -> int:
         pile_commands.request_restart(tx, actor(), cloud.context, options.device_id, now_s())
 
     return _run(settings, options, ask)
+
+
+def _reset(settings: Settings, options: argparse.Namespace) -> int:
+    connector = ResetBody(connector=options.connector).connector
+
+    def ask(tx: Transaction, cloud: Cloud) -> None:
+        order_commands.request_reset(tx, actor(), cloud.context, options.device_id, connector, now_s())
+
+    return _run(settings, options, ask, connector=connector)
 
 
 def _report(settings: Settings, options: argparse.Namespace) -> int:

@@ -12,10 +12,11 @@ from ..messaging.outbox import put_row
 from ..orders.transitions import lose_with_pile
 from ..piles import labels, registry, removal
 from ..piles.credentials import admit, admit_many, revoke
+from ..reports import fleet
 from ..settings import Settings
 from ..sites.pile_import import ImportBody, import_piles, keys_as_csv
 from . import pile_care
-from .tools import Commands, actor, database, fail, idle_cloud, print_json, subject
+from .tools import Commands, actor, database, fail, how_many, idle_cloud, print_json, subject
 
 
 def add(commands: Commands) -> None:
@@ -25,6 +26,11 @@ def add(commands: Commands) -> None:
     add.add_argument("--connectors", type=int, default=1)
     add.add_argument("--name", default="")
     add.set_defaults(command=_pile_add)
+    listed = pile.add_parser("list", help="the piles by id, one JSON object a line")
+    listed.add_argument("--limit", type=how_many, default=500)
+    listed.add_argument("--site", metavar="ID")
+    listed.add_argument("--tag")
+    listed.set_defaults(command=_pile_list)
     many = pile.add_parser("import", help="register every pile of a CSV, or none; prints their keys as CSV")
     many.add_argument("file", type=Path, help="device_id, and any of name, connectors, site, tags")
     many.add_argument("--pdf", type=Path, metavar="FILE", help="the labels of all of them, too")
@@ -60,6 +66,14 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _pile_list(settings: Settings, options: argparse.Namespace) -> int:
+    wanted = fleet.PileFilter(None, None, None, options.site, options.tag)
+    with idle_cloud(settings) as cloud, cloud.store.reading.connect() as conn:
+        for each in fleet.list_views(conn, cloud.context, now_s(), wanted, options.limit, None):
+            print_json(each)
+    return 0
+
+
 def _pile_import(settings: Settings, options: argparse.Namespace) -> int:
     try:
         body = ImportBody(csv=options.file.read_text(encoding="utf-8-sig"))
@@ -89,7 +103,8 @@ def _pile_remove(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _pile_power(settings: Settings, options: argparse.Namespace) -> int:
-    watts = None if options.watts == "default" else int(options.watts) if options.watts.isdecimal() else -1
+    is_number = options.watts.isdecimal() and len(options.watts) <= 9  # int() refuses thousands of digits
+    watts = None if options.watts == "default" else int(options.watts) if is_number else -1
     body = ConnectorPowerBody(power_w=watts)
     with database(settings) as store, store.writing.begin() as conn:
         registry.set_connector_power(Transaction(conn), actor(), options.device_id, body.power_w, now_s())

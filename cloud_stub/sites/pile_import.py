@@ -22,6 +22,7 @@ ROWS_MAX = 1_000
 TEXT_MAX = 60_000
 NAME_MAX = 100
 ERRORS_MAX = 100  # of one answer
+DIGITS_MAX = 9  # of a number that is read: int() refuses thousands of them
 
 
 class ImportBody(BaseModel):
@@ -84,7 +85,7 @@ def _read(text: str, errors: Errors) -> list[NewPile]:
     delimiter = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        names = [each.strip().lower() for each in next(reader)]
+        names = [each.strip().lower() for each in next(reader, [])]
         _check_head(names)
         rows = [(reader.line_num, row) for row in reader if any(each.strip() for each in row)]
     except csv.Error as error:
@@ -134,8 +135,9 @@ def _read_row(line: int, names: list[str], row: list[str], wrong: list[str]) -> 
     if not (connectors.isascii() and connectors.isdecimal()):
         wrong.append("connectors: must be a whole number")
         connectors = "1"
-    elif not 1 <= int(connectors) <= messages.MAX_CONNECTORS:
+    elif len(connectors) > DIGITS_MAX or not 1 <= int(connectors) <= messages.MAX_CONNECTORS:
         wrong.append(f"connectors: must be from 1 to {messages.MAX_CONNECTORS}")
+        connectors = "1"
     own_tags = list(dict.fromkeys(given.get("tags", "").split()))
     wrong += [f"tags: {reason}" for reason in tags.reasons_against(own_tags)]
     return NewPile(line, device_id, name or device_id, int(connectors), given.get("site") or None, own_tags)

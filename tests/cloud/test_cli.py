@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 
 from cloud_stub.cli import main
 from cloud_stub.cli.serve import listening
+from cloud_stub.db import audit
 from cloud_stub.db.engine import Store
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
@@ -84,7 +85,7 @@ def test_what_a_connector_carries_is_set(
         capsys.readouterr()
         assert main(["pile", "power", "PILE-1", watts]) == 0
         assert json.loads(capsys.readouterr().out) == {"device_id": "PILE-1", "connector_power_w": set_to}
-    for wrong in (["PILE-1", "7.4kW"], ["PILE-1", "0"], ["PILE-9", "7400"]):
+    for wrong in (["PILE-1", "7.4kW"], ["PILE-1", "0"], ["PILE-1", "9" * 5_000], ["PILE-9", "7400"]):
         assert main(["pile", "power", *wrong]) == 1
 
 
@@ -111,6 +112,43 @@ def test_an_order_whose_pile_is_gone_is_closed(
     assert (closed["state"], closed["reason"]) == ("Lost", "ClosedByOperator")
     assert phone.get()["state"] == "Lost"
     assert main(["order", "close", "none", "a test"]) == 1
+
+
+def test_an_order_is_stopped_a_fault_cleared_and_a_flagged_settlement_decided_by_command(
+    phone: Phone,
+    pile: FakePile,
+    operator: Any,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    monkeypatch.setenv("DATABASE_URL", settings.database)
+    monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)
+
+    def said(*command: str) -> str:
+        capsys.readouterr()
+        assert main(list(command)) == 0
+        return capsys.readouterr().out
+
+    phone.order()
+    pile.order_status(phone.order_id, "Charging")
+    assert json.loads(said("order", "stop", phone.order_id))["stop_requested_at"] is not None
+    pile.settle(phone.message(pile), 2_500_000, total_minor=1)
+    assert json.loads(said("pile", "list"))["device_id"] == "PILE-1"
+    assert said("pile", "list", "--site", "NONE") == ""
+    said("pile", "reset", "PILE-1", "--connector", "2")
+    assert main(["pile", "reset", "PILE-1", "--connector", "9"]) == 1
+    assert operator("GET", "/api/audit?action=ResetRequested").json()["items"][0]["detail"] == "connector 2"
+    flagged = json.loads(said("books", "flagged"))
+    said("books", "review", str(flagged["id"]), "waive", "a test")
+    assert said("books", "flagged") == ""
+    assert main(["books", "review", str(flagged["id"]), "release", "again"]) == 1
+    head, order = said("orders", "--csv").splitlines()
+    assert head.startswith("\ufefforder_id") and order.startswith(phone.order_id) and "Waived" in order
+    lines = operator("GET", f"/api/audit?order_id={phone.order_id}").json()["items"]
+    found = [(each["action"], each["actor_kind"]) for each in lines]
+    assert found == [("SettlementReviewed", audit.COMMAND_LINE), ("OrderStopped", audit.COMMAND_LINE)]
 
 
 def test_a_pile_that_cannot_be_let_in_is_not_added(

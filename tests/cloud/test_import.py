@@ -35,6 +35,7 @@ WRONG = (
     ("P-202,no number,two,,", "connectors: must be a whole number"),
     ("P-203,too many,9,,", "connectors: must be from 1 to 8"),
     ("P-204,none,0,,", "connectors: must be from 1 to 8"),
+    (f"P-212,far too many,{'9' * 5_000},,", "connectors: must be from 1 to 8"),
     ("P-205,unknown site,1,NOWHERE,", "site: there is no site NOWHERE"),
     ("P-206,a wrong tag,1,,fast;slow", "tags: a tag has"),
     ("P-207,too many tags,1,," + " ".join(f"t{n}" for n in range(21)), "tags: a pile has at most"),
@@ -91,6 +92,7 @@ def test_ten_kinds_of_wrong_rows_are_each_named_and_nothing_is_registered(
 @pytest.mark.parametrize(
     ("text", "field"),
     [
+        ("\ufeff", "line 1"),
         ("name,connectors\nx,1\n", "line 1"),
         ("device_id,colour\nP-1,red\n", "line 1"),
         ("device_id,name,name\nP-1,a,b\n", "line 1"),
