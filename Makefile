@@ -1,14 +1,14 @@
 # Every target does its own set-up. Paths are relative, so that the folder's name may hold spaces.
 PYTHON_IN_VENV = .venv/bin/python
 SETUP = @sh tools/setup.sh
-# Each worker has a system of its own. They wait more than they compute, so four keep two cores busy.
-PARALLEL = -n 4 --dist worksteal
+# Each worker has a system of its own. They wait more than they compute, so five keep two cores busy.
+PARALLEL = -n 5 --dist worksteal
 
 FAST = tests/portable tests/pricing tests/system/test_orders.py \
 	$(addprefix tests/cloud/test_,orders.py life.py settlements.py settlement_rules.py rates.py payments.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check run site setup docs screenshots console bench fleet clean chaos fuzz netstorm certs powercut deploy provision flash romfs release release-key heap test-device
+.PHONY: help demo test test-long test-fast check run site setup docs screenshots console bench fleet clean chaos fuzz netstorm certs powercut deploy provision flash romfs release release-key heap test-device
 
 help: ## This list
 	@echo "RateLock: the price you confirm is the price you pay."
@@ -23,6 +23,10 @@ demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay;
 test: ## Every test; ARGS narrows it | make test ARGS="tests/cloud -k rate"
 	$(SETUP) dev
 	@exec $(PYTHON_IN_VENV) -m pytest $(PARALLEL) $(ARGS)
+
+test-long: ## Longer forms of some tests, which `make test` leaves out
+	$(SETUP) dev
+	@exec $(PYTHON_IN_VENV) -m pytest $(PARALLEL) -m long $(ARGS)
 
 test-fast: ## Prices, the pile's core, orders and settlements in the cloud, and a few whole orders (about a minute)
 	$(SETUP) dev

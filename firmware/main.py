@@ -28,11 +28,13 @@ def launcher():
         sys.path.pop(0)
 
 
+gc.threshold(8_192)  # collected often: what an import leaves lies between the pieces that stay
 state = None
 try:
     state = launcher().choose()
     if state and state[2]:
         machine.WDT(timeout=TRIAL_MS)
+    gc.collect()  # what choosing has left between the pieces that stay
     import start
 
     if state and state[3]:

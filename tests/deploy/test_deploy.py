@@ -15,7 +15,7 @@ from tests.deploy.conftest import QUIET_S
 from tools.board.deploy import DeployError
 from tools.board.deploy.__main__ import check_board, copy, deploy, progress
 from tools.board.deploy.line import About, Line
-from tools.image import BuildError, slot
+from tools.image import BuildError, release, slot
 from tools.image import files as image
 
 DEVKITC = About((1, 29, 0), "Generic ESP32 module with ESP32", 6, 3, "esp32")
@@ -28,8 +28,7 @@ def test_a_bare_board_gets_the_firmware_and_shows_its_first_lines(pty_board, sim
     on_board = {
         str(p.relative_to(pty_board.flash)): p.read_bytes() for p in pty_board.flash.rglob("*") if p.is_file()
     }
-    on_board[slot.STATE] = slot.state("a", 0)  # what is not committed here has no release number
-    assert on_board == slot.pile(sim, image.build(sim))
+    assert on_board == slot.pile(sim, image.build(sim), release.of_tree())
     assert pty_board.starts == 2
 
 

@@ -308,6 +308,7 @@ def test_amounts_are_written_as_people_write_them() -> None:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.long
 def test_the_demo_of_updates_holds_what_it_tells(tmp_path: Path):
     argv = [sys.executable, "-m", "tools.demo", "update"]
     done = subprocess.run(argv, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True)

@@ -65,6 +65,7 @@ def contents() -> dict[Path, dict[str, bytes]]:
     return release.build(release.all_boards())
 
 
+@pytest.mark.long
 def test_two_builds_in_different_folders_are_equal(key, tmp_path) -> None:
     """The sources are copied elsewhere, and built by an interpreter of their own."""
     copy = tmp_path / "another folder"

@@ -24,7 +24,7 @@ NAMES = ("127.0.0.2", "pile.example.org")
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a second loopback address by itself")
 @pytest.mark.system
-@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("asked", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_site_speaks_tls_only_to_the_network_unless_asked(tmp_path: Path, asked: bool) -> None:
     https, mqtts, plain = free_port(), free_port(), free_port()
     env = {

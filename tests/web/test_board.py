@@ -360,6 +360,7 @@ def test_an_image_that_cannot_start_the_board_is_refused(
     assert rom.written == {}
 
 
+@pytest.mark.long
 def test_an_image_that_was_cut_off_is_written_again(
     fleet: Fleet, sim_package: Path, open_board: Callable[..., Page]
 ):
