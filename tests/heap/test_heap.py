@@ -98,7 +98,14 @@ def test_a_module_over_its_budget_is_named(interpreter) -> None:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("case", heap.CASES, ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=[] if str(case) == "mpy with TLS" else pytest.mark.long)
+        for case in heap.CASES
+    ],
+    ids=str,
+)
 def test_two_orders_and_a_lost_broker_fit(interpreter, forms, tmp_path, case: Case) -> None:
     with System(tmp_path / "a system", tls_port=0) as system:
         rig_bytes = imports.rig_bytes(interpreter, forms[case.form])
