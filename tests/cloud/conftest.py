@@ -36,7 +36,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test of one kind of database says so: parametrize("settings", ["sqlite"], indirect=True)."""
     said = any("settings" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
     if "settings" in metafunc.fixturenames and not said:
-        is_long = metafunc.module.__name__.rpartition(".")[2] in LONG_ON_POSTGRESQL
+        is_long = metafunc.definition.path.stem in LONG_ON_POSTGRESQL
         marks = [pytest.mark.long] if is_long else []
         databases = ["sqlite", pytest.param("postgresql", marks=marks)]
         metafunc.parametrize("settings", databases, ids=DATABASES, indirect=True)
