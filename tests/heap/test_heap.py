@@ -101,7 +101,7 @@ def test_a_module_over_its_budget_is_named(interpreter) -> None:
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, marks=[] if str(case) == "mpy with TLS" else pytest.mark.long)
+        pytest.param(case, marks=[] if str(case) == "mpy" else pytest.mark.long)
         for case in heap.CASES
     ],
     ids=str,
