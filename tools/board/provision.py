@@ -321,7 +321,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--from", dest="file", type=Path, metavar="FILE", help="a config.json to start from")
     made.add_argument("--device-id")
     made.add_argument("--broker", metavar="HOST:PORT")
-    made.add_argument("--ca", type=Path, metavar="FILE", help="CA of broker and cloud; makes it MQTT over TLS")
+    made.add_argument(
+        "--ca", type=Path, metavar="FILE", help="CA of broker and cloud; makes it MQTT over TLS"
+    )
     made.add_argument(
         "--unencrypted",
         action="store_true",
