@@ -1,8 +1,8 @@
 # Every target does its own set-up. Paths are relative, so that the folder's name may hold spaces.
 PYTHON_IN_VENV = .venv/bin/python
 SETUP = @sh tools/setup.sh
-# Each worker has a system of its own. They wait more than they compute, so five keep two cores busy.
-PARALLEL = -n 5 --dist worksteal
+# Each worker has a system of its own. They wait more than they compute, so four keep two cores busy.
+PARALLEL = -n 4 --dist worksteal
 
 FAST = tests/portable tests/pricing tests/system/test_orders.py \
 	$(addprefix tests/cloud/test_,orders.py life.py settlements.py settlement_rules.py rates.py payments.py)

@@ -28,7 +28,6 @@ def launcher():
         sys.path.pop(0)
 
 
-gc.threshold(8_192)  # collected often: what an import leaves lies between the pieces that stay
 state = None
 try:
     state = launcher().choose()

@@ -46,6 +46,7 @@ def test_percentiles():
     assert percentile(list(range(100)), 99) == 99
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("row", bench.ROWS)
 def test_every_row_gives_figures(row, tmp_path):

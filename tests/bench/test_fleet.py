@@ -10,6 +10,7 @@ from tools.harness.system import System
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 
+@pytest.mark.long
 def test_200_piles_with_kills_and_a_broker_that_falls(tmp_path):
     result = fleet.run(200, 12, tmp_path / "fleet", idle_s=0, say=lambda line: None)
     assert result.wrong == [], result.figures

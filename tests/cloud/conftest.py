@@ -27,13 +27,19 @@ OPERATOR = "operator-token-of-the-tests"
 AS_OPERATOR = {"Authorization": "Bearer " + OPERATOR}
 FAST_POWER_W = 2_000_000  # a pile of these tests delivers in half a minute what takes others hours
 DATABASES = ("sqlite", "postgresql")
+# What these hold hardly depends on the database: on PostgreSQL they belong to `make test-long`.
+_LONG = "bounds broker_asks cli docs estimates export labels metrics openapi operator order_words pages"
+LONG_ON_POSTGRESQL = {f"test_{name}" for name in f"{_LONG} rejects settlement_rules".split(" ")}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test of one kind of database says so: parametrize("settings", ["sqlite"], indirect=True)."""
     said = any("settings" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
     if "settings" in metafunc.fixturenames and not said:
-        metafunc.parametrize("settings", DATABASES, indirect=True)
+        is_long = metafunc.definition.path.stem in LONG_ON_POSTGRESQL
+        marks = [pytest.mark.long] if is_long else []
+        databases = ["sqlite", pytest.param("postgresql", marks=marks)]
+        metafunc.parametrize("settings", databases, ids=DATABASES, indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from tools.harness import chaos
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
+@pytest.mark.long
 def test_the_books_balance_after_twenty_rounds_of_kill_9(tmp_path):
     seed = secrets.randbelow(10**6)
     said = []

@@ -62,6 +62,7 @@ def namespaced() -> list[str]:
 
 
 @pytest.mark.system
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_the_ticks_wrap_for_real_in_the_middle_of_an_order(own_system, sim_pile, monkeypatch):
     """The whole firmware on a 32-bit interpreter, 12.4 days after power-up: charges, wraps, charges, settles.

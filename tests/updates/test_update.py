@@ -83,6 +83,7 @@ def test_a_release_is_fetched_tried_and_confirmed(slot_pile, server, release, ta
     assert server.wire_bytes < 2 * release.bytes
 
 
+@pytest.mark.long
 def test_an_order_is_taken_during_a_download_and_settled_before_it_goes_on(
     slot_pile, server: ReleaseServer, release, tap: Tap, phone: Phone
 ) -> None:

@@ -323,6 +323,7 @@ PORTS = [
 ]
 
 
+@pytest.mark.long
 def test_a_port_without_micropython_is_told_apart(
     fleet: Fleet, sim_package: Path, open_board: Callable[..., Page]
 ):
