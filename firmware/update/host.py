@@ -57,8 +57,6 @@ class Host:
                 reason = self._step_trial(trial, now_ms)
                 if reason:
                     return reason
-        if self._restart:
-            return self._restart if self._may_restart() else None
         try:
             if self._updater is not None:
                 self._step_updater(self._updater)
@@ -67,7 +65,14 @@ class Host:
                 self._opened().resume()
         except Exception as error:  # noqa: BLE001 - see _give_up
             self._give_up(error)
-        return self._restart if self._restart and self._may_restart() else None
+        # Not while a message waits that the broker takes for delivered: it may be an order.
+        if (
+            self._restart
+            and self._controller.inbox.is_empty
+            and self._controller.reason_busy() != "OrderRuns"
+        ):
+            return self._restart
+        return None
 
     def begin_trial(self, trial, withhold):
         """withhold: no order is taken until it is confirmed."""
@@ -103,20 +108,18 @@ class Host:
         again; else it would end every start in the same way, and is removed.
         """
         release = self._updater.release if self._updater else 0
-        what = ("Waiting", "NoMemory")
+        state = "Waiting"
+        reason = "NoMemory"
         if not isinstance(error, MemoryError):
             from .slots import remove_offer
 
             remove_offer()
             print("update:", repr(error))
-            what = ("Refused", "Crashed")
+            state = "Refused"
+            reason = "Crashed"
         self._close()
         if release:
-            self.tell({"release": release}, *what)
-
-    def _may_restart(self):
-        """Not while a message waits that the broker takes for delivered: it may be an order."""
-        return self._controller.inbox.is_empty and self._controller.reason_busy() != "OrderRuns"
+            self.tell({"release": release}, state, reason)
 
     def _step_updater(self, updater):
         began_ms = self._time.ticks_ms()
@@ -124,7 +127,7 @@ class Host:
             pass
         if updater.is_idle:
             self.offer_waits = self.offer_waits or updater.is_waiting
-            self._restart = updater.restart
+            self._restart = updater.restart or self._restart
             self._close()
 
     def _step_trial(self, trial, now_ms):
