@@ -7,7 +7,6 @@ is whole in the slot stays.
 """
 
 import hashlib
-import os
 
 from pile.admission import FREE_BYTES_MIN
 from pile_protocol import topics
@@ -74,7 +73,7 @@ class Updater:
         """Goes on with the offer that is kept in flash."""
         message = _kept_offer()
         if message is None:
-            _remove_offer()
+            slots.remove_offer()
         else:
             self._begin(message)
 
@@ -101,18 +100,17 @@ class Updater:
     # -- an offered release ----------------------------------------------------------------------------------
 
     def _take_offer(self, message, data):
-        self._stop()
-        self.release = message["release"]
         at = self._controller.clock.cloud_at()
         try:
             if at is None or at >= message["expires_at"]:
                 raise Refused("Expired")
             self._check(message)
-            slots.replace(slots.OFFER, data)
-        except Refused as refused:
-            self._tell("Refused", refused.reason)
-            self.release = 0
+        except Refused as refused:  # what is under way goes on
+            answer = {"release": message["release"], "state": "Refused", "reason": refused.reason}
+            self._controller.mailbox.newest("refused", topics.UPDATE_STATUS, answer)
             return
+        self._stop()
+        slots.replace(slots.OFFER, data)
         self._begin(message)
 
     def _check(self, message):
@@ -225,7 +223,7 @@ class Updater:
         if message is None:
             raise Refused("StorageFailure")
         slots.finish(self._state.other, message["manifest"], message["signature"])
-        _remove_offer()
+        slots.remove_offer()
         self._state.begin_trial(self.release)
         self.restart = "release %d goes on trial" % self.release
 
@@ -259,7 +257,7 @@ class Updater:
     def _end(self, state, reason=None):
         """Stops for good."""
         self._stop()
-        _remove_offer()
+        slots.remove_offer()
         self._tell(state, reason)
         self.release = 0
 
@@ -303,10 +301,3 @@ def _kept_offer():
             return updates.decode(topics.UPDATE, file.read())
     except (OSError, ProtocolError):
         return None
-
-
-def _remove_offer():
-    try:
-        os.remove(slots.OFFER)
-    except OSError:
-        pass  # it is not there
