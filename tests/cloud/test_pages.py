@@ -122,5 +122,8 @@ def test_both_languages_have_the_same_words():
         text = (assets.FOLDER / name).read_text(encoding="utf-8")
         return re.findall(r"^( +\w+):", text, re.MULTILINE)
 
-    assert keys("phone-words.en.js") == keys("phone-words.zh-CN.js")
+    subjects = {file.name.split(".")[0] for file in assets.FOLDER.glob("phone-*.en.js")}
+    assert subjects == {"phone-words", "phone-reasons", "phone-handover"}
+    for subject in subjects:
+        assert keys(f"{subject}.en.js") == keys(f"{subject}.zh-CN.js"), subject
     assert len(keys("phone-words.en.js")) > 150

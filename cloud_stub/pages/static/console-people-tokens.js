@@ -2,7 +2,7 @@
 
 import { confirm, dialog, notice } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
-import { busy, h, pill, show, table, when } from "./console-parts.js";
+import { busy, h, pill, show, table, when, whoWords } from "./console-parts.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -18,7 +18,7 @@ export function tokens(items, permissions, changed) {
     each.permissions.map((permission) => t.permissions[permission] ?? permission).join(", "),
     each.expires_at > now ? when(each.expires_at) : pill(t.ended, "off"),
     when(each.used_at),
-    each.created_by === "operator token" ? t.operatorToken : each.created_by,
+    whoWords(each.created_by),
     h(
       "button.button.small.danger",
       {

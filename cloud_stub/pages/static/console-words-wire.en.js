@@ -29,6 +29,7 @@ export default {
     UpdateFellBack: "Went back from what was sent to it",
     UpdateLost: "Not heard of during an update",
   },
+  rateFrom: (rate, when) => `${rate}, from ${when}`,
   event: (what, more) => `${what}: ${more}`,
   connector: (number) => `connector ${number}`,
   decisions: { Released: "Released", Waived: "Waived" },

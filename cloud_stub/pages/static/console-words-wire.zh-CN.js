@@ -29,6 +29,7 @@ export default {
     UpdateFellBack: "已从下发内容回退",
     UpdateLost: "升级中失联",
   },
+  rateFrom: (rate, when) => `${rate}，自 ${when} 起`,
   event: (what, more) => `${what}：${more}`,
   connector: (number) => `${number} 号枪`,
   decisions: { Released: "放行", Waived: "免收" },

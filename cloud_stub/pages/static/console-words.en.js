@@ -72,7 +72,7 @@ export default {
   back: "Back to the list",
   again: "Try again",
   all: "All",
-  operatorToken: "operator token",
+  operatorToken: "Operator token",
   yes: "Yes",
   no: "No",
   never: "Never",
