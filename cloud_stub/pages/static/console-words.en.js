@@ -60,6 +60,12 @@ export default {
     keep: "Keep writing",
     drop: "Discard",
   },
+  secret: {
+    copy: "Copy",
+    copied: "Copied",
+    noCopy: "The browser does not allow copying: select the text.",
+    have: "I have it",
+  },
   why: {
     label: "Why, for those who look later",
     missing: "Write down why.",

@@ -59,6 +59,12 @@ export default {
     keep: "继续填写",
     drop: "放弃",
   },
+  secret: {
+    copy: "复制",
+    copied: "已复制",
+    noCopy: "浏览器不允许复制，请手动选中文字。",
+    have: "我已保存",
+  },
   why: {
     label: "原因（供日后查阅）",
     missing: "请填写原因。",
