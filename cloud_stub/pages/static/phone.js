@@ -10,6 +10,7 @@ import { h, show } from "./dom.js";
 import { askAgain } from "./phone-changed.js";
 import { addPoint, chargeView } from "./phone-charge.js";
 import { bestConnector, chooseView } from "./phone-choose.js";
+import { follow, unfollow } from "./phone-events.js";
 import { bannerText, loadingView } from "./phone-messages.js";
 import { asOf, differs, priceNow } from "./phone-rate.js";
 import { receiptView } from "./phone-receipt.js";
@@ -19,11 +20,9 @@ import { api, ask, connectorOfAddress, device, forgetFailure, heard, LASTING, or
 import * as store from "./phone-store.js";
 
 const POLL_MS = 4_000;
-const REOPEN_MS = 2_000;
 const RATE_FRESH_MS = 60_000;
 const ENDS = ["Paid", "Rejected", "Expired", "Cancelled", "Lost"];
 let view = null; // {name, message, element, title, update}
-let stream = null;
 let polling = false;
 let pages = null; // phone-pages.js, once it is needed
 let othersView = null; // of phone-others.js, once it is needed
@@ -207,36 +206,18 @@ function takeOrder(order) {
   my.order = order;
   if (order.meter && order.state === "Charging") addPoint(my.points, order.meter.at, order.meter.power_mw);
   if (order.stop_requested_at !== null || !RUNNING.includes(order.state)) my.stopping = false;
-  if (ENDS.includes(order.state)) stream?.close();
+  if (ENDS.includes(order.state)) unfollow();
   if (order.state === "Paid" || order.state === "Settled") store.keepReceipt(device, { order_id: order.order_id, at: order.settled_at });
   draw();
 }
 
 function watch() {
-  stream?.close();
-  if (ENDS.includes(my.order.state)) return;
-  const source = new EventSource(orderPath("/events") + "?token=" + encodeURIComponent(my.token));
-  stream = source;
-  const take = (name, use) =>
-    source.addEventListener(name, event => {
-      heard();
-      use(JSON.parse(event.data));
-      draw();
-    });
-  take("order", takeOrder);
-  take("meter", meter => {
-    my.order.meter = meter;
-    if (my.order.state === "Charging") addPoint(my.points, meter.at, meter.power_mw);
-  });
-  source.onopen = () => {
-    heard();
-    draw();
+  if (ENDS.includes(my.order.state)) return unfollow();
+  const meter = value => {
+    my.order.meter = value;
+    if (my.order.state === "Charging") addPoint(my.points, value.at, value.power_mw);
   };
-  source.onerror = () => {
-    // A browser opens a broken stream again by itself, but not one that was refused.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => stream === source && watch(), REOPEN_MS);
-    poll();
-  };
+  follow(orderPath("/events") + "?token=" + encodeURIComponent(my.token), { order: takeOrder, meter, draw, broken: poll });
 }
 
 async function confirm({ connector, rate, limits }) {
@@ -317,8 +298,7 @@ async function handOver() {
 
 /** Leave the order and its receipt; the pile's page begins anew. */
 function leave() {
-  stream?.close();
-  stream = null;
+  unfollow();
   store.leaveOrder(my.order);
   Object.assign(my, { order: null, token: null, own: null, points: [], failure: null, stopping: false, rate: null });
   Object.assign(my.choice, { energy: "", cost: "", time: "" });
