@@ -169,8 +169,8 @@ class Versions:
     def at_piles(
         self, conn: Connection, device_ids: Sequence[str], now: int
     ) -> defaultdict[str, dict[int, dict[str, Any]]]:
-        """device id -> connector -> the rate, as `at` gives it without `power_w`. Connectors without a tariff of
-        their own are under PILE.
+        """device id -> connector -> the rate, as `at` gives it without `power_w`. Connectors without a tariff
+        of their own are under PILE.
         """
         parameters = {"device_ids": to_json(list(device_ids)), "now": now}
         found: defaultdict[str, dict[int, dict[str, Any]]] = defaultdict(dict)

@@ -9,7 +9,7 @@ from .days import rows_of
 TIMES = 10  # so many times the price before, or less than that part of it, is unusual
 
 # The highest electricity or service price per kWh, price per hour, and session fee, that a first version may
-# have without being asked about, in whole units of the currency. With other currencies nothing is asked there.
+# have without being asked about, in whole units of the currency. With other currencies nothing is asked.
 _HIGHEST_OF_CURRENCIES = {
     5: "AUD BGN BHD CAD CHF EUR GBP GEL JOD KWD NZD OMR SGD TND USD",
     20: "AED BRL CNY DKK GTQ HKD ILS MAD MOP MXN MYR NOK PEN PLN QAR RON SAR SEK TRY TWD ZAR",

@@ -176,7 +176,7 @@ class FakePile(Chain):
         }
         self._say(topics.ORDER_STATUS, said | more)
 
-    def meter(self, order_id: str, register_mwh: int, at: int | None = None) -> None:
+    def meter(self, order_id: str, register_mwh: int, at: int | None = None, **more: Any) -> None:
         said = {
             "order_id": order_id,
             "connector": 1,
@@ -188,7 +188,7 @@ class FakePile(Chain):
             "elapsed_s": 1,
             "remaining": {"energy_mwh": None, "cost_minor": None, "duration_s": 100},
         }
-        self._say(topics.METER, said)
+        self._say(topics.METER, said | more)
 
     def settle(self, order: dict[str, Any], mwh: int = 2_500_000, **lies: Any) -> bytes:
         """Send a settlement; returns its bytes."""
