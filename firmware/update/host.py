@@ -5,18 +5,9 @@ to do (topics.UPDATES), or while a release or a configuration is on trial.
 from pile_protocol import topics
 
 SLICE_MS = 20  # of a control cycle, for work that can be cut into slices
-_MODULES = (
-    "update.updater",
-    "update.download",
-    "update.files",
-    "update.p256",
-    "update.slots",
-    "update.configure",
-    "update.overrides",
-    "update.errors",
-    "config",
-    "pile_protocol.updates",
-    "pile_protocol.manifest",
+_MODULES = (  # one text takes less heap than many
+    "update.updater update.offer update.download update.files update.p256 update.slots update.configure"
+    " update.overrides update.errors config pile_protocol.updates pile_protocol.chunk pile_protocol.manifest"
 )
 
 
@@ -86,7 +77,7 @@ class Host:
     def _close(self):
         """Gives back the heap. An offer stays in flash, and is taken up when it comes again."""
         self._updater = None
-        self._forget(_MODULES)
+        self._forget(_MODULES.split())
 
     def _give_up(self):
         """The heap has no room. The offer is taken up after the next restart, or when it comes again."""
