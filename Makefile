@@ -64,7 +64,7 @@ powercut: ## Power cuts at every single flash operation of whole orders, and the
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.harness.powercut $(if $(SEED),--seed $(SEED))
 
-deploy: ## The firmware onto a board, what has changed of it | make deploy BOARD=esp32-devkitc PORT=/dev/ttyUSB0
+deploy: ## The firmware onto a board, what has changed of it | make deploy BOARD=esp32-s3-devkitc PORT=/dev/ttyUSB0
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.board.deploy "$(BOARD)" "$(PORT)"
 
@@ -72,11 +72,11 @@ provision: ## Wi-Fi, broker, id and key onto a board; the pile is registered at 
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.board.provision "$(PORT)" $(ARGS)
 
-flash: ## A downloaded MicroPython image onto a board | make flash IMAGE=ESP32_GENERIC-20250911-v1.26.1.bin PORT=/dev/ttyUSB0 ARGS=--erase
+flash: ## A downloaded MicroPython image onto a board | make flash IMAGE=ESP32_GENERIC_S3-20250911-v1.26.1.bin PORT=/dev/ttyUSB0 ARGS=--erase
 	$(SETUP) flash
 	@exec $(PYTHON_IN_VENV) -m tools.board.flash "$(IMAGE)" "$(PORT)" $(ARGS)
 
-romfs: ## A ROMFS image of a board's firmware in build/ | make romfs BOARD=esp32-devkitc
+romfs: ## A ROMFS image of a board's firmware in build/ | make romfs BOARD=esp32-s3-devkitc
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.board.romfs "$(BOARD)"
 

@@ -127,11 +127,17 @@ def print_addresses(system: System, public_url: str, name: str, browser_knows: b
     for label, place in rows:
         print(f"  {label:<11} {place}")
     print("A pile on a cable, from this folder in another terminal:")
-    print(
-        f'  make provision PORT=/dev/ttyUSB0 ARGS="--device-id PILE-1 --broker {broker} --ca {ca}'
-        f' --cloud {public_url}"'
-    )
+    print(_provision(broker, f"--ca {ca} --cloud {public_url}"))
+    if system.broker.plain_port:
+        print("A classic ESP32, which has no memory for TLS:")
+        print(
+            _provision(f"{name}:{system.broker.plain_port}", f"--unencrypted --ca {ca} --cloud {public_url}")
+        )
     print("Ctrl-C ends everything.", flush=True)
+
+
+def _provision(broker: str, more: str) -> str:
+    return f'  make provision PORT=/dev/ttyUSB0 ARGS="--device-id PILE-1 --broker {broker} {more}"'
 
 
 def parser() -> argparse.ArgumentParser:

@@ -24,7 +24,7 @@ SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, books, order
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     logs.configure()
     try:
         return options.command(Settings(), options)
@@ -39,9 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
         return fail(in_words(error))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cloud_stub", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m cloud_stub", description=__doc__)
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
     for subject in SUBJECTS:
         subject.add(commands)
-    return parser
+    return made

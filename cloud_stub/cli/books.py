@@ -11,7 +11,7 @@ from ..reports.bill_rows import PileScope
 from ..settings import Settings
 from ..settlements import reviews
 from ..settlements import views as settlement_views
-from .tools import Commands, actor, database, how_many, idle_cloud, print_json, subject
+from .tools import Commands, actor, database, how_many, idle_cloud, print_json, reading, subject
 
 
 def add(commands: Commands) -> None:
@@ -51,7 +51,7 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _flagged(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as store, store.reading.connect() as conn:
+    with reading(settings) as conn:
         for each in settlement_views.list_views(conn, True, None, None, options.limit, None):
             print_json(each)
     return 0

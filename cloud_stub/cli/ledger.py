@@ -6,7 +6,7 @@ from ..base.clock import now_s
 from ..piles import rekey
 from ..settings import Settings
 from ..settlements import ledger
-from .tools import Commands, database, subject
+from .tools import Commands, reading, subject
 
 
 def add(commands: Commands) -> None:
@@ -20,14 +20,14 @@ def add(commands: Commands) -> None:
 
 
 def _ledger_export(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as store, store.reading.connect() as conn:
+    with reading(settings) as conn:
         for line in ledger.lines(conn, options.device_id, now_s()):
             print(line)
     return 0
 
 
 def _ledger_keys(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as store, store.reading.connect() as conn:
+    with reading(settings) as conn:
         for key_hex in rekey.all_keys(conn, options.device_id):
             print(key_hex)
     return 0

@@ -7,13 +7,12 @@ import sys
 from ..base.clock import now_s
 from ..base.problems import invalid
 from ..db import audit
-from ..db.writer import Transaction
 from ..http.operator_people import RoleBody, TokenBody, UserBody
 from ..people import passwords, sessions, tokens, users
 from ..people.roles import PERMISSIONS, ROLES
 from ..reports import audit_csv
 from ..settings import Settings
-from .tools import Commands, actor, database, how_many, print_json, subject
+from .tools import Commands, actor, database, how_many, print_json, reading, subject, writing
 
 _ALL = ROLES["owner"]  # whoever reaches the database may do everything
 
@@ -102,14 +101,13 @@ def _password(options: argparse.Namespace) -> str:
 def _user_add(settings: Settings, options: argparse.Namespace) -> int:
     UserBody(name=options.name, role=options.role, password="")  # the same checks as over HTTP
     made = passwords.hashed(_password(options))
-    with database(settings) as store, store.writing.begin() as conn:
-        tx = Transaction(conn)
+    with writing(settings) as tx:
         print_json(users.add(tx, actor(), _ALL, options.name, options.role, made, now_s()))
     return 0
 
 
 def _user_list(settings: Settings, _: argparse.Namespace) -> int:
-    with database(settings) as store, store.reading.connect() as conn:
+    with reading(settings) as conn:
         for each in users.list_views(conn):
             print_json(each)
     return 0
@@ -117,15 +115,15 @@ def _user_list(settings: Settings, _: argparse.Namespace) -> int:
 
 def _user_role(settings: Settings, options: argparse.Namespace) -> int:
     role = RoleBody(role=options.role).role
-    with database(settings) as store, store.writing.begin() as conn:
-        print_json(users.set_role(Transaction(conn), actor(), _ALL, options.name, role, now_s()))
+    with writing(settings) as tx:
+        print_json(users.set_role(tx, actor(), _ALL, options.name, role, now_s()))
     return 0
 
 
 def _user_password(settings: Settings, options: argparse.Namespace) -> int:
     made = passwords.hashed(_password(options))
-    with database(settings) as store, store.writing.begin() as conn:
-        users.set_password(Transaction(conn), actor(), _ALL, options.name, made, now_s())
+    with writing(settings) as tx:
+        users.set_password(tx, actor(), _ALL, options.name, made, now_s())
     print_json({"name": options.name})
     return 0
 
@@ -139,51 +137,50 @@ def _user_enable(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _set_disabled(settings: Settings, options: argparse.Namespace, disabled: bool) -> int:
-    with database(settings) as store, store.writing.begin() as conn:
-        tx = Transaction(conn)
+    with writing(settings) as tx:
         print_json(users.set_disabled(tx, actor(), _ALL, options.name, disabled, now_s()))
     return 0
 
 
 def _user_remove(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as store, store.writing.begin() as conn:
-        users.remove(Transaction(conn), actor(), _ALL, options.name, now_s())
+    with writing(settings) as tx:
+        users.remove(tx, actor(), _ALL, options.name, now_s())
     print_json({"name": options.name})
     return 0
 
 
 def _session_list(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as store, store.reading.connect() as conn:
+    with reading(settings) as conn:
         for each in sessions.list_views(conn, now_s(), settings.session_idle_s, options.user):
             print_json(each)
     return 0
 
 
 def _session_end(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as store, store.writing.begin() as conn:
-        sessions.end(Transaction(conn), actor(), options.session_id, now_s())
+    with writing(settings) as tx:
+        sessions.end(tx, actor(), options.session_id, now_s())
     print_json({"session_id": options.session_id})
     return 0
 
 
 def _token_add(settings: Settings, options: argparse.Namespace) -> int:
     body = TokenBody(name=options.name, permissions=options.permission, days=options.days)
-    with database(settings) as store, store.writing.begin() as conn:
+    with writing(settings) as tx:
         scope = frozenset(body.permissions)
-        print_json(tokens.add(Transaction(conn), actor(), _ALL, body.name, scope, body.days, now_s()))
+        print_json(tokens.add(tx, actor(), _ALL, body.name, scope, body.days, now_s()))
     return 0
 
 
 def _token_list(settings: Settings, _: argparse.Namespace) -> int:
-    with database(settings) as store, store.reading.connect() as conn:
+    with reading(settings) as conn:
         for each in tokens.list_views(conn):
             print_json(each)
     return 0
 
 
 def _token_revoke(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as store, store.writing.begin() as conn:
-        tokens.revoke(Transaction(conn), actor(), options.token_id, now_s())
+    with writing(settings) as tx:
+        tokens.revoke(tx, actor(), options.token_id, now_s())
     print_json({"token_id": options.token_id})
     return 0
 

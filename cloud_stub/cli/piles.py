@@ -16,7 +16,7 @@ from ..reports import fleet
 from ..settings import Settings
 from ..sites.pile_import import ImportBody, import_piles, keys_as_csv
 from . import pile_care
-from .tools import Commands, actor, database, fail, how_many, idle_cloud, print_json, subject
+from .tools import Commands, actor, fail, how_many, idle_cloud, print_json, reading, subject, writing
 
 
 def add(commands: Commands) -> None:
@@ -59,8 +59,8 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
     # The same checks as over HTTP, from the same model.
     body = PileBody(device_id=options.device_id, name=options.name, connectors=options.connectors)
     name = body.name or body.device_id
-    with database(settings) as store, store.writing.begin() as conn:
-        key = registry.add(Transaction(conn), actor(), body.device_id, name, body.connectors, now_s())
+    with writing(settings) as tx:
+        key = registry.add(tx, actor(), body.device_id, name, body.connectors, now_s())
         admit(settings, body.device_id, key)  # if this fails, the id is still free
     print_json({"device_id": body.device_id, "key": key.hex(), "connectors": body.connectors})
     return 0
@@ -79,11 +79,9 @@ def _pile_import(settings: Settings, options: argparse.Namespace) -> int:
         body = ImportBody(csv=options.file.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         return fail(f"{options.file} is not in UTF-8: save it as CSV in UTF-8")
-    with database(settings) as store, store.writing.begin() as conn:
-        keys = import_piles(
-            Transaction(conn), actor(), body.csv, lambda keys: admit_many(settings, keys), now_s()
-        )
-        names = [name for each in keys for name in label_names(conn, f"pile:{each}")]
+    with writing(settings) as tx:
+        keys = import_piles(tx, actor(), body.csv, lambda keys: admit_many(settings, keys), now_s())
+        names = [name for each in keys for name in label_names(tx.conn, f"pile:{each}")]
     print(keys_as_csv(keys), end="")
     if options.pdf:
         options.pdf.write_bytes(labels.pdf(settings.base_url, names))
@@ -106,8 +104,8 @@ def _pile_power(settings: Settings, options: argparse.Namespace) -> int:
     is_number = options.watts.isdecimal() and len(options.watts) <= 9  # int() refuses thousands of digits
     watts = None if options.watts == "default" else int(options.watts) if is_number else -1
     body = ConnectorPowerBody(power_w=watts)
-    with database(settings) as store, store.writing.begin() as conn:
-        registry.set_connector_power(Transaction(conn), actor(), options.device_id, body.power_w, now_s())
+    with writing(settings) as tx:
+        registry.set_connector_power(tx, actor(), options.device_id, body.power_w, now_s())
     print_json({"device_id": options.device_id, "connector_power_w": body.power_w})
     return 0
 
@@ -118,7 +116,7 @@ def _pile_label(settings: Settings, options: argparse.Namespace) -> int:
     if bool(options.device_id) == bool(options.of):
         return fail("name piles by their ids, or by --of")
     wanted = [options.of] if options.of else [f"pile:{each}" for each in options.device_id]
-    with database(settings) as store, store.reading.connect() as conn:
+    with reading(settings) as conn:
         names = [name for each in wanted for name in label_names(conn, each)]
     if settings.public_url is None:
         print(f"cloud_stub: the codes lead to {settings.base_url}; set RATELOCK_PUBLIC_URL", file=sys.stderr)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..base.clock import now_s
-from ..db.writer import Transaction
 from ..releases import archive, rollouts, store, views
 from ..settings import Settings
-from .tools import Commands, actor, database, fail, how_many, print_json, subject
+from .tools import Commands, actor, fail, how_many, print_json, reading, subject, writing
 
 
 def add(commands: Commands) -> None:
@@ -53,22 +52,22 @@ def add(commands: Commands) -> None:
 
 def _release_add(settings: Settings, options: argparse.Namespace) -> int:
     release = archive.read(options.archive.read_bytes())
-    with database(settings) as opened, opened.writing.begin() as conn:
-        added = store.add(Transaction(conn), actor(), release, now_s())
+    with writing(settings) as tx:
+        added = store.add(tx, actor(), release, now_s())
     print_json({"release": release.number, "version": release.version, "added": added})
     return 0
 
 
 def _release_list(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as opened, opened.reading.connect() as conn:
+    with reading(settings) as conn:
         for each in store.list_views(conn):
             print_json(each)
     return 0
 
 
 def _release_remove(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as opened, opened.writing.begin() as conn:
-        store.remove(Transaction(conn), actor(), options.release, now_s())
+    with writing(settings) as tx:
+        store.remove(tx, actor(), options.release, now_s())
     print_json({"release": options.release})
     return 0
 
@@ -89,23 +88,23 @@ def _rollout_start(settings: Settings, options: argparse.Namespace) -> int:
     if options.deadline_hours is not None:
         wanted["deadline_s"] = options.deadline_hours * 3600
     body = rollouts.RolloutBody.model_validate(wanted)
-    with database(settings) as opened, opened.writing.begin() as conn:
+    with writing(settings) as tx:
         if options.preview:
-            print_json(views.plan_view(rollouts.plan(conn, body)))
+            print_json(views.plan_view(rollouts.plan(tx.conn, body)))
         else:  # a running cloud goes on with it
-            print_json(views.view(conn, rollouts.start(Transaction(conn), actor(), body, now_s())))
+            print_json(views.view(tx.conn, rollouts.start(tx, actor(), body, now_s())))
     return 0
 
 
 def _rollout_list(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as opened, opened.reading.connect() as conn:
+    with reading(settings) as conn:
         for each in views.list_rollouts(conn, options.limit, None):
             print_json(each)
     return 0
 
 
 def _rollout_show(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as opened, opened.reading.connect() as conn:
+    with reading(settings) as conn:
         print_json(views.view(conn, rollouts.get(conn, options.rollout_id)))
         after = None
         while found := views.piles_of(conn, options.rollout_id, None, 500, after):
@@ -116,7 +115,7 @@ def _rollout_show(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _rollout_change(settings: Settings, options: argparse.Namespace) -> int:
-    with database(settings) as opened, opened.writing.begin() as conn:
-        options.change(Transaction(conn), actor(), options.rollout_id, now_s())
-        print_json(views.view(conn, rollouts.get(conn, options.rollout_id)))
+    with writing(settings) as tx:
+        options.change(tx, actor(), options.rollout_id, now_s())
+        print_json(views.view(tx.conn, rollouts.get(tx.conn, options.rollout_id)))
     return 0

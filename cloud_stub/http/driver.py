@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from pile_protocol import messages
 
 from ..base.clock import now_s
-from ..base.problems import invalid
+from ..base.problems import invalid, unknown_order
 from ..cloud import Cloud
 from ..db.rows import OrderRow
 from ..orders import commands, create, free_time, lookup, power_curve, states
@@ -165,7 +165,12 @@ async def get_curve(cloud: TheCloud, own: OwnOrder) -> list[list[int]]:
     responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}},
 )
 async def get_code(cloud: TheCloud, request: Request, own: OwnOrderToPay) -> Response:
-    """A QR code that opens the order on another phone, with its token: who has it can watch, stop and pay."""
+    """A QR code that opens the order on another phone, with its token: who has it can watch, stop and pay.
+
+    Only for the driver, by that token: an operator who had it could act without a line in the audit trail.
+    """
+    if own.operator is not None:
+        raise unknown_order()
     origin = cloud.settings.public_url or str(request.base_url)
     link = f"{origin.rstrip('/')}/p/{own.row.device_id}?order={own.row.order_id}#{own.row.token}"
     return Response(

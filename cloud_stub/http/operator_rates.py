@@ -16,6 +16,9 @@ from .reads import quick, read
 
 router = APIRouter(prefix="/api", tags=["operator"])
 
+Replaces = Annotated[
+    str | None, Query(max_length=64, description="The version that must be the newest, or `none`")
+]
 AllowUnusual = Annotated[bool, Query(description="Also with prices that look like a slip")]
 
 
@@ -29,9 +32,7 @@ async def set_rate(
     actor: CanPrice,
     device_id: str,
     body: model.RateBody,
-    replaces: Annotated[
-        str | None, Query(max_length=64, description="The version that must be the latest, or `none`")
-    ] = None,
+    replaces: Replaces = None,
     allow_unusual: AllowUnusual = False,
 ) -> dict[str, Any]:
     """Publish a new version of the tariff of this pile alone, which holds there; orders that run keep theirs.

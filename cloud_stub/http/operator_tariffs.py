@@ -12,7 +12,7 @@ from ..reports import rate_use
 from ..sites import selection
 from .access import READ, CanPrice, Limit, TheCloud
 from .api_schema import raises
-from .operator_rates import AllowUnusual
+from .operator_rates import AllowUnusual, Replaces
 from .paging import page
 from .reads import quick, read
 
@@ -129,9 +129,7 @@ async def publish_version(
     tariff_id: str,
     body: model.RateBody,
     from_at: At = None,
-    replaces: Annotated[
-        str | None, Query(max_length=64, description="The version that must be the newest, or `none`")
-    ] = None,
+    replaces: Replaces = None,
     allow_unusual: AllowUnusual = False,
 ) -> dict[str, Any]:
     """Publish a version, for now or for a later date. Orders keep the version that they have locked.

@@ -29,6 +29,7 @@ ENTRIES_MAX = 1000
 _ENTRY = re.compile(
     r"(?P<board>[A-Za-z0-9_-]{1,40})/manifest\.(?P<kind>json|sig)|files/(?P<sha256>[0-9a-f]{64})"
 )
+_COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # others have errors and memory of their own
 _SIGNATURE = re.compile(r"[0-9a-f]{128}")
 
 
@@ -99,6 +100,8 @@ def _entries(data: bytes) -> dict[str, bytes]:
                 raise bad_release("TooLarge", f"at most {ENTRIES_MAX} entries, {ARCHIVE_MAX_BYTES} bytes")
             if len({info.filename for info in infos}) < len(infos):
                 raise bad_release("BadEntry", "an entry is there twice")
+            if {info.compress_type for info in infos} - _COMPRESSIONS:
+                raise bad_release("NotAZip", "an entry is packed in another way than deflate")
             return {info.filename: archive.read(info) for info in infos}
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as error:
         raise bad_release("NotAZip", f"it cannot be read as a zip file: {error}") from error

@@ -47,6 +47,7 @@ _OF_RELEASE = _newest(_PART.where(rollouts.c.release == bindparam("release")))
 _OF_CONFIGURATION = _newest(
     _PART.where(rollout_piles.c.rollout_id == bindparam("version"), rollouts.c.release.is_(None))
 )
+_OPEN = _newest(_PART.where(rollout_piles.c.open))
 _FORGET = delete(pile_firmware).where(pile_firmware.c.device_id == bindparam("of"))
 _END_TRIAL = update(pile_firmware).where(pile_firmware.c.device_id == bindparam("of")).values(on_trial=False)
 _APPLY = (
@@ -99,6 +100,12 @@ def note_hello(tx: Transaction, device_id: str, hello: dict[str, Any], now: int)
         # It may tell of an attempt of an earlier rollout, unless this one has come to a trial.
         if part is not None and part.state in (states.TRIAL, states.LOST):
             _apply(tx, part, states.FELL_BACK, fell_back_reason, now)
+    part = _OPEN.first(tx.conn, of)
+    # A pile that goes on with its download says so within seconds of its hello. One that has lost the offer
+    # says nothing: it is offered it again, as after an offer without an answer. `fell_back` is repeated by an
+    # update/status message, which decides.
+    if part is not None and part.state in states.AT_IT and part.release != fell_back_release:
+        tx.conn.execute(_APPLY, _change(part, states.OFFERED, None, now))
 
 
 def note_status(tx: Transaction, device_id: str, status: dict[str, Any], now: int) -> None:
@@ -129,15 +136,7 @@ def _apply(
         return
     if part.state == states.OFFERED:  # it has the offer, which need not be sent again
         withdraw_named(tx, part.device_id, topics.UPDATE if part.release is not None else topics.CONFIG)
-    values: dict[str, Any] = {
-        "of": part.rollout_id,
-        "at_pile": part.device_id,
-        "to": state,
-        # One that was given up is not opened again: its pile may be in another rollout by now.
-        "stays_open": part.state in states.OPEN and state in states.OPEN,
-        "why": reason,
-        "now": now,
-    }
+    values = _change(part, state, reason, now)
     if done is None or done[1] is None:
         tx.conn.execute(_APPLY, values)
     else:
@@ -146,3 +145,16 @@ def _apply(
         what = f"configuration {part.rollout_id}" if part.release is None else f"release {part.release}"
         detail = f"{what}: {reason}" if reason else what
         record_event(tx.conn, now, _EVENTS[state], part.device_id, detail=detail)
+
+
+def _change(part: _Part, to: str, why: str | None, now: int) -> dict[str, Any]:
+    """The parameters of _APPLY."""
+    return {
+        "of": part.rollout_id,
+        "at_pile": part.device_id,
+        "to": to,
+        # One that was given up is not opened again: its pile may be in another rollout by now.
+        "stays_open": part.state in states.OPEN and to in states.OPEN,
+        "why": why,
+        "now": now,
+    }

@@ -33,6 +33,7 @@ PILE_STATES = (
 )
 OPEN = frozenset({QUEUED, OFFERED, DOWNLOADING, WAITING, VERIFYING, TRIAL})
 WITHDRAWABLE = (OFFERED, DOWNLOADING, WAITING, VERIFYING)  # the pile still runs what it ran before
+AT_IT = (DOWNLOADING, WAITING, VERIFYING)  # it has said that it works on the offer
 FETCHING = (OFFERED, DOWNLOADING, VERIFYING)  # it uses the connection of its broker, or soon will
 UNDER_WAY = (*FETCHING, TRIAL)
 FAILED = (REFUSED, FELL_BACK, LOST)

@@ -121,7 +121,7 @@ UPDATE_REASONS = (
     "LimitTooHigh",  # a configuration: above what the board bears
     "BadValue",
     "NotConfirmed",  # FellBack: it was started three times; or the name of the error that ended it
-    "Crashed",  # a configuration: it was started three times
+    "Crashed",  # Refused: the pile's own code of updates failed; a configuration: it was started three times
     "NoCloud",  # no sealed answer of the cloud for 30 minutes
     "Late",  # its control cycles were late
 )

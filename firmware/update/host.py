@@ -3,6 +3,7 @@ to do (topics.UPDATES), or while a release or a configuration is on trial.
 """
 
 from pile_protocol import topics
+from pile_protocol.errors import ProtocolError
 
 SLICE_MS = 20  # of a control cycle, for work that can be cut into slices
 _MODULES = (  # one text takes less heap than many
@@ -26,6 +27,7 @@ class Host:
         self._forget = forget
         self._time = time
         self._updater = None
+        self._restart = None  # why the pile is to restart when nothing waits for it
         controller.on_update = self.take
 
     def take(self, name, data):
@@ -34,8 +36,10 @@ class Host:
             return  # it comes too late
         try:
             self._opened().take(name, data)
-        except MemoryError:
-            self._give_up()
+        except (ProtocolError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - see _give_up
+            self._give_up(error)
 
     def step(self, now_ms):
         """After each control cycle. Returns None, or why the pile is to restart."""
@@ -44,11 +48,21 @@ class Host:
                 reason = self._step_trial(trial, now_ms)
                 if reason:
                     return reason
-        if self._updater is not None:
-            return self._step_updater(self._updater)
-        if self.offer_waits and self._controller.knows_time and self._controller.reason_busy() is None:
-            self.offer_waits = False
-            self._opened().resume()
+        try:
+            if self._updater is not None:
+                self._step_updater(self._updater)
+            elif self.offer_waits and self._controller.knows_time and self._controller.reason_busy() is None:
+                self.offer_waits = False
+                self._opened().resume()
+        except Exception as error:  # noqa: BLE001 - see _give_up
+            self._give_up(error)
+        # Not while a message waits that the broker takes for delivered: it may be an order.
+        if (
+            self._restart
+            and self._controller.inbox.is_empty
+            and self._controller.reason_busy() != "OrderRuns"
+        ):
+            return self._restart
         return None
 
     def begin_trial(self, trial, withhold):
@@ -79,25 +93,33 @@ class Host:
         self._updater = None
         self._forget(_MODULES.split())
 
-    def _give_up(self):
-        """The heap has no room. The offer is taken up after the next restart, or when it comes again."""
+    def _give_up(self, error):
+        """Ends an update for which the heap has no room, or whose own code fails, such as a damaged module:
+        the pile goes on. For want of heap, the offer is taken up after the next restart, or when it comes
+        again; else it would end every start in the same way, and is removed.
+        """
         release = self._updater.release if self._updater else 0
+        state = "Waiting"
+        reason = "NoMemory"
+        if not isinstance(error, MemoryError):
+            from .slots import remove_offer
+
+            remove_offer()
+            print("update:", repr(error))
+            state = "Refused"
+            reason = "Crashed"
         self._close()
         if release:
-            self.tell({"release": release}, "Waiting", "NoMemory")
+            self.tell({"release": release}, state, reason)
 
     def _step_updater(self, updater):
         began_ms = self._time.ticks_ms()
-        try:
-            while updater.step() and self._time.ticks_diff(self._time.ticks_ms(), began_ms) < SLICE_MS:
-                pass
-        except MemoryError:
-            self._give_up()
-            return None
+        while updater.step() and self._time.ticks_diff(self._time.ticks_ms(), began_ms) < SLICE_MS:
+            pass
         if updater.is_idle:
-            self.offer_waits = updater.is_waiting
+            self.offer_waits = self.offer_waits or updater.is_waiting
+            self._restart = updater.restart or self._restart
             self._close()
-        return updater.restart
 
     def _step_trial(self, trial, now_ms):
         end = trial.step(now_ms, self._controller.knows_time)

@@ -2,8 +2,6 @@
 for each of these steps, and out of the heap while the files are fetched.
 """
 
-import os
-
 from pile.admission import FREE_BYTES_MIN
 
 from . import slots
@@ -50,10 +48,7 @@ def kept():
 
 def remove():
     """The offer is not taken up again."""
-    try:
-        os.remove(slots.OFFER)
-    except OSError:
-        pass  # it is not there
+    slots.remove_offer()
 
 
 def release_key():

@@ -100,6 +100,11 @@ def is_offer_kept():
     return is_file(OFFER)
 
 
+def remove_offer():
+    """No release is to be fetched."""
+    _remove(OFFER)
+
+
 def is_file(path):
     try:
         os.stat(path)

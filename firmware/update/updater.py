@@ -131,15 +131,16 @@ class Updater:
         return kept is not None and kept["release"] == message["release"]
 
     def _take_offer(self, message, data):
-        self._stop()
-        self.release = message["release"]
         try:
             self._offer().keep(message, data, self._controller.clock.cloud_at())
-        except Refused as refused:
-            self._tell("Refused", refused.reason)
-            self.release = 0
+        except Refused as refused:  # what is under way goes on
+            answer = {"release": message["release"], "state": "Refused", "reason": refused.reason}
+            self._controller.mailbox.newest("refused", topics.UPDATE_STATUS, answer)
+            self._forget_offer()
             return
+        self._stop()
         self._forget_offer()
+        self.release = message["release"]
         self._begin()
 
     def _begin(self):

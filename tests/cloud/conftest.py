@@ -3,6 +3,7 @@
 Every test here that has `settings` runs twice, on SQLite and on PostgreSQL; `-k sqlite` leaves one out.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import delete, text
 
 from cloud_stub.app import create_app
+from cloud_stub.cli import main
 from cloud_stub.cloud import Cloud
 from cloud_stub.db.engine import Store
 from cloud_stub.db.tables import metadata
@@ -222,3 +224,24 @@ def served(cloud: Cloud) -> Iterator[str]:
     """The address of a real HTTP server, for what streams."""
     with serving(cloud) as base_url:
         yield base_url
+
+
+@pytest.fixture
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """`run(*arguments)`: what the command prints, in this process: the values of its JSON lines, or with
+    `text=True` the lines; of one that fails its one sentence.
+    """
+    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    monkeypatch.setenv("DATABASE_URL", settings.database)
+
+    def call(*arguments: str, text: bool = False) -> Any:
+        capsys.readouterr()  # what a running cloud has logged
+        code = main(list(arguments))
+        printed = capsys.readouterr()
+        if code:
+            assert len(printed.err.strip().splitlines()) == 1 and "Traceback" not in printed.err
+            return printed.err
+        lines = printed.out.splitlines()
+        return lines if text else [json.loads(line) for line in lines]
+
+    return call

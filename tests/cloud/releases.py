@@ -34,9 +34,9 @@ def entries(
     return made
 
 
-def packed(made: dict[str, bytes]) -> bytes:
+def packed(made: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, data in made.items():
             archive.writestr(name, data)
     return buffer.getvalue()

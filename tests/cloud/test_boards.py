@@ -69,14 +69,14 @@ def test_a_board_s_name_is_no_path(operator: Callable[..., Any], name: str):
 
 def test_the_tools_make_what_the_cloud_reads(operator: Callable[..., Any], cloud):
     sim = files.board_folder("sim")
-    made = packages.write(sim, cloud.settings.boards_folder)
+    made = packages.write(sim, cloud.settings.boards_folder, 12)
     given = operator("GET", "/api/boards/sim").json()
     content = {each["name"]: base64.b64decode(each["content"]) for each in given["files"]}
-    assert content == slot.pile(sim, files.build(sim))
+    assert content == slot.pile(sim, files.build(sim), 12)
     assert given["chip"] == "unix"
     first = made.stat().st_mtime_ns
-    assert packages.write(sim, cloud.settings.boards_folder).stat().st_mtime_ns == first
-    assert packages.package(sim) == made.read_bytes()
+    assert packages.write(sim, cloud.settings.boards_folder, 12).stat().st_mtime_ns == first
+    assert packages.package(sim, 12) == made.read_bytes()
 
 
 def test_only_this_page_may_use_serial_ports(client: TestClient):

@@ -9,10 +9,12 @@ from fastapi.testclient import TestClient
 
 from cloud_stub.base.problems import Problem
 from cloud_stub.cloud import Cloud
+from cloud_stub.people.roles import ROLES
 from cloud_stub.rates import schedule
 from pile_protocol import pricing
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key
+from tests.cloud.operators import member
 
 
 def refused(client: TestClient, body: Any, status: int, code: str) -> dict[str, Any]:
@@ -300,3 +302,23 @@ def test_a_rate_published_while_an_order_runs_changes_nothing_in_it(
     settled = phone.get()
     assert settled["rate"] == locked
     assert settled["total_minor"] == 350  # 2.5 kWh at 1.20, and the fee of 0.50
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_the_code_that_hands_an_order_over_is_for_its_driver_alone(
+    client: TestClient, cloud: Cloud, phone: Phone, pile: FakePile, as_operator: dict[str, str]
+):
+    """It holds the order's token: an operator with it could stop and pay as the driver, unaudited."""
+    path = f"/api/orders/{phone.order()['order_id']}/code.svg"
+    driver = {"Authorization": "Bearer " + phone.token}
+    answer = client.get(path, headers=driver)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert client.get(path, params={"token": phone.token}).content == answer.content
+    statuses = {role: client.get(path, headers=member(cloud, role)).status_code for role in ROLES}
+    assert statuses == {"viewer": 403, "operator": 404, "owner": 404}
+    for headers in ({}, {"Authorization": "Bearer " + "0" * len(phone.token)}, as_operator):
+        assert client.get(path, headers=headers).status_code == 404
+    for shown in ("/api/orders", f"/api/orders/{phone.order_id}", "/api/orders.csv"):
+        answer = client.get(shown, headers=as_operator)
+        assert answer.status_code == 200 and phone.token not in answer.text

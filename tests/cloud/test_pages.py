@@ -122,5 +122,22 @@ def test_both_languages_have_the_same_words():
         text = (assets.FOLDER / name).read_text(encoding="utf-8")
         return re.findall(r"^( +\w+):", text, re.MULTILINE)
 
-    assert keys("phone-words.en.js") == keys("phone-words.zh-CN.js")
+    subjects = {file.name.split(".")[0] for file in assets.FOLDER.glob("phone-*.en.js")}
+    assert subjects == {"phone-words", "phone-reasons", "phone-handover"}
+    for subject in subjects:
+        assert keys(f"{subject}.en.js") == keys(f"{subject}.zh-CN.js"), subject
     assert len(keys("phone-words.en.js")) > 150
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in assets.FOLDER.glob("*.??*.js")))
+def test_no_word_is_there_twice(name: str):
+    """JavaScript takes the last value of a key that an object has twice, and reports nothing."""
+    paths: list[str] = []
+    above: list[str] = []
+    for indent, key in re.findall(
+        r"^( +)(\w+):", (assets.FOLDER / name).read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        above = [*above[: len(indent) // 2 - 1], key]
+        paths.append(".".join(above))
+    assert paths
+    assert len(paths) == len(set(paths)), sorted({each for each in paths if paths.count(each) > 1})

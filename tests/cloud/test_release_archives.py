@@ -115,6 +115,12 @@ def lying_about_its_size() -> bytes:
     return bytes(data)
 
 
+def damaged_lzma() -> bytes:
+    data = bytearray(made.packed({"sim/manifest.sig": bytes(range(200))}, zipfile.ZIP_LZMA))
+    data[60:80] = b"\xff" * 20
+    return bytes(data)
+
+
 def many() -> bytes:
     return made.packed({f"files/{number:064x}": b"" for number in range(archive.ENTRIES_MAX + 1)})
 
@@ -127,6 +133,7 @@ def many() -> bytes:
         ("NotAZip", lambda: made.packed(GOOD)[:-30]),
         ("NotAZip", encrypted),
         ("NotAZip", lying_about_its_size),
+        ("NotAZip", damaged_lzma),
         ("BadEntry", twice),
         ("TooLarge", bomb),
         ("TooLarge", many),

@@ -1,6 +1,7 @@
 """Releases at the cloud: added, listed, removed, and the chunks of their files."""
 
 import base64
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from fastapi.testclient import TestClient
 from cloud_stub.cloud import Cloud
 from tests.cloud import releases as made
 from tests.cloud.conftest import AS_OPERATOR
-from tests.cloud.fakes import FakeLink, FakePile
+from tests.cloud.fakes import WAIT_S, FakeLink, FakePile
 from tests.cloud.releases import UpdatingPile
 
 BIG = next(made.sha256_of(data) for data in made.FILES.values() if len(data) > 2000)
@@ -104,6 +105,20 @@ def test_a_file_is_served_chunk_by_chunk(downloading: UpdatingPile):
     assert b"".join(base64.b64decode(each["data"]) for each in found) == made.FILES["app.mpy"]
     assert [each["offset"] for each in found] == offsets
     assert {(each["release"], each["file"]) for each in found} == {(12, BIG)}
+
+
+def test_a_chunk_waits_for_nothing_that_is_written(downloading: UpdatingPile, cloud: Cloud):
+    """Orders have the writer to themselves, however many piles download; and the reverse."""
+    goes_on = threading.Event()
+    held = cloud.writer.submit(lambda tx: goes_on.wait(WAIT_S))
+    try:
+        downloading.ask(BIG)  # acknowledged meanwhile
+        downloading.chunks(1)
+        assert cloud.writer.waiting == 0
+        assert not held.done()
+    finally:
+        goes_on.set()
+    assert held.result(WAIT_S)
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)

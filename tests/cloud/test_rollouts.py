@@ -310,6 +310,45 @@ def test_an_offer_without_an_answer_is_made_again_and_then_counts_as_lost(rollou
     assert rollouts.states() == {"PILE-1": "Confirmed"}
 
 
+@pytest.mark.parametrize("state", states.AT_IT)
+def test_a_pile_that_greets_and_is_not_at_it_any_more_is_offered_it_again(rollouts: Rollouts, state: str):
+    """Its flash was erased, say: it stayed in that state until it counted as lost, or until the deadline."""
+    pile = rollouts.pile("PILE-1")
+    rollouts.start()
+    rollouts.step()
+    pile.say_update(state)
+    pile.come()
+    rollouts.step()
+    assert len(pile.updates()) == 1  # it may go on by itself
+    rollouts.step(100, times=2)
+    assert len(pile.updates()) == 2
+    pile.update()
+    rollouts.step()
+    assert rollouts.view()["state"] == "Finished"
+
+
+def test_a_pile_that_greets_and_goes_on_is_not_offered_it_again(rollouts: Rollouts):
+    pile = rollouts.pile("PILE-1")
+    rollouts.start()
+    rollouts.step()
+    for _ in range(10):  # more often than offers are made
+        pile.say_update("Downloading", done_bytes=768, total_bytes=4000)
+        pile.come()
+    pile.say_update("Downloading", done_bytes=1536, total_bytes=4000)
+    rollouts.step(100, times=2)
+    assert (len(pile.updates()), rollouts.states()) == (1, {"PILE-1": "Downloading"})
+
+
+def test_a_release_that_crashes_before_it_is_heard_of_is_told_by_the_next_start(rollouts: Rollouts):
+    pile = rollouts.pile("PILE-1")
+    rollouts.start()
+    rollouts.step()
+    pile.say_update("Verifying")
+    pile.come(fell_back=[12, "NotConfirmed"])
+    pile.say_update("FellBack", reason="NotConfirmed")
+    assert rollouts.states() == {"PILE-1": "FellBack"}
+
+
 def test_a_pile_that_falls_silent_during_an_update_counts_as_lost(rollouts: Rollouts):
     piles = rollouts.piles(2)
     rollouts.start(waves=[])

@@ -7,30 +7,10 @@ from typing import Any
 
 import pytest
 
-from cloud_stub.cli import main
-from cloud_stub.settings import Settings
 from tests.cloud.fakes import FLAT_RATE
 
 DEARER = FLAT_RATE | {"periods": [FLAT_RATE["periods"][0] | {"electricity_price": 900_000}]}
 SLIP = FLAT_RATE | {"periods": [FLAT_RATE["periods"][0] | {"electricity_price": 80_000_000}]}
-
-
-@pytest.fixture
-def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """`run(*arguments)`: the JSON lines that the command prints; one that fails: its one sentence."""
-    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
-    monkeypatch.setenv("DATABASE_URL", settings.database)
-    monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)  # this process logs as it did
-
-    def call(*arguments: str) -> Any:
-        code = main(list(arguments))
-        printed = capsys.readouterr()
-        if code:
-            assert len(printed.err.strip().splitlines()) == 1 and "Traceback" not in printed.err
-            return printed.err
-        return [json.loads(line) for line in printed.out.splitlines()]
-
-    return call
 
 
 @pytest.fixture

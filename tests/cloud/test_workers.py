@@ -14,7 +14,9 @@ from cloud_stub.db.engine import try_lock_jobs
 from cloud_stub.messaging.outbox import LEASE_S
 from cloud_stub.orders import commands
 from cloud_stub.settings import Settings
-from tests.cloud.conftest import Phone
+from pile_protocol import topics
+from tests.cloud import releases
+from tests.cloud.conftest import AS_OPERATOR, Phone
 from tests.cloud.fakes import WAIT_S, FakeLink, FakePile
 
 
@@ -292,3 +294,54 @@ def test_a_meter_value_of_another_worker_is_shown_from_what_is_stored(
     )
     elsewhere.meter(phone.order_id, 9_000, at=now - 20)
     assert phone.get()["meter"]["register_mwh"] == 9_000
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_a_rollout_that_several_workers_step_at_once_offers_each_pile_once(
+    client: TestClient,
+    operator: Callable[..., Any],
+    add_pile: Callable[..., FakePile],
+    link: FakeLink,
+    cloud: Cloud,
+    other: Cloud,
+    other_link: FakeLink,
+):
+    """Both step it, and reports come through the other one than the offer did."""
+    cloud.settings.updates_at_once = 2
+    client.post("/api/releases", content=releases.archive(12), headers=AS_OPERATOR)
+    piles = [releases.UpdatingPile(add_pile(f"PILE-{n}", rate=None, online=False), link) for n in range(1, 7)]
+    for pile in piles:
+        pile.come()
+    body = {"release": 12, "selection": "all", "waves": ["1", "50%"]}
+    assert operator("POST", "/api/rollouts", body).status_code == 201
+
+    def step() -> None:
+        both = [threading.Thread(target=each.jobs.run_once, args=(now_s(),)) for each in (cloud, other)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join(WAIT_S)
+        settle_down(cloud, other)
+
+    def sayer(device_id: str, through: FakeLink) -> Callable[[str, bytes], None]:
+        return lambda name, data: through.deliver(topics.topic(device_id, name), data)
+
+    def offers(pile: FakePile) -> int:
+        return sum(len(each.sent(pile.device_id, "update")) for each in (link, other_link))
+
+    done: set[str] = set()
+    for _ in range(20):
+        step()
+        offered = [pile for pile in piles if offers(pile) and pile.device_id not in done]
+        assert len(offered) <= 2
+        for pile in offered:
+            through = other_link if link.sent(pile.device_id, "update") else link
+            pile.say = sayer(pile.device_id, through)
+            pile.update()
+            done.add(pile.device_id)
+        if operator("GET", "/api/rollouts/1").json()["state"] == "Finished":
+            break
+    view = operator("GET", "/api/rollouts/1").json()
+    assert (view["state"], view["states"]) == ("Finished", {"Confirmed": 6})
+    assert [offers(pile) for pile in piles] == [1] * 6
+    assert events(cloud, "UpdateConfirmed") == 6

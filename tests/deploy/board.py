@@ -39,7 +39,7 @@ for name in ("boot.py", "main.py"):
     except Exception as error:
         sys.print_exception(error)
     finally:
-        del sys.modules["machine"]
+        sys.modules.pop("machine", None)
 """
 
 

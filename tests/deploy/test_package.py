@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from tools.board import flash, romfs
 from tools.harness.sim_pile import interpreter
 from tools.image import files as image
-from tools.image import packages
+from tools.image import packages, release, slot
 
 
 def test_a_romfs_image_is_mounted_and_the_pile_runs_from_it(tmp_path, sim) -> None:
@@ -76,6 +78,17 @@ def test_the_simulated_board_is_no_board_to_set_up():
     names = [board.name for board in packages.real_boards()]
     assert "sim" not in names
     assert "esp32-devkitc" in names
+
+
+def test_a_package_has_the_release_of_its_tree(tmp_path, monkeypatch) -> None:
+    """It is written again where only the number is another, so that a pile never tells an older one."""
+    monkeypatch.setattr(packages, "real_boards", lambda: [image.board_folder("sim")])
+    for number in (12, 13):
+        monkeypatch.setattr(release, "of_tree", lambda number=number: number)
+        packages.write_all(tmp_path)
+        with zipfile.ZipFile(tmp_path / "boards" / "sim.zip") as package:
+            assert json.loads(package.read("a/manifest.json"))["release"] == number
+            assert package.read(slot.STATE) == slot.state("a", number)
 
 
 def test_an_image_is_found_where_browsers_save_it(tmp_path, monkeypatch) -> None:

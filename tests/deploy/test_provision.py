@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -234,6 +236,67 @@ def test_from_a_file_with_a_ca(pty_board, tmp_path) -> None:
     run(pty_board, "--from", str(tmp_path / "pile.json"), "--ca", str(ca), "--no-wifi", "--no-restart")
     assert on_board(pty_board)["broker"] == {"host": "b.example", "port": 8883, "ca": "ca.pem"}
     assert (pty_board.flash / "ca.pem").read_text() == ca.read_text()
+
+
+def test_a_pile_without_tls_may_have_a_cloud_of_an_own_ca(pty_board, tmp_path) -> None:
+    """A classic ESP32 has no memory for TLS, but the cloud of `make site` is HTTPS of its own CA."""
+    ca = tmp_path / "ca.pem"
+    ca.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    run(pty_board, "--device-id", "PILE-1", "--broker", "b.example:1883", PLAIN, "--ca", str(ca), "--no-wifi",
+        "--no-restart", answers={"key": KEY})  # fmt: skip
+    assert on_board(pty_board)["broker"] == {"host": "b.example", "port": 1883}
+    assert not (pty_board.flash / "ca.pem").exists()
+
+
+def break_nothing(flash: Path) -> None:
+    pass
+
+
+def break_start(flash: Path) -> None:
+    (flash / "a" / "start.mpy").write_bytes(b"noise")
+
+
+def break_config(flash: Path) -> None:
+    (flash / "a" / "config.mpy").write_bytes(b"noise")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "says"),
+    [(break_nothing, None), (break_start, None), (break_config, "the firmware on the board does not run (")],
+)
+def test_the_firmware_in_the_slot_reads_what_was_written(
+    pty_board, sim, capsys, breaks: Callable[[Path], None], says: str | None
+) -> None:
+    """At work, or restarting every few seconds because its start fails."""
+    deploy(sim, pty_board.port, restart=False)
+    breaks(pty_board.flash)
+    with Line(pty_board.port) as line:
+        line.restart()
+        shown = line.lines(QUIET_S, 10)
+    assert any("slot a" in text for text in shown), shown
+    capsys.readouterr()
+    words = ("--device-id", "PILE-1", "--broker", "127.0.0.1:1", "--no-wifi", "--no-restart")
+    run(pty_board, *words, answers={"key": KEY})
+    said = capsys.readouterr().out
+    assert on_board(pty_board)["key"] == KEY
+    assert "PILE-1 is provisioned" in said
+    assert "no firmware" not in said
+    assert (says in said) if says else ("does not run" not in said), said
+
+
+def test_a_board_without_firmware_is_provisioned_and_told_so(pty_board, capsys) -> None:
+    words = ("--device-id", "PILE-1", "--broker", "127.0.0.1:1", "--no-wifi", "--no-restart")
+    run(pty_board, *words, answers={"key": KEY})
+    assert "there is no firmware on the board yet: `make deploy`" in capsys.readouterr().out
+
+
+def test_what_the_firmware_in_the_slot_refuses_is_an_error(pty_board, sim, monkeypatch) -> None:
+    """A board with another release than this repository judges by its own rules."""
+    deploy(sim, pty_board.port, restart=False)
+    monkeypatch.setattr(provision, "judge", lambda _: None)
+    with pytest.raises(DeployError, match="the pile does not take what was written"):
+        run(pty_board, "--device-id", "PILE-1", "--broker", "127.0.0.1:0", "--no-wifi", "--no-restart",
+            answers={"key": KEY})  # fmt: skip
 
 
 def test_a_broker_on_the_network_needs_its_ca_or_a_word_that_it_does_not(pty_board) -> None:

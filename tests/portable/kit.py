@@ -244,6 +244,7 @@ class Pile:
         self.power_mw = {}
         self.limits = limits or Limits()
         self.meters = {}
+        self.on_cycle = None  # called after each cycle
         self._count = connectors
         for n in range(1, connectors + 1):
             self.power_mw[n] = 7_200_000  # 200 mWh a cycle
@@ -334,6 +335,8 @@ class Pile:
         for n in range(1, self._count + 1):
             self.relays[n] = self.connector(n).commanded
         self.again = self.controller.work(now_ms)
+        if self.on_cycle:
+            self.on_cycle()
 
     def _read(self, n, passed_ms, now_ms):
         readings = self.readings(n)

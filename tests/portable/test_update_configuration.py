@@ -5,7 +5,7 @@ import json
 from pile.clock import CLOUD
 from pile_protocol import topics
 from tests.portable.kit import AT, DEVICE_ID, order, sealed, with_changes
-from tests.portable.update_kit import in_flash, read, write
+from tests.portable.update_kit import configuration, configure, in_flash, read, write
 from update import overrides, trial
 from update.overrides import Overrides
 
@@ -17,19 +17,6 @@ BY_CABLE = {
     "broker": {"host": "one", "port": 8883, "ca": "ca.pem", "keepalive_s": 20},
     "wifi": {"ssid": "Courtyard", "password": "battery staple"},
 }
-
-
-def configure(rig, values, version=1, **changes):
-    message = {
-        "kind": "config",
-        "device_id": DEVICE_ID,
-        "issued_at": AT,
-        "expires_at": AT + 3_600,
-        "version": version,
-        "values": values,
-    }
-    rig.pile.receive_bytes(topics.CONFIG, sealed(with_changes(message, changes)))
-    rig.cycles(2)
 
 
 def provisioned(rig):
@@ -134,6 +121,20 @@ def test_no_configuration_is_tried_while_an_order_runs(rig):
     rig.pile.cycle(5)
     configure(rig, {"ntp": "a"})
     assert rig.told[-1] == {"config_version": 1, "state": "Refused", "reason": "OrderRuns"}
+
+
+@in_flash
+def test_an_order_that_came_with_a_configuration_is_taken_before_the_restart(rig):
+    provisioned(rig)
+    receive = rig.pile.controller.receive
+    receive(topics.CONFIG, configuration({"ntp": "a"}))
+    receive(topics.ORDER, sealed(order("o1")))
+    rig.cycles(20)
+    assert rig.pile.relays[1] and not rig.restart
+    rig.pile.stop("o1")
+    rig.cycles(1)
+    assert rig.restart == "configuration 1 goes on trial"
+    assert not rig.pile.relays[1] and rig.pile.controller.outbox.depth == 1
 
 
 @in_flash

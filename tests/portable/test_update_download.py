@@ -9,6 +9,7 @@ from tests.portable.update_kit import (
     FILES,
     RELEASE,
     SECRET,
+    configure,
     in_flash,
     manifest_of,
     offer_of,
@@ -16,7 +17,7 @@ from tests.portable.update_kit import (
     sign,
     write,
 )
-from update import slots
+from update import slots, updater
 from update.download import PART_BYTES
 from update.files import SlotFiles
 from update.offer import SPARE_BYTES
@@ -218,6 +219,81 @@ def test_another_release_replaces_the_one_that_is_fetched(rig):
     rig.until_restart()
     assert state() == ["a", 11, 13, 0, None]
     assert sorted(os.listdir("b")) == ["manifest.json", "manifest.sig", "start.mpy"]
+
+
+@in_flash
+def test_an_offer_that_is_refused_does_not_end_the_download_under_way(rig):
+    rig.answers = lambda question: []
+    rig.offer()
+    rig.cycles(20)
+    for release, expires_at, reason in ((10, AT + 60, "BelowConfirmed"), (13, AT, "Expired")):
+        rig.offer(release=release, expires_at=expires_at)
+        assert {"release": release, "state": "Refused", "reason": reason} in rig.told
+    rig.answers = rig.chunks
+    rig.until_restart()
+    assert state() == ["a", 11, RELEASE, 0, None]
+
+
+@in_flash
+def test_an_offer_that_waits_outlives_messages_that_are_refused(rig):
+    rig.pile.order("o1")
+    rig.cycles(20)
+    rig.offer()
+    rig.cycles(5)
+    rig.offer(release=10)
+    rig.cycles(5)
+    configure(rig, {"ntp": "a"})
+    rig.pile.stop("o1")
+    rig.acknowledge()
+    rig.until_restart()
+    assert state() == ["a", 11, RELEASE, 0, None]
+
+
+@in_flash
+def test_an_error_of_the_updates_own_code_ends_the_update_and_not_the_pile(rig):
+    """Such as a module whose file is damaged: the offer in flash would end every start."""
+
+    def damaged(*_):
+        raise ValueError("incompatible .mpy file")
+
+    begin = updater.Updater._begin
+    step = updater.Updater.step
+    rig.offer()
+    rig.boot(AT)
+    try:
+        updater.Updater._begin = damaged
+        rig.cycles(5)
+        assert read(slots.OFFER) is None and not rig.restart
+        rig.offer()
+        rig.cycles(5)
+        updater.Updater._begin = begin
+        updater.Updater.step = damaged
+        rig.offer()
+        rig.cycles(5)
+    finally:
+        updater.Updater._begin = begin
+        updater.Updater.step = step
+    assert rig.states()[-1] == ("Refused", "Crashed") and read(slots.OFFER) is None
+    rig.offer()
+    rig.until_restart()
+
+
+@in_flash
+def test_a_heap_without_room_keeps_the_offer(rig):
+    step = updater.Updater.step
+
+    def full(self):
+        raise MemoryError
+
+    updater.Updater.step = full
+    try:
+        rig.offer()
+        rig.cycles(5)
+    finally:
+        updater.Updater.step = step
+    assert rig.states()[-1] == ("Waiting", "NoMemory")
+    rig.boot(AT)
+    rig.until_restart()
 
 
 @in_flash

@@ -81,6 +81,24 @@ def offer_of(text=None, key=KEY, **changes):
     return sealed(with_changes(message, changes), key)
 
 
+def configuration(values, version=1, **changes):
+    """A sealed configuration, good for an hour."""
+    message = {
+        "kind": "config",
+        "device_id": DEVICE_ID,
+        "issued_at": AT,
+        "expires_at": AT + 3_600,
+        "version": version,
+        "values": values,
+    }
+    return sealed(with_changes(message, changes))
+
+
+def configure(rig, values, version=1, **changes):
+    rig.pile.receive_bytes(topics.CONFIG, configuration(values, version, **changes))
+    rig.cycles(2)
+
+
 class Ticks:
     """In place of the module `time`: every slice takes no time."""
 
@@ -171,12 +189,14 @@ class Rig:
     def boot(self, told_at=AT):
         """Starts the pile anew; what is in flash stays."""
         if hasattr(self, "pile"):
+            self.pile.on_cycle = None
             self.pile.boot(told_at)
         else:
             self.pile = Pile()
         self.host = Host(self.pile.controller, ("board", (6, 3), BOUNDS), lambda names: None, Ticks)
         self.host.offer_waits = slots.is_offer_kept()
         self.restart = None
+        self.pile.on_cycle = self._after_cycle
 
     def cycles(self, count, passed_ms=100):
         """Control cycles; stops where the pile asks for a restart."""
@@ -184,7 +204,6 @@ class Rig:
             if self.restart:
                 return
             self.pile.cycle(1, passed_ms)
-            self.restart = self.host.step(self.pile.clock.now_ms)
             self._exchange()
 
     def until_restart(self, cycles=2_000):
@@ -193,6 +212,7 @@ class Rig:
 
     def offer(self, *arguments, **changes):
         self.pile.receive_bytes(topics.UPDATE, offer_of(*arguments, **changes))
+        self._exchange()
 
     def cancel(self, release=RELEASE):
         message = {"kind": "cancel", "device_id": DEVICE_ID, "issued_at": AT, "expires_at": AT + 60}
@@ -222,6 +242,11 @@ class Rig:
             if found[-1:] != [state]:
                 found.append(state)
         return found
+
+    def _after_cycle(self):
+        self.restart = self.restart or self.host.step(self.pile.clock.now_ms)
+        if self.restart:
+            self.pile.again = False  # what waits is lost
 
     def _exchange(self):
         mailbox = self.pile.controller.mailbox

@@ -168,6 +168,7 @@ def test_a_shallow_clone_or_no_repository_makes_no_release(tree, tmp_path) -> No
         release.number(tmp_path / "shallow")
     with pytest.raises(release.ReleaseError, match="git cannot read"):
         release.number(tmp_path)
+    assert release.of_tree(tmp_path) == release.of_tree(tmp_path / "shallow") == slot.UNRELEASED
 
 
 def test_a_pair_of_keys_is_made_once_and_read_with_its_passphrase(tmp_path, monkeypatch) -> None:

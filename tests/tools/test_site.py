@@ -52,6 +52,7 @@ def test_a_site_speaks_tls_only_to_the_network_unless_asked(tmp_path: Path, aske
         assert password, text
         for part in (f"https://127.0.0.2:{https}/console", f"mqtts://127.0.0.2:{mqtts}", "ca.pem", "--cloud"):
             assert part in text, text
+        assert (f"--broker 127.0.0.2:{plain} --unencrypted --ca " in text) == asked, text
         client = Client(f"https://127.0.0.2:{https}", trust=ca)
         assert client.get("/healthz").status == 200
         signed_in = client.post(

@@ -30,7 +30,7 @@ STEP = {"port": "Connect", "image": "MicroPython", "firmware": "Firmware", "pile
 @pytest.fixture(scope="session")
 def sim_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The simulated pile's package: its chip is a PC's MicroPython."""
-    return packages.write(files.board_folder("sim"), tmp_path_factory.mktemp("boards"))
+    return packages.write(files.board_folder("sim"), tmp_path_factory.mktemp("boards"), 12)
 
 
 def put(package: Path, data: Path, **changes: Any) -> None:

@@ -137,7 +137,6 @@ SAID = """() => {
 # Names, units and codes that are the same in every language.
 SAME = {"RateLock", "English", "kWh", "kW", "KB", "ms", "CSV", "CNY", "UTC", "Asia", "Shanghai", "PILE"}
 SAME |= {"IANA", "API", "sim", "none"}  # the last: the firmware of the played piles
-SAME |= {"operator", "token"}  # by which name the operator token acts
 
 
 def english(page: Page) -> list[str]:

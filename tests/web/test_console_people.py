@@ -80,6 +80,7 @@ def test_what_a_role_may_not_do_is_not_offered(fleet: Fleet, signed_in: Callable
     main = page.locator("#view")
     for name in ("Reset fault", "Remove", "Add a pile"):
         expect(main.get_by_role("button", name=name)).to_have_count(0)
+    expect(page.get_by_role("heading", name="Service")).to_have_count(0)  # a viewer can do nothing there
     expect(page.get_by_role("link", name="People")).to_have_count(0)
     page.evaluate("location.hash = '/people'")
     expect(page.get_by_text("There is no such page")).to_be_visible()

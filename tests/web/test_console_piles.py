@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.web.conftest import Watch, choose, row
+from tests.web.conftest import DESKTOP, Watch, choose, row
 from tests.web.fleet import Fleet
+
+POLL_MS = 10_000  # longer than the page waits between any two of its questions
 
 # -- the live table
 
@@ -141,12 +143,16 @@ def test_a_pile_shows_todays_curve_its_order_and_stops_it(fleet: Fleet, console:
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Charging")
 
 
-def test_what_is_drawn_again_and_again_keeps_the_focus(fleet: Fleet, console: Callable[..., Page]):
+def test_what_is_drawn_again_and_again_keeps_the_focus(
+    fleet: Fleet, console: Callable[..., Page], new_context: Callable[..., BrowserContext]
+):
     """Every poll drew the latest orders and the events anew, and a keyboard was back at the page's top."""
     pile = fleet.pile("PILE-1")
     fleet.charged(pile, 1_000_000)
     fleet.charged(pile, 1_000_000, pay=False, total_minor=9_999)
-    page = console("/piles/PILE-1")
+    context = new_context(viewport=DESKTOP)
+    context.clock.install()
+    page = console("/piles/PILE-1", context=context)
     orders = page.get_by_role("table", name="Latest orders").get_by_role("row")
     expect(orders).to_have_count(3)
     held = orders.nth(2).get_by_role("link")
@@ -156,6 +162,7 @@ def test_what_is_drawn_again_and_again_keeps_the_focus(fleet: Fleet, console: Ca
     polled_again(page, "/api/orders?")
     assert marked.evaluate("each => each === document.activeElement")  # nothing changed: nothing was drawn
     fleet.charged(pile, 2_000_000)
+    page.clock.fast_forward(POLL_MS)
     expect(orders).to_have_count(4)
     focused = page.locator(":focus")
     expect(focused).to_have_text(name)
@@ -164,6 +171,7 @@ def test_what_is_drawn_again_and_again_keeps_the_focus(fleet: Fleet, console: Ca
     name = event.inner_text()
     polled_again(page, "/api/events?")
     fleet.charged(pile, 1_000_000, pay=False, total_minor=9_999)
+    page.clock.fast_forward(POLL_MS)
     expect(page.locator(".events").get_by_role("link")).to_have_count(2)
     expect(focused).to_have_text(name)
     fleet.order(pile)
@@ -178,7 +186,7 @@ def polled_again(page: Page, path: str) -> None:
     """Wait for two whole answers: the first may have been on its way before."""
     for _ in range(2):
         with page.expect_response(lambda answer: path in answer.url) as found:
-            pass
+            page.clock.fast_forward(POLL_MS)
         found.value.finished()
 
 

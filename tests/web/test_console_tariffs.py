@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.web.conftest import NARROW, Watch, choose, overflow
+from tests.web.conftest import NARROW, Watch, choose, overflow, row
 from tests.web.fleet import DAY_RATE, Fleet
 
 
@@ -114,6 +114,11 @@ def test_a_version_for_later_is_shown_and_withdrawn(fleet: Fleet, console: Calla
     choose(page, "Withdraw")
     expect(page.get_by_text("Withdrawn")).to_be_visible()
     assert rate(fleet)["changes_at"] is None
+    page.evaluate("location.hash = '/audit?tariff_id=city'")
+    later = fleet.operator.get("/api/tariffs/city/versions").json()["items"][0]["rate_id"][-8:]
+    said = row(page, f"…{later}, from ")
+    expect(said).to_contain_text("Rate published")
+    expect(row(page, f"…{later}").filter(has_text="Rate withdrawn")).to_be_visible()
 
 
 def test_a_calendar_is_filled_in_and_edited(fleet: Fleet, console: Callable[..., Page]):

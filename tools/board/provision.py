@@ -45,6 +45,23 @@ KEY_VARIABLE = "RATELOCK_DEVICE_KEY"
 TOKEN_VARIABLE = "RATELOCK_OPERATOR_TOKEN"
 PASSWORD_VARIABLE = "RATELOCK_WIFI_PASSWORD"
 
+_BROKEN = "broken firmware: "
+# Runs on the board. Files of a slot that are damaged raise ValueError, SyntaxError and others.
+_READ_CONFIG = f"""
+try:
+    import config
+except ImportError:
+    print("no firmware")
+except Exception as error:
+    print({_BROKEN!r} + repr(error))
+else:
+    try:
+        config.load()
+        print("ok")
+    except config.ConfigError as error:
+        print(error)
+"""
+
 Ask = Callable[[str], str]
 
 
@@ -154,10 +171,10 @@ def gather(options: argparse.Namespace, present: dict[str, Any], ask: Ask) -> di
         values["broker"] = {**values.get("broker", {}), **broker_of(options.broker)}
     elif "broker" not in values:
         values["broker"] = broker_of(input("broker (HOST:PORT): "))
-    if options.ca:
+    if options.unencrypted:
+        values["broker"] = {name: value for name, value in values["broker"].items() if name != "ca"}
+    elif options.ca:
         values["broker"] = {**values["broker"], "ca": CA}
-    elif options.unencrypted:
-        values["broker"].pop("ca", None)
     elif not options.file and needs_ca(values["broker"], present.get("broker")):
         raise DeployError(
             "give the broker's CA with --ca (`make site` prints where it is). Without it whoever is in the"
@@ -257,7 +274,7 @@ def provision(options: argparse.Namespace, ask: Ask = getpass.getpass) -> None:
         else:
             values["key"] = key or at_cloud.new_key(options.connectors, options.name)
         judge(values)
-        if ca is not None:
+        if ca is not None and "ca" in values["broker"]:
             line.write(CA, ca)
         line.write(CONFIG, json.dumps(values, ensure_ascii=False).encode())
         confirm(line)
@@ -285,12 +302,11 @@ def judge(values: dict[str, Any]) -> None:
 def confirm(line: Line) -> None:
     """Lets the firmware on the board, if there is one, read the new config.json. Raises DeployError."""
     line.use_firmware()
-    answer = line.exec(
-        "try:\n import config\nexcept ImportError:\n print('no firmware')\n"
-        "else:\n try:\n  config.load()\n  print('ok')\n except config.ConfigError as error:\n  print(error)"
-    ).strip()
+    answer = line.exec(_READ_CONFIG).strip()
     if answer == "no firmware":
         print("there is no firmware on the board yet: `make deploy`")
+    elif answer.startswith(_BROKEN):
+        print(f"the firmware on the board does not run ({answer.removeprefix(_BROKEN)}): `make deploy`")
     elif answer != "ok":
         raise DeployError(f"the pile does not take what was written: {answer}")
 
@@ -305,8 +321,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--from", dest="file", type=Path, metavar="FILE", help="a config.json to start from")
     made.add_argument("--device-id")
     made.add_argument("--broker", metavar="HOST:PORT")
-    made.add_argument("--ca", type=Path, metavar="FILE", help="the broker's CA; makes it MQTT over TLS")
-    made.add_argument("--unencrypted", action="store_true", help="MQTT without TLS, in a network of your own")
+    made.add_argument(
+        "--ca", type=Path, metavar="FILE", help="CA of broker and cloud; makes it MQTT over TLS"
+    )
+    made.add_argument(
+        "--unencrypted",
+        action="store_true",
+        help="MQTT without TLS, in a network of your own; --ca is then for the cloud only",
+    )
     made.add_argument("--ssid", metavar="NAME", help=f"its password is asked for, or {PASSWORD_VARIABLE}")
     made.add_argument("--no-wifi", action="store_true")
     made.add_argument("--ntp", metavar="HOST")

@@ -142,9 +142,9 @@ def short_jobs(seed: int) -> list[tuple[str, ...]]:
         ("switch", "confirm", age, "noise", str(seed)),
         ("switch", "fall", age, "part", str(seed)),
         ("switch", "crash", age, "clean", str(seed)),
-        ("update", "order", age, "noise", str(seed), "4"),
-        ("update", "back", age, "part", str(seed), "4"),
-        ("update", "configuration-back", age, "clean", str(seed), "1"),
+        ("update", "order", age, "noise", str(seed), "4", "1"),
+        ("update", "back", age, "part", str(seed), "4", "2"),
+        ("update", "configuration-back", age, "clean", str(seed), "1", "1"),
     ]
 
 
@@ -159,7 +159,9 @@ def long_jobs(seed: int, plots: Sequence[str] = PLOTS) -> list[tuple[str, ...]]:
         jobs += [("twice", plot, str(seed % 50), "2", str(seed))]
     if plots == PLOTS:
         jobs += [("switch", end, str(seed % 50), tear, str(seed)) for end in SWITCHES for tear in TEARS]
-        jobs += [("update", plot, str(seed % 50), tear, str(seed), "1") for plot in UPDATES for tear in TEARS]
+        for tear in TEARS:
+            jobs += [("update", plot, str(seed % 50), tear, str(seed), "1", "1") for plot in UPDATES]
+            jobs += [("update", plot, str(seed % 50), tear, str(seed), "2", "2") for plot in UPDATES]
     return jobs
 
 

@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 from tools import ROOT
-from tools.image import BuildError, cache, files, slot
+from tools.image import BuildError, cache, files, release, slot
 
 OLDEST_MICROPYTHON = (1, 26, 0)
 FOLDER = "boards"  # in the cloud's data folder
@@ -38,9 +38,10 @@ def about(board: Path) -> dict[str, object]:
     }
 
 
-def package(board: Path) -> bytes:
-    """The zip of a board's pile. Raises BuildError."""
-    content = {**slot.pile(board, files.build(board)), ABOUT: json.dumps(about(board), indent=1).encode()}
+def package(board: Path, number: int) -> bytes:
+    """The zip of a board's pile, whose release has that number. Raises BuildError."""
+    pile = slot.pile(board, files.build(board), number)
+    content = {**pile, ABOUT: json.dumps(about(board), indent=1).encode()}
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         for name in sorted(content):
@@ -55,13 +56,24 @@ def real_boards() -> list[Path]:
     return [board for board in found if json.loads((board / "board.json").read_text())["micropython_board"]]
 
 
-def built(board: Path) -> Path:
+def mark(board: Path, number: int) -> str:
+    """What changes with everything that a board's package is made from. Raises BuildError."""
+    key = files.BOARDS / slot.RELEASE_KEY
+    made_from = (
+        cache.digest(board),
+        json.dumps(about(board)),
+        str(number),
+        key.read_text() if key.exists() else "",
+    )
+    return hashlib.sha256("\n".join(made_from).encode()).hexdigest()[:16]
+
+
+def built(board: Path, number: int) -> Path:
     """A board's package in build/, made once for each state of its sources. Raises BuildError, OSError."""
-    mark = hashlib.sha256((cache.digest(board) + json.dumps(about(board))).encode()).hexdigest()[:16]
-    found = BUILT / f"{board.name}-{mark}.zip"
+    found = BUILT / f"{board.name}-{mark(board, number)}.zip"
     if not found.exists():
         BUILT.mkdir(parents=True, exist_ok=True)
-        _put(found, package(board))
+        _put(found, package(board, number))
     return found
 
 
@@ -72,9 +84,9 @@ def _put(path: Path, content: bytes) -> None:
     new.replace(path)
 
 
-def write(board: Path, folder: Path) -> Path:
+def write(board: Path, folder: Path, number: int) -> Path:
     """A board's package in a folder. Raises BuildError, OSError."""
-    content = built(board).read_bytes()
+    content = built(board, number).read_bytes()
     path = folder / f"{board.name}.zip"
     if not path.exists() or path.read_bytes() != content:
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,8 +96,9 @@ def write(board: Path, folder: Path) -> Path:
 
 def write_all(data: Path) -> None:
     """The packages of all real boards, into a cloud's data folder. Raises BuildError, OSError."""
+    number = release.of_tree()
     for board in real_boards():
-        write(board, data / FOLDER)
+        write(board, data / FOLDER, number)
 
 
 def main() -> int:
@@ -94,8 +107,9 @@ def main() -> int:
         return 2
     try:
         boards = [files.board_folder(name) for name in sys.argv[2:]] or real_boards()
+        number = release.of_tree()
         for board in boards:
-            print(write(board, Path(sys.argv[1])))
+            print(write(board, Path(sys.argv[1]), number))
     except (BuildError, OSError) as error:
         print(f"packages: {error}", file=sys.stderr)
         return 1

@@ -4,7 +4,6 @@ import { renew } from "./console-keep.js";
 import {
   crumbs,
   facts,
-  failure,
   h,
   heading,
   here,
@@ -12,14 +11,13 @@ import {
   moneyOf,
   PERIOD_NAMES,
   section,
-  show,
   statePill,
   table,
   when,
 } from "./console-parts.js";
 import { closeOrder } from "./console-pileactions.js";
-import { openSections } from "./console-sections.js";
-import { may, poll } from "./console-session.js";
+import { openPolled } from "./console-sections.js";
+import { may } from "./console-session.js";
 import { reasonWords } from "./console-words.js";
 import { words } from "./say.js";
 
@@ -28,24 +26,16 @@ const t = (await words("console-words-orders")).order;
 const EVERY_MS = 2000;
 const OPEN = ["Pending", "Accepted", "Charging", "Finishing"];
 
-export function open(root, _params, id) {
-  const body = h("div", { class: "stack" });
-  const more = h("div", { class: "stack" });
-  show(root, crumbs([tabs.orders, "#/orders"], ["…" + id.slice(-8)]), body, more);
-  const path = "/api/orders/" + encodeURIComponent(id);
-  const fail = (problem) => {
-    end();
-    show(root, failure(problem, "#/orders"));
-  };
-  const sections = openSections("order", { id, path, fail }, more);
-  const stop = poll(path, EVERY_MS, (order) => (drawOrder(body, order), sections.update(order)), fail);
-  function end() {
-    stop();
-    sections();
-  }
-  end.unsaved = sections.unsaved;
-  return end;
-}
+export const open = (root, _params, id) =>
+  openPolled(root, {
+    kind: "order",
+    id,
+    path: "/api/orders/" + encodeURIComponent(id),
+    everyMs: EVERY_MS,
+    above: crumbs([tabs.orders, "#/orders"], ["…" + id.slice(-8)]),
+    list: "#/orders",
+    draw: drawOrder,
+  });
 
 function drawOrder(root, order) {
   const money = (minor) => moneyOf(minor, order);

@@ -1,8 +1,9 @@
 // API tokens: for programs, with a scope and an end. The text of one is shown once.
 
-import { confirm, dialog, notice } from "./console-dialog.js";
+import { confirm } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
-import { busy, h, pill, show, table, when } from "./console-parts.js";
+import { busy, h, pill, table, when, whoWords } from "./console-parts.js";
+import { showSecret } from "./console-secret.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -18,7 +19,7 @@ export function tokens(items, permissions, changed) {
     each.permissions.map((permission) => t.permissions[permission] ?? permission).join(", "),
     each.expires_at > now ? when(each.expires_at) : pill(t.ended, "off"),
     when(each.used_at),
-    each.created_by === "operator token" ? t.operatorToken : each.created_by,
+    whoWords(each.created_by),
     h(
       "button.button.small.danger",
       {
@@ -71,23 +72,6 @@ async function addToken(permissions, changed) {
       }),
   });
   if (!made) return;
-  await showOnce(made.token);
+  await showSecret(t.tokenMade, t.tokenOnce, made.token);
   changed();
 }
-
-const showOnce = (text) =>
-  dialog(t.tokenMade, [t.tokenOnce, h("code.key", { tabindex: "0" }, text)], (close) => [
-    h(
-      "button.button",
-      {
-        type: "button",
-        onclick: (event) =>
-          navigator.clipboard.writeText(text).then(
-            () => show(event.target, t.copied),
-            () => notice(t.noCopy, "bad"),
-          ),
-      },
-      t.copy,
-    ),
-    h("button.button.primary", { type: "button", onclick: () => close(true) }, t.have),
-  ]);

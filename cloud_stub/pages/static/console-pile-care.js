@@ -3,7 +3,7 @@
 import { confirm, notice } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
 import { renew } from "./console-keep.js";
-import { busy, h, here, section } from "./console-parts.js";
+import { busy, h, here, section, whoWords } from "./console-parts.js";
 import { showKey } from "./console-pileadd.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
@@ -18,8 +18,9 @@ export function open(place, { path }) {
   place.append(box);
   const end = () => {};
   end.update = (pile) => {
-    box.hidden = pile.removed_at !== null;
-    renew(body, hints(pile, path), out(pile, path), buttons(pile, path));
+    const found = [...hints(pile, path), ...out(pile, path)].filter(Boolean);
+    box.hidden = pile.removed_at !== null || !(found.length || may("operate") || may("register"));
+    renew(body, found, buttons(pile, path));
   };
   return end;
 }
@@ -64,7 +65,7 @@ function out(pile, path) {
       { class: "hint warn" },
       h("p", {}, h("strong", {}, t.outOf(connector ? common.connector(connector) : t.whole, t.reasons[reason] ?? reason))),
       note && h("p", {}, note),
-      h("p", { class: "muted small" }, t.by(by, here.instant(at))),
+      h("p", { class: "muted small" }, t.by(whoWords(by), here.instant(at))),
       may("operate") &&
         h(
           "button",

@@ -1,9 +1,9 @@
 // A pile is registered, and its key shown.
 
-import { dialog, notice } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
+import { showSecret } from "./console-secret.js";
 import { ask } from "./console-session.js";
-import { h, show } from "./dom.js";
+import { h } from "./dom.js";
 import { words } from "./say.js";
 
 const t = (await words("console-words-piles")).add;
@@ -41,25 +41,5 @@ export async function addPile() {
   location.hash = "#/piles/" + encodeURIComponent(made.device_id) + "/rate";
 }
 
-/** The key is shown once; a key that was not kept can be made again. */
-export async function showKey({ key }, title) {
-  await dialog(
-    title,
-    [t.key, h("code", { class: "key", tabindex: "0" }, key)],
-    (close) => [
-      h(
-        "button.button",
-        {
-          type: "button",
-          onclick: (event) =>
-            navigator.clipboard.writeText(key).then(
-              () => show(event.target, t.copied),
-              () => notice(t.noCopy, "bad"),
-            ),
-        },
-        t.copy,
-      ),
-      h("button.button.primary", { type: "button", onclick: () => close(true) }, t.have),
-    ],
-  );
-}
+/** A key that was not kept can be made again. */
+export const showKey = ({ key }, title) => showSecret(title, t.key, key);

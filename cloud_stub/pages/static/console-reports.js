@@ -62,7 +62,7 @@ export function open(root, params) {
       { class: "filters" },
       h(
         "div",
-        { class: "field" },
+        { class: "field wide" },
         h("span", { class: "field-name", id: "range-name" }, t.last),
         h(
           "div",

@@ -1,7 +1,7 @@
 // The sections of a detail page, each a module of its own, loaded when the page opens.
 
-import { explain, h, show } from "./console-parts.js";
-import { may, unreachable } from "./console-session.js";
+import { explain, failure, h, show } from "./console-parts.js";
+import { may, poll, unreachable } from "./console-session.js";
 import { SECTIONS } from "./console-views.js";
 
 /**
@@ -36,5 +36,26 @@ export function openSections(kind, about, wide, narrow = wide) {
     for (const each of ends) each.update?.(found);
   };
   end.unsaved = () => ends.some((each) => each.unsaved?.());
+  return end;
+}
+
+/**
+ * Open a page about one thing: what draw(root, found) shows of the answer of `path`, asked for every `everyMs`, and the
+ * sections of `kind` below it. above: what stands over both; list: the address to go back to. Returns the page's end.
+ */
+export function openPolled(root, { kind, id, path, everyMs, above, list, draw }) {
+  const [body, below] = [h("div.stack"), h("div.stack")];
+  show(root, above, body, below);
+  const fail = (problem) => {
+    end();
+    show(root, failure(problem, list));
+  };
+  const sections = openSections(kind, { id, path, fail }, below);
+  const stop = poll(path, everyMs, (found) => (draw(body, found), sections.update(found)), fail);
+  function end() {
+    stop();
+    sections();
+  }
+  end.unsaved = sections.unsaved;
   return end;
 }

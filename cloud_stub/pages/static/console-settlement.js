@@ -1,10 +1,9 @@
 // One settlement that was flagged, with both computations side by side, and its sections.
 
 import { renew } from "./console-keep.js";
-import { crumbs, facts, failure, h, heading, here, kwh, moneyOf, PERIOD_NAMES, pill, section, show, table, when } from "./console-parts.js";
+import { crumbs, facts, h, heading, here, kwh, moneyOf, PERIOD_NAMES, pill, section, table, when } from "./console-parts.js";
 import { reviewPanel } from "./console-review.js";
-import { openSections } from "./console-sections.js";
-import { poll } from "./console-session.js";
+import { openPolled } from "./console-sections.js";
 import { flagWords, reasonWords } from "./console-words.js";
 import { words } from "./say.js";
 
@@ -13,24 +12,16 @@ const all = await words("console-words-orders");
 const t = all.settlement;
 const EVERY_MS = 10_000;
 
-export function open(root, _params, id) {
-  const body = h("div", { class: "stack" });
-  const more = h("div", { class: "stack" });
-  show(root, crumbs([common.tabs.flagged, "#/flagged"], [t.crumb(id)]), body, more);
-  const path = "/api/settlements/" + encodeURIComponent(id);
-  const fail = (problem) => {
-    end();
-    show(root, failure(problem, "#/flagged"));
-  };
-  const sections = openSections("settlement", { id, path, fail }, more);
-  const stop = poll(path, EVERY_MS, (found) => (draw(body, found), sections.update(found)), fail);
-  function end() {
-    stop();
-    sections();
-  }
-  end.unsaved = sections.unsaved;
-  return end;
-}
+export const open = (root, _params, id) =>
+  openPolled(root, {
+    kind: "settlement",
+    id,
+    path: "/api/settlements/" + encodeURIComponent(id),
+    everyMs: EVERY_MS,
+    above: crumbs([common.tabs.flagged, "#/flagged"], [t.crumb(id)]),
+    list: "#/flagged",
+    draw,
+  });
 
 function draw(root, said) {
   const { order } = said;

@@ -63,10 +63,6 @@ export default {
   noTokens: "There are no API tokens.",
   tokenMade: "The token is made",
   tokenOnce: "This is its text. It is shown now and never again.",
-  copy: "Copy",
-  copied: "Copied",
-  noCopy: "The browser does not let the token be copied: select it.",
-  have: "I have it",
   revoke: "Revoke",
   revokeText: "The program that uses it is refused from now on. This cannot be undone.",
 

@@ -63,10 +63,6 @@ export default {
   noTokens: "没有 API 令牌。",
   tokenMade: "令牌已创建",
   tokenOnce: "以下是令牌内容，仅显示这一次。",
-  copy: "复制",
-  copied: "已复制",
-  noCopy: "浏览器不允许复制，请手动选择令牌。",
-  have: "我已保存",
   revoke: "撤销",
   revokeText: "使用该令牌的程序将立即被拒绝。此操作不能撤回。",
 

@@ -51,10 +51,6 @@ export default {
     action: "Add",
     done: (id) => `${id} is registered`,
     key: "This is its key: put it into the pile. It is not shown again; a key that was lost is made anew on the pile's page.",
-    copy: "Copy",
-    copied: "Copied",
-    noCopy: "The browser does not let the key be copied: select it.",
-    have: "I have it",
   },
 
   pile: {

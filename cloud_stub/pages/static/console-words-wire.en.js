@@ -29,6 +29,7 @@ export default {
     UpdateFellBack: "Went back from what was sent to it",
     UpdateLost: "Not heard of during an update",
   },
+  rateFrom: (rate, when) => `${rate}, from ${when}`,
   event: (what, more) => `${what}: ${more}`,
   connector: (number) => `connector ${number}`,
   decisions: { Released: "Released", Waived: "Waived" },
@@ -85,7 +86,6 @@ export default {
     TooSoon: "Too soon after the order before",
     FeedBusy: "Shared supply has no room",
     OutOfService: "Connector was taken out of service",
-    OutOfService: "Out of service",
     OnTrial: "Pile tries a new release or configuration",
   },
 
@@ -109,7 +109,6 @@ export default {
     PileSilent: "The pile has not been heard of for too long",
     NotAtPile: "The pile has neither the order nor a settlement",
     SettlementMalformed: "Nothing can be billed from its settlement",
-    BoardReplaced: "The board was replaced, and the order was on the one before",
     ClosedByOperator: "Closed by an operator",
   },
 

@@ -29,6 +29,7 @@ export default {
     UpdateFellBack: "已从下发内容回退",
     UpdateLost: "升级中失联",
   },
+  rateFrom: (rate, when) => `${rate}，自 ${when} 起`,
   event: (what, more) => `${what}：${more}`,
   connector: (number) => `${number} 号枪`,
   decisions: { Released: "放行", Waived: "免收" },
@@ -83,7 +84,6 @@ export default {
     TooSoon: "距上一订单太近",
     FeedBusy: "共用供电没有余量",
     OutOfService: "枪已停用",
-    OutOfService: "暂停服务",
     OnTrial: "充电桩正在试运行新的版本或配置",
   },
 
@@ -105,7 +105,6 @@ export default {
     PileSilent: "充电桩长时间没有消息",
     NotAtPile: "充电桩既没有该订单，也没有结算单",
     SettlementMalformed: "结算单无法用于计费",
-    BoardReplaced: "主板已更换，订单在原来的主板上",
     ClosedByOperator: "由运营方关闭",
   },
 

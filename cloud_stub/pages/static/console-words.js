@@ -1,6 +1,6 @@
 // What the cloud's closed lists mean to a person: events of piles, reasons, faults, flags of settlements.
 
-import { kwh, spaced } from "./console-parts.js";
+import { here, kwh, spaced } from "./console-parts.js";
 import { words } from "./say.js";
 
 const t = await words("console-words-wire");
@@ -33,7 +33,8 @@ const EVENT_TONES = {
 const DETAILS = {
   OrderClosed: (detail) => detail, // as a person wrote it
   PileRemoved: (detail) => replaced(detail, /^(\d+) settlements given up$/, t.givenUp),
-  RatePublished: (detail) => "…" + detail.slice(-8),
+  RatePublished: rateWords,
+  RateWithdrawn: rateWords,
   SettlementReviewed: (detail) => replaced(detail, /^(Released|Waived)/, (word) => t.decisions[word]),
   ChainRestarted: (detail) => replaced(detail, /^epoch (\d+) .*/, t.chain),
   EnergyUnbilled: (detail) =>
@@ -45,6 +46,13 @@ const DETAILS = {
       t.noLast,
     ),
 };
+
+/** A rate's id, and from when it holds where that is not at once. */
+function rateWords(detail) {
+  const [id, from] = detail.split(" ");
+  const end = "…" + id.slice(-8);
+  return from ? t.rateFrom(end, here.dateTime(Date.parse(from) / 1000)) : end;
+}
 
 /** [text, tone] of one event of /api/events. */
 export function eventWords({ kind, detail }) {

@@ -66,7 +66,7 @@ export function chargeView(stop, handOver) {
       graph
     ),
     locked,
-    h("p.center", h("button.button.plain", { id: "hand-over", onclick: handOver }, t.handover.open)),
+    h("p.center", h("button.button.plain", { id: "hand-over", onclick: handOver }, t.order.handOver)),
     h("div.bottom", button)
   );
 

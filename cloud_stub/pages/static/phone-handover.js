@@ -8,8 +8,8 @@ import { request } from "./api.js";
 /** Where the order opens on another phone. The token stands after the #, which no server sees. */
 const address = () => `${location.origin}/p/${my.order.device_id}?order=${my.order.order_id}#${my.token}`;
 
-export async function handOver() {
-  const w = t.handover;
+/** w: the words of phone-handover.<language>.js */
+export async function handOver(w) {
   const said = h("p.muted", { role: "status" });
   const code = h("p.muted", w.loading);
   const close = () => (dialog.close(), dialog.remove());

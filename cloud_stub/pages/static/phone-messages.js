@@ -1,9 +1,7 @@
-// What is said in words: what went wrong and what to do, and the pages with one thing to say.
+// What stands above the view while something is wrong, and the view until there is one.
 
 import { h } from "./dom.js";
-import { explained, format, refusalWords, t } from "./phone-say.js";
-
-const WITH_FORM = ["UnknownPile", "PileRemoved", "NotFound"];
+import { format, t } from "./phone-say.js";
 
 /** What stands above a running order that is not what it seems; "" where nothing is to be said. */
 export function bannerText({ order, pile, lost, heardAt, stopping, failure }, running) {
@@ -20,49 +18,6 @@ export function bannerText({ order, pile, lost, heardAt, stopping, failure }, ru
   return parts.join(" ");
 }
 
-function page(title, ...rest) {
-  const head = h("h1", { tabindex: "-1" }, title);
-  return { title: head, element: h("main", h("section.card.message", head, rest)) };
-}
-
-function idForm() {
-  const input = h("input", { id: "device", required: true, autocomplete: "off", autocapitalize: "characters", spellcheck: "false", maxlength: "32" });
-  const go = event => {
-    event.preventDefault();
-    const id = input.value.trim();
-    if (id) location.assign("/p/" + encodeURIComponent(id));
-  };
-  return h("form", { onsubmit: go }, h("label", { for: "device" }, t.ask.label), h("div.row", input, h("button.button.primary", t.ask.go)));
-}
-
-export function askView() {
-  return page(t.ask.title, h("p", t.ask.text), idForm(), h("p.muted", t.promise));
-}
-
 export function loadingView() {
   return { title: null, element: h("main", h("section.card.message", { "aria-busy": "true" }, h("p.muted", t.loading))) };
-}
-
-/** The page of a failure at `device` ("" for none); again() is called by its button. */
-export function failureView(code, { device, pile, again }) {
-  const [what, todo] = explained(code);
-  const which = new Set([pile?.name ?? device, device]);
-  return page(
-    what,
-    device && h("p.mono", [...which].join(" · ").slice(0, 120)),
-    h("p", todo),
-    WITH_FORM.includes(code)
-      ? idForm()
-      : /Order|Link/.test(code)
-        ? h("a.button", { href: location.pathname }, t.back)
-        : h("button.button.primary", { id: "again", onclick: again }, t.again)
-  );
-}
-
-/** An order that ended before anything flowed; leave() is called by its button. */
-export function endedView(order, leave) {
-  const { failures } = t;
-  const [what, todo] = order.state === "Rejected" ? refusalWords(order.reason) : explained(order.state);
-  const nothing = !["Expired", "Lost"].includes(order.state) && h("p", failures.nothing);
-  return page(what, nothing, h("p", todo), h("button.button.primary", { id: "back", onclick: leave }, t.back));
 }

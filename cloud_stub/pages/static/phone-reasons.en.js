@@ -7,6 +7,15 @@ const again = "Please start again.";
 const restarted = ["The pile has just restarted", "It still waits for the time. Please try again in a minute."];
 
 export default {
+  /** What a bill says of itself that few bills have. */
+  bills: {
+    flagged: "Something in it does not fit your order. You need not pay until that has been looked into.",
+    missing: "The meter gave no reading after the end; the last one before it is billed.",
+    recovered: "There was a power cut during this charge; only what is certain is billed.",
+    Released: "This bill was checked: it is what your locked price gives.",
+    Waived: "This bill was checked: you need not pay it."
+  },
+
   /** Why an order ended, after "Ended because". */
   stops: {
     GroundFault: "the pile found a ground fault",

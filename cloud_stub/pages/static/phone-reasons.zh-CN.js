@@ -6,6 +6,14 @@ const again = "请重新开始。";
 const restarted = ["充电桩刚刚重启", "正在校准时间，请一分钟后重试。"];
 
 export default {
+  bills: {
+    flagged: "账单与您的订单有不符之处。核对完成之前无需支付。",
+    missing: "结束后电表没有读数；按结束前的最后读数计费。",
+    recovered: "充电期间曾经停电；只按充电桩已可靠记录的电量计费。",
+    Released: "账单已核对：金额按您锁定的价格计算。",
+    Waived: "账单已核对：您无需支付。"
+  },
+
   stops: {
     GroundFault: "检测到漏电，已自动断电",
     OvercurrentFault: "电流过大，已自动断电",

@@ -2,7 +2,7 @@
 
 import { h, keepFile, show } from "./dom.js";
 import { chip, inOneLine } from "./phone-price.js";
-import { explained, format, inBrief, kwh, money, price, stopWords, t } from "./phone-say.js";
+import { billWords, explained, format, inBrief, kwh, money, price, stopWords, t } from "./phone-say.js";
 
 /** [name, value] rows about the charge. */
 function facts(bill, pile) {
@@ -95,10 +95,10 @@ export function receiptView(pay, leave) {
             h("span.per", bill.flagged ? w.claimed : kwh(bill.energy_mwh))
           ),
           paid && h("p.good.told", `${w.paidAt(format.dateTime(order.payment.paid_at))} · ${w.thanks}`),
-          (bill.review || (free && !order.credits.length)) && h("p.told", w.reviews[bill.review] ?? w.nothing),
-          bill.flagged && alert(w.flagged, w.flaggedText),
-          bill.recovered && h("p.note.info", w.recovered),
-          bill.last_reading === "Missing" && h("p.note.info", w.missing),
+          (bill.review || (free && !order.credits.length)) && h("p.told", bill.review ? billWords(bill.review) : w.nothing),
+          bill.flagged && alert(w.flagged, billWords("flagged")),
+          bill.recovered && h("p.note.info", billWords("recovered")),
+          bill.last_reading === "Missing" && h("p.note.info", billWords("missing")),
           table(bill, order.credits, net)
         ),
         h("section.card", h("dl.facts", facts(bill, pile).map(([name, value]) => h("div", h("dt", name), h("dd", value))))),

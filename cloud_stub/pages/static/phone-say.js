@@ -32,6 +32,9 @@ function rare(kind, word) {
 /** Why an order ended. */
 export const stopWords = word => t.stops[word] ?? rare("stops", word) ?? t.stops.Other;
 
+/** What few bills say of themselves. */
+export const billWords = word => rare("bills", word);
+
 /** What is wrong with a connector; undefined where nothing more exact is known. */
 export const faultWords = fault => rare("faults", fault);
 

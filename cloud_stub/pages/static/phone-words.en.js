@@ -112,25 +112,14 @@ export default {
     curveSpoken: (n, m) => `Power over time: now ${n} kW, at most ${m} kW`,
     locked: "Your locked price",
     lockedAt: t => `Confirmed at ${t}; a new price changes nothing here.`,
-    pile: (n, u) => `${n} · connector ${u}`
+    pile: (n, u) => `${n} · connector ${u}`,
+    handOver: "Hand over to another phone"
   },
 
   others: {
     title: "Your other charges",
     order: (d, n) => `${d} · connector ${n}`,
     another: "Charge at another connector, too"
-  },
-
-  handover: {
-    open: "Hand over to another phone",
-    title: "Hand over this charge",
-    text: "Scan the code with the other phone, or send the link. Whoever has it can watch this charge, stop it, pay it and keep its receipt. This phone keeps it, too.",
-    loading: "Making the code…",
-    code: "Code that opens this charge on another phone",
-    noCode: "The code could not be made; send the link instead.",
-    send: "Send the link",
-    copied: "The link is copied.",
-    close: "Close"
   },
 
   banner: {
@@ -174,13 +163,6 @@ export default {
     registers: "Meter, kWh",
     order: "Order",
     flagged: "This bill is being checked",
-    flaggedText: "Something in it does not fit your order. You need not pay until that has been looked into.",
-    missing: "The meter gave no reading after the end; the last one before it is billed.",
-    recovered: "There was a power cut during this charge; only what is certain is billed.",
-    reviews: {
-      Released: "This bill was checked: it is what your locked price gives.",
-      Waived: "This bill was checked: you need not pay it."
-    },
     filename: "receipt"
   },
 

@@ -112,25 +112,14 @@ export default {
     curveSpoken: (n, m) => `功率曲线：当前 ${n} 千瓦，最高 ${m} 千瓦`,
     locked: "已锁定的价格",
     lockedAt: t => `${t} 确认；之后调价不影响本次充电。`,
-    pile: (n, u) => `${n} · ${u} 号枪`
+    pile: (n, u) => `${n} · ${u} 号枪`,
+    handOver: "转到另一部手机"
   },
 
   others: {
     title: "您的其他充电",
     order: (d, n) => `${d} · ${n} 号枪`,
     another: "在另一把枪上也开始充电"
-  },
-
-  handover: {
-    open: "转到另一部手机",
-    title: "转交本次充电",
-    text: "用另一部手机扫描此码，或发送链接。持有者可以查看、停止、支付本次充电并保留账单。本手机也仍可操作。",
-    loading: "正在生成二维码…",
-    code: "在另一部手机上打开本次充电的二维码",
-    noCode: "无法生成二维码，请改为发送链接。",
-    send: "发送链接",
-    copied: "链接已复制。",
-    close: "关闭"
   },
 
   banner: {
@@ -174,13 +163,6 @@ export default {
     registers: "电表读数（度）",
     order: "订单",
     flagged: "账单正在核对",
-    flaggedText: "账单与您的订单有不符之处。核对完成之前无需支付。",
-    missing: "结束后电表没有读数；按结束前的最后读数计费。",
-    recovered: "充电期间曾经停电；只按充电桩已可靠记录的电量计费。",
-    reviews: {
-      Released: "账单已核对：金额按您锁定的价格计算。",
-      Waived: "账单已核对：您无需支付。"
-    },
     filename: "账单"
   },
 

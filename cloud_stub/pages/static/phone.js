@@ -10,23 +10,22 @@ import { h, show } from "./dom.js";
 import { askAgain } from "./phone-changed.js";
 import { addPoint, chargeView } from "./phone-charge.js";
 import { bestConnector, chooseView } from "./phone-choose.js";
-import { handOver } from "./phone-handover.js";
-import { othersView } from "./phone-others.js";
-import { askView, bannerText, endedView, failureView, loadingView } from "./phone-messages.js";
+import { follow, unfollow } from "./phone-events.js";
+import { bannerText, loadingView } from "./phone-messages.js";
 import { asOf, differs, priceNow } from "./phone-rate.js";
 import { receiptView } from "./phone-receipt.js";
-import { languageButton } from "./say.js";
+import { languageButton, words } from "./say.js";
 import { format, speakIn, t, tellTimeOf, whenReasonsCome } from "./phone-say.js";
 import { api, ask, connectorOfAddress, device, forgetFailure, heard, LASTING, orderPath, pilePath, RUNNING, say, stage, my } from "./phone-state.js";
 import * as store from "./phone-store.js";
 
 const POLL_MS = 4_000;
-const REOPEN_MS = 2_000;
 const RATE_FRESH_MS = 60_000;
 const ENDS = ["Paid", "Rejected", "Expired", "Cancelled", "Lost"];
 let view = null; // {name, message, element, title, update}
-let stream = null;
 let polling = false;
+let pages = null; // phone-pages.js, once it is needed
+let othersView = null; // of phone-others.js, once it is needed
 
 const bar = h("header");
 const banner = h("div.banner", { role: "alert" });
@@ -207,36 +206,18 @@ function takeOrder(order) {
   my.order = order;
   if (order.meter && order.state === "Charging") addPoint(my.points, order.meter.at, order.meter.power_mw);
   if (order.stop_requested_at !== null || !RUNNING.includes(order.state)) my.stopping = false;
-  if (ENDS.includes(order.state)) stream?.close();
+  if (ENDS.includes(order.state)) unfollow();
   if (order.state === "Paid" || order.state === "Settled") store.keepReceipt(device, { order_id: order.order_id, at: order.settled_at });
   draw();
 }
 
 function watch() {
-  stream?.close();
-  if (ENDS.includes(my.order.state)) return;
-  const source = new EventSource(orderPath("/events") + "?token=" + encodeURIComponent(my.token));
-  stream = source;
-  const take = (name, use) =>
-    source.addEventListener(name, event => {
-      heard();
-      use(JSON.parse(event.data));
-      draw();
-    });
-  take("order", takeOrder);
-  take("meter", meter => {
-    my.order.meter = meter;
-    if (my.order.state === "Charging") addPoint(my.points, meter.at, meter.power_mw);
-  });
-  source.onopen = () => {
-    heard();
-    draw();
+  if (ENDS.includes(my.order.state)) return unfollow();
+  const meter = value => {
+    my.order.meter = value;
+    if (my.order.state === "Charging") addPoint(my.points, value.at, value.power_mw);
   };
-  source.onerror = () => {
-    // A browser opens a broken stream again by itself, but not one that was refused.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => stream === source && watch(), REOPEN_MS);
-    poll();
-  };
+  follow(orderPath("/events") + "?token=" + encodeURIComponent(my.token), { order: takeOrder, meter, draw, broken: poll });
 }
 
 async function confirm({ connector, rate, limits }) {
@@ -294,7 +275,6 @@ async function stop() {
 }
 
 async function pay() {
-  const { settlement } = my.order;
   my.paying = true;
   my.failure = null;
   draw();
@@ -308,10 +288,17 @@ async function pay() {
   draw();
 }
 
+async function handOver() {
+  const parts = [import("./phone-handover.js"), words("phone-handover")];
+  const [module, w] = await Promise.all(parts).catch(() => []);
+  if (module) return module.handOver(w);
+  my.lost = true;
+  draw();
+}
+
 /** Leave the order and its receipt; the pile's page begins anew. */
 function leave() {
-  stream?.close();
-  stream = null;
+  unfollow();
   store.leaveOrder(my.order);
   Object.assign(my, { order: null, token: null, own: null, points: [], failure: null, stopping: false, rate: null });
   Object.assign(my.choice, { energy: "", cost: "", time: "" });
@@ -322,14 +309,31 @@ function leave() {
 // -- drawing
 
 const VIEWS = {
-  ask: askView,
+  ask: () => page("askView"),
   loading: loadingView,
-  message: () => failureView(my.message, { device, pile: my.pile, again: begin }),
+  message: () => page("failureView", my.message, { device, pile: my.pile, again: begin }),
   choose,
   charge: () => chargeView(stop, handOver),
   receipt: () => receiptView(pay, leave),
-  ended: () => endedView(my.order, leave)
+  ended: () => page("endedView", my.order, leave)
 };
+
+/** A view of phone-pages.js. Until that is there, the page is loading; without a network it is asked for again. */
+function page(name, ...rest) {
+  if (pages) return pages[name](...rest);
+  const again = () => {
+    view = null;
+    draw();
+  };
+  import("./phone-pages.js").then(
+    loaded => {
+      pages = loaded;
+      again();
+    },
+    () => setTimeout(again, REOPEN_MS)
+  );
+  return loadingView();
+}
 
 function wanted() {
   if (my.message) return "message";
@@ -361,7 +365,23 @@ function draw() {
   const told = my.order && view.title ? view.title.textContent : "";
   if (spoken.textContent !== told) spoken.textContent = told;
   drawBanner();
-  show(others, othersView(my.order, my.pile));
+  drawOthers();
+}
+
+/** The other orders of this phone, and the way to one more at a pile with several connectors. */
+function drawOthers() {
+  if (view.name === "loading") return; // which order is shown is not known yet
+  if (othersView) show(others, othersView(my.order, my.pile));
+  else if (my.pile?.connectors.length > 1 || store.openOrders().some(each => each.order_id !== my.order?.order_id)) {
+    othersView = () => []; // on its way
+    import("./phone-others.js").then(
+      loaded => {
+        ({ othersView } = loaded);
+        draw();
+      },
+      () => (othersView = null) // without a network: the next drawing asks again
+    );
+  }
 }
 
 function drawBanner() {

@@ -1,15 +1,17 @@
 """Whole updates over the air, cut at every flash operation: offer, download, switch, trial, and its end; and
 a configuration over the air. Prints what came of it as one JSON object.
 
-    micropython updates.py update PLOT AGE TEAR SEED STRIDE
+    micropython updates.py update PLOT AGE TEAR SEED STRIDE CUTS
 
-PLOT: a key of PLOTS. STRIDE: every how many-th operation.
+PLOT: a key of PLOTS. STRIDE: every how many-th operation. CUTS: 2 for a second cut soon after the first, at
+an operation that SEED chooses.
 """
 
 import binascii
 import hashlib
 import json
 import os
+import random
 import sys
 
 import vfs
@@ -101,14 +103,14 @@ CONFIG = {"device_id": DEVICE_ID, "key": "00" * 32, "broker": {"host": "here", "
 
 
 class Story:
-    """One plot on a copy of `flash`, from power-up to power-up. cut_at: the flash operation, from 1, that the
-    power cut hits; 0: none.
+    """One plot on a copy of `flash`, from power-up to power-up. cuts_at: the flash operations that power cuts
+    hit, each counted from 1 after the cut before.
     """
 
-    def __init__(self, plot, flash, cut_at=0, tear=CLEAN, seed=0):
+    def __init__(self, plot, flash, cuts_at=(), tear=CLEAN, seed=0):
         self.plot = plot
         self.flash = flash.copy()
-        self.cut_at = cut_at
+        self.cuts_at = list(cuts_at)
         self.tear = tear
         self.seed = seed
         self.operations = self.cuts = self.lives = 0
@@ -121,7 +123,7 @@ class Story:
     def tell(self):
         while self.lives < LIVES_MAX:
             self.lives += 1
-            left = 0 if self.cuts else max(self.cut_at - self.operations, 0)
+            left = self.cuts_at[0] - self.operations if self.cuts_at else 0
             pile = Pile(self.world, self.flash, left, self.tear, self.seed)
             place = sys.path[:]
             is_over = False
@@ -129,11 +131,13 @@ class Story:
                 pile.mount()
                 os.chdir(MOUNT)
                 is_over = self.live(pile)
+                self.operations += pile.device.operations
             except PowerCut:
                 self.cuts += 1
+                self.cuts_at.pop(0)
+                self.operations = 0
             finally:
                 sys.path[:] = place
-                self.operations += pile.device.operations
                 os.chdir("/")
                 pile.end()
                 self.world.cut(DARK_MS, False)
@@ -157,8 +161,9 @@ class Story:
             return True
         state = slots.load()
         self.is_on_trial = state.on_trial
-        if state.release == NEW and not self.is_complete():
-            self.wrong("a release runs that is not complete")
+        for slot, release in launcher.whole_slots().items():
+            if release == NEW and not self.is_complete(slot):
+                self.wrong("slot %s has a manifest, and is not complete" % slot)
         pile.start()
         host, found = self.host(pile, state)
         has_told = False
@@ -254,12 +259,15 @@ class Story:
                 chunk["data"] = binascii.b2a_base64(part).decode().strip()
                 pile.receive(topics.UPDATE_CHUNK, messages.encode(chunk).encode())
 
-    def is_complete(self):
-        for name in FILES:
-            with open(sys.path[0] + "/" + name, "rb") as file:
-                if file.read() != FILES[name]:
-                    return False
-        return True
+    def is_complete(self, slot):
+        try:
+            for name in FILES:
+                with open(slot + "/" + name, "rb") as file:
+                    if file.read() != FILES[name]:
+                        return False
+            return True
+        except OSError:
+            return False
 
 
 def prepare(flash):
@@ -276,7 +284,7 @@ def prepare(flash):
     vfs.umount(MOUNT)
 
 
-def main(_, name, age, tear, seed, stride):
+def main(_, name, age, tear, seed, stride, cuts):
     launcher.print = lambda *_: None  # its line for the console
     flash = used_flash(int(age))
     prepare(flash)
@@ -284,8 +292,12 @@ def main(_, name, age, tear, seed, stride):
     figures = {"stories": 0, "cuts": 0, "remounts": 0, "lost_mwh": 0, "lost_ms": 0, "unbilled_mwh": 0}
     figures["violations"] = []
     operations = Story(plot, flash).tell().operations
-    for k in range(0, operations + 1, int(stride)):  # 0: no cut
-        story = Story(plot, flash, k, tear, int(seed)).tell()
+    random.seed(int(seed))
+    # Chosen before the first story, because the flash seeds the same generator.
+    seconds = [random.randrange(1, random.choice((12, 60, 300))) for _ in range(operations + 1)]
+    for k in range(1, operations + 1, int(stride)):
+        cuts_at = (k, seconds[k]) if int(cuts) == 2 else (k,)
+        story = Story(plot, flash, cuts_at, tear, int(seed)).tell()
         figures["stories"] += 1
         figures["cuts"] += story.cuts
         figures["remounts"] += story.lives - 1
