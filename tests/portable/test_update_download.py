@@ -20,7 +20,7 @@ from tests.portable.update_kit import (
 from update import slots, updater
 from update.download import PART_BYTES
 from update.files import SlotFiles
-from update.updater import SPARE_BYTES
+from update.offer import SPARE_BYTES
 
 
 def state():

@@ -6,15 +6,17 @@ import json
 import os
 import sys
 
-from pile_protocol import manifest, messages, topics
+from pile_protocol import chunk, manifest, messages, topics
 from tests.portable.kit import AT, DEVICE_ID, KEY, Pile, sealed, with_changes
-from update import configure, download, p256, slots, updater
+from update import configure, download, offer, p256, slots, updater
 from update.host import Host
 
 LAZY = (
+    chunk,
     configure,
     download,
     manifest,
+    offer,
     updater,
 )  # imported before the folder changes: a relative path of theirs would end there
 
