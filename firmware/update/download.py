@@ -11,7 +11,7 @@ import hashlib
 from .errors import Refused
 from .files import rows
 
-PART_BYTES = 768  # the message with it is in the heap several times: as bytes, as text, decoded
+PART_BYTES = 512  # the message with it is in the heap several times: as bytes, as text, decoded
 ASK_EVERY_MS = 100  # at most 7.5 KB a second
 RETRY_MS = 2_000  # for an answer; doubles up to the next
 RETRY_MAX_MS = 60_000

@@ -33,6 +33,11 @@ from tools.image.scopes import assigned
 
 PARAMETERS_MAX = 24  # of a function and of those around it
 FREQUENT = 120  # with the few that a .mpy begins with, all that have a number of one byte
+SHOWN = (
+    "board",
+    "main",
+    "start",
+)  # modules whose names are read from outside the firmware, or with `import *`
 CONSOLE = "relay is_closed"  # what tests/device asks of a deployed pile by these names
 CONSTANT_TEXT_MAX = 24  # characters; a longer text is in the heap once for each place that has it
 
@@ -80,10 +85,10 @@ class Bundle:
             if inner is None:
                 raise BuildError(f"{source} is used as {module}.{name}: import it where it is used")
             module, name = source, inner
-        if self.is_outside(module):
-            return module, name
         if name in self._modules[module].constants:
             return "", f"({self._modules[module].constants[name]!r})"
+        if self.is_outside(module):
+            return module, name
         if (module, name) not in self._symbols:
             raise BuildError(f"{module} has no {name}")
         return NAME, self._symbols[module, name]
@@ -132,7 +137,7 @@ class Bundle:
                 self._external |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
             else:
                 module.aliases |= found
-        if not self.is_outside(module.name):
+        if not (self.is_outside(module.name) and module.name.split(".")[-1] in SHOWN):
             module.constants = constants(module.tree)
 
     def _meant(self) -> set[str]:

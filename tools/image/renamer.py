@@ -119,7 +119,7 @@ class Renamer(ast.NodeVisitor):
             if new := self._parameter(node.id):
                 self._replace(node, new)
             return
-        if self._is_outside and found[0] == self._module.name:
+        if self._is_outside and found[0] == self._module.name and found[1] not in self._module.constants:
             return
         module, name = found
         if name is not None:
@@ -136,8 +136,9 @@ class Renamer(ast.NodeVisitor):
         if isinstance(node.value, ast.Name):
             found = self._resolve(node.value.id)
             if found is not None and found[1] is None:  # of a module
-                if not self._bundle.is_outside(found[0]):
-                    self._replace(node, self._bundle.symbol(found[0], node.attr)[1])
+                source, symbol = self._bundle.symbol(found[0], node.attr)
+                if not source or not self._bundle.is_outside(found[0]):
+                    self._replace(node, symbol)
                 return
         self.visit(node.value)
         if new := self._bundle.attribute(self._module.name, node.attr):
