@@ -60,6 +60,9 @@ class Updater:
         if name == topics.CONFIG:
             self._configure(message)
         elif message["kind"] == "cancel":
+            at = self._controller.clock.cloud_at()
+            if at is None or at >= message["expires_at"]:
+                return  # it comes too late, or anew
             if message["release"] == self.release or not self.release and self._is_kept(message):
                 self.release = message["release"]
                 self._end("Cancelled")

@@ -214,8 +214,8 @@ class Rig:
         self.pile.receive_bytes(topics.UPDATE, offer_of(*arguments, **changes))
         self._exchange()
 
-    def cancel(self, release=RELEASE):
-        message = {"kind": "cancel", "device_id": DEVICE_ID, "issued_at": AT, "expires_at": AT + 60}
+    def cancel(self, release=RELEASE, expires_at=AT + 60):
+        message = {"kind": "cancel", "device_id": DEVICE_ID, "issued_at": AT - 60, "expires_at": expires_at}
         self.pile.receive_bytes(topics.UPDATE, sealed(with_changes(message, {"release": release})))
 
     def acknowledge(self):
