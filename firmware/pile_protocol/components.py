@@ -52,10 +52,10 @@ def parts_per_minor(minor_digits):
 
 
 def idle_parts(rate, idle_ms):
-    """The exact cost of staying on for idle_ms after the grace time, at most the rate's cap."""
+    """The exact cost of staying on for idle_ms after the grace time, at most the cap; None: the cap."""
     idle = rate["idle"]
     most = idle["max_minor"] * parts_per_minor(rate["minor_digits"])
-    return min(TIME_PARTS * idle_ms * idle["price"], most)
+    return most if idle_ms is None else min(TIME_PARTS * idle_ms * idle["price"], most)
 
 
 def _amounts(rate, usage):
