@@ -69,7 +69,7 @@ MS_PER_HOUR = 3_600_000
 
 
 class Used(NamedTuple):
-    """What an order used: mWh and ms of steps by index, ms in each tier, ms of staying after the grace time."""
+    """mWh and ms of steps by index, ms in each power tier, ms of staying on after the grace time."""
 
     energies: Sequence[tuple[int, int]]
     times: Sequence[tuple[int, int]] = ()
