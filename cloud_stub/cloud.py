@@ -24,7 +24,7 @@ from .orders.hub import Hub
 from .people.attempts import Attempts
 from .people.passwords import Passwords
 from .piles import credentials
-from .piles.broker_passwords import CLOUD_USER
+from .piles.broker_acl import CLOUD_USER
 from .piles.keys import KnownPiles
 from .rates.holding import Versions
 from .releases.chunks import ChunkServer

@@ -173,7 +173,8 @@ def updates_of(controller, equipment, overrides):
     if overrides.on_trial:
         from update import trial
 
-        host.begin_trial(trial.Trial(overrides, what, 0, trial.CONFIGURATION_MAX_MS, board.REST_MS), False)
+        _, most_ms = board.TRIAL_MS or (0, trial.CONFIGURATION_MAX_MS)
+        host.begin_trial(trial.Trial(overrides, what, 0, most_ms, board.REST_MS), False)
     elif overrides.fell_back:
         host.tell({"config_version": overrides.fell_back[0]}, "FellBack", overrides.fell_back[1])
     host.offer_waits = slots.is_offer_kept()

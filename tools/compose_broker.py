@@ -5,7 +5,7 @@ python -m tools.compose_broker
 
 from __future__ import annotations
 
-from cloud_stub.piles import broker_passwords
+from cloud_stub.piles import broker_acl, broker_passwords
 from cloud_stub.settings import Settings
 from tools.harness import broker_config
 
@@ -14,7 +14,7 @@ def main() -> int:
     settings = Settings()
     settings.prepare()
     folder = settings.broker_folder
-    passwords = {broker_passwords.CLOUD_USER: settings.read_mqtt_password()}
+    passwords = {broker_acl.CLOUD_USER: settings.read_mqtt_password()}
     broker_passwords.write(folder / "passwd", passwords, keep_others=True)
     broker_config.write(folder, "listener 1883")
     return 0

@@ -16,10 +16,23 @@ from .. import logs
 from ..base.os_errors import in_words
 from ..base.problems import Problem
 from ..settings import Settings
-from . import books, calendars, ledger, orders, people, piles, rates, releases, serve, sites, tariffs
+from . import (
+    books,
+    calendars,
+    ledger,
+    monitors,
+    orders,
+    people,
+    piles,
+    rates,
+    releases,
+    serve,
+    sites,
+    tariffs,
+)
 from .tools import fail
 
-SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, books, orders, people, releases)
+SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, books, orders, people, releases, monitors)
 
 
 def main(arguments: list[str] | None = None) -> int:

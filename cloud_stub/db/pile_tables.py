@@ -1,4 +1,6 @@
-"""The tables of what operators decide about piles, and of the boards that greet under a pile's id."""
+"""The tables of what operators decide about piles, of the boards that greet under a pile's id, and of
+read-only MQTT logins.
+"""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String, Table, Text
 
@@ -37,4 +39,13 @@ retired_keys = Table(
     Column("device_id", String(32), ForeignKey("piles.device_id"), primary_key=True),
     Column("key_hex", String(64), primary_key=True),
     Column("retired_at", BigInteger, nullable=False),
+)
+
+monitor_logins = Table(
+    "monitor_logins",
+    metadata,
+    Column("name", String(24), primary_key=True),
+    Column("password_line", Text, nullable=False),  # of the broker's password file
+    Column("created_by", String(100), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )

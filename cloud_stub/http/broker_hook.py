@@ -15,8 +15,8 @@ from pile_protocol import seal, topics
 from ..base.problems import unauthorized
 from ..base.tokens import bearer_token, secrets_equal
 from ..cloud import Cloud
-from ..piles import keys
-from ..piles.broker_passwords import CLOUD_USER
+from ..piles import keys, monitors
+from ..piles.broker_acl import CLOUD_USER, MONITOR_PREFIX, MONITORED
 from .access import TheCloud
 from .reads import quick
 
@@ -55,9 +55,13 @@ async def authenticate(request: Request, cloud: TheCloud, body: ClientBody) -> d
 
 
 def access_list(username: str) -> list[dict[str, str]]:
-    """The cloud reaches every pile's topics; a pile only its own, each in its direction."""
+    """The cloud reaches every pile's topics; a read-only login reads them; a pile reaches only its own,
+    each in its direction.
+    """
     if username == CLOUD_USER:
         rules = [_rule("allow", "all", topics.PREFIX + "#")]
+    elif username.startswith(MONITOR_PREFIX):
+        rules = [_rule("allow", "subscribe", topics.topic("+", name)) for name in MONITORED]
     else:
         rules = [
             _rule("allow", "subscribe", "eq " + topics.topic(username, name)) for name in topics.DOWNWARD
@@ -76,6 +80,8 @@ async def _is_right(cloud: Cloud, username: str, password: str, client_id: str |
     """
     if username == CLOUD_USER:
         return secrets_equal(password, cloud.settings.read_mqtt_password())
+    if username.startswith(MONITOR_PREFIX):
+        return await quick(cloud, lambda conn: monitors.is_right(conn, username, password))
     key = await quick(cloud, lambda conn: keys.admitted_key(conn, username))
     if key is None or not secrets_equal(password, seal.mqtt_password(key)):
         return False

@@ -13,8 +13,10 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-CLOUD_USER = "cloud"  # who may read and write every pile's topics; no pile may be called that
+from . import broker_acl
+from .broker_acl import MONITOR_PREFIX
 
 # mosquitto_passwd's own number. The passwords here are random keys of 256 bits: there is nothing to stretch.
 _ITERATIONS = 101
@@ -40,7 +42,7 @@ def matches(line: str, username: str, password: str) -> bool:
 
 
 def write(path: Path, passwords: Mapping[str, str], keep_others: bool = False) -> None:
-    """Write these users into the file, and remove all others unless `keep_others`.
+    """Write these users with their passwords into the file, and remove all others unless `keep_others`.
 
     Lines that are right already stay as they are; an unchanged file is not touched.
     """
@@ -48,32 +50,54 @@ def write(path: Path, passwords: Mapping[str, str], keep_others: bool = False) -
         _update(path, passwords, keep_others)
 
 
-def sync(path: Path, read: Callable[[], Mapping[str, str]]) -> None:
+class Users(NamedTuple):
+    """All who may connect: with their passwords, or with the lines of the file that were made before."""
+
+    passwords: Mapping[str, str]
+    lines: Mapping[str, str]
+
+
+def sync(path: Path, read: Callable[[], Users]) -> None:
     """Write the users of `read`, and remove all others. `read` is called under the lock, so that its answer
     contains the changes of earlier writers.
     """
     with _locked(path):
-        _update(path, read(), keep_others=False)
+        users = read()
+        _update(path, users.passwords, keep_others=False, others=users.lines)
+
+
+def write_line(path: Path, line: str) -> None:
+    """Write one user by a line that password_line() has made."""
+    with _locked(path):
+        old = _read(path)
+        _replace(path, old, old | {line.partition(":")[0]: line})
 
 
 def remove(path: Path, username: str) -> None:
     """Remove this user from the file."""
     with _locked(path):
-        lines = _read(path)
-        if lines.pop(username, None) is not None:
-            _replace(path, lines)
+        old = _read(path)
+        if username in old:
+            _replace(path, old, {name: line for name, line in old.items() if name != username})
 
 
-def _update(path: Path, passwords: Mapping[str, str], keep_others: bool) -> None:
+def usernames(path: Path) -> list[str]:
+    """The users in the file; none where there is no such file."""
+    return list(_read(path))
+
+
+def _update(
+    path: Path, passwords: Mapping[str, str], keep_others: bool, others: Mapping[str, str] | None = None
+) -> None:
     old = _read(path)
-    lines = dict(old) if keep_others else {}
+    lines = dict(old if keep_others else others or {})
     for username, password in passwords.items():
         line = old.get(username)
         lines[username] = (
             line if line and matches(line, username, password) else password_line(username, password)
         )
     if lines != old:
-        _replace(path, lines)
+        _replace(path, old, lines)
 
 
 def _hashed(password: str, salt: bytes, iterations: int) -> str:
@@ -89,7 +113,10 @@ def _read(path: Path) -> dict[str, str]:
     return {line.partition(":")[0]: line for line in lines if ":" in line}
 
 
-def _replace(path: Path, lines: Mapping[str, str]) -> None:
+def _replace(path: Path, old: Mapping[str, str], lines: Mapping[str, str]) -> None:
+    """The access list first: a broker that reads the passwords anew reads both."""
+    if _monitors(old) != _monitors(lines):
+        broker_acl.write(path.parent, lines)
     made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w") as file:
@@ -99,6 +126,10 @@ def _replace(path: Path, lines: Mapping[str, str]) -> None:
         if path.exists() and os.geteuid() == 0:  # it may belong to the broker's own user
             os.fchown(descriptor, path.stat().st_uid, path.stat().st_gid)
     made.replace(path)
+
+
+def _monitors(lines: Mapping[str, str]) -> set[str]:
+    return {name for name in lines if name.startswith(MONITOR_PREFIX)}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Who may connect to the broker: the cloud and every pile that is not removed."""
+"""Who may connect to the broker: the cloud, every pile that is not removed, and read-only logins."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,8 @@ from ..db.engine import Store
 from ..db.rows import Query
 from ..db.tables import piles as piles_table
 from ..settings import Settings
-from . import broker_passwords
+from . import broker_passwords, monitors
+from .broker_acl import CLOUD_USER
 
 
 class _PileKey(NamedTuple):
@@ -27,15 +28,16 @@ _ADMITTED = Query(
 
 
 def sync_credentials(store: Store, settings: Settings) -> None:
-    """Write the broker's password file with all who may connect: the cloud and every pile."""
+    """Write the broker's password file with all who may connect: the cloud, every pile, read-only logins."""
 
-    def passwords() -> dict[str, str]:
+    def users() -> broker_passwords.Users:
         with store.reading.connect() as conn:
             rows = _ADMITTED.all(conn)
+            lines = monitors.lines(conn)
         of_piles = {row.device_id: seal.mqtt_password(seal.parse_key(row.key_hex)) for row in rows}
-        return _cloud_user(settings) | of_piles
+        return broker_passwords.Users(_cloud_user(settings) | of_piles, lines)
 
-    broker_passwords.sync(_password_file(settings), passwords)
+    broker_passwords.sync(_password_file(settings), users)
 
 
 def admit(settings: Settings, device_id: str, key: bytes) -> None:
@@ -49,9 +51,17 @@ def admit_many(settings: Settings, keys: Mapping[str, bytes]) -> None:
     broker_passwords.write(_password_file(settings), _cloud_user(settings) | passwords, keep_others=True)
 
 
-def revoke(settings: Settings, device_id: str) -> None:
-    """Take one pile out of the broker's password file; a broker that reads it ends the pile's connection."""
-    broker_passwords.remove(_password_file(settings), device_id)
+def admit_monitor(settings: Settings, line: str) -> None:
+    """Add one read-only login by its line of the password file."""
+    admit_many(settings, {})  # this may be the first to make the file
+    broker_passwords.write_line(_password_file(settings), line)
+
+
+def revoke(settings: Settings, username: str) -> None:
+    """Take one pile or read-only login out of the broker's password file; a broker that reads it ends the
+    connection.
+    """
+    broker_passwords.remove(_password_file(settings), username)
 
 
 def _password_file(settings: Settings) -> Path:
@@ -59,4 +69,4 @@ def _password_file(settings: Settings) -> Path:
 
 
 def _cloud_user(settings: Settings) -> dict[str, str]:
-    return {broker_passwords.CLOUD_USER: settings.read_mqtt_password()}
+    return {CLOUD_USER: settings.read_mqtt_password()}

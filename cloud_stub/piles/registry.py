@@ -16,7 +16,7 @@ from ..db.tables import piles
 from ..db.writer import Transaction
 from ..settings import CONNECTOR_POWER_MAX_W as CONNECTOR_POWER_MAX_W
 from ..settings import CONNECTOR_POWER_MIN_W as CONNECTOR_POWER_MIN_W
-from .broker_passwords import CLOUD_USER
+from .broker_acl import CLOUD_USER
 
 _BY_ID = select(piles).where(piles.c.device_id == bindparam("device_id"))
 _GET = Query(_BY_ID, PileRow)

@@ -14,7 +14,7 @@ from ..base.problems import Problem, invalid
 from ..db.audit import Actor
 from ..db.writer import Transaction
 from ..piles import registry as pile_registry
-from ..piles.broker_passwords import CLOUD_USER
+from ..piles.broker_acl import CLOUD_USER
 from . import registry, tags
 
 COLUMNS = ("device_id", "name", "connectors", "site", "tags")

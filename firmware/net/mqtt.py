@@ -189,7 +189,9 @@ class Connection:
             if not data:
                 raise LinkDown("the broker closed the connection")
             self._received_ms = time.ticks_ms()
-            for kind, value in self._decoder.feed(data):
+            packets = self._decoder.feed(data)
+            while packets:
+                kind, value = packets.pop(0)
                 self._take(kind, value)
                 if kind == codec.PUBLISH:
                     # Acknowledged when it is queued: the cloud sends again what must have an effect.
@@ -197,6 +199,7 @@ class Connection:
                         await asyncio.sleep_ms(FULL_MS)
                     if value.qos:
                         self._put(codec.puback(value.packet_id))
+            data = value = None  # up to 8 KB, which would else stay in the heap until something comes
 
     def _take(self, kind, value):
         if kind == codec.CONNACK:

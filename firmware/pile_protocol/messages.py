@@ -46,14 +46,15 @@ BY_TOPIC = {
 
 
 def parse_json(data, max_bytes=MESSAGE_MAX_BYTES, loads=json.loads):
-    """The JSON object in `data` (bytes). Raises MessageError: too large, not JSON in UTF-8, not an object.
+    """The JSON object in `data` (bytes; or text, whose length is then that of its characters). Raises
+    MessageError: too large, not JSON in UTF-8, not an object.
 
     loads: parses the text; raises ValueError if it is not JSON.
     """
     if len(data) > max_bytes:
         raise MessageError("message", "is larger than %d bytes" % max_bytes)
     try:
-        value = loads(str(data, "utf-8"))
+        value = loads(data if type(data) is str else str(data, "utf-8"))
     except (ValueError, RuntimeError, MemoryError):  # the last two for deep nesting
         raise MessageError("message", "is not JSON in UTF-8")
     if type(value) is not dict:

@@ -1,14 +1,12 @@
-"""The messages of an update over the air that a pile reads: tables as in messages.py. A module of their own,
-because a pile imports it only while there is something to update.
+"""The messages of an update over the air that a pile reads before the download: tables as in messages.py. A
+module of their own, because a pile imports it only for such a message. chunk.py has those of the download.
 """
 
 from . import messages, topics
 
-CHUNK_BYTES = 1_536  # of a file, at most, in one update/chunk: such a message is smaller than most orders
 MANIFEST_MAX_CHARS = 3_000
 OFFER_MAX_BYTES = 4_096
 CONFIG_MAX_BYTES = 4_096
-CHUNK_MAX_BYTES = 2_304  # base64, and the members around it
 
 # kind update: manifest and signature are those of the release for this pile's board; again: a person offers a
 # release from which this pile went back. kind cancel: the download of `release` is to be dropped.
@@ -16,8 +14,6 @@ UPDATE = (
     "{ kind =update|cancel device_id D issued_at A expires_at A release RELEASE"
     " manifest? t2..%dp signature? t128..128h again? b mac M }" % MANIFEST_MAX_CHARS
 )
-# Not sealed: the manifest is signed, and names each file by its SHA-256.
-UPDATE_CHUNK = "{ release RELEASE file M offset n0..16777215 data t4..2048b }"
 # values: a member that is absent stays as it is; null takes it back to what was written by cable.
 CONFIG = (
     "{ kind =config device_id D issued_at A expires_at A version n1..2147483647 values {"
@@ -29,12 +25,8 @@ CONFIG = (
     " !} mac M }"
 )
 
-BY_TOPIC = {topics.UPDATE: UPDATE, topics.UPDATE_CHUNK: UPDATE_CHUNK, topics.CONFIG: CONFIG}
-MAX_BYTES = {
-    topics.UPDATE: OFFER_MAX_BYTES,
-    topics.UPDATE_CHUNK: CHUNK_MAX_BYTES,
-    topics.CONFIG: CONFIG_MAX_BYTES,
-}
+BY_TOPIC = {topics.UPDATE: UPDATE, topics.CONFIG: CONFIG}
+MAX_BYTES = {topics.UPDATE: OFFER_MAX_BYTES, topics.CONFIG: CONFIG_MAX_BYTES}
 
 
 def decode(name, data):

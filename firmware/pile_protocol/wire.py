@@ -1,6 +1,6 @@
 """Every message of the wire: those of messages.py, which a pile reads, and those that a pile only writes."""
 
-from . import checks, messages, topics, updates, words
+from . import checks, chunk, messages, topics, updates, words
 from .fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text, read
 from .messages import MAX_CONNECTORS, MAX_ENERGY_MWH, MAX_MINOR, MAX_STEPS, PERIOD_LABELS
 
@@ -29,7 +29,7 @@ COMMAND = read(messages.COMMAND)
 TIME = read(messages.TIME)
 SETTLEMENT_ACK = read(messages.SETTLEMENT_ACK)
 UPDATE = read(updates.UPDATE)
-UPDATE_CHUNK = read(updates.UPDATE_CHUNK)
+UPDATE_CHUNK = read(chunk.UPDATE_CHUNK)
 CONFIG = read(updates.CONFIG)
 
 # OCPP 1.6.
@@ -281,7 +281,7 @@ UPDATE_ASK = Table(
     ("release", RELEASE),
     ("file", MAC),  # its SHA-256
     ("offset", Int(0, 2**24 - 1)),
-    ("bytes", Int(1, updates.CHUNK_BYTES)),
+    ("bytes", Int(1, chunk.PART_MAX_BYTES)),
 )
 
 UPDATE_STATUS = Table(
@@ -310,7 +310,7 @@ BY_TOPIC = {
     topics.UPDATE_STATUS: UPDATE_STATUS,
     topics.CONFIG: CONFIG,
 }
-MAX_BYTES = {topics.ORDER: messages.ORDER_MAX_BYTES}
+MAX_BYTES = {topics.ORDER: messages.ORDER_MAX_BYTES, topics.UPDATE_CHUNK: chunk.MAX_BYTES}
 MAX_BYTES.update(updates.MAX_BYTES)
 
 

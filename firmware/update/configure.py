@@ -5,14 +5,24 @@ import json
 import config
 from pile_protocol.errors import ProtocolError
 
+from . import slots
 from .errors import Refused
 from .overrides import CONFIG, Overrides
 
 
-def take(message, controller, state, bounds):
-    """Makes the values durable that are to be tried. state: slots.State. bounds: what the board bears, by the
-    name of a limit. Raises Refused, OSError.
+def take(message, controller, bounds):
+    """Makes the values durable that are to be tried. bounds: what the board bears, by the name of a limit.
+    Returns None, or why they are refused: a word of wire.UPDATE_REASONS.
     """
+    try:
+        _take(message, controller, bounds)
+    except Refused as refused:
+        return refused.reason
+    except OSError:
+        return "StorageFailure"
+
+
+def _take(message, controller, bounds):
     at = controller.clock.cloud_at()
     version = message["version"]
     overrides = Overrides()
@@ -22,7 +32,7 @@ def take(message, controller, state, bounds):
         raise Refused("AlreadyRuns")
     if overrides.fell_back and version <= overrides.fell_back[0]:
         raise Refused("FellBackBefore")
-    if state.on_trial:
+    if slots.load().on_trial:
         raise Refused("OnTrial")
     if controller.reason_busy() == "OrderRuns":
         raise Refused("OrderRuns")

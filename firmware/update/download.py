@@ -9,9 +9,10 @@ import binascii
 import hashlib
 
 from .errors import Refused
+from .files import rows
 
-PART_BYTES = 768  # the message with it is in the heap several times: as bytes, as text, decoded
-ASK_EVERY_MS = 100  # at most 7.5 KB a second
+PART_BYTES = 512  # the message with it is in the heap several times: as bytes, as text, decoded
+ASK_EVERY_MS = 100  # at most 5 KB a second
 RETRY_MS = 2_000  # for an answer; doubles up to the next
 RETRY_MAX_MS = 60_000
 SILENCE_MS = 14_000  # after three questions without an answer it is told
@@ -20,18 +21,18 @@ READ_BYTES = 512
 
 
 class Download:
-    """release, rows: number and files of a pile_protocol.manifest.Manifest. files: files.SlotFiles. clock:
-    pile.clock.Clock. ask: called with each question, a message of topics.UPDATE_ASK.
+    """release: its number. files: for files.rows(). slot: files.SlotFiles. clock: pile.clock.Clock. ask:
+    called with each question, a message of topics.UPDATE_ASK.
 
     done_bytes: of all files, in flash. is_answered: whether the last question was, within SILENCE_MS.
     """
 
-    def __init__(self, release, rows, files, clock, ask):
+    def __init__(self, release, files, slot, clock, ask):
         self.done_bytes = 0
         self.is_answered = True
         self._release = release
-        self._rows = rows
         self._files = files
+        self._slot = slot
         self._clock = clock
         self._ask = ask
         self._question = None
@@ -42,10 +43,10 @@ class Download:
         """A generator: one slice of the work each; yields whether there is more to do at once. When it ends,
         every file is whole. Raises Refused, OSError.
         """
-        for name, size, digest in self._rows:
+        for name, size, digest in rows(self._files):
             tries = 0
             while not (yield from self._file(name, size, digest)):
-                self._files.remove(name)
+                self._slot.remove(name)
                 self.done_bytes -= size
                 tries += 1
                 if tries == TRIES_MAX:
@@ -72,10 +73,10 @@ class Download:
 
     def _file(self, name, size, digest):
         """Returns whether the file is what the manifest says."""
-        have = self._files.size(name)
+        have = self._slot.size(name)
         if have is None or have > size:
-            self._files.remove(name)
-            self._files.append(name, b"")
+            self._slot.remove(name)
+            self._slot.append(name, b"")
             have = 0
         self.done_bytes += have
         while have < size:
@@ -83,7 +84,7 @@ class Download:
             data = yield from self._part(
                 {"release": self._release, "file": digest, "offset": have, "bytes": part}
             )
-            self._files.append(name, data)
+            self._slot.append(name, data)
             have += len(data)
             self.done_bytes += len(data)
         return (yield from self._is_right(name, digest))
@@ -113,7 +114,7 @@ class Download:
         """Reads the file back."""
         sha256 = hashlib.sha256()
         buffer = bytearray(READ_BYTES)
-        file = self._files.open(name)
+        file = self._slot.open(name)
         try:
             while True:
                 size = file.readinto(buffer)

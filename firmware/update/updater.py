@@ -1,21 +1,21 @@
 """What the messages of topics.UPDATES lead to: an offered release, from its offer to the start of its trial,
 and a configuration over the air. Imported for the first such message, and gone when there is nothing to do.
 
-The offer is kept in flash, in slots.OFFER, until it is refused, cancelled, or goes on trial. So whatever
-interrupts the work (an order, a restart) only has to begin it anew: the manifest is verified again, and what
-is whole in the slot stays.
+The offer is kept in flash until it is refused, cancelled, or goes on trial. So whatever interrupts the work
+(an order, a restart) only has to begin it anew: the manifest is verified again, and what is whole in the slot
+stays.
+
+Each step has modules of its own, which leave the heap before the next one: beside the firmware there is room
+for one step, and not for all.
 """
 
 import hashlib
 
-from pile.admission import FREE_BYTES_MIN
 from pile_protocol import topics
 from pile_protocol.errors import ProtocolError
 
-from . import slots
 from .errors import Refused
 
-SPARE_BYTES = 32_768  # flash for folders, the manifest, and what is written anew
 PROGRESS_MS = 3_000  # between two messages about the progress
 
 
@@ -34,7 +34,6 @@ class Updater:
         self._controller = controller
         self._facts = facts
         self._forget = forget
-        self._state = slots.load()
         self.release = 0
         self._job = None
         self._download = None
@@ -48,18 +47,22 @@ class Updater:
 
     def take(self, name, data):
         """A message of topics.UPDATES; its seal is good. Raises ProtocolError, OSError."""
-        from pile_protocol import updates
-
-        message = updates.decode(name, data)
         if name == topics.UPDATE_CHUNK:
+            from pile_protocol import chunk
+
+            message = chunk.decode(data)
             if self._download is not None:
                 self._download.take(message)
             return
+        message = self._decoded(name, data)
         if message["device_id"] != self._controller.device_id:
             raise ProtocolError("a message for " + message["device_id"])
         if name == topics.CONFIG:
             self._configure(message)
         elif message["kind"] == "cancel":
+            at = self._controller.clock.cloud_at()
+            if at is None or at >= message["expires_at"]:
+                return  # it comes too late, or anew
             if message["release"] == self.release or not self.release and self._is_kept(message):
                 self.release = message["release"]
                 self._end("Cancelled")
@@ -71,11 +74,12 @@ class Updater:
 
     def resume(self):
         """Goes on with the offer that is kept in flash."""
-        message = _kept_offer()
+        message = self._kept()
         if message is None:
-            slots.remove_offer()
+            self._offer().remove()
         else:
-            self._begin(message)
+            self.release = message["release"]
+            self._begin()
 
     def step(self):
         """One slice of the work. Returns whether there is more to do at once."""
@@ -99,78 +103,97 @@ class Updater:
 
     # -- an offered release ----------------------------------------------------------------------------------
 
-    def _take_offer(self, message, data):
-        at = self._controller.clock.cloud_at()
+    def _offer(self):
+        """The module, until _forget_offer()."""
+        from . import offer
+
+        return offer
+
+    def _forget_offer(self):
+        self._forget(("update.offer", "update.slots"))
+
+    def _decoded(self, name, data):
+        from pile_protocol import updates
+
         try:
-            if at is None or at >= message["expires_at"]:
-                raise Refused("Expired")
-            self._check(message)
+            return updates.decode(name, data)
+        finally:
+            self._forget(("pile_protocol.updates",))
+
+    def _kept(self):
+        """The message in flash; None where there is none that can be used."""
+        data = self._offer().kept()
+        self._forget_offer()
+        try:
+            return None if data is None else self._decoded(topics.UPDATE, data)
+        except ProtocolError:
+            return None
+
+    def _is_kept(self, message):
+        kept = self._kept()
+        return kept is not None and kept["release"] == message["release"]
+
+    def _take_offer(self, message, data):
+        try:
+            self._offer().keep(message, data, self._controller.clock.cloud_at())
         except Refused as refused:  # what is under way goes on
             answer = {"release": message["release"], "state": "Refused", "reason": refused.reason}
             self._controller.mailbox.newest("refused", topics.UPDATE_STATUS, answer)
+            self._forget_offer()
             return
         self._stop()
-        slots.replace(slots.OFFER, data)
-        self._begin(message)
-
-    def _check(self, message):
-        """Raises Refused where the release must not run here, whatever is in its files."""
-        state = self._state
-        release = message["release"]
-        if "manifest" not in message or "signature" not in message:
-            raise Refused("BadManifest")
-        if state.slot is None:
-            raise Refused("NoSlots")
-        if state.on_trial:
-            raise Refused("OnTrial")
-        if release == state.release:
-            raise Refused("AlreadyRuns")
-        if release < state.confirmed:
-            raise Refused("BelowConfirmed")
-        if state.fell_back and state.fell_back[0] == release and not message.get("again"):
-            raise Refused("FellBackBefore")
-
-    def _begin(self, message):
+        self._forget_offer()
         self.release = message["release"]
+        self._begin()
+
+    def _begin(self):
         reason = self._controller.reason_busy()
         if reason is None:
-            self._job = self._work(message)
+            self._job = self._work()
         else:
             self._wait(reason)
 
-    def _work(self, message):
+    def _work(self):
         """A generator: all of the work, in slices; yields whether there is more to do at once."""
-        self._check(message)
+        message = self._needed()
+        self._offer().check(message)
         self._tell("Verifying")
-        yield from self._verify(message["manifest"], message["signature"])
-        rows = self._parse(message["manifest"])
-        yield True
-        self._prepare(rows, message["signature"])
+        text, signature = message["manifest"], message["signature"]
         del message
+        key = self._offer().release_key()
+        self._forget_offer()
+        yield from self._verify(key, text, signature)
+        files = self._parse(text)
+        del text
         yield True
-        from .download import Download
-        from .files import SlotFiles
-
-        self._total_bytes = sum([size for _, size, _ in rows])
-        files = SlotFiles(self._state.other)
-        self._download = Download(self.release, rows, files, self._controller.clock, self._ask)
-        yield from self._download.run()
-        self._download = None
+        slot = self._offer().prepare(files, signature)
+        self._forget_offer()
+        yield True
+        yield from self._fetch(files, slot)
+        del files, slot
+        self._forget(("update.download", "update.files", "pile_protocol.chunk"))
         self._tell("Verifying")
         while not self._controller.inbox.is_empty:
             yield False
-        self._switch()
+        message = self._needed()
+        self._offer().switch(message)
+        self.restart = "release %d goes on trial" % self.release
 
-    def _verify(self, text, signature):
+    def _needed(self):
+        message = self._kept()
+        if message is None:
+            raise Refused("StorageFailure")
+        return message
+
+    def _verify(self, key, text, signature):
         """Raises Refused unless `text` is signed with the release key."""
         from .p256 import Verification, public_key
 
-        self._forget(("pile_protocol.updates",))
         try:
-            key = public_key(slots.release_key() or "")
+            point = public_key(key)
         except ValueError:
             raise Refused("BadSignature")
-        verification = Verification(key, hashlib.sha256(text.encode()).digest(), signature)
+        verification = Verification(point, hashlib.sha256(text.encode()).digest(), signature)
         while True:
             result = verification.step()
             if result is not None:
@@ -181,7 +204,7 @@ class Updater:
             raise Refused("BadSignature")
 
     def _parse(self, text):
-        """The files of the manifest. Raises Refused."""
+        """The files of the manifest, for files.rows(). Raises Refused."""
         from pile_protocol import manifest
 
         try:
@@ -195,37 +218,15 @@ class Updater:
             raise Refused("WrongBoard")
         if found.mpy != self._facts[1]:
             raise Refused("WrongMpy")
-        return found.files
+        self._total_bytes = found.total_bytes
+        return "\n".join(["%s %d %s" % tuple(file) for file in found.files])
 
-    def _prepare(self, rows, signature):
-        """Leaves in the other slot what belongs to this very manifest, and checks that the rest has room."""
-        from .files import SlotFiles, blocks_bytes
+    def _fetch(self, files, slot):
+        from .download import Download
 
-        other = self._state.other
-        files = SlotFiles(other)
-        try:
-            with files.open(slots.SIGNATURE) as file:
-                is_begun = file.read() == signature.encode()
-        except OSError:
-            is_begun = False
-        if is_begun:
-            files.remove(slots.MANIFEST)
-            return
-        need_bytes = SPARE_BYTES + sum([blocks_bytes(size) for _, size, _ in rows])
-        if files.room_bytes() < need_bytes + FREE_BYTES_MIN:
-            raise Refused("FlashFull")
-        slots.empty(other)
-        files.append(slots.SIGNATURE, signature.encode())
-
-    def _switch(self):
-        """The slot is whole; the next start is its trial."""
-        message = _kept_offer()
-        if message is None:
-            raise Refused("StorageFailure")
-        slots.finish(self._state.other, message["manifest"], message["signature"])
-        slots.remove_offer()
-        self._state.begin_trial(self.release)
-        self.restart = "release %d goes on trial" % self.release
+        self._download = Download(self.release, files, slot, self._controller.clock, self._ask)
+        yield from self._download.run()
+        self._download = None
 
     def _ask(self, question):
         self._controller.mailbox.newest(topics.UPDATE_ASK, topics.UPDATE_ASK, question)
@@ -235,15 +236,12 @@ class Updater:
     def _configure(self, message):
         from .configure import take
 
-        answer = {"config_version": message["version"], "state": "Refused"}
-        try:
-            take(message, self._controller, self._state, self._facts[2])
-            self.restart = "configuration %d goes on trial" % message["version"]
+        version = message["version"]
+        reason = take(message, self._controller, self._facts[2])
+        if reason is None:
+            self.restart = "configuration %d goes on trial" % version
             return
-        except Refused as refused:
-            answer["reason"] = refused.reason
-        except OSError:
-            answer["reason"] = "StorageFailure"
+        answer = {"config_version": version, "state": "Refused", "reason": reason}
         self._controller.mailbox.newest("config_version", topics.UPDATE_STATUS, answer)
 
     # -- the end ---------------------------------------------------------------------------------------------
@@ -257,7 +255,7 @@ class Updater:
     def _end(self, state, reason=None):
         """Stops for good."""
         self._stop()
-        slots.remove_offer()
+        self._offer().remove()
         self._tell(state, reason)
         self.release = 0
 
@@ -265,10 +263,6 @@ class Updater:
         if self._job is not None:
             self._job.close()
         self._job = self._download = None
-
-    def _is_kept(self, message):
-        kept = _kept_offer()
-        return kept is not None and kept["release"] == message["release"]
 
     # -- what the cloud is told ------------------------------------------------------------------------------
 
@@ -290,14 +284,3 @@ class Updater:
             message["done_bytes"] = self._download.done_bytes
             message["total_bytes"] = self._total_bytes
         self._controller.mailbox.newest("release", topics.UPDATE_STATUS, message)
-
-
-def _kept_offer():
-    """The message in flash; None where there is none that can be used."""
-    from pile_protocol import updates
-
-    try:
-        with open(slots.OFFER, "rb") as file:
-            return updates.decode(topics.UPDATE, file.read())
-    except (OSError, ProtocolError):
-        return None

@@ -10,6 +10,8 @@ from fastapi.testclient import TestClient
 
 from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
+from cloud_stub.piles import broker_passwords, monitors
+from cloud_stub.piles.credentials import sync_credentials
 from pile_protocol import topics
 from tests.cloud import releases as made
 from tests.cloud.conftest import Phone, settled
@@ -122,3 +124,25 @@ def test_a_new_key_ends_the_old_one_which_still_proves_its_settlements(
     assert len(run("ledger", "keys", "PILE-1", text=True)) == 3
     assert "UnknownPile" in run("ledger", "keys", "PILE-9")
     assert audited(cloud) == ["KeyRotated", "BoardReplaced"]
+
+
+def test_a_read_only_mqtt_login(run: Any, cloud: Cloud):
+    (made,) = run("monitor", "add", "grafana")
+    assert made["username"] == "monitor.grafana"
+    assert "MonitorExists" in run("monitor", "add", "grafana")
+    assert "small letters" in run("monitor", "add", "Grafana!")
+    assert [each["username"] for each in run("monitor", "list")] == ["monitor.grafana"]
+    passwords = cloud.settings.broker_folder / "passwd"
+    before = passwords.read_text()
+    sync_credentials(cloud.store, cloud.settings)  # as at a start: the login stays as it is
+    assert passwords.read_text() == before
+    lines = [line for line in before.splitlines() if line.startswith("monitor.")]
+    assert [broker_passwords.matches(line, made["username"], made["password"]) for line in lines] == [True]
+    with cloud.store.reading.connect() as conn:
+        assert monitors.is_right(conn, made["username"], made["password"])
+        assert not monitors.is_right(conn, made["username"], "other")
+        assert not monitors.is_right(conn, "grafana", made["password"])
+    assert run("monitor", "remove", "grafana") == [{"username": "monitor.grafana"}]
+    assert "UnknownMonitor" in run("monitor", "remove", "grafana")
+    assert "monitor.grafana" not in passwords.read_text()
+    assert audited(cloud) == ["MonitorAdded", "MonitorRemoved"]

@@ -13,7 +13,7 @@ import pytest
 from tools import ROOT
 from tools.board import calibrate
 from tools.harness.sim_pile import interpreter
-from tools.image import BuildError, cache
+from tools.image import BuildError, cache, files
 from tools.image.bundle import NAME, Bundle
 
 
@@ -99,6 +99,47 @@ def test_an_object_of_micropython_keeps_its_attributes(tmp_path: Path) -> None:
     assert ".verify_mode = 2" in bundle.sources()[NAME]
 
 
+PARTS = """
+class Part:
+    shown = 1
+
+    def __init__(self, amount, given=2, *more, other=3):
+        self.amount = amount
+        self.word = given
+        self.feed = other
+        self.relay = more
+
+    def doubled(self, amount, word):
+        try:
+            return [(lambda amount, far=amount: amount + far + each)(1) for each in (amount, word)]
+        except ValueError as word:
+            return word
+
+    def kept(self, amount):
+        def inner():
+            nonlocal amount
+            amount += 1
+            return amount
+
+        return inner() + amount
+"""
+PARTS_MAIN = """
+from pile.parts import Part
+
+part = Part(4, given=5)
+print(part.amount, part.word, part.feed, part.shown, part.doubled(6, 7), part.kept(1), getattr(part, "word"))
+"""
+
+
+def test_attributes_and_parameters_have_names_in_flash_unless_somebody_means_them(tmp_path: Path) -> None:
+    bundle = joined(tmp_path, pile__parts=PARTS, main=PARTS_MAIN)
+    assert printed(bundle, tmp_path) == ["4", "5", "3", "1", "[13,", "14]", "4", "5"]
+    names = set(re.findall(r"\w+", bundle.sources()[NAME]))
+    # A text, a keyword, an attribute of the chip's own objects, one that a person may ask for at the console.
+    assert {"word", "given", "feed", "relay"} <= names
+    assert not {"shown", "doubled", "kept", "other", "far"} & names
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -121,10 +162,23 @@ def test_what_tools_run_on_a_pile_needs_no_module_that_is_joined() -> None:
             assert not joined_modules & set(re.split(r"[., ]+", found)), program
 
 
+def test_what_the_device_test_asks_a_board_for_keeps_its_name() -> None:
+    bundle = files.joined(files.board_folder("esp32-devkitc"))
+    programs = " ".join(expressions(ROOT / "tests" / "device" / "test_board.py"))
+    names = set(re.findall(r"\.([a-z_]+)", programs))
+    assert {"relay", "is_closed", "register_mwh"} <= names
+    assert [name for name in names if bundle.attribute("app", name)] == []
+
+
+def expressions(path: Path) -> list[str]:
+    """The texts in a file."""
+    found = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+    return [text for text in found if isinstance(text, str)]
+
+
 def strings(path: Path) -> list[str]:
     """The texts in a file that begin a program."""
-    found = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
-    return [text for text in found if isinstance(text, str) and "import " in text]
+    return [text for text in expressions(path) if "import " in text]
 
 
 def test_a_pile_on_a_pc_runs_the_files_that_a_chip_gets(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

@@ -1,6 +1,6 @@
 """Messages from outside: each kind of field at its bounds, and whatever else may come as bytes."""
 
-from pile_protocol import checks, messages, topics, updates, wire
+from pile_protocol import checks, chunk, messages, topics, updates, wire
 from pile_protocol.errors import MessageError
 from pile_protocol.fields import Array, Bool, Int, Nullable, OneOf, Row, Table, Text
 from tests.portable.kit import AT, order, raises, rate, sealed, with_changes
@@ -253,6 +253,8 @@ def test_each_topic_of_the_pile_reads_its_own_table():
     for name in topics.DOWNWARD:
         if name == topics.RATE:
             assert name not in messages.BY_TOPIC, "the pile has no use for the displayed rate"
+        elif name == topics.UPDATE_CHUNK:
+            raises(MessageError, chunk.decode, b"{}")
         else:
             decode = updates.decode if name in updates.BY_TOPIC else messages.decode
             raises(MessageError, decode, name, b"{}")
@@ -317,10 +319,10 @@ def test_an_update_of_at_most_4_kb():
 
 
 def test_a_part_of_a_file_is_base64_of_at_most_1536_bytes():
-    chunk = {"release": 1, "file": "0" * 64, "offset": 0, "data": "A" * 2048}
-    assert updates.decode(topics.UPDATE_CHUNK, messages.encode(chunk).encode()) == chunk
+    message = {"release": 1, "file": "0" * 64, "offset": 0, "data": "A" * 2048}
+    assert chunk.decode(messages.encode(message).encode()) == message
     for bad in ({"data": "A" * 2052}, {"data": "AA-_"}, {"data": ""}, {"offset": -1}, {"file": "0" * 63}):
-        raises(MessageError, messages.validate, updates.UPDATE_CHUNK, with_changes(chunk, bad))
+        raises(MessageError, messages.validate, chunk.UPDATE_CHUNK, with_changes(message, bad))
 
 
 def test_a_configuration_has_no_value_that_nobody_knows():

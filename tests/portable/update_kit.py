@@ -6,15 +6,17 @@ import json
 import os
 import sys
 
-from pile_protocol import manifest, messages, topics
+from pile_protocol import chunk, manifest, messages, topics
 from tests.portable.kit import AT, DEVICE_ID, KEY, Pile, sealed, with_changes
-from update import configure, download, p256, slots, updater
+from update import configure, download, offer, p256, slots, updater
 from update.host import Host
 
 LAZY = (
+    chunk,
     configure,
     download,
     manifest,
+    offer,
     updater,
 )  # imported before the folder changes: a relative path of theirs would end there
 
@@ -212,8 +214,8 @@ class Rig:
         self.pile.receive_bytes(topics.UPDATE, offer_of(*arguments, **changes))
         self._exchange()
 
-    def cancel(self, release=RELEASE):
-        message = {"kind": "cancel", "device_id": DEVICE_ID, "issued_at": AT, "expires_at": AT + 60}
+    def cancel(self, release=RELEASE, expires_at=AT + 60):
+        message = {"kind": "cancel", "device_id": DEVICE_ID, "issued_at": AT - 60, "expires_at": expires_at}
         self.pile.receive_bytes(topics.UPDATE, sealed(with_changes(message, {"release": release})))
 
     def acknowledge(self):

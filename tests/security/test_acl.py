@@ -16,7 +16,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cloud_stub.piles import broker_passwords
+from cloud_stub.piles import broker_acl, broker_passwords
 from pile_protocol import topics
 from tools.harness.broker import Broker
 from tools.harness.processes import HOST
@@ -322,3 +322,48 @@ def test_the_brokers_files_are_for_their_owner(broker):
     for name in ("passwd", "cloud.password", "acl", "mosquitto.conf", "passwd.lock"):
         mode = os.stat(broker.folder / name).st_mode
         assert mode & 0o077 == 0, (name, oct(mode))
+
+
+MONITOR = broker_acl.MONITOR_PREFIX + "grafana"
+
+
+def test_a_read_only_login_reads_what_is_told_and_nothing_secret_and_writes_nothing(parties, broker):
+    cloud, victim, attacker = parties
+    password = "33" * 32
+    broker_passwords.write_line(
+        broker.folder / "passwd", broker_passwords.password_line(MONITOR, password)
+    )  # the broker runs: it has to read users and access list anew
+    deadline = time.monotonic() + WAIT_S
+    while (monitor := Party(broker, MONITOR, password)).reason != "Success":
+        monitor.close()
+        assert time.monotonic() < deadline, monitor.reason
+    monitor.subscribe(topics.PREFIX + "#")
+    told = {}
+    for name in (*topics.DOWNWARD, *topics.UPWARD):
+        told[name] = mark()
+        (cloud if name in topics.DOWNWARD else victim).publish(topics.topic(VICTIM, name), told[name])
+    last_down, last_up = mark(), mark()
+    cloud.publish(topics.topic(VICTIM, topics.COMMAND), last_down)
+    victim.publish(topics.topic(VICTIM, topics.HELLO), last_up)
+    monitor.wait_for(last_down)
+    monitor.wait_for(last_up)
+    read = {payload for _, payload in monitor.received}
+    assert {name for name in told if told[name] in read} == set(broker_acl.MONITORED)
+    assert topics.CONFIG not in broker_acl.MONITORED  # it may hold the password of a Wi-Fi network
+    forbidden = mark()
+    for name in (*topics.DOWNWARD, *topics.UPWARD):
+        for device in (VICTIM, MONITOR):
+            monitor.publish(topics.topic(device, name), forbidden)
+    everything_is_through(cloud, victim, attacker)
+    sign = mark()
+    monitor.close()
+    cloud.publish(topics.topic(VICTIM, topics.COMMAND), sign)
+    victim.wait_for(sign)
+    assert forbidden not in {payload for party in (cloud, victim, attacker) for _, payload in party.received}
+
+    broker_passwords.remove(broker.folder / "passwd", MONITOR)
+    while (again := Party(broker, MONITOR, password)).reason == "Success":
+        again.close()
+        assert time.monotonic() < deadline
+    again.close()
+    assert MONITOR not in (broker.folder / "acl").read_text()

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from pile_protocol import topics
+from cloud_stub.piles import broker_passwords
+from pile_protocol import seal, topics
 from tests.sim import SimPile
 from tests.tap import Tap
+from tools.harness.broker import Broker
+from tools.harness.processes import HOST
 from tools.harness.releases import ReleaseKey, post, slot_options
 from tools.harness.system import System
 
@@ -56,3 +59,49 @@ def test_a_release_and_a_configuration_reach_a_pile_by_rollouts(
     view = wait_until_finished(system, tap, updated, version, {"config_version": version})
     assert view["states"] == {"Confirmed": 1}
     assert not updated.count(lambda line: line.get("event") == "relay closed")
+
+
+@pytest.mark.timeout(180)
+def test_a_pile_moves_to_another_broker_and_authority_and_comes_back_from_one_without_the_cloud(
+    tmp_path: Path, open_tap: Callable[[Broker], Tap]
+):
+    """From the first broker without TLS to its TLS listener with a new authority; then to a second mosquitto
+    that lets the pile in, but where no cloud is.
+    """
+    key = ReleaseKey(tmp_path)
+    with System(tmp_path / "first", tls_port=0) as system, Broker(tmp_path / "second", tls_port=0) as second:
+        tap = open_tap(system.broker)
+        pile = SimPile.new(system, rate=None, extra=slot_options(key, FIRST, (500, 6_000)))
+        password = seal.mqtt_password(pile.key)
+        broker_passwords.write(second.folder / "passwd", {pile.device_id: password}, keep_others=True)
+        visitor = open_tap(second)
+
+        def move(broker: Broker) -> Any:
+            config = {
+                "broker": {"host": HOST, "port": broker.tls_port},
+                "ca": (broker.certs / "ca.pem").read_text(),
+            }
+            body = {"config": config, "selection": f"pile:{pile.device_id}"}
+            return post(system.operator, "/api/rollouts", body)["rollout_id"]
+
+        def told(version: int, *states: str) -> Any:
+            return tap.wait_for(
+                pile.device_id,
+                topics.UPDATE_STATUS,
+                lambda found: found.get("config_version") == version and found["state"] in states,
+                OUTCOME_S,
+            )
+
+        try:
+            first = move(system.broker)
+            assert told(first, "Confirmed", "FellBack", "Refused")["state"] == "Confirmed"
+            away = move(second)
+            visitor.wait_for(
+                pile.device_id, topics.HELLO, lambda found: found["config_version"] == away, OUTCOME_S
+            )
+            assert told(away, "Confirmed", "FellBack", "Refused")["reason"] == "NoCloud"
+            hello = [seen.json() for seen in tap.of(pile.device_id, topics.HELLO)][-1]
+            assert hello["config_version"] == first
+            assert not pile.count(lambda line: line.get("event") == "relay closed")
+        finally:
+            pile.stop()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from cloud_stub.base.os_errors import in_words
-from cloud_stub.piles import broker_passwords
+from cloud_stub.piles import broker_acl, broker_passwords
 from tools.harness import broker_config, certs, mosquitto
 from tools.harness.ports import free_port, is_port_taken, on_a_free_port, wait_for_port
 from tools.harness.processes import HOST, Child, Children, ProcessError, Started, alone_in, exit_on_signals
@@ -143,7 +143,7 @@ class Broker(Started):
             pass
         passwd = self.folder / "passwd"
         if not passwd.exists():
-            broker_passwords.write(passwd, {broker_config.CLOUD_USER: self.cloud_password})
+            broker_passwords.write(passwd, {broker_acl.CLOUD_USER: self.cloud_password})
 
     def _unlock_folder(self) -> None:
         if self._lock:

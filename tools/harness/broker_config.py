@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cloud_stub.messaging.mqtt import BROKER_DROPPED
-from cloud_stub.piles.broker_passwords import CLOUD_USER
-from pile_protocol import topics
+from cloud_stub.piles import broker_acl, broker_passwords
 
 QUEUED_MESSAGES = 200_000
 QUEUED_BYTES = 64 << 20  # of one client: some 100,000 settlements
@@ -70,23 +68,9 @@ def config(listener: str) -> str:
     )
 
 
-def acl() -> str:
-    """The cloud reaches every pile's topics; a device (username %u) only its own, each in its direction."""
-    lines = [
-        "# Written by tools/harness/broker.py at every start; changes made here are lost.",
-        f"user {CLOUD_USER}",
-        f"topic readwrite {topics.PREFIX}#",
-        f"topic read {BROKER_DROPPED}",
-        "",
-    ]
-    lines += [f"pattern read {topics.topic('%u', name)}" for name in topics.DOWNWARD]
-    lines += [f"pattern write {topics.topic('%u', name)}" for name in topics.UPWARD]
-    return "\n".join(lines) + "\n"
-
-
 def write(folder: Path, listener: str) -> None:
-    """Writes mosquitto.conf and acl into `folder`."""
-    for name, text in (("mosquitto.conf", config(listener)), ("acl", acl())):
-        path = folder / name
-        path.write_text(text)
-        path.chmod(0o600)
+    """Writes mosquitto.conf and acl into `folder`, whose passwd names the users."""
+    path = folder / "mosquitto.conf"
+    path.write_text(config(listener))
+    path.chmod(0o600)
+    broker_acl.write(folder, broker_passwords.usernames(folder / "passwd"))

@@ -6,7 +6,10 @@ has it in its flash. So:
 
 - what a module defines at its top level gets a name that is unique in the bundle, of those in flash;
 - a number or short text that a module assigns once stands wherever it is used, and its name disappears;
-- attributes and methods that begin with an underscore are numbered in each module from 0.
+- attributes and methods that begin with an underscore are numbered in each module from 0;
+- other attributes and methods get one name each, in all modules; so do a function's parameters, numbered
+  from 0, because a function keeps their names for calls with keywords. A name that is also a text or a
+  keyword somewhere stays: it is in the heap anyway, and may be meant.
 
 An error class keeps its name, which is shown with the error. Modules outside the bundle (boot.py, main.py,
 board.py, and those that leave the heap after the start) import from it. A module for which this cannot be
@@ -24,11 +27,18 @@ from itertools import count
 from pathlib import Path
 
 from tools.image import BuildError
-from tools.image.micropython_names import IN_FLASH
+from tools.image.micropython_names import IN_FLASH, ON_CHIP
 from tools.image.renamer import NAME, Module, Renamer, Target, assigned_name, is_private
 from tools.image.scopes import assigned
 
+PARAMETERS_MAX = 24  # of a function and of those around it
 FREQUENT = 120  # with the few that a .mpy begins with, all that have a number of one byte
+SHOWN = (
+    "board",
+    "main",
+    "start",
+)  # modules whose names are read from outside the firmware, or with `import *`
+CONSOLE = "relay is_closed"  # what tests/device asks of a deployed pile by these names
 CONSTANT_TEXT_MAX = 24  # characters; a longer text is in the heap once for each place that has it
 
 
@@ -47,9 +57,14 @@ class Bundle:
         self._external: set[str] = set()  # names that modules give to what they import from MicroPython
         for module in self._modules.values():
             self._collect(module)
+        self._kept = set(f"{IN_FLASH} {ON_CHIP} {CONSOLE}".split()) | self._meant()
         new_names = self._new_names()
+        self._parameters = [next(new_names) for _ in range(PARAMETERS_MAX)]
         self._symbols = self._choose_symbols(new_names)
+        # An attribute may have the name of a symbol: each is looked up in its own place.
+        new_names = self._new_names()
         self._attributes = self._choose_attributes(new_names)
+        self._public_attributes = self._choose_public_attributes(new_names)
 
     def sources(self) -> dict[str, str]:
         """{module of the pile: its source}: the bundle, and what stays outside."""
@@ -70,17 +85,22 @@ class Bundle:
             if inner is None:
                 raise BuildError(f"{source} is used as {module}.{name}: import it where it is used")
             module, name = source, inner
-        if self.is_outside(module):
-            return module, name
         if name in self._modules[module].constants:
             return "", f"({self._modules[module].constants[name]!r})"
+        if self.is_outside(module):
+            return module, name
         if (module, name) not in self._symbols:
             raise BuildError(f"{module} has no {name}")
         return NAME, self._symbols[module, name]
 
     def attribute(self, module: str, name: str) -> str | None:
         """The new name of an attribute or method; None: it keeps its own."""
-        return self._attributes[self._owner(module)].get(name)
+        return self._attributes[self._owner(module)].get(name) or self._public_attributes.get(name)
+
+    def parameter(self, name: str, number: int) -> str | None:
+        """The new name of a parameter; None: it keeps its own. number: how many others are seen beside it."""
+        is_kept = name in self._kept or name == "self" or number >= PARAMETERS_MAX
+        return None if is_kept else self._parameters[number]
 
     def imports(self, module: Module, node: ast.Import | ast.ImportFrom) -> dict[str, Target] | None:
         """{local name: what it is}; None where the statement imports modules of MicroPython."""
@@ -117,8 +137,16 @@ class Bundle:
                 self._external |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
             else:
                 module.aliases |= found
-        if not self.is_outside(module.name):
+        if not (self.is_outside(module.name) and module.name.split(".")[-1] in SHOWN):
             module.constants = constants(module.tree)
+
+    def _meant(self) -> set[str]:
+        """Texts, and the keywords of calls."""
+        nodes = [node for module in self._modules.values() for node in ast.walk(module.tree)]
+        texts = {
+            node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        return texts | {node.arg for node in nodes if isinstance(node, ast.keyword) and node.arg}
 
     def _new_names(self) -> Iterator[str]:
         """Names that the firmware does not use: those that MicroPython has in flash, then short ones."""
@@ -161,6 +189,10 @@ class Bundle:
                     table[name] = numbers[len(table)]
         return tables
 
+    def _choose_public_attributes(self, new_names: Iterator[str]) -> dict[str, str]:
+        defined = set().union(*(_defined_attributes(module.tree) for module in self._modules.values()))
+        return {name: next(new_names) for name in sorted(defined - self._kept) if name[0] != "_"}
+
     def _owner(self, name: str) -> str:
         """The module whose numbers a module shares, because one of its classes inherits from there."""
         module = self._modules[name]
@@ -181,10 +213,15 @@ def first_names(text: str) -> str:
     and a number below 128 takes one byte of bytecode, a larger one two.
     """
     names: Counter[str] = Counter()
-    for node in ast.walk(ast.parse(text)):
+    tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    local = stored | {node.arg for node in nodes if isinstance(node, ast.arg)}  # a local name is no number
+    local -= assigned(tree.body)
+    for node in nodes:
         if isinstance(node, ast.Attribute):
             names[node.attr] += 1
-        elif isinstance(node, ast.Name):
+        elif isinstance(node, ast.Name) and node.id not in local:
             names[node.id] += 1
     return f"dict({', '.join(f'{name}=0' for name, _ in names.most_common(FREQUENT))})\n"
 

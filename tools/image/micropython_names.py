@@ -50,3 +50,18 @@ throw ticks ticks_add ticks_cpu ticks_diff ticks_ms ticks_us time time_ns time_p
 tuple type uctypes umount unhexlify uniform union unlink unpack unpack_from update upper urandom value
 values version version_info vfs wait wait_closed wait_for wait_for_ms wait_io_event wrap_socket write zip
 """
+
+# Attributes of a chip's own modules machine, network, esp32 and neopixel. Source: their documentation.
+ON_CHIP = """
+ADC ADCBlock ATTN_0DB ATTN_11DB ATTN_2_5DB ATTN_6DB CAN Counter DAC Encoder I2C I2CTarget I2S IN
+IRQ_FALLING IRQ_RISING NVS NeoPixel ONE_SHOT OPEN_DRAIN OUT PERIODIC PPP PULL_DOWN PULL_UP PWM Partition Pin
+RMT RTC SPI Signal SoftI2C SoftSPI Timer UART ULP WDT WLAN active alarm any atten bitstream block callback
+cancel commit config connected cycles datetime deepsleep deinit disable_irq disconnect drive duty duty_ns
+duty_u16 enable_irq erase_key feed fill freq get_blob get_i32 get_next_update hostname hold idf_heap_info
+ifconfig info init invert ioctl ipconfig irq isconnected lightsleep loop mark_app_valid_cancel_rollback
+memory mode off on phy_mode pull raw_temperature read_timed read_u16 read_uv readblocks readfrom
+readfrom_into readfrom_mem readfrom_mem_into readinto remaining reset reset_cause scan sendbreak set_blob
+set_boot set_i32 shift sleep start status stop txdone unique_id value wait_done wake_on_ext0 wake_on_ext1
+wake_on_gpio wake_on_touch wake_on_ulp wake_reason width write write_pulses write_readinto writeblocks
+writeto writeto_mem writevto
+"""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tools.image import BuildError
-from tools.image.scopes import assigned, own_nodes, scope_names
+from tools.image.scopes import assigned, names_without_nodes, own_nodes, scope_names
 
 NAME = "ratelock"  # of the module that the others are joined into
 
@@ -38,14 +38,19 @@ class Names(Protocol):
 
     def attribute(self, module: str, name: str) -> str | None: ...
 
+    def parameter(self, name: str, number: int) -> str | None: ...
+
     def imports(self, module: Module, node: ast.Import | ast.ImportFrom) -> dict[str, Target] | None: ...
 
 
 @dataclass
 class _Scope:
+    """parameters: new names of those that get one."""
+
     node: ast.AST
     names: set[str]
     aliases: dict[str, Target]
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 class Renamer(ast.NodeVisitor):
@@ -96,6 +101,13 @@ class Renamer(ast.NodeVisitor):
             return self._module.aliases[name]
         return (self._module.name, name) if name in self._module.names else None
 
+    def _parameter(self, name: str) -> str | None:
+        """The new name of a parameter of one of the functions around; None: it is something else."""
+        for i, scope in enumerate(reversed(self._scopes)):
+            if name in scope.names and not (isinstance(scope.node, ast.ClassDef) and i > 0):
+                return scope.parameters.get(name)
+        return None
+
     def visit_Name(self, node: ast.Name) -> None:
         in_class = self._scopes and isinstance(self._scopes[-1].node, ast.ClassDef)
         if in_class and node.id in self._scopes[-1].names:
@@ -103,11 +115,20 @@ class Renamer(ast.NodeVisitor):
                 self._replace(node, new)
             return
         found = self._resolve(node.id)
-        if found is None or (self._is_outside and found[0] == self._module.name):
+        if found is None:
+            if new := self._parameter(node.id):
+                self._replace(node, new)
+            return
+        if self._is_outside and found[0] == self._module.name and found[1] not in self._module.constants:
             return
         module, name = found
         if name is not None:
-            self._replace(node, self._bundle.symbol(module, name)[1])
+            new = self._bundle.symbol(module, name)[1]
+            if in_class and new in {
+                self._bundle.attribute(self._module.name, each) for each in self._scopes[-1].names
+            }:
+                raise self._error(node, f"{node.id} has got the name of an attribute of this class")
+            self._replace(node, new)
         elif not self._bundle.is_outside(module):
             raise self._error(node, f"{node.id} is a module: use what is in it")
 
@@ -115,8 +136,9 @@ class Renamer(ast.NodeVisitor):
         if isinstance(node.value, ast.Name):
             found = self._resolve(node.value.id)
             if found is not None and found[1] is None:  # of a module
-                if not self._bundle.is_outside(found[0]):
-                    self._replace(node, self._bundle.symbol(found[0], node.attr)[1])
+                source, symbol = self._bundle.symbol(found[0], node.attr)
+                if not source or not self._bundle.is_outside(found[0]):
+                    self._replace(node, symbol)
                 return
         self.visit(node.value)
         if new := self._bundle.attribute(self._module.name, node.attr):
@@ -175,10 +197,24 @@ class Renamer(ast.NodeVisitor):
         for each in own_nodes(node):
             if isinstance(each, (ast.Import, ast.ImportFrom)):
                 aliases |= self._bundle.imports(self._module, each) or {}
-        self._scopes.append(_Scope(node, scope_names(node), aliases))
+        parameters = self._name_parameters(node)
+        self._scopes.append(_Scope(node, scope_names(node), aliases, parameters))
         for each in body:
             self.visit(each)
         self._scopes.pop()
+
+    def _name_parameters(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> dict[str, str]:
+        """New names of a function's parameters, written where they are defined."""
+        number = sum(len(scope.parameters) for scope in self._scopes)
+        bound_by_text = names_without_nodes(node)
+        found: dict[str, str] = {}
+        for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+            new = self._bundle.parameter(each.arg, number + len(found))
+            if new and each.arg not in bound_by_text:
+                found[each.arg] = new
+                line, start = each.lineno, each.col_offset
+                self._edits.append((line, start, line, start + len(each.arg), new))
+        return found
 
     visit_FunctionDef = _visit_function
     visit_AsyncFunctionDef = _visit_function

@@ -47,3 +47,18 @@ def scope_names(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> se
         return names
     shared = {name for each in own_nodes(node) if isinstance(each, ast.Global) for name in each.names}
     return (names | assigned(node.body)) - shared
+
+
+def names_without_nodes(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
+    """Names that a function, or one inside it, binds or declares other than by an ast.Name: these cannot be
+    renamed by their nodes alone.
+    """
+    names = set()
+    for each in ast.walk(node):
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):
+            names.add(each.name or "")
+        elif isinstance(each, (ast.Global, ast.Nonlocal)):
+            names |= set(each.names)
+        elif isinstance(each, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in each.names}
+    return names

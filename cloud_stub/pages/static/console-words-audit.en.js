@@ -83,6 +83,8 @@ export default {
     TariffUnassigned: "Assignment of a tariff removed",
     TokenAdded: "API token made",
     TokenRevoked: "API token revoked",
+    MonitorAdded: "Read-only MQTT login added",
+    MonitorRemoved: "Read-only MQTT login removed",
     UserAdded: "Account added",
     UserDisabled: "Account disabled",
     UserEnabled: "Account enabled",

@@ -83,6 +83,8 @@ export default {
     TariffUnassigned: "取消分配电价方案",
     TokenAdded: "创建 API 令牌",
     TokenRevoked: "撤销 API 令牌",
+    MonitorAdded: "新增只读 MQTT 账号",
+    MonitorRemoved: "移除只读 MQTT 账号",
     UserAdded: "添加账号",
     UserDisabled: "停用账号",
     UserEnabled: "启用账号",

@@ -21,14 +21,16 @@ from story import used_flash
 from world import DEVICE_ID, MOUNT, PULSES, Pile, World
 
 import launcher
-from pile_protocol import manifest, messages, topics
-from update import configure, download, overrides, p256, slots, trial, updater
+from pile_protocol import chunk, manifest, messages, topics
+from update import configure, download, offer, overrides, p256, slots, trial, updater
 from update.host import Host
 
 LAZY = (
+    chunk,
     configure,
     download,
     manifest,
+    offer,
     updater,
 )  # imported before the folder changes: a relative path of theirs would end there
 OLD, NEW = 11, 12
