@@ -23,10 +23,8 @@ export function askAgain({ old, rate, accept, closed }) {
       hasFee && h("p.small", t.price.fee(money(of.session_fee_minor, of))),
       isLater && nextChange(of, of.steps[0][0]).map(text => h("p.small", text)),
       parts && h("div.small", parts.terms(of, parts.w)),
-      of.estimates
-        .slice(-1)
-        .filter(each => each.total_minor !== null)
-        .map(each => h("p.small.muted", `${amountOf(each)} ≈ ${money(each.total_minor, of)}`))
+      !of.isOld &&
+        of.estimates.slice(-1).map(each => h("p.small.muted", `${amountOf(each)} ≈ ${money(each.total_minor, of)}`))
     );
   };
   const [what, todo] = explained("RateChanged");

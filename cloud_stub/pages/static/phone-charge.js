@@ -114,13 +114,13 @@ export function chargeView(stop, handOver) {
   function drawLocked(order) {
     const at = order.meter?.at ?? order.created_at;
     const moment = momentOf(order.rate, at);
-    const isDaily = hasDay({ periods: order.rate.steps });
+    const isDaily = hasDay(order.rate);
     const parts = partsOf(order.rate);
     show(
       locked,
       h("h2", t.order.locked),
       largePrice(moment, order.rate, isDaily && chip(moment.label)),
-      isDaily && h("p.parts", nextChange(order.rate, at).map(text => h("span", text))),
+      h("p.parts", nextChange(order.rate, at).map(text => h("span", text))),
       parts?.terms(order.rate, parts.w),
       h("p.muted.small", t.order.lockedAt(format.time(order.created_at)))
     );

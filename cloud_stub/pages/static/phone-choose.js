@@ -183,9 +183,9 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
         part("service", now.service_price),
         rate.session_fee_minor > 0 && h("span", t.price.fee(money(rate.session_fee_minor, rate)))
       ),
-      isDaily && h("p.parts", h("strong", until), then && h("span.muted", then)),
+      h("p.parts", h("strong", until), then && h("span.muted", then)),
       parts?.terms(rate, parts.w),
-      rate.offers?.length > 0 && h("p.parts.muted", rate.estimates.filter(each => each.total_minor !== null).map(example)),
+      rate.offers?.length > 0 && h("p.parts.muted", !rate.isOld && rate.estimates.map(example)),
       isDaily && dayBar(rate)
     );
     day.hidden = !isDaily;
@@ -206,7 +206,7 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
       full: () => [t.amount.unlimited, t.amount.unlimitedHint],
       money: each => [inShort(each.cost_minor, rate), partsOf(rate)?.lasts(each, rate, partsOf(rate).w) ?? t.amount.atMost]
     };
-    const guess = each => h("span.number", `≈ ${each.estimate_minor == null ? "…" : money(each.estimate_minor, rate)}`);
+    const guess = each => each.estimate_minor != null && h("span.number", "≈ " + (rate.isOld ? "…" : money(each.estimate_minor, rate)));
     const offer = (each, [first, second]) =>
       h(
         "label.offer",
@@ -251,7 +251,7 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     if (limits.cost_minor) parts.push(t.confirm.limit(money(limits.cost_minor, rate)));
     if (limits.duration_s) parts.push(t.confirm.limit(lasting(limits.duration_s)));
     const holds = holdsOf(pile.payment);
-    show(hold, holds?.beforeStart(pile.payment, rate, limits, offersOf(rate).find(each => isSame(each.limits, limits)), holds.w));
+    show(hold, holds?.beforeStart(rate, limits, offersOf(rate).find(each => isSame(each.limits, limits)), holds.w));
     if (pile.payment?.is_test) parts.push(t.test);
     sub.textContent = parts.join(" · ");
     button.disabled = sending || why !== null || holds === null; // what is held is said first

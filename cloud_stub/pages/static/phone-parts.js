@@ -6,7 +6,7 @@ import { chip } from "./phone-price.js";
 import { format, inShort, lasting, money, price, t } from "./phone-say.js";
 
 const perHour = (value, of) => price(value, of) + t.perHour;
-const watts = mw => `${format.count(Math.floor(mw / 1000))} W`;
+const watts = mw => `${format.count(Math.floor(mw / 1000))}\u00a0W`;
 
 /** "up to 200 W" of a tier; the last of several takes all above the one before. */
 function tierName(tiers, i, w) {
@@ -74,9 +74,9 @@ export function lines(bill, order, row, w) {
   const { times, tiers, idle } = bill;
   const line = (ms, value, minor, name) =>
     row("", money(minor, order), name, " ", h("span.muted.number", `${format.clock(Math.floor(ms / 1000))} × ${perHour(value, order)}`));
-  const label = at => order.rate.steps.filter(step => step[0] <= at).pop()?.[3];
+  const label = at => order.rate.steps.filter(step => step[0] <= at).pop()[3];
   return [
-    times?.some(each => each[1] > 0) && h("tbody", row(".period", "", w.costs.time), times.map(([at, value, ms, minor]) => line(ms, value, minor, label(at) && chip(label(at))))),
+    times?.some(each => each[1] > 0) && h("tbody", row(".period", "", w.costs.time), times.map(([at, value, ms, minor]) => line(ms, value, minor, times.length > 1 && chip(label(at))))),
     tiers && h("tbody", row(".period", "", w.costs.tiers), tiers.map(([, value, ms, minor], i) => ms > 0 && line(ms, value, minor, tierName(order.rate.tiers, i, w)))),
     idle &&
       h(

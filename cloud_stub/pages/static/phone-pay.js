@@ -9,12 +9,12 @@ const testMark = payment => payment.is_test && h("span.pill.test", t.test);
  * Below the button: what is held. offer: the one that was chosen, where nothing else limits the order.
  * Where only the cloud can tell the sum of these limits, it is said to be at most that of an order without any.
  */
-export function beforeStart({ is_test }, rate, limits, offer, w) {
+export function beforeStart(rate, limits, offer, w) {
   const exact = limits.cost_minor ?? offer?.hold_minor ?? (Object.keys(limits).length ? null : rate.hold_minor);
   const most = exact ?? rate.hold_minor;
   if (most == null) return null;
   const sum = money(most, rate);
-  return h("p.small.locked", exact == null ? w.holdAtMost(sum) : w.hold(sum), " ", is_test && t.test);
+  return h("p.small.locked", exact == null ? w.holdAtMost(sum) : w.hold(sum));
 }
 
 export function whileRunning({ payment, ...order }, w) {

@@ -47,8 +47,8 @@ function stretches(rate, now) {
   });
 }
 
-/** Whether the day has prices of its own to show: per kWh, or per hour by the time of day. */
-export const hasDay = ({ periods }) => periods.length > 1 || periods.some(each => each[1] || each[2]);
+/** Whether the price changes within the day that the steps reach. */
+export const hasDay = ({ steps }) => steps.length > 1;
 
 function minuteOfDay(at) {
   const [hour, minute] = format.time(at).split(":").map(Number);

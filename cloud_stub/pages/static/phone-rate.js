@@ -21,9 +21,7 @@ export function asOf(rate, at) {
     steps: [[at, ...held], ...later],
     time_prices: rate.time_prices?.slice(begun - 1),
     now: momentOf(rate, at),
-    // Only the cloud's pricing code computes these: there are none until it has answered.
-    estimates: rate.estimates.map(each => ({ ...each, total_minor: null })),
-    offers: rate.offers?.map(each => ({ ...each, estimate_minor: null }))
+    isOld: true // its estimates: only the cloud's pricing code computes them
   };
 }
 

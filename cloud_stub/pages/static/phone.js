@@ -121,7 +121,7 @@ function keepTime() {
 }
 
 const isRateStale = () =>
-  my.rate.rate_id !== rateIdOf(my.choice.connector) || Date.now() - my.rateAt > RATE_FRESH_MS || my.rate.estimates[0]?.total_minor === null;
+  my.rate.rate_id !== rateIdOf(my.choice.connector) || Date.now() - my.rateAt > RATE_FRESH_MS || my.rate.isOld;
 
 async function poll() {
   if (polling || my.sending || !device || LASTING.includes(my.message)) return;
