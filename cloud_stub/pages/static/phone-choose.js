@@ -29,13 +29,20 @@ function whenFree(each) {
   return each.occupied_since ? t.pile.occupiedSince(format.time(each.occupied_since)) : "";
 }
 
+/** Of the estimates those that say something: energy only where it costs, an hour only where it has one price. */
+const examplesOf = ({ estimates, now }) =>
+  estimates.filter(each => (each.duration_s ? !each.power_w : now.electricity_price || now.service_price || !each.is_least));
+
 /** What is offered: {kind, limits, estimate_minor, hold_minor, ...} of each; without an operator's own, some kWh. */
-const offersOf = ({ offers, estimates }) =>
-  offers?.length
-    ? offers
+const offersOf = rate =>
+  rate.offers?.length
+    ? rate.offers
     : [
         { kind: "full", limits: {} },
-        ...estimates.map(({ total_minor, ...limits }) => ({ ...limits, limits, estimate_minor: total_minor }))
+        ...examplesOf(rate).map(({ energy_mwh, duration_s, total_minor, is_least }) => {
+          const limits = duration_s ? { duration_s } : { energy_mwh };
+          return { ...limits, limits, estimate_minor: total_minor, is_least };
+        })
       ];
 
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -185,7 +192,7 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
       ),
       h("p.parts", h("strong", until), then && h("span.muted", then)),
       parts?.terms(rate, parts.w),
-      rate.offers?.length > 0 && h("p.parts.muted", !rate.isOld && rate.estimates.map(example)),
+      rate.offers?.length > 0 && h("p.parts.muted", !rate.isOld && examplesOf(rate).map(example)),
       isDaily && dayBar(rate)
     );
     day.hidden = !isDaily;
@@ -197,7 +204,8 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     );
   }
 
-  const example = each => h("span.number", t.price.example(amountOf(each), money(each.total_minor, rate)));
+  const about = (minor, isLeast) => (isLeast ? t.price.least : t.price.about)(money(minor, rate));
+  const example = each => h("span.number", `${amountOf(each)} ${about(each.total_minor, each.is_least)}`);
 
   function drawOffers() {
     const all = offersOf(rate);
@@ -206,7 +214,7 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
       full: () => [t.amount.unlimited, t.amount.unlimitedHint],
       money: each => [inShort(each.cost_minor, rate), partsOf(rate)?.lasts(each, rate, partsOf(rate).w) ?? t.amount.atMost]
     };
-    const guess = each => each.estimate_minor != null && h("span.number", "≈ " + (rate.isOld ? "…" : money(each.estimate_minor, rate)));
+    const guess = each => each.estimate_minor != null && h("span.number", rate.isOld ? "≈ …" : about(each.estimate_minor, each.is_least));
     const offer = (each, [first, second]) =>
       h(
         "label.offer",

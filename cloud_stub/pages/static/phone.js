@@ -177,7 +177,7 @@ async function resume(confirmation) {
   const { connectors } = my.pile;
   const isBusy = connectors.some(each => each.connector === confirmation.body.connector && each.busy);
   // Later than this, nobody waits for a start any more; but what keeps the connector may be this very order.
-  if (store.isFresh(confirmation) || isBusy) await send(confirmation);
+  if (store.isFresh(confirmation) || confirmation.isPaying || isBusy) await send(confirmation);
   else my.key = null;
 }
 
@@ -246,7 +246,11 @@ async function send(confirmation) {
     Object.assign(my, { order, token: order.token, own: body.limits, points: [] });
     watch();
   } catch (error) {
-    say(error);
+    if (error.code === "PaymentNeeded") {
+      if (await isPaid(confirmation, error.members)) return send(confirmation);
+    } else {
+      say(error);
+    }
     if (error.code !== "Network") {
       my.key = null;
       store.keepConfirmation(device, null);
@@ -257,6 +261,18 @@ async function send(confirmation) {
   my.sending = false;
   draw();
   poll();
+}
+
+/** The provider's step. Whoever has to leave the page for it finds the confirmation here when coming back. */
+async function isPaid(confirmation, needed) {
+  store.keepConfirmation(device, { ...confirmation, isPaying: true });
+  try {
+    const [{ payStep }, w] = await Promise.all([import("./phone-pay-step.js"), words("phone-pay")]);
+    return await payStep({ ...needed, is_test: my.pile?.payment?.is_test }, my.rate, w);
+  } catch {
+    say(new Problem("PaymentNeeded", 402, {}));
+    return false;
+  }
 }
 
 // 128 bits; crypto.randomUUID is not there on a page without TLS
