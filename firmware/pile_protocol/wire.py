@@ -147,6 +147,12 @@ RATE_FIELDS = (
         ),
     ),
     ("published_at", AT),
+    ("time_prices?", Array(PRICE, 1, 96)),
+    ("tiers?", Array(Row(("up_to_mw", Int(1, 10**9)), ("price", PRICE)), 1, 4)),
+    ("idle?", Table(("price", PRICE), ("after_s", Int(0, 86400)), ("max_minor", MINOR))),
+    ("minimum_minor?", MINOR),
+    ("maximum_minor?", MINOR),
+    ("tax_per_mille?", Int(0, 1000)),
 )
 
 RATE = Table(
@@ -164,6 +170,8 @@ HELLO = Table(
     ("last_seq", COUNT),  # of the newest settlement made, 0 before the first
     ("outbox", COUNT),
     ("commands?", Array(Text(1, 20, checks.ALPHABETS["w"]), 0, 16)),  # what it knows of LATER_ACTIONS
+    ("bills?", Array(Text(1, 20, checks.ALPHABETS["w"]), 0, 16)),
+    ("idle_connectors?", Array(CONNECTOR, 0, MAX_CONNECTORS)),
     ("chip?", Text(1, 32, checks.ALPHABETS["w"])),  # of the board: two boards have two
     # What follows tells that the pile can be updated over the air; a pile up to 0.1.0 leaves it out.
     ("release?", COUNT),  # 0: deployed by cable, of no release
@@ -223,6 +231,8 @@ METER = Table(
     ("power_mw", Int(0, 10**9)),
     ("cost_minor", MINOR),
     ("elapsed_s", DURATION_S),
+    ("costs?", Table(("energy_minor", MINOR), ("time_minor?", MINOR), ("tiers_minor?", MINOR), ("idle_minor?", MINOR), ("fee_minor", MINOR))),
+    ("idle?", Table(("since_at", AT), ("free_until_at", AT), ("time_ms", COUNT))),
     (
         "remaining",
         Table(
@@ -263,6 +273,11 @@ SETTLEMENT = Table(
             MAX_STEPS,
         ),
     ),
+    ("times?", Array(Row(("from_at", AT), ("price", PRICE), ("time_ms", COUNT), ("minor", MINOR)), 0, MAX_STEPS)),
+    ("tiers?", Array(Row(("up_to_mw", COUNT), ("price", PRICE), ("time_ms", COUNT), ("minor", MINOR)), 0, 4)),
+    ("idle?", Table(("since_at", AT), ("until_at", AT), ("time_ms", COUNT), ("minor", MINOR))),
+    ("top_up_minor?", MINOR),
+    ("tax_minor?", MINOR),
     ("session_fee_minor", MINOR),
     ("currency", CURRENCY),
     ("minor_digits", MINOR_DIGITS),
