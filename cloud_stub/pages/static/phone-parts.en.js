@@ -18,7 +18,7 @@ export default {
   unplugFree: (p, most) => `Unplug to end. After that staying costs ${p}` + (most ? `, at most ${most}.` : "."),
   unplug: (p, most) => `Unplug to end. Staying costs ${p}` + (most ? `, at most ${most}.` : "."),
   toEnd: "Unplug to end",
-  counted: "after the free time",
+  counted: "after free time",
   topUp: m => `Up to the minimum of ${m}`,
   net: "Without tax"
 };
