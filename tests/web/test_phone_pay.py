@@ -16,7 +16,8 @@ from tests.web.fleet import Fleet
 SCRIPT = "https://js.stripe.com/v3/"
 SECRET = "pi_1_secret_2"
 # As much of Stripe.js as the page uses: the card 4000 is declined.
-SCRIPTED_STRIPE = """
+SCRIPTED_STRIPE = (
+    """
 window.Stripe = (key, { locale }) => ({
   elements: ({ clientSecret }) => ({
     key, locale, clientSecret,
@@ -35,7 +36,9 @@ window.Stripe = (key, { locale }) => ({
     return isDeclined ? { error: { message: "Your card was declined." } } : { paymentIntent: { status: "requires_capture" } };
   }
 });
-""" % SECRET
+"""
+    % SECRET
+)
 NEEDED = {
     "code": "PaymentNeeded",
     "title": "Payment needed",
@@ -54,7 +57,9 @@ def asked() -> list[tuple[str, Any]]:
 
 
 @pytest.fixture
-def page(fleet: Fleet, open_page: Callable[..., Page], new_context: Any, watch: Watch, asked, monkeypatch) -> Page:
+def page(
+    fleet: Fleet, open_page: Callable[..., Page], new_context: Any, watch: Watch, asked, monkeypatch
+) -> Page:
     """A phone whose first two confirmations need the provider's step; the next one goes through to the cloud."""
     monkeypatch.setattr("cloud_stub.pages.phone._payment_of", lambda cloud: "stripe")
     watch.allow("402 (Payment Required)")
@@ -82,7 +87,9 @@ def orders(fleet: Fleet) -> list[dict[str, Any]]:
     return fleet.operator.get("/api/orders").json()["items"]
 
 
-def test_a_declined_card_starts_nothing_and_another_one_starts_the_same_order(page: Page, fleet: Fleet, asked):
+def test_a_declined_card_starts_nothing_and_another_one_starts_the_same_order(
+    page: Page, fleet: Fleet, asked
+):
     page.locator("#confirm").click()
     dialog = page.get_by_role("dialog", name="Before the start")
     expect(dialog).to_contain_text("¥20.00 is held first. Only the bill is taken")
@@ -132,7 +139,9 @@ def test_a_provider_that_cannot_be_reached_is_told_and_starts_nothing(page: Page
     assert orders(fleet) == []
 
 
-def test_only_the_page_of_that_adapter_may_load_from_the_provider_and_only_from_it(page: Page, fleet: Fleet, monkeypatch):
+def test_only_the_page_of_that_adapter_may_load_from_the_provider_and_only_from_it(
+    page: Page, fleet: Fleet, monkeypatch
+):
     def policy() -> str:
         return page.request.get(f"{fleet.url}/p/RIVER-1").headers["content-security-policy"]
 

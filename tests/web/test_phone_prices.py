@@ -43,7 +43,7 @@ BIKES: dict[str, Any] = {
 EVERYTHING: dict[str, Any] = FLAT_RATE | {
     "periods": [FLAT_RATE["periods"][0] | {"time_price": 120_000_000}],
     "tiers": [{"up_to_w": 200, "price": 60_000_000}, {"up_to_w": 400, "price": 120_000_000}],
-    "idle": {"price": 360_000_000, "after_s": 10, "max_minor": 3_000},
+    "idle": {"price": 360_000_000, "after_s": 60, "max_minor": 3_000},
     "minimum_minor": 2_000,
     "maximum_minor": 50_000,
     "tax_per_mille": 130,
@@ -149,7 +149,7 @@ def test_the_prices_of_a_kwh_and_an_hour_stand_together_and_what_staying_costs(
     page = open_page(f"{fleet.url}/p/BIKE-1", narrow(TEST_HOLD, locale="zh-CN", color_scheme="dark"))
     expect(page.locator("#confirm")).to_contain_text("¥1.20/度 + ¥120.00/小时")
     expect(page.locator("#confirm")).to_contain_text("测试 - 不会实际扣款")
-    assert texts(page, ".terms li")[0] == "占位费：充电结束 0 分钟 后 ¥360.00/小时，最多 ¥30"
+    assert texts(page, ".terms li")[0] == "占位费：充电结束 1 分钟 后 ¥360.00/小时，最多 ¥30"
     expect(page.locator(".hold")).to_contain_text("先预授权 ¥")
     check(page)
 
@@ -198,7 +198,7 @@ def test_a_vehicle_that_stays_sees_how_long_that_is_free_and_then_what_it_costs(
 
 
 def test_a_receipt_has_every_line_its_tax_and_what_became_of_the_hold(fleet: Fleet, bay, narrow, open_page):
-    pile = bay(EVERYTHING)
+    pile = bay(EVERYTHING | {"idle": EVERYTHING["idle"] | {"after_s": 10}})
     order, message = fleet.order(pile)
     fleet.settle(pile, order, message, 1_000_000, stay_s=20)
     assert order.pay(2_000).status == 200

@@ -82,7 +82,7 @@ export function lines(bill, order, row, w) {
       h(
         "tbody",
         row(".period", "", w.costs.idle, " ", h("span.muted.number", `${format.time(idle.since_at)}–${format.time(idle.until_at)}`)),
-        line(idle.time_ms, order.rate.idle.price, idle.minor, w.counted)
+        line(idle.time_ms, order.rate.idle.price, idle.idle_minor, w.counted)
       )
   ];
 }

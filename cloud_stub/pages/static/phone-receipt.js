@@ -59,8 +59,8 @@ function table(order, net) {
   );
 }
 
-/** The view; update({order, pile, paying, failure}) draws it. pay(), leave(): of its buttons. */
-export function receiptView(pay, leave) {
+/** The view; update({order, pile, paying, failure}) draws it. pay(), leave(), handOver(): of its buttons. */
+export function receiptView(pay, leave, handOver) {
   const { receipt: w } = t;
   const title = h("h1", { tabindex: "-1" }, w.title);
   const element = h("main");
@@ -117,6 +117,7 @@ export function receiptView(pay, leave) {
           h(
             "div.row",
             h("button.button", { id: "print", onclick: () => window.print() }, w.print),
+            h("button.button", { id: "link", onclick: handOver }, w.link),
             h("button.button", { id: "save", onclick: () => save(order.order_id) }, w.save),
             over && h("button.button", { id: "done", disabled: paying, onclick: leave }, w.done)
           )

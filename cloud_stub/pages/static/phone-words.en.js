@@ -151,6 +151,7 @@ export default {
     paying: "Paying…",
     print: "Print",
     save: "Save",
+    link: "Link",
     done: "Done",
     fee: "Fee per charge",
     total: "Total",

@@ -151,6 +151,7 @@ export default {
     paying: "正在支付…",
     print: "打印",
     save: "保存",
+    link: "链接",
     done: "完成",
     fee: "每次充电费",
     total: "总计",

@@ -331,7 +331,7 @@ const VIEWS = {
   message: () => page("failureView", my.message, { device, pile: my.pile, again: begin }),
   choose,
   charge: () => chargeView(stop, handOver),
-  receipt: () => receiptView(pay, leave),
+  receipt: () => receiptView(pay, leave, handOver),
   ended: () => page("endedView", my.order, leave)
 };
 
