@@ -103,7 +103,8 @@ def _at_present(view: dict[str, Any]) -> dict[str, Any]:
 def _total_minor(view: dict[str, Any], energy_mwh: int, seconds: int, tier: int = 0) -> int:
     rate = _at_present(view)
     tiers_ms = [seconds * 1000 if at == tier else 0 for at in range(len(rate.get("tiers", ())))]
-    usage = components.Usage([(0, energy_mwh)], [(0, seconds * 1000)], tiers_ms, 0)
+    times = [(0, seconds * 1000)] if "time_prices" in rate else []
+    usage = components.Usage([(0, energy_mwh)], times, tiers_ms)
     return components.bill(rate, usage)["total_minor"]
 
 
@@ -116,5 +117,5 @@ def _energy_totals(rate_json: str) -> tuple[int, ...]:
     """Cached, because prices change a few times a day and many phones ask."""
     rate = json.loads(rate_json)
     tiers_ms = [0] * len(rate.get("tiers", ()))
-    usages = (components.Usage([(0, mwh)], [(0, 0)], tiers_ms, 0) for mwh in ENERGIES_MWH)
+    usages = (components.Usage([(0, mwh)], tiers_ms=tiers_ms) for mwh in ENERGIES_MWH)
     return tuple(components.bill(rate, usage)["total_minor"] for usage in usages)

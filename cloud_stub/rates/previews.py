@@ -93,7 +93,9 @@ def _at(day: datetime.date, start: str, zone: ZoneInfo) -> int:
 
 def _usage(locked: dict[str, Any], ended_at: int, sample: SampleBody) -> components.Usage:
     energies = _spread(locked["steps"], ended_at, sample.energy_mwh)
-    times = _spread(locked["steps"], ended_at, sample.duration_s * 1000)
+    times = []
+    if "time_prices" in locked:
+        times = _spread(locked["steps"], ended_at, sample.duration_s * 1000)
     power_mw = sample.energy_mwh * 3600 // sample.duration_s
     tiers = locked.get("tiers", [])
     tier = sum(up_to_mw < power_mw for up_to_mw, _ in tiers[:-1])

@@ -140,7 +140,7 @@ def lines(said: dict[str, Any]) -> dict[str, int]:
         "fee_minor": said.get("session_fee_minor") or 0,
         "time_minor": sum(row[3] for row in said.get("times") or []),
         "tiers_minor": sum(row[3] for row in said.get("tiers") or []),
-        "idle_minor": idle.get("minor", 0),
+        "idle_minor": idle.get("idle_minor", 0),
         "top_up_minor": said.get("top_up_minor") or 0,
         "tax_minor": said.get("tax_minor") or 0,
     }

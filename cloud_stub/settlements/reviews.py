@@ -142,7 +142,7 @@ def _nothing(settlement: dict[str, Any]) -> dict[str, Any]:
         if name in settlement:
             found[name] = [[*row[:3], 0] for row in settlement[name]]
     if "idle" in settlement:
-        found["idle"] = settlement["idle"] | {"minor": 0}
+        found["idle"] = settlement["idle"] | {"idle_minor": 0}
     return found | {name: 0 for name in ("top_up_minor", "tax_minor") if name in settlement}
 
 

@@ -123,7 +123,11 @@ def _usage(rate: dict[str, Any], fields: dict[str, Any]) -> Any:
 
 def lines(bill: Bill, fields: dict[str, Any]) -> dict[str, Any]:
     """The members of a settlement that the bill decides; those of `idle` that it does not are of `fields`."""
-    return bill | {"idle": fields["idle"] | {"minor": bill["idle"]}} if "idle" in bill else bill
+    found = dict(bill)
+    idle_minor = found.pop("idle_minor", None)
+    if idle_minor is not None and fields.get("idle"):
+        found["idle"] = fields["idle"] | {"idle_minor": idle_minor}
+    return found
 
 
 def check(case: Case) -> list[str]:

@@ -25,8 +25,6 @@ class Metering:
     price step that the order has entered.
     """
 
-    counts = False  # usage.UsageMetering does: time and staying on
-
     def __init__(self, order, started_at, start_register_mwh, now_ms):
         self.started_at = started_at
         self.start_register_mwh = start_register_mwh

@@ -77,12 +77,12 @@ class OpenOrder:
             self._keep_reading(journal, self.session.ended_at, now_ms)
 
     def _keep_usage(self, journal):
-        metering = self.session.metering
-        if not metering.counts:
+        usage = self.session.usage
+        if usage is None:
             return
-        total_ms = metering.counted_ms()
+        total_ms = usage.counted_ms()
         if total_ms != self._usage_kept:
-            journal.keep_usage(self.number, [metering.stay_ms, metering.tiers_ms, metering.times])
+            journal.keep_usage(self.number, [usage.stay_ms, usage.tiers_ms, usage.times])
             self._usage_kept = total_ms
 
     def _keep_reading(self, journal, at, now_ms):
@@ -108,8 +108,9 @@ class OpenOrder:
             "elapsed_s": metering.elapsed_s(now_ms),
             "remaining": metering.remaining(now_ms),
         }
-        if metering.counts:
-            message["costs"] = metering.costs()
+        usage = self.session.usage
+        if usage:
+            message["costs"] = usage.costs()
             if self.session.phase == phases.STAYING:
-                message["idle"] = metering.staying(self.session.ended_at)
+                message["idle"] = usage.staying(self.session.ended_at)
         return message

@@ -51,12 +51,12 @@ class Session:
 
     def __init__(self, order, started_at, start_register_mwh, now_ms, limits, used=None):
         self.order_id = order["order_id"]
+        self.usage = None  # its metering, where the rate has more than energy prices and a session fee
         if len(order["rate"]) > PLAIN_RATE:
             from .usage import UsageMetering  # in the heap only where there is such an order
 
-            self.metering = UsageMetering(order, started_at, start_register_mwh, now_ms, used)
-        else:
-            self.metering = Metering(order, started_at, start_register_mwh, now_ms)
+            self.usage = UsageMetering(order, started_at, start_register_mwh, now_ms, used)
+        self.metering = self.usage or Metering(order, started_at, start_register_mwh, now_ms)
         self.phase = STARTING
         self.stop_reason = None
         self.ended_at = None  # when the charge did
@@ -95,7 +95,9 @@ class Session:
         if not kept.ran:
             self._resume_until_at = expires_at  # the relay has not closed: it must not close later than that
         self._checkpoint_at = self.metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
-        if kept.used and kept.used[0] and self.metering.can_stay():  # what passed meanwhile is not counted
+        if (
+            self.usage and kept.used and kept.used[0] and self.usage.can_stay()
+        ):  # what passed meanwhile is not counted
             self._go(STAYING, now_ms)
 
     # -- what others may know ------------------------------------------------------------------------------
@@ -170,8 +172,8 @@ class Session:
         if not may_be_gone:
             self._read(readings, opened_ms)
         power = readings.power_mw
-        if self.metering.counts and was_charging and not may_be_gone:
-            self.metering.count(now_ms, passed_ms, power)
+        if self.usage and was_charging and not may_be_gone:
+            self.usage.count(now_ms, passed_ms, power)
         if self.phase != CHARGING:
             self.idle_ms = 0
         elif power.state == VALID:
@@ -206,9 +208,9 @@ class Session:
         metering = self.metering
         if metering.register_mwh >= metering.stop_register_mwh:
             return metering.stop_register_reason
-        if metering.counts and metering.must_look(now_ms):
-            metering.look(now_ms)
-            if metering.is_spent:
+        if self.usage and self.usage.must_look(now_ms):
+            self.usage.look(now_ms)
+            if self.usage.is_spent:
                 return "CostLimitReached"
         if metering.is_over(now_ms):
             return "TimeLimitReached"
@@ -253,7 +255,7 @@ class Session:
     def _may_stay(self, readings, fault):
         plugged = readings.plugged
         is_there = plugged.state == VALID and plugged.value and not readings.estop and not fault
-        return is_there and self.metering.counts and self.metering.can_stay()
+        return is_there and self.usage is not None and self.usage.can_stay()
 
     def _stay(self, now_ms, passed_ms, readings, fault):
         """The relay is open; the vehicle occupies the connector until it leaves, or until that costs nothing
@@ -261,9 +263,9 @@ class Session:
         """
         plugged = readings.plugged
         over = fault or readings.estop or is_unplugged(readings)
-        if plugged.state == VALID and not over:
+        if self.usage and plugged.state == VALID and not over:
             self._blind_ms = 0
-            over = self.metering.stay(passed_ms)
+            over = self.usage.stay(passed_ms)
         else:
             self._blind_ms += passed_ms
         if over or self._blind_ms > STAY_BLIND_MS:

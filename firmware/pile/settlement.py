@@ -31,11 +31,11 @@ def make(open_order, device_id, key, firmware, seq, prev_mac):
     bill = metering.bill()
     idle_minor = bill.pop("idle_minor", None)
     message.update(bill)
-    if idle_minor is not None:
+    if session.usage and idle_minor is not None:
         message["idle"] = {
             "since_at": session.ended_at,
             "until_at": max(session.left_at, session.ended_at),
-            "time_ms": metering.idle_ms,
+            "time_ms": session.usage.idle_ms,
             "idle_minor": idle_minor,
         }
     if session.is_last_reading_missing:

@@ -21,8 +21,6 @@ class UsageMetering(Metering):
     kept: what journal.keep_usage() has made durable of this order, as [stay_ms, tiers_ms, times]; or None.
     """
 
-    counts = True
-
     def __init__(self, order, started_at, start_register_mwh, now_ms, kept=None):
         rate = order["rate"]
         self.stay_ms = 0

@@ -56,14 +56,14 @@ def case(changes: dict[str, Any] | None = None, *, mwh: int = 300_000, **lies: A
     energies = [(0, mwh - later_mwh), (1, later_mwh)]
     usage = components.Usage(
         energies if later_mwh else energies[:1],
-        list(enumerate(times)),
+        list(enumerate(times)) if "time_prices" in rate else [],
         tiers_ms if "tiers" in rate else [],
         idle_ms,
     )
     bill = components.bill(rate, usage, limits.get("cost_minor"))
-    if "idle" in bill:
+    if "idle" in rate:
         stay = {"since_at": ended_at, "until_at": ended_at + stay_s, "time_ms": idle_ms}
-        bill["idle"] = stay | {"minor": bill["idle"]}
+        bill["idle"] = stay | {"idle_minor": bill.pop("idle_minor")}
     fields = {
         "device_id": "PILE-1",
         "connector": 1,
@@ -122,12 +122,12 @@ def test_times_are_bounded_by_each_other_and_by_the_energy(lies: dict[str, Any],
         ({"until_at": AT + 2 * HOUR_S - 1}, ["IdleMismatch"]),
         ({"until_at": AT + 2 * HOUR_S + 1700}, ["IdleMismatch"]),  # 20 minutes are billed, 18 were not free
         ({"until_at": AT + 2 * HOUR_S + 1795}, []),
-        ({"minor": 121}, ["LinesMismatch"]),
+        ({"idle_minor": 121}, ["LinesMismatch"]),
     ],
 )
 def test_staying_is_held_against_the_end_and_the_free_time(changes: dict[str, int], flags: list[str]):
     honest = case().fields["idle"]
-    assert honest["minor"] == 200  # 20 minutes at 6 an hour
+    assert honest["idle_minor"] == 200  # 20 minutes at 6 an hour
     assert rules.check(case(idle=honest | changes)) == flags
 
 

@@ -3,16 +3,22 @@ cannot bill them.
 """
 
 import copy
+import csv
+import io
+import json
+import re
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_stub.rates import highest_cost
+from cloud_stub.rates import highest_cost, model
 from pile_protocol import components, wire
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import BILLS_ALL, EVERY_COMPONENT, FLAT_RATE, FakePile, new_key
+from tools import ROOT
 
 KWH = 1_000_000
 MISSING = object()
@@ -216,7 +222,7 @@ def test_a_preview_has_every_line_and_they_add_up(operator: Any):
     bill = answer.json()
     assert bill["times"] == [[bill["started_at"], 600_000, 7_200_000, 120]]
     assert [row[2:] for row in bill["tiers"]] == [[0, 0], [7_200_000, 180]]  # 300 W
-    assert bill["idle"] == 500  # 50 of the 60 minutes at 6 an hour
+    assert bill["idle_minor"] == 500  # 50 of the 60 minutes at 6 an hour
     assert bill["total_minor"] == 72 + 120 + 180 + 500 + 50
     assert bill["tax_minor"] == 147  # 922 x 190 / 1190 = 147.2
 
@@ -231,7 +237,7 @@ def test_an_honest_order_of_every_component_is_right(operator: Any, able: FakePi
     bill = found["settlement"]
     rows = [row[3] for name in ("times", "tiers") for row in bill[name]]
     energy = sum(row[5] + row[6] for row in bill["periods"])
-    lines = energy + sum(rows) + bill["idle"]["minor"] + bill["session_fee_minor"] + bill["top_up_minor"]
+    lines = energy + sum(rows) + bill["idle"]["idle_minor"] + bill["session_fee_minor"] + bill["top_up_minor"]
     assert lines == bill["total_minor"]
     assert bill["net_minor"] + bill["tax_minor"] == bill["total_minor"]
 
@@ -247,7 +253,7 @@ def test_a_waived_bill_has_its_lines_with_no_amount(operator: Any, able: FakePil
     assert done.status_code == 201, done.text
     bill = phone.get()["settlement"]
     assert bill["total_minor"] == bill["tax_minor"] == bill["net_minor"] == bill["top_up_minor"] == 0
-    assert {row[3] for row in bill["times"] + bill["tiers"]} == {0} and bill["idle"]["minor"] == 0
+    assert {row[3] for row in bill["times"] + bill["tiers"]} == {0} and bill["idle"]["idle_minor"] == 0
 
 
 def test_a_released_bill_has_what_the_rate_gives(operator: Any, able: FakePile, phone: Phone):
@@ -346,6 +352,52 @@ def test_costs_and_staying_are_shown_from_what_is_stored(operator: Any, able: Fa
     assert phone.get()["staying"] == staying
 
 
+def test_the_books_have_every_line(operator: Any, able: FakePile, phone: Phone, run: Any):
+    rate = changed("idle.after_s", 1) | {"minimum_minor": 400, "offers": []}
+    publish(operator, rate)
+    phone.order()
+    able.order_status(phone.order_id, "Charging")
+    able.settle(phone.message(able), mwh=2 * KWH, stay_s=31)
+    answer = operator("GET", "/api/settlements.csv")
+    (row,) = csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"), newline=""))
+    names = ("electricity", "service", "fee", "time", "power_tiers", "staying", "top_up")
+    assert [row[name] for name in names] == ["1.60", "0.80", "0.50", "0.00", "0.01", "0.05", "1.04"]
+    assert (row["total"], row["tax"], row["net"]) == ("4.00", "0.64", "3.36")
+    (of_order,) = csv.DictReader(run("orders", "--csv", text=True))
+    assert {name: of_order[name] for name in (*names, "tax", "net")} == {
+        name: row[name] for name in (*names, "tax", "net")
+    }
+    day = datetime.now(timezone.utc).date().isoformat()
+    report = operator("GET", f"/api/reports/daily?from={day}&to={day}&time_zone=UTC").json()
+    (found,) = report["currencies"][0]["days"]
+    assert found["tiers_minor"] + found["idle_minor"] + found["top_up_minor"] == 1 + 5 + 104
+    lines = sum(each["electricity_minor"] + each["service_minor"] for each in found["labels"].values())
+    assert lines + found["fees_minor"] + 110 == found["revenue_minor"] == 400
+
+
+def test_the_command_line_takes_a_rate_of_all_components(run: Any, tmp_path: Any):
+    file = tmp_path / "rate.json"
+    file.write_text(json.dumps(EVERY_COMPONENT))
+    run("pile", "add", "PILE-1")
+    (rate,) = run("rate", "set", "PILE-1", str(file))
+    assert rate["tiers"] == [[200_000, 500_000], [400_000, 900_000]] and len(rate["offers"]) == 4
+    (bill,) = run(
+        *("tariff", "preview", str(file), "--energy-mwh", "600000", "--duration-s", "7200"),
+        *("--stay-s", "3600"),
+    )
+    assert bill["total_minor"] == 72 + 120 + 180 + 500 + 50
+    file.write_text(json.dumps(changed("tiers.1.up_to_w", 1)))
+    assert "tiers[1].up_to_w" in run("rate", "set", "PILE-1", str(file))
+
+
+def test_the_rates_of_the_documents_can_be_published():
+    page = (ROOT / "docs" / "tariffs.md").read_text()
+    examples = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    assert len(examples) == 2
+    for example in examples:
+        model.build(model.parse(example), "r-1", 0, {"cn": ["2026-10-01"]})
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, int], int, components.Usage]:
     """A locked rate, limits, the connector's power in W, and what an order within them may use."""
@@ -374,7 +426,7 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, int], int, compone
     charged_ms = draw(st.integers(0, limits["duration_s"] * 1000))
     energy_mwh = draw(st.integers(0, most_mwh))
     split = draw(st.integers(0, len(steps) - 1))
-    energies, times = [(split, energy_mwh)], [(split, charged_ms)]
+    energies, times = [(split, energy_mwh)], [(split, charged_ms)] if "time_prices" in rate else []
     below = draw(st.integers(0, charged_ms))
     tiers_ms = [below, charged_ms - below] if "tiers" in rate else []
     idle_ms = draw(st.integers(0, 86_400_000)) if "idle" in rate else 0

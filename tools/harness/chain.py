@@ -51,11 +51,12 @@ class Chain:
         if tiers_ms is None:
             tiers_ms = _in_tier_of(rate.get("tiers", []), mwh * 3_600_000 // max(1, charged_ms), charged_ms)
         idle_ms = max(0, stay_s - rate["idle"]["after_s"]) * 1000 if "idle" in rate else 0
-        usage = components.Usage([(0, mwh)] if mwh else [], [(0, charged_ms)], tiers_ms, idle_ms)
+        times = [(0, charged_ms)] if "time_prices" in rate else []
+        usage = components.Usage([(0, mwh)] if mwh else [], times, tiers_ms, idle_ms)
         bill = components.bill(rate, usage, order["limits"].get("cost_minor"))
-        if "idle" in bill:
+        if "idle" in rate:
             stay = {"since_at": ended_at, "until_at": ended_at + stay_s, "time_ms": idle_ms}
-            bill["idle"] = stay | {"minor": bill["idle"]}
+            bill["idle"] = stay | {"idle_minor": bill.pop("idle_minor")}
         self.seq += 1
         start_mwh = self.register_mwh(order["connector"])
         self.registers_mwh[order["connector"]] = start_mwh + mwh
