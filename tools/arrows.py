@@ -148,7 +148,7 @@ CLOUD_ROOMS: dict[str, set[str]] = {
     },
     "intake": {"releases", "settlements", "orders", "piles", "rates", "messaging", "db", "base"},
     "reports": {"settlements", "orders", "sites", "piles", "rates", "db", "base"},
-    "payments": {"settlements", "orders", "rates", "db", "settings", "base"},
+    "payments": {"settlements", "orders", "db", "settings", "base"},
     "settlements": {"orders", "piles", "messaging", "db", "base"},
     "orders": {"piles", "rates", "messaging", "db", "settings", "base"},
     "sites": {"piles", "rates", "db", "base"},
