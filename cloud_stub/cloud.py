@@ -21,7 +21,7 @@ from .messaging.outbox import Dispatch
 from .orders import states
 from .orders.context import Context
 from .orders.hub import Hub
-from .people.attempts import Attempts
+from .people.attempts import Attempts, Lines
 from .people.passwords import Passwords
 from .piles import credentials
 from .piles.broker_acl import CLOUD_USER
@@ -73,6 +73,7 @@ class Cloud:
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
         self.passwords = Passwords()
         self.attempts = Attempts()
+        self.refusal_lines = Lines()
         self._reader: Connection | None = None
 
     def start(self) -> None:

@@ -10,6 +10,7 @@ from pile_protocol import messages
 
 from ..base.clock import now_s
 from ..base.problems import invalid
+from ..base.text import LINE_PATTERN
 from ..db.writer import Transaction
 from ..orders import pile_commands, states
 from ..orders.transitions import lose_with_pile
@@ -17,7 +18,7 @@ from ..piles import changes, rekey, service
 from ..piles.credentials import admit
 from .access import CanOperate, CanRegister, TheCloud
 from .api_schema import raises
-from .operator_piles import NAME_PATTERN, broker_unavailable
+from .operator_piles import broker_unavailable
 
 router = APIRouter(prefix="/api", tags=["operator"])
 
@@ -27,7 +28,7 @@ class ChangeBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str | None = Field(default=None, max_length=100, pattern=NAME_PATTERN, examples=["Gate 2"])
+    name: str | None = Field(default=None, max_length=100, pattern=LINE_PATTERN, examples=["Gate 2"])
     connectors: int | None = Field(default=None, ge=1, le=messages.MAX_CONNECTORS)
 
 
@@ -38,7 +39,7 @@ class OutOfServiceBody(BaseModel):
 
     connector: int = Field(default=service.WHOLE_PILE, ge=0, le=messages.MAX_CONNECTORS)
     reason: Literal[service.REASONS]  # type: ignore[valid-type] - the words of a table
-    note: str = Field(default="", max_length=service.NOTE_MAX, pattern=NAME_PATTERN)
+    note: str = Field(default="", max_length=service.NOTE_MAX, pattern=LINE_PATTERN)
     ends_order: bool = False
 
 
