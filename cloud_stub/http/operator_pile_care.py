@@ -15,7 +15,7 @@ from ..db.writer import Transaction
 from ..orders import pile_commands, states
 from ..orders.transitions import lose_with_pile
 from ..piles import changes, rekey, service
-from ..piles.credentials import admit
+from ..piles.credentials import admit, sync_credentials
 from .access import CanOperate, CanRegister, TheCloud
 from .api_schema import raises
 from .operator_piles import broker_unavailable
@@ -151,11 +151,21 @@ async def make_key(cloud: TheCloud, actor: CanRegister, device_id: str, body: Ke
     with it. Where the answer is lost, ask again.
     """
     lose = lose_with_pile(cloud.context, states.BOARD_REPLACED)
-    key = await cloud.write(
-        lambda tx: rekey.rotate(tx, actor, lose, device_id, body.new_board, body.force, now_s())
-    )
+    admitted = False
+
+    def rotate(tx: Transaction) -> bytes:
+        nonlocal admitted
+        key = rekey.rotate(tx, actor, lose, device_id, body.new_board, body.force, now_s())
+        admitted = True
+        admit(cloud.settings, device_id, key)  # before the commit: if it fails, the old key stays
+        return key
+
     try:
-        await asyncio.to_thread(admit, cloud.settings, device_id, key)
-    except OSError as error:  # asking again, or the next start, writes the new password
+        key = await cloud.write(rotate)
+    except OSError as error:
         raise broker_unavailable(error) from error
+    except Exception:
+        if admitted:  # the commit failed: the broker takes the key that the database has
+            await asyncio.to_thread(sync_credentials, cloud.store, cloud.settings)
+        raise
     return {"device_id": device_id, "key": key.hex()}
