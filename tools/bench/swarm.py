@@ -16,6 +16,7 @@ from tools.bench.machine import Interpreter
 from tools.harness import sim_pile
 from tools.harness.processes import HOST, Children
 from tools.harness.system import PileIdentity
+from tools.image import files
 
 HEAP = "-X heapsize=256k"
 
@@ -71,7 +72,7 @@ class Swarm(Children):
         """
         self._slots = (release, key)
         self._sim["trial_ms"] = list(trial_ms)
-        self._argv.remove("plain")
+        self._argv.remove(files.ENTRY)
 
     def __enter__(self) -> Swarm:
         return self
