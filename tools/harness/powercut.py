@@ -65,8 +65,8 @@ class RigError(Exception):
 class Figures:
     """Sums and worst values over many stories. Of the worst order that one cut hit: lost_mwh, which is
     lost_ms of charging, was known to the pile and is not billed; unbilled_mwh was delivered and is not
-    billed, whether the meter had shown it or not; lost_use_ms of charging or staying was known to the pile and
-    is not billed. cuts_of: the cuts by price component.
+    billed, whether the meter had shown it or not; lost_use_ms of charging or staying was known to the pile
+    and is not billed. cuts_of: the cuts by price component.
     """
 
     stories: int = 0

@@ -402,7 +402,7 @@ def _check_closed(world, order, billed, spent, cuts):
 
 
 def _check_stay(world, order, settlement, spent):
-    """Staying on ends at the cap or at the money limit, because the vehicles of these stories do not leave."""
+    """Staying on ends at the cap or at the money limit, because these vehicles do not leave."""
     idle = settlement["idle"]
     after_ms = order.rate["idle"]["after_s"] * 1000
     if idle["time_ms"] > max(0, spent.stayed_ms - after_ms):
