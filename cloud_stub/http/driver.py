@@ -17,7 +17,7 @@ from ..orders import commands, create, free_time, lookup, power_curve, states
 from ..orders import views as order_views
 from ..piles import labels, registry
 from ..piles import views as pile_views
-from ..rates import estimates, holding, schedule, versions
+from ..rates import estimates, holding, versions
 from ..settlements import payments
 from ..settlements import views as settlement_views
 from .access import (
@@ -38,15 +38,16 @@ router = APIRouter(prefix="/api", tags=["phone"])
 
 
 async def get_rate(request: Request, device_id: str) -> Response:
-    """The connector's rate: its price now, its steps of the next 24 hours, what some kWh would cost, and when
-    another version begins.
+    """The connector's rate: its price now, its steps of the next 24 hours, its other components and offers,
+    what some kWh and an hour would cost, the most that an order costs, and when another version begins.
     """
     cloud = await get_cloud(request)
     await limit_quotes(request)
     connector, now = _connector(request), now_s()
     rate = await quick(cloud, lambda conn: _rate(conn, cloud, device_id, connector, now))
-    view = schedule.rate_view(rate, now)
-    return json_response(view | {"estimates": estimates.at_present_price(view)})
+    settings = cloud.settings
+    power_w = rate["power_w"] or settings.connector_power_w
+    return json_response(estimates.offered(rate, now, settings.duration_s, power_w))
 
 
 def _connector(request: Request) -> int:
@@ -122,6 +123,7 @@ async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
         "UnknownConnector",
         "NoRate",
         "RateChanged",
+        "RateNotBillable",
         "PileOffline",
         "PileHasNoClock",
         "PileFaulted",

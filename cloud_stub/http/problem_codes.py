@@ -63,6 +63,8 @@ MEANINGS: dict[int, dict[str, str]] = {
         "PileOutOfService": "The whole pile is out of service, so one connector cannot be put back",
         "RateChanged": "Another rate or price holds by now; `rate` is what to confirm instead",
         "RateInEffect": "The version has begun, so it cannot be withdrawn",
+        "RateNotBillable": "A pile cannot bill a part of the rate; `components` names the parts, `piles` or"
+        " `connector` where",
         "RateReplaced": "Another version has been published meanwhile; `rate` is that version",
         "ReleaseExists": "That number belongs to a release with other bytes",
         "ReleaseInUse": "A rollout of the release has not ended",

@@ -21,7 +21,7 @@ from ..db.tables import orders
 from ..db.writer import Transaction
 from ..piles import registry
 from ..piles import views as pile_views
-from ..rates import estimates, schedule, versions
+from ..rates import billing, component_body, estimates, schedule, versions
 from . import states
 from .context import Context
 from .transitions import announce
@@ -54,6 +54,13 @@ class OrderBody(BaseModel):
         " member only another rate_id is.",
         examples=[1_200_000],
     )
+    time_price: int | None = Field(
+        default=None,
+        ge=0,
+        le=wire.MAX_PRICE,
+        description="As `price`, of an hour of charging, in 10^-6 currency per hour.",
+        examples=[0],
+    )
     time_zone: str | None = Field(
         default=None,
         max_length=64,
@@ -84,18 +91,13 @@ def create_order(
     order_id = new_id()
     expires_at = now + context.settings.order_life_s
     limits = body.limits.model_dump(exclude_none=True)
-    least_minor = rate["session_fee_minor"] + 1
+    least_minor = component_body.least_limit_minor(rate)
     if limits.get("cost_minor", least_minor) < least_minor:
-        raise Problem(
-            422,
-            "LimitTooLow",
-            "The session fee alone reaches the cost limit",
-            limit="cost_minor",
-            least=least_minor,
-        )
+        title = "The session fee or the minimum alone reaches the cost limit"
+        raise Problem(422, "LimitTooLow", title, limit="cost_minor", least=least_minor)
     limits.setdefault("duration_s", context.settings.duration_s)
-    window_end_at = expires_at + limits["duration_s"]
-    locked_rate = schedule.lock_rate(rate, now, window_end_at)
+    charging_end_at = expires_at + limits["duration_s"]
+    locked_rate = schedule.lock_rate(rate, now, charging_end_at)
     message = {
         "kind": "order",
         "device_id": pile.device_id,
@@ -123,7 +125,7 @@ def create_order(
             "limits_json": to_json(limits),
             "created_at": now,
             "expires_at": expires_at,
-            "window_end_at": window_end_at,
+            "window_end_at": charging_end_at + component_body.longest_stay_s(rate),
             "holds": True,
         },
     )
@@ -146,11 +148,15 @@ def _confirmable_rate(
         raise versions.no_rate(pile.device_id)
     # A rate has several prices: one that was shown before a period's end must not start the next one.
     is_another_price = body.price is not None and body.price != schedule.price_at(rate, now)
+    if body.time_price is not None and body.time_price != schedule.time_price_at(rate, now):
+        is_another_price = True
     is_another_zone = body.time_zone is not None and body.time_zone != rate["time_zone"]
     if rate["rate_id"] != body.rate_id or is_another_price or is_another_zone:
-        latest = schedule.rate_view(rate, now)
-        offered = latest | {"estimates": estimates.at_present_price(latest)}
+        settings = context.settings
+        power_w = rate["power_w"] or settings.connector_power_w
+        offered = estimates.offered(rate, now, settings.duration_s, power_w)
         raise Problem(409, "RateChanged", "The price has changed; confirm the new one", rate=offered)
+    billing.require_billable(conn, rate, pile.device_id, body.connector)
     if not (pile.online and context.dispatch.connected):
         raise Problem(503, "PileOffline", "The pile is not connected")
     connector = pile_views.connector_views(conn, pile, now)[body.connector - 1]
