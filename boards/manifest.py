@@ -8,7 +8,8 @@ for name in ("pile", "net", "update"):
 package(
     "pile_protocol",  # wire.py and fields.py are for cloud and tools
     files=(
-        "__init__.py", "checks.py", "chunk.py", "errors.py", "manifest.py", "messages.py", "pricing.py",
+        "__init__.py", "checks.py", "chunk.py", "components.py", "errors.py", "manifest.py", "messages.py",
+        "pricing.py",
         "seal.py", "topics.py", "updates.py", "words.py",
     ),
     base_path="../firmware",

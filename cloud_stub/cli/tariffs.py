@@ -73,6 +73,7 @@ def add(commands: Commands) -> None:
     preview.add_argument("--start", default="18:00", help="of the sample session")
     preview.add_argument("--energy-mwh", type=int, default=20_000_000)
     preview.add_argument("--duration-s", type=int, default=4 * 3600)
+    preview.add_argument("--stay-s", type=int, default=0, help="how long the vehicle then stays plugged in")
     preview.add_argument("--time-zone", help="where the file names none")
     preview.set_defaults(command=_preview)
 
@@ -190,7 +191,10 @@ def _preview(settings: Settings, options: argparse.Namespace) -> int:
     body = previews.PreviewBody(
         rate=model.parse(read_json(options.file)),
         sample=previews.SampleBody(
-            start=options.start, energy_mwh=options.energy_mwh, duration_s=options.duration_s
+            start=options.start,
+            energy_mwh=options.energy_mwh,
+            duration_s=options.duration_s,
+            stay_s=options.stay_s,
         ),
         date=options.date,
         time_zone=options.time_zone,

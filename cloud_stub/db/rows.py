@@ -140,6 +140,7 @@ class MeterSampleRow(NamedTuple):
     cost_minor: int
     elapsed_s: int
     remaining_json: str
+    costs_json: str | None
 
 
 class EventRow(NamedTuple):

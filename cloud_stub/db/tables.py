@@ -90,7 +90,8 @@ orders = Table(
     Column("limits_json", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
-    Column("window_end_at", BigInteger, nullable=False),  # it cannot be charging any more
+    # It cannot be charging any more, nor may the vehicle be staying on at its cost.
+    Column("window_end_at", BigInteger, nullable=False),
     Column("accepted_at", BigInteger),
     Column("charging_at", BigInteger),
     Column("finishing_at", BigInteger),
@@ -232,6 +233,7 @@ meter_samples = Table(
     Column("cost_minor", BigInteger, nullable=False),
     Column("elapsed_s", Integer, nullable=False),
     Column("remaining_json", Text, nullable=False),
+    Column("costs_json", Text),  # `costs` and `idle` of wire.METER; null where the rate needs neither
 )
 
 events = Table(

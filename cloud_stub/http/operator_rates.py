@@ -25,7 +25,7 @@ AllowUnusual = Annotated[bool, Query(description="Also with prices that look lik
 @router.put(
     "/piles/{device_id}/rate",
     status_code=201,
-    openapi_extra=raises("UnknownPile", "PileRemoved", "RateReplaced", "PriceUnusual"),
+    openapi_extra=raises("UnknownPile", "PileRemoved", "RateReplaced", "PriceUnusual", "RateNotBillable"),
 )
 async def set_rate(
     cloud: TheCloud,

@@ -121,7 +121,7 @@ async def list_versions(
 @router.post(
     "/tariffs/{tariff_id}/versions",
     status_code=201,
-    openapi_extra=raises("UnknownTariff", "RateReplaced", "PriceUnusual"),
+    openapi_extra=raises("UnknownTariff", "RateReplaced", "PriceUnusual", "RateNotBillable"),
 )
 async def publish_version(
     cloud: TheCloud,
@@ -171,7 +171,8 @@ async def list_differences(cloud: TheCloud, tariff_id: str, before: str, after: 
 
 
 @router.put(
-    "/assignments", openapi_extra=raises("UnknownTariff", "UnknownPile", "PileRemoved", "UnknownSite")
+    "/assignments",
+    openapi_extra=raises("UnknownTariff", "UnknownPile", "PileRemoved", "UnknownSite", "RateNotBillable"),
 )
 async def assign_tariff(cloud: TheCloud, actor: CanPrice, body: AssignmentBody) -> dict[str, Any]:
     """Let a tariff hold at sites, piles and connectors; all of them or none. Running orders keep theirs."""

@@ -244,7 +244,10 @@ class Handlers:
                 # Only running orders: values that come after the end of an order are not stored, so they
                 # cannot fill the disk.
                 sample = {name: each.fields[name] for name in _SAMPLED}
-                samples.append(sample | {"remaining_json": to_json(each.fields["remaining"])})
+                sample["remaining_json"] = to_json(each.fields["remaining"])
+                of_costs = {name: each.fields[name] for name in ("costs", "idle") if name in each.fields}
+                sample["costs_json"] = to_json(of_costs) if of_costs else None
+                samples.append(sample)
                 stored.append(each)
         if samples:
             self._tx.conn.execute(insert_or_ignore(self._tx.conn, meter_samples), samples)

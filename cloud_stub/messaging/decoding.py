@@ -44,7 +44,8 @@ def _without_unusable_measurements(status: dict[str, Any]) -> dict[str, Any]:
 
 
 def salvage(payload: bytes) -> dict[str, Any] | None:
-    """The members of a settlement that are valid by themselves; the others are None.
+    """The members of a settlement that are valid by themselves; the others are None, or left out where the
+    settlement may leave them out and does.
 
     Returns None if order id, number or mac is unusable, or if the message is sealed as another kind. Parsed
     with Python's json, which accepts more than orjson: each member is checked on its own.
@@ -53,7 +54,11 @@ def salvage(payload: bytes) -> dict[str, Any] | None:
         message = messages.parse_json(payload, SALVAGE_MAX_BYTES)
     except MessageError:
         return None
-    found = {name: _usable(check, keep, message.get(name)) for name, check, keep in _SALVAGED}
+    found = {
+        name: _usable(check, keep, message.get(name))
+        for name, optional, check, keep in _SALVAGED
+        if name in message or not optional
+    }
     if any(found[name] is None for name in ("kind", "order_id", "seq", "mac")):
         return None
     return found
@@ -109,5 +114,8 @@ _MEASUREMENTS = {
     for name, is_optional, check in wire.BY_TOPIC[topics.STATUS].fields
     if is_optional and name != "connectors"
 }
-_SALVAGED = [(name, check, _keeper(check)) for name, _, check in wire.BY_TOPIC[topics.SETTLEMENT].fields]
+_SALVAGED = [
+    (name, optional, check, _keeper(check))
+    for name, optional, check in wire.BY_TOPIC[topics.SETTLEMENT].fields
+]
 _KEEPERS = {name: _table_keeper(table) for name, table in wire.BY_TOPIC.items() if isinstance(table, Table)}

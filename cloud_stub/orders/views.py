@@ -48,14 +48,30 @@ _BRIEF = (
 
 
 def order_view(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
-    """State, limits, locked rate, latest meter value; settlements.views.order_with_bill adds the bill."""
+    """State, limits, locked rate, latest meter value, staying on; settlements.views.order_with_bill adds the
+    bill.
+    """
     rate = json.loads(row.rate_json)
+    latest = meter(conn, hub, row)
     return _brief(row) | {
         "limits": json.loads(row.limits_json),
         "rate": rate,
         "currency": rate["currency"],
         "minor_digits": rate["minor_digits"],
-        "meter": meter(conn, hub, row),
+        "meter": latest,
+        "staying": _staying(row, latest),
+    }
+
+
+def _staying(row: OrderRow, latest: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Since when the vehicle stays on after charging, until when that is free, and what it costs so far."""
+    if row.state != states.FINISHING or latest is None or "idle" not in latest:
+        return None
+    idle = latest["idle"]
+    return {
+        "since_at": idle["since_at"],
+        "free_until_at": idle["free_until_at"],
+        "cost_minor": latest.get("costs", {}).get("idle_minor", 0),
     }
 
 
@@ -81,7 +97,8 @@ def meter(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any] | None:
     if sample is None or (live is not None and live["at"] >= sample.at):
         return live
     value = sample._asdict()
-    return value | {"connector": row.connector, "remaining": json.loads(value.pop("remaining_json"))}
+    costs = json.loads(value.pop("costs_json") or "{}")
+    return value | {"connector": row.connector, "remaining": json.loads(value.pop("remaining_json"))} | costs
 
 
 @dataclass(frozen=True, slots=True)

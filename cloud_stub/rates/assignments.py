@@ -13,7 +13,7 @@ from ..db.rows import Query
 from ..db.site_tables import connector_tariffs, sites
 from ..db.tables import piles
 from ..db.writer import Transaction
-from . import displays, tariffs, zones
+from . import billing, displays, tariffs, zones
 
 PLACES_MAX = 500
 
@@ -94,7 +94,8 @@ def assign(
 ) -> list[Place]:
     """Let the tariff hold at the places, None: what their pile or site has. All of them or none.
 
-    Orders that run keep what they have locked. Raises Problem: UnknownTariff, InvalidRequest.
+    Orders that run keep what they have locked. Raises Problem: UnknownTariff, InvalidRequest,
+    RateNotBillable.
     """
     wanted = sorted(set(places))
     _require_places(tx.conn, wanted)
@@ -145,6 +146,7 @@ def _require_assignable(conn: Connection, tariff_id: str, places: list[Place], n
         raise invalid(("tariff_id", f"is of the pile {own} alone; copy it into a tariff with a name"))
     if zones.are_needed(conn, tariff_id, now):
         zones.require_sites(conn, (place.device_id for place in places if place.device_id), "places")
+    billing.require_at_places(conn, billing.held_or_to_come(conn, tariff_id, now), places)
 
 
 def _set(tx: Transaction, place: Place, tariff_id: str | None) -> None:

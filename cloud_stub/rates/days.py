@@ -8,20 +8,31 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-# [start_minute of the local day, electricity_price, service_price, label], as in wire.RATE
+# [start_minute of the local day, electricity_price, service_price, label, time_price]: the first four as in
+# wire.RATE
 Period = list
+
+
+def rows_of(holder: dict[str, Any]) -> list[Period]:
+    """The periods of a rate, or of one of its days, with their time prices. holder: as model.build makes
+    it.
+    """
+    periods = holder["periods"]
+    time_prices = holder.get("time_prices") or [0] * len(periods)
+    return [[*period, time_price] for period, time_price in zip(periods, time_prices, strict=True)]
 
 
 def periods_of_dates(rate: dict[str, Any]) -> Callable[[date], list[Period]]:
     """A function from a date to that date's periods. rate: as model.build makes it."""
     calendars = {name: frozenset(dates) for name, dates in rate.get("calendars", {}).items()}
-    rules = rate.get("days", ())
+    rules = [(rule, rows_of(rule)) for rule in rate.get("days", ())]
+    usual = rows_of(rate)
 
     def periods_on(day: date) -> list[Period]:
-        for rule in rules:
+        for rule, periods in rules:
             if _meets(day, rule, calendars):
-                return rule["periods"]
-        return rate["periods"]
+                return periods
+        return usual
 
     return periods_on
 

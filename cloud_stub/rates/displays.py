@@ -25,7 +25,7 @@ from .holding import PILE, Versions
 
 SENT_AT_ONCE = 200
 
-_FIELDS = [name for name, _ in wire.RATE_FIELDS]
+_FIELDS = [name.rstrip("?") for name, _ in wire.RATE_FIELDS]
 
 
 class _Due(NamedTuple):
@@ -100,7 +100,7 @@ def message(held: dict[int, dict[str, Any]], connectors: int, now: int) -> dict[
 
 def _fields(rate: dict[str, Any], now: int) -> dict[str, Any]:
     today = schedule.on_date_of(rate, now)
-    return {name: today[name] for name in _FIELDS}
+    return {name: today[name] for name in _FIELDS if name in today}
 
 
 def _next_due_at(rates: Iterable[dict[str, Any]], now: int) -> int | None:

@@ -1,33 +1,121 @@
 """What a charge would cost, by the price engine that will bill it."""
 
+import json
 from functools import lru_cache
 from typing import Any
 
-from pile_protocol import pricing
+from pile_protocol import components
+
+from . import component_body, highest_cost, schedule
 
 ENERGIES_MWH = (1_000_000, 5_000_000, 10_000_000)
+_HOUR_S = 3600
+_LEAST_MWH = 1  # an order that delivers nothing costs nothing
 
 
-def at_present_price(rate_view: dict[str, Any]) -> list[dict[str, int]]:
-    """The bill of each of ENERGIES_MWH if all of it flowed at the price that holds now, session fee included.
+def offered(rate: dict[str, Any], now: int, duration_s: int, power_w: int) -> dict[str, Any]:
+    """The rate as a driver is shown it: schedule.rate_view with estimates, offers and `hold_minor`, the most
+    that an order without limits costs.
 
-    rate_view: of schedule.rate_view; `now` in it is that price.
+    rate: one of holding. duration_s: the time limit of an order whose driver sets none. power_w: the most
+    that the connector carries.
     """
-    now = rate_view["now"]
-    totals = _totals_minor(
-        now["electricity_price"],
-        now["service_price"],
-        rate_view["session_fee_minor"],
-        rate_view["minor_digits"],
-    )
-    return [
-        {"energy_mwh": energy_mwh, "total_minor": total_minor}
-        for energy_mwh, total_minor in zip(ENERGIES_MWH, totals, strict=True)
+    view = schedule.rate_view(rate, now)
+    limits = {"duration_s": duration_s}
+    offers = [
+        offer
+        | {"limits": (own := component_body.limits_of(offer))}
+        | _of_offer(view, offer, limits | own, power_w)
+        for offer in rate.get("offers", ())
+    ]
+    return view | {
+        "estimates": at_present_price(view),
+        "offers": offers,
+        "hold_minor": highest_cost.highest_minor(view, limits, power_w),
+    }
+
+
+def at_present_price(rate_view: dict[str, Any]) -> list[dict[str, Any]]:
+    """The bill of each of ENERGIES_MWH if all of it flowed at the price that holds now, session fee, minimum
+    and maximum included; where time costs, too, also that of an hour. Staying on is in none of them.
+
+    `is_least`: the time that the energy takes, or the energy that flows in the hour, costs more on top.
+    `power_w`: at which power the hour is priced, one row a tier. rate_view: of schedule.rate_view; `now` in
+    it is that price.
+    """
+    found = [
+        {"energy_mwh": energy_mwh, "total_minor": total_minor, "is_least": _costs_time(rate_view)}
+        for energy_mwh, total_minor in zip(ENERGIES_MWH, _energy_totals(_key(rate_view)), strict=True)
+    ]
+    if not _costs_time(rate_view):
+        return found
+    has_energy_price = bool(_energy_price(rate_view))
+    if "tiers" not in rate_view:
+        total_minor = _total_minor(rate_view, _LEAST_MWH, _HOUR_S)
+        return [*found, {"duration_s": _HOUR_S, "total_minor": total_minor, "is_least": has_energy_price}]
+    return found + [
+        {
+            "duration_s": _HOUR_S,
+            "power_w": up_to_mw // 1000,
+            "total_minor": _total_minor(rate_view, up_to_mw, _HOUR_S, tier),
+            "is_least": False,
+        }
+        for tier, (up_to_mw, _) in enumerate(rate_view["tiers"])
     ]
 
 
+def _of_offer(
+    view: dict[str, Any], offer: dict[str, Any], limits: dict[str, int], power_w: int
+) -> dict[str, int | None]:
+    """estimate_minor: what the whole offer costs, null where that depends on the vehicle; and hold_minor."""
+    estimate_minor = None
+    if offer["kind"] == "money":
+        estimate_minor = offer["cost_minor"]
+    elif offer["kind"] == "energy" and not _costs_time(view):
+        estimate_minor = _total_minor(view, offer["energy_mwh"], 0)
+    elif offer["kind"] == "time" and "tiers" not in view and not _energy_price(view):
+        estimate_minor = _total_minor(view, _LEAST_MWH, offer["duration_s"])
+    hold_minor = highest_cost.highest_minor(view, limits, power_w)
+    return {"estimate_minor": estimate_minor, "hold_minor": hold_minor}
+
+
+def _costs_time(view: dict[str, Any]) -> bool:
+    return "time_prices" in view or "tiers" in view
+
+
+def _energy_price(view: dict[str, Any]) -> int:
+    return view["now"]["electricity_price"] + view["now"]["service_price"]
+
+
+def _at_present(view: dict[str, Any]) -> dict[str, Any]:
+    """The rate as an order would lock it if its present prices held for ever."""
+    now = view["now"]
+    rate = {
+        "minor_digits": view["minor_digits"],
+        "session_fee_minor": view["session_fee_minor"],
+        "steps": [[0, now["electricity_price"], now["service_price"], now["label"]]],
+    }
+    if "time_prices" in view:
+        rate["time_prices"] = [now["time_price"]]
+    return rate | {name: view[name] for name in ("tiers", "minimum_minor", "maximum_minor") if name in view}
+
+
+def _total_minor(view: dict[str, Any], energy_mwh: int, seconds: int, tier: int = 0) -> int:
+    rate = _at_present(view)
+    tiers_ms = [seconds * 1000 if at == tier else 0 for at in range(len(rate.get("tiers", ())))]
+    times = [(0, seconds * 1000)] if "time_prices" in rate else []
+    usage = components.Usage([(0, energy_mwh)], times, tiers_ms)
+    return components.bill(rate, usage)["total_minor"]
+
+
+def _key(view: dict[str, Any]) -> str:
+    return json.dumps(_at_present(view), sort_keys=True)
+
+
 @lru_cache(maxsize=1024)
-def _totals_minor(electricity: int, service: int, fee_minor: int, digits: int) -> tuple[int, ...]:
+def _energy_totals(rate_json: str) -> tuple[int, ...]:
     """Cached, because prices change a few times a day and many phones ask."""
-    rate = {"steps": [[0, electricity, service, ""]], "session_fee_minor": fee_minor, "minor_digits": digits}
-    return tuple(pricing.bill(rate, [(0, energy_mwh)])[0] for energy_mwh in ENERGIES_MWH)
+    rate = json.loads(rate_json)
+    tiers_ms = [0] * len(rate.get("tiers", ()))
+    usages = (components.Usage([(0, mwh)], tiers_ms=tiers_ms) for mwh in ENERGIES_MWH)
+    return tuple(components.bill(rate, usage)["total_minor"] for usage in usages)

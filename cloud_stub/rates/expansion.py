@@ -13,7 +13,7 @@ from .days import Period
 
 # The periods of a date; the first one starts with the day.
 PeriodsOf = Callable[[date], list[Period]]
-# [from_at, electricity_price, service_price, label], as in wire.STEP
+# [from_at, electricity_price, service_price, label, time_price]: the first four as in wire.STEP
 Step = list
 
 _HOUR_S = 3600

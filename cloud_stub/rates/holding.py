@@ -22,11 +22,14 @@ PILE = 0  # in the place of a connector: what holds where a connector has no tar
 
 
 class Holding(NamedTuple):
-    """What holds at a connector: a version, the time zone of its site, when another version begins."""
+    """What holds at a connector: a version, the time zone of its site, when another version begins; and the
+    most that the connector carries.
+    """
 
     rate_id: str | None
     site_zone: str | None
     changes_at: int | None
+    power_w: int | None
 
 
 class _OfPile(NamedTuple):
@@ -74,7 +77,10 @@ def _columns(tariff_id: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
 
 
 _AT_CONNECTOR = Query(
-    select(*_columns(func.coalesce(connector_tariffs.c.tariff_id, _OF_PILE)))
+    select(
+        *_columns(func.coalesce(connector_tariffs.c.tariff_id, _OF_PILE)),
+        piles.c.connector_power_w.label("power_w"),
+    )
     .select_from(
         piles.outerjoin(sites).outerjoin(
             connector_tariffs,
@@ -149,18 +155,22 @@ class Versions:
         return rate
 
     def at(self, conn: Connection, device_id: str, connector: int, now: int) -> dict[str, Any] | None:
-        """The rate that holds at the connector, with its time zone and `changes_at`; None where none does.
+        """The rate that holds at the connector, with its time zone, `changes_at` and the connector's
+        `power_w` (None: the setting); None where none does.
 
         connector: PILE for what holds at a pile's connectors without a tariff of their own.
         """
         found = _AT_CONNECTOR.first(conn, {"device_id": device_id, "connector": connector, "now": now})
-        return None if found is None else self._held(conn, found.rate_id, found.site_zone, found.changes_at)
+        if found is None:
+            return None
+        rate = self._held(conn, found.rate_id, found.site_zone, found.changes_at)
+        return rate and rate | {"power_w": found.power_w}
 
     def at_piles(
         self, conn: Connection, device_ids: Sequence[str], now: int
     ) -> defaultdict[str, dict[int, dict[str, Any]]]:
-        """device id -> connector -> the rate, as `at` gives it. Connectors without a tariff of their own are
-        under PILE.
+        """device id -> connector -> the rate, as `at` gives it without `power_w`. Connectors without a tariff
+        of their own are under PILE.
         """
         parameters = {"device_ids": to_json(list(device_ids)), "now": now}
         found: defaultdict[str, dict[int, dict[str, Any]]] = defaultdict(dict)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pile_protocol import messages, pricing, wire
 
 from ..base.problems import invalid
-from . import currencies
+from ..base.text import LINE_PATTERN, reason
+from . import component_body, currencies
 
 # Names in some time zone databases that are no zone: the machine's own setting, and "not set".
 _NO_PLACES = frozenset({"localtime", "Factory"})
@@ -20,11 +21,12 @@ DAYS_MAX = 24
 PERIODS_WITH_DAYS_MAX = 48
 _MONTH_DAY = r"^((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d))$"
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,32}$"  # of sites, tariffs and calendars
-NAME_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 
 
 class PeriodBody(BaseModel):
-    """A stretch of the local day, from `start` to the next period's; prices in 10^-6 currency per kWh."""
+    """A stretch of the local day, from `start` to the next period's; prices in 10^-6 currency per kWh, the
+    time price per hour of charging.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -32,6 +34,7 @@ class PeriodBody(BaseModel):
     label: str = Field(examples=["flat"])
     electricity_price: int = Field(ge=0, le=wire.MAX_PRICE)
     service_price: int = Field(ge=0, le=wire.MAX_PRICE)
+    time_price: int = Field(default=0, ge=0, le=wire.MAX_PRICE)
 
 
 class DayBody(BaseModel):
@@ -39,7 +42,7 @@ class DayBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str = Field(min_length=1, max_length=40, pattern=NAME_PATTERN, examples=["weekend"])
+    name: str = Field(min_length=1, max_length=40, pattern=LINE_PATTERN, examples=["weekend"])
     weekdays: list[int] | None = Field(
         default=None, min_length=1, max_length=7, description="1 is Monday, 7 is Sunday", examples=[[6, 7]]
     )
@@ -56,7 +59,7 @@ class DayBody(BaseModel):
     periods: list[PeriodBody] = Field(min_length=1, max_length=PERIODS_WITH_DAYS_MAX)
 
 
-class RateBody(BaseModel):
+class RateBody(component_body.ComponentsBody):
     """A rate as an operator writes it; the periods cover the whole day, in order, the first from 00:00.
 
     The first of `days` that a date meets gives that date's periods; where none does, `periods` hold.
@@ -88,15 +91,16 @@ def parse(data: Any) -> RateBody:
         return RateBody.model_validate(data)
     except ValidationError as error:
         raise invalid(
-            *((".".join(map(str, each["loc"])) or "rate", each["msg"]) for each in error.errors())
+            *((".".join(map(str, each["loc"])) or "rate", reason(each)) for each in error.errors())
         ) from error
 
 
 def build(
     body: RateBody, rate_id: str, published_at: int, calendars: Mapping[str, list[str]]
 ) -> dict[str, Any]:
-    """The version that is stored: as wire.RATE, with `days` where it has some, and the dates of their
-    calendars. Its time zone may be null.
+    """The version that is stored: as wire.RATE, with `offers` where it has some, and `days` and the dates of
+    their calendars. Its time zone may be null. `time_prices` has one price for each of the `periods`, in the
+    rate and in each day, if any of them has one.
 
     calendars: the dates of each calendar, as YYYY-MM-DD. Raises Problem (InvalidRequest) naming each field
     that is wrong.
@@ -112,10 +116,16 @@ def build(
         "time_zone": body.time_zone,
         "periods": _rows(body.periods),
         "published_at": published_at,
-    }
+    } | component_body.members(body)
+    has_time = any(period.time_price for _, period in all_periods(body))
+    if has_time:
+        rate["time_prices"] = _time_prices(body.periods)
     if body.days:
         rate["days"] = [
-            day.model_dump(exclude_none=True) | {"periods": _rows(day.periods)} for day in body.days
+            day.model_dump(exclude_none=True)
+            | {"periods": _rows(day.periods)}
+            | ({"time_prices": _time_prices(day.periods)} if has_time else {})
+            for day in body.days
         ]
         rate["calendars"] = {day.calendar: calendars[day.calendar] for day in body.days if day.calendar}
     return rate
@@ -123,6 +133,10 @@ def build(
 
 def _rows(periods: list[PeriodBody]) -> list[list[Any]]:
     return [[_minute(each.start), each.electricity_price, each.service_price, each.label] for each in periods]
+
+
+def _time_prices(periods: list[PeriodBody]) -> list[int]:
+    return [each.time_price for each in periods]
 
 
 def _errors(body: RateBody, calendars: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
@@ -137,6 +151,7 @@ def _errors(body: RateBody, calendars: Mapping[str, list[str]]) -> Iterator[tupl
         if day.name in (other.name for other in body.days[:i]):
             yield f"days[{i}].name", "is the name of another one"
         yield from _day_errors(day, f"days[{i}]", calendars)
+    yield from component_body.errors(body, body.session_fee_minor, currencies.minor_digits(body.currency))
     yield from _price_limit_errors(body)
 
 
@@ -173,8 +188,10 @@ def _price_limit_errors(body: RateBody) -> Iterator[tuple[str, str]]:
     digits = currencies.minor_digits(body.currency)
     fee_pico = body.session_fee_minor * pricing.pico_per_minor(digits)
     is_fee_too_high = False
+    highest_pico = 0
     for path, period in all_periods(body):
         energy_pico = messages.MAX_ENERGY_MWH * (period.electricity_price + period.service_price)
+        highest_pico = max(highest_pico, energy_pico + fee_pico)
         if pricing.round_half_up(energy_pico, digits) > messages.MAX_MINOR:
             dearer = "electricity" if period.electricity_price >= period.service_price else "service"
             yield f"{path}.{dearer}_price", wrong
@@ -182,6 +199,9 @@ def _price_limit_errors(body: RateBody) -> Iterator[tuple[str, str]]:
             is_fee_too_high = True
     if is_fee_too_high:
         yield "session_fee_minor", wrong
+    if pricing.round_half_up(highest_pico, digits) <= messages.MAX_MINOR:
+        time_price = max(period.time_price for _, period in all_periods(body))
+        yield from component_body.sum_errors(body, time_price, highest_pico, digits)
 
 
 def all_periods(body: RateBody) -> Iterator[tuple[str, PeriodBody]]:

@@ -8,21 +8,22 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from pile_protocol import messages, pricing, wire
+from pile_protocol import components, messages, wire
 
 from ..base.ids import new_id
 from ..base.problems import invalid
-from . import calendars, expansion, model, schedule
+from . import calendars, component_body, expansion, model, schedule
 
 
 class SampleBody(BaseModel):
-    """A session at steady power, from `start` of the local day on."""
+    """A session at steady power, from `start` of the local day on; then the vehicle stays plugged in."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["17:30"])
     energy_mwh: int = Field(ge=1, le=messages.MAX_ENERGY_MWH)
     duration_s: int = Field(ge=60, le=wire.MAX_DURATION_S)
+    stay_s: int = Field(default=0, ge=0, le=component_body.STAY_MAX_S)
 
 
 class PreviewBody(BaseModel):
@@ -50,8 +51,7 @@ def preview(conn: Connection, body: PreviewBody, now: int) -> dict[str, Any]:
     started_at = _at(day, body.sample.start, zone)
     ended_at = started_at + body.sample.duration_s
     locked = schedule.lock_rate(rate, started_at, ended_at)
-    energies = _spread(locked["steps"], ended_at, body.sample.energy_mwh)
-    total_minor, fee_minor, periods = pricing.bill(locked, energies)
+    bill = components.bill(locked, _usage(locked, ended_at, body.sample))
     day_at, day_end_at = (expansion.day_start(each, zone) for each in (day, day + timedelta(days=1)))
     return {
         "currency": rate["currency"],
@@ -60,11 +60,9 @@ def preview(conn: Connection, body: PreviewBody, now: int) -> dict[str, Any]:
         "started_at": started_at,
         "ended_at": ended_at,
         "energy_mwh": body.sample.energy_mwh,
-        "session_fee_minor": fee_minor,
-        "total_minor": total_minor,
-        "periods": periods,
+        **bill,
         "date": day.isoformat(),
-        "steps": schedule.steps_of(rate, day_at, max(day_end_at, day_at + 1)),
+        **schedule.columns_of(rate, day_at, max(day_end_at, day_at + 1)),
         "until_at": day_end_at,
     }
 
@@ -93,14 +91,27 @@ def _at(day: datetime.date, start: str, zone: ZoneInfo) -> int:
     return int(datetime.datetime.combine(day, clock).astimezone(timezone.utc).timestamp())
 
 
-def _spread(steps: list[list[Any]], ended_at: int, energy_mwh: int) -> list[tuple[int, int]]:
-    """(step index, mWh) at steady power; the parts add up to the whole."""
+def _usage(locked: dict[str, Any], ended_at: int, sample: SampleBody) -> components.Usage:
+    energies = _spread(locked["steps"], ended_at, sample.energy_mwh)
+    times = []
+    if "time_prices" in locked:
+        times = _spread(locked["steps"], ended_at, sample.duration_s * 1000)
+    power_mw = sample.energy_mwh * 3600 // sample.duration_s
+    tiers = locked.get("tiers", [])
+    tier = sum(up_to_mw < power_mw for up_to_mw, _ in tiers[:-1])
+    tiers_ms = [sample.duration_s * 1000 if at == tier else 0 for at in range(len(tiers))]
+    idle_s = max(0, sample.stay_s - locked["idle"]["after_s"]) if "idle" in locked else 0
+    return components.Usage(energies, times, tiers_ms, idle_s * 1000)
+
+
+def _spread(steps: list[list[Any]], ended_at: int, amount: int) -> list[tuple[int, int]]:
+    """(step index, part of the amount) at a steady pace; the parts add up to the whole."""
     started_at = steps[0][0]
     ends = [*(step[0] for step in steps[1:]), ended_at]
     found = []
-    before_mwh = 0
+    before = 0
     for index, end in enumerate(ends):
-        until_mwh = energy_mwh * (end - started_at) // (ended_at - started_at)
-        found.append((index, until_mwh - before_mwh))
-        before_mwh = until_mwh
+        until = amount * (end - started_at) // (ended_at - started_at)
+        found.append((index, until - before))
+        before = until
     return found

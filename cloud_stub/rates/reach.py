@@ -1,5 +1,6 @@
 """Which piles and connectors a tariff reaches: where it is assigned and nothing nearer is."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select
@@ -17,6 +18,12 @@ class _Pile(NamedTuple):
     connectors: int
     site_id: str | None
     of_pile: str | None
+
+
+class _AtPlace(NamedTuple):
+    device_id: str
+    connectors: int
+    of_site: bool
 
 
 class _Own(NamedTuple):
@@ -58,13 +65,66 @@ _OWN = Query(
 )
 
 
+_AT_PLACES = Query(
+    select(
+        piles.c.device_id,
+        piles.c.connectors,
+        (piles.c.tariff_id.is_(None) & piles.c.site_id.in_(json_lists.texts("site_ids"))).label("of_site"),
+    ).where(
+        piles.c.removed_at.is_(None),
+        piles.c.device_id.in_(json_lists.texts("device_ids"))
+        | (piles.c.tariff_id.is_(None) & piles.c.site_id.in_(json_lists.texts("site_ids"))),
+    ),
+    _AtPlace,
+)
+_PAGE = 500
+
+
+def all_reached(conn: Connection, tariff_id: str) -> Iterator[tuple[str, list[int]]]:
+    """(device id, connectors) of every pile that the tariff reaches."""
+    after = ""
+    while True:
+        page = reached(conn, tariff_id, _PAGE, after)
+        yield from ((pile["device_id"], pile["connectors"]) for pile in page)
+        if len(page) < _PAGE:
+            return
+        after = page[-1]["device_id"]
+
+
+def at_places(conn: Connection, places: Iterable[tuple[str, str, int]]) -> Iterator[tuple[str, list[int]]]:
+    """(device id, connectors) where a tariff would hold if it was assigned to the places: (site id, device
+    id, connector), as in assignments.Place.
+    """
+    wanted = list(places)
+    at_pile = {(device_id, connector) for _, device_id, connector in wanted}
+    parameters = {
+        "site_ids": to_json(sorted({site_id for site_id, _, _ in wanted})),
+        "device_ids": to_json(sorted({device_id for _, device_id, _ in wanted})),
+    }
+    rows = _AT_PLACES.all(conn, parameters)
+    own = _own_tariffs(conn, [row.device_id for row in rows])
+    for row in rows:
+        whole = row.of_site or (row.device_id, 0) in at_pile
+        yield (
+            row.device_id,
+            [
+                connector
+                for connector in range(1, row.connectors + 1)
+                if (row.device_id, connector) in at_pile or (whole and (row.device_id, connector) not in own)
+            ],
+        )
+
+
+def _own_tariffs(conn: Connection, device_ids: list[str]) -> dict[tuple[str, int], str]:
+    """The tariff of each connector with one of its own."""
+    rows = _OWN.all(conn, {"device_ids": to_json(device_ids)})
+    return {(row.device_id, row.connector): row.tariff_id for row in rows}
+
+
 def reached(conn: Connection, tariff_id: str, limit: int, after: str = "") -> list[dict[str, Any]]:
     """The piles by id, later than `after`, each with the connectors at which the tariff holds."""
     rows = _REACHED.all(conn, {"tariff_id": tariff_id, "after": after, "limit": limit})
-    own = {
-        (row.device_id, row.connector): row.tariff_id
-        for row in _OWN.all(conn, {"device_ids": to_json([row.device_id for row in rows])})
-    }
+    own = _own_tariffs(conn, [row.device_id for row in rows])
     return [
         {
             "device_id": row.device_id,

@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pile_protocol import messages, pricing
+from pile_protocol import components, messages, pricing
 
 from ..base.problems import invalid
 from . import days, expansion
 
 DAY_S = 86_400
 _HOUR_S = 3_600
+_COMPONENTS = ("tiers", "idle", "minimum_minor", "maximum_minor", "tax_per_mille")
 
 
 def lock_rate(rate: dict[str, Any], from_at: int, until_at: int) -> dict[str, Any]:
@@ -21,33 +22,46 @@ def lock_rate(rate: dict[str, Any], from_at: int, until_at: int) -> dict[str, An
 
     Raises Problem (InvalidRequest) where that takes more steps than a message may have.
     """
-    steps = steps_of(rate, from_at, until_at)
-    if len(steps) > messages.MAX_STEPS:
+    columns = columns_of(rate, from_at, until_at)
+    if len(columns["steps"]) > messages.MAX_STEPS:
         raise invalid(("limits.duration_s", "the rate changes too often for so long an order"))
     return {
         "rate_id": rate["rate_id"],
         "currency": rate["currency"],
         "minor_digits": rate["minor_digits"],
         "session_fee_minor": rate["session_fee_minor"],
-        "steps": steps,
         "until_at": until_at,
+        **columns,
+        **{name: rate[name] for name in _COMPONENTS if name in rate},
     }
 
 
 def rate_view(rate: dict[str, Any], now: int) -> dict[str, Any]:
-    """The rate with what holds now, and its steps of the next 24 hours; `periods` are those of today."""
-    steps = steps_of(rate, now, now + DAY_S)
+    """The rate with what holds now, and its steps of the next 24 hours. `periods` are those of today, with
+    the time price as fifth value where time costs; `time_prices` are then those of the steps.
+    """
+    columns = columns_of(rate, now, now + DAY_S)
+    steps = columns["steps"]
     _, electricity_price, service_price, label = steps[0]
-    return on_date_of(rate, now) | {
-        "now": {
-            "label": label,
-            "electricity_price": electricity_price,
-            "service_price": service_price,
-            "until_at": steps[1][0] if len(steps) > 1 else None,
-        },
-        "steps": steps,
-        "until_at": now + DAY_S,
+    present = {
+        "label": label,
+        "electricity_price": electricity_price,
+        "service_price": service_price,
+        "time_price": columns.get("time_prices", [0])[0],
+        "until_at": steps[1][0] if len(steps) > 1 else None,
     }
+    today = on_date_of(rate, now)
+    if "time_prices" in today:
+        today = today | {"periods": days.rows_of(today)}
+    more = {"now": present, "until_at": now + DAY_S, "components": components.components_of(rate)}
+    return today | more | columns
+
+
+def columns_of(rate: dict[str, Any], from_at: int, until_at: int) -> dict[str, Any]:
+    """`steps` from `from_at` to `until_at` as in an order's rate and, where time costs, `time_prices`."""
+    steps = steps_of(rate, from_at, until_at)
+    found = {"steps": [step[:4] for step in steps]}
+    return found | {"time_prices": [step[4] for step in steps]} if "time_prices" in rate else found
 
 
 def on_date_of(rate: dict[str, Any], at: int) -> dict[str, Any]:
@@ -55,17 +69,25 @@ def on_date_of(rate: dict[str, Any], at: int) -> dict[str, Any]:
     if "days" not in rate:
         return rate
     today = expansion.local_date(at, ZoneInfo(rate["time_zone"]))
+    periods = days.periods_of_dates(rate)(today)
     found = {name: value for name, value in rate.items() if name not in ("days", "calendars")}
-    return found | {"periods": days.periods_of_dates(rate)(today)}
+    if "time_prices" in rate:
+        found["time_prices"] = [period[4] for period in periods]
+    return found | {"periods": [period[:4] for period in periods]}
 
 
 def price_at(rate: dict[str, Any], at: int) -> int:
     """Electricity and service together at `at`, in 10^-6 currency per kWh."""
-    _, electricity_price, service_price, _ = steps_of(rate, at, at + 1)[0]
+    _, electricity_price, service_price, *_ = steps_of(rate, at, at + 1)[0]
     return electricity_price + service_price
 
 
-def steps_of(rate: dict[str, Any], from_at: int, until_at: int) -> list[list[Any]]:
+def time_price_at(rate: dict[str, Any], at: int) -> int:
+    """In 10^-6 currency per hour."""
+    return steps_of(rate, at, at + 1)[0][4]
+
+
+def steps_of(rate: dict[str, Any], from_at: int, until_at: int) -> list[expansion.Step]:
     """The steps from `from_at` to `until_at`: cut out of those of whole hours, which many askers share."""
     hour_at = from_at - from_at % _HOUR_S
     wide = _steps_of_hours(_Rate(rate), hour_at, -(-(until_at - hour_at) // _HOUR_S))

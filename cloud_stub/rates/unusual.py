@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..base.problems import Problem
+from .days import rows_of
 
 TIMES = 10  # so many times the price before, or less than that part of it, is unusual
 
-# The highest electricity or service price per kWh, and the highest session fee, that a first version may have
-# without being asked about, in whole units of the currency. With other currencies nothing is asked there.
+# The highest electricity or service price per kWh, price per hour, and session fee, that a first version may
+# have without being asked about, in whole units of the currency. With other currencies nothing is asked.
 _HIGHEST_OF_CURRENCIES = {
     5: "AUD BGN BHD CAD CHF EUR GBP GEL JOD KWD NZD OMR SGD TND USD",
     20: "AED BRL CNY DKK GTQ HKD ILS MAD MOP MXN MYR NOK PEN PLN QAR RON SAR SEK TRY TWD ZAR",
@@ -18,7 +19,7 @@ _HIGHEST_OF_CURRENCIES = {
 _HIGHEST = {
     currency: highest for highest, names in _HIGHEST_OF_CURRENCIES.items() for currency in names.split()
 }
-_PARTS = ("electricity_price", "service_price")
+_PARTS = (("electricity_price", 1), ("service_price", 2), ("time_price", 4))  # places in days.Period
 
 
 def require_usual(rate: dict[str, Any], before: dict[str, Any] | None) -> None:
@@ -38,32 +39,51 @@ def unusual(rate: dict[str, Any], before: dict[str, Any] | None) -> Iterator[dic
         before = None
     highest = _HIGHEST.get(rate["currency"])
     for path, periods, periods_before in _days(rate, before):
-        for i, (start, *prices, _) in enumerate(periods):
-            for place, (part, price) in enumerate(zip(_PARTS, prices, strict=True)):
-                field = f"{path}[{i}].{part}"
+        for i, period in enumerate(periods):
+            for part, place in _PARTS:
+                field, price = f"{path}[{i}].{part}", period[place]
                 if periods_before is not None:
-                    earlier = next(row for row in reversed(periods_before) if row[0] <= start)[1 + place]
+                    earlier = next(row for row in reversed(periods_before) if row[0] <= period[0])[place]
                     if _is_far_from(price, earlier):
                         yield {"field": field, "value": price, "before": earlier}
                 elif highest is not None and price > highest * 1_000_000:
                     yield {"field": field, "value": price, "before": None}
-    fee = rate["session_fee_minor"]
-    if before is not None:
-        if _is_far_from(fee, before["session_fee_minor"]):
-            yield {"field": "session_fee_minor", "value": fee, "before": before["session_fee_minor"]}
-    elif highest is not None and fee > highest * 10 ** rate["minor_digits"]:
-        yield {"field": "session_fee_minor", "value": fee, "before": None}
+    unit = 10 ** rate["minor_digits"]
+    earlier_of = {field: value for field, value, _ in _amounts(before, 1)} if before is not None else {}
+    for field, value, high in _amounts(rate, unit):
+        earlier = earlier_of.get(field)
+        if earlier is not None:
+            if _is_far_from(value, earlier):
+                yield {"field": field, "value": value, "before": earlier}
+        elif highest is not None and high is not None and value > highest * high:
+            yield {"field": field, "value": value, "before": None}
+
+
+def _amounts(rate: dict[str, Any], unit: int) -> Iterator[tuple[str, int, int | None]]:
+    """(field, value, how many times the highest price of a kWh is high for it) of what a rate has once. None:
+    it is only compared with the version before. unit: minor units of one whole.
+    """
+    yield "session_fee_minor", rate["session_fee_minor"], unit
+    for i, (_, price) in enumerate(rate.get("tiers", ())):
+        yield f"tiers[{i}].price", price, 1_000_000
+    if "idle" in rate:
+        yield "idle.price", rate["idle"]["price"], 12 * 1_000_000  # staying on is often sold by the minute
+        yield "idle.max_minor", rate["idle"]["max_minor"], 20 * unit
+    if "minimum_minor" in rate:
+        yield "minimum_minor", rate["minimum_minor"], 4 * unit
+    if "maximum_minor" in rate:
+        yield "maximum_minor", rate["maximum_minor"], None
 
 
 def _days(
     rate: dict[str, Any], before: dict[str, Any] | None
 ) -> Iterator[tuple[str, list[Any], list[Any] | None]]:
     """(path, periods, the periods before) of each day; a day that is new is compared with the usual one."""
-    usual = before["periods"] if before else None
-    of_name = {day["name"]: day["periods"] for day in before.get("days", ())} if before else {}
-    yield "periods", rate["periods"], usual
+    usual = rows_of(before) if before else None
+    of_name = {day["name"]: rows_of(day) for day in before.get("days", ())} if before else {}
+    yield "periods", rows_of(rate), usual
     for j, day in enumerate(rate.get("days", ())):
-        yield f"days[{j}].periods", day["periods"], of_name.get(day["name"], usual)
+        yield f"days[{j}].periods", rows_of(day), of_name.get(day["name"], usual)
 
 
 def _is_far_from(value: int, before: int) -> bool:

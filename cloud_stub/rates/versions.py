@@ -16,7 +16,7 @@ from ..db.events import record_event
 from ..db.rows import Query
 from ..db.tables import piles, rates
 from ..db.writer import Transaction
-from . import calendars, displays, holding, model, tariffs, unusual, zones
+from . import billing, calendars, displays, holding, model, tariffs, unusual, zones
 from .model import RateBody
 
 TO_COME_MAX = 50
@@ -96,13 +96,14 @@ def publish_for_pile(
         raise pile_removed(device_id, pile.removed_at)
     held = holding.Versions().at(tx.conn, device_id, holding.PILE, now)
     if held is not None:
-        del held["changes_at"]
+        del held["changes_at"], held["power_w"]
     if replaces is not None and replaces != (held["rate_id"] if held else NO_RATE):
         raise _replaced(held)
     if not allow_unusual:
         unusual.require_usual(rate, held)
     if rate["time_zone"] is None:
         zones.require_sites(tx.conn, [device_id], "time_zone")
+    billing.require_at_places(tx.conn, [rate], [("", device_id, holding.PILE)])
     tariff_id = tariffs.own_of(device_id)
     if pile.tariff_id != tariff_id:
         tariffs.ensure_own(tx, device_id, pile.name, now)
@@ -128,7 +129,7 @@ def publish(
     put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. from_at: when it begins to
     hold, None for now. replaces: the rate_id that must be the newest, NO_RATE for none; None does not ask.
     allow_unusual: also with prices that are likely typed wrong. Raises Problem: UnknownTariff,
-    RateReplaced, PriceUnusual, InvalidRequest.
+    RateReplaced, PriceUnusual, RateNotBillable, InvalidRequest.
     """
     rate = build(tx.conn, body, now)
     tariffs.get(tx.conn, tariff_id, lock=True)
@@ -145,6 +146,7 @@ def publish(
         unusual.require_usual(rate, running(tx.conn, tariff_id, begins_at))
     if rate["time_zone"] is None:
         zones.require_sites_of_reached(tx.conn, tariff_id, "time_zone")
+    billing.require_in_reach(tx.conn, tariff_id, rate)
     _store(tx, actor, put, tariff_id, rate, begins_at, now)
     return find(tx.conn, tariff_id, rate["rate_id"])
 

@@ -41,7 +41,9 @@ COLUMNS = (
     "reviewed_at",
     "review_note",
 )
-_NO_BILL: dict[str, str] = dict.fromkeys(COLUMNS, "")
+# The last columns of every export: each came later than those before it.
+LATER_COLUMNS = ("time", "power_tiers", "staying", "top_up", "tax", "net")
+_NO_BILL: dict[str, str] = dict.fromkeys((*COLUMNS, *LATER_COLUMNS), "")
 
 
 def local_time(at: int | None, zone: str) -> str:
@@ -50,7 +52,9 @@ def local_time(at: int | None, zone: str) -> str:
 
 
 def cells(row: BillRow | None, said: dict[str, Any], zone: str) -> dict[str, str]:
-    """By the names of COLUMNS. said: bills.content(row); zone: IANA time zone of `started` and `ended`."""
+    """By the names of COLUMNS and LATER_COLUMNS. said: bills.content(row); zone: IANA time zone of `started`
+    and `ended`.
+    """
     if row is None:
         return _NO_BILL
     kind = bills.kind(row)
@@ -62,7 +66,12 @@ def cells(row: BillRow | None, said: dict[str, Any], zone: str) -> dict[str, str
         return decimal(minor, digits)
 
     counts = kind in (bills.BILLED, bills.WAIVED)
-    periods = said.get("periods") or []
+    parts = bills.lines(said)
+
+    def line(name: str) -> str:
+        return money(parts[name]) if counts else ""
+
+    has_tax = counts and said.get("tax_minor") is not None
     return {
         "counts_as": kind,
         "started": local_time(said.get("started_at"), zone),
@@ -71,9 +80,9 @@ def cells(row: BillRow | None, said: dict[str, Any], zone: str) -> dict[str, str
         "start_register_kwh": decimal(said.get("start_register_mwh"), 6),
         "end_register_kwh": decimal(said.get("end_register_mwh"), 6),
         "energy_kwh": decimal(said.get("energy_mwh"), 6),
-        "electricity": money(sum(each[5] for each in periods)) if counts else "",
-        "service": money(sum(each[6] for each in periods)) if counts else "",
-        "fee": money(said.get("session_fee_minor")) if counts else "",
+        "electricity": line("electricity_minor"),
+        "service": line("service_minor"),
+        "fee": line("fee_minor"),
         "total": money(row.total_minor) if counts else "",
         "currency": currency,
         "paid": money(row.paid_minor),
@@ -88,6 +97,12 @@ def cells(row: BillRow | None, said: dict[str, Any], zone: str) -> dict[str, str
         "review": row.review or "",
         "reviewed_at": time_utc(row.reviewed_at),
         "review_note": row.review_note or "",
+        "time": line("time_minor"),
+        "power_tiers": line("tiers_minor"),
+        "staying": line("idle_minor"),
+        "top_up": line("top_up_minor"),
+        "tax": line("tax_minor") if has_tax else "",
+        "net": money((row.total_minor or 0) - parts["tax_minor"]) if has_tax else "",
     }
 
 

@@ -81,6 +81,10 @@ def midnight(of: date, local: ZoneInfo) -> int:
     return int(datetime(of.year, of.month, of.day, tzinfo=local).timestamp())
 
 
+# Beside energy and fees, of bills.lines.
+_PARTS = ("time_minor", "tiers_minor", "idle_minor", "top_up_minor", "tax_minor")
+
+
 def _empty(currency: str, days: list[date]) -> dict[str, Any]:
     return {
         "currency": currency,
@@ -92,6 +96,7 @@ def _empty(currency: str, days: list[date]) -> dict[str, Any]:
                 "energy_mwh": 0,
                 "revenue_minor": 0,
                 "fees_minor": 0,
+                **dict.fromkeys(_PARTS, 0),
                 "labels": {},
                 **dict.fromkeys(bills.AMOUNTS, 0),
             }
@@ -109,6 +114,9 @@ def _count(into: dict[str, Any], kind: str, amounts: dict[str, int], settlement:
     into["energy_mwh"] += settlement["energy_mwh"]
     into["revenue_minor"] += amounts["billed_minor"]
     into["fees_minor"] += settlement["session_fee_minor"]
+    parts = bills.lines(settlement)
+    for name in _PARTS:
+        into[name] += parts[name]
     for _, _, _, label, energy_mwh, electricity_minor, service_minor in settlement["periods"]:
         sums = into["labels"].setdefault(label, {"energy_mwh": 0, "electricity_minor": 0, "service_minor": 0})
         sums["energy_mwh"] += energy_mwh

@@ -28,7 +28,11 @@ _OF_ORDER = (
     "rate_id",
     "site_id",
 )
-COLUMNS = (*_OF_ORDER, *(name for name in bill_cells.COLUMNS if name not in _OF_ORDER))
+COLUMNS = (
+    *_OF_ORDER,
+    *(name for name in bill_cells.COLUMNS if name not in _OF_ORDER),
+    *bill_cells.LATER_COLUMNS,
+)
 
 
 def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:

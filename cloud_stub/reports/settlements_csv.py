@@ -24,6 +24,7 @@ COLUMNS = (
     "recovered",
     "rate_id",
     "unbilled_mwh",
+    *bill_cells.LATER_COLUMNS,
 )
 
 

@@ -130,6 +130,22 @@ def content(row: BillRow) -> dict[str, Any]:
     return sealed | orjson.loads(row.billed_json or "{}")
 
 
+def lines(said: dict[str, Any]) -> dict[str, int]:
+    """The parts that add up to the total of a bill, and the tax in it. said: of content()."""
+    periods = said.get("periods") or []
+    idle = said.get("idle") or {}
+    return {
+        "electricity_minor": sum(row[5] for row in periods),
+        "service_minor": sum(row[6] for row in periods),
+        "fee_minor": said.get("session_fee_minor") or 0,
+        "time_minor": sum(row[3] for row in said.get("times") or []),
+        "tiers_minor": sum(row[3] for row in said.get("tiers") or []),
+        "idle_minor": idle.get("idle_minor", 0),
+        "top_up_minor": said.get("top_up_minor") or 0,
+        "tax_minor": said.get("tax_minor") or 0,
+    }
+
+
 def amounts(row: BillRow) -> dict[str, int]:
     """What the settlement adds to each of AMOUNTS, in minor units of its currency."""
     found: dict[str, int] = dict.fromkeys(AMOUNTS, 0)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import bindparam, select, update
 
 from ..base.problems import Problem, unknown_settlement
+from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
 from ..db.engine import to_json
@@ -26,8 +27,7 @@ from ..messaging import decoding
 from ..orders import lookup, states
 from ..orders.context import Context
 from ..orders.transitions import Transitions, set_total
-from . import bills
-from .rules import compute
+from . import bills, rules
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ class ReviewBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     decision: str = Field(pattern="^(release|waive)$", examples=["release"])
-    note: str = Field(min_length=1, max_length=NOTE_MAX, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+    note: str = Field(min_length=1, max_length=NOTE_MAX, pattern=LINE_PATTERN)
 
 
 def review(
@@ -114,13 +114,13 @@ def _billed(
         return None
     settlement = decoding.salvage(row.payload.encode()) or {}
     if decision == "waive":
-        total_minor, session_fee_minor = 0, 0
-        periods = [[*period[:5], 0, 0] for period in settlement["periods"]]
+        billed = _nothing(settlement)
     else:
-        computed = None if row.computed_minor is None else compute(order, settlement)
+        computed = None if row.computed_minor is None else rules.compute(order, settlement)
         if computed is None:
             raise Problem(409, "NothingToRelease", "Nothing could be computed from the locked rate")
-        total_minor, session_fee_minor, periods = computed
+        billed = rules.lines(computed, settlement)
+    total_minor = billed["total_minor"]
     if credited_minor and (decision == "waive" or total_minor < credited_minor):
         title = "It was credited before this was flagged; release it, and credit the rest"
         raise Problem(409, "AlreadyCredited", title, credited_minor=credited_minor)
@@ -129,13 +129,22 @@ def _billed(
             409, "AlreadyPaid", "The order was paid before this was flagged", total_minor=order.total_minor
         )
     rate = orjson.loads(order.rate_json)
-    return {
-        "total_minor": total_minor,
-        "session_fee_minor": session_fee_minor,
-        "periods": periods,
-        "currency": rate["currency"],
-        "minor_digits": rate["minor_digits"],
+    return billed | {"currency": rate["currency"], "minor_digits": rate["minor_digits"]}
+
+
+def _nothing(settlement: dict[str, Any]) -> dict[str, Any]:
+    """The lines of the settlement, each of no amount."""
+    found: dict[str, Any] = {
+        "total_minor": 0,
+        "session_fee_minor": 0,
+        "periods": [[*period[:5], 0, 0] for period in settlement["periods"]],
     }
+    for name in ("times", "tiers"):
+        if name in settlement:
+            found[name] = [[*row[:3], 0] for row in settlement[name]]
+    if "idle" in settlement:
+        found["idle"] = settlement["idle"] | {"idle_minor": 0}
+    return found | {name: 0 for name in ("top_up_minor", "tax_minor") if name in settlement}
 
 
 def _tell(context: Context, row: SettlementRow, decision: str) -> None:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from pile_protocol import messages, pricing
+from pile_protocol import components, messages, pricing
+from pile_protocol.errors import PricingError
 
 from ..db.rows import OrderRow
 
@@ -26,7 +27,11 @@ FINISH_S = 20
 # A pile without an energy limit stops here, 1 kWh below the most that a settlement can state.
 _ENERGY_MAX_MWH = messages.MAX_ENERGY_MWH - 1_000_000
 
-Bill = tuple[int, int, list[list[Any]]]
+STAY_MAX_S = 86_400  # a pile ends an order then
+# A tier's time is told by samples of the power, energy by the register.
+_TIER_PERCENT = 10
+
+Bill = dict[str, Any]  # of components.bill
 
 
 class Reading(NamedTuple):
@@ -60,8 +65,26 @@ class Case:
 
     @cached_property
     def computed(self) -> Bill | None:
-        """pricing.bill of its energies; None if its periods are not those of the locked rate."""
-        return _bill(self.rate, self.limits, self.fields["periods"])
+        """As compute() gives it."""
+        if self.usage is None:
+            return None
+        return components.bill(self.rate, self.usage, self.limits.get("cost_minor"))
+
+    @cached_property
+    def usage(self) -> components.Usage | None:
+        """What it states of energy and times; None if its rows are not those of the locked rate."""
+        return _usage(self.rate, self.fields)
+
+    @property
+    def span_ms(self) -> int:
+        """The longest time for which its relay can have been closed."""
+        return (max(0, self.fields["ended_at"] - self.fields["started_at"]) + TIME_SLACK_S) * 1000
+
+    @property
+    def over_at(self) -> int:
+        """When the order was over: at the end of charging, or of staying on after it."""
+        ended_at = self.fields["ended_at"]
+        return max(ended_at, self.fields["idle"]["until_at"]) if "idle" in self.fields else ended_at
 
     @property
     def life_s(self) -> int:
@@ -85,28 +108,27 @@ class Rule(NamedTuple):
 
 
 def compute(order: OrderRow, fields: dict[str, Any]) -> Bill | None:
-    """pricing.bill of a settlement's energies at its order's locked rate; None if its periods are not of that
-    rate.
+    """components.bill of what a settlement states, at its order's locked rate; None if its rows are not of
+    that rate.
     """
-    return _bill(orjson.loads(order.rate_json), orjson.loads(order.limits_json), fields["periods"])
+    rate, limits = orjson.loads(order.rate_json), orjson.loads(order.limits_json)
+    usage = _usage(rate, fields)
+    return None if usage is None else components.bill(rate, usage, limits.get("cost_minor"))
 
 
-def _bill(rate: dict[str, Any], limits: dict[str, Any], periods: list[list[Any]]) -> Bill | None:
-    energies = energy_by_step(rate["steps"], periods)
-    return None if energies is None else pricing.bill(rate, energies, limits.get("cost_minor"))
+def _usage(rate: dict[str, Any], fields: dict[str, Any]) -> components.Usage | None:
+    try:
+        return components.usage_of(rate, fields)
+    except PricingError:
+        return None
 
 
-def energy_by_step(steps: list[list[Any]], periods: list[list[Any]]) -> list[tuple[int, int]] | None:
-    """(step index, mWh) of each period; None unless every period is one of the steps, in their order."""
-    index_of = {step[0]: index for index, step in enumerate(steps)}
-    found: list[tuple[int, int]] = []
-    for from_at, electricity_price, service_price, label, energy_mwh, *_ in periods:
-        index = index_of.get(from_at)
-        if index is None or steps[index] != [from_at, electricity_price, service_price, label]:
-            return None
-        if found and index <= found[-1][0]:
-            return None
-        found.append((index, energy_mwh))
+def lines(bill: Bill, fields: dict[str, Any]) -> dict[str, Any]:
+    """The members of a settlement that the bill decides; those of `idle` that it does not are of `fields`."""
+    found = dict(bill)
+    idle_minor = found.pop("idle_minor", None)
+    if idle_minor is not None and fields.get("idle"):
+        found["idle"] = fields["idle"] | {"idle_minor": idle_minor}
     return found
 
 
@@ -150,16 +172,16 @@ def _starts_outside(case: Case) -> bool:
 
 def _ends_outside(case: Case) -> bool:
     started_at, ended_at = case.fields["started_at"], case.fields["ended_at"]
-    return ended_at < started_at or ended_at > case.order.window_end_at + FINISH_S
+    return ended_at < started_at or ended_at > case.rate["until_at"] + FINISH_S
 
 
 def _ends_in_future(case: Case) -> bool:
-    return case.fields["ended_at"] > case.now + case.life_s + TIME_SLACK_S
+    return case.over_at > case.now + case.life_s + TIME_SLACK_S
 
 
 def _has_energy_outside(case: Case) -> bool:
     steps = case.rate["steps"]
-    ends = [*(step[0] for step in steps[1:]), case.order.window_end_at]
+    ends = [*(step[0] for step in steps[1:]), case.rate["until_at"]]
     end_of = {step[0]: end for step, end in zip(steps, ends, strict=True)}
     started_at, ended_at = case.fields["started_at"], case.fields["ended_at"]
     return any(
@@ -174,18 +196,24 @@ def _exceeds_energy(case: Case) -> bool:
 
 
 def _exceeds_cost(case: Case) -> bool:
-    """A bill never exceeds the limit (TotalMismatch); this is about the energy behind it."""
-    limit_minor = case.limits.get("cost_minor")
-    energies = energy_by_step(case.rate["steps"], case.fields["periods"])
-    if limit_minor is None or not energies:
+    """A bill never exceeds the limit (TotalMismatch); this is about what is behind it."""
+    rate, usage, limit_minor = case.rate, case.usage, case.limits.get("cost_minor")
+    if limit_minor is None or not usage or limit_minor >= rate.get("maximum_minor", limit_minor + 1):
         return False
-    steps, digits = case.rate["steps"], case.rate["minor_digits"]
-    fee_minor = case.rate["session_fee_minor"]
-    highest_price = max(steps[index][1] + steps[index][2] for index, _ in energies)
+    bare = {name: value for name, value in rate.items() if name not in ("minimum_minor", "maximum_minor")}
     # A limit at or below the fee is reached by the first energy.
-    allowed_pico = max(limit_minor, fee_minor) * pricing.pico_per_minor(digits)
-    allowed_pico += case.carried_mwh(FINISH_S) * highest_price
-    return pricing.cost_pico(steps, energies, fee_minor, digits) > allowed_pico
+    allowed_minor = max(limit_minor, rate["session_fee_minor"]) + _minor_in(case, usage, FINISH_S) + 1
+    return components.bill(bare, usage)["total_minor"] > allowed_minor
+
+
+def _minor_in(case: Case, usage: components.Usage, seconds: int) -> int:
+    """The most that energy, time and staying cost in `seconds`, rounded up."""
+    rate = case.rate
+    price = max((rate["steps"][index][1] + rate["steps"][index][2] for index, _ in usage.energies), default=0)
+    hour_price = max(rate.get("time_prices", (0,))) + rate.get("idle", {}).get("price", 0)
+    hour_price += max((tier_price for _, tier_price in rate.get("tiers", ())), default=0)
+    pico = case.carried_mwh(seconds) * price + -(-hour_price * seconds * 1_000_000 // 3600)
+    return -(-pico // pricing.pico_per_minor(rate["minor_digits"]))
 
 
 def _exceeds_duration(case: Case) -> bool:
@@ -215,7 +243,7 @@ def _contradicts_reports(case: Case) -> bool:
     # before the power came back.
     if fields["recovered"] or fields["stop_reason"] == "VehicleChanged":
         return False
-    return reading.register_mwh > fields["end_register_mwh"] or reading.at > fields["ended_at"] + TIME_SLACK_S
+    return reading.register_mwh > fields["end_register_mwh"] or reading.at > case.over_at + TIME_SLACK_S
 
 
 def _has_wrong_reason(case: Case) -> bool:
@@ -230,7 +258,7 @@ def _has_wrong_reason(case: Case) -> bool:
         return fields["ended_at"] - fields["started_at"] < limits["duration_s"] - TIME_SLACK_S
     if reason == "CostLimitReached" and case.computed is not None:
         limit_minor = limits.get("cost_minor", messages.MAX_MINOR)
-        return case.computed[0] < limit_minor and case.rate["session_fee_minor"] < limit_minor
+        return case.computed["total_minor"] < limit_minor and case.rate["session_fee_minor"] < limit_minor
     return False
 
 
@@ -239,14 +267,73 @@ def _has_other_periods(case: Case) -> bool:
 
 
 def _has_other_total(case: Case) -> bool:
-    return case.computed is not None and case.fields["total_minor"] != case.computed[0]
+    return case.computed is not None and case.fields["total_minor"] != case.computed["total_minor"]
 
 
 def _has_other_lines(case: Case) -> bool:
     if case.computed is None:
         return False
-    _, fee_minor, periods = case.computed
-    return case.fields["session_fee_minor"] != fee_minor or case.fields["periods"] != periods
+    wanted = lines(case.computed, case.fields)
+    return any(case.fields.get(name) != value for name, value in wanted.items() if name != "total_minor")
+
+
+def _counts_too_much_time(case: Case) -> bool:
+    """More time than passed, as a whole or in one step; or tiers and steps that do not share their time."""
+    fields = case.fields
+    times, tiers = fields.get("times"), fields.get("tiers")
+    sums_ms = [sum(row[2] for row in rows) for rows in (times, tiers) if rows is not None]
+    if any(sum_ms > case.span_ms for sum_ms in sums_ms):
+        return True
+    if len(sums_ms) == 2 and abs(sums_ms[0] - sums_ms[1]) > TIME_SLACK_S * 1000:
+        return True
+    steps = case.rate["steps"]
+    ends = [*(step[0] for step in steps[1:]), case.rate["until_at"] + FINISH_S]
+    for from_at, _, time_ms, _ in times or ():
+        end_at = next((end for step, end in zip(steps, ends, strict=True) if step[0] == from_at), from_at)
+        shared_s = min(end_at, fields["ended_at"]) - max(from_at, fields["started_at"])
+        if time_ms > (max(0, shared_s) + TIME_SLACK_S) * 1000:
+            return True
+    return False
+
+
+def _counts_too_little_time(case: Case) -> bool:
+    """More energy than the connector carries in the time that is stated."""
+    fields = case.fields
+    sums_ms = [sum(row[2] for row in fields[name]) for name in ("times", "tiers") if name in fields]
+    return any(fields["energy_mwh"] > case.carried_mwh(-(-sum_ms // 1000) + FINISH_S) for sum_ms in sums_ms)
+
+
+def _has_dearer_tiers(case: Case) -> bool:
+    """Less energy than the time in the tiers above the first takes at least, less a tenth and seconds."""
+    least_uj = below_mw = 0
+    for up_to_mw, _, time_ms, _ in case.fields.get("tiers", ()):
+        least_uj += below_mw * max(0, time_ms - TIME_SLACK_S * 1000)
+        below_mw = up_to_mw
+    return case.fields["energy_mwh"] * 3_600_000 * 100 < least_uj * (100 - _TIER_PERCENT)
+
+
+def _has_cheaper_tiers(case: Case) -> bool:
+    """More energy than twice what the tiers' times carry: such a mean is not of samples in these tiers."""
+    tiers = case.fields.get("tiers")
+    if not tiers:
+        return False
+    most_uj = sum(up_to_mw * time_ms for up_to_mw, _, time_ms, _ in tiers[:-1])
+    most_uj += max(tiers[-1][0], case.power_w * 1000) * tiers[-1][2]
+    energy_mwh = case.fields["energy_mwh"] - case.carried_mwh(FINISH_S)
+    return energy_mwh * 3_600_000 > 2 * most_uj
+
+
+def _stays_impossibly(case: Case) -> bool:
+    idle, ended_at = case.fields.get("idle"), case.fields["ended_at"]
+    if idle is None:
+        return False
+    stay_s = idle["until_at"] - idle["since_at"]
+    free_s = case.rate.get("idle", {}).get("after_s", 0)
+    return (
+        abs(idle["since_at"] - ended_at) > FINISH_S
+        or not 0 <= stay_s <= STAY_MAX_S + TIME_SLACK_S
+        or idle["time_ms"] > max(0, stay_s - free_s + TIME_SLACK_S) * 1000
+    )
 
 
 RULES = (
@@ -276,8 +363,8 @@ RULES = (
     Rule(
         "EndInFuture",
         "the cloud's clock",
-        f"`ended_at` later than the receipt by more than the order's life plus {TIME_SLACK_S} s"
-        " (a pile whose clock is further ahead refuses the order)",
+        f"`ended_at`, or the end of `idle`, later than the receipt by more than the order's life plus"
+        f" {TIME_SLACK_S} s (a pile whose clock is further ahead refuses the order)",
         _ends_in_future,
     ),
     Rule(
@@ -295,8 +382,8 @@ RULES = (
     Rule(
         "CostLimitExceeded",
         "order, locked rate",
-        "energy worth more than the limit plus what the connector carries in"
-        f" {FINISH_S} s at the highest price used (a total above the limit: TotalMismatch)",
+        "energy and time worth more than the limit plus what they cost at most in"
+        f" {FINISH_S} s (a total above the limit: TotalMismatch)",
         _exceeds_cost,
     ),
     Rule(
@@ -316,8 +403,8 @@ RULES = (
         "ReportsMismatch",
         "meter values, `order/status`",
         f"the last meter value is below `start_register_mwh`, or (unless `recovered` or VehicleChanged) above"
-        f" `end_register_mwh` or {TIME_SLACK_S} s after `ended_at`; or `ended_at` lies after the receipt of"
-        f" Finishing by more than the order's life plus {FINISH_S} s",
+        f" `end_register_mwh` or {TIME_SLACK_S} s after `ended_at`, or the end of `idle`; or `ended_at` lies"
+        f" after the receipt of Finishing by more than the order's life plus {FINISH_S} s",
         _contradicts_reports,
     ),
     Rule(
@@ -327,9 +414,53 @@ RULES = (
         " PowerLoss or PowerQuality without `recovered`",
         _has_wrong_reason,
     ),
-    Rule("PeriodsMismatch", "locked rate", "periods that are not steps of the rate", _has_other_periods),
+    Rule(
+        "TimeTooLong",
+        "itself",
+        f"`times` or `tiers` sum up to more than {TIME_SLACK_S} s above `ended_at` less `started_at`, differ"
+        " by more than that, or have more than that above what a step shares with this time",
+        _counts_too_much_time,
+    ),
+    Rule(
+        "TimeTooShort",
+        "the connector's power",
+        f"more energy than the connector carries in the time of `times` or `tiers` plus {FINISH_S} s",
+        _counts_too_little_time,
+    ),
+    Rule(
+        "TiersTooHigh",
+        "itself",
+        f"less energy than {100 - _TIER_PERCENT} % of the lower bounds of the tiers times their time, less"
+        f" {TIME_SLACK_S} s each",
+        _has_dearer_tiers,
+    ),
+    Rule(
+        "TiersTooLow",
+        "itself, the connector's power",
+        "more energy than twice the upper bounds of the tiers times their time, plus what the connector"
+        f" carries in {FINISH_S} s",
+        _has_cheaper_tiers,
+    ),
+    Rule(
+        "IdleMismatch",
+        "itself, locked rate",
+        f"`idle` begins more than {FINISH_S} s from `ended_at`, is longer than {STAY_MAX_S // 3600} h, or"
+        f" charges more than its time less the free time, by more than {TIME_SLACK_S} s",
+        _stays_impossibly,
+    ),
+    Rule(
+        "PeriodsMismatch",
+        "locked rate",
+        "periods, times, tiers or staying that are not of the rate",
+        _has_other_periods,
+    ),
     Rule("TotalMismatch", "locked rate", "`total_minor` comes out otherwise", _has_other_total),
-    Rule("LinesMismatch", "locked rate", "the session fee or a line comes out otherwise", _has_other_lines),
+    Rule(
+        "LinesMismatch",
+        "locked rate",
+        "the session fee, a line or the tax comes out otherwise",
+        _has_other_lines,
+    ),
 )
 
 # What store.py finds itself: flag, against, when.

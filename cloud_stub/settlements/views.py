@@ -62,7 +62,7 @@ def settlement_view(row: SettlementRow) -> dict[str, Any]:
     Of a malformed one: null where a member is not what it should be, and the sealed text beside them.
     """
     flags = json.loads(row.flags_json)
-    sealed = decoding.salvage(row.payload.encode()) or {}
+    sealed = {"last_reading": None} | (decoding.salvage(row.payload.encode()) or {})
     text = {"sealed": row.payload} if MALFORMED in flags else {}
     return (
         sealed
@@ -83,7 +83,10 @@ def settlement_view(row: SettlementRow) -> dict[str, Any]:
 
 def bill(row: SettlementRow) -> dict[str, Any]:
     """The settlement as its driver is billed: as sealed, or as an operator decided (reviews)."""
-    return settlement_view(row) | json.loads(row.billed_json or "{}") | {"review": row.review}
+    found = settlement_view(row) | json.loads(row.billed_json or "{}") | {"review": row.review}
+    if "tax_minor" in found:
+        found["net_minor"] = found["total_minor"] - found["tax_minor"]
+    return found
 
 
 def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
@@ -96,9 +99,7 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
     if order is None:
         return view | {"order": None, "computed": None}
     found = rules.compute(order, view) if MALFORMED not in view["flags"] else None
-    computed = (
-        dict(zip(("total_minor", "session_fee_minor", "periods"), found, strict=True)) if found else None
-    )
+    computed = rules.lines(found, view) if found else None
     locked = {
         "device_id": order.device_id,
         "connector": order.connector,

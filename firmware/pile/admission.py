@@ -102,3 +102,18 @@ def reason_not_ready(connector, now_ms):
     if not connector.is_resting(now_ms):
         return "TooSoon"
     return None
+
+
+def can_bill(order, connector):
+    """Whether this connector can bill everything that the order's rate is made of."""
+    rate = order["rate"]
+    if "time_prices" in rate and len(rate["time_prices"]) != len(rate["steps"]):
+        return False
+    if "idle" in rate and not has_plug_switch(connector.readings):
+        return False
+    below = [0, 0]
+    for tier in rate.get("tiers", ()):  # the lower of two powers is never the dearer one
+        if tier[0] <= below[0] or tier[1] < below[1]:
+            return False
+        below = tier
+    return True

@@ -17,6 +17,7 @@ _STATUS_OF_PHASE = {
     phases.CHARGING: "Charging",
     phases.SUSPENDED: "SuspendedEVSE",
     phases.FINISHING: "Finishing",
+    phases.STAYING: "Finishing",
     phases.RECOVERING: "SuspendedEVSE",
     phases.DONE: "Finishing",
 }

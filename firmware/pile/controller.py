@@ -10,7 +10,7 @@ what was decided. An order is durable before step() can see it, so before its re
 
 from pile_protocol.errors import ProtocolError
 
-from . import admission
+from . import admission, safety
 from .clock import CLOUD
 from .connector import Connector
 from .faults import Faults
@@ -140,6 +140,8 @@ class Controller:
         reason = admission.reason_not_ready(connector, now_ms)
         if reason:
             return reason
+        if not admission.can_bill(order, connector):
+            return "NotBillable"
         if self._feed and not self._feed.has_room(self.connectors, connector):
             return "FeedBusy"
         if self.outbox.full:
@@ -254,6 +256,10 @@ class Controller:
             "last_seq": self.outbox.last_seq,
             "outbox": self.outbox.depth,
             "commands": ["restart", "service"],  # wire.LATER_ACTIONS
+            "bills": ["time", "tiers", "idle", "minimum", "maximum", "tax"],  # components.COMPONENTS
+            "idle_connectors": [
+                each.number for each in self.connectors if safety.has_plug_switch(each.readings)
+            ],
         }
         message.update(self.traits)
         return message

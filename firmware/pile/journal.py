@@ -7,6 +7,8 @@
                 power cut. At most 128 bytes, so that littlefs keeps it inside its metadata and the rewrite
                 every second costs 31 block erases per 1,000. It stays after the order, because a meter that
                 forgets goes on from it after a restart
+    usage-<n>   of a rate with time in it: [ms that the vehicle has stayed on, [ms of each power tier],
+                [[step index, ms of charging], ...]]; rewritten every second while that grows
     used        order ids seen of late, accepted or rejected: an id starts a pile once. The file
                 of an accepted order itself marks its id as used, so accepting an order costs one flash write
     faults      latched faults by connector
@@ -52,10 +54,14 @@ class Journal:
         """Makes an order durable. When this returns the relay may close."""
         head = b"%s %d %d\n" % (order_id.encode(), started_at, start_register_mwh)
         self._store.remove("steps-%d" % connector)  # of an earlier order
+        self._store.remove("usage-%d" % connector)
         self._store.write("order-%d" % connector, framed(head + sealed))
 
     def keep_steps(self, connector, boundaries):
         self._write_json("steps-%d" % connector, boundaries)
+
+    def keep_usage(self, connector, used):
+        self._write_json("usage-%d" % connector, used)
 
     def keep_reading(self, connector, order_id, at, register_mwh, stop_reason=None, recoveries=0):
         """The newest reading of the order; at is Unix seconds. With a stop reason the order is over."""
@@ -67,8 +73,8 @@ class Journal:
 
     def close_order(self, connector):
         """The order is settled, and the settlement durable."""
-        self._store.remove("order-%d" % connector)
-        self._store.remove("steps-%d" % connector)
+        for kind in ("order", "steps", "usage"):
+            self._store.remove("%s-%d" % (kind, connector))
 
     # -- ids ---------------------------------------------------------------------------------------------
 

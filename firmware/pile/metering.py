@@ -173,9 +173,10 @@ class Metering:
         return min(pricing.round_half_up(cost_pico, rate["minor_digits"]), self._cost_limit_minor)
 
     def bill(self):
-        """(total_minor, fee_minor, periods): pricing.bill at the money limit, without steps of no energy."""
+        """What the rate decides of a settlement, at the money limit; without steps of no energy."""
         energies = [(index, mwh) for index, mwh in self.energies() if mwh]
-        return pricing.bill(self._rate, energies, self._cost_limit_minor)
+        total_minor, fee_minor, periods = pricing.bill(self._rate, energies, self._cost_limit_minor)
+        return {"periods": periods, "session_fee_minor": fee_minor, "total_minor": total_minor}
 
     def remaining(self, now_ms):
         """What is left of each limit: mWh or None, minor units or None, seconds."""

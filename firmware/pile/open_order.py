@@ -21,12 +21,13 @@ class OpenOrder:
         self.is_durable = True
         self._checkpoint_ms = None  # when the newest reading became durable, or was found unchanged
         self._checkpoint_mwh = None
+        self._usage_kept = None
         self._steps_kept = len(session.metering.boundaries)  # in flash; the first is in the order
 
     @classmethod
     def recover(cls, number, order, kept, now_ms, limits):
         """The order that a power cut interrupted. kept: recovery.KeptOrder."""
-        session = Session(order, kept.started_at, kept.start_register_mwh, now_ms, limits)
+        session = Session(order, kept.started_at, kept.start_register_mwh, now_ms, limits, kept.used)
         session.recover(kept, order["expires_at"], now_ms)
         if kept.recoveries >= RECOVERIES_MAX and session.stop_reason is None:
             session.stop_reason = "PowerQuality"
@@ -56,6 +57,7 @@ class OpenOrder:
             journal.keep_steps(self.number, boundaries)
             self._steps_kept = len(boundaries)
         if self.session.phase == phases.FINISHING or not self.is_durable:
+            self._keep_usage(journal)
             self._keep_reading(journal, self.session.at(now_ms), now_ms)
             self.is_durable = True
 
@@ -63,6 +65,7 @@ class OpenOrder:
         """Makes the newest reading durable every CHECKPOINT_MS, if it moved. Returns whether it was due."""
         if self._checkpoint_ms is not None and now_ms - self._checkpoint_ms < CHECKPOINT_MS:
             return False
+        self._keep_usage(journal)
         if self._checkpoint_ms is None or self.session.metering.register_mwh != self._checkpoint_mwh:
             self._keep_reading(journal, self.session.at(now_ms), now_ms)
         self._checkpoint_ms = now_ms
@@ -72,6 +75,15 @@ class OpenOrder:
         """Before the settlement: after a restart, a meter that forgets goes on from the durable reading."""
         if self.session.metering.register_mwh != self._checkpoint_mwh:
             self._keep_reading(journal, self.session.ended_at, now_ms)
+
+    def _keep_usage(self, journal):
+        usage = self.session.usage
+        if usage is None:
+            return
+        total_ms = usage.counted_ms()
+        if total_ms != self._usage_kept:
+            journal.keep_usage(self.number, [usage.stay_ms, usage.tiers_ms, usage.times])
+            self._usage_kept = total_ms
 
     def _keep_reading(self, journal, at, now_ms):
         register_mwh = self.session.metering.register_mwh
@@ -85,7 +97,7 @@ class OpenOrder:
 
     def meter_message(self, power_mw, now_ms):
         metering = self.session.metering
-        return {
+        message = {
             "order_id": self.order_id,
             "connector": self.number,
             "at": metering.at(now_ms),
@@ -96,3 +108,9 @@ class OpenOrder:
             "elapsed_s": metering.elapsed_s(now_ms),
             "remaining": metering.remaining(now_ms),
         }
+        usage = self.session.usage
+        if usage:
+            message["costs"] = usage.costs()
+            if self.session.phase == phases.STAYING:
+                message["idle"] = usage.staying(self.session.ended_at)
+        return message

@@ -20,6 +20,10 @@ MAX_REGISTER_MWH = 10**12
 
 # The tables of the files (pile_protocol/checks.py).
 _STEPS = "[1..100 ( index n0..99 register_mwh n0..1000000000000 )"
+_USAGE = (
+    "( stay_ms n0..86400000 tiers_ms [0..4 n0..864000000"
+    " times [0..100 ( index n0..99 time_ms n0..864000000 ) )"
+)
 _USED = "[0..%d ( order_id O expires_at A )" % (USED_MAX + messages.MAX_CONNECTORS)  # also of running orders
 _SERVICE = "[0..8 ( connector C reason t1..20w )"
 _FAULTS = "[0..8 ( connector C fault =%s at ? A )" % "|".join(words.FAULT_CODES)
@@ -48,8 +52,9 @@ def _can_be_of(kept, boundaries):
 
 
 class KeptOrder:
-    """An order found in flash. at, register_mwh, boundaries, stop_reason, recoveries: the newest durable
-    ones; boundaries is None if they are lost. ran: readings were taken after the start.
+    """An order found in flash. at, register_mwh, boundaries, used, stop_reason, recoveries: the newest
+    durable ones; boundaries is None if they are lost, used where there is nothing. ran: readings were taken
+    after the start.
     """
 
     def __init__(self, sealed, started_at, start_register_mwh):
@@ -59,6 +64,7 @@ class KeptOrder:
         self.at = started_at
         self.register_mwh = start_register_mwh
         self.boundaries = None  # type: list | None
+        self.used = None  # type: list | None
         self.ran = False
         self.stop_reason = None
         self.recoveries = 0
@@ -95,6 +101,7 @@ class Reader:
         kept.boundaries = None if name in self.lost else boundaries
         if kept.boundaries:
             kept.register_mwh = boundaries[-1][1]
+        kept.used = self._read_json("usage-%d" % connector, _USAGE)
         self._load_reading(kept, connector, order_id)
         return kept
 

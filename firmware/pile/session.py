@@ -1,7 +1,9 @@
 """The phases of one order on one connector, and why it stops. Readings in, a decision out.
 
     STARTING --relay confirmed--> CHARGING --stop reason--> FINISHING --last reading--> DONE
+                                                               +--last reading--> STAYING --> DONE
     CHARGING <--> SUSPENDED     the plug was pulled for a moment, or the shared supply has no room
+    STAYING                     the charge is over, the vehicle is there, and the rate has a price for that
     RECOVERING --may go on--> STARTING, or straight to DONE     after a power cut
 
 The relay is wanted closed in STARTING and CHARGING and nowhere else.
@@ -15,6 +17,7 @@ STARTING = "Starting"
 CHARGING = "Charging"
 SUSPENDED = "Suspended"
 FINISHING = "Finishing"
+STAYING = "Staying"
 RECOVERING = "Recovering"
 DONE = "Done"
 
@@ -27,6 +30,8 @@ RECOVERY_WAIT_MS = 120_000
 # How far the time after a power cut may lie before the last checkpoint: an order's own time base may run
 # ahead of a clock of whole seconds by as much as admission.FUTURE_S.
 CLOCK_SLACK_S = 30
+STAY_BLIND_MS = 10_000  # how long the plug may be unreadable before staying on ends
+PLAIN_RATE = 6  # members of a rate that has energy prices and a session fee alone
 # The most that a meter with a memory may have counted between the last checkpoint and the cut.
 RECOVERY_JUMP_MWH = 120_000  # 10 s at 43 kW
 
@@ -38,18 +43,24 @@ _STOP_OF_FAULT = {
     "UnderVoltage": "PowerQuality",
 }
 
-_STATE_OF_PHASE = {CHARGING: "Charging", FINISHING: "Finishing", DONE: "Finishing"}
+_STATE_OF_PHASE = {CHARGING: "Charging", FINISHING: "Finishing", STAYING: "Finishing", DONE: "Finishing"}
 
 
 class Session:
     """`metering` has what the order took. limits: safety.Limits of the connector."""
 
-    def __init__(self, order, started_at, start_register_mwh, now_ms, limits):
+    def __init__(self, order, started_at, start_register_mwh, now_ms, limits, used=None):
         self.order_id = order["order_id"]
-        self.metering = Metering(order, started_at, start_register_mwh, now_ms)
+        self.usage = None  # its metering, where the rate has more than energy prices and a session fee
+        if len(order["rate"]) > PLAIN_RATE:
+            from .usage import UsageMetering  # in the heap only where there is such an order
+
+            self.usage = UsageMetering(order, started_at, start_register_mwh, now_ms, used)
+        self.metering = self.usage or Metering(order, started_at, start_register_mwh, now_ms)
         self.phase = STARTING
         self.stop_reason = None
-        self.ended_at = None
+        self.ended_at = None  # when the charge did
+        self.left_at = None  # and when staying on did
         self.recovered = False
         self.is_last_reading_missing = False
         self.held_ms = (
@@ -69,6 +80,7 @@ class Session:
         self._is_changed = False  # the power came back after so long that it may be another vehicle's
         self._replugs = 0
         self._unplugged_ms = None  # since when the plug is out
+        self._blind_ms = 0  # since when it cannot be read, while the vehicle stays on
         self._since_ms = now_ms  # of the phase
         self._last_ms = now_ms
         self._checkpoint_at = started_at
@@ -83,6 +95,10 @@ class Session:
         if not kept.ran:
             self._resume_until_at = expires_at  # the relay has not closed: it must not close later than that
         self._checkpoint_at = self.metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
+        if (
+            self.usage and kept.used and kept.used[0] and self.usage.can_stay()
+        ):  # what passed meanwhile is not counted
+            self._go(STAYING, now_ms)
 
     # -- what others may know ------------------------------------------------------------------------------
 
@@ -128,6 +144,10 @@ class Session:
             self._recover(now_ms, readings, fault, utc_at, opened_ms)
         elif phase == FINISHING:
             self._finish(now_ms, readings, opened_ms)
+            if self.phase == DONE and self._may_stay(readings, fault):
+                self._go(STAYING, now_ms)
+        elif phase == STAYING:
+            self._stay(now_ms, passed_ms, readings, fault)
         elif phase != DONE:
             self._charge(now_ms, passed_ms, readings, opened_ms)
             reason = self._reason_to_stop(now_ms, readings, fault)
@@ -140,6 +160,7 @@ class Session:
 
     def _charge(self, now_ms, passed_ms, readings, opened_ms):
         relay = readings.relay_closed
+        was_charging = self.phase == CHARGING
         if self.phase == STARTING and (relay.state == ABSENT or (relay.state == VALID and relay.value)):
             self._go(CHARGING, now_ms)
             self._has_charged = True
@@ -151,6 +172,8 @@ class Session:
         if not may_be_gone:
             self._read(readings, opened_ms)
         power = readings.power_mw
+        if self.usage and was_charging and not may_be_gone:
+            self.usage.count(now_ms, passed_ms, power)
         if self.phase != CHARGING:
             self.idle_ms = 0
         elif power.state == VALID:
@@ -185,6 +208,10 @@ class Session:
         metering = self.metering
         if metering.register_mwh >= metering.stop_register_mwh:
             return metering.stop_register_reason
+        if self.usage and self.usage.must_look(now_ms):
+            self.usage.look(now_ms)
+            if self.usage.is_spent:
+                return "CostLimitReached"
         if metering.is_over(now_ms):
             return "TimeLimitReached"
         if self._is_changed:
@@ -224,6 +251,25 @@ class Session:
             self._go(DONE, now_ms)
         elif now_ms - max(opened_ms, self._since_ms) >= _longest_wait_ms(readings.meter):
             self._end_without_last_reading(now_ms)
+
+    def _may_stay(self, readings, fault):
+        plugged = readings.plugged
+        is_there = plugged.state == VALID and plugged.value and not readings.estop and not fault
+        return is_there and self.usage is not None and self.usage.can_stay()
+
+    def _stay(self, now_ms, passed_ms, readings, fault):
+        """The relay is open; the vehicle occupies the connector until it leaves, or until that costs nothing
+        more.
+        """
+        plugged = readings.plugged
+        over = fault or readings.estop or is_unplugged(readings)
+        if self.usage and plugged.state == VALID and not over:
+            self._blind_ms = 0
+            over = self.usage.stay(passed_ms)
+        else:
+            self._blind_ms += passed_ms
+        if over or self._blind_ms > STAY_BLIND_MS:
+            self._go(DONE, now_ms)
 
     def _is_last_reading(self, readings, opened_ms):
         """Whether the newest sample shows everything that flowed before the relay was confirmed open."""
@@ -282,8 +328,11 @@ class Session:
     def _go(self, phase, now_ms):
         self.phase = phase
         self._since_ms = now_ms
-        if phase == DONE:
-            self.ended_at = self.at(now_ms)
+        if phase == DONE or phase == STAYING:
+            self.left_at = self.at(now_ms)
+            if self.ended_at is None:
+                self.ended_at = self.left_at
+            self._blind_ms = 0
 
     def _read(self, readings, opened_ms):
         if readings.register_mwh.state == VALID:

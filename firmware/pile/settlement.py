@@ -8,7 +8,6 @@ def make(open_order, device_id, key, firmware, seq, prev_mac):
     rate = open_order.order["rate"]
     session = open_order.session
     metering = session.metering
-    total_minor, fee_minor, periods = metering.bill()
     message = {
         "kind": "settlement",
         "device_id": device_id,
@@ -23,15 +22,22 @@ def make(open_order, device_id, key, firmware, seq, prev_mac):
         "energy_mwh": metering.energy_mwh,
         "started_at": metering.started_at,
         "ended_at": session.ended_at,
-        "periods": periods,
-        "session_fee_minor": fee_minor,
         "currency": rate["currency"],
         "minor_digits": rate["minor_digits"],
-        "total_minor": total_minor,
         "stop_reason": session.stop_reason,
         "firmware": firmware,
         "recovered": session.recovered,
     }
+    bill = metering.bill()
+    idle_minor = bill.pop("idle_minor", None)
+    message.update(bill)
+    if session.usage and idle_minor is not None:
+        message["idle"] = {
+            "since_at": session.ended_at,
+            "until_at": max(session.left_at, session.ended_at),
+            "time_ms": session.usage.idle_ms,
+            "idle_minor": idle_minor,
+        }
     if session.is_last_reading_missing:
         message["last_reading"] = "Missing"
     return seal.seal(messages.encode(message), key)

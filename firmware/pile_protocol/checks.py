@@ -41,7 +41,10 @@ SHARED = {
     "LIMITS": "{ energy_mwh? n1..1000000000 cost_minor? P1 duration_s n1..86400 !}",
     "P1": "n1..1000000000000",
     "RATE": "{ rate_id O currency t3..3u minor_digits n0..4 session_fee_minor P"
-    " steps [1..100 STEP until_at A !}",
+    " steps [1..100 STEP until_at A time_prices? [1..100 P tiers? [1..4 TIER idle? IDLE"
+    " minimum_minor? P1 maximum_minor? P1 tax_per_mille? n0..1000 !}",
+    "TIER": "( up_to_mw n1..1000000000 price P )",
+    "IDLE": "{ price P after_s n0..86400 max_minor P1 !}",
     "STEP": "( from_at A electricity_price P service_price P label L )",
 }
 

@@ -126,4 +126,16 @@ def digest(rate):
     )
     for from_at, electricity, service, label in rate["steps"]:
         h.update((";%d,%d,%d,%s" % (from_at, electricity, service, label)).encode())
+    for name in ("time_prices", "tiers", "idle", "minimum_minor", "maximum_minor", "tax_per_mille"):
+        if name in rate:
+            h.update((";%s=%s" % (name, _text(rate[name]))).encode())
     return binascii.hexlify(h.digest()).decode()
+
+
+def _text(value):
+    """Numbers in their order, with commas; those of an object in the order of its table."""
+    if isinstance(value, dict):
+        value = [value["price"], value["after_s"], value["max_minor"]]
+    if isinstance(value, int):
+        return str(value)
+    return ",".join([_text(each) for each in value])

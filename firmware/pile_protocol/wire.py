@@ -23,6 +23,8 @@ RATE_ID = read("O")
 
 LIMITS = read("LIMITS")
 STEP = read("STEP")
+TIER = read("TIER")
+IDLE = read("IDLE")
 LOCKED_RATE = read("RATE")
 ORDER = read(messages.ORDER)
 COMMAND = read(messages.COMMAND)
@@ -68,6 +70,7 @@ REJECT_REASONS = (
     "FeedBusy",  # the shared supply has no room for this connector
     "OutOfService",  # the operator has taken the connector out of service, or the pile is about to restart
     "OnTrial",  # a release or a configuration is on trial, and no order is taken until it is confirmed
+    "NotBillable",  # this connector cannot bill a component of the rate
 )
 
 # Why a connector is out of service. A pile keeps and reports any word of this kind.
@@ -84,6 +87,7 @@ MAX_REGISTER_MWH = 10**12
 REGISTER_MWH = Int(0, MAX_REGISTER_MWH)
 ENERGY_MWH = Int(0, MAX_ENERGY_MWH)
 DURATION_S = Int(0, 10 * MAX_DURATION_S)
+TIME_MS = Int(0, 1000 * 10 * MAX_DURATION_S)
 FIRMWARE = Text(1, 40)
 RELEASE = read("RELEASE")
 REASON = Text(1, 60)  # of an update: a word of UPDATE_REASONS, or one that a newer pile knows
@@ -147,6 +151,13 @@ RATE_FIELDS = (
         ),
     ),
     ("published_at", AT),
+    # What the rate is made of besides (components.py). time_prices: one for each period.
+    ("time_prices?", Array(PRICE, 1, 96)),
+    ("tiers?", Array(TIER, 1, 4)),
+    ("idle?", IDLE),
+    ("minimum_minor?", Int(1, MAX_MINOR)),
+    ("maximum_minor?", Int(1, MAX_MINOR)),
+    ("tax_per_mille?", Int(0, 1000)),
 )
 
 RATE = Table(
@@ -170,6 +181,9 @@ HELLO = Table(
     ("board?", Text(1, 40)),
     ("mpy?", Array(Int(0, 255), 2, 2)),  # version and sub-version of the .mpy files that it can load
     ("on_trial?", Bool()),
+    # What it can bill of components.COMPONENTS, and the connectors that can tell that a vehicle stays on.
+    ("bills?", Array(Text(1, 20, checks.ALPHABETS["w"]), 0, 16)),
+    ("idle_connectors?", Array(CONNECTOR, 0, MAX_CONNECTORS)),
     ("fell_back?", Row(("release", RELEASE), ("reason", REASON))),  # the latest, until one is confirmed
     ("config_version?", COUNT),  # of the configuration over the air, 0: none
 )
@@ -231,6 +245,18 @@ METER = Table(
             ("duration_s", DURATION_S),
         ),
     ),
+    # Of a rate with components: the cost so far by component, and how long the vehicle has stayed on.
+    (
+        "costs?",
+        Table(
+            ("energy_minor", MINOR),
+            ("fee_minor", MINOR),
+            ("time_minor?", MINOR),
+            ("tiers_minor?", MINOR),
+            ("idle_minor?", MINOR),
+        ),
+    ),
+    ("idle?", Table(("since_at", AT), ("free_until_at", AT), ("time_ms", TIME_MS))),
 )
 
 SETTLEMENT = Table(
@@ -274,6 +300,32 @@ SETTLEMENT = Table(
         "last_reading?",
         OneOf(("Missing",)),
     ),  # no reading from after the relay opened: the newest before it is billed
+    # Of a rate with components (components.py).
+    (
+        "times?",
+        Array(
+            Row(("from_at", AT), ("price", PRICE), ("time_ms", TIME_MS), ("time_minor", MINOR)), 0, MAX_STEPS
+        ),
+    ),
+    (
+        "tiers?",
+        Array(
+            Row(("up_to_mw", Int(1, 10**9)), ("price", PRICE), ("time_ms", TIME_MS), ("tier_minor", MINOR)),
+            1,
+            4,
+        ),
+    ),
+    (
+        "idle?",
+        Table(
+            ("since_at", AT),
+            ("until_at", AT),
+            ("time_ms", TIME_MS),  # after the grace time
+            ("idle_minor", MINOR),
+        ),
+    ),
+    ("top_up_minor?", MINOR),  # to the minimum; part of the total
+    ("tax_minor?", MINOR),  # in the total
     ("mac", MAC),
 )
 

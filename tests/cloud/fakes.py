@@ -22,6 +22,31 @@ FLAT_RATE = {
     "session_fee_minor": 50,
     "periods": [{"start": "00:00", "label": "flat", "electricity_price": 800_000, "service_price": 400_000}],
 }
+# A rate of all components, and what a pile tells that can bill it.
+EVERY_COMPONENT = FLAT_RATE | {
+    "time_zone": "UTC",
+    "periods": [
+        {
+            "start": "00:00",
+            "label": "flat",
+            "electricity_price": 800_000,
+            "service_price": 400_000,
+            "time_price": 600_000,
+        }
+    ],
+    "tiers": [{"up_to_w": 200, "price": 500_000}, {"up_to_w": 400, "price": 900_000}],
+    "idle": {"price": 6_000_000, "after_s": 600, "max_minor": 2000},
+    "minimum_minor": 100,
+    "maximum_minor": 50_000,
+    "tax_per_mille": 190,
+    "offers": [
+        {"kind": "money", "cost_minor": 200},
+        {"kind": "time", "duration_s": 7200},
+        {"kind": "energy", "energy_mwh": 5_000_000},
+        {"kind": "full"},
+    ],
+}
+BILLS_ALL = {"bills": ["time", "tiers", "idle", "minimum", "maximum", "tax"], "idle_connectors": [1, 2]}
 TWO_PRICES = FLAT_RATE | {
     "time_zone": "UTC",
     "periods": [
@@ -151,7 +176,7 @@ class FakePile(Chain):
         }
         self._say(topics.ORDER_STATUS, said | more)
 
-    def meter(self, order_id: str, register_mwh: int, at: int | None = None) -> None:
+    def meter(self, order_id: str, register_mwh: int, at: int | None = None, **more: Any) -> None:
         said = {
             "order_id": order_id,
             "connector": 1,
@@ -163,7 +188,7 @@ class FakePile(Chain):
             "elapsed_s": 1,
             "remaining": {"energy_mwh": None, "cost_minor": None, "duration_s": 100},
         }
-        self._say(topics.METER, said)
+        self._say(topics.METER, said | more)
 
     def settle(self, order: dict[str, Any], mwh: int = 2_500_000, **lies: Any) -> bytes:
         """Send a settlement; returns its bytes."""

@@ -29,14 +29,14 @@ class Oracle:
         return [row[1:] for row in self._periods[local.date()] if row[0] <= minutes][-1]
 
     def _of_day(self, local: datetime) -> list[Period]:
-        periods = self._rate["periods"]
+        holder = self._rate
         for rule in reversed(self._rate["days"]):  # the last that is assigned is the first in the list
             weekdays = rule.get("weekdays", [1, 2, 3, 4, 5, 6, 7])
             today = f"{local:%Y-%m-%d}"
             dates = self._rate["calendars"][rule["calendar"]] if "calendar" in rule else [today]
             if local.weekday() + 1 in weekdays and today in dates and is_in(rule, local):
-                periods = rule["periods"]
-        return periods
+                holder = rule
+        return [[*row, holder["time_prices"][i]] for i, row in enumerate(holder["periods"])]
 
 
 def is_in(rule: dict[str, Any], local: datetime) -> bool:
@@ -84,18 +84,19 @@ WINDOWS = [
 ]
 
 
-def random_periods(rng: random.Random) -> list[Period]:
+def random_periods(rng: random.Random) -> dict[str, list[Any]]:
     starts = sorted(
         {0, *rng.sample((1, 30, 59, 60, 61, 90, 119, 150, 420, 720, 1380, 1439), rng.randrange(6))}
     )
-    return [[start, rng.randrange(4), rng.randrange(2), rng.choice(("flat", "peak"))] for start in starts]
+    rows = [[start, rng.randrange(4), rng.randrange(2), rng.choice(("flat", "peak"))] for start in starts]
+    return {"periods": rows, "time_prices": [rng.randrange(3) for _ in rows]}
 
 
 def random_rate(rng: random.Random, around: date) -> dict[str, Any]:
     near = [around + timedelta(days=place) for place in range(-2, 4)]
     rules = []
     for i in range(rng.randrange(1, 5)):
-        rule: dict[str, Any] = {"name": str(i), "periods": random_periods(rng)}
+        rule: dict[str, Any] = {"name": str(i)} | random_periods(rng)
         conditions = rng.sample(("weekdays", "calendar", "season"), rng.randrange(1, 3))
         if "weekdays" in conditions:
             rule["weekdays"] = rng.sample(range(1, 8), rng.randrange(1, 7))
@@ -106,7 +107,7 @@ def random_rate(rng: random.Random, around: date) -> dict[str, Any]:
             rule |= {"from_day": f"{first:%m-%d}", "to_day": f"{last:%m-%d}"}
         rules.append(rule)
     return {
-        "periods": random_periods(rng),
+        **random_periods(rng),
         "days": rules,
         "calendars": {name: [day.isoformat() for day in rng.sample(near, 2)] for name in "ab"},
     }

@@ -9,6 +9,12 @@ from tests.portable.kit import AT, REGISTER_MWH, order, rate
 TWO_STEPS = [[AT - 60, 1_000_000, 0, "valley"], [AT + 100, 2_000_000, 500_000, "peak"]]
 
 
+def billed(run):
+    """(total, session fee, periods) of its bill."""
+    bill = run.session.metering.bill()
+    return bill["total_minor"], bill["session_fee_minor"], bill["periods"]
+
+
 class Run:
     """A session and its readings, stepped by hand. The relay follows unless `relay` says otherwise. The meter
     shows at once what flowed, in steps of 1 mWh.

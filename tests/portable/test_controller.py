@@ -48,7 +48,9 @@ def test_an_order_is_durable_before_its_relay_closes():
 def test_an_id_is_durable_by_its_order_before_it_is_by_itself():
     for kept in (False, True):
         pile = Pile()
-        pile.store.refuse_after = None if kept else 2  # the order file, and the removal of older price steps
+        pile.store.refuse_after = (
+            None if kept else 3
+        )  # the order file, and the removal of older price steps and times
         pile.order()
         assert pile.connector().commanded or not kept
         assert ("used" in pile.store.files) is kept

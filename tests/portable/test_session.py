@@ -5,7 +5,7 @@ from pile.connector import OPEN_SETTLE_MS
 from pile.safety import Limits
 from pile.session import CHARGING, DONE, FINISHING, OPEN_CONFIRM_MS, STARTING
 from tests.portable.kit import AT, REGISTER_MWH, rate
-from tests.portable.session_run import Run, ask, set_estop, set_stop_button, set_unplugged
+from tests.portable.session_run import Run, ask, billed, set_estop, set_stop_button, set_unplugged
 
 FULL_MS = 180_000
 
@@ -124,7 +124,7 @@ def test_an_end_before_the_relay_is_confirmed():
         assert (run.session.phase, run.session.stop_reason) == (FINISHING, reason), reason
         run.step()
         assert run.session.phase == DONE and run.session.metering.energy_mwh == 0
-        assert run.session.metering.bill() == (0, 0, [])
+        assert billed(run) == (0, 0, [])
 
 
 def test_the_most_urgent_of_several_reasons_counts():

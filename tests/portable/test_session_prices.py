@@ -3,7 +3,7 @@
 from pile.metering import MOST_MWH
 from pile.session import FINISHING
 from tests.portable.kit import AT, rate
-from tests.portable.session_run import TWO_STEPS, Run
+from tests.portable.session_run import TWO_STEPS, Run, billed
 
 THREE_STEPS = [
     [AT - 60, 1_000_000, 0, "flat"],
@@ -21,7 +21,7 @@ def test_a_cost_limit_counts_the_session_fee():
     assert run.session.stop_reason is None
     run.step(energy_mwh=1)
     assert run.session.stop_reason == "CostLimitReached"
-    assert run.session.metering.bill()[:2] == (1000, 200)
+    assert billed(run)[:2] == (1000, 200)
 
 
 def test_a_fee_that_eats_the_whole_limit_ends_the_order_before_energy_flows():
@@ -29,7 +29,7 @@ def test_a_fee_that_eats_the_whole_limit_ends_the_order_before_energy_flows():
     run.step()
     assert (run.session.phase, run.session.stop_reason) == (FINISHING, "CostLimitReached")
     run.to_end()
-    assert run.session.metering.bill() == (0, 0, []), "a fee without energy"
+    assert billed(run) == (0, 0, []), "a fee without energy"
 
 
 def test_a_free_rate_never_reaches_a_cost_limit():
@@ -37,14 +37,14 @@ def test_a_free_rate_never_reaches_a_cost_limit():
     run = Run({"duration_s": 3_600, "cost_minor": 1}, free).charging()
     for _ in range(10):
         run.step(energy_mwh=50_000_000)
-    assert run.session.stop_reason is None and run.session.metering.bill()[0] == 0
+    assert run.session.stop_reason is None and billed(run)[0] == 0
 
 
 def test_a_cost_overrun_within_one_cycle_is_not_billed():
     run = Run({"duration_s": 3_600, "cost_minor": 100}).charging()
     run.step(energy_mwh=10_000_000)
     assert run.to_end() == "CostLimitReached"
-    total, fee, periods = run.session.metering.bill()
+    total, fee, periods = billed(run)
     assert total == 100 and fee + sum([row[5] + row[6] for row in periods]) == 100
     assert periods[0][4] == 10_000_000, "delivered energy is told as it was"
 
@@ -74,7 +74,7 @@ def test_energy_is_billed_at_the_step_that_held():
     run.to_end()
     assert run.metering.energies() == [(0, 1_000_010), (1, 3_000_000)]
     # 1.00001 + 6.00 + 1.50: the ten mWh of the last cycle before the step are the old step's
-    assert run.session.metering.bill()[0] == 850
+    assert billed(run)[0] == 850
 
 
 def test_steps_without_energy_are_no_lines_of_the_bill():
@@ -85,7 +85,7 @@ def test_steps_without_energy_are_no_lines_of_the_bill():
     run.step(1000, energy_mwh=500_000)
     run.session.stop("Remote")
     run.to_end()
-    assert [row[:4] for row in run.session.metering.bill()[2]] == [THREE_STEPS[1], THREE_STEPS[2]]
+    assert [row[:4] for row in billed(run)[2]] == [THREE_STEPS[1], THREE_STEPS[2]]
 
 
 def test_energy_between_two_samples_is_billed_at_the_lowest_price_that_held_between_them():
@@ -110,7 +110,7 @@ def test_a_cost_limit_follows_the_price():
     assert run.session.stop_reason is None
     run.step(100, energy_mwh=1)
     assert run.session.stop_reason == "CostLimitReached"
-    assert run.session.metering.bill()[0] == 350
+    assert billed(run)[0] == 350
 
 
 def test_a_cheaper_step_lets_the_money_reach_further():

@@ -175,6 +175,7 @@ export default {
     FirmwareTooOld: "The pile's firmware does not know this yet: update it first.",
     PileOutOfService: "The whole pile is out of service: put it back as a whole.",
     PileRemoved: "This pile was removed.",
+    RateNotBillable: "A pile there cannot bill a part of this price. Update its firmware, or give it another tariff.",
     RateReplaced: "Somebody else has published another version meanwhile.",
     SettlementsWaiting: "The pile still has settlements that it has not handed over.",
     TooManyRequests: "Too many requests at once. Wait a minute and try again.",

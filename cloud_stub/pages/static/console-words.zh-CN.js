@@ -175,6 +175,7 @@ export default {
     FirmwareTooOld: "充电桩的固件尚不支持此操作，请先升级。",
     PileOutOfService: "整桩已停止服务，请恢复整桩。",
     PileRemoved: "该充电桩已拆除。",
+    RateNotBillable: "该处有充电桩无法按此价格的某一部分计费。请升级其固件，或为其分配其他资费。",
     RateReplaced: "期间已有人发布了另一个版本。",
     SettlementsWaiting: "该充电桩还有尚未上传的结算单。",
     TooManyRequests: "请求过于频繁，请等一分钟后重试。",

@@ -1,0 +1,200 @@
+"""Metering of an order whose rate has more than energy prices and a session fee: time by price step, time by
+power tier, and staying on after the charge. Imported for such an order alone.
+
+Time counts while the relay is confirmed closed, on the order's own time base. Between two samples of the
+power it belongs to the tier of the lower one; without a valid sample to the lowest tier.
+"""
+
+from pile_protocol import components
+
+from .metering import MOST_MWH, Metering
+from .readings import VALID
+
+STAY_MAX_MS = 86_400_000
+CYCLE_MS = 100  # the money limit is not looked for more often than the relay can be commanded
+
+
+class UsageMetering(Metering):
+    """`times`: [[step index, ms], ...] in order of time. `tiers_ms`: one for each tier. `stay_ms`: since the
+    charge ended with the vehicle plugged in, 0 before.
+
+    kept: what journal.keep_usage() has made durable of this order, as [stay_ms, tiers_ms, times]; or None.
+    """
+
+    def __init__(self, order, started_at, start_register_mwh, now_ms, kept=None):
+        rate = order["rate"]
+        self.stay_ms = 0
+        self.tiers_ms = [0] * len(rate.get("tiers", ()))
+        self.times = []
+        self._tier_ms = 0  # since the newest sample of the power: it belongs to no tier yet
+        self._power_at_ms = None
+        self._power_mw = 0
+        self._look_ms = self._look_mwh = None  # when to work out the cost again
+        self.is_spent = False
+        self.stay_end_ms = STAY_MAX_MS  # the stay_ms from which on staying costs nothing more
+        if kept and self._is_of(order, kept):
+            self.stay_ms, self.tiers_ms, self.times = kept
+        Metering.__init__(self, order, started_at, start_register_mwh, now_ms)
+
+    def _is_of(self, order, kept):
+        """Whether what was found in flash fits the order's rate."""
+        steps = len(order["rate"]["steps"])
+        return len(kept[1]) == len(self.tiers_ms) and all([row[0] < steps for row in kept[2]])
+
+    def _start_base(self, at, now_ms):
+        Metering._start_base(self, at, now_ms)
+        self._time_end_ms = None
+        self._look_ms = None
+
+    # -- counting --------------------------------------------------------------------------------------------
+
+    def count(self, now_ms, passed_ms, power):
+        """Adds the time of one control cycle in which the relay was closed. power: the Sample."""
+        if "time_prices" in self._rate:
+            self._count_time(now_ms, passed_ms)
+        if self.tiers_ms:
+            self._tier_ms += passed_ms
+            if power.state != VALID:
+                self._close_tier(0)
+                self._power_at_ms = None
+            elif power.at_ms != self._power_at_ms:
+                known = self._power_at_ms is not None
+                self._close_tier(min(self._power_mw, power.value) if known else 0)
+                self._power_at_ms = power.at_ms
+                self._power_mw = power.value
+
+    def _count_time(self, now_ms, passed_ms):
+        if self._time_end_ms is None:
+            self._enter_time(now_ms - passed_ms)
+        while now_ms > self._time_end_ms:
+            ms = max(0, self._time_end_ms - (now_ms - passed_ms))
+            self.times[-1][1] += ms
+            passed_ms -= ms
+            self._enter_time(self._time_end_ms)
+        self.times[-1][1] += passed_ms
+
+    def _enter_time(self, at_ms):
+        """The price of time that holds at `at_ms`: until when, and its row in `times`."""
+        index = self.times[-1][0] if self.times else 0
+        while self._has_begun(index + 1, at_ms + 1):
+            index += 1
+        is_last = index + 1 == len(self._steps)
+        self._time_end_ms = at_ms + STAY_MAX_MS if is_last else self._begins_ms(index + 1)
+        if not self.times or self.times[-1][0] != index:
+            self.times.append([index, 0])
+
+    def _close_tier(self, power_mw):
+        i = 0
+        while i + 1 < len(self.tiers_ms) and power_mw > self._rate["tiers"][i][0]:
+            i += 1
+        self.tiers_ms[i] += self._tier_ms
+        self._tier_ms = 0
+
+    def counted_ms(self):
+        """All that was counted: grows with whatever is to be made durable."""
+        return self.stay_ms + sum(self.tiers_ms) + sum([row[1] for row in self.times])
+
+    def staying(self, since_at):
+        """The `idle` of a meter message. since_at: when the charge ended."""
+        free_until_at = since_at + self._rate["idle"]["after_s"]
+        return {"since_at": since_at, "free_until_at": free_until_at, "time_ms": self.idle_ms}
+
+    def can_stay(self):
+        """Whether staying on costs something: works out until when. To be called after the last reading."""
+        idle = self._rate.get("idle")
+        left_parts = self._missing_parts()
+        if not idle or not self.energy_mwh or left_parts <= 0:
+            return False
+        left_parts = min(left_parts, components.idle_parts(self._rate, None))
+        parts = components.TIME_PARTS * idle["price"]
+        if parts:
+            self.stay_end_ms = min(STAY_MAX_MS, 1000 * idle["after_s"] - (-left_parts // parts))
+        return self.stay_ms < self.stay_end_ms
+
+    def stay(self, passed_ms):
+        """Adds time after the charge, with the vehicle plugged in. Returns whether more costs nothing."""
+        self.stay_ms = min(self.stay_ms + passed_ms, self.stay_end_ms)
+        return self.stay_ms == self.stay_end_ms
+
+    @property
+    def idle_ms(self):
+        """How long it stayed on after the grace time."""
+        idle = self._rate.get("idle")
+        return max(0, self.stay_ms - 1000 * idle["after_s"]) if idle else 0
+
+    # -- the bill --------------------------------------------------------------------------------------------
+
+    def usage(self):
+        energies = [(index, mwh) for index, mwh in self.energies() if mwh]
+        tiers_ms = list(self.tiers_ms)
+        if tiers_ms:
+            tiers_ms[0] += self._tier_ms
+        return components.Usage(energies, self.times, tiers_ms, self.idle_ms)
+
+    def cost_minor(self):
+        return components.bill(self._rate, self.usage(), self._cost_limit_minor)["total_minor"]
+
+    def costs(self):
+        """The `costs` of a meter message."""
+        return components.costs(self._rate, self.usage(), self._cost_limit_minor)[0]
+
+    def bill(self):
+        return components.bill(self._rate, self.usage(), self._cost_limit_minor)
+
+    # -- the money limit -------------------------------------------------------------------------------------
+
+    def must_look(self, now_ms):
+        """Whether the cost has to be worked out again, to see whether the money limit is reached."""
+        return self._look_ms is None or now_ms >= self._look_ms or self.register_mwh >= self._look_mwh
+
+    def look(self, now_ms):
+        """Works out whether the money limit is reached (is_spent), and until when it cannot be: half of what
+        is left may go into energy, half into time, at the dearest price until the next price step.
+        """
+        left_parts = self._missing_parts()
+        self.is_spent = left_parts <= 0
+        rate = self._rate
+        index = self._first
+        while self._has_begun(index + 1, now_ms + 1):
+            index += 1
+        next_ms = self._begins_ms(index + 1) if index + 1 < len(self._steps) else None
+        energy_price = max([self._price(i) for i in range(self._first, index + 1)])
+        hour_price = rate["time_prices"][index] if "time_prices" in rate else 0
+        if self.tiers_ms:
+            hour_price += rate["tiers"][-1][1]
+        half = max(0, left_parts // 2)
+        self._look_mwh = self.register_mwh + _least(half, components.ENERGY_PARTS * energy_price, MOST_MWH, 1)
+        ahead_ms = _least(half, components.TIME_PARTS * hour_price, STAY_MAX_MS, CYCLE_MS)
+        self._look_ms = now_ms + ahead_ms
+        if next_ms is not None and next_ms > now_ms:
+            self._look_ms = min(self._look_ms, next_ms)
+
+    def _missing_parts(self):
+        """What charging leaves of the money limit, in parts. With a maximum below it, it is never reached."""
+        rate = self._rate
+        limit_minor = self._cost_limit_minor
+        unit = components.parts_per_minor(rate["minor_digits"])
+        maximum_minor = rate.get("maximum_minor")
+        if maximum_minor is not None and maximum_minor <= limit_minor:
+            return unit * limit_minor
+        usage = self.usage()
+        usage.idle_ms = 0
+        if usage.tiers_ms:  # the time since the newest sample may yet be of the dearest tier
+            usage.tiers_ms[0] -= self._tier_ms
+            usage.tiers_ms[-1] += self._tier_ms
+        if not usage.energy_mwh:  # the first energy makes everything before it count
+            usage.energies = [(self._first, 1)]
+        return limit_minor * unit - components.cost_parts(rate, usage)
+
+    def _plan_stop(self):
+        limit_mwh = min(self._limits.get("energy_mwh", MOST_MWH), MOST_MWH)
+        self.stop_register_mwh = self.start_register_mwh + limit_mwh
+        self.stop_register_reason = "EnergyLimitReached"
+        self._look_ms = None
+
+
+def _least(parts, price, most, least):
+    """How many units at `price` parts each are worth `parts`, from `least` to `most`."""
+    if not price:
+        return most
+    return max(least, min(most, parts // price))

@@ -1,0 +1,291 @@
+"""Orders whose rate has time, power tiers, staying on, a minimum, a maximum or tax."""
+
+from pile_protocol import components, messages, topics, wire
+from tests.portable.kit import AT, Pile, rate, rejected
+
+HOUR_MS = 3_600_000
+IDLE = {"price": 36_000_000, "after_s": 10, "max_minor": 30}  # a minor unit a second; over after 40 s
+TIERS = [[200_000, 1_000_000], [400_000, 2_000_000], [10_000_000, 4_000_000]]
+STEPS = [[AT - 3_600, 0, 0, "flat"], [AT + 5, 1_000_000, 0, "peak"]]
+
+
+def locked(**members):
+    return rate(steps=STEPS, **members)
+
+
+def checked(pile, made, limit_minor=None):
+    """The only settlement, which keeps its table and is billed as the cloud would."""
+    (settlement,) = pile.settlements()
+    messages.validate(wire.SETTLEMENT, settlement)
+    usage = components.usage_of(made, settlement)
+    found = components.bill(made, usage, limit_minor)
+    idle_minor = found.pop("idle_minor", None)
+    for name in found:
+        assert settlement[name] == found[name], (name, settlement)
+    assert ("idle" in settlement) == ("idle" in made)
+    if idle_minor is not None:
+        assert settlement["idle"]["idle_minor"] == idle_minor
+    lines = [row[5] + row[6] for row in settlement["periods"]] + [
+        row[3] for row in settlement.get("times", [])
+    ]
+    lines += [row[3] for row in settlement.get("tiers", [])]
+    lines += [settlement["session_fee_minor"], idle_minor or 0, settlement.get("top_up_minor", 0)]
+    assert sum(lines) == settlement["total_minor"], settlement
+    return settlement
+
+
+def last_meter(pile):
+    """The newest meter message."""
+    newest = None
+    mailbox = pile.controller.mailbox
+    while True:
+        item = mailbox.peek()
+        if item is None:
+            return newest
+        mailbox.done(*item)
+        if item[0] == topics.METER:
+            newest = item[1]
+            messages.validate(wire.METER, newest)
+
+
+def test_time_is_counted_by_price_step_while_the_relay_is_closed():
+    pile = Pile()
+    made = locked(time_prices=[3_600_000, 7_200_000])
+    pile.charge(rate=made, cycles=100)
+    pile.plugged[1] = False
+    pile.cycle(20)  # suspended
+    pile.plugged[1] = True
+    pile.cycle(30)
+    pile.stop()
+    settlement = checked(pile, made)
+    (first, second) = settlement["times"]
+    assert first[:2] == [AT - 3_600, 3_600_000] and 4_500 <= first[2] <= 5_000, first
+    assert second[:2] == [AT + 5, 7_200_000] and 7_400 <= second[2] <= 8_100, second
+
+
+def test_time_between_two_samples_belongs_to_the_lower_power():
+    pile = Pile()
+    made = locked(tiers=TIERS)
+    pile.power_mw[1] = 150_000
+    pile.charge(rate=made, cycles=20)
+    pile.power_mw[1] = 350_000
+    pile.cycle(30)
+    pile.power_mw[1] = 20_000_000  # above the last one
+    pile.cycle(40)
+    pile.silence_meter()
+    pile.cycle(10)
+    pile.stop()
+    settlement = checked(pile, made)
+    ms = [row[2] for row in settlement["tiers"]]
+    assert 2_800 <= ms[0] <= 3_100 and 2_900 <= ms[1] <= 3_000 and 3_900 <= ms[2] <= 4_000, ms
+
+
+def test_staying_on_costs_from_the_grace_time_on_until_the_vehicle_leaves():
+    pile = Pile()
+    made = locked(idle=IDLE)
+    pile.charge(rate=made, cycles=100)
+    pile.command("stop", order_id="o1")
+    pile.cycle(50)
+    assert pile.session().phase == "Staying" and not pile.closed() and not pile.settlements()
+    assert pile.connector().status() == "Finishing"
+    pile.order("o2")
+    assert ("o2", "Rejected", "ConnectorBusy") in pile.said()
+    pile.cycle(150)
+    newest = last_meter(pile)
+    assert newest["idle"]["free_until_at"] == newest["idle"]["since_at"] + 10
+    assert newest["costs"]["idle_minor"] >= 8 and newest["cost_minor"] >= newest["costs"]["idle_minor"]
+    pile.plugged[1] = False
+    pile.settle()
+    settlement = checked(pile, made)
+    assert 8_000 <= settlement["idle"]["time_ms"] <= 11_000, settlement
+    assert settlement["stop_reason"] == "Remote"
+    assert settlement["idle"]["since_at"] == settlement["ended_at"] <= AT + 12
+    assert settlement["idle"]["until_at"] >= settlement["ended_at"] + 18
+
+
+def test_staying_on_ends_at_its_cap_and_at_the_money_limit_and_costs_nothing_before_the_grace_time():
+    for idle, limit_minor, cycles, idle_minor in (
+        (IDLE, None, 600, 30),
+        (IDLE, 5, 600, None),
+        ({"price": 36_000_000, "after_s": 3_600, "max_minor": 30}, None, 300, 0),
+        ({"price": 0, "after_s": 0, "max_minor": 30}, None, 300, 0),
+    ):
+        pile = Pile()
+        made = locked(idle=idle)
+        limits = {"duration_s": 3_600}
+        if limit_minor:
+            limits["cost_minor"] = limit_minor
+        pile.charge(rate=made, limits=limits, cycles=100)
+        pile.command("stop", order_id="o1")
+        pile.cycle(cycles)
+        if idle_minor == 0:
+            assert pile.session().phase == "Staying"
+            pile.plugged[1] = False
+        pile.settle()
+        settlement = checked(pile, made, limit_minor)
+        if limit_minor:
+            assert settlement["total_minor"] == limit_minor
+        else:
+            assert settlement["idle"]["idle_minor"] == idle_minor, settlement
+
+
+def test_who_has_left_or_a_fault_ends_staying_at_once():
+    for what in ("unplugged", "estop", "fault", "blind", "no energy"):
+        pile = Pile()
+        made = locked(idle=IDLE)
+        if what == "no energy":
+            pile.power_mw[1] = 0
+        pile.charge(rate=made, cycles=100)
+        if what == "unplugged":
+            pile.plugged[1] = False
+            pile.settle()
+        else:
+            pile.command("stop", order_id="o1")
+            pile.cycle(30)
+            if what == "estop":
+                pile.readings().estop = True
+            elif what == "fault":
+                pile.readings().ground_fault = True
+            elif what == "blind":
+                pile.plug_switch = False
+                pile.readings().plugged.lose()
+            pile.settle()
+        assert checked(pile, made)["idle"]["time_ms"] == 0, what
+
+
+def test_what_was_counted_outlives_a_power_cut():
+    made = locked(time_prices=[3_600_000, 3_600_000], tiers=TIERS, idle=IDLE)
+    pile = Pile()
+    pile.power_mw[1] = 150_000
+    pile.charge(rate=made, cycles=200)
+    before = sum(pile.session().metering.tiers_ms)
+    pile.boot()  # the clock is unset: it cannot go on
+    pile.plugged[1] = False
+    pile.settle()
+    settlement = checked(pile, made)
+    counted = sum([row[2] for row in settlement["times"]])
+    assert before - 2_000 <= counted <= before + 100, (before, settlement)
+    assert before - 2_000 <= sum([row[2] for row in settlement["tiers"]]) <= before + 100
+
+
+def test_an_order_goes_on_after_a_cut_and_nothing_counts_meanwhile():
+    made = locked(time_prices=[3_600_000, 3_600_000], tiers=TIERS)
+    pile = Pile()
+    pile.power_mw[1] = 150_000
+    pile.charge(rate=made, cycles=200)
+    pile.boot(AT + 600)
+    pile.cycle(100)
+    assert pile.closed()
+    pile.stop()
+    settlement = checked(pile, made)
+    counted = sum([row[2] for row in settlement["times"]])
+    assert 27_000 <= counted <= 30_100, settlement
+
+
+def test_a_vehicle_that_stays_over_a_cut_pays_for_what_was_seen():
+    made = locked(idle=IDLE)
+    pile = Pile()
+    pile.charge(rate=made, cycles=100)
+    pile.command("stop", order_id="o1")
+    pile.cycle(160)
+    pile.boot(AT + 5_000)
+    assert pile.session().phase == "Staying" and not pile.closed()
+    pile.cycle(50)
+    pile.plugged[1] = False
+    pile.settle()
+    settlement = checked(pile, made)
+    assert 7_000 <= settlement["idle"]["time_ms"] <= 11_000, settlement
+    assert settlement["recovered"] and settlement["stop_reason"] == "Remote"
+
+
+def test_the_money_limit_holds_whatever_makes_the_cost():
+    for members, power_mw in (
+        ({"time_prices": [360_000_000, 360_000_000]}, 1_000),
+        ({"tiers": [[1_000, 360_000_000], [9_000_000, 3_600_000_000]]}, 7_200_000),
+        ({"time_prices": [3_600_000, 360_000_000], "tiers": TIERS}, 7_200_000),
+        ({"minimum_minor": 60}, 7_200_000),
+    ):
+        pile = Pile()
+        made = rate(
+            steps=[[AT - 3_600, 1_000_000, 9_000_000, "flat"], [AT + 9, 50_000_000, 0, "peak"]], **members
+        )
+        pile.power_mw[1] = power_mw
+        pile.charge(rate=made, limits={"duration_s": 3_600, "cost_minor": 100}, cycles=0)
+        dearest = 0
+        for _ in range(6_000):
+            if pile.connector().order is None:
+                break
+            dearest = max(dearest, pile.session().metering.cost_minor())
+            pile.cycle()
+        settlement = checked(pile, made, 100)
+        assert settlement["stop_reason"] == "CostLimitReached", (members, settlement)
+        assert settlement["total_minor"] == 100 and dearest <= 100
+        unlimited = components.bill(made, components.usage_of(made, settlement))["total_minor"]
+        assert 100 <= unlimited <= 112, (members, unlimited)
+
+
+def test_the_cost_is_worked_out_seldom():
+    pile = Pile()
+    made = rate(time_prices=[3_600_000])
+    pile.charge(rate=made, limits={"duration_s": 7_200, "cost_minor": 500}, cycles=2)
+    metering = pile.session().metering
+    looked = []
+    look = metering.look
+    metering.look = lambda now_ms: looked.append(now_ms) or look(now_ms)
+    pile.cycle(2_000)
+    assert len(looked) <= 12, looked
+
+
+def test_a_maximum_does_not_stop_the_charge():
+    pile = Pile()
+    made = rate(maximum_minor=2)
+    pile.charge(rate=made, limits={"duration_s": 3_600, "cost_minor": 2}, cycles=400)
+    assert pile.closed()
+    pile.stop()
+    assert checked(pile, made, 2)["total_minor"] == 2
+
+
+def test_what_a_connector_cannot_bill_is_refused():
+    pile = Pile(plug_switch=False)
+    pile.order(rate=rate(idle=IDLE))
+    rejected(pile, "NotBillable")
+    pile = Pile()
+    for n, members in enumerate(
+        (
+            {"time_prices": [1, 2]},
+            {"tiers": [[200_000, 2], [100_000, 3]]},
+            {"tiers": [[200_000, 2], [300_000, 1]]},
+        )
+    ):
+        pile.order("o%d" % n, rate=rate(**members))
+        rejected(pile, "NotBillable", "o%d" % n)
+
+
+def test_the_hello_tells_what_the_pile_can_bill():
+    hello = Pile().controller.hello("0" * 16)
+    messages.validate(wire.HELLO, hello)
+    assert tuple(hello["bills"]) == components.COMPONENTS and hello["idle_connectors"] == [1]
+    assert Pile(plug_switch=False).controller.hello("0" * 16)["idle_connectors"] == []
+
+
+def test_tax_is_told_and_changes_no_total():
+    totals = []
+    for members in ({}, {"tax_per_mille": 130}):
+        pile = Pile()
+        made = rate(minimum_minor=500, **members)
+        pile.charge(rate=made, cycles=100)
+        pile.stop()
+        totals.append(checked(pile, made)["total_minor"])
+    assert totals == [500, 500]
+    assert pile.settlements()[0]["tax_minor"] == 58
+
+
+def test_what_was_kept_of_another_rate_is_not_used():
+    pile = Pile()
+    pile.charge(rate=locked(tiers=TIERS), cycles=100)
+    pile.controller.journal.keep_usage(1, [0, [5], [[7, 9]]])
+    pile.boot()
+    pile.plugged[1] = False
+    pile.settle()
+    settlement = checked(pile, locked(tiers=TIERS))
+    assert [row[2] for row in settlement["tiers"]] == [0, 0, 0]
