@@ -48,7 +48,8 @@ def run(cloud: Cloud, after_s: int = 0) -> None:
 
 
 def confirm(phone: Phone, headers: dict[str, str], **limits: int) -> Any:
-    return phone.client.post("/api/orders", json=phone.body(**limits), headers=headers)
+    body = phone.body() | {"limits": limits}
+    return phone.client.post("/api/orders", json=body, headers=headers)
 
 
 def balanced(cloud: Cloud, books: Callable[[str], list[Any]]) -> None:
