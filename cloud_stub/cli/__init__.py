@@ -23,6 +23,7 @@ from . import (
     ledger,
     monitors,
     orders,
+    payments,
     people,
     piles,
     rates,
@@ -33,7 +34,21 @@ from . import (
 )
 from .tools import fail
 
-SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, books, orders, people, releases, monitors)
+SUBJECTS = (
+    serve,
+    piles,
+    sites,
+    rates,
+    tariffs,
+    calendars,
+    ledger,
+    books,
+    orders,
+    payments,
+    people,
+    releases,
+    monitors,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
