@@ -88,7 +88,12 @@ EIGHT_IN_SHANGHAI = 1_767_225_600  # 2026-01-01 08:00
 @pytest.fixture
 def as_of(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Lets the phone's part of the API believe that it is another time."""
-    return lambda at: monkeypatch.setattr("cloud_stub.http.driver.now_s", lambda: at)
+
+    def go(at: int) -> None:
+        for room in ("http.driver", "payments.confirmation"):
+            monkeypatch.setattr(f"cloud_stub.{room}.now_s", lambda: at)
+
+    return go
 
 
 def test_a_price_that_holds_no_more_is_refused_with_the_one_that_does(

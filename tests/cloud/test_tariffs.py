@@ -73,8 +73,11 @@ def at(monkeypatch: pytest.MonkeyPatch, cloud: Cloud) -> Any:
     """`at(time)`: from now on it is that time, for the API and for the periodic jobs, which run once."""
 
     def go(time: int) -> None:
-        for room in ("driver", "operator_tariffs", "operator_rates", "operator_sites"):
-            monkeypatch.setattr(f"cloud_stub.http.{room}.now_s", lambda: time)
+        rooms = [
+            f"http.{name}" for name in ("driver", "operator_tariffs", "operator_rates", "operator_sites")
+        ]
+        for room in (*rooms, "payments.confirmation"):
+            monkeypatch.setattr(f"cloud_stub.{room}.now_s", lambda: time)
         cloud.jobs.run_once(time)
 
     return go

@@ -53,7 +53,8 @@ def rate_of_today() -> dict:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("cloud_stub.http.driver.now_s", made.now_s)
+    for room in ("http.driver", "payments.confirmation"):
+        monkeypatch.setattr(f"cloud_stub.{room}.now_s", made.now_s)
     return made
 
 

@@ -45,9 +45,9 @@ class Chain:
         vehicle stays plugged in.
         """
         rate = order["rate"]
-        started_at = changes.get("started_at", order["issued_at"] + 1)
-        ended_at = changes.get("ended_at", started_at + SESSION_S)
-        charged_ms = (ended_at - started_at) * 1000
+        started_at = order["issued_at"] + 1
+        ended_at = started_at + SESSION_S
+        charged_ms = SESSION_S * 1000
         if tiers_ms is None:
             tiers_ms = _in_tier_of(rate.get("tiers", []), mwh * 3_600_000 // max(1, charged_ms), charged_ms)
         idle_ms = max(0, stay_s - rate["idle"]["after_s"]) * 1000 if "idle" in rate else 0
