@@ -21,7 +21,10 @@ from .messaging.outbox import Dispatch
 from .orders import states
 from .orders.context import Context
 from .orders.hub import Hub
-from .people.attempts import Attempts
+from .payments import adapters
+from .payments.cashier import Cashier
+from .payments.confirmation import Confirmations
+from .people.attempts import Attempts, Lines
 from .people.passwords import Passwords
 from .piles import credentials
 from .piles.broker_acl import CLOUD_USER
@@ -68,11 +71,14 @@ class Cloud:
         self.context = Context(settings, self.dispatch, self.hub, KnownPiles(), Versions(), self.metrics)
         self.chunks = ChunkServer(settings, self.store, self.dispatch, self.metrics, self.threads)
         self.receiver = Receiver(self.context, self.link, self.writer, self.chunks)
-        self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.threads)
+        self.cashier = Cashier(self.context, self.writer, self.threads, adapters.make(settings))
+        self.confirmations = Confirmations(self.context, self.cashier, self.write)
+        self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.cashier, self.threads)
         # Apart from the threads of quick reads, so that a few long reports do not delay the prices of phones.
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
         self.passwords = Passwords()
         self.attempts = Attempts()
+        self.refusal_lines = Lines()
         self._reader: Connection | None = None
 
     def start(self) -> None:
@@ -81,6 +87,7 @@ class Cloud:
         credentials.sync_credentials(self.store, self.settings)
         self.writer.start()
         self.chunks.start()
+        self.cashier.start()
         self.link.start()
         self.jobs.start()
         self.rereader.start()
@@ -91,6 +98,8 @@ class Cloud:
         self.jobs.stop()
         self.link.stop()
         self.chunks.stop()
+        self.confirmations.stop()
+        self.cashier.stop()
         self.writer.stop()
         self.slow_reads.shutdown(wait=False, cancel_futures=True)
         self.passwords.stop()

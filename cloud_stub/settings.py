@@ -76,6 +76,16 @@ class Settings(BaseSettings):
     pile_silent_s: int = Field(default=90, ge=10, le=86_400)
     # An order is lost if its pile has sent nothing for this time after the order's latest end.
     order_lost_after_s: int = Field(default=86_400, ge=60, le=31_536_000)
+    # How drivers pay: `after` charging, with nothing held; or with a hold before it, by the provider `test`,
+    # which moves no money.
+    payment: str = Field(default="after", pattern="^(after|test)$")
+    # How long a provider's answer is waited for; an open call is looked up after twice this time.
+    payment_call_s: int = Field(default=10, ge=1, le=120)
+    # How long a driver has for a step that the provider asks for, and how long a hold waits for its order.
+    hold_confirm_s: int = Field(default=900, ge=10, le=86_400)
+    hold_orphan_s: int = Field(default=120, ge=1, le=86_400)
+    # How long after an order was lost its hold is kept, in case the settlement arrives.
+    hold_lost_s: int = Field(default=2 * 86_400, ge=0, le=30 * 86_400)
     # For tests: an event that the state of its order does not know also raises.
     raise_unknown_events: bool = False
     # Meter values of orders older than this are thinned, then dropped.

@@ -47,6 +47,12 @@ class Metrics:
         self.settlements = self._counter(
             "settlements", "Settlements stored, by what was found of them", "verdict", ("right", "flagged")
         )
+        self.payment_calls = Counter(
+            "ratelock_payment_calls",
+            "Calls to the payment provider, by what became of them",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
         self.asks_ignored = self._counter(
             "update_asks_ignored", "Chunks of a release that piles asked for in vain", "why", ASKS_IGNORED
         )

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import logs
 from ..base.os_errors import in_words
 from ..base.problems import Problem
+from ..base.text import reason
 from ..settings import Settings
 from . import (
     books,
@@ -22,6 +23,7 @@ from . import (
     ledger,
     monitors,
     orders,
+    payments,
     people,
     piles,
     rates,
@@ -32,7 +34,21 @@ from . import (
 )
 from .tools import fail
 
-SUBJECTS = (serve, piles, sites, rates, tariffs, calendars, ledger, books, orders, people, releases, monitors)
+SUBJECTS = (
+    serve,
+    piles,
+    sites,
+    rates,
+    tariffs,
+    calendars,
+    ledger,
+    books,
+    orders,
+    payments,
+    people,
+    releases,
+    monitors,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.command(Settings(), options)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {reason(each)}" for each in error.errors())
         return fail(wrong)
     except Problem as error:
         return fail(str(error))

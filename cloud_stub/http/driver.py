@@ -15,11 +15,11 @@ from ..cloud import Cloud
 from ..db.rows import OrderRow
 from ..orders import commands, create, free_time, lookup, power_curve, states
 from ..orders import views as order_views
+from ..payments import views as payment_views
 from ..piles import labels, registry
 from ..piles import views as pile_views
 from ..rates import estimates, holding, versions
 from ..settlements import payments
-from ..settlements import views as settlement_views
 from .access import (
     OwnOrder,
     OwnOrderToPay,
@@ -29,6 +29,7 @@ from .access import (
     identify,
     limit_orders,
     limit_quotes,
+    require,
 )
 from .api_schema import raises
 from .quick_route import QuickRoute, json_response
@@ -102,6 +103,8 @@ async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
             free = free_time.free_in_s(conn, cloud.hub, device_id, cloud.settings.duration_s)
             for each in view["connectors"]:
                 each["free_in_s"] = free.get(each["connector"])
+        adapter = cloud.cashier.adapter
+        view["payment"] = adapter and {"adapter": adapter.name, "is_test": adapter.is_test}
         return holding.add_rate_ids(view, cloud.context.rates.at_piles(conn, [device_id], now)[device_id])
 
     return await quick(cloud, look)
@@ -132,18 +135,32 @@ async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
         "NotPlugged",
         "LimitTooLow",
         "IdempotencyKeyReused",
+        "PaymentRefused",
+        "PaymentNeeded",
+        "PaymentUnavailable",
+        "FreeCodeInvalid",
+        "Unauthorized",
+        "Forbidden",
         "TooManyRequests",
     ),
 )
 async def make_order(
     cloud: TheCloud,
+    request: Request,
     response: Response,
     body: create.OrderBody,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
-    """Confirm a rate. The answer has the order's token, which every other call about the order needs."""
+    """Confirm a rate. The answer has the order's token, which every other call about the order needs.
+
+    Where a hold is needed, the provider holds the money limit first: the one given, else the most that the
+    order can cost. After PaymentNeeded the same request goes on, with the same Idempotency-Key.
+    """
     key = create.check_idempotency_key(idempotency_key)
-    row, made = await cloud.write(lambda tx: create.create_order(tx, cloud.context, body, key, now_s()))
+    operator = None
+    if body.free_reason is not None:
+        operator = require(request, cloud, await identify(request, cloud), "money")
+    row, made = await cloud.confirmations.confirm(body, key, operator)
     if not made:
         response.status_code = 200
     return await _order_view(cloud, row) | {"token": row.token}
@@ -199,7 +216,7 @@ async def _changes(cloud: Cloud, row: OrderRow) -> AsyncIterator[ServerSentEvent
         if row is None:
             return None
         if row.version != shown_version:
-            return row, settlement_views.order_with_bill(conn, cloud.hub, row), None
+            return row, payment_views.order_view(conn, cloud.hub, row), None
         return row, None, order_views.meter(conn, cloud.hub, row)
 
     with cloud.hub.watch(order_id) as changed, cloud.link.following(row.device_id):
@@ -221,7 +238,7 @@ async def _changes(cloud: Cloud, row: OrderRow) -> AsyncIterator[ServerSentEvent
 
 
 async def _order_view(cloud: Cloud, row: OrderRow) -> dict[str, Any]:
-    return await quick(cloud, lambda conn: settlement_views.order_with_bill(conn, cloud.hub, row))
+    return await quick(cloud, lambda conn: payment_views.order_view(conn, cloud.hub, row))
 
 
 @router.post("/orders/{order_id}/stop", status_code=202)
@@ -236,7 +253,7 @@ async def stop_order(cloud: TheCloud, own: OwnOrderToStop) -> dict[str, Any]:
 
 @router.post(
     "/orders/{order_id}/payment",
-    openapi_extra=raises("NotSettled", "SettlementFlagged", "AmountMismatch"),
+    openapi_extra=raises("NotSettled", "SettlementFlagged", "AmountMismatch", "HoldOpen"),
 )
 async def pay_order(cloud: TheCloud, own: OwnOrderToPay, body: payments.PaymentBody) -> dict[str, Any]:
     """Pay the settlement's total. Paying again changes nothing."""

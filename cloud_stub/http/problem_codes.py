@@ -13,6 +13,10 @@ MEANINGS: dict[int, dict[str, str]] = {
         "SignInRefused": "No account that may sign in has this name and password",
         "Unauthorized": "This needs a session of the console, an API token or the operator token",
     },
+    402: {
+        "PaymentNeeded": "The payment needs a step of the driver's; the same request then goes on",
+        "PaymentRefused": "The payment was refused, so no order was made; `reason` is the provider's",
+    },
     403: {
         "CrossSite": "A session's cookie came without the header that only the console's own pages can set",
         "Forbidden": "The caller's role does not allow this; `permission` is what it needs",
@@ -20,6 +24,8 @@ MEANINGS: dict[int, dict[str, str]] = {
     404: {
         "NotFound": "There is nothing at this address",
         "UnknownBoard": "This cloud has no firmware for that board",
+        "UnknownGrant": "There is no free vend with that id",
+        "UnknownHold": "There is no hold with that id",
         "UnknownCalendar": "There is no calendar with that id",
         "UnknownMonitor": "There is no read-only login with that name",
         "UnknownRelease": "There is no release with that number",
@@ -45,6 +51,9 @@ MEANINGS: dict[int, dict[str, str]] = {
         "ConnectorBusy": "The connector is in use",
         "ConnectorUnavailable": "The connector is out of service; `reason` is why, if an operator did that",
         "FirmwareTooOld": "The pile's firmware does not know the command",
+        "FreeCodeInvalid": "The code does not make an order free here, or not any more",
+        "HoldOpen": "The payment provider holds money for the order, and pays its bill by itself",
+        "NothingToRetry": "Nothing of the hold was refused; `state` is how it is",
         "LastOwner": "No other owner could sign in after this",
         "NoPassword": "The caller is a token; only an account has a password",
         "CreditTooHigh": "More than is left of the bill; `left_minor` is how much is",
@@ -97,6 +106,7 @@ MEANINGS: dict[int, dict[str, str]] = {
         "BrokerUnavailable": "The broker's password file cannot be written; try again",
         "DatabaseUnavailable": "The database does not answer; try again",
         "OutcomeUnknown": "The database has not answered a commit, which may still take effect",
+        "PaymentUnavailable": "The payment provider does not answer; try again with the same Idempotency-Key",
         "PileHasNoClock": "The pile does not know the time yet; try again",
         "PileOffline": "The pile is not connected",
     },

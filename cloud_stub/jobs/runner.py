@@ -19,6 +19,7 @@ from ..intake.dead_letters import trim_dead_letters
 from ..intake.receiver import Receiver
 from ..messaging.outbox import drop_expired
 from ..orders.context import Context
+from ..payments.cashier import Cashier
 from ..people import sessions
 from ..rates import displays
 from ..releases import stepping
@@ -36,10 +37,13 @@ _DAY_S = 86_400
 class PeriodicJobs:
     """Runs on a thread of its own, once every `duty_period_s`."""
 
-    def __init__(self, context: Context, ingest: Receiver, writer: Writer, threads: Threads):
+    def __init__(
+        self, context: Context, ingest: Receiver, writer: Writer, cashier: Cashier, threads: Threads
+    ):
         self._context = context
         self._ingest = ingest
         self._writer = writer
+        self._cashier = cashier
         self._listening_since: int | None = None
         self._stopping = threading.Event()
         self._threads = threads
@@ -59,6 +63,7 @@ class PeriodicJobs:
         self._ingest.retry()
         self._listen(now)
         self._writer.submit(lambda tx: self._tidy(tx, now, sweep)).result()
+        self._cashier.sweep(now)
         self._context.dispatch.send_unsent()
 
     def retain(self, now: int) -> bool:

@@ -5,7 +5,7 @@ Problem before their first write.
 """
 
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, insert, select
@@ -21,7 +21,7 @@ from ..db.tables import orders
 from ..db.writer import Transaction
 from ..piles import registry
 from ..piles import views as pile_views
-from ..rates import billing, component_body, estimates, schedule, versions
+from ..rates import billing, component_body, estimates, highest_cost, schedule, versions
 from . import states
 from .context import Context
 from .transitions import announce
@@ -68,27 +68,58 @@ class OrderBody(BaseModel):
         examples=["Asia/Shanghai"],
     )
     limits: LimitsBody = LimitsBody()
+    code: str | None = Field(
+        default=None, min_length=1, max_length=40, description="A code that makes the order free."
+    )
+    free_reason: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+        description="Of an operator who may decide about money: the order is free, and why.",
+    )
 
 
 _BY_KEY = Query(select(orders).where(orders.c.idempotency_key == bindparam("key")), OrderRow)
 _INSERT = Query(insert(orders).returning(orders), OrderRow)
 
 
+class Terms(NamedTuple):
+    """A confirmation that can become an order as it is."""
+
+    pile: PileRow
+    connector: int
+    idempotency_key: str
+    request_digest: str
+    rate: dict[str, Any]
+    limits: dict[str, int]
+    locked_rate: dict[str, Any]
+    expires_at: int
+    charging_end_at: int
+
+
 def create_order(
     tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
 ) -> tuple[OrderRow, bool]:
-    """(the order's row, whether it is new). Raises Problem for each reason not to."""
+    """(the order's row, whether it is new), without a hold. Raises Problem for each reason not to."""
+    terms = agree(tx, context, body, idempotency_key, now)
+    return (make(tx, context, terms, now), True) if isinstance(terms, Terms) else (terms, False)
+
+
+def agree(
+    tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
+) -> Terms | OrderRow:
+    """The terms of a new order, or the order that the key has made before. Raises Problem; writes nothing."""
     request_digest = hashlib.sha256(body.model_dump_json(exclude_none=True).encode()).hexdigest()
     pile = registry.get(tx.conn, body.device_id, lock=True, removed=True)
     known = _BY_KEY.first(tx.conn, {"key": idempotency_key})
     if known is not None:
         if known.request_digest != request_digest:
             raise Problem(422, "IdempotencyKeyReused", "That Idempotency-Key belongs to another order")
-        return known, False
+        return known
     if pile.removed_at is not None:
         raise pile_removed(pile.device_id, pile.removed_at)
     rate = _confirmable_rate(tx.conn, context, pile, body, now)
-    order_id = new_id()
     expires_at = now + context.settings.order_life_s
     limits = body.limits.model_dump(exclude_none=True)
     least_minor = component_body.least_limit_minor(rate)
@@ -98,41 +129,67 @@ def create_order(
     limits.setdefault("duration_s", context.settings.duration_s)
     charging_end_at = expires_at + limits["duration_s"]
     locked_rate = schedule.lock_rate(rate, now, charging_end_at)
+    return Terms(
+        pile,
+        body.connector,
+        idempotency_key,
+        request_digest,
+        rate,
+        limits,
+        locked_rate,
+        expires_at,
+        charging_end_at,
+    )
+
+
+def highest_minor(context: Context, terms: Terms) -> int:
+    """The most that the order can cost, in minor units: what is held for it."""
+    power_w = terms.pile.connector_power_w or context.settings.connector_power_w
+    return highest_cost.highest_minor(terms.locked_rate, terms.limits, power_w)
+
+
+def make(
+    tx: Transaction, context: Context, terms: Terms, now: int, held_minor: int | None = None
+) -> OrderRow:
+    """Write the order and put its message into the outbox. held_minor: then the money limit is that."""
+    order_id = new_id()
+    limits = terms.limits if held_minor is None else terms.limits | {"cost_minor": held_minor}
+    device_id = terms.pile.device_id
     message = {
         "kind": "order",
-        "device_id": pile.device_id,
-        "connector": body.connector,
+        "device_id": device_id,
+        "connector": terms.connector,
         "order_id": order_id,
         "issued_at": now,
-        "expires_at": expires_at,
+        "expires_at": terms.expires_at,
         "limits": limits,
-        "rate": locked_rate,
+        "rate": terms.locked_rate,
     }
     row = _INSERT.one(
         tx.conn,
         {
             "order_id": order_id,
-            "device_id": pile.device_id,
-            "connector": body.connector,
+            "device_id": device_id,
+            "connector": terms.connector,
             "state": states.PENDING,
             "version": 1,
             "token": new_token(),
-            "idempotency_key": idempotency_key,
-            "request_digest": request_digest,
-            "rate_id": rate["rate_id"],
-            "rate_digest": pricing.digest(locked_rate),
-            "rate_json": to_json(locked_rate),
+            "idempotency_key": terms.idempotency_key,
+            "request_digest": terms.request_digest,
+            "rate_id": terms.rate["rate_id"],
+            "rate_digest": pricing.digest(terms.locked_rate),
+            "rate_json": to_json(terms.locked_rate),
             "limits_json": to_json(limits),
             "created_at": now,
-            "expires_at": expires_at,
-            "window_end_at": charging_end_at + component_body.longest_stay_s(rate),
+            "expires_at": terms.expires_at,
+            "window_end_at": terms.charging_end_at + component_body.longest_stay_s(terms.rate),
             "holds": True,
         },
     )
-    key = seal.parse_key(pile.key_hex)
-    context.dispatch.put_sealed(tx, key, topics.ORDER, message, now, expires_at, order_id)
-    tx.after_commit(lambda: announce(context, order_id, body.device_id, states.PENDING, None))
-    return row, True
+    key = seal.parse_key(terms.pile.key_hex)
+    context.dispatch.put_sealed(tx, key, topics.ORDER, message, now, terms.expires_at, order_id)
+    tx.after_commit(lambda: announce(context, order_id, device_id, states.PENDING, None))
+    return row
 
 
 def _confirmable_rate(

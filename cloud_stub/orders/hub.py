@@ -6,7 +6,7 @@ Watchers read the order from the database again. A change by another process is 
 import asyncio
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,8 @@ class Hub:
 
     def __init__(self) -> None:
         self.closed = False
+        # Called from any thread with an order that has ended or was settled: its payment may be due.
+        self.ended: Callable[[str], object] = lambda order_id: None
         self._lock = threading.Lock()
         self._watchers: defaultdict[str, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = defaultdict(
             list

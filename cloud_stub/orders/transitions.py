@@ -167,6 +167,8 @@ def announce(context: Context, order_id: str, device_id: str, state: str, reason
     context.metrics.transitions.labels(state).inc()
     log.info("order_moved", order_id=order_id, device_id=device_id, state=state, reason=reason)
     context.hub.wake(order_id)
+    if state in states.ENDS or state == states.SETTLED:
+        context.hub.ended(order_id)
 
 
 def apply_event(

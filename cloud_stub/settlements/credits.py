@@ -1,7 +1,8 @@
 """Credit notes: a settled bill is credited, in whole or in part, with a reason. The settlement never changes.
 
 A bill that is not paid yet is then less by it, and closed once nothing is left to pay. Of a paid one the
-amount is to be paid back; that is done elsewhere, and the sums tell it apart (bills.py).
+amount is to be paid back: by the payment provider where it has captured it, else elsewhere. The sums tell it
+apart (bills.py).
 """
 
 from typing import Any, NamedTuple
@@ -9,15 +10,17 @@ from typing import Any, NamedTuple
 import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pile_protocol import messages
 
 from ..base.ids import new_id
 from ..base.problems import Problem, unknown_order
+from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
 from ..db.credit_tables import credits
+from ..db.payment_tables import payment_holds
 from ..db.rows import OrderRow, Query
 from ..db.writer import Transaction
 from ..orders import lookup, states
@@ -39,7 +42,7 @@ class CreditBody(BaseModel):
     reason: str = Field(
         min_length=1,
         max_length=REASON_MAX,
-        pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+        pattern=LINE_PATTERN,
         examples=["The socket was loose"],
     )
 
@@ -67,6 +70,14 @@ _BY_KEY = Query(
 )
 _OF_ORDER = Query(
     _ALL.where(credits.c.order_id == bindparam("order_id")).order_by(credits.c.credit_id), CreditRow
+)
+
+
+# What was captured is refunded by the payment provider: whoever makes its calls looks at the hold again.
+_REOPEN_HOLD = (
+    update(payment_holds)
+    .where(payment_holds.c.order_id == bindparam("this"), payment_holds.c.captured_minor > 0)
+    .values(open=True)
 )
 
 
@@ -108,6 +119,7 @@ def credit(
         idempotency_key=key,
     )
     tx.conn.execute(insert(credits), row._asdict())
+    tx.conn.execute(_REOPEN_HOLD, {"this": order_id})
     detail = f"{bills.as_text(row.amount_minor, row.currency, row.minor_digits)}: {row.reason}"
     audit.record(
         tx.conn, actor, now, "BillCredited", device_id=order.device_id, order_id=order_id, detail=detail
@@ -126,6 +138,7 @@ def _close_or_tell(tx: Transaction, context: Context, order: OrderRow, left: int
         return
     count_change(tx.conn, [order.order_id])
     tx.after_commit(lambda: context.hub.wake(order.order_id))
+    tx.after_commit(lambda: context.hub.ended(order.order_id))
 
 
 def of_order(conn: Connection, order_id: str) -> list[CreditRow]:

@@ -3,13 +3,14 @@
 import json
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, bindparam, insert, select
 
 from pile_protocol import messages
 
 from ..base.problems import Problem, unknown_order
 from ..db import audit
 from ..db.audit import Actor
+from ..db.payment_tables import payment_holds
 from ..db.rows import OrderRow
 from ..db.tables import payments
 from ..db.writer import Transaction
@@ -17,6 +18,10 @@ from ..orders import lookup, states, transitions
 from ..orders.context import Context
 from . import bills
 from . import views as settlement_views
+
+_OPEN_HOLD = select(payment_holds.c.open).where(
+    payment_holds.c.order_id == bindparam("order_id"), payment_holds.c.open
+)
 
 
 class PaymentBody(BaseModel):
@@ -34,11 +39,13 @@ def pay(
     """Pay the settled total less its credit notes, once; again changes nothing. Returns the order's row.
 
     operator: who enters the payment; None: the driver pays. Raises Problem: NotSettled,
-    SettlementFlagged, AmountMismatch.
+    SettlementFlagged, AmountMismatch, HoldOpen.
     """
     row = lookup.lock(tx.conn, order_id)
     if row is None:
         raise unknown_order()
+    if row.state == states.SETTLED and tx.conn.execute(_OPEN_HOLD, {"order_id": order_id}).scalar():
+        raise Problem(409, "HoldOpen", "The payment provider holds money for it, and pays it by itself")
     settlement = settlement_views.of_order(tx.conn, order_id)
     if row.state not in (states.SETTLED, states.PAID) or settlement is None:
         raise Problem(409, "NotSettled", "There is nothing to pay yet", state=row.state)

@@ -3,16 +3,22 @@ cannot bill them.
 """
 
 import copy
+import csv
+import io
+import json
+import re
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_stub.rates import highest_cost
+from cloud_stub.rates import highest_cost, model
 from pile_protocol import components, wire
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import BILLS_ALL, EVERY_COMPONENT, FLAT_RATE, FakePile, new_key
+from tools import ROOT
 
 KWH = 1_000_000
 MISSING = object()
@@ -141,7 +147,8 @@ def test_a_first_price_that_is_high_for_its_currency_is_asked_about(operator: An
 
 def test_versions_differ_by_component(operator: Any, able: FakePile):
     before = publish(operator, EVERY_COMPONENT).json()["rate_id"]
-    rate = changed("tiers.1.price", 800_000) | {"tax_per_mille": 70}
+    rate = changed("tiers.1.price", 800_000)
+    rate["tax_per_mille"] = 70
     rate["periods"][0]["time_price"] = 0
     after = publish(operator, rate).json()["rate_id"]
     found = operator("GET", f"/api/tariffs/pile:PILE-1/differences?before={before}&after={after}").json()
@@ -344,6 +351,52 @@ def test_costs_and_staying_are_shown_from_what_is_stored(operator: Any, able: Fa
     able.meter(phone.order_id, 2 * KWH, at=at + 100, costs=costs | {"idle_minor": 3}, idle=idle)
     staying = {"since_at": at, "free_until_at": at + 600, "cost_minor": 3}
     assert phone.get()["staying"] == staying
+
+
+def test_the_books_have_every_line(operator: Any, able: FakePile, phone: Phone, run: Any):
+    rate = changed("idle.after_s", 1) | {"minimum_minor": 400, "offers": []}
+    publish(operator, rate)
+    phone.order()
+    able.order_status(phone.order_id, "Charging")
+    able.settle(phone.message(able), mwh=2 * KWH, stay_s=31)
+    answer = operator("GET", "/api/settlements.csv")
+    (row,) = csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"), newline=""))
+    names = ("electricity", "service", "fee", "time", "power_tiers", "staying", "top_up")
+    assert [row[name] for name in names] == ["1.60", "0.80", "0.50", "0.00", "0.01", "0.05", "1.04"]
+    assert (row["total"], row["tax"], row["net"]) == ("4.00", "0.64", "3.36")
+    (of_order,) = csv.DictReader(run("orders", "--csv", text=True))
+    assert {name: of_order[name] for name in (*names, "tax", "net")} == {
+        name: row[name] for name in (*names, "tax", "net")
+    }
+    day = datetime.now(timezone.utc).date().isoformat()
+    report = operator("GET", f"/api/reports/daily?from={day}&to={day}&time_zone=UTC").json()
+    (found,) = report["currencies"][0]["days"]
+    assert found["tiers_minor"] + found["idle_minor"] + found["top_up_minor"] == 1 + 5 + 104
+    lines = sum(each["electricity_minor"] + each["service_minor"] for each in found["labels"].values())
+    assert lines + found["fees_minor"] + 110 == found["revenue_minor"] == 400
+
+
+def test_the_command_line_takes_a_rate_of_all_components(run: Any, tmp_path: Any):
+    file = tmp_path / "rate.json"
+    file.write_text(json.dumps(EVERY_COMPONENT))
+    run("pile", "add", "PILE-1")
+    (rate,) = run("rate", "set", "PILE-1", str(file))
+    assert rate["tiers"] == [[200_000, 500_000], [400_000, 900_000]] and len(rate["offers"]) == 4
+    (bill,) = run(
+        *("tariff", "preview", str(file), "--energy-mwh", "600000", "--duration-s", "7200"),
+        *("--stay-s", "3600"),
+    )
+    assert bill["total_minor"] == 72 + 120 + 180 + 500 + 50
+    file.write_text(json.dumps(changed("tiers.1.up_to_w", 1)))
+    assert "tiers[1].up_to_w" in run("rate", "set", "PILE-1", str(file))
+
+
+def test_the_rates_of_the_documents_can_be_published():
+    page = (ROOT / "docs" / "tariffs.md").read_text()
+    examples = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    assert len(examples) == 2
+    for example in examples:
+        model.build(model.parse(example), "r-1", 0, {"cn": ["2026-10-01"]})
 
 
 @st.composite

@@ -1,0 +1,63 @@
+"""For operators: holds and the calls to the payment provider; free vend."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from ..base.clock import now_s
+from ..payments import free, retries, views
+from .access import READ, CanMoney, Limit, TheCloud
+from .api_schema import raises
+from .paging import page
+from .reads import quick
+
+router = APIRouter(prefix="/api", tags=["operator"])
+
+
+@router.get("/payments", dependencies=READ)
+async def list_payments(
+    cloud: TheCloud,
+    state: Annotated[str | None, Query(pattern="^[A-Za-z]{1,16}$")] = None,
+    limit: Limit = 50,
+    before: str | None = None,
+) -> dict[str, Any]:
+    """The holds, newest first: what is held, captured, released and refunded."""
+    found = await quick(cloud, lambda conn: views.list_holds(conn, state, limit, before))
+    return page(found, limit, "hold_id")
+
+
+@router.get("/payments/{hold_id}", dependencies=READ, openapi_extra=raises("UnknownHold"))
+async def get_payment(cloud: TheCloud, hold_id: str) -> dict[str, Any]:
+    """A hold and every call to its provider."""
+    return await quick(cloud, lambda conn: views.hold_with_calls(conn, hold_id))
+
+
+@router.post("/payments/{hold_id}/retry", openapi_extra=raises("UnknownHold", "NothingToRetry"))
+async def retry_payment(cloud: TheCloud, actor: CanMoney, hold_id: str) -> dict[str, Any]:
+    """Make a refused capture, release or refund again; what is due is worked out anew."""
+    row = await cloud.write(lambda tx: retries.retry(tx, actor, hold_id, now_s()))
+    return views.hold_view(row)
+
+
+@router.get("/free-vend", dependencies=READ)
+async def list_free_vend(
+    cloud: TheCloud, actor: CanMoney, limit: Limit = 50, before: str | None = None
+) -> dict[str, Any]:
+    """The codes and sites that make orders free, newest first."""
+    found = await quick(cloud, lambda conn: free.list_grants(conn, limit, before))
+    return page(found, limit, "grant_id")
+
+
+@router.post("/free-vend", status_code=201, openapi_extra=raises("UnknownSite"))
+async def grant_free_vend(cloud: TheCloud, actor: CanMoney, body: free.GrantBody) -> dict[str, Any]:
+    """Make a code that makes orders free, or let everybody at a site charge for free."""
+    row = await cloud.write(lambda tx: free.grant(tx, actor, body, now_s()))
+    return row._asdict()
+
+
+@router.delete(
+    "/free-vend/{grant_id}", status_code=204, response_class=Response, openapi_extra=raises("UnknownGrant")
+)
+async def revoke_free_vend(cloud: TheCloud, actor: CanMoney, grant_id: str) -> None:
+    """It makes no further order free; again changes nothing."""
+    await cloud.write(lambda tx: free.revoke(tx, actor, grant_id, now_s()))

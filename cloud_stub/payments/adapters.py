@@ -1,0 +1,12 @@
+"""Which provider the cloud uses."""
+
+from ..settings import Settings
+from .port import Adapter
+from .test_provider import TestProvider
+
+
+def make(settings: Settings) -> Adapter | None:
+    """The adapter of settings.payment; None: drivers pay after charging, and nothing is held."""
+    if settings.payment == "test":
+        return TestProvider(settings.data.joinpath("test_provider.db"))
+    return None

@@ -1,0 +1,204 @@
+"""Calls to a provider: written before they are made, resolved after they were.
+
+A call that a dead process has left open is looked up with its key, and made again with the same key where the
+provider has never got it. resolve() does nothing for a call that is resolved: so an answer and the webhook
+about it may come in either order.
+"""
+
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from ..base.ids import new_id
+from ..db import audit
+from ..db.audit import Actor
+from ..db.events import record_event
+from ..db.payment_tables import payment_calls
+from ..db.rows import Query
+from ..db.tables import payments
+from ..db.writer import Transaction
+from ..orders import lookup, states, transitions
+from ..orders.context import Context
+from ..settlements import bills
+from ..settlements import views as settlement_views
+from . import holds, port
+from .holds import CallRow, HoldRow
+
+log = structlog.get_logger()
+
+OPEN, DONE, REFUSED = "Open", "Done", "Refused"
+CLAIMED_AT_ONCE = 100
+
+_DURING = {port.CAPTURE: holds.CAPTURING, port.RELEASE: holds.RELEASING, port.REFUND: holds.REFUNDING}
+_REFUSED = {
+    port.AUTHORIZE: holds.REFUSED,
+    port.CAPTURE: holds.CAPTURE_REFUSED,
+    port.RELEASE: holds.RELEASE_REFUSED,
+    port.REFUND: holds.REFUND_REFUSED,
+}
+_ACTIONS = {
+    port.AUTHORIZE: "HoldMade",
+    port.CAPTURE: "HoldCaptured",
+    port.RELEASE: "HoldReleased",
+    port.REFUND: "PaymentRefunded",
+}
+
+_RESOLVE = update(payment_calls).where(payment_calls.c.key == bindparam("this"))
+_LOCK = Query(select(payment_calls).where(payment_calls.c.key == bindparam("key")).with_for_update(), CallRow)
+_DUE = Query(
+    select(payment_calls)
+    .where(payment_calls.c.state == OPEN, payment_calls.c.next_at <= bindparam("now"))
+    .order_by(payment_calls.c.next_at)
+    .limit(CLAIMED_AT_ONCE)
+    .with_for_update(skip_locked=True),
+    CallRow,
+)
+_ADOPT = update(payment_calls).where(payment_calls.c.state == OPEN, payment_calls.c.next_at > 0)
+
+
+def begin(
+    conn: Connection, context: Context, hold: HoldRow, kind: str, amount_minor: int, now: int
+) -> port.Call:
+    """Write that the call is going to be made. The hold is locked, or new."""
+    lease_s = 2 * context.settings.payment_call_s
+    row = CallRow(
+        "k-" + new_id(), hold.hold_id, kind, amount_minor, OPEN, None, None, now, now + lease_s, None
+    )
+    conn.execute(insert(payment_calls), row._asdict())
+    if kind in _DURING:
+        hold = holds.change(conn, hold, now, state=_DURING[kind], reason=None)
+    return as_call(hold, row)
+
+
+def as_call(hold: HoldRow, row: CallRow) -> port.Call:
+    return port.Call(
+        row.kind,
+        row.key,
+        hold.hold_id,
+        hold.order_id,
+        row.amount_minor,
+        hold.currency,
+        hold.minor_digits,
+        hold.ref,
+    )
+
+
+def is_busy(conn: Connection, hold_id: str) -> bool:
+    """Whether a call about the hold is not resolved."""
+    return any(row.state == OPEN for row in holds.calls_of(conn, hold_id))
+
+
+def adopt_all(conn: Connection) -> None:
+    """Make every open call due: for the only process of the cloud, when it starts."""
+    conn.execute(_ADOPT.values(next_at=0))
+
+
+def claim_due(conn: Connection, context: Context, now: int) -> list[port.Call]:
+    """The open calls that nobody is making any more; no other process gets them meanwhile."""
+    found = []
+    for row in _DUE.all(conn, {"now": now}):
+        lease_s = 2 * context.settings.payment_call_s
+        conn.execute(_RESOLVE.values(next_at=now + lease_s), {"this": row.key})
+        hold = holds.find(conn, row.hold_id)
+        if hold is not None and hold.adapter == context.settings.payment:
+            found.append(as_call(hold, row))
+    return found
+
+
+def resolve(tx: Transaction, context: Context, key: str, outcome: port.Outcome, now: int) -> HoldRow | None:
+    """Write what has become of the call, once; returns the hold as it is then. None: no such call."""
+    conn = tx.conn
+    known = holds.call(conn, key)
+    if known is None:
+        return None
+    hold = holds.find(conn, known.hold_id)
+    order = lookup.lock(conn, hold.order_id) if hold is not None and hold.order_id else None
+    hold = holds.lock(conn, known.hold_id)
+    row = _LOCK.one(conn, {"key": key})
+    if row.state != OPEN:
+        return hold
+    if outcome.state in (port.PENDING, port.ACTION_NEEDED):
+        return _wait(conn, context, hold, row, outcome, now)
+    is_done = outcome.state == port.DONE
+    values = {"state": DONE if is_done else REFUSED, "ref": outcome.ref, "reason": outcome.reason}
+    conn.execute(_RESOLVE.values(values | {"resolved_at": now}), {"this": key})
+    hold = holds.change(conn, hold, now, reason=outcome.reason, **_values(hold, row, outcome, is_done))
+    _record(tx, hold, row, is_done, now)
+    if order is not None:
+        if is_done and row.kind == port.CAPTURE:
+            _pay(tx, context, hold, order, now)
+        transitions.count_change(conn, [order.order_id])
+        tx.after_commit(lambda: context.hub.wake(order.order_id))
+    tx.after_commit(lambda: context.metrics.payment_calls.labels(row.kind, values["state"]).inc())
+    if is_done and row.kind in (port.CAPTURE, port.REFUND):
+        tx.after_commit(lambda: context.hub.ended(hold.order_id or ""))  # more may be due
+    return hold
+
+
+def resolve_event(tx: Transaction, context: Context, event: port.Event, now: int) -> bool:
+    """Write what a webhook tells; whether the call is known here."""
+    return resolve(tx, context, event.key, event.outcome, now) is not None
+
+
+def _wait(
+    conn: Connection, context: Context, hold: HoldRow, row: CallRow, outcome: port.Outcome, now: int
+) -> HoldRow:
+    """The driver or the provider has to do something first. A driver who does nothing is not waited for."""
+    if row.kind != port.AUTHORIZE:
+        conn.execute(_RESOLVE.values(ref=outcome.ref), {"this": row.key})
+        return hold
+    given_up_at = row.created_at + context.settings.hold_confirm_s
+    if now >= given_up_at:
+        values: dict[str, Any] = {"state": REFUSED, "reason": "Abandoned", "resolved_at": now}
+        conn.execute(_RESOLVE.values(values), {"this": row.key})
+        return holds.change(conn, hold, now, state=holds.HELD, ref=outcome.ref, reason="Abandoned")
+    conn.execute(_RESOLVE.values(ref=outcome.ref, next_at=given_up_at), {"this": row.key})
+    return holds.change(conn, hold, now, state=holds.ACTION_NEEDED, ref=outcome.ref)
+
+
+def _values(hold: HoldRow, row: CallRow, outcome: port.Outcome, is_done: bool) -> dict[str, Any]:
+    """What the outcome changes in the hold's row. `open` stays where more may be due."""
+    if not is_done:
+        return {"state": _REFUSED[row.kind], "open": False}
+    match row.kind:
+        case port.AUTHORIZE:
+            return {"state": holds.HELD, "ref": outcome.ref}
+        case port.CAPTURE:
+            rest = hold.amount_minor - row.amount_minor
+            return {"state": holds.CAPTURED, "captured_minor": row.amount_minor, "released_minor": rest}
+        case port.RELEASE:
+            return {"state": holds.RELEASED, "released_minor": hold.amount_minor, "open": False}
+    return {"state": holds.CAPTURED, "refunded_minor": hold.refunded_minor + row.amount_minor}
+
+
+def _pay(tx: Transaction, context: Context, hold: HoldRow, order: Any, now: int) -> None:
+    """Close the order with what was captured. It may have been credited in whole meanwhile."""
+    if settlement_views.payment_of(tx.conn, order.order_id) is None:
+        values = {
+            "order_id": order.order_id,
+            "amount_minor": hold.captured_minor,
+            "currency": hold.currency,
+            "method": hold.adapter,
+            "paid_at": now,
+        }
+        tx.conn.execute(insert(payments), values)
+    if order.state == states.SETTLED:
+        transitions.apply_event(tx, context, order, states.PAYMENT_MADE, now)
+
+
+def _record(tx: Transaction, hold: HoldRow, row: CallRow, is_done: bool, now: int) -> None:
+    """The audit line; an event too where an operator has to look at it."""
+    test = "TEST - no money moves: " if hold.is_test else ""
+    detail = test + bills.as_text(row.amount_minor, hold.currency, hold.minor_digits)
+    action = _ACTIONS[row.kind] if is_done else _REFUSED[row.kind]
+    if not is_done:
+        action = "HoldRefused" if row.kind == port.AUTHORIZE else action
+        detail += f": {row.kind} was refused" + (f", {hold.reason}" if hold.reason else "")
+    actor = Actor(audit.CLOUD, hold.adapter)
+    audit.record(tx.conn, actor, now, action, device_id=hold.device_id, order_id=hold.order_id, detail=detail)
+    if not is_done and row.kind != port.AUTHORIZE:
+        record_event(tx.conn, now, action, hold.device_id, hold.order_id, detail)
+    tx.after_commit(
+        lambda: log.info("payment_call_resolved", kind=row.kind, hold_id=hold.hold_id, state=hold.state)
+    )

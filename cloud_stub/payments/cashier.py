@@ -1,0 +1,129 @@
+"""Makes the calls to the provider: on threads of its own, outside transactions.
+
+A thread looks, every duty period and at once when an order has ended, what is due (due.py) and which open
+calls a dead process has left (calls.py); a few others make the calls, and the writer resolves them.
+"""
+
+import queue
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import structlog
+
+from ..base.clock import now_s
+from ..base.threads import Threads
+from ..db.writer import Transaction, Writer
+from ..orders.context import Context
+from . import calls, due, free, port
+
+log = structlog.get_logger()
+
+CALLS_AT_ONCE = 8
+
+
+class Cashier:
+    """adapter None: nothing is held. Free orders are credited here in any case."""
+
+    def __init__(self, context: Context, writer: Writer, threads: Threads, adapter: port.Adapter | None):
+        self.adapter = adapter
+        self._context = context
+        self._writer = writer
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(CALLS_AT_ONCE, "payments")
+        self._ended: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        if adapter is not None:
+            context.hub.ended = self._ended.put
+
+    def start(self) -> None:
+        if self.adapter is None:
+            return
+        if self._context.settings.mqtt_share is None:  # the only process
+            self._writer.submit(lambda tx: calls.adopt_all(tx.conn)).result()
+        self._thread = self._threads.start("cashier", self._run)
+
+    def stop(self) -> None:
+        self._threads.expect_end("cashier")
+        self._stopping = True
+        self._ended.put(None)
+        if self._thread is not None:
+            self._thread.join()
+        self._pool.shutdown(cancel_futures=True)
+
+    def sweep(self, now: int) -> None:
+        """Begin everything that is due as of `now`, without waiting for the provider."""
+        self._begin(now)
+
+    def run_once(self, now: int) -> None:
+        """Everything that is due as of `now`; returns when it is resolved, or its provider is silent."""
+        for _ in range(8):  # a capture may be followed by a refund
+            waiting = self._begin(now)
+            if not waiting:
+                return
+            for each in waiting:
+                each.result()
+
+    def perform(self, call: port.Call, look_first: bool) -> port.Outcome:
+        """Make one call. look_first: it may have been made before. Raises ProviderSilent."""
+        adapter = self.adapter
+        if adapter is None:
+            raise port.ProviderSilent("no provider is set")
+        if look_first:
+            found = adapter.look_up(call)
+            if found is not None:
+                return found
+        try:
+            return _METHODS[call.kind](adapter, call)
+        except port.ProviderSilent:
+            self._context.metrics.payment_calls.labels(call.kind, "Silent").inc()
+            found = adapter.look_up(call)
+            if found is None:
+                raise
+            return found
+
+    def _begin(self, now: int) -> list[Future[None]]:
+        def unit(tx: Transaction) -> tuple[list[port.Call], list[port.Call]]:
+            free.credit_settled(tx, self._context, now)
+            if self.adapter is None:
+                return [], []
+            return due.begin_due(tx, self._context, now), calls.claim_due(tx.conn, self._context, now)
+
+        new, left = self._writer.submit(unit).result()
+        return [self._pool.submit(self._finish, call, False, now) for call in new] + [
+            self._pool.submit(self._finish, call, True, now) for call in left
+        ]
+
+    def _finish(self, call: port.Call, look_first: bool, now: int) -> None:
+        try:
+            outcome = self.perform(call, look_first)
+        except port.ProviderSilent as error:
+            log.warning("provider_silent", kind=call.kind, hold_id=call.hold_id, reason=str(error))
+            return  # it stays open, and is looked up later
+        except Exception:
+            log.exception("provider_failed", kind=call.kind, hold_id=call.hold_id)
+            return
+        self._writer.submit(lambda tx: calls.resolve(tx, self._context, call.key, outcome, now)).result()
+
+    def _of_order(self, order_id: str) -> None:
+        now = now_s()
+        call = self._writer.submit(lambda tx: due.begin_of_order(tx, self._context, order_id, now)).result()
+        if call is not None:
+            self._pool.submit(self._finish, call, False, now)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                order_id = self._ended.get()
+                if order_id and not self._stopping:
+                    self._of_order(order_id)
+            except Exception:
+                log.exception("cashier_failed")
+
+
+_METHODS = {
+    port.AUTHORIZE: lambda adapter, call: adapter.authorize(call),
+    port.CAPTURE: lambda adapter, call: adapter.capture(call),
+    port.RELEASE: lambda adapter, call: adapter.release(call),
+    port.REFUND: lambda adapter, call: adapter.refund(call),
+}

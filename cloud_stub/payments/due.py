@@ -1,0 +1,113 @@
+"""What follows for a hold from its order and bill as they are. The only place that decides how much is taken.
+
+no order                          release, after settings.hold_orphan_s
+Rejected, Expired, Cancelled      release
+Lost                              release, after settings.hold_lost_s
+Settled, flagged                  nothing until an operator has decided
+Settled, something to pay         capture exactly that; the provider releases the rest
+nothing to pay, or paid already   release
+captured more than the bill less its credits    refund the difference
+"""
+
+from sqlalchemy import bindparam, or_, select
+
+from ..db.payment_tables import payment_holds
+from ..db.rows import OrderRow
+from ..db.tables import orders
+from ..db.writer import Transaction
+from ..orders import lookup, states
+from ..orders.context import Context
+from ..settlements import bills
+from . import calls, holds, port
+from .holds import HoldRow
+
+AT_ONCE = 100
+_RELEASED_AT_ONCE = (states.REJECTED, states.EXPIRED, states.CANCELLED, states.PAID)
+ORDER_LOST = "OrderLost"
+
+_WAITING = (
+    select(payment_holds.c.hold_id)
+    .select_from(payment_holds.outerjoin(orders, orders.c.order_id == payment_holds.c.order_id))
+    .where(
+        payment_holds.c.open,
+        payment_holds.c.adapter == bindparam("adapter"),
+        payment_holds.c.state.in_((holds.HELD, holds.CAPTURED)),
+        or_(
+            orders.c.state.in_((*_RELEASED_AT_ONCE, states.SETTLED, states.LOST)),
+            payment_holds.c.order_id.is_(None),
+        ),
+    )
+    .order_by(payment_holds.c.hold_id)
+    .limit(AT_ONCE)
+)
+
+
+def begin_due(tx: Transaction, context: Context, now: int) -> list[port.Call]:
+    """Write every call that is due, and return them to be made."""
+    waiting = tx.conn.execute(_WAITING, {"adapter": context.settings.payment}).scalars().all()
+    made = (begin_of(tx, context, hold_id, now) for hold_id in waiting)
+    return [each for each in made if each is not None]
+
+
+def begin_of_order(tx: Transaction, context: Context, order_id: str, now: int) -> port.Call | None:
+    """As begin_due, for the hold of one order."""
+    hold = holds.of_order(tx.conn, order_id)
+    if hold is None or not hold.open or hold.adapter != context.settings.payment:
+        return None
+    return begin_of(tx, context, hold.hold_id, now)
+
+
+def begin_of(tx: Transaction, context: Context, hold_id: str, now: int) -> port.Call | None:
+    """Write the call that is due for the hold; None where none is."""
+    found = holds.find(tx.conn, hold_id)
+    if found is None:
+        return None
+    order = lookup.lock(tx.conn, found.order_id) if found.order_id else None
+    hold = holds.lock(tx.conn, hold_id)
+    if not hold.open or hold.order_id != found.order_id or calls.is_busy(tx.conn, hold_id):
+        return None
+    if hold.state == holds.CAPTURED:
+        return _refund(tx, context, hold, order, now)
+    if hold.state != holds.HELD:
+        return None
+    amount_minor = _capture_minor(tx, context, hold, order, now)
+    if amount_minor is None:
+        return None
+    if amount_minor:
+        return calls.begin(tx.conn, context, hold, port.CAPTURE, amount_minor, now)
+    return calls.begin(tx.conn, context, hold, port.RELEASE, hold.amount_minor, now)
+
+
+def _capture_minor(
+    tx: Transaction, context: Context, hold: HoldRow, order: OrderRow | None, now: int
+) -> int | None:
+    """How much is to be captured; 0: all is to be released; None: nothing yet."""
+    if order is None:
+        return 0 if hold.reason or now - hold.changed_at >= context.settings.hold_orphan_s else None
+    if order.state in _RELEASED_AT_ONCE:
+        return 0
+    if order.state == states.LOST:
+        if hold.reason != ORDER_LOST:
+            holds.change(tx.conn, hold, now, reason=ORDER_LOST)
+            return None
+        return 0 if now - hold.changed_at >= context.settings.hold_lost_s else None
+    if order.state != states.SETTLED:
+        return None
+    bill = bills.of_orders(tx.conn, [order.order_id]).get(order.order_id)
+    if bill is None or bill.flagged:
+        return None
+    return max(0, min(hold.amount_minor, (order.total_minor or 0) - bill.credited_minor))
+
+
+def _refund(
+    tx: Transaction, context: Context, hold: HoldRow, order: OrderRow | None, now: int
+) -> port.Call | None:
+    bill = bills.of_orders(tx.conn, [order.order_id]).get(order.order_id) if order is not None else None
+    if order is None or bill is None or bill.flagged:
+        return None
+    due_minor = max(0, (order.total_minor or 0) - bill.credited_minor)
+    too_much_minor = hold.captured_minor - hold.refunded_minor - due_minor
+    if too_much_minor > 0:
+        return calls.begin(tx.conn, context, hold, port.REFUND, too_much_minor, now)
+    holds.change(tx.conn, hold, now, open=False)
+    return None

@@ -1,0 +1,173 @@
+"""Free vend: an order that nobody pays, by an operator, at a site, or by a code.
+
+It is metered and settled as any other; its bill is then credited in whole, with the reason.
+"""
+
+import secrets
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+
+from pile_protocol import messages
+
+from ..base.ids import new_id
+from ..base.problems import Problem, invalid
+from ..db import audit
+from ..db.audit import Actor
+from ..db.payment_tables import free_grants, free_orders
+from ..db.rows import Query
+from ..db.site_tables import sites
+from ..db.tables import orders
+from ..db.writer import Transaction
+from ..orders import states
+from ..orders.context import Context
+from ..settlements import bills, credits
+
+AT_ONCE = 100
+_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without what looks alike
+CODE_LENGTH = 12  # 60 bits: nobody guesses one
+
+
+class GrantBody(BaseModel):
+    """Who charges for free: everybody at a site, or whoever has the code that is made."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+    site_id: str | None = Field(default=None, max_length=32, description="Only there")
+    with_code: bool = Field(default=True, description="False: everybody at the site, which must be given")
+    uses_max: int | None = Field(default=None, ge=1, le=messages.MAX_MINOR, description="How many orders")
+    until_at: int | None = Field(default=None, ge=0, le=2**40, description="Unix seconds")
+
+
+class GrantRow(NamedTuple):
+    """A row of `free_grants`."""
+
+    grant_id: str
+    code: str | None
+    site_id: str | None
+    reason: str
+    uses_max: int | None
+    uses: int
+    until_at: int | None
+    actor: str
+    created_at: int
+    revoked_at: int | None
+
+
+class FreeRow(NamedTuple):
+    """A row of `free_orders`."""
+
+    order_id: str
+    grant_id: str | None
+    reason: str
+    actor_kind: str
+    actor: str
+    open: bool
+
+
+_GRANTS = select(free_grants)
+_LIST = Query(_GRANTS, GrantRow)
+_GET = Query(_GRANTS.where(free_grants.c.grant_id == bindparam("grant_id")).with_for_update(), GrantRow)
+_VALID = (
+    free_grants.c.revoked_at.is_(None),
+    or_(free_grants.c.until_at.is_(None), free_grants.c.until_at > bindparam("now")),
+    or_(free_grants.c.uses_max.is_(None), free_grants.c.uses < free_grants.c.uses_max),
+)
+_BY_CODE = Query(_GRANTS.where(free_grants.c.code == bindparam("code"), *_VALID).with_for_update(), GrantRow)
+_AT_SITE = Query(
+    _GRANTS.where(free_grants.c.site_id == bindparam("site_id"), free_grants.c.code.is_(None), *_VALID)
+    .order_by(free_grants.c.grant_id)
+    .limit(1)
+    .with_for_update(),
+    GrantRow,
+)
+_REVOKE = update(free_grants).where(free_grants.c.grant_id == bindparam("this"))
+_USE = _REVOKE.values(uses=free_grants.c.uses + 1)
+_SETTLED = Query(
+    select(free_orders)
+    .join(orders, orders.c.order_id == free_orders.c.order_id)
+    .where(free_orders.c.open, orders.c.state.in_((states.SETTLED, states.PAID)))
+    .order_by(free_orders.c.order_id)
+    .limit(AT_ONCE),
+    FreeRow,
+)
+_CLOSE = update(free_orders).where(free_orders.c.order_id == bindparam("this")).values(open=False)
+_SITE = select(func.count()).select_from(sites).where(sites.c.site_id == bindparam("site_id"))
+
+
+def grant(tx: Transaction, actor: Actor, body: GrantBody, now: int) -> GrantRow:
+    """Make a code, or free a whole site. Raises Problem: InvalidRequest, UnknownSite."""
+    if not body.with_code and body.site_id is None:
+        raise invalid(("site_id", "is needed where there is no code"))
+    if body.site_id is not None and not tx.conn.execute(_SITE, {"site_id": body.site_id}).scalar_one():
+        raise Problem(404, "UnknownSite", "There is no site with that id", site_id=body.site_id)
+    code = "".join(secrets.choice(_ALPHABET) for _ in range(CODE_LENGTH)) if body.with_code else None
+    row = GrantRow(
+        "f-" + new_id(),
+        code,
+        body.site_id,
+        body.reason,
+        body.uses_max,
+        0,
+        body.until_at,
+        actor.name,
+        now,
+        None,
+    )
+    tx.conn.execute(insert(free_grants), row._asdict())
+    detail = f"{row.grant_id}: {'by code' if code else 'everybody'}: {body.reason}"
+    audit.record(tx.conn, actor, now, "FreeVendGranted", site_id=body.site_id, detail=detail)
+    return row
+
+
+def revoke(tx: Transaction, actor: Actor, grant_id: str, now: int) -> None:
+    """From here on it makes no order free; again changes nothing. Raises Problem (UnknownGrant)."""
+    row = _GET.first(tx.conn, {"grant_id": grant_id})
+    if row is None:
+        raise Problem(404, "UnknownGrant", "There is no free vend with that id")
+    if row.revoked_at is None:
+        tx.conn.execute(_REVOKE.values(revoked_at=now), {"this": grant_id})
+        detail = f"{grant_id}: {row.reason}"
+        audit.record(tx.conn, actor, now, "FreeVendRevoked", site_id=row.site_id, detail=detail)
+
+
+def list_grants(conn: Connection, limit: int, before: str | None) -> list[dict[str, Any]]:
+    """Newest first, older than `before`."""
+    query = _GRANTS.order_by(free_grants.c.grant_id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(free_grants.c.grant_id < before)
+    return [row._asdict() for row in _LIST.narrowed(query).all(conn)]
+
+
+def find(conn: Connection, code: str | None, site_id: str | None, now: int) -> GrantRow | None:
+    """What makes an order free: the code, else its pile's site. Raises Problem (FreeCodeInvalid)."""
+    if code is not None:
+        found = _BY_CODE.first(conn, {"code": code.strip().upper(), "now": now})
+        if found is None or found.site_id not in (None, site_id):
+            raise Problem(409, "FreeCodeInvalid", "The code is not valid here, or not any more")
+        return found
+    return _AT_SITE.first(conn, {"site_id": site_id, "now": now}) if site_id is not None else None
+
+
+def mark(conn: Connection, order_id: str, used: GrantRow | None, actor: Actor, reason: str) -> None:
+    """Write that the order is free, by the grant or by the operator `actor`."""
+    row = FreeRow(order_id, used.grant_id if used else None, reason, actor.kind, actor.name, True)
+    conn.execute(insert(free_orders), row._asdict())
+    if used is not None:
+        conn.execute(_USE, {"this": used.grant_id})
+
+
+def credit_settled(tx: Transaction, context: Context, now: int) -> None:
+    """Credit the bills of free orders in whole; one that is flagged waits for its decision."""
+    for row in _SETTLED.all(tx.conn, {}):
+        bill = bills.of_orders(tx.conn, [row.order_id]).get(row.order_id)
+        if bill is None or bill.flagged:
+            continue
+        left_minor = (bill.total_minor or 0) - bill.credited_minor
+        if left_minor > 0:
+            body = credits.CreditBody(amount_minor=left_minor, reason=row.reason)
+            actor = Actor(row.actor_kind, row.actor)
+            credits.credit(tx, actor, context, row.order_id, "free-vend-" + row.order_id, body, now)
+        tx.conn.execute(_CLOSE, {"this": row.order_id})

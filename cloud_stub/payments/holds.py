@@ -1,0 +1,124 @@
+"""Holds: how much of a driver's money a provider keeps ready for an order, and what has become of it.
+
+    Authorizing -> Held -> Capturing -> Captured <-> Refunding
+         |          +----> Releasing -> Released
+         +-> ActionNeeded | Refused
+
+CaptureRefused, ReleaseRefused and RefundRefused wait for an operator's retry.
+"""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from ..db.payment_tables import payment_calls, payment_holds
+from ..db.rows import Query
+
+AUTHORIZING, ACTION_NEEDED, HELD, REFUSED = "Authorizing", "ActionNeeded", "Held", "Refused"
+CAPTURING, CAPTURED, CAPTURE_REFUSED = "Capturing", "Captured", "CaptureRefused"
+RELEASING, RELEASED, RELEASE_REFUSED = "Releasing", "Released", "ReleaseRefused"
+REFUNDING, REFUND_REFUSED = "Refunding", "RefundRefused"
+# What an operator's retry makes of a refused call: the state before it.
+RETRIED = {CAPTURE_REFUSED: HELD, RELEASE_REFUSED: HELD, REFUND_REFUSED: CAPTURED}
+
+
+class HoldRow(NamedTuple):
+    """A row of `payment_holds`."""
+
+    hold_id: str
+    idempotency_key: str
+    request_digest: str
+    device_id: str
+    order_id: str | None
+    adapter: str
+    is_test: bool
+    amount_minor: int
+    currency: str
+    minor_digits: int
+    state: str
+    ref: str | None
+    reason: str | None
+    captured_minor: int
+    released_minor: int
+    refunded_minor: int
+    open: bool
+    created_at: int
+    changed_at: int
+
+
+class CallRow(NamedTuple):
+    """A row of `payment_calls`."""
+
+    key: str
+    hold_id: str
+    kind: str
+    amount_minor: int
+    state: str
+    ref: str | None
+    reason: str | None
+    created_at: int
+    next_at: int
+    resolved_at: int | None
+
+
+_HOLDS = select(payment_holds)
+_BY_ID = _HOLDS.where(payment_holds.c.hold_id == bindparam("hold_id"))
+_GET = Query(_BY_ID, HoldRow)
+_LOCK = Query(_BY_ID.with_for_update(), HoldRow)
+_BY_KEY = Query(_HOLDS.where(payment_holds.c.idempotency_key == bindparam("key")), HoldRow)
+_OF_ORDER = Query(_HOLDS.where(payment_holds.c.order_id == bindparam("order_id")), HoldRow)
+_LIST = Query(_HOLDS, HoldRow)
+_CHANGE = update(payment_holds).where(payment_holds.c.hold_id == bindparam("this"))
+_CALLS = select(payment_calls)
+_CALL = Query(_CALLS.where(payment_calls.c.key == bindparam("key")), CallRow)
+_CALLS_OF = Query(
+    _CALLS.where(payment_calls.c.hold_id == bindparam("hold_id")).order_by(payment_calls.c.key), CallRow
+)
+
+
+def add(conn: Connection, row: HoldRow) -> None:
+    conn.execute(insert(payment_holds), row._asdict())
+
+
+def change(conn: Connection, hold: HoldRow, now: int, **values: Any) -> HoldRow:
+    """Write new values of the hold; returns the row with them."""
+    values["changed_at"] = now
+    conn.execute(_CHANGE.values(values), {"this": hold.hold_id})
+    return HoldRow(**(hold._asdict() | values))
+
+
+def find(conn: Connection, hold_id: str) -> HoldRow | None:
+    return _GET.first(conn, {"hold_id": hold_id})
+
+
+def lock(conn: Connection, hold_id: str) -> HoldRow:
+    """The row, locked. Lock its order first, where it has one."""
+    return _LOCK.one(conn, {"hold_id": hold_id})
+
+
+def by_key(conn: Connection, key: str) -> HoldRow | None:
+    """The hold of the confirmation with this Idempotency-Key."""
+    return _BY_KEY.first(conn, {"key": key})
+
+
+def of_order(conn: Connection, order_id: str) -> HoldRow | None:
+    return _OF_ORDER.first(conn, {"order_id": order_id})
+
+
+def call(conn: Connection, key: str) -> CallRow | None:
+    return _CALL.first(conn, {"key": key})
+
+
+def calls_of(conn: Connection, hold_id: str) -> list[CallRow]:
+    """The calls about the hold, oldest first."""
+    return list(_CALLS_OF.all(conn, {"hold_id": hold_id}))
+
+
+def list_rows(conn: Connection, state: str | None, limit: int, before: str | None) -> list[HoldRow]:
+    """Newest first, older than hold `before`."""
+    query = _HOLDS.order_by(payment_holds.c.hold_id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(payment_holds.c.state == state)
+    if before is not None:
+        query = query.where(payment_holds.c.hold_id < before)
+    return list(_LIST.narrowed(query).all(conn))

@@ -1,0 +1,159 @@
+"""The provider `test`: it holds, captures, releases and refunds as a real one does. No money moves.
+
+Its books are a file of its own, so that the cloud may be killed between the two. What it is to do otherwise
+is in `<file>.behaviour`, one JSON object, for trials and tests:
+
+    refuse     kinds of calls that it refuses: {"authorize": "card_declined"}
+    action     true: a hold needs a step of the driver's; until it is taken off again
+    late       kinds that it does and then does not answer
+    silent     kinds that it neither does nor answers
+    kill       {"before" or "after": kind}: the process is killed there, for tests of what is left
+"""
+
+import json
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..base.clock import now_s
+from ..base.problems import invalid
+from . import port
+from .port import Call, Event, Outcome, ReportRow
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS holds (hold_id TEXT PRIMARY KEY, amount_minor INTEGER,
+    captured_minor INTEGER DEFAULT 0, refunded_minor INTEGER DEFAULT 0, state TEXT);
+CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, kind TEXT, hold_id TEXT, amount_minor INTEGER,
+    currency TEXT, state TEXT, reason TEXT, at INTEGER, times INTEGER DEFAULT 1);
+"""
+
+
+class TestProvider:
+    """An Adapter (port.py)."""
+
+    __test__ = False  # no test of pytest's
+    name = "test"
+    is_test = True
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._lock = threading.Lock()
+        self._books = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+        self._books.execute("PRAGMA journal_mode=WAL")
+        self._books.execute("PRAGMA synchronous=NORMAL")
+        self._books.executescript(_TABLES)
+        os.chmod(path, 0o600)
+
+    def close(self) -> None:
+        self._books.close()
+
+    def authorize(self, call: Call) -> Outcome:
+        return self._do(call)
+
+    def capture(self, call: Call) -> Outcome:
+        return self._do(call)
+
+    def release(self, call: Call) -> Outcome:
+        return self._do(call)
+
+    def refund(self, call: Call) -> Outcome:
+        return self._do(call)
+
+    def look_up(self, call: Call) -> Outcome | None:
+        behaviour = self._behaviour()
+        if call.kind in behaviour.get("silent", ()):
+            raise port.ProviderSilent("the test provider was told to be silent")
+        with self._lock:
+            row = self._books.execute("SELECT state, reason FROM calls WHERE key = ?", (call.key,)).fetchone()
+            if row is None:
+                return None
+            if row[0] == port.ACTION_NEEDED and not behaviour.get("action"):
+                self._books.execute("UPDATE calls SET state = 'Done' WHERE key = ?", (call.key,))
+                self._books.execute("UPDATE holds SET state = 'Held' WHERE hold_id = ?", (call.hold_id,))
+                return self._outcome(call, port.DONE, None)
+        state, reason = row
+        return self._outcome(call, state, reason)
+
+    def webhook(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        raise invalid(("adapter", "the test provider sends no webhooks"))
+
+    def report(self, from_at: int, until_at: int) -> Iterable[ReportRow]:
+        rows = self._books.execute(
+            "SELECT kind, key, hold_id, amount_minor, currency, at FROM calls"
+            " WHERE state = 'Done' AND at >= ? AND at < ? ORDER BY at, key",
+            (from_at, until_at),
+        )
+        return [ReportRow(kind, key, ref, minor, cur, at) for kind, key, ref, minor, cur, at in rows]
+
+    def _do(self, call: Call) -> Outcome:
+        behaviour = self._behaviour()
+        kill = behaviour.get("kill", {})
+        if kill.get("before") == call.kind:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if call.kind in behaviour.get("silent", ()):
+            raise port.ProviderSilent("the test provider was told to be silent")
+        state, reason = self._book(call, behaviour)
+        if kill.get("after") == call.kind:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if call.kind in behaviour.get("late", ()):
+            raise port.ProviderSilent("the test provider was told to answer too late")
+        return self._outcome(call, state, reason)
+
+    def _book(self, call: Call, behaviour: dict[str, Any]) -> tuple[str, str | None]:
+        with self._lock:
+            self._books.execute("BEGIN IMMEDIATE")
+            try:
+                known = self._books.execute(
+                    "UPDATE calls SET times = times + 1 WHERE key = ? RETURNING state, reason", (call.key,)
+                ).fetchone()
+                if known is None:
+                    reason = behaviour.get("refuse", {}).get(call.kind) or self._apply(call)
+                    state = port.REFUSED if reason else port.DONE
+                    if call.kind == port.AUTHORIZE and state == port.DONE and behaviour.get("action"):
+                        state = port.ACTION_NEEDED
+                    self._books.execute(
+                        "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
+                        (
+                            *(call.key, call.kind, call.hold_id, call.amount_minor, call.currency),
+                            *(state, reason, now_s()),
+                        ),
+                    )
+                    known = (state, reason)
+            finally:
+                self._books.execute("COMMIT")
+        return known
+
+    def _apply(self, call: Call) -> str | None:
+        """Do it in the books; a reason where that cannot be."""
+        if call.kind == port.AUTHORIZE:
+            self._books.execute(
+                "INSERT OR IGNORE INTO holds (hold_id, amount_minor, state) VALUES (?, ?, 'Held')",
+                (call.hold_id, call.amount_minor),
+            )
+            return None
+        rules = {
+            port.CAPTURE: "state = 'Captured', captured_minor = :minor WHERE state = 'Held'"
+            " AND amount_minor >= :minor",
+            port.RELEASE: "state = 'Released' WHERE state = 'Held'",
+            port.REFUND: "refunded_minor = refunded_minor + :minor WHERE state = 'Captured'"
+            " AND captured_minor - refunded_minor >= :minor",
+        }
+        done = self._books.execute(
+            f"UPDATE holds SET {rules[call.kind]} AND hold_id = :hold_id",
+            {"minor": call.amount_minor, "hold_id": call.hold_id},
+        )
+        return None if done.rowcount else "not_possible"
+
+    def _outcome(self, call: Call, state: str, reason: str | None) -> Outcome:
+        client = {"test": True} if state == port.ACTION_NEEDED else None
+        return Outcome(state, "test-" + call.hold_id, reason, client)
+
+    def _behaviour(self) -> dict[str, Any]:
+        try:
+            return json.loads(Path(f"{self._path}.behaviour").read_bytes())
+        except FileNotFoundError:
+            return {}

@@ -1,0 +1,56 @@
+"""What HTTP shows of payments."""
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..base.problems import Problem
+from ..db.rows import OrderRow
+from ..orders.hub import Hub
+from ..settlements import views as settlement_views
+from . import holds
+from .holds import HoldRow
+
+TEST = "TEST - no money moves"
+_OF_HOLD = (
+    *("adapter", "is_test", "state", "currency", "minor_digits", "reason"),
+    *("captured_minor", "released_minor", "refunded_minor"),
+)
+
+
+def order_view(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
+    """settlements.views.order_with_bill, whose `payment` also tells what is held, captured and refunded."""
+    view = settlement_views.order_with_bill(conn, hub, row)
+    hold = holds.of_order(conn, row.order_id)
+    if hold is None:
+        return view
+    paid = view["payment"] or {"amount_minor": None, "method": hold.adapter, "paid_at": None}
+    return view | {"payment": paid | _shown(hold)}
+
+
+def _shown(hold: HoldRow) -> dict[str, Any]:
+    found = {name: getattr(hold, name) for name in _OF_HOLD} | {"held_minor": hold.amount_minor}
+    return found | ({"notice": TEST} if hold.is_test else {})
+
+
+def hold_view(row: HoldRow) -> dict[str, Any]:
+    """A hold as operators see it."""
+    names = ("hold_id", "order_id", "device_id", "ref", "open", "created_at", "changed_at")
+    return {name: getattr(row, name) for name in names} | _shown(row)
+
+
+def hold_with_calls(conn: Connection, hold_id: str) -> dict[str, Any]:
+    """A hold and every call about it. Raises Problem (UnknownHold)."""
+    row = holds.find(conn, hold_id)
+    if row is None:
+        raise unknown_hold()
+    return hold_view(row) | {"calls": [each._asdict() for each in holds.calls_of(conn, hold_id)]}
+
+
+def list_holds(conn: Connection, state: str | None, limit: int, before: str | None) -> list[dict[str, Any]]:
+    """Newest first, older than hold `before`."""
+    return [hold_view(row) for row in holds.list_rows(conn, state, limit, before)]
+
+
+def unknown_hold() -> Problem:
+    return Problem(404, "UnknownHold", "There is no hold with that id")
