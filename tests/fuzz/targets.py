@@ -22,7 +22,15 @@ _NONCE = "0123456789abcdef"
 _DOWN = {
     topics.ORDER: order(
         limits={"duration_s": 3_600, "energy_mwh": 10**7, "cost_minor": 500},
-        rate=rate(steps=[[AT - 60, 1_000_000, 800_000, "flat"], [AT + 900, 1_200_000, 800_000, "peak"]]),
+        rate=rate(
+            steps=[[AT - 60, 1_000_000, 800_000, "flat"], [AT + 900, 1_200_000, 800_000, "peak"]],
+            time_prices=[600_000, 900_000],
+            tiers=[[200_000, 500_000], [400_000, 900_000]],
+            idle={"price": 2_000_000, "after_s": 600, "max_minor": 1_000},
+            minimum_minor=50,
+            maximum_minor=5_000,
+            tax_per_mille=60,
+        ),
     ),
     topics.COMMAND: {
         "kind": "command",

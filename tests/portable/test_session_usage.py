@@ -232,6 +232,19 @@ def test_the_times_of_a_stay_hold_what_it_bills_after_a_cut_too():
     assert idle["until_at"] - idle["since_at"] >= IDLE["after_s"] + idle["time_ms"] // 1000, idle
 
 
+def test_a_cut_between_the_cap_and_the_settlement_leaves_the_times_of_the_stay():
+    made = locked(idle=IDLE)
+    pile = Pile()
+    pile.charge(rate=made, cycles=100)
+    pile.command("stop", order_id="o1")
+    pile.cycle(50)
+    pile.controller.journal.keep_usage(1, [40_000, [], []])
+    pile.boot(AT + 5_000)
+    pile.settle()
+    idle = checked(pile, made)["idle"]
+    assert idle["idle_minor"] == 30 and idle["until_at"] - idle["since_at"] >= 40, idle
+
+
 def metering(start_ms=0):
     order = {"rate": locked(tiers=TIERS), "limits": {"duration_s": 3_600}}
     return UsageMetering(order, AT, 0, start_ms)

@@ -320,3 +320,12 @@ def test_the_demo_of_updates_holds_what_it_tells(tmp_path: Path):
     ):
         assert said in done.stdout
     assert done.stdout.splitlines()[-1].startswith("DEMO OK release 2 confirmed")
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.long
+def test_the_demo_of_an_e_bike_holds_what_it_tells(tmp_path: Path):
+    argv = [sys.executable, "-m", "tools.demo", "ebike"]
+    done = subprocess.run(argv, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "DEMO OK e-bike: 1.00 and 0.50 CNY"

@@ -20,6 +20,7 @@ from tools.harness.system import System
 from tools.harness.tap import Tap
 
 POWER_W = 300
+BATTERY_WH = 340  # nearly full after the first order, and so drawing less
 # A simulated pile's clock is the real one, so the prices per hour are high: an hour's price in 12 s.
 FASTER = 300
 TIERS = [{"up_to_w": 200, "price": 500_000 * FASTER}, {"up_to_w": 400, "price": 900_000 * FASTER}]
@@ -63,7 +64,13 @@ class Socket:
         self.phone = Phone(system.base_url)
 
     def run(self) -> str:
-        pile = self.system.start_pile(self.identity, power_w=POWER_W, speed=FASTER, imp_per_kwh=3_200)
+        pile = self.system.start_pile(
+            self.identity,
+            power_w=POWER_W,
+            speed=FASTER,
+            imp_per_kwh=3_200,
+            extra=("--battery-wh", str(BATTERY_WH)),
+        )
         self.system.wait_until_online(self.device_id, pile)
         hello = self.tap.wait_for(self.device_id, topics.HELLO)
         claim("tiers" in hello["bills"], "the pile tells that it can bill by power tiers")
@@ -91,6 +98,7 @@ class Socket:
         self.screen.say("phone", f"takes the offer of {money(OFFER_MINOR, 2)} CNY; order {order.order_id}")
         settlement = self._settled(order)
         claim(settlement["total_minor"] == OFFER_MINOR, "the offer costs what it says")
+        claim(all(row[2] for row in settlement["tiers"]), "the bike drew power of both tiers")
         claim(settlement["stop_reason"] == "CostLimitReached", "the pile stops when the money is used up")
         self.screen.say("pile", f"opens the relay when {money(OFFER_MINOR, 2)} CNY are used up")
         self._receipt(settlement)

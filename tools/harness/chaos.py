@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pile_protocol import pricing
+from pile_protocol import components
 from tools.harness.api_client import ApiError
 from tools.harness.phone import Phone
 from tools.harness.processes import Child, ProcessError
@@ -35,6 +35,15 @@ IMP_PER_KWH = 1_600
 QUIET_TIMEOUT_S = 180
 KILLS = ("pile", "cloud", "broker", "pile and cloud", "cloud and broker", "everything")
 PILE_OPTIONS = ("--world", "--keepalive-s", "2", "--backoff-max-ms", "1000")
+RATE = {
+    **DEMO_RATE,
+    "periods": [{**period, "time_price": 36_000_000} for period in DEMO_RATE["periods"]],
+    "tiers": [{"up_to_w": 3_500, "price": 18_000_000}, {"up_to_w": 11_000, "price": 72_000_000}],
+    "idle": {"price": 36_000_000, "after_s": 1, "max_minor": 2},
+    "minimum_minor": 60,
+    "maximum_minor": 100_000,
+    "tax_per_mille": 60,
+}
 LOSS_MAX_MS = 2_000  # of charging, for each kill of a pile
 
 
@@ -78,7 +87,7 @@ class Chaos:
         self.piles = []
         for number in range(piles):
             identity = system.add_pile()
-            system.set_rate(identity.device_id, DEMO_RATE)
+            system.set_rate(identity.device_id, RATE)
             flash = system.data / "piles" / identity.device_id
             self.piles.append(Pile(identity, flash, METERS[number % len(METERS)]))
         for pile in self.piles:
@@ -273,9 +282,8 @@ def _problems(settlement: dict[str, Any], orders: dict[str, dict[str, Any]]) -> 
     if order is None:
         return ["of an order that nobody confirmed"]
     found = [f"flagged {settlement['flags']}"] if settlement["flagged"] else []
-    steps = order["rate"]["steps"]
-    energies = [(next(i for i, s in enumerate(steps) if s[0] == p[0]), p[4]) for p in settlement["periods"]]
-    total_minor, _, _ = pricing.bill(order["rate"], energies, order["limits"].get("cost_minor"))
+    usage = components.usage_of(order["rate"], settlement)
+    total_minor = components.bill(order["rate"], usage, order["limits"].get("cost_minor"))["total_minor"]
     if not total_minor == settlement["total_minor"] == order["total_minor"]:
         found.append(
             f"{settlement['total_minor']} billed, {total_minor} computed, {order['total_minor']} kept"
