@@ -53,7 +53,7 @@ def run(cloud: Cloud, after_s: int = 0) -> None:
     cloud.cashier.run_once(now_s() + after_s)
 
 
-def confirm(phone: Phone, headers: dict[str, str], **limits: int) -> Any:
+def confirm(phone: Phone, headers: dict[str, str], **limits: Any) -> Any:
     return phone.client.post("/api/orders", json=phone.body(**limits), headers=headers)
 
 
