@@ -24,7 +24,7 @@ from .orders.hub import Hub
 from .payments import adapters
 from .payments.cashier import Cashier
 from .payments.confirmation import Confirmations
-from .people.attempts import Attempts
+from .people.attempts import Attempts, Lines
 from .people.passwords import Passwords
 from .piles import credentials
 from .piles.broker_acl import CLOUD_USER
@@ -78,6 +78,7 @@ class Cloud:
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
         self.passwords = Passwords()
         self.attempts = Attempts()
+        self.refusal_lines = Lines()
         self._reader: Connection | None = None
 
     def start(self) -> None:

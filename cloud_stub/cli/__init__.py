@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import logs
 from ..base.os_errors import in_words
 from ..base.problems import Problem
+from ..base.text import reason
 from ..settings import Settings
 from . import (
     books,
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.command(Settings(), options)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {reason(each)}" for each in error.errors())
         return fail(wrong)
     except Problem as error:
         return fail(str(error))

@@ -1,4 +1,4 @@
-"""The commands `orders` and `order ...`."""
+"""The commands `orders`, `order ...` and `credit list`."""
 
 import argparse
 import sys
@@ -11,8 +11,8 @@ from ..orders import create
 from ..orders import views as order_views
 from ..reports import orders_csv
 from ..settings import Settings
-from ..settlements import bills, credits
-from .tools import Commands, actor, database, how_many, idle_cloud, print_json, subject
+from ..settlements import bills, credits, payments
+from .tools import Commands, actor, database, how_many, idle_cloud, print_json, reading, subject
 
 
 def add(commands: Commands) -> None:
@@ -25,6 +25,10 @@ def add(commands: Commands) -> None:
         "--key", help="a text of 16 to 128 characters: the same one again credits nothing more"
     )
     credit.set_defaults(command=_order_credit)
+    pay = order.add_parser("pay", help="enter the payment of a settled bill, less its credit notes")
+    pay.add_argument("order_id")
+    pay.add_argument("amount", type=how_many, help="what is to be paid, in minor units")
+    pay.set_defaults(command=_order_pay)
     stop = order.add_parser("stop", help="ask the pile to end an order; it is settled as usual")
     stop.add_argument("order_id")
     stop.set_defaults(command=_order_stop)
@@ -32,6 +36,13 @@ def add(commands: Commands) -> None:
     close.add_argument("order_id")
     close.add_argument("reason", help="kept with the order's events")
     close.set_defaults(command=_order_close)
+
+    listed = subject(commands, "credit", "credit notes").add_parser(
+        "list", help="newest first, as JSON lines"
+    )
+    listed.add_argument("--order", metavar="ID", help="only those of this order")
+    listed.add_argument("--limit", type=how_many, default=50)
+    listed.set_defaults(command=_credit_list)
 
     orders = commands.add_parser("orders", help="list the newest orders, one JSON object a line")
     orders.add_argument("--limit", type=how_many, default=50)
@@ -49,6 +60,21 @@ def _orders(settings: Settings, options: argparse.Namespace) -> int:
         with store.reading.connect() as conn:
             for order in bills.add_to(conn, order_views.list_orders(conn, wanted, options.limit)):
                 print_json(order)
+    return 0
+
+
+def _credit_list(settings: Settings, options: argparse.Namespace) -> int:
+    with reading(settings) as conn:
+        for each in credits.list_views(conn, options.order, options.limit, None):
+            print_json(each)
+    return 0
+
+
+def _order_pay(settings: Settings, options: argparse.Namespace) -> int:
+    body = payments.PaymentBody(amount_minor=options.amount, method="test")
+    with idle_cloud(settings) as cloud, cloud.store.writing.begin() as conn:
+        row = payments.pay(Transaction(conn), actor(), cloud.context, options.order_id, body, now_s())
+        print_json(order_views.list_item(row))
     return 0
 
 

@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Callable
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ..base.clock import now_s
 from ..cloud import Cloud
 from ..db.writer import Transaction
@@ -12,7 +14,7 @@ from ..orders import commands as order_commands
 from ..orders import pile_commands, states
 from ..orders.transitions import lose_with_pile
 from ..piles import changes, rekey, service
-from ..piles.credentials import admit
+from ..piles.credentials import admit, sync_credentials
 from ..settings import Settings
 from .tools import Commands, actor, idle_cloud, print_json
 
@@ -121,10 +123,14 @@ def _key(settings: Settings, options: argparse.Namespace) -> int:
     body = KeyBody(new_board=options.new_board, force=options.force)
     with idle_cloud(settings) as cloud:
         lose = lose_with_pile(cloud.context, states.BOARD_REPLACED)
-        with cloud.store.writing.begin() as conn:
-            tx = Transaction(conn)
-            key = rekey.rotate(tx, actor(), lose, options.device_id, body.new_board, body.force, now_s())
-    admit(settings, options.device_id, key)
+        try:
+            with cloud.store.writing.begin() as conn:
+                tx = Transaction(conn)
+                key = rekey.rotate(tx, actor(), lose, options.device_id, body.new_board, body.force, now_s())
+                admit(settings, options.device_id, key)  # before the commit: if it fails, the old key stays
+        except SQLAlchemyError:
+            sync_credentials(cloud.store, settings)
+            raise
     print_json({"device_id": options.device_id, "key": key.hex()})
     return 0
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from ..base.clock import now_s
+from ..db import audit
 from ..db.writer import Transaction
 from ..http.label_downloads import label_names
 from ..http.operator_piles import ConnectorPowerBody, PileBody
@@ -17,6 +18,8 @@ from ..settings import Settings
 from ..sites.pile_import import ImportBody, import_piles, keys_as_csv
 from . import pile_care
 from .tools import Commands, actor, fail, how_many, idle_cloud, print_json, reading, subject, writing
+
+AUDIT_LINES_SHOWN = 10
 
 
 def add(commands: Commands) -> None:
@@ -31,6 +34,9 @@ def add(commands: Commands) -> None:
     listed.add_argument("--site", metavar="ID")
     listed.add_argument("--tag")
     listed.set_defaults(command=_pile_list)
+    show = pile.add_parser("show", help="one pile as the list has it, and who did what to it last")
+    show.add_argument("device_id")
+    show.set_defaults(command=_pile_show)
     many = pile.add_parser("import", help="register every pile of a CSV, or none; prints their keys as CSV")
     many.add_argument("file", type=Path, help="device_id, and any of name, connectors, site, tags")
     many.add_argument("--pdf", type=Path, metavar="FILE", help="the labels of all of them, too")
@@ -71,6 +77,14 @@ def _pile_list(settings: Settings, options: argparse.Namespace) -> int:
     with idle_cloud(settings) as cloud, cloud.store.reading.connect() as conn:
         for each in fleet.list_views(conn, cloud.context, now_s(), wanted, options.limit, None):
             print_json(each)
+    return 0
+
+
+def _pile_show(settings: Settings, options: argparse.Namespace) -> int:
+    with idle_cloud(settings) as cloud, cloud.store.reading.connect() as conn:
+        view = fleet.one_view(conn, cloud.context, now_s(), options.device_id)
+        lines = audit.list_lines(conn, audit.Wanted({"device_id": options.device_id}), AUDIT_LINES_SHOWN)
+    print_json(view | {"audit": [line._asdict() for line in lines]})
     return 0
 
 

@@ -4,6 +4,7 @@ All are coroutines. FastAPI runs a plain function on a thread of a pool: that ta
 and several threads would share the event loop's one connection to the database.
 """
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, NamedTuple
@@ -20,11 +21,14 @@ from ..db.rows import OrderRow
 from ..db.writer import Unit
 from ..orders import lookup
 from ..people import sessions, tokens
+from ..people.attempts import unwritten_words
 from ..people.roles import PERMISSIONS, ROLES
 from ..people.sessions import Session
 from . import cookies
 from .rate_limits import Limit as RateLimit
 from .reads import quick
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")  # of a pile or an order, as an address names it
 
 
 class Caller(NamedTuple):
@@ -81,7 +85,7 @@ async def _by_session(request: Request, cloud: Cloud, secret: str) -> Caller | N
 
 
 def _note(cloud: Cloud, unit: Unit[None]) -> None:
-    """Write when it was used, without waiting for it: a late one is left out."""
+    """Write something less important, without waiting for it: a late one is left out."""
     cloud.writer.submit(unit, time.monotonic() + cloud.settings.write_s)
 
 
@@ -93,20 +97,34 @@ def need(permission: str) -> Callable[..., Awaitable[Actor]]:
     if permission not in PERMISSIONS:
         raise ValueError(f"there is no permission {permission}")
 
-    async def actor(caller: TheCaller) -> Actor:
-        return require(caller, permission)
+    async def actor(request: Request, cloud: TheCloud, caller: TheCaller) -> Actor:
+        return require(request, cloud, caller, permission)
 
     actor.permission = permission  # type: ignore[attr-defined]
     return actor
 
 
-def require(caller: Caller | None, permission: str) -> Actor:
-    """Who the caller is. Raises Problem: Unauthorized, Forbidden."""
+def require(request: Request, cloud: Cloud, caller: Caller | None, permission: str) -> Actor:
+    """Who the caller is. Raises Problem: Unauthorized; Forbidden, which leaves an audit line."""
     if caller is None:
         raise unauthorized()
     if permission not in caller.permissions:
+        _note_refusal(request, cloud, caller.actor, permission)
         raise forbidden(permission)
     return caller.actor
+
+
+def _note_refusal(request: Request, cloud: Cloud, actor: Actor, permission: str) -> None:
+    """Add an audit line, unless there were many; the answer does not wait for it."""
+    unwritten = cloud.refusal_lines.take(f"{actor.kind} {actor.name}")
+    if unwritten is None:
+        return
+    path = request.scope["route"].path  # as it is declared: nothing that the caller wrote
+    detail = f"{request.method} {path} needs {permission}" + unwritten_words(unwritten)
+    given = request.path_params
+    about = {name: given[name] for name in ("device_id", "order_id") if _ID.fullmatch(given.get(name, ""))}
+    about |= {"account": actor.name, "detail": detail}
+    _note(cloud, lambda tx: audit.record(tx.conn, actor, now_s(), "Refused", **about))
 
 
 async def any_operator(caller: TheCaller) -> Caller:
@@ -149,7 +167,7 @@ def own_order(permission: str) -> Callable[..., Awaitable[OrderAccess]]:
         caller = None if token else await identify(request, cloud)
         if caller is None or row is None:
             raise unknown_order()
-        return OrderAccess(row, require(caller, permission))
+        return OrderAccess(row, require(request, cloud, caller, permission))
 
     access.permission = "order:" + permission  # type: ignore[attr-defined]
     return access

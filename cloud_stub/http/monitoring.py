@@ -46,7 +46,7 @@ async def metrics(request: Request, cloud: TheCloud) -> Response:
     """In Prometheus' text format. For RATELOCK_METRICS_TOKEN's, and for who has the permission `read`."""
     presented = bearer_token(request.headers.get("authorization")) or ""
     if not secrets_equal(presented, cloud.settings.metrics_token or cloud.operator_token):
-        require(await identify(request, cloud), "read")
+        require(request, cloud, await identify(request, cloud), "read")
     cloud.metrics.mqtt_connected.set(cloud.link.connected)
     cloud.metrics.writer_waiting.set(cloud.writer.waiting)
     cloud.metrics.broker_dropped.set(cloud.link.broker_dropped or 0)

@@ -10,14 +10,15 @@ from pile_protocol import messages
 
 from ..base.clock import now_s
 from ..base.problems import invalid
+from ..base.text import LINE_PATTERN
 from ..db.writer import Transaction
 from ..orders import pile_commands, states
 from ..orders.transitions import lose_with_pile
 from ..piles import changes, rekey, service
-from ..piles.credentials import admit
+from ..piles.credentials import admit, sync_credentials
 from .access import CanOperate, CanRegister, TheCloud
 from .api_schema import raises
-from .operator_piles import NAME_PATTERN, broker_unavailable
+from .operator_piles import broker_unavailable
 
 router = APIRouter(prefix="/api", tags=["operator"])
 
@@ -27,7 +28,7 @@ class ChangeBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str | None = Field(default=None, max_length=100, pattern=NAME_PATTERN, examples=["Gate 2"])
+    name: str | None = Field(default=None, max_length=100, pattern=LINE_PATTERN, examples=["Gate 2"])
     connectors: int | None = Field(default=None, ge=1, le=messages.MAX_CONNECTORS)
 
 
@@ -38,7 +39,7 @@ class OutOfServiceBody(BaseModel):
 
     connector: int = Field(default=service.WHOLE_PILE, ge=0, le=messages.MAX_CONNECTORS)
     reason: Literal[service.REASONS]  # type: ignore[valid-type] - the words of a table
-    note: str = Field(default="", max_length=service.NOTE_MAX, pattern=NAME_PATTERN)
+    note: str = Field(default="", max_length=service.NOTE_MAX, pattern=LINE_PATTERN)
     ends_order: bool = False
 
 
@@ -150,11 +151,21 @@ async def make_key(cloud: TheCloud, actor: CanRegister, device_id: str, body: Ke
     with it. Where the answer is lost, ask again.
     """
     lose = lose_with_pile(cloud.context, states.BOARD_REPLACED)
-    key = await cloud.write(
-        lambda tx: rekey.rotate(tx, actor, lose, device_id, body.new_board, body.force, now_s())
-    )
+    admitted = False
+
+    def rotate(tx: Transaction) -> bytes:
+        nonlocal admitted
+        key = rekey.rotate(tx, actor, lose, device_id, body.new_board, body.force, now_s())
+        admitted = True
+        admit(cloud.settings, device_id, key)  # before the commit: if it fails, the old key stays
+        return key
+
     try:
-        await asyncio.to_thread(admit, cloud.settings, device_id, key)
-    except OSError as error:  # asking again, or the next start, writes the new password
+        key = await cloud.write(rotate)
+    except OSError as error:
         raise broker_unavailable(error) from error
+    except Exception:
+        if admitted:  # the commit failed: the broker takes the key that the database has
+            await asyncio.to_thread(sync_credentials, cloud.store, cloud.settings)
+        raise
     return {"device_id": device_id, "key": key.hex()}

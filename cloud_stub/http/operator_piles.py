@@ -12,6 +12,7 @@ from pile_protocol import messages, wire
 
 from ..base.clock import now_s
 from ..base.problems import Problem
+from ..base.text import LINE_PATTERN
 from ..db.writer import Transaction
 from ..orders import commands
 from ..orders.transitions import lose_with_pile
@@ -28,7 +29,6 @@ log = structlog.get_logger()
 
 router = APIRouter(prefix="/api", tags=["operator"])
 
-NAME_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 _DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
 
 
@@ -36,7 +36,7 @@ class PileBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     device_id: str = Field(pattern=_DEVICE_ID, examples=["PILE-1"])
-    name: str = Field(default="", max_length=100, pattern=NAME_PATTERN)
+    name: str = Field(default="", max_length=100, pattern=LINE_PATTERN)
     connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from ..base.problems import Problem, database_unavailable, invalid
+from ..base.text import reason
 from .problem_codes import MEANINGS, STATUS_OF
 from .request_metrics import METHODS
 
@@ -42,7 +43,7 @@ def from_validation(error: RequestValidationError) -> Problem:
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
         return Problem(400, "NotJson", MEANINGS[400]["NotJson"])
-    return invalid(*((_field(each["loc"]), each["msg"]) for each in found[:20]))
+    return invalid(*((_field(each["loc"]), reason(each)) for each in found[:20]))
 
 
 def from_http(error: HTTPException) -> Problem:

@@ -168,11 +168,11 @@ async def _failed(cloud: Cloud, request: Request, found: users.UserRow | None) -
     name = found.name if found else None
     address = _address(request)
     log.warning("sign_in_failed", account=name, address=address)
-    unwritten = cloud.attempts.failed(name or "")
+    unwritten = cloud.refusal_lines.take(name or "")
     if unwritten is None:
         return
     detail = address + ("" if found else ", no such account")
-    detail += f", {unwritten} more since the last line" if unwritten else ""
+    detail += attempts.unwritten_words(unwritten)
     await cloud.write(
         lambda tx: audit.record(
             tx.conn, Actor(audit.CLOUD, "sign-in"), now_s(), "SignInFailed", account=name, detail=detail

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pile_protocol import topics
 
 from ..base.problems import Problem, unknown_connector, unknown_order, unknown_pile
+from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
 from ..db.events import record_event
@@ -29,7 +30,7 @@ class CloseBody(BaseModel):
     reason: str = Field(
         min_length=1,
         max_length=REASON_MAX,
-        pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+        pattern=LINE_PATTERN,
         examples=["The pile was stolen"],
     )
 

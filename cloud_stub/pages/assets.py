@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import mimetypes
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,18 +31,25 @@ ESPTOOL = PACKAGES / "esptool-js" / "bundle.js"
 ESPTOOL_LICENCES = ("esptool-js/LICENSE", "pako/LICENSE", "atob-lite/LICENSE.md")
 
 # Only files of this host, nothing inline: an injected script or style has no effect.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data: blob:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
+_SOURCES = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: blob:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+CONTENT_SECURITY_POLICY = "; ".join(f"{name} {source}" for name, source in _SOURCES.items())
+
+
+def _policy_with(others: Mapping[str, str]) -> str:
+    """CONTENT_SECURITY_POLICY with more sources: of a directive that it has, or of another one."""
+    wider = {name: f"{_SOURCES.get(name, '')} {source}".strip() for name, source in others.items()}
+    return "; ".join(f"{name} {source}" for name, source in (_SOURCES | wider).items())
+
+
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 _WITH_SERIAL = {"Permissions-Policy": "camera=(), geolocation=(), microphone=(), serial=(self)"}
@@ -101,12 +109,21 @@ def version() -> str:
     return digest.hexdigest()[:8]
 
 
-def page(name: str, language: str = "en", status: int = 200, serial: bool = False) -> HTMLResponse:
+def page(
+    name: str,
+    language: str = "en",
+    status: int = 200,
+    serial: bool = False,
+    others: Mapping[str, str] | None = None,
+) -> HTMLResponse:
     """The shell `name` of the static folder; `$static` and `$language` in it are filled in.
 
-    serial: whether the page may use the serial ports that a person chooses for it.
+    serial: whether the page may use the serial ports that a person chooses for it. others: what it may load
+    from other hosts, as directives of a content security policy.
     """
     headers = _PAGE_HEADERS | _WITH_SERIAL if serial else _PAGE_HEADERS
+    if others:
+        headers = headers | {"Content-Security-Policy": _policy_with(others)}
     return HTMLResponse(_shell(name, language), status, headers)
 
 

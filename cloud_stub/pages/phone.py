@@ -13,10 +13,23 @@ from ..http.reads import quick
 from . import assets
 
 _CONNECTORS = frozenset(str(number) for number in range(1, messages.MAX_CONNECTORS + 1))
+# What the page of a pile may load from a payment provider: its form runs in the provider's own frame.
+_OF_PROVIDERS = {
+    "stripe": {
+        "script-src": "https://js.stripe.com",
+        "frame-src": "https://js.stripe.com https://hooks.stripe.com",
+        "connect-src": "https://api.stripe.com",
+    }
+}
 
 
-def _shell(request: Request, status: int) -> HTMLResponse:
-    return assets.page("phone.html", assets.language_of(request), status)
+def _payment_of(cloud: Cloud) -> str:
+    return getattr(cloud.settings, "payment", "after")
+
+
+def _shell(request: Request, status: int, payment: str = "") -> HTMLResponse:
+    others = _OF_PROVIDERS.get(payment)
+    return assets.page("phone.html", assets.language_of(request), status, others=others)
 
 
 async def ask_for_pile(request: Request) -> HTMLResponse:
@@ -30,7 +43,7 @@ async def phone_page(request: Request) -> Response:
     asked = request.path_params["device_id"]
     device_id, connector = _split(asked)
     if await _is_known(cloud, device_id):
-        return _shell(request, 200)
+        return _shell(request, 200, _payment_of(cloud))
     # People type and paste an id with a blank or a slash at its end, or in small letters.
     bare, connector = _split(asked.strip(" /"))
     for meant in (bare.strip(), bare.strip().upper()):

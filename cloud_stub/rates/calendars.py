@@ -14,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ..base.problems import Problem, invalid
+from ..base.text import LINE_PATTERN, is_line
 from ..db import audit, json_lists
 from ..db.audit import Actor
 from ..db.engine import insert_or_ignore, to_json
 from ..db.rows import Query
 from ..db.site_tables import calendars
 from ..db.writer import Transaction
-from .model import ID_PATTERN, NAME_PATTERN, RateBody
+from .model import ID_PATTERN, RateBody
 
 DAYS_MAX = 1000
 YEARS_MAX = 10
@@ -32,7 +33,7 @@ class CalendarBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str = Field(min_length=1, max_length=100, pattern=NAME_PATTERN, examples=["Bavaria"])
+    name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["Bavaria"])
     days: dict[str, str] = Field(max_length=DAYS_MAX, examples=[{"2026-10-03": "Day of German Unity"}])
     replaces: int | None = Field(default=None, description="The version that is changed; null: there is none")
 
@@ -98,9 +99,9 @@ def _check_days(days: dict[str, str]) -> None:
     """Raises Problem (InvalidRequest) naming each date or name that is wrong."""
     wrong = [(f"days.{day[:20]}", "is not a date as 2026-10-03") for day in days if not _is_date(day)]
     wrong += [
-        (f"days.{day[:20]}", "has a name that is too long or not printable")
+        (f"days.{day[:20]}", "has a name that is too long or has hidden characters")
         for day, name in days.items()
-        if len(name) > NAME_MAX or not re.match(NAME_PATTERN, name)
+        if len(name) > NAME_MAX or not is_line(name)
     ]
     if wrong:
         raise invalid(*wrong[:20])

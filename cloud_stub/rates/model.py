@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pile_protocol import messages, pricing, wire
 
 from ..base.problems import invalid
+from ..base.text import LINE_PATTERN, reason
 from . import component_body, currencies
 
 # Names in some time zone databases that are no zone: the machine's own setting, and "not set".
@@ -20,7 +21,6 @@ DAYS_MAX = 24
 PERIODS_WITH_DAYS_MAX = 48
 _MONTH_DAY = r"^((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d))$"
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,32}$"  # of sites, tariffs and calendars
-NAME_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 
 
 class PeriodBody(BaseModel):
@@ -42,7 +42,7 @@ class DayBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str = Field(min_length=1, max_length=40, pattern=NAME_PATTERN, examples=["weekend"])
+    name: str = Field(min_length=1, max_length=40, pattern=LINE_PATTERN, examples=["weekend"])
     weekdays: list[int] | None = Field(
         default=None, min_length=1, max_length=7, description="1 is Monday, 7 is Sunday", examples=[[6, 7]]
     )
@@ -91,7 +91,7 @@ def parse(data: Any) -> RateBody:
         return RateBody.model_validate(data)
     except ValidationError as error:
         raise invalid(
-            *((".".join(map(str, each["loc"])) or "rate", each["msg"]) for each in error.errors())
+            *((".".join(map(str, each["loc"])) or "rate", reason(each)) for each in error.errors())
         ) from error
 
 

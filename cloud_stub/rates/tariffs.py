@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
 
 from ..base.problems import Problem
+from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
 from ..db.engine import insert_or_ignore
@@ -15,7 +16,7 @@ from ..db.site_tables import connector_tariffs, sites, tariffs
 from ..db.tables import piles
 from ..db.writer import Transaction
 from . import holding
-from .model import ID_PATTERN, NAME_PATTERN
+from .model import ID_PATTERN
 
 OF_PILE = "pile:"
 _ID = re.compile(rf"({OF_PILE})?[A-Za-z0-9_-]{{1,40}}")
@@ -25,13 +26,13 @@ class TariffBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     tariff_id: str = Field(pattern=ID_PATTERN, examples=["city"])
-    name: str = Field(min_length=1, max_length=100, pattern=NAME_PATTERN, examples=["City, from May"])
+    name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["City, from May"])
 
 
 class NameBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str = Field(min_length=1, max_length=100, pattern=NAME_PATTERN, examples=["City"])
+    name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["City"])
 
 
 class TariffRow(NamedTuple):

@@ -16,6 +16,7 @@ from pile_protocol import messages
 
 from ..base.ids import new_id
 from ..base.problems import Problem, unknown_order
+from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
 from ..db.credit_tables import credits
@@ -41,7 +42,7 @@ class CreditBody(BaseModel):
     reason: str = Field(
         min_length=1,
         max_length=REASON_MAX,
-        pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+        pattern=LINE_PATTERN,
         examples=["The socket was loose"],
     )
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import bindparam, select, update
 
 from ..base.problems import Problem, unknown_settlement
+from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
 from ..db.engine import to_json
@@ -55,7 +56,7 @@ class ReviewBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     decision: str = Field(pattern="^(release|waive)$", examples=["release"])
-    note: str = Field(min_length=1, max_length=NOTE_MAX, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+    note: str = Field(min_length=1, max_length=NOTE_MAX, pattern=LINE_PATTERN)
 
 
 def review(

@@ -66,10 +66,12 @@ class Case:
     @cached_property
     def computed(self) -> Bill | None:
         """As compute() gives it."""
-        return self.usage and components.bill(self.rate, self.usage, self.limits.get("cost_minor"))
+        if self.usage is None:
+            return None
+        return components.bill(self.rate, self.usage, self.limits.get("cost_minor"))
 
     @cached_property
-    def usage(self) -> Any:
+    def usage(self) -> components.Usage | None:
         """What it states of energy and times; None if its rows are not those of the locked rate."""
         return _usage(self.rate, self.fields)
 
@@ -111,10 +113,10 @@ def compute(order: OrderRow, fields: dict[str, Any]) -> Bill | None:
     """
     rate, limits = orjson.loads(order.rate_json), orjson.loads(order.limits_json)
     usage = _usage(rate, fields)
-    return usage and components.bill(rate, usage, limits.get("cost_minor"))
+    return None if usage is None else components.bill(rate, usage, limits.get("cost_minor"))
 
 
-def _usage(rate: dict[str, Any], fields: dict[str, Any]) -> Any:
+def _usage(rate: dict[str, Any], fields: dict[str, Any]) -> components.Usage | None:
     try:
         return components.usage_of(rate, fields)
     except PricingError:
@@ -200,16 +202,14 @@ def _exceeds_cost(case: Case) -> bool:
         return False
     bare = {name: value for name, value in rate.items() if name not in ("minimum_minor", "maximum_minor")}
     # A limit at or below the fee is reached by the first energy.
-    allowed_minor = max(limit_minor, rate["session_fee_minor"]) + _minor_in(case, FINISH_S) + 1
+    allowed_minor = max(limit_minor, rate["session_fee_minor"]) + _minor_in(case, usage, FINISH_S) + 1
     return components.bill(bare, usage)["total_minor"] > allowed_minor
 
 
-def _minor_in(case: Case, seconds: int) -> int:
+def _minor_in(case: Case, usage: components.Usage, seconds: int) -> int:
     """The most that energy, time and staying cost in `seconds`, rounded up."""
     rate = case.rate
-    price = max(
-        (rate["steps"][index][1] + rate["steps"][index][2] for index, _ in case.usage.energies), default=0
-    )
+    price = max((rate["steps"][index][1] + rate["steps"][index][2] for index, _ in usage.energies), default=0)
     hour_price = max(rate.get("time_prices", (0,))) + rate.get("idle", {}).get("price", 0)
     hour_price += max((tier_price for _, tier_price in rate.get("tiers", ())), default=0)
     pico = case.carried_mwh(seconds) * price + -(-hour_price * seconds * 1_000_000 // 3600)

@@ -208,7 +208,8 @@ class _Group:
             power_w=self._piles[one.device_id].connector_power_w or self._settings.connector_power_w,
             reading=self._readings.get(order.order_id),
         )
-        return rules.check(case), case.computed and case.computed["total_minor"]
+        computed = case.computed
+        return rules.check(case), None if computed is None else computed["total_minor"]
 
     def write(self, tx: Transaction, context: Context) -> None:
         rows = [

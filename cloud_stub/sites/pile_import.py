@@ -11,6 +11,7 @@ from pile_protocol import messages, wire
 from pile_protocol.errors import MessageError
 
 from ..base.problems import Problem, invalid
+from ..base.text import LINE_REASON, is_line
 from ..db.audit import Actor
 from ..db.writer import Transaction
 from ..piles import registry as pile_registry
@@ -129,8 +130,10 @@ def _read_row(line: int, names: list[str], row: list[str], wrong: list[str]) -> 
     if device_id == CLOUD_USER:
         wrong.append("device_id: is the cloud's own name at the broker")
     name = given.get("name", "")
-    if len(name) > NAME_MAX or not name.isprintable():
-        wrong.append(f"name: at most {NAME_MAX} printable characters")
+    if len(name) > NAME_MAX:
+        wrong.append(f"name: at most {NAME_MAX} characters")
+    if not is_line(name):
+        wrong.append(f"name: {LINE_REASON}")
     connectors = given.get("connectors") or "1"
     if not (connectors.isascii() and connectors.isdecimal()):
         wrong.append("connectors: must be a whole number")

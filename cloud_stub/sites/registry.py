@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from ..base.problems import Problem, invalid
+from ..base.text import LINE_PATTERN
 from ..db import audit, json_lists
 from ..db.audit import Actor
 from ..db.engine import insert_or_ignore, to_json
@@ -16,17 +17,17 @@ from ..db.site_tables import sites
 from ..db.tables import piles
 from ..db.writer import Transaction
 from ..rates import displays, zones
-from ..rates.model import ID_PATTERN, NAME_PATTERN, is_time_zone
+from ..rates.model import ID_PATTERN, is_time_zone
 
 
 class SiteBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     site_id: str = Field(pattern=ID_PATTERN, examples=["HARBOUR"])
-    name: str = Field(min_length=1, max_length=100, pattern=NAME_PATTERN, examples=["Harbour car park"])
-    address: str = Field(default="", max_length=300, pattern=NAME_PATTERN)
+    name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["Harbour car park"])
+    address: str = Field(default="", max_length=300, pattern=LINE_PATTERN)
     time_zone: str = Field(max_length=64, examples=["Asia/Shanghai"])
-    contact: str = Field(default="", max_length=300, pattern=NAME_PATTERN)
+    contact: str = Field(default="", max_length=300, pattern=LINE_PATTERN)
 
 
 class SiteChangeBody(BaseModel):
@@ -34,10 +35,10 @@ class SiteChangeBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str | None = Field(default=None, min_length=1, max_length=100, pattern=NAME_PATTERN)
-    address: str | None = Field(default=None, max_length=300, pattern=NAME_PATTERN)
+    name: str | None = Field(default=None, min_length=1, max_length=100, pattern=LINE_PATTERN)
+    address: str | None = Field(default=None, max_length=300, pattern=LINE_PATTERN)
     time_zone: str | None = Field(default=None, max_length=64)
-    contact: str | None = Field(default=None, max_length=300, pattern=NAME_PATTERN)
+    contact: str | None = Field(default=None, max_length=300, pattern=LINE_PATTERN)
 
 
 class SiteRow(NamedTuple):

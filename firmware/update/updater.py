@@ -17,6 +17,7 @@ from pile_protocol.errors import ProtocolError
 from .errors import Refused
 
 PROGRESS_MS = 3_000  # between two messages about the progress
+HASH_CHARACTERS = 256  # of the manifest at a time
 
 
 class Updater:
@@ -187,13 +188,17 @@ class Updater:
 
     def _verify(self, key, text, signature):
         """Raises Refused unless `text` is signed with the release key."""
+        digest = hashlib.sha256()
+        for begin in range(0, len(text), HASH_CHARACTERS):  # a copy of all of it may not find its place
+            digest.update(text[begin : begin + HASH_CHARACTERS].encode())
+        digest = digest.digest()
         from .p256 import Verification, public_key
 
         try:
             point = public_key(key)
         except ValueError:
             raise Refused("BadSignature")
-        verification = Verification(point, hashlib.sha256(text.encode()).digest(), signature)
+        verification = Verification(point, digest, signature)
         while True:
             result = verification.step()
             if result is not None:

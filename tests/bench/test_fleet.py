@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.bench import fleet, machine, testbed
+from tools.bench import fleet, fleet_update, machine, testbed
 from tools.bench.orderflow import Flow
 from tools.bench.swarm import Swarm
 from tools.harness.system import System
@@ -16,6 +16,13 @@ def test_200_piles_with_kills_and_a_broker_that_falls(tmp_path):
     assert result.wrong == [], result.figures
     assert result.figures["up"] == "200 of 200"
     assert not result.figures["settled / lost / doubled / flagged"].startswith("0 /")
+
+
+@pytest.mark.long
+def test_a_fleet_is_updated_while_it_charges(tmp_path):
+    result = fleet_update.run(3, tmp_path / "fleet", without_s=5, say=lambda line: None)
+    assert result.wrong == [], result.figures
+    assert result.figures["what the piles run"] == "3 release 2"
 
 
 def test_an_order_ends_a_piles_rest_at_once(tmp_path):

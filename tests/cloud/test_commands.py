@@ -126,6 +126,20 @@ def test_a_new_key_ends_the_old_one_which_still_proves_its_settlements(
     assert audited(cloud) == ["KeyRotated", "BoardReplaced"]
 
 
+def test_a_bill_is_credited_and_paid_and_the_pile_shown(run: Any, cloud: Cloud, pile: FakePile, phone: Phone):
+    settled(phone, pile, 2_500_000)
+    (note,) = run("order", "credit", phone.order_id, "100", "The cable did not lock.")
+    assert run("credit", "list", "--order", phone.order_id) == run("credit", "list") == [note]
+    assert run("credit", "list", "--order", "another") == []
+    assert "AmountMismatch" in run("order", "pay", phone.order_id, "350")
+    (paid,) = run("order", "pay", phone.order_id, "250")
+    assert (paid["state"], phone.get()["payment"]["amount_minor"]) == ("Paid", 250)
+    (shown,) = run("pile", "show", "PILE-1")
+    assert (shown["device_id"], shown["online"]) == ("PILE-1", True)
+    assert [each["action"] for each in shown["audit"]][:2] == ["PaymentEntered", "BillCredited"]
+    assert "UnknownPile" in run("pile", "show", "PILE-9")
+
+
 def test_a_read_only_mqtt_login(run: Any, cloud: Cloud):
     (made,) = run("monitor", "add", "grafana")
     assert made["username"] == "monitor.grafana"

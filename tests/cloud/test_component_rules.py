@@ -39,7 +39,7 @@ def case(changes: dict[str, Any] | None = None, *, mwh: int = 300_000, **lies: A
     tiers_ms = lies.pop("tiers_ms", [2 * HOUR_S * 1000, 0])
     stay_s = lies.pop("stay_s", 1800)
     ended_at = lies.get("ended_at", AT + 2 * HOUR_S)
-    order = dict.fromkeys(OrderRow._fields) | {
+    order: dict[str, Any] = dict.fromkeys(OrderRow._fields) | {
         "order_id": "o",
         "device_id": "PILE-1",
         "connector": 1,
@@ -147,7 +147,7 @@ def test_every_line_is_computed_again(lies: dict[str, Any], flags: list[str]):
 
 
 def test_lines_that_the_rate_does_not_have_are_no_lines_of_it():
-    plain = dict.fromkeys(("time_prices", "tiers", "idle", "tax_per_mille"))
+    plain: dict[str, Any] = dict.fromkeys(("time_prices", "tiers", "idle", "tax_per_mille"))
     assert rules.check(case(plain)) == []
     assert "PeriodsMismatch" in rules.check(case(plain, tiers=[[200_000, 500_000, 7_200_000, 100]]))
 

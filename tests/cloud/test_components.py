@@ -147,7 +147,8 @@ def test_a_first_price_that_is_high_for_its_currency_is_asked_about(operator: An
 
 def test_versions_differ_by_component(operator: Any, able: FakePile):
     before = publish(operator, EVERY_COMPONENT).json()["rate_id"]
-    rate = changed("tiers.1.price", 800_000) | {"tax_per_mille": 70}
+    rate = changed("tiers.1.price", 800_000)
+    rate["tax_per_mille"] = 70
     rate["periods"][0]["time_price"] = 0
     after = publish(operator, rate).json()["rate_id"]
     found = operator("GET", f"/api/tariffs/pile:PILE-1/differences?before={before}&after={after}").json()

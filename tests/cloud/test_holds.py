@@ -53,8 +53,9 @@ def run(cloud: Cloud, after_s: int = 0) -> None:
     cloud.cashier.run_once(now_s() + after_s)
 
 
-def confirm(phone: Phone, headers: dict[str, str], **limits: Any) -> Any:
-    return phone.client.post("/api/orders", json=phone.body(**limits), headers=headers)
+def confirm(phone: Phone, headers: dict[str, str], **limits: int) -> Any:
+    body = phone.body() | {"limits": limits}
+    return phone.client.post("/api/orders", json=body, headers=headers)
 
 
 def balanced(cloud: Cloud, books: Callable[[str], list[Any]]) -> None:

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 
 from cloud_stub.cloud import Cloud
-from cloud_stub.piles import broker_passwords, rekey
+from cloud_stub.piles import broker_passwords, keys, rekey
+from cloud_stub.piles.credentials import admit
 from cloud_stub.settings import Settings
 from cloud_stub.settlements import ledger
 from pile_protocol import seal
@@ -92,6 +94,29 @@ def test_a_rotated_key_ends_the_old_one_and_goes_on_with_the_chain(
     assert verify_ledger.verify(records, {"PILE-1": keys})["PILE-1"].settlements == 2
     with pytest.raises(verify_ledger.Broken):
         verify_ledger.verify(records, {"PILE-1": [new]})
+
+
+def test_the_old_key_stays_where_the_new_one_cannot_be_stored(
+    operator: Any, pile: FakePile, settings: Settings, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+):
+    """The key was committed first: with a full disk the pile was locked out with a key that nobody had."""
+    folder = settings.broker_folder
+    folder.rename(folder.with_name("away"))
+    folder.write_text("in the way")
+    assert problem(operator("POST", PILE + "/key", {}), 503, "BrokerUnavailable")
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+    with cloud.store.reading.connect() as conn:
+        assert keys.find_key(conn, "PILE-1") == pile.key
+    assert passes(settings, pile.key)
+
+    def admit_and_fail(*given: Any) -> None:
+        admit(*given)
+        raise OperationalError("COMMIT", {}, Exception("gone"))
+
+    monkeypatch.setattr("cloud_stub.http.operator_pile_care.admit", admit_and_fail)
+    assert operator("POST", PILE + "/key", {}).status_code == 503
+    assert passes(settings, pile.key)
 
 
 def order_of(phone: Phone, pile: FakePile, key: bytes) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from cloud_stub.app import create_app
 from cloud_stub.cloud import Cloud
 from cloud_stub.db import audit
 from cloud_stub.http.access import permissions
+from cloud_stub.people.attempts import LINES_BURST
 from cloud_stub.people.roles import PERMISSIONS, ROLES
 from tests.cloud.changes import CHANGES, UNAUDITED, Change
 from tests.cloud.conftest import AS_OPERATOR, Phone
@@ -132,3 +133,21 @@ def _do(
     sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
     answer = client.request(method, filled, headers=new_key() | values.get("headers", headers), **sent)
     assert answer.status_code < 300, (method, path, answer.text)
+
+
+@only_sqlite
+def test_what_is_refused_has_a_bounded_number_of_audit_lines(
+    cloud: Cloud, client: TestClient, pile: FakePile
+):
+    headers = member(cloud, "viewer")
+    for _ in range(LINES_BURST + 5):
+        assert client.delete("/api/piles/PILE-1", headers=headers).status_code == 403
+    assert client.delete("/api/piles/\u202ex", headers=member(cloud, "viewer", "eve")).status_code == 403
+    # The lines are written in the background; whoever writes after them sees them stored.
+    assert client.patch("/api/piles/PILE-1", json={"name": "x"}, headers=AS_OPERATOR).status_code == 200
+    wanted = "/api/audit?action=Refused&limit=500"
+    lines = client.get(wanted, headers=AS_OPERATOR).json()["items"]
+    assert [each["device_id"] for each in lines] == [None] + ["PILE-1"] * LINES_BURST
+    assert lines[1]["actor"] == lines[1]["account"] == "the-viewer"
+    assert lines[1]["detail"] == "DELETE /api/piles/{device_id} needs register"
+    assert client.get(wanted, headers=headers).json()["items"] == []  # lines about accounts are the owner's

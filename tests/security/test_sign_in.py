@@ -198,16 +198,16 @@ def test_failures_are_audited_and_bounded_without_what_was_typed(cloud: Cloud, c
     assert [row for row in found if row[0] is None] == (
         [(None, "testclient, no such account")] * attempts.LINES_BURST
     )
-    assert attempts.Attempts().failed("anna") == 0
+    assert attempts.Lines().take("anna") == 0
 
 
 def test_what_had_no_line_is_counted_in_the_next(monkeypatch: pytest.MonkeyPatch):
     now = [0]
     monkeypatch.setattr("time.monotonic_ns", lambda: now[0])
-    limits = attempts.Attempts()
-    assert [limits.failed("anna") for _ in range(12)] == [0] * 10 + [None] * 2
+    limits = attempts.Lines()
+    assert [limits.take("anna") for _ in range(12)] == [0] * 10 + [None] * 2
     now[0] = attempts.LINES_PERIOD_S * 1_000_000_000
-    assert [limits.failed("anna") for _ in range(2)] == [2, None]
+    assert [limits.take("anna") for _ in range(2)] == [2, None]
 
 
 @only_sqlite

@@ -39,6 +39,9 @@ from begin import main
 """
 
 
+FETCH_S = 60  # at ten parts a second, on a busy machine
+
+
 def is_update(state: str, reason: str | None = None, release: int = FIRST + 1) -> Callable[[dict], bool]:
     def matches(message: dict) -> bool:
         found = message.get("release"), message["state"], message.get("reason")
@@ -69,7 +72,7 @@ def test_a_release_is_fetched_tried_and_confirmed(slot_pile, server, release, ta
     server.offer(pile.device_id, pile.key, release)
     told = tap.wait_for(pile.device_id, topics.UPDATE_STATUS, is_update("Downloading"))
     assert told["total_bytes"] == release.bytes
-    hello = tap.wait_for(pile.device_id, topics.HELLO, lambda hello: hello["on_trial"])
+    hello = tap.wait_for(pile.device_id, topics.HELLO, lambda hello: hello["on_trial"], FETCH_S)
     assert hello["release"] == FIRST + 1
     tap.wait_for(pile.device_id, topics.UPDATE_STATUS, is_update("Confirmed"))
     assert not pile.count(lambda line: line.get("event") == "relay closed")

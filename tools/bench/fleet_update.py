@@ -89,7 +89,7 @@ class UpdatedFleet(Fleet):
         body = {"release": SECOND, "selection": "all", "waves": ["1", "10%"], "lost_max": 1}
         rollout_id = post(self.system.operator, "/api/rollouts", body)["rollout_id"]
         began = time.monotonic()
-        until = began + 120 + UPDATE_MAX_S_AND_PILE * len(self.swarm.piles)
+        until = began + 300 + UPDATE_MAX_S_AND_PILE * len(self.swarm.piles)
         view = {"state": "Running", "states": {}}
         while view["state"] == "Running" and time.monotonic() < until:
             self.flow.run(CLIENTS, LOOK_S, self.pace)

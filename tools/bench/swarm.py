@@ -55,9 +55,7 @@ class Swarm(Children):
         self.piles: list[Pile] = []
         self._folder = folder
         self._port = mqtt_port
-        self._argv = [*interpreter.argv, *sim_pile.command()[len(sim_pile.interpreter()) :]]
-        if interpreter.name == "32-bit":
-            self._argv[len(interpreter.argv) : len(interpreter.argv)] = HEAP.split()
+        self._interpreter = [*interpreter.argv, *(HEAP.split() if interpreter.name == "32-bit" else [])]
         self._sim: dict[str, object] = {"connectors": 1, "power_w": 7000, "imp_per_kwh": 1000, "speed": speed}
         self._sim |= {"battery_wh": 100_000_000, "feedback": True, "full_after_s": 180, "world": ""}
         if rest_ms:
@@ -71,7 +69,6 @@ class Swarm(Children):
         """
         self._slots = (release, key)
         self._sim["trial_ms"] = list(trial_ms)
-        self._argv.remove("plain")
 
     def __enter__(self) -> Swarm:
         return self
@@ -89,10 +86,11 @@ class Swarm(Children):
 
     def start_pile(self, pile: Pile) -> None:
         self._start_watchdog()
+        program = sim_pile.command(self._slots is not None)[len(sim_pile.interpreter()) :]
         with ExitStack() as opened:
             output = opened.enter_context(open(pile.output, "ab"))
             pile.process = subprocess.Popen(
-                self._argv,
+                [*self._interpreter, *program],
                 cwd=pile.folder,
                 env=sim_pile.deployed_environment(),
                 stdin=subprocess.DEVNULL,

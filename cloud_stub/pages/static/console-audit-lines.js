@@ -13,9 +13,13 @@ const DETAILS = {
   UserAdded: role,
   RoleSet: (detail) => detail.split(" -> ").map(role).join(" → "),
   TokenAdded: (detail) => scopeAndDays(...detail.split(", ")),
-  SignInFailed: (detail) =>
-    detail.replace(/, no such account/, t.noSuchAccount).replace(/, (\d+) more since the last line/, (_, n) => t.moreFailed(n)),
+  SignInFailed: (detail) => moreSince(detail.replace(/, no such account/, t.noSuchAccount)),
+  Refused: (detail) => moreSince(detail.replace(/ needs (\w+)/, (_, name) => ": " + t.needs(people.permissions[name] ?? name))),
 };
+
+function moreSince(detail) {
+  return detail.replace(/, (\d+) more since the last line/, (_, n) => t.moreFailed(n));
+}
 
 function scopeAndDays(scope, days) {
   const named = scope.split(" ").map((each) => people.permissions[each] ?? each);

@@ -38,6 +38,8 @@ export function formats(locale, zone) {
     kw: (mw, digits = 2) => number(mw, 6, digits, digits),
     /** A count: 12,345 */
     count: (value) => number(value, 0, 0, 0),
+    /** Tenths, at most one decimal: 15 -> 1.5 */
+    tenths: (value) => number(value, 1, 0, 1),
     /** Seconds as h:mm:ss or m:ss */
     clock: (seconds) => {
       const two = (value) => String(value).padStart(2, "0");

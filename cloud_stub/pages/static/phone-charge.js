@@ -1,8 +1,10 @@
 // While the order runs: what has flowed, what it costs, how far to the limits, the power's curve, a stop button.
 
 import { h, s, show } from "./dom.js";
-import { chip, inOneLine, largePrice, nextChange } from "./phone-price.js";
-import { format, kwh, money, price, t } from "./phone-say.js";
+import { holdsOf, partsOf } from "./phone-later.js";
+import { chip, hasDay, inOneLine, largePrice, nextChange } from "./phone-price.js";
+import { momentOf } from "./phone-rate.js";
+import { format, kwh, money, t } from "./phone-say.js";
 
 const POINTS_MAX = 400;
 
@@ -37,8 +39,14 @@ function curve(points) {
   );
 }
 
+/** {free_until_at, cost_minor} of a vehicle that stays after its charge; the meter's news is newer than the order's. */
+function stayOf({ state, meter, staying }) {
+  if (state !== "Finishing") return null;
+  return meter?.idle ? { ...meter.idle, cost_minor: meter.costs?.idle_minor } : staying;
+}
+
 /**
- * The view; update({order, own, points, pile, stopping, lost}) draws it, stop() and handOver() are called by its buttons.
+ * The view; update({order, own, points, pile, stopping, lost}, now) draws it, stop() and handOver() are called by its buttons.
  * own: the limits that were asked for, where this phone knows them.
  */
 export function chargeView(stop, handOver) {
@@ -50,7 +58,10 @@ export function chargeView(stop, handOver) {
     numbers[name] = h("span.value.number");
     return h("div." + name, h("dt", t.order[name]), h("dd", numbers[name], unit && h("span.unit", unit)));
   };
+  const stayed = h("dl.numbers");
+  const costs = h("div");
   const limits = h("div");
+  const held = h("div.hold");
   const graph = h("div");
   const locked = h("section.card");
   const button = h("button.button.danger.stop", { id: "stop", onclick: stop });
@@ -61,7 +72,10 @@ export function chargeView(stop, handOver) {
       h("div.head.live", h("span.pulse", { "aria-hidden": "true" }), title),
       where,
       hint,
+      stayed,
       h("dl.numbers", number("cost"), number("energy", t.kwh), number("power", t.kw), number("elapsed")),
+      costs,
+      held,
       limits,
       graph
     ),
@@ -76,7 +90,7 @@ export function chargeView(stop, handOver) {
       ["energy_mwh", "energy", meter?.energy_mwh ?? 0, mwh => kwh(mwh, 2)],
       ["cost_minor", "cost", meter?.cost_minor ?? 0, minor => money(minor, order)],
       ["duration_s", "elapsed", meter?.elapsed_s ?? 0, seconds => t.minutes(format.count(Math.floor(seconds / 60)))]
-    ].filter(([name]) => (name === "duration_s" ? own?.[name] : set[name])); // every order has a longest time
+    ].filter(([name]) => (name === "duration_s" || (name === "cost_minor" && order.payment) ? own?.[name] : set[name])); // others have all orders
     show(
       limits,
       rows.length && h("h2.visually-hidden", t.order.limits),
@@ -99,13 +113,15 @@ export function chargeView(stop, handOver) {
 
   function drawLocked(order) {
     const at = order.meter?.at ?? order.created_at;
-    const { steps } = order.rate;
-    const step = steps.filter(each => each[0] <= at).pop() ?? steps[0];
+    const moment = momentOf(order.rate, at);
+    const isDaily = hasDay(order.rate);
+    const parts = partsOf(order.rate);
     show(
       locked,
       h("h2", t.order.locked),
-      largePrice(price(step[1] + step[2], order), chip(step[3])),
-      h("p.parts", nextChange(steps, at, order).map(text => h("span", text))),
+      largePrice(moment, order.rate, isDaily && chip(moment.label)),
+      h("p.parts", nextChange(order.rate, at).map(text => h("span", text))),
+      parts?.terms(order.rate, parts.w),
       h("p.muted.small", t.order.lockedAt(format.time(order.created_at)))
     );
   }
@@ -113,8 +129,12 @@ export function chargeView(stop, handOver) {
   return {
     element,
     title,
-    update({ order, own, points, pile, stopping, lost }) {
+    update({ order, own, points, pile, stopping, lost }, now) {
       const { meter, state } = order;
+      const parts = partsOf(order.rate);
+      const holds = holdsOf(order.payment);
+      const stays = stayOf(order);
+      const stay = stays && parts?.staying(stays, order, now, parts.w);
       const asked = stopping || order.stop_requested_at !== null;
       const offline = pile && !pile.online;
       const connector = pile?.connectors.find(each => each.connector === order.connector);
@@ -125,6 +145,13 @@ export function chargeView(stop, handOver) {
       where.textContent = t.order.pile(pile?.name ?? order.device_id, order.connector);
       const told = { Pending: t.order.pending, Accepted: t.order.starting, Finishing: t.order.finishing };
       hint.textContent = suspended ? t.order.suspended : (told[state] ?? "");
+      if (stay) {
+        title.textContent = stay.title;
+        hint.textContent = stay.hint;
+      }
+      show(stayed, stay && h("div.cost", h("dt", stay.name), h("dd", h("span.number", stay.value))));
+      show(costs, meter && parts?.costs(meter, order, parts.w));
+      show(held, holds?.whileRunning(order, holds.w));
       const cost = money(meter?.cost_minor ?? 0, order);
       Object.assign(numbers.cost.style, inOneLine(cost, 2.7));
       numbers.cost.textContent = cost;
@@ -134,7 +161,7 @@ export function chargeView(stop, handOver) {
       drawLimits(order, own);
       show(graph, points.length > 1 && curve(points));
       drawLocked(order);
-      button.textContent = asked ? t.order.stopping : t.order.stop;
+      button.textContent = stay ? parts.w.toEnd : asked ? t.order.stopping : t.order.stop;
       button.disabled = asked || state === "Finishing";
     }
   };

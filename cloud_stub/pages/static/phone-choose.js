@@ -1,11 +1,10 @@
 // Before the charge: the pile, its price, how much, and the one button that repeats the price it confirms.
 
 import { h, show } from "./dom.js";
-import { decimal } from "./format.js";
+import { holdsOf, partsOf } from "./phone-later.js";
 import { readLimits } from "./phone-limits.js";
-import { chip, dayBar, dayList, largePrice, nextChange } from "./phone-price.js";
-import { priceNow } from "./phone-rate.js";
-import { explained, faultWords, format, inBrief, kwh, money, price, t } from "./phone-say.js";
+import { chip, dayBar, dayList, hasDay, inWords, largePrice, nextChange } from "./phone-price.js";
+import { amountOf, explained, faultWords, format, inBrief, inShort, kwh, lasting, money, price, t } from "./phone-say.js";
 
 /** What keeps this connector from being started now: a code of t.failures, "plug", or null. */
 function obstacle(pile, connector) {
@@ -30,8 +29,26 @@ function whenFree(each) {
   return each.occupied_since ? t.pile.occupiedSince(format.time(each.occupied_since)) : "";
 }
 
+/** Of the estimates those that say something: energy only where it costs, an hour only where it has one price. */
+const examplesOf = ({ estimates, now }) =>
+  estimates.filter(each => (each.duration_s ? !each.power_w : now.electricity_price || now.service_price || !each.is_least));
+
+/** What is offered: {kind, limits, estimate_minor, hold_minor, ...} of each; without an operator's own, some kWh. */
+const offersOf = rate =>
+  rate.offers?.length
+    ? rate.offers
+    : [
+        { kind: "full", limits: {} },
+        ...examplesOf(rate).map(({ energy_mwh, duration_s, total_minor, is_least }) => {
+          const limits = duration_s ? { duration_s } : { energy_mwh };
+          return { ...limits, limits, estimate_minor: total_minor, is_least };
+        })
+      ];
+
+const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
 /**
- * The view. choice: {connector, energy, cost, time (texts)} kept over redraws; confirm({connector, rate, limits})
+ * The view. choice: {connector, offer (its limits, or null), energy, cost, time (texts)} kept over redraws; confirm({connector, rate, limits})
  * is called with the rate that the button showed, chosen() where something else was chosen.
  */
 export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
@@ -47,6 +64,7 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
   const offers = h("div.offers");
   const costLabel = h("label", { for: "limit-cost" });
   const day = h("section.card", { "aria-labelledby": "day-title" });
+  const hold = h("div.hold");
   const note = h("div.note", { role: "status" });
   const label = h("span.big");
   const sub = h("span.sub");
@@ -71,7 +89,6 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
         value: choice[name],
         oninput: event => {
           choice[name] = event.target.value;
-          for (const each of offers.querySelectorAll("input")) each.checked = each.value === choice.energy.trim();
           changed();
         }
       }),
@@ -99,11 +116,17 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     prices,
     h("section.card", h("fieldset", h("legend", h("h2", t.amount.title)), offers, h("p.muted.small", t.amount.estimate)), own),
     day,
-    h("div.bottom", note, button, h("p.muted.locked", t.confirm.locked))
+    h("div.bottom", note, button, hold, h("p.muted.locked", t.confirm.locked))
   );
 
+  /** As in readLimits: those of the offer, and what was typed. */
+  function chosenLimits() {
+    const typed = readLimits(choice, rate.minor_digits);
+    return { ...typed, limits: { ...choice.offer, ...typed.limits } };
+  }
+
   function press() {
-    const { limits, wrong } = readLimits(choice, rate.minor_digits);
+    const { limits, wrong } = chosenLimits();
     if (wrong.length) {
       own.open = true;
       own.querySelector("#limit-" + wrong[0]).focus();
@@ -152,13 +175,15 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
 
   function drawPrice() {
     const { now } = rate;
-    const [until, then] = nextChange(rate.steps, rate.steps[0][0], rate);
+    const [until, then] = nextChange(rate, rate.steps[0][0]);
     const elsewhere = rate.time_zone !== Intl.DateTimeFormat().resolvedOptions().timeZone;
-    const part = (name, value) => h("span", h("span.key." + name), `${t.price[name]} `, h("span.number", price(value, rate)));
+    const parts = partsOf(rate);
+    const isDaily = hasDay(rate);
+    const part = (name, value) => value > 0 && h("span", h("span.key." + name), `${t.price[name]} `, h("span.number", price(value, rate)));
     show(
       prices,
       h("h2", { id: "price-title" }, t.price.title),
-      largePrice(price(priceNow(rate), rate), chip(now.label)),
+      largePrice(now, rate, isDaily && chip(now.label)),
       h(
         "p.parts",
         part("electricity", now.electricity_price),
@@ -166,8 +191,11 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
         rate.session_fee_minor > 0 && h("span", t.price.fee(money(rate.session_fee_minor, rate)))
       ),
       h("p.parts", h("strong", until), then && h("span.muted", then)),
-      dayBar(rate)
+      parts?.terms(rate, parts.w),
+      rate.offers?.length > 0 && h("p.parts.muted", !rate.isOld && examplesOf(rate).map(example)),
+      isDaily && dayBar(rate)
     );
+    day.hidden = !isDaily;
     show(
       day,
       h("h2", { id: "day-title" }, t.price.day),
@@ -176,16 +204,29 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     );
   }
 
+  const about = (minor, isLeast) => (isLeast ? t.price.least : t.price.about)(money(minor, rate));
+  const example = each => h("span.number", `${amountOf(each)} ${about(each.total_minor, each.is_least)}`);
+
   function drawOffers() {
-    const pick = text => {
-      choice.energy = text;
-      own.querySelector("#limit-energy").value = text;
-      changed();
+    const all = offersOf(rate);
+    if (!all.some(each => isSame(each.limits, choice.offer))) choice.offer = (all.find(each => each.kind === "full") ?? all[0]).limits;
+    const names = {
+      full: () => [t.amount.unlimited, t.amount.unlimitedHint],
+      money: each => [inShort(each.cost_minor, rate), partsOf(rate)?.lasts(each, rate, partsOf(rate).w) ?? t.amount.atMost]
     };
-    const offer = (text, first, second) =>
+    const guess = each => each.estimate_minor != null && h("span.number", rate.isOld ? "≈ …" : about(each.estimate_minor, each.is_least));
+    const offer = (each, [first, second]) =>
       h(
         "label.offer",
-        h("input", { type: "radio", name: "amount", value: text, checked: choice.energy === text, onchange: () => pick(text) }),
+        h("input", {
+          type: "radio",
+          name: "amount",
+          checked: isSame(each.limits, choice.offer),
+          onchange: () => {
+            choice.offer = each.limits;
+            changed();
+          }
+        }),
         h("span.first", first),
         h("span.second", second)
       );
@@ -193,21 +234,14 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     costLabel.textContent = t.amount.cost(rate.currency);
     show(
       offers,
-      offer("", t.amount.unlimited, t.amount.unlimitedHint),
-      rate.estimates.map(({ energy_mwh, total_minor }) =>
-        offer(
-          decimal(energy_mwh, 6).replace(/\.?0+$/, ""),
-          kwh(energy_mwh, 0),
-          h("span.number", `≈ ${total_minor === null ? "…" : money(total_minor, rate)}`)
-        )
-      )
+      all.map(each => offer(each, names[each.kind]?.(each) ?? [amountOf(each), guess(each)]))
     );
     if (held) offers.querySelector(":checked")?.focus();
     check();
   }
 
   function check() {
-    const { wrong } = readLimits(choice, rate.minor_digits);
+    const { wrong } = chosenLimits();
     for (const name of ["energy", "cost", "time"]) {
       const isWrong = wrong.includes(name);
       own.querySelector("#wrong-" + name).textContent = isWrong ? t.amount.wrong[name] : "";
@@ -216,16 +250,19 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
   }
 
   function drawButton() {
-    const { limits } = readLimits(choice, rate.minor_digits);
+    const { limits } = chosenLimits();
     const why = obstacle(pile, choice.connector);
-    label.textContent = sending ? t.confirm.sending : t.confirm.button(price(priceNow(rate), rate));
-    const parts = [t.periods[rate.now.label]];
+    label.textContent = sending ? t.confirm.sending : t.confirm.button(inWords(rate.now, rate));
+    const parts = hasDay(rate) ? [t.periods[rate.now.label]] : [];
     if (rate.session_fee_minor) parts.push(t.confirm.fee(money(rate.session_fee_minor, rate)));
     if (limits.energy_mwh) parts.push(t.confirm.limit(kwh(limits.energy_mwh, 6, 0)));
     if (limits.cost_minor) parts.push(t.confirm.limit(money(limits.cost_minor, rate)));
-    if (limits.duration_s) parts.push(t.confirm.limit(t.minutes(format.count(limits.duration_s / 60))));
+    if (limits.duration_s) parts.push(t.confirm.limit(lasting(limits.duration_s)));
+    const holds = holdsOf(pile.payment);
+    show(hold, holds?.beforeStart(rate, limits, offersOf(rate).find(each => isSame(each.limits, limits)), holds.w));
+    if (pile.payment?.is_test) parts.push(t.test);
     sub.textContent = parts.join(" · ");
-    button.disabled = sending || why !== null;
+    button.disabled = sending || why !== null || holds === null; // what is held is said first
     const shown = failure ?? (why === "plug" ? null : why);
     if (shown) {
       const [what, todo] = explained(shown);

@@ -54,6 +54,9 @@ export default {
     NoRate: ["This pile has no price yet", another],
     InvalidRequest: ["A limit cannot be used", "Please look at the limits again."],
     LimitTooLow: ["This cost limit is too low", "The fee per charge alone reaches it."],
+    RateNotBillable: ["This pile cannot bill this price", "Its software is too old for it. " + another],
+    PaymentRefused: ["The hold was refused", "Nothing has started, nothing is taken. Please try a lower limit or another card."],
+    PaymentNeeded: ["The payment step could not be shown", "Nothing has started. Check your connection and try again."],
     PileHasNoClock: restarted,
     DeadLink: ["This link opens no receipt any more", "It is too old or not complete. " + onThePhone],
     UnknownOrder: ["This receipt cannot be opened here", onThePhone],
@@ -80,6 +83,7 @@ export default {
     TooSoon: ["The last charge here ended a moment ago", "Please try again in a few seconds."],
     OutOfService: ["This connector has just been taken out of service", "Please take another connector or pile."],
     FeedBusy: ["The supply has no power left for this connector", "Please wait until another vehicle has finished, or take another pile."],
-    OnTrial: ["The pile has just been updated", "Please try again in a few minutes, or take another pile."]
+    OnTrial: ["The pile has just been updated", "Please try again in a few minutes, or take another pile."],
+    NotBillable: ["This pile cannot bill this price", another]
   }
 };

@@ -49,6 +49,9 @@ export default {
     NoRate: ["这个充电桩还没有价格", another],
     InvalidRequest: ["上限无法使用", "请重新检查设定的上限。"],
     LimitTooLow: ["费用上限太低", "仅每次充电费就已达到上限。"],
+    RateNotBillable: ["该充电桩不支持这种计费", "其软件版本过旧。" + another],
+    PaymentRefused: ["预授权被拒绝", "尚未开始充电，未扣款。请降低上限或换一张卡。"],
+    PaymentNeeded: ["无法显示支付步骤", "尚未开始充电。请检查网络后重试。"],
     PileHasNoClock: restarted,
     DeadLink: ["这个链接已失效", "链接过旧或不完整。请在开始充电的手机上打开账单。"],
     UnknownOrder: ["无法在这里打开账单", "请在开始充电的手机上打开。"],
@@ -74,6 +77,7 @@ export default {
     TooSoon: ["上一次充电刚刚结束", "请几秒钟后重试。"],
     OutOfService: ["该枪刚刚暂停服务", "请换一把充电枪，或换一个充电桩。"],
     FeedBusy: ["供电容量不足", "请等其他车辆充完，或换一个充电桩。"],
-    OnTrial: ["充电桩刚刚完成更新", "请几分钟后重试，或换一个充电桩。"]
+    OnTrial: ["充电桩刚刚完成更新", "请几分钟后重试，或换一个充电桩。"],
+    NotBillable: ["该充电桩不支持这种计费", another]
   }
 };

@@ -1,6 +1,7 @@
 // After the charge: the receipt, to pay, to print, to keep as a file. Every line comes from the settlement.
 
 import { h, keepFile, show } from "./dom.js";
+import { holdsOf, partsOf } from "./phone-later.js";
 import { chip, inOneLine } from "./phone-price.js";
 import { billWords, explained, format, inBrief, kwh, money, price, stopWords, t } from "./phone-say.js";
 
@@ -22,11 +23,13 @@ function facts(bill, pile) {
 }
 
 /** The bill's lines, sums where there are several periods, and what was credited; net: what is left of it. */
-function table(bill, credits, net) {
+function table(order, net) {
   const { receipt: w } = t;
+  const { settlement: bill, credits } = order;
+  const parts = partsOf(order.rate);
   const sum = place => money(bill.periods.reduce((total, row) => total + row[place], 0), bill);
   const row = (kind, value, ...name) => h("tr" + kind, h("th", { scope: "row" }, name), h("td.number", value));
-  const line = (name, value, minor) => row("", money(minor, bill), name, " ", h("span.muted.number", price(value, bill) + t.perKwh));
+  const line = (name, value, minor) => value > 0 && row("", money(minor, bill), name, " ", h("span.muted.number", price(value, bill) + t.perKwh));
   return h(
     "table.bill",
     h("caption.visually-hidden", w.title),
@@ -38,6 +41,7 @@ function table(bill, credits, net) {
         line(t.price.service, service, serviceMinor)
       )
     ),
+    parts?.lines(bill, order, row, parts.w),
     h(
       "tbody.sums",
       bill.periods.length > 1 && [
@@ -46,15 +50,17 @@ function table(bill, credits, net) {
         row("", sum(6), `${w.sum}: ${t.price.service}`)
       ],
       bill.session_fee_minor > 0 && row("", money(bill.session_fee_minor, bill), w.fee),
+      parts?.topUp(bill, order, row, parts.w),
       row(".total", money(bill.total_minor, bill), bill.flagged ? w.claimed : w.total),
+      parts?.tax(bill, order, row, parts.w),
       credits.map(each => row("", money(-each.amount_minor, bill), `${w.credit} ${format.instant(each.created_at)}`)),
       credits.length > 0 && row(".total", money(net, bill), w.net)
     )
   );
 }
 
-/** The view; update({order, pile, paying, failure}) draws it. pay(), leave(): of its buttons. */
-export function receiptView(pay, leave) {
+/** The view; update({order, pile, paying, failure}) draws it. pay(), leave(), handOver(): of its buttons. */
+export function receiptView(pay, leave, handOver) {
   const { receipt: w } = t;
   const title = h("h1", { tabindex: "-1" }, w.title);
   const element = h("main");
@@ -77,12 +83,13 @@ export function receiptView(pay, leave) {
       const bill = order.settlement;
       const net = order.credits.reduce((left, each) => left - each.amount_minor, bill.total_minor);
       const total = money(net, bill);
-      const free = net === 0 && !order.payment && !bill.flagged;
+      const holds = holdsOf(order.payment);
+      const free = net === 0 && !(order.payment?.captured_minor ?? order.payment) && !bill.flagged;
       const paid = order.state === "Paid" && !free;
-      const over = paid || free || bill.flagged;
+      const over = paid || free || bill.flagged || holds;
       const problem = failure && explained(failure.code);
       const alert = (...said) => h("div.note.bad", { role: "alert" }, inBrief(said));
-      const [state, tone] = bill.flagged ? [w.checking, "bad"] : free ? [w.free, "good"] : paid ? [w.paid, "good"] : [w.toPay, "muted"];
+      const [state, tone] = bill.flagged ? [w.checking, "bad"] : free ? [w.free, "good"] : paid ? [w.paid, "good"] : [holds ? holds.w.taking : w.toPay, "muted"];
       const held = document.activeElement?.id;
       show(
         element,
@@ -94,13 +101,14 @@ export function receiptView(pay, leave) {
             h("strong.number", { id: "total", style: inOneLine(total, 2.3) }, total),
             h("span.per", bill.flagged ? w.claimed : kwh(bill.energy_mwh))
           ),
-          paid && h("p.good.told", `${w.paidAt(format.dateTime(order.payment.paid_at))} · ${w.thanks}`),
+          paid && h("p.good.told", `${w.paidAt(format.dateTime(order.paid_at))} · ${w.thanks}`),
           (bill.review || (free && !order.credits.length)) && h("p.told", bill.review ? billWords(bill.review) : w.nothing),
           bill.flagged && alert(w.flagged, billWords("flagged")),
           bill.recovered && h("p.note.info", billWords("recovered")),
           bill.last_reading === "Missing" && h("p.note.info", billWords("missing")),
-          table(bill, order.credits, net)
+          table(order, net)
         ),
+        holds?.onReceipt(order, holds.w),
         h("section.card", h("dl.facts", facts(bill, pile).map(([name, value]) => h("div", h("dt", name), h("dd", value))))),
         h(
           "div.bottom.no-print",
@@ -109,6 +117,7 @@ export function receiptView(pay, leave) {
           h(
             "div.row",
             h("button.button", { id: "print", onclick: () => window.print() }, w.print),
+            h("button.button", { id: "link", onclick: handOver }, w.link),
             h("button.button", { id: "save", onclick: () => save(order.order_id) }, w.save),
             over && h("button.button", { id: "done", disabled: paying, onclick: leave }, w.done)
           )

@@ -61,6 +61,16 @@ export const price = (millionths, of) => format.price(millionths, of.currency);
 /** "1.234 kWh" */
 export const kwh = (mwh, ...digits) => `${format.kwh(mwh, ...digits)} ${t.kwh}`;
 
+/** "2 h", "90 min" */
+export const lasting = seconds =>
+  seconds % 3600 ? t.minutes(format.count(Math.round(seconds / 60))) : t.hours(format.count(Math.round(seconds / 3600)));
+
+/** "5 kWh" or "1 h" of an offer or an estimate */
+export const amountOf = ({ energy_mwh, duration_s }) => (duration_s ? lasting(duration_s) : kwh(energy_mwh, 3, 0));
+
+/** A sum as people name it: "¥2" for ¥2.00 */
+export const inShort = (minor, of) => money(minor, of).replace(/[.,]0+$/, "");
+
 export const inBrief = ([what, todo]) => [h("strong", what), h("span", todo)];
 
 /** [what went wrong, what to do] of a code. */

@@ -35,7 +35,7 @@ export const my = {
   token: null,
   own: null, // the order's limits that were asked for, where this phone knows them
   points: [],
-  choice: { connector: connectorOfAddress ?? 1, isChosen: connectorOfAddress !== null, energy: "", cost: "", time: "" },
+  choice: { connector: connectorOfAddress ?? 1, isChosen: connectorOfAddress !== null, offer: null, energy: "", cost: "", time: "" },
   key: null, // {key, body} of a confirmation without an answer
   sending: false,
   stopping: false,

@@ -12,10 +12,13 @@ export default {
   promise: "The price you confirm is the price you pay.",
   back: "Back to the price",
   again: "Try again",
+  test: "TEST - no money moves",
   perKwh: "/kWh",
+  perHour: "/h",
   kwh: "kWh",
   kw: "kW",
   minutes: c => `${c} min`,
+  hours: c => `${c} h`,
 
   periods: { flat: "Flat", sharp: "Sharp peak", peak: "Peak", valley: "Off-peak" },
   statuses: {
@@ -50,9 +53,12 @@ export default {
     electricity: "Electricity",
     service: "Service",
     together: "Together",
+    hour: "Per hour",
+    about: m => `≈ ${m}`,
+    least: m => `from ${m}`,
     fee: f => `plus ${f} once per charge`,
     until: (p, t) => `${p} until ${t}`,
-    then: (t, p, e) => `From ${t}: ${p}/kWh (${e})`,
+    then: (t, p, e) => `From ${t}: ${p} (${e})`,
     always: "The same price all day",
     now: "now",
     day: "Prices of the day",
@@ -61,8 +67,9 @@ export default {
 
   amount: {
     title: "How much?",
-    estimate: "At the price now, with the fee",
+    estimate: "At the price now",
     unlimited: "Until I stop",
+    atMost: "at most",
     unlimitedHint: "or the battery is full",
     more: "Limits of your own",
     energy: "At most, in kWh",
@@ -77,7 +84,7 @@ export default {
   },
 
   confirm: {
-    button: p => `Start at ${p}/kWh`,
+    button: p => `Start at ${p}`,
     fee: f => `+ ${f} once`,
     limit: l => `at most ${l}`,
     locked: "This price list is locked for your whole charge.",
@@ -144,6 +151,7 @@ export default {
     paying: "Paying…",
     print: "Print",
     save: "Save",
+    link: "Link",
     done: "Done",
     fee: "Fee per charge",
     total: "Total",

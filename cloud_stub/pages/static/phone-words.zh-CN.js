@@ -12,10 +12,13 @@ export default {
   promise: "确认的价格，就是支付的价格。",
   back: "返回价格",
   again: "重试",
+  test: "测试 - 不会实际扣款",
   perKwh: "/度",
+  perHour: "/小时",
   kwh: "度",
   kw: "千瓦",
   minutes: c => `${c} 分钟`,
+  hours: c => `${c} 小时`,
 
   periods: { flat: "平段", sharp: "尖段", peak: "峰段", valley: "谷段" },
   statuses: {
@@ -50,9 +53,12 @@ export default {
     electricity: "电费",
     service: "服务费",
     together: "合计",
+    hour: "每小时",
+    about: m => `≈ ${m}`,
+    least: m => `${m} 起`,
     fee: f => `另收每次充电费 ${f}`,
     until: (p, t) => `${p}，至 ${t}`,
-    then: (t, p, e) => `${t} 起：${p}/度（${e}）`,
+    then: (t, p, e) => `${t} 起：${p}（${e}）`,
     always: "全天同一价格",
     now: "现在",
     day: "全天价格",
@@ -61,8 +67,9 @@ export default {
 
   amount: {
     title: "充多少？",
-    estimate: "按当前价格估算，含每次充电费",
+    estimate: "按当前价格估算",
     unlimited: "手动停止",
+    atMost: "最多",
     unlimitedHint: "或充满为止",
     more: "自定义上限",
     energy: "最多电量（度）",
@@ -77,7 +84,7 @@ export default {
   },
 
   confirm: {
-    button: p => `以 ${p}/度 开始充电`,
+    button: p => `以 ${p} 开始充电`,
     fee: f => `另加 ${f}/次`,
     limit: l => `最多 ${l}`,
     locked: "本次充电全程按此价目计费，不会变动。",
@@ -144,6 +151,7 @@ export default {
     paying: "正在支付…",
     print: "打印",
     save: "保存",
+    link: "链接",
     done: "完成",
     fee: "每次充电费",
     total: "总计",

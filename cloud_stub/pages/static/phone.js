@@ -11,6 +11,7 @@ import { askAgain } from "./phone-changed.js";
 import { addPoint, chargeView } from "./phone-charge.js";
 import { bestConnector, chooseView } from "./phone-choose.js";
 import { follow, unfollow } from "./phone-events.js";
+import { holdsOf, later, partsOf, readyFor, whenSomethingComes } from "./phone-later.js";
 import { bannerText, loadingView } from "./phone-messages.js";
 import { asOf, differs, priceNow } from "./phone-rate.js";
 import { receiptView } from "./phone-receipt.js";
@@ -24,8 +25,6 @@ const RATE_FRESH_MS = 60_000;
 const ENDS = ["Paid", "Rejected", "Expired", "Cancelled", "Lost"];
 let view = null; // {name, message, element, title, update}
 let polling = false;
-let pages = null; // phone-pages.js, once it is needed
-let othersView = null; // of phone-others.js, once it is needed
 
 const bar = h("header");
 const banner = h("div.banner", { role: "alert" });
@@ -67,6 +66,7 @@ async function fetchRate(another = false) {
   const askedAt = Date.now();
   const { connector } = my.choice;
   const rate = await ask(pilePath() + "/rate?connector=" + connector);
+  await readyFor(rate);
   if (my.sending || connector !== my.choice.connector) return; // what is being confirmed is what was seen
   if (another) my.rate = null;
   takeRate(rate, askedAt);
@@ -121,7 +121,7 @@ function keepTime() {
 }
 
 const isRateStale = () =>
-  my.rate.rate_id !== rateIdOf(my.choice.connector) || Date.now() - my.rateAt > RATE_FRESH_MS || my.rate.estimates[0]?.total_minor === null;
+  my.rate.rate_id !== rateIdOf(my.choice.connector) || Date.now() - my.rateAt > RATE_FRESH_MS || my.rate.isOld;
 
 async function poll() {
   if (polling || my.sending || !device || LASTING.includes(my.message)) return;
@@ -177,7 +177,7 @@ async function resume(confirmation) {
   const { connectors } = my.pile;
   const isBusy = connectors.some(each => each.connector === confirmation.body.connector && each.busy);
   // Later than this, nobody waits for a start any more; but what keeps the connector may be this very order.
-  if (store.isFresh(confirmation) || isBusy) await send(confirmation);
+  if (store.isFresh(confirmation) || confirmation.isPaying || isBusy) await send(confirmation);
   else my.key = null;
 }
 
@@ -223,7 +223,8 @@ function watch() {
 async function confirm({ connector, rate, limits }) {
   if (keepTime()) return; // a phone that slept: the button was pressed before its clock ticked again
   const { rate_id, time_zone } = rate;
-  const body = { device_id: device, connector, rate_id, price: priceNow(rate), time_zone, limits };
+  const time_price = rate.now.time_price || undefined;
+  const body = { device_id: device, connector, rate_id, price: priceNow(rate), time_price, time_zone, limits };
   // The same confirmation once more is the same order, so a lost answer never starts a second one.
   const same = my.key && JSON.stringify(my.key.body) === JSON.stringify(body);
   await send(same ? my.key : { key: randomKey(), body, at: Date.now() });
@@ -245,7 +246,11 @@ async function send(confirmation) {
     Object.assign(my, { order, token: order.token, own: body.limits, points: [] });
     watch();
   } catch (error) {
-    say(error);
+    if (error.code === "PaymentNeeded") {
+      if (await isPaid(confirmation, error.members)) return send(confirmation);
+    } else {
+      say(error);
+    }
     if (error.code !== "Network") {
       my.key = null;
       store.keepConfirmation(device, null);
@@ -256,6 +261,18 @@ async function send(confirmation) {
   my.sending = false;
   draw();
   poll();
+}
+
+/** The provider's step. Whoever has to leave the page for it finds the confirmation here when coming back. */
+async function isPaid(confirmation, needed) {
+  store.keepConfirmation(device, { ...confirmation, isPaying: true });
+  try {
+    const [{ payStep }, w] = await Promise.all([import("./phone-pay-step.js"), words("phone-pay")]);
+    return await payStep({ ...needed, is_test: my.pile?.payment?.is_test }, my.rate, w);
+  } catch {
+    say(new Problem("PaymentNeeded", 402, {}));
+    return false;
+  }
 }
 
 // 128 bits; crypto.randomUUID is not there on a page without TLS
@@ -301,7 +318,7 @@ function leave() {
   unfollow();
   store.leaveOrder(my.order);
   Object.assign(my, { order: null, token: null, own: null, points: [], failure: null, stopping: false, rate: null });
-  Object.assign(my.choice, { energy: "", cost: "", time: "" });
+  Object.assign(my.choice, { offer: null, energy: "", cost: "", time: "" });
   if (location.search) history.replaceState(null, "", location.pathname);
   begin();
 }
@@ -314,25 +331,14 @@ const VIEWS = {
   message: () => page("failureView", my.message, { device, pile: my.pile, again: begin }),
   choose,
   charge: () => chargeView(stop, handOver),
-  receipt: () => receiptView(pay, leave),
+  receipt: () => receiptView(pay, leave, handOver),
   ended: () => page("endedView", my.order, leave)
 };
 
-/** A view of phone-pages.js. Until that is there, the page is loading; without a network it is asked for again. */
+/** A view of phone-pages.js. Until that is there, the page is loading. */
 function page(name, ...rest) {
-  if (pages) return pages[name](...rest);
-  const again = () => {
-    view = null;
-    draw();
-  };
-  import("./phone-pages.js").then(
-    loaded => {
-      pages = loaded;
-      again();
-    },
-    () => setTimeout(again, REOPEN_MS)
-  );
-  return loadingView();
+  const pages = later("phone-pages");
+  return pages ? pages[name](...rest) : { ...loadingView(), isWaiting: true };
 }
 
 function wanted() {
@@ -340,19 +346,20 @@ function wanted() {
   if (!device) return "ask";
   if (my.order) {
     if (RUNNING.includes(my.order.state)) return "charge";
-    return my.order.settlement ? "receipt" : "ended";
+    if (!my.order.settlement) return "ended";
+    return partsOf(my.order.rate) === null || holdsOf(my.order.payment) === null ? "loading" : "receipt";
   }
-  return my.pile && my.rate ? "choose" : "loading";
+  return my.pile && my.rate && partsOf(my.rate) !== null ? "choose" : "loading";
 }
 
 function draw() {
   if (!t) return;
   forgetFailure();
   const name = wanted();
-  if (view?.name !== name || view.message !== my.message) {
+  if (view?.name !== name || view.message !== my.message || view.isWaiting) {
     const before = view;
     view = { name, message: my.message, ...VIEWS[name]() };
-    view.update?.(my);
+    view.update?.(my, cloudNow());
     show(outlet, view.element);
     document.title = [view.title?.textContent, t.brand].filter(Boolean).join(" · ");
     if (before && before.name !== "loading") {
@@ -360,7 +367,7 @@ function draw() {
       view.title?.focus({ preventScroll: true });
     }
   } else {
-    view.update?.(my);
+    view.update?.(my, cloudNow());
   }
   const told = my.order && view.title ? view.title.textContent : "";
   if (spoken.textContent !== told) spoken.textContent = told;
@@ -371,17 +378,8 @@ function draw() {
 /** The other orders of this phone, and the way to one more at a pile with several connectors. */
 function drawOthers() {
   if (view.name === "loading") return; // which order is shown is not known yet
-  if (othersView) show(others, othersView(my.order, my.pile));
-  else if (my.pile?.connectors.length > 1 || store.openOrders().some(each => each.order_id !== my.order?.order_id)) {
-    othersView = () => []; // on its way
-    import("./phone-others.js").then(
-      loaded => {
-        ({ othersView } = loaded);
-        draw();
-      },
-      () => (othersView = null) // without a network: the next drawing asks again
-    );
-  }
+  const hasOthers = my.pile?.connectors.length > 1 || store.openOrders().some(each => each.order_id !== my.order?.order_id);
+  show(others, hasOthers && later("phone-others")?.othersView(my.order, my.pile));
 }
 
 function drawBanner() {
@@ -422,11 +420,16 @@ whenReasonsCome(() => {
   view = null;
   draw();
 });
+whenSomethingComes(draw);
 document.body.prepend(bar, banner, others, outlet, spoken);
 banner.hidden = true;
 speak(document.documentElement.lang).then(() => device && !my.message && begin());
 setInterval(() => document.hidden || poll(), POLL_MS);
-setInterval(() => document.hidden || (keepTime() && poll()), 1000);
+setInterval(() => {
+  if (document.hidden) return;
+  if (keepTime()) poll();
+  if (my.order?.state === "Finishing") draw(); // the time left to stay for nothing
+}, 1000);
 document.addEventListener("visibilitychange", wake);
 addEventListener("pageshow", event => event.persisted && wake());
 addEventListener("online", wake);

@@ -4,9 +4,12 @@ import os
 
 from bench import Bench, fill
 from cloud import seal_message
+from world import MOUNT
 
 from pile.outbox import CAPACITY
 
+SLOT_FILES = 17
+SLOT_FILE_BYTES = 5_000
 REAL_ORDERS = 50  # of those that fill the outbox; fewer than the ids that are remembered at a time
 
 
@@ -85,6 +88,10 @@ def check_five_hundred_settlements_wait():
         bench.orders.clear()
         bench.reboot()
         bench.said()
+    for slot in ("a", "b"):
+        _fill_slot(slot)
+    _, _, blocks, free, *_ = os.statvfs(MOUNT)
+    assert free * 10 >= blocks, (free, blocks)
     settlements = bench.acknowledge_all()
     assert [settlement["seq"] for settlement in settlements] == list(range(1, CAPACITY + 1))
     assert [settlement["order_id"] for settlement in settlements] == ["A-%d" % i for i in range(CAPACITY)]
@@ -94,6 +101,14 @@ def check_five_hundred_settlements_wait():
         mac = settlement["mac"]
     assert not bench.status()["outbox_full"]
     assert bench.works("next")
+
+
+def _fill_slot(slot):
+    """As much as a release takes, and a fifth more."""
+    os.mkdir(MOUNT + "/" + slot)
+    for number in range(SLOT_FILES):
+        with open("%s/%s/%d.mpy" % (MOUNT, slot, number), "wb") as file:
+            file.write(bytes(SLOT_FILE_BYTES))
 
 
 def _watch_checkpoints(bench):

@@ -1,0 +1,20 @@
+// Holds and payments in English; loaded with phone-pay.js.
+
+export default {
+  hold: m => `${m} is held first. Only the bill is taken; the rest is released.`,
+  holdAtMost: m => `At most ${m} is held first. Only the bill is taken; the rest is released.`,
+  held: m => `${m} is held. Only the bill is taken at the end.`,
+  stepTitle: "Before the start",
+  holdIt: m => `Hold ${m}`,
+  giveUp: "Do not start",
+  notHeld: "Nothing is held. Please try again or use another card.",
+  title: "Payment",
+  taking: "Being paid",
+  rows: { held: "Held before the start", captured: "Taken", released: "Released", refunded: "Given back" },
+  states: {
+    Held: "The hold stays until the bill has been checked.",
+    Capturing: "The bill is being taken from the hold; you need not wait.",
+    Releasing: "The hold is being released; you need not wait.",
+    Refunding: "Money is on its way back to you."
+  }
+};

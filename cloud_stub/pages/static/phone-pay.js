@@ -1,0 +1,41 @@
+// A hold: how much before the start, what is held while the order runs, what was taken and given back on its receipt.
+
+import { h } from "./dom.js";
+import { money, t } from "./phone-say.js";
+
+const testMark = payment => payment.is_test && h("span.pill.test", t.test);
+
+/**
+ * Below the button: what is held. offer: the one that was chosen, where nothing else limits the order.
+ * Where only the cloud can tell the sum of these limits, it is said to be at most that of an order without any.
+ */
+export function beforeStart(rate, limits, offer, w) {
+  const exact = limits.cost_minor ?? offer?.hold_minor ?? (Object.keys(limits).length ? null : rate.hold_minor);
+  const most = exact ?? rate.hold_minor;
+  if (most == null) return null;
+  const sum = money(most, rate);
+  return h("p.small.locked", exact == null ? w.holdAtMost(sum) : w.hold(sum));
+}
+
+export function whileRunning({ payment, ...order }, w) {
+  return h("p.small.muted", payment.held_minor > 0 && w.held(money(payment.held_minor, order)), " ", testMark(payment));
+}
+
+/** A card of the receipt: held, taken, released, refunded. */
+export function onReceipt({ payment, ...order }, w) {
+  const { held_minor: held, captured_minor: captured, refunded_minor: refunded, state } = payment;
+  const isOver = ["Captured", "Released", "Refunding", "Refunded"].includes(state);
+  const row = (name, minor) => h("div", h("dt", name), h("dd.number", money(minor, order)));
+  return h(
+    "section.card",
+    h("div.head", h("h2", w.title), testMark(payment)),
+    w.states[state] && h("p.small.told", w.states[state]),
+    h(
+      "dl.facts",
+      row(w.rows.held, held),
+      isOver && row(w.rows.captured, captured),
+      isOver && row(w.rows.released, held - captured),
+      refunded > 0 && row(w.rows.refunded, refunded)
+    )
+  );
+}
