@@ -19,6 +19,7 @@ from . import calls, due, free, port
 log = structlog.get_logger()
 
 CALLS_AT_ONCE = 8
+ROUNDS_MAX = 8  # of run_once: a capture may be followed by a refund
 
 
 class Cashier:
@@ -33,6 +34,8 @@ class Cashier:
         self._ended: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._lock = threading.Lock()
+        self._being_made: set[Future[None]] = set()
         if adapter is not None:
             context.hub.ended = self._ended.put
 
@@ -57,8 +60,10 @@ class Cashier:
 
     def run_once(self, now: int) -> None:
         """Everything that is due as of `now`; returns when it is resolved, or its provider is silent."""
-        for _ in range(8):  # a capture may be followed by a refund
-            waiting = self._begin(now)
+        for _ in range(ROUNDS_MAX):
+            self._begin(now)
+            with self._lock:
+                waiting = list(self._being_made)
             if not waiting:
                 return
             for each in waiting:
@@ -82,7 +87,7 @@ class Cashier:
                 raise
             return found
 
-    def _begin(self, now: int) -> list[Future[None]]:
+    def _begin(self, now: int) -> None:
         def unit(tx: Transaction) -> tuple[list[port.Call], list[port.Call]]:
             free.credit_settled(tx, self._context, now)
             if self.adapter is None:
@@ -90,9 +95,20 @@ class Cashier:
             return due.begin_due(tx, self._context, now), calls.claim_due(tx.conn, self._context, now)
 
         new, left = self._writer.submit(unit).result()
-        return [self._pool.submit(self._finish, call, False, now) for call in new] + [
-            self._pool.submit(self._finish, call, True, now) for call in left
-        ]
+        for call in new:
+            self._submit(call, False, now)
+        for call in left:
+            self._submit(call, True, now)
+
+    def _submit(self, call: port.Call, look_first: bool, now: int) -> None:
+        future = self._pool.submit(self._finish, call, look_first, now)
+        with self._lock:
+            self._being_made.add(future)
+        future.add_done_callback(self._forget)
+
+    def _forget(self, future: Future[None]) -> None:
+        with self._lock:
+            self._being_made.discard(future)
 
     def _finish(self, call: port.Call, look_first: bool, now: int) -> None:
         try:
@@ -109,7 +125,7 @@ class Cashier:
         now = now_s()
         call = self._writer.submit(lambda tx: due.begin_of_order(tx, self._context, order_id, now)).result()
         if call is not None:
-            self._pool.submit(self._finish, call, False, now)
+            self._submit(call, False, now)
 
     def _run(self) -> None:
         while not self._stopping:

@@ -34,9 +34,16 @@ class GrantBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+    reason: str = Field(
+        examples=["Guests of the hotel"],
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+    )
     site_id: str | None = Field(default=None, max_length=32, description="Only there")
-    with_code: bool = Field(default=True, description="False: everybody at the site, which must be given")
+    with_code: bool = Field(
+        default=True, examples=[True], description="False: everybody at the site, which must be given"
+    )
     uses_max: int | None = Field(default=None, ge=1, le=messages.MAX_MINOR, description="How many orders")
     until_at: int | None = Field(default=None, ge=0, le=2**40, description="Unix seconds")
 
@@ -122,15 +129,17 @@ def grant(tx: Transaction, actor: Actor, body: GrantBody, now: int) -> GrantRow:
     return row
 
 
-def revoke(tx: Transaction, actor: Actor, grant_id: str, now: int) -> None:
+def revoke(tx: Transaction, actor: Actor, grant_id: str, now: int) -> GrantRow:
     """From here on it makes no order free; again changes nothing. Raises Problem (UnknownGrant)."""
     row = _GET.first(tx.conn, {"grant_id": grant_id})
     if row is None:
         raise Problem(404, "UnknownGrant", "There is no free vend with that id")
-    if row.revoked_at is None:
-        tx.conn.execute(_REVOKE.values(revoked_at=now), {"this": grant_id})
-        detail = f"{grant_id}: {row.reason}"
-        audit.record(tx.conn, actor, now, "FreeVendRevoked", site_id=row.site_id, detail=detail)
+    if row.revoked_at is not None:
+        return row
+    tx.conn.execute(_REVOKE.values(revoked_at=now), {"this": grant_id})
+    detail = f"{grant_id}: {row.reason}"
+    audit.record(tx.conn, actor, now, "FreeVendRevoked", site_id=row.site_id, detail=detail)
+    return _GET.one(tx.conn, {"grant_id": grant_id})
 
 
 def list_grants(conn: Connection, limit: int, before: str | None) -> list[dict[str, Any]]:

@@ -68,25 +68,26 @@ class TestProvider:
         if call.kind in behaviour.get("silent", ()):
             raise port.ProviderSilent("the test provider was told to be silent")
         with self._lock:
-            row = self._books.execute("SELECT state, reason FROM calls WHERE key = ?", (call.key,)).fetchone()
-            if row is None:
+            rows = self._rows("SELECT state, reason FROM calls WHERE key = ?", (call.key,))
+            if not rows:
                 return None
-            if row[0] == port.ACTION_NEEDED and not behaviour.get("action"):
+            state, reason = rows[0]
+            if state == port.ACTION_NEEDED and not behaviour.get("action"):
                 self._books.execute("UPDATE calls SET state = 'Done' WHERE key = ?", (call.key,))
                 self._books.execute("UPDATE holds SET state = 'Held' WHERE hold_id = ?", (call.hold_id,))
-                return self._outcome(call, port.DONE, None)
-        state, reason = row
+                state, reason = port.DONE, None
         return self._outcome(call, state, reason)
 
     def webhook(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         raise invalid(("adapter", "the test provider sends no webhooks"))
 
     def report(self, from_at: int, until_at: int) -> Iterable[ReportRow]:
-        rows = self._books.execute(
-            "SELECT kind, key, hold_id, amount_minor, currency, at FROM calls"
-            " WHERE state = 'Done' AND at >= ? AND at < ? ORDER BY at, key",
-            (from_at, until_at),
-        )
+        with self._lock:
+            rows = self._rows(
+                "SELECT kind, key, hold_id, amount_minor, currency, at FROM calls"
+                " WHERE state = 'Done' AND at >= ? AND at < ? ORDER BY at, key",
+                (from_at, until_at),
+            )
         return [ReportRow(kind, key, ref, minor, cur, at) for kind, key, ref, minor, cur, at in rows]
 
     def _do(self, call: Call) -> Outcome:
@@ -103,14 +104,14 @@ class TestProvider:
             raise port.ProviderSilent("the test provider was told to answer too late")
         return self._outcome(call, state, reason)
 
-    def _book(self, call: Call, behaviour: dict[str, Any]) -> tuple[str, str | None]:
+    def _book(self, call: Call, behaviour: dict[str, Any]) -> tuple[Any, ...]:
         with self._lock:
             self._books.execute("BEGIN IMMEDIATE")
             try:
-                known = self._books.execute(
+                known = self._rows(
                     "UPDATE calls SET times = times + 1 WHERE key = ? RETURNING state, reason", (call.key,)
-                ).fetchone()
-                if known is None:
+                )
+                if not known:
                     reason = behaviour.get("refuse", {}).get(call.kind) or self._apply(call)
                     state = port.REFUSED if reason else port.DONE
                     if call.kind == port.AUTHORIZE and state == port.DONE and behaviour.get("action"):
@@ -122,10 +123,10 @@ class TestProvider:
                             *(state, reason, now_s()),
                         ),
                     )
-                    known = (state, reason)
+                    known = [(state, reason)]
             finally:
                 self._books.execute("COMMIT")
-        return known
+        return known[0]
 
     def _apply(self, call: Call) -> str | None:
         """Do it in the books; a reason where that cannot be."""
@@ -142,11 +143,16 @@ class TestProvider:
             port.REFUND: "refunded_minor = refunded_minor + :minor WHERE state = 'Captured'"
             " AND captured_minor - refunded_minor >= :minor",
         }
-        done = self._books.execute(
-            f"UPDATE holds SET {rules[call.kind]} AND hold_id = :hold_id",
+        done = self._rows(
+            f"UPDATE holds SET {rules[call.kind]} AND hold_id = :hold_id RETURNING hold_id",
             {"minor": call.amount_minor, "hold_id": call.hold_id},
         )
-        return None if done.rowcount else "not_possible"
+        return None if done else "not_possible"
+
+    def _rows(self, query: str, values: Any) -> list[tuple[Any, ...]]:
+        cursor = self._books.cursor()
+        cursor.execute(query, values)
+        return cursor.fetchall()
 
     def _outcome(self, call: Call, state: str, reason: str | None) -> Outcome:
         client = {"test": True} if state == port.ACTION_NEEDED else None

@@ -296,7 +296,7 @@ def test_a_code_makes_an_order_free(cloud: Cloud, phone: Phone, pile: FakePile, 
     assert (phone.get()["state"], phone.get()["credits"][0]["amount_minor"]) == ("Paid", 350)
     body["connector"] = 2
     problem(phone.client.post("/api/orders", json=body, headers=new_key()), 409, "FreeCodeInvalid")
-    assert operator("DELETE", f"/api/free-vend/{grant['grant_id']}").status_code == 204
+    assert operator("DELETE", f"/api/free-vend/{grant['grant_id']}").status_code == 200
     assert operator("GET", "/api/free-vend").json()["items"][0]["revoked_at"] is not None
 
 

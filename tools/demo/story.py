@@ -147,8 +147,8 @@ class Story:
         claim(answer.status == 201, f"the confirmation is accepted, not answered with {answer.status}")
         order = self.phone.placed(answer)
         self.screen.say("phone", f"confirms exactly that rate; order {order.order_id}")
-        payment = order.placed["payment"]
-        claim(payment is not None and payment["is_test"], "the cloud's payments are those of a trial")
+        payment = order.placed["payment"] or {}
+        claim(payment.get("is_test"), "the cloud's payments are those of a trial")
         claim((payment["state"], payment["held_minor"]) == ("Held", COST_LIMIT_MINOR), "the limit is held")
         held = money(COST_LIMIT_MINOR, rate["minor_digits"])
         self.screen.say("payment", f"{held} {rate['currency']} is held ({payment['notice']})")
