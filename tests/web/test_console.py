@@ -135,7 +135,7 @@ SAID = """() => {
     return [document.title, ...said];
 }"""
 # Names, units and codes that are the same in every language.
-SAME = {"RateLock", "English", "kWh", "kW", "KB", "ms", "CSV", "CNY", "UTC", "Asia", "Shanghai", "PILE"}
+SAME = {"RateLock", "English", "kWh", "kW", "KB", "ms", "CSV", "MQTT", "CNY", "UTC", "Asia", "Shanghai", "PILE"}
 SAME |= {"IANA", "API", "sim", "none"}  # the last: the firmware of the played piles
 
 
