@@ -20,7 +20,7 @@ from cloud_stub.payments import calls, port
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone, settled
 from tests.cloud.fakes import FakePile, new_key
-from tests.cloud.test_holds import balanced, behave, books, confirm, credit, run, settings  # noqa: F401, F811
+from tests.cloud.test_holds import balanced, behave, books, confirm, credit, run, settings  # noqa: F401
 
 KINDS = ("authorize", "capture", "release", "refund")
 # What the process of the cloud does before it is killed: it confirms, or does what is due.

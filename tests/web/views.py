@@ -25,7 +25,10 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
     "/sites/:id": [("/sites/SITE-1", SOUTH)],
     "/tariffs": [("/tariffs", TARIFF)],
     "/tariffs/:id": [("/tariffs/T-1", SOUTH)],
-    "/tariffs/:id/prices": [("/tariffs/T-1/prices", ".versions li"), ("/tariffs/T-2/prices", ".more fieldset")],
+    "/tariffs/:id/prices": [
+        ("/tariffs/T-1/prices", ".versions li"),
+        ("/tariffs/T-2/prices", ".more fieldset"),
+    ],
     "/calendars": [("/calendars", TARIFF)],
     "/orders": [("/orders", "PILE-2 · 1")],
     "/orders/:id": [("/orders/{order}", ".facts .mono"), ("/orders/{credited}", "已退还")],
