@@ -25,7 +25,10 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
     "/sites/:id": [("/sites/SITE-1", SOUTH)],
     "/tariffs": [("/tariffs", TARIFF)],
     "/tariffs/:id": [("/tariffs/T-1", SOUTH)],
-    "/tariffs/:id/prices": [("/tariffs/T-1/prices", ".versions li")],
+    "/tariffs/:id/prices": [
+        ("/tariffs/T-1/prices", ".versions li"),
+        ("/tariffs/T-2/prices", ".more fieldset"),
+    ],
     "/calendars": [("/calendars", TARIFF)],
     "/orders": [("/orders", "PILE-2 · 1")],
     "/orders/:id": [("/orders/{order}", ".facts .mono"), ("/orders/{credited}", "已退还")],
@@ -72,12 +75,21 @@ def sites_and_tariffs(fleet: Fleet) -> None:
     site = {"site_id": "SITE-1", "name": SITE, "address": "1", "time_zone": "Asia/Shanghai", "contact": "2"}
     holiday = {"name": TARIFF, "calendar": "C-1", "periods": DAY_RATE["periods"][:1]}
     version = DAY_RATE | {"time_zone": None, "days": [holiday]}
+    parts = {
+        "tiers": [{"up_to_w": 200, "price": 200_000}, {"up_to_w": 500, "price": 300_000}],
+        "idle": {"price": 6_000_000, "after_s": 900, "max_minor": 2000},
+        "minimum_minor": 100,
+        "tax_per_mille": 130,
+        "offers": [{"kind": "money", "cost_minor": 500}, {"kind": "full"}],
+    }
     for method, path, body in (
         ("POST", "/api/sites", site),
         ("POST", "/api/pile-moves", {"selection": "pile:PILE-2", "site_id": "SITE-1"}),
         ("POST", "/api/tags", {"selection": "pile:PILE-2", "add": ["快充"]}),
         ("PUT", "/api/calendars/C-1", {"name": TARIFF, "days": {"2030-10-01": NOTE}}),
         ("POST", "/api/tariffs", {"tariff_id": "T-1", "name": TARIFF}),
+        ("POST", "/api/tariffs", {"tariff_id": "T-2", "name": TARIFF}),
+        ("POST", "/api/tariffs/T-2/versions", version | parts),
         ("PUT", "/api/assignments", {"tariff_id": "T-1", "places": ["site:SITE-1", "connector:PILE-2/2"]}),
         ("POST", "/api/tariffs/T-1/versions", version),
         ("POST", f"/api/tariffs/T-1/versions?from_at={int(time.time()) + 86_400}", version),

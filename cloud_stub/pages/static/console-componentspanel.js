@@ -33,7 +33,7 @@ export function componentsPanel(changed) {
     if (focus) body.querySelector("#" + focus)?.focus();
   }
 
-  const group = (title, hint, ...rest) => h("fieldset.group", h("legend.small", title), hint && h("p.muted.small", hint), rest);
+  const group = (title, hint, ...rest) => h("fieldset", h("legend", title), hint && h("p.muted.small", hint), rest);
 
   const field = (id, title, of, name, size = "8") =>
     h(

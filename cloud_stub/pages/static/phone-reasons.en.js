@@ -57,6 +57,8 @@ export default {
     RateNotBillable: ["This pile cannot bill this price", "Its software is too old for it. " + another],
     PaymentRefused: ["The hold was refused", "Nothing has started, nothing is taken. Please try a lower limit or another card."],
     PaymentNeeded: ["The payment step could not be shown", "Nothing has started. Check your connection and try again."],
+    PaymentUnavailable: ["The payment service does not answer", "Nothing has started. Please try again; it cannot pay twice."],
+    FreeCodeInvalid: ["This code cannot be used", "Nothing has started. Please check it, or charge without it."],
     PileHasNoClock: restarted,
     DeadLink: ["This link opens no receipt any more", "It is too old or not complete. " + onThePhone],
     UnknownOrder: ["This receipt cannot be opened here", onThePhone],

@@ -52,6 +52,8 @@ export default {
     RateNotBillable: ["该充电桩不支持这种计费", "其软件版本过旧。" + another],
     PaymentRefused: ["预授权被拒绝", "尚未开始充电，未扣款。请降低上限或换一张卡。"],
     PaymentNeeded: ["无法显示支付步骤", "尚未开始充电。请检查网络后重试。"],
+    PaymentUnavailable: ["支付服务没有响应", "尚未开始充电。请重试，不会重复付款。"],
+    FreeCodeInvalid: ["该代码无法使用", "尚未开始充电。请检查代码，或不使用代码充电。"],
     PileHasNoClock: restarted,
     DeadLink: ["这个链接已失效", "链接过旧或不完整。请在开始充电的手机上打开账单。"],
     UnknownOrder: ["无法在这里打开账单", "请在开始充电的手机上打开。"],
