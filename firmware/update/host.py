@@ -96,7 +96,8 @@ class Host:
     def _give_up(self, error, data=b""):
         """Ends an update for which the heap has no room, or whose own code fails, such as a damaged module:
         the pile goes on. For want of heap, the offer is taken up after the next restart, or when it comes
-        again; else it would end every start in the same way, and is removed. data: the message, if one led here.
+        again; else it would end every start in the same way, and is removed. data: of the message that led
+        here.
         """
         release = self._updater.release if self._updater else 0
         if not release and b'"release":' in data:  # an offer that was not even decoded
