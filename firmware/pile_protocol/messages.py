@@ -45,17 +45,20 @@ BY_TOPIC = {
 }
 
 
-def parse_json(data, max_bytes=MESSAGE_MAX_BYTES, loads=json.loads):
+def parse_json(data, max_bytes=MESSAGE_MAX_BYTES, loads=json.loads, is_trusted=False):
     """The JSON object in `data` (bytes; or text, whose length is then that of its characters). Raises
     MessageError: too large, not JSON in UTF-8, not an object.
 
-    loads: parses the text; raises ValueError if it is not JSON.
+    loads: parses the text; raises ValueError if it is not JSON. is_trusted: seal or signature are good, so a
+    MemoryError is for want of heap, and is raised.
     """
     if len(data) > max_bytes:
         raise MessageError("message", "is larger than %d bytes" % max_bytes)
     try:
         value = loads(data if type(data) is str else str(data, "utf-8"))
-    except (ValueError, RuntimeError, MemoryError):  # the last two for deep nesting
+    except (ValueError, RuntimeError, MemoryError) as error:  # the last two for deep nesting
+        if is_trusted and isinstance(error, MemoryError):
+            raise
         raise MessageError("message", "is not JSON in UTF-8")
     if type(value) is not dict:
         raise MessageError("message", "must be a JSON object")

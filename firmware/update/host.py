@@ -39,7 +39,7 @@ class Host:
         except (ProtocolError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - see _give_up
-            self._give_up(error)
+            self._give_up(error, data)
 
     def step(self, now_ms):
         """After each control cycle. Returns None, or why the pile is to restart."""
@@ -93,12 +93,15 @@ class Host:
         self._updater = None
         self._forget(_MODULES.split())
 
-    def _give_up(self, error):
+    def _give_up(self, error, data=b""):
         """Ends an update for which the heap has no room, or whose own code fails, such as a damaged module:
         the pile goes on. For want of heap, the offer is taken up after the next restart, or when it comes
-        again; else it would end every start in the same way, and is removed.
+        again; else it would end every start in the same way, and is removed. data: of the message that led
+        here.
         """
         release = self._updater.release if self._updater else 0
+        if not release and b'"release":' in data:  # an offer that was not even decoded
+            release = int(data.split(b'"release":', 1)[1].split(b",", 1)[0].strip(b" }"))
         state = "Waiting"
         reason = "NoMemory"
         if not isinstance(error, MemoryError):

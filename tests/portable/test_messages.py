@@ -357,3 +357,16 @@ def test_a_configuration_has_no_value_that_nobody_knows():
 def test_every_upward_topic_has_a_table():
     for name in topics.UPWARD:
         assert name in wire.BY_TOPIC, name
+
+
+def test_want_of_heap_for_a_message_that_is_trusted_is_no_fault_of_the_message():
+    def full(text):
+        raise MemoryError
+
+    for is_trusted, expected in ((False, MessageError), (True, MemoryError)):
+        try:
+            messages.parse_json(b"{}", loads=full, is_trusted=is_trusted)
+        except (MessageError, MemoryError) as error:
+            assert isinstance(error, expected)
+        else:
+            raise AssertionError

@@ -298,6 +298,24 @@ def test_a_heap_without_room_keeps_the_offer(rig):
 
 
 @in_flash
+def test_an_offer_for_which_the_heap_has_no_room_at_all_is_answered(rig):
+    take = updater.Updater.take
+
+    def full(self, name, data):
+        raise MemoryError
+
+    updater.Updater.take = full
+    try:
+        rig.offer()
+        rig.cycles(2)
+    finally:
+        updater.Updater.take = take
+    assert rig.states()[-1] == ("Waiting", "NoMemory")
+    rig.offer()
+    rig.until_restart()
+
+
+@in_flash
 def test_a_cancelled_download_ends_and_the_slot_is_not_whole(rig):
     rig.answers = lambda question: []
     rig.offer()
