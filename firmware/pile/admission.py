@@ -111,6 +111,9 @@ def can_bill(order, connector):
         return False
     if "idle" in rate and not has_plug_switch(connector.readings):
         return False
+    minimum_minor = rate.get("minimum_minor", 0)
+    if minimum_minor > rate.get("maximum_minor", minimum_minor):
+        return False
     below = [0, 0]
     for tier in rate.get("tiers", ()):  # the lower of two powers is never the dearer one
         if tier[0] <= below[0] or tier[1] < below[1]:

@@ -336,6 +336,7 @@ def test_what_a_connector_cannot_bill_is_refused():
             {"time_prices": [1, 2]},
             {"tiers": [[200_000, 2], [100_000, 3]]},
             {"tiers": [[200_000, 2], [300_000, 1]]},
+            {"minimum_minor": 2, "maximum_minor": 1},
         )
     ):
         pile.order("o%d" % n, rate=rate(**members))
