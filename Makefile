@@ -16,7 +16,7 @@ help: ## This list
 		printf '  make %-12s %s\n' "$$name" "$$what"; \
 		if [ -n "$$example" ]; then printf '%20s%s\n' "" "$${example# }"; fi; done
 
-demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay; ARGS=update: releases over the air
+demo: ## The whole story from nothing: scan, confirm, charge, stop, settle, pay; ARGS=update: releases over the air; ARGS=ebike: a socket by the hour in power tiers
 	$(SETUP) run
 	@exec $(PYTHON_IN_VENV) -m tools.demo $(ARGS)
 

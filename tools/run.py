@@ -154,7 +154,10 @@ def main() -> int:
             http_port=port_setting("RATELOCK_HTTP_PORT", 8080),
             mqtt_port=port_setting("RATELOCK_MQTT_PORT", 1883),
             operator_token=os.environ.get("RATELOCK_OPERATOR_TOKEN") or None,
-            env={"RATELOCK_HTTP_HOST": mosquitto.network_address()},
+            env={
+                "RATELOCK_HTTP_HOST": mosquitto.network_address(),
+                "RATELOCK_PAYMENT": os.environ.get("RATELOCK_PAYMENT") or "test",
+            },
             tls_port=tls_port(),
             listen=mosquitto.network_address(),
             inherit=True,

@@ -75,6 +75,7 @@ def cloud_environment(
         "RATELOCK_HTTP_HOST": listen_address(),
         "RATELOCK_HTTP_CERT": str((options.cert or folder / "server.pem").resolve()),
         "RATELOCK_HTTP_KEY": str((options.key or folder / "server.key").resolve()),
+        "RATELOCK_PAYMENT": os.environ.get("RATELOCK_PAYMENT") or "test",
         "RATELOCK_PUBLIC_URL": public_url,
         "RATELOCK_PILES_BROKER": broker,
         "RATELOCK_PILES_CA": str((folder / "ca.pem").resolve()),

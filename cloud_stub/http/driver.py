@@ -159,7 +159,7 @@ async def make_order(
     key = create.check_idempotency_key(idempotency_key)
     operator = None
     if body.free_reason is not None:
-        operator = require(await identify(request, cloud), "money")
+        operator = require(request, cloud, await identify(request, cloud), "money")
     row, made = await cloud.confirmations.confirm(body, key, operator)
     if not made:
         response.status_code = 200

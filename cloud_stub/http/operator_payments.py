@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from ..base.clock import now_s
 from ..payments import free, retries, views
@@ -55,7 +55,9 @@ async def grant_free_vend(cloud: TheCloud, actor: CanMoney, body: free.GrantBody
     return row._asdict()
 
 
-@router.delete("/free-vend/{grant_id}", status_code=204, openapi_extra=raises("UnknownGrant"))
+@router.delete(
+    "/free-vend/{grant_id}", status_code=204, response_class=Response, openapi_extra=raises("UnknownGrant")
+)
 async def revoke_free_vend(cloud: TheCloud, actor: CanMoney, grant_id: str) -> None:
     """It makes no further order free; again changes nothing."""
     await cloud.write(lambda tx: free.revoke(tx, actor, grant_id, now_s()))

@@ -118,8 +118,8 @@ def page(
 ) -> HTMLResponse:
     """The shell `name` of the static folder; `$static` and `$language` in it are filled in.
 
-    serial: whether the page may use the serial ports that a person chooses for it. others: what it may load from
-    other hosts, as directives of a content security policy.
+    serial: whether the page may use the serial ports that a person chooses for it. others: what it may load
+    from other hosts, as directives of a content security policy.
     """
     headers = _PAGE_HEADERS | _WITH_SERIAL if serial else _PAGE_HEADERS
     if others:

@@ -74,8 +74,9 @@ class TestProvider:
             if row[0] == port.ACTION_NEEDED and not behaviour.get("action"):
                 self._books.execute("UPDATE calls SET state = 'Done' WHERE key = ?", (call.key,))
                 self._books.execute("UPDATE holds SET state = 'Held' WHERE hold_id = ?", (call.hold_id,))
-                row = (port.DONE, None)
-        return self._outcome(call, *row)
+                return self._outcome(call, port.DONE, None)
+        state, reason = row
+        return self._outcome(call, state, reason)
 
     def webhook(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         raise invalid(("adapter", "the test provider sends no webhooks"))

@@ -99,13 +99,18 @@ class StatusUpdates:
 
 
 def note_occupied(before: dict[str, Any], status: dict[str, Any], at: int) -> None:
-    """Set `occupied_since` of each connector whose vehicle stays plugged in after its order is over."""
+    """Set `occupied_since` of each connector whose vehicle stays plugged in after its charge: while its order
+    bills the stay (Finishing), and after the order is over.
+    """
     known = {each["connector"]: each for each in before.get("connectors", ())}
     for each in status.get("connectors", ()):
         was = known.get(each["connector"], {})
         each.pop("occupied_since", None)
-        if each["plugged"] and each["order_id"] is None:
-            since = at if was.get("order_id") is not None else was.get("occupied_since")
+        stays = each["order_id"] is None or each["status"] == "Finishing"
+        if each["plugged"] and stays:
+            since = was.get("occupied_since")
+            if since is None and was.get("order_id") is not None:
+                since = at
             if since is not None:
                 each["occupied_since"] = since
 

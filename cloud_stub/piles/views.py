@@ -64,8 +64,8 @@ def connector_views(conn: Connection, pile: PileRow, now: int) -> list[dict[str,
     """`{connector, status, fault, plugged, busy, out_of_service, occupied_since}` of each; all are
     Unavailable while the pile is offline.
 
-    out_of_service: the reason, or null. occupied_since: Unix seconds, while a vehicle whose order is over is
-    still plugged in.
+    out_of_service: the reason, or null. occupied_since: Unix seconds, while a vehicle whose charge is over is
+    still plugged in, also where its order goes on to bill the stay.
     """
     held = set(conn.execute(_HELD, {"device_id": pile.device_id, "now": now}).scalars())
     return connector_views_with(pile, held, service.find(conn, pile.device_id))
@@ -79,6 +79,7 @@ def connector_views_with(pile: PileRow, held: Container[int], out: service.Out) 
         reported = reported_of.get(connector, {})
         status = reported.get("status", "Unavailable") if pile.online else "Unavailable"
         busy = connector in held or reported.get("order_id") is not None or status in _BUSY_STATUSES
+        stays = status == "Finishing"
         row = service.row_of(out, connector)
         reason = row.reason if row is not None else reported.get("out_of_service")
         if reason and not busy and status != "Faulted":
@@ -91,7 +92,7 @@ def connector_views_with(pile: PileRow, held: Container[int], out: service.Out) 
                 "plugged": reported.get("plugged", False),
                 "busy": busy,
                 "out_of_service": reason,
-                "occupied_since": None if busy else reported.get("occupied_since"),
+                "occupied_since": None if busy and not stays else reported.get("occupied_since"),
             }
         )
     return views

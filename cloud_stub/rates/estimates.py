@@ -1,6 +1,5 @@
 """What a charge would cost, by the price engine that will bill it."""
 
-import json
 from functools import lru_cache
 from typing import Any
 
@@ -21,17 +20,42 @@ def offered(rate: dict[str, Any], now: int, duration_s: int, power_w: int) -> di
     that the connector carries.
     """
     view = schedule.rate_view(rate, now)
-    limits = {"duration_s": duration_s}
+    return view | _sums(_View(view, rate["rate_id"], duration_s, power_w))
+
+
+class _View:
+    """A rate_view as a key, by all that the sums depend on."""
+
+    __slots__ = ("body", "duration_s", "key", "power_w")
+
+    def __init__(self, body: dict[str, Any], rate_id: str, duration_s: int, power_w: int):
+        self.body = body
+        self.duration_s = duration_s
+        self.power_w = power_w
+        prices = tuple((step[1], step[2]) for step in body["steps"])
+        self.key = (rate_id, duration_s, power_w, prices, tuple(body.get("time_prices", ())))
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _View) and other.key == self.key
+
+
+@lru_cache(maxsize=1024)
+def _sums(of: _View) -> dict[str, Any]:
+    """Cached, because prices change a few times a day and many phones ask."""
+    view, limits = of.body, {"duration_s": of.duration_s}
     offers = [
         offer
         | {"limits": (own := component_body.limits_of(offer))}
-        | _of_offer(view, offer, limits | own, power_w)
-        for offer in rate.get("offers", ())
+        | _of_offer(view, offer, limits | own, of.power_w)
+        for offer in view.get("offers", ())
     ]
-    return view | {
+    return {
         "estimates": at_present_price(view),
         "offers": offers,
-        "hold_minor": highest_cost.highest_minor(view, limits, power_w),
+        "hold_minor": highest_cost.highest_minor(view, limits, of.power_w),
     }
 
 
@@ -44,8 +68,12 @@ def at_present_price(rate_view: dict[str, Any]) -> list[dict[str, Any]]:
     it is that price.
     """
     found = [
-        {"energy_mwh": energy_mwh, "total_minor": total_minor, "is_least": _costs_time(rate_view)}
-        for energy_mwh, total_minor in zip(ENERGIES_MWH, _energy_totals(_key(rate_view)), strict=True)
+        {
+            "energy_mwh": energy_mwh,
+            "total_minor": _total_minor(rate_view, energy_mwh, 0),
+            "is_least": _costs_time(rate_view),
+        }
+        for energy_mwh in ENERGIES_MWH
     ]
     if not _costs_time(rate_view):
         return found
@@ -106,16 +134,3 @@ def _total_minor(view: dict[str, Any], energy_mwh: int, seconds: int, tier: int 
     times = [(0, seconds * 1000)] if "time_prices" in rate else []
     usage = components.Usage([(0, energy_mwh)], times, tiers_ms)
     return components.bill(rate, usage)["total_minor"]
-
-
-def _key(view: dict[str, Any]) -> str:
-    return json.dumps(_at_present(view), sort_keys=True)
-
-
-@lru_cache(maxsize=1024)
-def _energy_totals(rate_json: str) -> tuple[int, ...]:
-    """Cached, because prices change a few times a day and many phones ask."""
-    rate = json.loads(rate_json)
-    tiers_ms = [0] * len(rate.get("tiers", ()))
-    usages = (components.Usage([(0, mwh)], tiers_ms=tiers_ms) for mwh in ENERGIES_MWH)
-    return tuple(components.bill(rate, usage)["total_minor"] for usage in usages)

@@ -80,9 +80,10 @@ class OpenOrder:
         usage = self.session.usage
         if usage is None:
             return
-        total_ms = usage.counted_ms()
+        counted = usage.counted()
+        total_ms = counted[0] + sum(counted[1]) + sum([row[1] for row in counted[2]])
         if total_ms != self._usage_kept:
-            journal.keep_usage(self.number, [usage.stay_ms, usage.tiers_ms, usage.times])
+            journal.keep_usage(self.number, counted)
             self._usage_kept = total_ms
 
     def _keep_reading(self, journal, at, now_ms):

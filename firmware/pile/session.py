@@ -95,10 +95,10 @@ class Session:
         if not kept.ran:
             self._resume_until_at = expires_at  # the relay has not closed: it must not close later than that
         self._checkpoint_at = self.metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
-        if (
-            self.usage and kept.used and kept.used[0] and self.usage.can_stay()
-        ):  # what passed meanwhile is not counted
-            self._go(STAYING, now_ms)
+        if self.usage and self.usage.stay_ms:
+            self.ended_at = self._checkpoint_at
+            if self.usage.can_stay():  # what passed meanwhile is not counted
+                self._go(STAYING, now_ms)
 
     # -- what others may know ------------------------------------------------------------------------------
 
@@ -140,11 +140,13 @@ class Session:
         steps = len(self.metering.boundaries)
         passed_ms = now_ms - self._last_ms
         self._last_ms = now_ms
-        if phase == RECOVERING:
-            self._recover(now_ms, readings, fault, utc_at, opened_ms)
-        elif phase == FINISHING:
-            self._finish(now_ms, readings, opened_ms)
-            if self.phase == DONE and self._may_stay(readings, fault):
+        if phase == RECOVERING or phase == FINISHING:
+            was_over = self.stop_reason is not None  # and that was durable, where the power was cut
+            if phase == RECOVERING:
+                self._recover(now_ms, readings, fault, utc_at, opened_ms)
+            else:
+                self._finish(now_ms, readings, opened_ms)
+            if was_over and self.phase == DONE and self._may_stay(readings, fault):
                 self._go(STAYING, now_ms)
         elif phase == STAYING:
             self._stay(now_ms, passed_ms, readings, fault)
@@ -332,6 +334,8 @@ class Session:
             self.left_at = self.at(now_ms)
             if self.ended_at is None:
                 self.ended_at = self.left_at
+            if self.usage:
+                self.left_at = max(self.left_at, self.ended_at + self.usage.stay_ms // 1000)
             self._blind_ms = 0
 
     def _read(self, readings, opened_ms):

@@ -29,6 +29,7 @@ class UsageMetering(Metering):
         self._tier_ms = 0  # since the newest sample of the power: it belongs to no tier yet
         self._power_at_ms = None
         self._power_mw = 0
+        self._counted_to_ms = None
         self._look_ms = self._look_mwh = None  # when to work out the cost again
         self.is_spent = False
         self.stay_end_ms = STAY_MAX_MS  # the stay_ms from which on staying costs nothing more
@@ -46,6 +47,12 @@ class UsageMetering(Metering):
         self._time_end_ms = None
         self._look_ms = None
 
+    def restore(self, register_mwh, boundaries, at, now_ms):
+        """As Metering.restore. What was stayed before the power cut has passed since `at`."""
+        at = Metering.restore(self, register_mwh, boundaries, at, now_ms)
+        self._start_base(at + self.stay_ms // 1000, now_ms)
+        return at
+
     # -- counting --------------------------------------------------------------------------------------------
 
     def count(self, now_ms, passed_ms, power):
@@ -53,6 +60,9 @@ class UsageMetering(Metering):
         if "time_prices" in self._rate:
             self._count_time(now_ms, passed_ms)
         if self.tiers_ms:
+            if now_ms - passed_ms != self._counted_to_ms:  # it was suspended, and drew nothing meanwhile
+                self._power_mw = 0
+            self._counted_to_ms = now_ms
             self._tier_ms += passed_ms
             if power.state != VALID:
                 self._close_tier(0)
@@ -90,9 +100,14 @@ class UsageMetering(Metering):
         self.tiers_ms[i] += self._tier_ms
         self._tier_ms = 0
 
-    def counted_ms(self):
-        """All that was counted: grows with whatever is to be made durable."""
-        return self.stay_ms + sum(self.tiers_ms) + sum([row[1] for row in self.times])
+    def counted(self):
+        """What journal.keep_usage() makes durable. Time since the newest sample of the power is of the lowest
+        tier if the power fails before the next one.
+        """
+        tiers_ms = list(self.tiers_ms)
+        if self._tier_ms:
+            tiers_ms[0] += self._tier_ms
+        return [self.stay_ms, tiers_ms, self.times]
 
     def staying(self, since_at):
         """The `idle` of a meter message. since_at: when the charge ended."""
@@ -126,10 +141,7 @@ class UsageMetering(Metering):
 
     def usage(self):
         energies = [(index, mwh) for index, mwh in self.energies() if mwh]
-        tiers_ms = list(self.tiers_ms)
-        if tiers_ms:
-            tiers_ms[0] += self._tier_ms
-        return components.Usage(energies, self.times, tiers_ms, self.idle_ms)
+        return components.Usage(energies, self.times, self.counted()[1], self.idle_ms)
 
     def cost_minor(self):
         return components.bill(self._rate, self.usage(), self._cost_limit_minor)["total_minor"]

@@ -63,17 +63,21 @@ def _amounts(rate, usage):
     time pair, each tier, staying on, the session fee.
     """
     amounts = []
+    steps = rate["steps"]
+    delivered = 0
     for index, mwh in usage.energies:
-        step = rate["steps"][index]
-        amounts.append(ENERGY_PARTS * mwh * step[1])
-        amounts.append(ENERGY_PARTS * mwh * step[2])
+        step = steps[index]
+        mwh *= ENERGY_PARTS
+        delivered += mwh
+        amounts.append(mwh * step[1])
+        amounts.append(mwh * step[2])
     for index, ms in usage.times:
         amounts.append(TIME_PARTS * ms * rate["time_prices"][index])
     for i, ms in enumerate(usage.tiers_ms):
         amounts.append(TIME_PARTS * ms * rate["tiers"][i][1])
     amounts.append(idle_parts(rate, usage.idle_ms) if "idle" in rate else 0)
     amounts.append(rate["session_fee_minor"] * parts_per_minor(rate["minor_digits"]))
-    return amounts if usage.energy_mwh else [0] * len(amounts)
+    return amounts if delivered else [0] * len(amounts)
 
 
 def cost_parts(rate, usage):
@@ -116,8 +120,9 @@ def bill(rate, usage, limit_minor=None):
     shares = pricing.apportion(amounts, lines)
     periods = []
     at = 0
+    steps = rate["steps"]
     for index, mwh in usage.energies:
-        from_at, electricity_price, service_price, label = rate["steps"][index]
+        from_at, electricity_price, service_price, label = steps[index]
         periods.append([from_at, electricity_price, service_price, label, mwh, shares[at], shares[at + 1]])
         at += 2
     found = {"periods": periods, "session_fee_minor": shares[-1], "total_minor": total}

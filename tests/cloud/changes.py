@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cloud_stub.base.clock import now_s
+from cloud_stub.payments import holds
+from cloud_stub.payments.holds import HoldRow
 from tests.cloud.conftest import AS_OPERATOR
 from tests.cloud.fakes import FLAT_RATE
 from tests.cloud.releases import UpdatingPile, archive
@@ -74,6 +76,40 @@ def _flagged(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
     _settled(call, phone, add_pile, total_minor=1)
     flagged = call("GET", "/api/settlements?flagged=true")["items"]
     return {"settlement_id": flagged[0]["id"]}
+
+
+def _free_vend(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    return call("POST", "/api/free-vend", {"reason": "Guests"})
+
+
+def _refused_capture(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    """A hold whose capture the provider has refused."""
+    device_id = _pile(call, phone, add_pile)["device_id"]
+    cloud = phone.client.app.state.cloud
+    hold = HoldRow(
+        hold_id=f"h-{next(_numbers)}",
+        idempotency_key=f"key-{next(_numbers)}",
+        request_digest="0" * 64,
+        device_id=device_id,
+        order_id=None,
+        adapter="test",
+        is_test=True,
+        amount_minor=1000,
+        currency="CNY",
+        minor_digits=2,
+        state=holds.CAPTURE_REFUSED,
+        ref=None,
+        reason="expired",
+        captured_minor=0,
+        released_minor=0,
+        refunded_minor=0,
+        open=False,
+        created_at=now_s(),
+        changed_at=now_s(),
+    )
+    with cloud.store.writing.begin() as conn:
+        holds.add(conn, hold)
+    return {"hold_id": hold.hold_id}
 
 
 def _release(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
@@ -156,6 +192,9 @@ CALENDAR = {"name": "Bavaria", "days": {"2026-10-03": "Day of German Unity"}}
 SITE = {"site_id": "HARBOUR", "name": "Harbour", "time_zone": "Asia/Shanghai"}
 
 CHANGES: dict[tuple[str, str], Change] = {
+    ("POST", "/api/free-vend"): Change("FreeVendGranted", {"reason": "Guests"}),
+    ("DELETE", "/api/free-vend/{grant_id}"): Change("FreeVendRevoked", prepare=_free_vend),
+    ("POST", "/api/payments/{hold_id}/retry"): Change("PaymentRetried", prepare=_refused_capture),
     ("POST", "/api/piles"): Change("PileAdded", {"device_id": "P-NEW"}),
     ("DELETE", "/api/piles/{device_id}"): Change("PileRemoved", prepare=_pile),
     ("PUT", "/api/piles/{device_id}/connector-power"): Change("ConnectorPowerSet", {"power_w": 7400}, _pile),

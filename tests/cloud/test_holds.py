@@ -42,13 +42,20 @@ def books(settings: Settings) -> Iterator[Callable[[str], list[Any]]]:
     conn.close()
 
 
+@pytest.fixture(autouse=True)
+def by_hand(cloud: Cloud) -> None:
+    """What is due is done by `run` alone, at a time of the test's choice."""
+    cloud.context.hub.ended = lambda order_id: None
+
+
 def run(cloud: Cloud, after_s: int = 0) -> None:
     """Everything that is due."""
     cloud.cashier.run_once(now_s() + after_s)
 
 
 def confirm(phone: Phone, headers: dict[str, str], **limits: int) -> Any:
-    return phone.client.post("/api/orders", json=phone.body(**limits), headers=headers)
+    body = phone.body() | {"limits": limits}
+    return phone.client.post("/api/orders", json=body, headers=headers)
 
 
 def balanced(cloud: Cloud, books: Callable[[str], list[Any]]) -> None:
@@ -114,10 +121,7 @@ def test_a_driver_who_gives_up_leaves_no_hold(
     problem(confirm(phone, new_key(), cost_minor=1000), 402, "PaymentNeeded")
     run(cloud, after_s=1000)
     run(cloud, after_s=2000)
-    assert books("SELECT state FROM holds") in ([("Released",)], [("Held",)])
-    with cloud.store.reading.connect() as conn:
-        (hold,) = conn.execute(text("SELECT state, open FROM payment_holds")).all()
-    assert hold.state in ("Released", "ReleaseRefused") and not hold.open
+    assert books("SELECT state FROM holds") == [("Released",)]
 
 
 def test_an_order_that_cannot_be_made_after_the_hold_releases_it(
@@ -127,7 +131,7 @@ def test_an_order_that_cannot_be_made_after_the_hold_releases_it(
     key = new_key()
     problem(confirm(phone, key, cost_minor=1000), 402, "PaymentNeeded")
     behave()
-    pile.status(plugged=[False, False]) if False else pile.offline()
+    pile.offline()
     problem(confirm(phone, key, cost_minor=1000), 503, "PileOffline")
     run(cloud, after_s=1000)  # the step was done, so the money was held
     run(cloud, after_s=2000)
@@ -190,7 +194,7 @@ def test_a_credit_before_the_capture_is_not_captured(cloud: Cloud, phone: Phone,
     settled(phone, pile, 2_500_000)
     credit(phone, 100)
     run(cloud)
-    assert phone.get()["payment"]["captured_minor"] in (250, 350)
+    assert phone.get()["payment"]["captured_minor"] == 250
     balanced(cloud, books)
 
 
@@ -202,7 +206,7 @@ def test_a_flagged_bill_keeps_its_hold_until_it_is_decided(
     assert phone.get()["payment"]["state"] == "Held"
     (flagged,) = operator("GET", "/api/settlements?flagged=true").json()["items"]
     review = {"decision": "release", "note": "a test"}
-    assert operator("POST", f"/api/settlements/{flagged['id']}/review", review).status_code == 200
+    assert operator("POST", f"/api/settlements/{flagged['id']}/review", review).status_code == 201
     run(cloud)
     assert phone.get()["payment"]["captured_minor"] == 350
     balanced(cloud, books)
@@ -237,7 +241,7 @@ def test_an_end_without_a_bill_releases_at_once(
 ):
     phone.order(cost_minor=1000)
     if end == "rejected":
-        pile.order_status(phone.order_id, "Rejected", reason="Busy")
+        pile.order_status(phone.order_id, "Rejected", reason="ConnectorBusy")
     elif end == "zero":
         pile.order_status(phone.order_id, "Accepted")
         pile.settle(phone.message(pile), 0)

@@ -148,8 +148,12 @@ def test_a_vehicle_that_stays_after_its_order_is_shown_with_since_when(
     order_id = phone.order()["order_id"]
     modern.online(status="Charging", order_id=order_id)
     assert connectors(operator)[0]["occupied_since"] is None
+    modern.online(status="Finishing", order_id=order_id)  # the order bills the stay
+    staying = connectors(operator)[0]
+    assert staying["busy"] and staying["occupied_since"] == pytest.approx(now_s(), abs=20)
     modern.settle(phone.message(modern))
     modern.online(status="Available")
+    assert connectors(operator)[0]["occupied_since"] == staying["occupied_since"]
     since = connectors(operator)[0]["occupied_since"]
     assert since == pytest.approx(now_s(), abs=20)
     modern.online(status="Available")

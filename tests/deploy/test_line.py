@@ -26,6 +26,7 @@ from tools.board import calibrate
 from tools.board.deploy import DeployError, line
 from tools.board.deploy.__main__ import check_board, copy
 from tools.board.deploy.line import About, Line
+from tools.image import BuildError
 from tools.image.files import board_folder
 
 # A chip's pin whose output level is stored in a file, and a pulse counter that counts nothing.
@@ -329,3 +330,11 @@ def test_a_calibration_is_stored_beside_the_others(pty_board) -> None:
         path.write_text(damaged)
         with pytest.raises(calibrate.CalibrationError, match="remove it"):
             calibrate.store(pty_board.port, 1, {"energy": [1, 7]})
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("", "no BOARD is given; "), ("esp33", "there is no board esp33; ")]
+)
+def test_a_board_that_is_not_named_or_not_there_gets_its_own_sentence(name: str, what: str) -> None:
+    with pytest.raises(BuildError, match=f"^{what}there are .*esp32-devkitc, "):
+        board_folder(name)

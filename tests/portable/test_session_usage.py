@@ -1,5 +1,7 @@
 """Orders whose rate has time, power tiers, staying on, a minimum, a maximum or tax."""
 
+from pile.readings import Sample
+from pile.usage import UsageMetering
 from pile_protocol import components, messages, topics, wire
 from tests.portable.kit import AT, Pile, rate, rejected
 
@@ -196,6 +198,72 @@ def test_a_vehicle_that_stays_over_a_cut_pays_for_what_was_seen():
     settlement = checked(pile, made)
     assert 7_000 <= settlement["idle"]["time_ms"] <= 11_000, settlement
     assert settlement["recovered"] and settlement["stop_reason"] == "Remote"
+
+
+def test_a_stay_that_a_cut_hit_before_it_was_counted_goes_on():
+    """The stop was durable and no time of the stay: the settlement was made at once, without the stay."""
+    made = locked(idle=IDLE)
+    pile = Pile()
+    pile.charge(rate=made, cycles=100)
+    pile.command("stop", order_id="o1")
+    while pile.session().phase == "Charging":
+        pile.cycle(1)
+    pile.boot(AT + 5_000)
+    pile.cycle(150)
+    assert pile.session().phase == "Staying" and not pile.closed()
+    pile.plugged[1] = False
+    pile.settle()
+    assert checked(pile, made)["idle"]["time_ms"] > 3_000
+
+
+def test_the_times_of_a_stay_hold_what_it_bills_after_a_cut_too():
+    """Its end was told by the time since the restart alone, and the cloud flagged the stay as impossible."""
+    made = locked(idle=IDLE)
+    pile = Pile()
+    pile.charge(rate=made, cycles=100)
+    pile.command("stop", order_id="o1")
+    pile.cycle(250)
+    pile.boot(AT + 5_000)
+    pile.cycle(20)
+    assert last_meter(pile)["at"] >= pile.session().ended_at + 20
+    pile.plugged[1] = False
+    pile.settle()
+    idle = checked(pile, made)["idle"]
+    assert idle["until_at"] - idle["since_at"] >= IDLE["after_s"] + idle["time_ms"] // 1000, idle
+
+
+def metering(start_ms=0):
+    order = {"rate": locked(tiers=TIERS), "limits": {"duration_s": 3_600}}
+    return UsageMetering(order, AT, 0, start_ms)
+
+
+def sampled(value, at_ms):
+    sample = Sample()
+    sample.take(value, at_ms)
+    return sample
+
+
+def test_time_after_a_suspension_is_of_the_lowest_tier_until_the_next_sample():
+    """A meter that is read seldom: the sample before the suspension said nothing of the time after it."""
+    usage = metering()
+    usage.count(100, 100, sampled(350_000, 100))
+    usage.count(4_100, 4_000, sampled(350_000, 4_100))
+    usage.count(34_100, 4_000, sampled(350_000, 34_100))  # suspended from 4,100 to 30,100
+    assert usage.tiers_ms == [4_100, 4_000, 0]
+    usage.count(38_100, 4_000, sampled(350_000, 38_100))
+    assert usage.tiers_ms == [4_100, 8_000, 0]
+
+
+def test_time_that_has_no_tier_yet_is_durable_as_of_the_lowest():
+    """A meter that is read every 10 s: a cut lost all time since the newest sample."""
+    usage = metering()
+    sample = sampled(350_000, 100)
+    usage.count(100, 100, sample)
+    usage.count(8_100, 8_000, sample)
+    assert usage.counted() == [0, [8_100, 0, 0], []]
+    sample.take(350_000, 10_100)
+    usage.count(10_100, 2_000, sample)
+    assert usage.counted() == [0, [100, 10_000, 0], []]
 
 
 def test_the_money_limit_holds_whatever_makes_the_cost():

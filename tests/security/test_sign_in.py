@@ -181,7 +181,7 @@ def test_guessing_from_elsewhere_does_not_keep_an_owner_out(client: TestClient, 
 def test_a_budget_fills_again(monkeypatch: pytest.MonkeyPatch):
     now = [0]
     monkeypatch.setattr("time.monotonic_ns", lambda: now[0])
-    limits = attempts.Lines()
+    limits = attempts.Attempts()
     assert [limits.take("anna", "a", "b") for _ in range(attempts.BURST + 1)] == [True] * 20 + [False]
     assert limits.take("anna", "b", "b") and limits.take("ben", "a", None)
     now[0] = attempts.PERIOD_S * 1_000_000_000

@@ -362,3 +362,48 @@ def test_the_bar_of_many_periods_has_no_cut_names(fleet: Fleet, editor: Callable
         .evaluate_all("all => all.filter((each) => !each.textContent).length")
     )
     assert empty == 0
+
+
+def test_a_rate_has_more_than_prices_of_energy(fleet: Fleet, editor: Callable[..., Page]):
+    """A time price, tiers, staying on, minimum, maximum, tax and offers."""
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    wrongs = page.locator(".wrongs li")
+    field(page, "Time price", 1).fill("0.3")
+    page.get_by_text("More than energy").click()
+    page.get_by_label("Minimum of an order").fill("2")
+    page.get_by_label("Maximum of an order").fill("1.5")
+    expect(wrongs).to_have_text(["The minimum must not be above the maximum."])
+    page.get_by_label("Maximum of an order").fill("30")
+    page.get_by_label("Tax in the prices, %").fill("13")
+    page.get_by_label("Price an hour", exact=True).fill("6")
+    page.get_by_label("Free minutes").fill("15")
+    page.get_by_label("At most", exact=True).fill("20")
+    for up_to, price in (("200", "0.2"), ("150", "0.3")):
+        page.get_by_role("button", name="Add a tier").click()
+        page.keyboard.type(up_to)  # the fresh tier has the focus
+        page.keyboard.press("Tab")
+        page.keyboard.type(price)
+    expect(wrongs).to_have_text(["Tier 2: up to W: must be above the tier before, and its price not below."])
+    page.get_by_label("Tier 2: up to W").fill("500")
+    page.get_by_role("button", name="Add an offer").click()
+    page.get_by_label("Amount of offer 1").fill("5")
+    page.get_by_role("button", name="Add an offer").click()
+    page.get_by_label("Offer 2 is").select_option("full")
+    expect(wrongs).to_have_count(0)
+    expect(page.locator(".sample-result")).to_contain_text("Net ")
+    page.get_by_role("button", name="Publish…").click()
+    box = page.get_by_role("dialog")
+    for words in ("New: Up to 500 W: ¥0.30 an hour", "at most ¥20.00", "New: Offer 1: Money ¥5.00"):
+        expect(box).to_contain_text(words)
+    box.get_by_role("button", name="Publish").click()
+    expect(box).to_have_count(0)
+    expect(page.get_by_text("This is what holds now.")).to_be_visible()
+    held = rate(fleet)
+    assert (held["minimum_minor"], held["maximum_minor"], held["tax_per_mille"]) == (200, 3000, 130)
+    assert held["tiers"] == [[200_000, 200_000], [500_000, 300_000]]
+    assert held["idle"] == {"price": 6_000_000, "after_s": 900, "max_minor": 2000}
+    assert [each["kind"] for each in held["offers"]] == ["money", "full"]
+    page.reload()
+    expect(page.get_by_text("This is what holds now.")).to_be_visible()
+    expect(page.get_by_label("Tier 2: price an hour")).to_have_value("0.30")

@@ -14,8 +14,8 @@ from tools.harness.system import DEMO_RATE
 
 pytestmark = pytest.mark.system
 
-# All that the page loads for a plain rate, the API's answers of the first look too: over the network, and uncompressed.
-# What a bad network feels is what is sent. Components, holds and a provider's step are loaded where they are needed.
+# All that the page loads for a plain rate, the API's answers of the first look too: sent, and uncompressed.
+# What a bad network feels is what is sent. Components, holds and a provider's step are loaded where needed.
 PAGE_MAX_SENT_BYTES = 36_000
 PAGE_MAX_BYTES = 72_000
 

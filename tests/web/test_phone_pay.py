@@ -16,8 +16,7 @@ from tests.web.fleet import Fleet
 SCRIPT = "https://js.stripe.com/v3/"
 SECRET = "pi_1_secret_2"
 # As much of Stripe.js as the page uses: the card 4000 is declined.
-SCRIPTED_STRIPE = (
-    """
+SCRIPTED_STRIPE = """
 window.Stripe = (key, { locale }) => ({
   elements: ({ clientSecret }) => ({
     key, locale, clientSecret,
@@ -30,15 +29,13 @@ window.Stripe = (key, { locale }) => ({
     })
   }),
   confirmPayment: async ({ elements, redirect, confirmParams }) => {
-    if (elements.clientSecret !== "%s" || redirect !== "if_required") throw new Error("not as asked");
+    if (elements.clientSecret !== "SECRET" || redirect !== "if_required") throw new Error("not as asked");
     if (!confirmParams.return_url.startsWith(location.origin)) throw new Error("comes back to nowhere");
     const isDeclined = document.querySelector(".provider input").value === "4000";
-    return isDeclined ? { error: { message: "Your card was declined." } } : { paymentIntent: { status: "requires_capture" } };
+    return isDeclined ? { error: { message: "Your card was declined." } } : { paymentIntent: {} };
   }
 });
-"""
-    % SECRET
-)
+""".replace("SECRET", SECRET)
 NEEDED = {
     "code": "PaymentNeeded",
     "title": "Payment needed",
@@ -60,7 +57,7 @@ def asked() -> list[tuple[str, Any]]:
 def page(
     fleet: Fleet, open_page: Callable[..., Page], new_context: Any, watch: Watch, asked, monkeypatch
 ) -> Page:
-    """A phone whose first two confirmations need the provider's step; the next one goes through to the cloud."""
+    """A phone whose first confirmation needs the provider's step; the next one goes through to the cloud."""
     monkeypatch.setattr("cloud_stub.pages.phone._payment_of", lambda cloud: "stripe")
     watch.allow("402 (Payment Required)")
     watch.allow("asked " + SCRIPT)

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 
-from tools.demo import update_story
+from tools.demo import ebike_story, update_story
 from tools.demo.demo_system import choose
 from tools.demo.running_system import RunningSystem
 from tools.demo.screen import Screen
@@ -17,23 +17,25 @@ from tools.harness import mosquitto
 from tools.harness.api_client import ApiError
 from tools.harness.processes import ProcessError, exit_on_signals
 
+OWN_SYSTEM = {"update": update_story.run, "ebike": ebike_story.run}  # stories on a system of their own
+
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument(
         "story",
         nargs="?",
-        choices=("charge", "update"),
+        choices=("charge", *OWN_SYSTEM),
         default="charge",
-        help="update: releases over the air",
+        help="update: releases over the air; ebike: a socket sold by the hour in power tiers",
     )
     options = parser.parse_args(arguments)
     exit_on_signals()
     screen = Screen()
     started = time.monotonic()
     try:
-        if options.story == "update":
-            last_line = update_story.run(screen)
+        if options.story in OWN_SYSTEM:
+            last_line = OWN_SYSTEM[options.story](screen)
             screen.say("system", f"everything the demo started has ended; {time.monotonic() - started:.0f} s")
             screen.plain(last_line)
             return 0

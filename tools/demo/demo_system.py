@@ -75,7 +75,7 @@ def _port_notice() -> str | None:
 
 def _own(held: ExitStack, screen: Screen, hint: bool = False) -> DemoSystem:
     data = held.enter_context(tempfile.TemporaryDirectory(prefix="ratelock-demo-"))
-    system = held.enter_context(System(data))
+    system = held.enter_context(System(data, env={"RATELOCK_PAYMENT": "test"}))
     screen.say("system", f"mosquitto on {system.broker.url}, the cloud on {system.base_url}")
     tap = Tap(system.broker)
     held.callback(tap.close)

@@ -9,6 +9,7 @@ COLOURS = {
     "system": "2",
     "phone": "36",
     "cloud": "34",
+    "payment": "35",
     "broker": "35",
     "pile": "32",
     "operator": "33",

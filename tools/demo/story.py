@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ POWER_W = 7_000
 SPEED = 600  # ten minutes of charging in each second of the demo
 METERS_BEFORE_THE_NEW_RATE = 3
 METERS_AFTER_IT = 3
+COST_LIMIT_MINOR = 5000  # held before the relay closes
+REFUND_MINOR = 100
+REFUND_S = 20
 CHARGING_S = 60  # by then the meter events must have come; they take a few seconds
 OVER = ("Finishing", "Settled")
 
@@ -31,6 +35,14 @@ class ClaimFailed(Exception):
 def claim(holds: object, what: str) -> None:
     if not holds:
         raise ClaimFailed(what)
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    """Raises ClaimFailed where it is not so in time."""
+    deadline = time.monotonic() + REFUND_S
+    while not is_so():
+        claim(time.monotonic() < deadline, what)
+        time.sleep(0.05)
 
 
 def flat_rate(electricity_price: int, service_price: int) -> dict[str, Any]:
@@ -130,10 +142,16 @@ class Story:
         return orders[0]["order_id"] if orders else None
 
     def _confirmation(self, rate: dict[str, Any], pile: Child) -> PhoneOrder:
-        answer = self.phone.confirm(self.device_id, rate["rate_id"])
+        limits = {"cost_minor": COST_LIMIT_MINOR}
+        answer = self.phone.confirm(self.device_id, rate["rate_id"], limits=limits)
         claim(answer.status == 201, f"the confirmation is accepted, not answered with {answer.status}")
         order = self.phone.placed(answer)
         self.screen.say("phone", f"confirms exactly that rate; order {order.order_id}")
+        payment = order.placed["payment"]
+        claim(payment is not None and payment["is_test"], "the cloud's payments are those of a trial")
+        claim((payment["state"], payment["held_minor"]) == ("Held", COST_LIMIT_MINOR), "the limit is held")
+        held = money(COST_LIMIT_MINOR, rate["minor_digits"])
+        self.screen.say("payment", f"{held} {rate['currency']} is held ({payment['notice']})")
 
         message, payload = self._crossed(topics.ORDER, order)
         claim(_is_sealed(payload, self.identity), "the order is sealed with the pile's key")
@@ -226,7 +244,7 @@ class Story:
         self.screen.say("pile", f"settles {kwh(message['energy_mwh'])} kWh at the locked rate, from flash")
         ack, _ = self._crossed(topics.SETTLEMENT_ACK, order)
         claim(ack["settlement_mac"] == message["mac"], "the acknowledgement is for this settlement")
-        settled = order.wait_for_state("Settled")
+        settled = order.wait_for_state("Paid")
         claim(
             settled["settlement"]["mac"] == message["mac"], "the settlement stored is the one the pile sealed"
         )
@@ -254,11 +272,12 @@ class Story:
         claim(total == by_hand, f"the total is what fractions give ({by_hand})")
         claim(receipt.lines_minor(settlement) == total, "the line items add up to the total")
 
+        payment = settled["payment"]
+        claim(payment["captured_minor"] == total, "exactly the total is captured")
+        claim(payment["captured_minor"] + payment["released_minor"] == COST_LIMIT_MINOR, "the rest is free")
+        rest = money(payment["released_minor"], digits)
+        self.screen.say("payment", f"{money(total, digits)} {currency} is captured, {rest} is released")
         claim(order.pay(total + 1).status == 409, "another amount is refused")
-        for _ in range(2):  # the second is the same tap on the same button
-            claim(order.pay(total).status == 200, "the payment is taken, and once")
-        claim(order.view()["state"] == "Paid", "the order is paid")
-        self.screen.say("phone", f"pays {money(total, digits)} {currency}")
 
         self.screen.say("receipt", f"order {order.order_id}, rate {settlement['rate_id']}")
         receipt.show(self.screen, settlement)
@@ -269,6 +288,16 @@ class Story:
             f"  the rate published meanwhile would have made it {money(would_be, digits)} {currency};"
             f" the price you confirm is the price you pay",
         )
+        self._refund(order, digits, currency)
+
+    def _refund(self, order: PhoneOrder, digits: int, currency: str) -> None:
+        """The operator credits a part of the bill, which the provider refunds."""
+        path = f"/api/orders/{order.order_id}/credits"
+        body = {"amount_minor": REFUND_MINOR, "reason": "The cable was stiff"}
+        made = self.system.operator.post(path, body, {"Idempotency-Key": f"demo-{order.order_id}"})
+        claim(made.status == 201, f"the bill is credited, not answered with {made.status}")
+        wait_until(lambda: order.view()["payment"]["refunded_minor"] == REFUND_MINOR, "the refund is made")
+        self.screen.say("payment", f"{money(REFUND_MINOR, digits)} {currency} is credited and refunded")
 
 
 def _in_words(rate: dict[str, Any]) -> str:

@@ -46,9 +46,8 @@ def board_folder(name: str) -> Path:
                 raise BuildError(f"{folder} has no relays.py: see docs/adding-a-board.md")
             return folder
     known = ", ".join(sorted(path.parent.name for path in BOARDS.glob("*/manifest.py")))
-    raise BuildError(
-        f"there is no board {name}; there are {known}, or a folder with board.py and manifest.py"
-    )
+    what = f"there is no board {name}" if name else "no BOARD is given"
+    raise BuildError(f"{what}; there are {known}, or a folder with board.py and manifest.py")
 
 
 def sources(manifest: Path) -> dict[str, Path]:

@@ -18,9 +18,9 @@ const weekday = (number) =>
 /** The plans of a published rate. */
 export const plansOf = (rate) => [
   { rows: rowsOf(rate) },
-  ...(rate.days ?? []).map(({ name, weekdays = [], calendar = "", from_day = "", to_day = "", periods: rows }) => ({
+  ...(rate.days ?? []).map(({ name, weekdays = [], calendar = "", from_day = "", to_day = "", periods: rows, time_prices }) => ({
     ...{ name, weekdays: [...weekdays], calendar, from_day, to_day },
-    rows: rowsOf({ periods: rows }),
+    rows: rowsOf({ periods: rows, time_prices }),
   })),
 ];
 

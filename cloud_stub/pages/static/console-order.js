@@ -1,5 +1,6 @@
 // One order: its life, its lines or its locked rate, and its sections.
 
+import { extraTable } from "./console-billlines.js";
 import { renew } from "./console-keep.js";
 import {
   crumbs,
@@ -23,6 +24,7 @@ import { words } from "./say.js";
 
 const { tabs } = await words("console-words");
 const t = (await words("console-words-orders")).order;
+const prices = await words("console-words-prices");
 const EVERY_MS = 2000;
 const OPEN = ["Pending", "Accepted", "Charging", "Finishing"];
 
@@ -75,6 +77,7 @@ function drawOrder(root, order) {
               .join(", "),
           ],
           [t.energy, !settlement && order.meter ? kwh(order.meter.energy_mwh) : null],
+          [prices.staying, order.staying && staying(order.staying, money)],
           [t.cost, !settlement && order.meter ? money(order.meter.cost_minor) : null],
         ]),
       ),
@@ -107,9 +110,14 @@ function drawOrder(root, order) {
             ? h("p", { class: "hint" }, t.noLast)
             : null,
           lineTable(settlement, order),
+          extraTable(settlement, order),
         )
       : section(t.locked, stepTable(order)),
   );
+}
+
+function staying({ since_at: since, free_until_at: free, cost_minor: cost }, money) {
+  return prices.stayingText(when(since), when(free), money(cost));
 }
 
 function reviewed({ id, review }) {

@@ -176,7 +176,9 @@ export function section(title, ...children) {
 
 /** What went wrong, of a Problem: in the page's language where this console knows its code. */
 export function explain(problem) {
-  return t.problems[problem.code] ?? t.refused(problem);
+  const { components, piles = [], count = piles.length } = problem.members ?? {};
+  const parts = components && t.notBillable(components.map((each) => t.components[each] ?? each), piles, count - piles.length);
+  return [t.problems[problem.code] ?? t.refused(problem), parts].filter(Boolean).join(" ");
 }
 
 /** What the cloud has against one field: {field, reason} of a problem; `text` is there if the page itself found it. */

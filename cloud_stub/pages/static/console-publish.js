@@ -89,7 +89,7 @@ const reach = ({ items, next }) => {
 function slip({ field, value, before }) {
   if (field === "session_fee_minor") return t.unusual.fee;
   const [, number] = /\[(\d+)\]\.\w+$/.exec(field) ?? [];
-  const part = field.endsWith("electricity_price") ? all.columns.electricity : all.columns.service;
+  const part = all.columns[["electricity", "service", "time"].find((each) => field.endsWith(each + "_price"))];
   return t.unusual.price(Number(number) + 1, part, text(value, 6, 2), before === null ? null : text(before, 6, 2));
 }
 

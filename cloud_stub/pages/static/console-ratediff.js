@@ -3,11 +3,13 @@
 import { daysOf, plansOf } from "./console-days.js";
 import { digitsOf } from "./console-currency.js";
 import { here, PERIOD_NAMES } from "./console-parts.js";
+import { componentsOf, partsOf, sentencesOf } from "./console-ratecomponents.js";
 import { periods, rowsOf, text } from "./console-ratemodel.js";
 import { words } from "./say.js";
 
 const all = await words("console-words-rate");
 const t = all.publishing;
+const prices = (await words("console-words-prices")).said;
 
 /** A published rate as it would be written. */
 export function plain(rate) {
@@ -17,6 +19,7 @@ export function plain(rate) {
     session_fee_minor: rate.session_fee_minor,
     periods: periods(rowsOf(rate)),
     ...(rate.days && { days: daysOf(plansOf(rate)) }),
+    ...componentsOf(partsOf(rate), rate.minor_digits).body,
   };
 }
 
@@ -36,8 +39,9 @@ export function differences(before, now) {
       each.start,
       here.price(each.electricity_price, now.currency),
       here.price(each.service_price, now.currency),
-    );
+    ) + (each.time_price ? prices.time(here.price(each.time_price, now.currency)) : "");
   const lines = (of) => [
+    ...sentencesOf(of),
     ...of.periods.map(said),
     ...(of.days ?? []).flatMap((day, i) => [
       t.day(i + 1, day.name, all.days.conditions(day)),

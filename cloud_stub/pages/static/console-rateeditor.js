@@ -2,6 +2,7 @@
 // history.
 
 import { Problem } from "./api.js";
+import { componentsPanel } from "./console-componentspanel.js";
 import { digitsOf, loadCurrencies } from "./console-currency.js";
 import { dayBar } from "./console-daybar.js";
 import { daysOf, daysPanel, plansOf, wrongDays } from "./console-days.js";
@@ -20,6 +21,7 @@ import {
 } from "./console-ratemodel.js";
 import { publishRate } from "./console-publish.js";
 import { plain } from "./console-ratediff.js";
+import { componentsOf, partsOf } from "./console-ratecomponents.js";
 import { periodRow } from "./console-raterows.js";
 import { samplePanel } from "./console-sample.js";
 import { ask, may } from "./console-session.js";
@@ -95,6 +97,7 @@ function edit(root, of) {
     choose: (to) => rearranged(plans, to),
     rearranged,
   });
+  const components = componentsPanel(changed);
   const sample = samplePanel(of.time_zone);
   const versions = rateHistory(of, (rate) => {
     load(rate);
@@ -150,6 +153,7 @@ function edit(root, of) {
         ),
       ),
       h("p", {}, h("button", { class: "button small", type: "button", onclick: () => add() }, t.add)),
+      components.element,
       state,
     ),
     h(
@@ -167,6 +171,7 @@ function edit(root, of) {
     currency.value = rate.currency;
     zone.value = rate.time_zone ?? "";
     fee.value = text(rate.session_fee_minor, rate.minor_digits);
+    components.load(rate);
     rearranged(plans, place);
   }
 
@@ -229,6 +234,7 @@ function edit(root, of) {
         label: "flat",
         electricity: rows.at(-1).electricity,
         service: rows.at(-1).service,
+        time: rows.at(-1).time,
       });
       rebuilt(`#start-${rows.length - 1}`);
     } else {
@@ -255,7 +261,7 @@ function edit(root, of) {
     const own = general();
     for (const { row, field: name } of found.fields)
       body.querySelector(`#${name}-${row}`)?.setAttribute("aria-invalid", "true");
-    for (const each of own) root.querySelector("#rate-" + each.field).setAttribute("aria-invalid", "true");
+    for (const each of own) root.querySelector("#" + each.field)?.setAttribute("aria-invalid", "true");
     // Either the earlier one ends too late or the later one starts too early.
     for (const [, , earlier, later] of found.overlaps)
       for (const id of [`#end-${earlier}`, `#start-${later}`])
@@ -302,14 +308,14 @@ function edit(root, of) {
     const found = [];
     const digits = digitsOf(currency.value.trim());
     if (!/^[A-Z]{3}$/.test(currency.value.trim()))
-      found.push({ field: "currency", text: t.wrong.currencyForm });
+      found.push({ field: "rate-currency", text: t.wrong.currencyForm });
     else if (digits === null)
-      found.push({ field: "currency", text: t.wrong.noCurrency(currency.value.trim()) });
+      found.push({ field: "rate-currency", text: t.wrong.noCurrency(currency.value.trim()) });
     if (zone.value.trim() && !isZone(zone.value.trim()))
-      found.push({ field: "zone", text: t.wrong.zone });
+      found.push({ field: "rate-zone", text: t.wrong.zone });
     if (digits !== null && units(fee.value, digits) === null)
-      found.push({ field: "fee", text: t.wrong.fee(digits) });
-    return found;
+      found.push({ field: "rate-fee", text: t.wrong.fee(digits) });
+    return [...found, ...(digits === null ? [] : componentsOf(components.parts(), digits).wrong)];
   }
 
   function written() {
@@ -319,6 +325,7 @@ function edit(root, of) {
       session_fee_minor: units(fee.value, digitsOf(currency.value.trim())),
       periods: periods(plans[0].rows),
       ...(plans.length > 1 && { days: daysOf(plans) }),
+      ...componentsOf(components.parts(), digitsOf(currency.value.trim())).body,
     };
   }
 
@@ -349,13 +356,13 @@ function edit(root, of) {
     versions.reload();
   }
 
-  const fields = (all, money, where, once) => JSON.stringify([all, money, where, once]);
+  const fields = (...all) => JSON.stringify(all);
   return {
     unsaved() {
       const kept = latest ?? EMPTY;
       const fee0 = text(kept.session_fee_minor, kept.minor_digits);
-      const was = fields(plansOf(kept), kept.currency, kept.time_zone ?? "", fee0);
-      return fields(plans, currency.value, zone.value, fee.value) !== was;
+      const was = fields(plansOf(kept), kept.currency, kept.time_zone ?? "", fee0, partsOf(kept));
+      return fields(plans, currency.value, zone.value, fee.value, components.parts()) !== was;
     },
   };
 }

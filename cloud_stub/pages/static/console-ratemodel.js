@@ -1,6 +1,6 @@
 // A rate as it is being written, without any of the page: texts to whole numbers, and what is wrong with them.
 //
-// A row is {start, end, label, electricity, service}, all texts as typed. Rows may stand in any order; together
+// A row is {start, end, label, electricity, service, time}, all texts as typed; time may be empty. Rows may stand in any order; together
 // they must cover the day from 00:00 to 24:00, each minute once.
 
 import { words } from "./say.js";
@@ -56,8 +56,8 @@ export function check(rows) {
     else if (from !== null && from < DAY && to <= from)
       fields.push({ row: i, field: "end", text: t.endBefore });
     else if (from !== null && from < DAY) spans.push({ row: i, from, to });
-    for (const field of ["electricity", "service"]) {
-      const price = units(row[field], 6);
+    for (const field of ["electricity", "service", "time"]) {
+      const price = units(row[field] || (field === "time" ? "0" : ""), 6);
       if (price === null || price > PRICE_MAX)
         fields.push({ row: i, field, text: t[field] });
     }
@@ -107,6 +107,7 @@ export function periods(rows) {
     label: rows[row].label,
     electricity_price: units(rows[row].electricity, 6),
     service_price: units(rows[row].service, 6),
+    ...(units(rows[row].time, 6) && { time_price: units(rows[row].time, 6) }),
   }));
 }
 
@@ -118,5 +119,6 @@ export function rowsOf(rate) {
     label,
     electricity: text(electricity, 6, 2),
     service: text(service, 6, 2),
+    time: rate.time_prices?.[i] ? text(rate.time_prices[i], 6, 2) : "",
   }));
 }

@@ -44,6 +44,7 @@ export function periodRow(row, i, { only, changed, split, remove }) {
     ),
     h("td", { "data-label": columns.electricity }, cell("electricity", { size: "9", inputmode: "decimal" })),
     h("td", { "data-label": columns.service }, cell("service", { size: "9", inputmode: "decimal" })),
+    h("td", { "data-label": columns.time }, cell("time", { size: "7", inputmode: "decimal" })),
     h("td", { class: "number together minor", "data-label": columns.together }),
     h(
       "td",

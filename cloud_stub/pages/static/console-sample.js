@@ -1,11 +1,12 @@
 // A sample session at the rate that is being written, priced by the cloud with the engine that will bill it.
 
+import { extraTable } from "./console-billlines.js";
 import { explain, h, inZone, kwh, later, PERIOD_NAMES, show, table, ZONE } from "./console-parts.js";
 import { minutes, units } from "./console-ratemodel.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
 
-const t = (await words("console-words-rate")).sampleForm;
+const t = { ...(await words("console-words-rate")).sampleForm, stay: (await words("console-words-prices")).stay };
 
 /** {element, price(rate)}: rate as the API takes it, null while it is not whole. zone: where it has none of its own. */
 export function samplePanel(zone) {
@@ -17,6 +18,7 @@ export function samplePanel(zone) {
   const start = input("start", "17:00", { size: "5", maxlength: "5", inputmode: "numeric" });
   const energy = input("energy", "10", { size: "6", inputmode: "decimal" });
   const hours = input("hours", "2", { size: "5", inputmode: "decimal" });
+  const stay = input("stay", "0", { size: "5", inputmode: "numeric" });
   const field = (name, control) =>
     h("div", { class: "field" }, h("label", { for: "sample-" + name }, t[name]), control);
   const result = h("div", { class: "sample-result", role: "status" });
@@ -30,6 +32,7 @@ export function samplePanel(zone) {
       field("start", start),
       field("energy", energy),
       field("hours", hours),
+      field("stay", stay),
     ),
     result,
   );
@@ -63,8 +66,10 @@ export function samplePanel(zone) {
     const at = minutes(start.value);
     const mwh = units(energy.value, 6);
     const seconds = Math.round(Number(hours.value.replace(",", ".")) * 3600);
+    const stayed = units(stay.value || "0", 0);
+    if (stayed === null || stayed > 1440) return null;
     if (at === null || at >= 1440 || !mwh || !(seconds >= 60 && seconds <= 86_400)) return null;
-    return { start: start.value.trim().padStart(5, "0"), energy_mwh: mwh, duration_s: seconds };
+    return { start: start.value.trim().padStart(5, "0"), energy_mwh: mwh, duration_s: seconds, stay_s: stayed * 60 };
   }
 
   return {
@@ -102,6 +107,7 @@ function drawn(bill) {
         (bill.session_fee_minor ? t.withFee(money(bill.session_fee_minor)) : ""),
     ),
     table(t.lines, columns, rows),
+    extraTable(bill, bill),
     h("h3", t.day(bill.date)),
     list(bill.steps.map(([at, electricity, service, label]) => t.step(there.time(at), PERIOD_NAMES[label], there.price(electricity + service, bill.currency)))),
   ];

@@ -1,5 +1,6 @@
 // One settlement that was flagged, with both computations side by side, and its sections.
 
+import { extraLines } from "./console-billlines.js";
 import { renew } from "./console-keep.js";
 import { crumbs, facts, h, heading, here, kwh, moneyOf, PERIOD_NAMES, pill, section, table, when } from "./console-parts.js";
 import { reviewPanel } from "./console-review.js";
@@ -160,6 +161,8 @@ function comparison(said) {
     add(name(t.electricity), known[5], row[5], money);
     add(name(t.service), known[6], row[6], money);
   }
+  const ours = new Map(computed ? extraLines(computed).map((line) => [line.key, line.minor]) : []);
+  for (const { key, name, minor } of extraLines(said)) add(name, ours.get(key), minor, money);
   add(t.fee, computed?.session_fee_minor, said.session_fee_minor, money);
   add(h("strong", {}, t.total), computed?.total_minor, said.total_minor, money);
   const columns = [

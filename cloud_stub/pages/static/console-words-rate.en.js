@@ -19,6 +19,7 @@ export default {
     label: "Period",
     electricity: "Electricity a kWh",
     service: "Service a kWh",
+    time: "Time an hour",
     together: "Together",
     buttons: "Split or remove it",
   },
@@ -69,6 +70,7 @@ export default {
     end: (number) => `End of period ${number}`,
     electricity: (number) => `Electricity of period ${number}`,
     service: (number) => `Service of period ${number}`,
+    time: (number) => `Time price of period ${number}`,
     label: (number) => `Period ${number} is`,
     split: "Split",
     splitOne: (number) => `Split period ${number}`,
@@ -89,6 +91,7 @@ export default {
     endBefore: "end must be later than its start",
     electricity: "electricity must be a price like 0.80, with up to 6 decimals",
     service: "service must be a price like 0.80, with up to 6 decimals",
+    time: "time price must be empty or a price like 0.30, with up to 6 decimals",
     many: (most) => `there may be at most ${most} periods`,
   },
 

@@ -19,6 +19,7 @@ export default {
     label: "时段",
     electricity: "电费/kWh",
     service: "服务费/kWh",
+    time: "时长/小时",
     together: "合计",
     buttons: "拆分或删除",
   },
@@ -69,6 +70,7 @@ export default {
     end: (number) => `时段 ${number} 的结束`,
     electricity: (number) => `时段 ${number} 的电费`,
     service: (number) => `时段 ${number} 的服务费`,
+    time: (number) => `时段 ${number} 的时长价格`,
     label: (number) => `时段 ${number} 的类型`,
     split: "拆分",
     splitOne: (number) => `拆分时段 ${number}`,
@@ -89,6 +91,7 @@ export default {
     endBefore: "结束须晚于开始",
     electricity: "电费须为价格，例如 0.80，最多 6 位小数",
     service: "服务费须为价格，例如 0.80，最多 6 位小数",
+    time: "时长价格须留空，或为价格，例如 0.30，最多 6 位小数",
     many: (most) => `最多 ${most} 个时段`,
   },
 

@@ -73,6 +73,7 @@ export default {
     WrongDevice: "Order was for another pile",
     UnknownConnector: "Pile has no such connector",
     Expired: "Order came too late",
+    NotBillable: "The pile cannot bill a part of the rate",
     NotYetValid: "Order is in the future for the pile: its clock is wrong",
     UsedOrder: "Pile had this order before",
     PricesIncomplete: "Prices do not reach as far as the order",

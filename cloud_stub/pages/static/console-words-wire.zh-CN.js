@@ -71,6 +71,7 @@ export default {
     WrongDevice: "订单属于另一个充电桩",
     UnknownConnector: "充电桩没有这把枪",
     Expired: "订单到达过晚",
+    NotBillable: "充电桩无法按费率的某一部分计费",
     NotYetValid: "对充电桩而言订单在未来：桩的时钟有误",
     UsedOrder: "充电桩已收到过此订单",
     PricesIncomplete: "价格未覆盖订单的全部时间",

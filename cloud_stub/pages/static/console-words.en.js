@@ -116,6 +116,16 @@ export default {
 
   wrongField: (reason) => reason,
   refused: (problem) => problem.message,
+  components: {
+    time: "time price",
+    tiers: "power tiers",
+    idle: "staying on",
+    minimum: "minimum",
+    maximum: "maximum",
+    tax: "tax",
+  },
+  notBillable: (parts, piles, more) =>
+    `Part: ${parts.join(", ")}.` + (piles.length ? ` Piles: ${piles.join(", ")}${more ? ` and ${more} more` : ""}.` : ""),
   problems: {
     Network: "The cloud does not answer. Check the connection and try again.",
     Unauthorized: "The session has ended. Log in again.",

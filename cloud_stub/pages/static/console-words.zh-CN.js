@@ -116,6 +116,16 @@ export default {
   wrongField: (reason) => `此项无法使用（${reason}）`,
   refused: ({ code, members }) =>
     members.errors ? `以下字段无法使用：${members.errors.map((each) => each.field).join("、")}` : `云端拒绝了请求（${code}）。`,
+  components: {
+    time: "时长价格",
+    tiers: "功率档",
+    idle: "充满后占用",
+    minimum: "最低消费",
+    maximum: "封顶金额",
+    tax: "税",
+  },
+  notBillable: (parts, piles, more) =>
+    `涉及：${parts.join("、")}。` + (piles.length ? `充电桩：${piles.join("、")}${more ? `，另有 ${more} 个` : ""}。` : ""),
   problems: {
     Network: "云端没有响应。请检查网络后重试。",
     Unauthorized: "登录已失效，请重新登录。",

@@ -83,6 +83,7 @@ export default {
     TooSoon: ["The last charge here ended a moment ago", "Please try again in a few seconds."],
     OutOfService: ["This connector has just been taken out of service", "Please take another connector or pile."],
     FeedBusy: ["The supply has no power left for this connector", "Please wait until another vehicle has finished, or take another pile."],
-    OnTrial: ["The pile has just been updated", "Please try again in a few minutes, or take another pile."]
+    OnTrial: ["The pile has just been updated", "Please try again in a few minutes, or take another pile."],
+    NotBillable: ["This pile cannot bill this price", another]
   }
 };

@@ -23,10 +23,13 @@ class Order:
     """One order of the plan. It is sent when `after` (an earlier order, or None) is over.
 
     limits: of the order; stop_ms: after how much charging the phone stops it, None where a limit does;
-    step_s: when its price steps begin, in seconds of the story.
+    step_s: when its price steps begin, in seconds of the story; rate: members of its rate beside the usual
+    ones.
     """
 
-    def __init__(self, order_id, connector, limits, stop_ms=None, after=None, delay_ms=0, step_s=STEP_S):
+    def __init__(
+        self, order_id, connector, limits, stop_ms=None, after=None, delay_ms=0, step_s=STEP_S, rate=()
+    ):
         self.order_id = order_id
         self.connector = connector
         self.limits = limits
@@ -45,6 +48,7 @@ class Order:
             "steps": [[BASE_AT + s, PRICES[i % 4], 400_000, "flat"] for i, s in enumerate(step_s)],
             "until_at": BASE_AT + 2 * 86_400,
         }
+        self.rate.update(rate)
         self._expires_at = None
         self._sent_this_time = False
         self._active_ms = None

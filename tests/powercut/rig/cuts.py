@@ -2,6 +2,7 @@
 object.
 
 micropython cuts.py once PLOT AGE TEAR SEED      every operation of the story
+micropython cuts.py some PLOT AGE STRIDE SEED    every STRIDE-th operation of the story
 micropython cuts.py twice PLOT AGE STRIDE SEED   every STRIDE-th operation, and each of the recovery that
 follows
 """
@@ -10,7 +11,7 @@ import json
 import sys
 
 from flash import TEARS
-from story import PLOTS, Cut, tell, used_flash
+from story import Cut, plot_of, tell, used_flash
 from world import POWER_W
 
 SECOND_MAX = 40  # operations of the life after the first cut: all of the recovery, and some checkpoints
@@ -21,7 +22,7 @@ class Figures:
         self.stories = 0
         self.cuts = 0
         self.remounts = 0
-        self.lost_mwh = self.unbilled_mwh = 0
+        self.lost_mwh = self.unbilled_mwh = self.lost_use_ms = 0
         self.violations = []
 
     def add(self, verdict, label):
@@ -30,6 +31,7 @@ class Figures:
         self.remounts += len(verdict.operations) - 1
         if verdict.cuts == 1:
             self.lost_mwh = max(self.lost_mwh, verdict.lost_mwh)
+            self.lost_use_ms = max(self.lost_use_ms, verdict.lost_use_ms)
             self.unbilled_mwh = max(self.unbilled_mwh, verdict.unbilled_mwh)
         self.violations += ["%s: %s" % (label, text) for text in verdict.violations]
 
@@ -41,6 +43,7 @@ class Figures:
                 "remounts": self.remounts,
                 "lost_mwh": self.lost_mwh,  # in a story with one cut
                 "lost_ms": self.lost_mwh * 3_600 // POWER_W,  # of charging
+                "lost_use_ms": self.lost_use_ms,  # of time, tiers or staying
                 "unbilled_mwh": self.unbilled_mwh,
                 "violations": self.violations,
             }
@@ -51,6 +54,12 @@ def once(plot, flash, figures, tear, seed):
     operations = tell(plot, flash, []).operations[0]
     for k in range(1, operations + 1):
         figures.add(tell(plot, flash, [Cut(k, tear, seed)]), "cut %s at operation %d" % (tear, k))
+
+
+def some(plot, flash, figures, stride, seed):
+    operations = tell(plot, flash, []).operations[0]
+    for k in range(1 + seed % stride, operations + 1, stride):
+        figures.add(tell(plot, flash, [Cut(k, _tear(k // stride), seed)]), "cut at operation %d" % k)
 
 
 def twice(plot, flash, figures, stride, seed):
@@ -70,9 +79,11 @@ def main(how, name, age, argument, seed):
     figures = Figures()
     flash = used_flash(int(age))
     if how == "once":
-        once(PLOTS[name], flash, figures, argument, int(seed))
+        once(plot_of(name), flash, figures, argument, int(seed))
+    elif how == "some":
+        some(plot_of(name), flash, figures, int(argument), int(seed))
     else:
-        twice(PLOTS[name], flash, figures, int(argument), int(seed))
+        twice(plot_of(name), flash, figures, int(argument), int(seed))
     print(figures.text())
 
 

@@ -13,6 +13,7 @@ from world import (
     CYCLE_MS,
     DEVICE_ID,
     KEY,
+    LOW_POWER_W,
     MEMORY,
     MOUNT,
     POWER_W,
@@ -25,22 +26,45 @@ from world import (
 from drivers.files import FileStore
 from pile.checksum import unframed
 from pile.journal import Journal
-from pile.session import RECOVERY_WAIT_MS
-from pile_protocol import messages, pricing, seal, wire
+from pile.session import RECOVERY_WAIT_MS, STAYING
+from pile_protocol import components, messages, seal, wire
 
 STORY_MAX_MS = 600_000
 LOST_MAX_MS = 2_000  # of charging, at each cut
+UNCOUNTED_MS = 500  # of each life: a relay is confirmed closed after it has closed
 CLOCK_SLACK_MWH = POWER_W * 2_500 // 3_600  # whole seconds on both sides, and a cycle
+
+
+# The components of the stories about them. A second costs 1 minor unit by time, 0.5 or 2 by power, 1 to stay.
+COMPONENTS = {
+    "time": [36_000_000, 72_000_000, 36_000_000, 18_000_000],
+    "tiers": [[LOW_POWER_W * 1000, 18_000_000], [POWER_W * 500, 72_000_000]],
+    "idle": {"price": 36_000_000, "after_s": 2, "max_minor": 4},
+    "minimum": 58,
+    "maximum": 75,
+    "tax": 60,
+}
+COST_LIMIT_MINOR = 62
 
 
 class Plot:
     """What distinguishes one story from another.
 
     connectors; kind: of its meters. After a cut: dark_ms, clock_ms until the cloud tells the time,
-    unplug (the vehicles leave), rtc (the pile knows the time by itself).
+    unplug (the vehicles leave), rtc (the pile knows the time by itself). words: the components of the rate.
     """
 
-    def __init__(self, connectors=1, kind=PULSES, dark_ms=20_000, clock_ms=CLOCK_MS, unplug=False, rtc=False):
+    def __init__(
+        self,
+        connectors=1,
+        kind=PULSES,
+        dark_ms=20_000,
+        clock_ms=CLOCK_MS,
+        unplug=False,
+        rtc=False,
+        words=(),
+    ):
+        self.words = words
         self.connectors = connectors
         self.kind = kind
         self.dark_ms = dark_ms
@@ -54,6 +78,13 @@ class Plot:
         return not self.unplug and self.clock_ms < RECOVERY_WAIT_MS
 
     def orders(self):
+        if self.words:
+            rate = {}
+            for word in self.words:
+                rate[components.MEMBERS[components.COMPONENTS.index(word)]] = COMPONENTS[word]
+            first = Order("A-1", 1, {"duration_s": 3_600}, stop_ms=12_500, rate=rate)
+            limits = {"duration_s": 3_600, "energy_mwh": 10_000, "cost_minor": COST_LIMIT_MINOR}
+            return [first, Order("A-2", 1, limits, after=first, rate=rate)]
         first = Order("A-1", 1, {"duration_s": 3_600}, stop_ms=12_500)
         second = Order("A-2", 1, {"duration_s": 3_600, "energy_mwh": 10_000}, after=first)
         if self.connectors == 1:
@@ -77,6 +108,11 @@ PLOTS = {
 }
 
 
+def plot_of(name):
+    """The plot of that name, or that of the price components in it: time+tiers."""
+    return PLOTS[name] if name in PLOTS else Plot(words=name.split("+"), kind=(PULSES, MEMORY)[len(name) % 2])
+
+
 class Cut:
     """operation: the how many-th of this life; tear: what it leaves (flash.TEARS); seed: of the noise."""
 
@@ -96,6 +132,7 @@ class Verdict:
         self.cuts = 0
         self.violations = []
         self.lost_mwh = 0
+        self.lost_use_ms = 0  # of time, tiers or staying: was in the pile's RAM at a cut and is not billed
         self.unbilled_mwh = 0
 
 
@@ -120,11 +157,12 @@ def tell(plot, flash, cuts):
     """
     verdict = Verdict()
     flash = flash.copy()
-    world = World(plot.connectors, plot.kind)
+    world = World(plot.connectors, plot.kind, bool(plot.words))
     cloud = Cloud(world, plot.orders(), CLOCK_MS)
     world.durable_order = lambda number: _durable_order(flash, cloud.plan, number)
     cloud.settled_claims = lambda order_id: _expect_settlement(world, flash, order_id)
     known = {}  # order id: the most energy that the pile knew of at a cut, mWh
+    known_ms = {}  # order id: as that, of each component that is time (_use_ms)
     for cut in cuts + [None]:
         rtc = plot.rtc and verdict.cuts > 0
         if cut is None:
@@ -139,24 +177,34 @@ def tell(plot, flash, cuts):
             break
         except PowerCut:
             verdict.cuts += 1
-            _note_known(pile.controller, known)
+            _note_known(pile.controller, known, known_ms)
         pile.end()
         verdict.operations.append(pile.device.operations)
         world.cut(plot.dark_ms, plot.unplug)
         cloud.clock_ms = plot.clock_ms
     _check_books(world, cloud, known, verdict)
+    if plot.words:
+        _check_use(world, cloud, known_ms, verdict)
     _check_reasons(world, plot, cloud.stored)
     verdict.violations = world.violations
     return verdict
 
 
-def _note_known(controller, known):
+def _note_known(controller, known, known_ms):
     """controller: None where the power failed during the start."""
     for connector in controller.connectors if controller else ():
         if connector.order is not None:
             order_id = connector.order.order_id
-            energy_mwh = connector.order.session.metering.energy_mwh
-            known[order_id] = max(known.get(order_id, 0), energy_mwh)
+            session = connector.order.session
+            known[order_id] = max(known.get(order_id, 0), session.metering.energy_mwh)
+            if session.usage:
+                before = known_ms.get(order_id, (0, 0, 0))
+                known_ms[order_id] = [max(pair) for pair in zip(before, _use_ms(session.usage.usage()))]
+
+
+def _use_ms(usage):
+    """Time in all steps, time in all tiers, staying."""
+    return sum([ms for _, ms in usage.times]), sum(usage.tiers_ms), usage.idle_ms
 
 
 def _live(pile, cloud):
@@ -170,6 +218,11 @@ def _live(pile, cloud):
             return
         pile.cycle()
         cloud.cycle(pile)
+        for connector in pile.controller.connectors:
+            order = connector.order
+            wire_ = world.wires[connector.number - 1]
+            if order is not None and order.session.phase == STAYING and wire_.plant.contact:
+                world.violated("relay %d is closed while the vehicle stays on" % connector.number)
 
 
 # -- what is durable, seen through a second mount of the same flash ------------------------------------------
@@ -294,17 +347,74 @@ def _check_bill(world, order, settlement, flowed, cuts):
         world.violated("%s lost %d mWh" % (name, lost_mwh))
     if settlement["end_register_mwh"] - settlement["start_register_mwh"] != settlement["energy_mwh"]:
         world.violated("%s: the registers do not give the energy" % name)
-    energies = []
     for period in settlement["periods"]:
         index = order.step_index(period[0])
         if order.rate["steps"][index] != period[:4]:
             world.violated("%s: period %d is not of the locked rate" % (name, index))
         if period[4] > flowed.get(index, 0) + CLOCK_SLACK_MWH + world.kind.hides_mwh:
             world.violated("%s: more energy at price %d than flowed while it held" % (name, index))
-        energies.append((index, period[4]))
-    total_minor, _, periods = pricing.bill(order.rate, energies, order.limits.get("cost_minor"))
-    if total_minor != settlement["total_minor"] or periods != settlement["periods"]:
-        world.violated("%s: the total is not that of its periods" % name)
-    if sum([mwh for _, mwh in energies]) != settlement["energy_mwh"]:
+    usage = components.usage_of(order.rate, settlement)
+    bill = components.bill(order.rate, usage, order.limits.get("cost_minor"))
+    idle_minor = bill.pop("idle_minor", None)
+    for member in bill:
+        if bill[member] != settlement[member]:
+            world.violated("%s: %s is not that of its lines" % (name, member))
+    if idle_minor is not None and settlement["idle"]["idle_minor"] != idle_minor:
+        world.violated("%s: another amount for staying on" % name)
+    if usage.energy_mwh != settlement["energy_mwh"]:
         world.violated("%s: the periods do not add up" % name)
     return lost_mwh
+
+
+def _check_use(world, cloud, known_ms, verdict):
+    """Time, tiers and staying of each settlement, against how long that truly was."""
+    for sealed in cloud.stored:
+        settlement = json.loads(sealed)
+        order = [order for order in cloud.plan if order.order_id == settlement["order_id"]][0]
+        spent = world.wires[order.connector - 1].spent.get(order.order_id)
+        usage = components.usage_of(order.rate, settlement)
+        billed = _use_ms(usage)
+        for known, mine in zip(known_ms.get(order.order_id, ()), billed):
+            verdict.lost_use_ms = max(verdict.lost_use_ms, known - mine)
+            if known - mine > verdict.cuts * LOST_MAX_MS:
+                world.violated("%s lost %d ms that the pile knew of" % (order.order_id, known - mine))
+        if spent is None:
+            if sum(billed):
+                world.violated("%s bills time, and its relay never closed" % order.order_id)
+            continue
+        _check_closed(world, order, billed, spent, verdict.cuts)
+        high_ms = sum(usage.tiers_ms[1:])
+        if high_ms > spent.by_power_ms.get(POWER_W, 0):
+            world.violated("%s bills %d ms of the higher tier" % (order.order_id, high_ms))
+        if "idle" in order.rate:
+            _check_stay(world, order, settlement, spent)
+
+
+def _check_closed(world, order, billed, spent, cuts):
+    """Time in steps and in tiers: that while the contacts were closed."""
+    for name, ms in (("time_prices", billed[0]), ("tiers", billed[1])):
+        if name in order.rate:
+            if ms > spent.closed_ms:
+                world.violated("%s bills %d ms more of %s" % (order.order_id, ms - spent.closed_ms, name))
+            lost_ms = spent.closed_ms - ms
+            if lost_ms > cuts * LOST_MAX_MS + (cuts + 1) * UNCOUNTED_MS:
+                world.violated("%s lost %d ms of %s" % (order.order_id, lost_ms, name))
+
+
+def _check_stay(world, order, settlement, spent):
+    """Staying on ends at the cap or at the money limit, because these vehicles do not leave."""
+    idle = settlement["idle"]
+    after_ms = order.rate["idle"]["after_s"] * 1000
+    if idle["time_ms"] > max(0, spent.stayed_ms - after_ms):
+        world.violated("%s bills more staying than there was" % order.order_id)
+    if idle["time_ms"] > 1000 * (idle["until_at"] - idle["since_at"] + 1):
+        world.violated("%s bills more staying than its own times give" % order.order_id)
+    limit_minor = order.limits.get("cost_minor")
+    is_cheap = settlement["total_minor"] < order.rate.get("maximum_minor", 1_000_000)
+    is_open = (
+        idle["idle_minor"] < order.rate["idle"]["max_minor"] and settlement["total_minor"] != limit_minor
+    )
+    if is_open and is_cheap and settlement["energy_mwh"] and settlement["stop_reason"] != "PowerLoss":
+        world.violated(
+            "%s bills %d of staying on, and the vehicle was there" % (order.order_id, idle["idle_minor"])
+        )

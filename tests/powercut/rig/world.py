@@ -21,6 +21,8 @@ from shell import Shell, describe, read
 BASE_AT = 1_750_000_000  # Unix seconds at now_ms 0
 CYCLE_MS = 100
 POWER_W = 7_000
+LOW_POWER_W = 3_000  # in every other POWER_PERIOD_MS of a world whose vehicles draw unevenly
+POWER_PERIOD_MS = 6_000
 IMP_PER_KWH = 3_200
 PULSE_MWH = 1_000_000 // IMP_PER_KWH + 1
 DEVICE_ID = "PILE-1"
@@ -32,17 +34,43 @@ LIMITS = {"pause_ms": 200}  # the rig's orders follow fast after each other
 METER_READY_MS = 200  # a meter with a memory is read over a bus, which takes a while after boot
 
 
+class Spent:
+    """How long an order truly had its contacts closed, in all and by power in W, and how long its vehicle has
+    stayed on since they opened, while the pile had power. In ms.
+    """
+
+    def __init__(self):
+        self.closed_ms = 0
+        self.by_power_ms = {}
+        self.stayed_ms = 0
+
+
 class Wire:
-    """One connector's plant, and for which order its energy flows: {order_id: {price step index: mWh}}."""
+    """One connector's plant, and for which order its energy flows: {order_id: {price step index: mWh}}.
+    spent: {order_id: Spent}.
+    """
 
     def __init__(self):
         self.plant = Plant(POWER_W, 1, 60_000)
         self.order = None
         self.flowed = {}
+        self.spent = {}
         self._seen_mwh = 0
+        self._last_ms = 0
 
-    def advance(self, now_ms, at):
+    def advance(self, now_ms, at, is_dark):
         self.plant.advance(now_ms)
+        passed_ms = now_ms - self._last_ms
+        self._last_ms = now_ms
+        if self.order is not None:
+            spent = self.spent.setdefault(self.order.order_id, Spent())
+            if self.plant.contact:
+                spent.closed_ms += passed_ms
+                power_w = self.plant.power_w
+                spent.by_power_ms[power_w] = spent.by_power_ms.get(power_w, 0) + passed_ms
+                spent.stayed_ms = 0
+            elif self.plant.plugged and not is_dark:
+                spent.stayed_ms += passed_ms
         delta_mwh = self.plant.delivered_mwh - self._seen_mwh
         self._seen_mwh = self.plant.delivered_mwh
         if delta_mwh and self.order is not None:
@@ -80,9 +108,10 @@ class World:
     see story.py.
     """
 
-    def __init__(self, connectors=1, kind=PULSES):
+    def __init__(self, connectors=1, kind=PULSES, uneven=False):
         self.now_ms = 0
         self.kind = kind
+        self._uneven = uneven
         self.wires = [Wire() for _ in range(connectors)]
         self.violations = []
         self.durable_order = None
@@ -91,10 +120,12 @@ class World:
     def at(self):
         return BASE_AT + self.now_ms // 1000
 
-    def pass_ms(self, ms):
+    def pass_ms(self, ms, is_dark=False):
         self.now_ms += ms
         for wire in self.wires:
-            wire.advance(self.now_ms, self.at())
+            wire.advance(self.now_ms, self.at(), is_dark)
+            if self._uneven:
+                wire.plant.power_w = LOW_POWER_W if self.now_ms // POWER_PERIOD_MS % 2 else POWER_W
         if self._replug_ms is not None and self.now_ms >= self._replug_ms:
             self._replug_ms = None
             for wire in self.wires:
@@ -108,7 +139,7 @@ class World:
             wire.plant.coil = False
             wire.plant.plugged = not unplug
         self._replug_ms = self.now_ms + dark_ms + REPLUG_MS if unplug else None
-        self.pass_ms(dark_ms)
+        self.pass_ms(dark_ms, is_dark=True)
 
     def ticks_ms(self):
         """What stands in for time.ticks_ms."""

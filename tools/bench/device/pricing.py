@@ -1,10 +1,12 @@
-"""Times of a bill of 96 price steps and of the same sum in bare integers: µs each, as JSON."""
+"""Times of a bill of 96 price steps, also with power tiers and staying on, and of the same sums in bare
+integers: µs each, as JSON.
+"""
 
 import json
 import sys
 import time
 
-from pile_protocol import pricing
+from pile_protocol import components, pricing
 
 STEPS = 96
 TIMES = int(sys.argv[1])
@@ -18,6 +20,33 @@ def make():
         energies.append((i, 250_000 + 977 * i))
     rate = {"steps": steps, "minor_digits": 2, "session_fee_minor": 50, "until_at": 1_800_090_000}
     return rate, energies
+
+
+def make_components():
+    rate, energies = make()
+    rate["tiers"] = [[200_000 * (i + 1), 500_000 * (i + 1)] for i in range(4)]
+    rate["idle"] = {"price": 2_000_000, "after_s": 1_800, "max_minor": 1_000}
+    tiers_ms = [20_000_123, 21_000_456, 22_000_789, 23_000_987]
+    return rate, components.Usage(energies, (), tiers_ms, 3_000_321)
+
+
+def bare_components(rate, usage):
+    """As bare_lines, with four tiers and staying on."""
+    steps = rate["steps"]
+    amounts = []
+    for index, mwh in usage.energies:
+        step = steps[index]
+        amounts.append(18 * mwh * step[1])
+        amounts.append(18 * mwh * step[2])
+    tiers = rate["tiers"]
+    for i, ms in enumerate(usage.tiers_ms):
+        amounts.append(5 * ms * tiers[i][1])
+    idle = rate["idle"]
+    amounts.append(min(5 * usage.idle_ms * idle["price"], idle["max_minor"] * 180_000_000_000))
+    whole = sum(amounts) + rate["session_fee_minor"] * 180_000_000_000
+    total = (2 * whole + 180_000_000_000) // 360_000_000_000
+    lines = [amount * total // whole for amount in amounts]
+    return total, lines
 
 
 def bare_total(rate, energies):
@@ -64,6 +93,9 @@ def took_us(work, rate, energies):
 rate, energies = make()
 if pricing.bill(rate, energies)[0] != bare_lines(rate, energies)[0]:
     raise ValueError("the baseline adds up to something else")
+many, usage = make_components()
+if components.bill(many, usage)["total_minor"] != bare_components(many, usage)[0]:
+    raise ValueError("the baseline with components adds up to something else")
 print(
     json.dumps(
         {
@@ -71,6 +103,8 @@ print(
             "total": took_us(ours_total, rate, energies),
             "bare_total": took_us(bare_total, rate, energies),
             "bare_lines": took_us(bare_lines, rate, energies),
+            "components": took_us(components.bill, many, usage),
+            "bare_components": took_us(bare_components, many, usage),
         }
     )
 )

@@ -16,6 +16,12 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         runs = [device_run.run(interpreter, "pricing", max(50, int(1000 * scale))) for _ in range(rounds)]
         for label, ours, baseline, baseline_name in (
             ("bill with its 192 lines", "bill", "bare_lines", "the same lines, unrounded, in bare integers"),
+            (
+                "bill with 4 tiers and staying on as well",
+                "components",
+                "bare_components",
+                "the same lines, unrounded, in bare integers",
+            ),
             ("total alone", "total", "bare_total", "the same sum in bare integers"),
         ):
             mine = [run[ours] for run in runs]

@@ -1,0 +1,172 @@
+"""The cloud is killed (SIGKILL) between the provider and the database; what is left ends right.
+
+A process of its own makes the call and is killed before or after the provider has done it, by the provider
+`test` itself. Another cloud on the same database then goes on.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from cloud_stub.base.clock import now_s
+from cloud_stub.cloud import Cloud
+from cloud_stub.db.payment_tables import payment_calls
+from cloud_stub.payments import calls, port
+from cloud_stub.settings import Settings
+from tests.cloud.conftest import Phone, settled
+from tests.cloud.fakes import FakePile, new_key
+from tests.cloud.test_holds import balanced, behave, books, confirm, credit, run, settings  # noqa: F401, F811
+
+KINDS = ("authorize", "capture", "release", "refund")
+# What the process of the cloud does before it is killed: it confirms, or does what is due.
+_CONFIRM = """
+import asyncio
+from cloud_stub.orders.create import OrderBody
+body = OrderBody.model_validate_json(given["body"])
+cloud.link.connected = True
+async def confirm():
+    await cloud.confirmations.confirm(body, given["key"], None)
+asyncio.run(confirm())
+"""
+_DO = "cloud.cashier.run_once(given['now'])\n"
+_START = """
+import json, sys
+from cloud_stub.cloud import Cloud
+from cloud_stub.settings import Settings
+from tests.cloud.fakes import FakeLink
+given = json.loads(sys.argv[1])
+cloud = Cloud(Settings.model_validate(given["settings"]), FakeLink())
+cloud.writer.start()
+"""
+
+
+@pytest.fixture(autouse=True)
+def by_hand(cloud: Cloud) -> None:
+    cloud.context.hub.ended = lambda order_id: None
+
+
+def killed(settings: Settings, script: str, **given: Any) -> None:  # noqa: F811
+    """A process of the cloud on the same database, which is killed within the script."""
+    told = {"data": str(settings.data), "payment": "test", "payment_call_s": 1}
+    told |= {"operator_token": settings.operator_token, "database_url": settings.database}
+    argument = json.dumps(given | {"settings": told, "now": now_s()})
+    done = subprocess.run(
+        [sys.executable, "-c", _START + script, argument],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, os.getcwd()])},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["the phone asks again", "the phone is gone"])
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_a_kill_at_the_hold_ends_as_an_order_or_a_release(
+    cloud: Cloud,
+    phone: Phone,
+    pile: FakePile,
+    settings: Settings,  # noqa: F811
+    behave: Any,  # noqa: F811
+    books: Any,  # noqa: F811
+    point: str,
+    goes_on: bool,
+):
+    key = new_key()
+    behave(kill={point: "authorize"})
+    body = json.dumps(phone.body(cost_minor=1000))
+    killed(settings, _CONFIRM, body=body, key=key["Idempotency-Key"])
+    assert len(books("SELECT * FROM calls")) == (point == "after")
+    behave()
+    if goes_on:
+        made = confirm(phone, key, cost_minor=1000)
+        assert (made.status_code, made.json()["payment"]["state"]) == (201, "Held")
+        assert books("SELECT kind, times FROM calls") == [("authorize", 1)]
+    run(cloud, after_s=10)
+    run(cloud, after_s=200)
+    assert books("SELECT state FROM holds") == [("Held",)] if goes_on else [("Released",)]
+    if goes_on:
+        pile.order_status(made.json()["order_id"], "Rejected", reason="ConnectorBusy")
+        run(cloud, after_s=200)
+    assert books("SELECT state FROM holds") == [("Released",)]
+    balanced(cloud, books)
+
+
+@pytest.mark.parametrize("point", ["before", "after"])
+@pytest.mark.parametrize("kind", ["capture", "release", "refund"])
+def test_a_kill_at_a_later_call_neither_loses_nor_doubles_it(
+    cloud: Cloud,
+    phone: Phone,
+    pile: FakePile,
+    settings: Settings,  # noqa: F811
+    behave: Any,  # noqa: F811
+    books: Any,  # noqa: F811
+    kind: str,
+    point: str,
+):
+    settled(phone, pile, 0 if kind == "release" else 2_500_000)
+    if kind == "refund":
+        run(cloud)
+        credit(phone, 100)
+    behave(kill={point: kind})
+    killed(settings, _DO)
+    behave()
+    run(cloud, after_s=10)
+    payment = phone.get()["payment"]
+    assert payment["state"] == ("Released" if kind == "release" else "Captured")
+    assert payment["captured_minor"] == (0 if kind == "release" else 350)
+    assert payment["refunded_minor"] == (100 if kind == "refund" else 0)
+    balanced(cloud, books)
+
+
+def events(cloud: Cloud, kind: str) -> port.Event:
+    """What a provider's webhook tells of the newest call of that kind."""
+    with cloud.store.reading.connect() as conn:
+        rows = conn.execute(payment_calls.select().where(payment_calls.c.kind == kind)).all()
+    return port.Event("e-1", rows[-1].key, port.Outcome(port.DONE, "test-ref"))
+
+
+def tell(cloud: Cloud, event: port.Event) -> None:
+    assert cloud.writer.submit(lambda tx: calls.resolve_event(tx, cloud.context, event, now_s())).result()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("first", ["answer", "webhook"])
+def test_answer_and_webhook_may_come_in_either_order(
+    cloud: Cloud,
+    phone: Phone,
+    pile: FakePile,
+    behave: Any,  # noqa: F811
+    books: Any,  # noqa: F811
+    kind: str,
+    first: str,
+):
+    key = new_key()
+    if first == "webhook":
+        behave(late=[kind], silent=[])
+    made = confirm(phone, key, cost_minor=1000)
+    assert made.status_code == 201
+    phone.order_id, phone.token = made.json()["order_id"], made.json()["token"]
+    if kind == "authorize":
+        tell(cloud, events(cloud, kind))
+        assert confirm(phone, key, cost_minor=1000).status_code == 200
+        assert phone.get()["payment"]["state"] == "Held"
+        return
+    pile.order_status(phone.order_id, "Accepted")
+    pile.settle(phone.message(pile), 0 if kind == "release" else 2_500_000)
+    run(cloud)
+    if kind == "refund":
+        credit(phone, 100)
+        run(cloud)
+    tell(cloud, events(cloud, kind))
+    before = phone.get()
+    tell(cloud, events(cloud, kind))
+    run(cloud, after_s=10)
+    assert phone.get()["payment"] == before["payment"]
+    balanced(cloud, books)
