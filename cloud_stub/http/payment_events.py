@@ -1,7 +1,7 @@
 """For payment providers: what they tell by themselves."""
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from ..base.clock import now_s
 from ..base.problems import Problem
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/payments", tags=["payment provider"])
 
 
 @router.post("/{adapter}/events", status_code=204, openapi_extra=raises("UnknownAdapter", "EventRefused"))
-async def receive_events(cloud: TheCloud, request: Request, adapter: str) -> None:
+async def receive_events(cloud: TheCloud, request: Request, adapter: str) -> Response:
     """Signed by the provider. An event about a call that is resolved changes nothing, so events may come
     more than once and in any order.
     """
@@ -26,3 +26,4 @@ async def receive_events(cloud: TheCloud, request: Request, adapter: str) -> Non
             lambda tx, event=event: calls.resolve_event(tx, cloud.context, event, now_s())
         )
         log.info("payment_event", event_id=event.event_id, key=event.key, is_known=is_known)
+    return Response(status_code=204)
