@@ -1,7 +1,7 @@
 """For payment providers: what they tell by themselves."""
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 
 from ..base.clock import now_s
 from ..base.problems import Problem
@@ -13,17 +13,18 @@ log = structlog.get_logger()
 router = APIRouter(prefix="/api/payments", tags=["payment provider"])
 
 
-@router.post("/{adapter}/events", status_code=204, openapi_extra=raises("UnknownAdapter", "EventRefused"))
-async def receive_events(cloud: TheCloud, request: Request, adapter: str) -> Response:
+@router.post("/{adapter}/events", openapi_extra=raises("UnknownAdapter", "EventRefused"))
+async def receive_events(cloud: TheCloud, request: Request, adapter: str) -> dict[str, int]:
     """Signed by the provider. An event about a call that is resolved changes nothing, so events may come
     more than once and in any order.
     """
     found = cloud.cashier.adapter
     if found is None or found.is_test or found.name != adapter:
         raise Problem(404, "UnknownAdapter", "The cloud does not use that payment provider")
-    for event in found.webhook(request.headers, await request.body()):
+    events = found.webhook(request.headers, await request.body())
+    for event in events:
         is_known = await cloud.write(
             lambda tx, event=event: calls.resolve_event(tx, cloud.context, event, now_s())
         )
         log.info("payment_event", event_id=event.event_id, key=event.key, is_known=is_known)
-    return Response(status_code=204)
+    return {"events": len(events)}
