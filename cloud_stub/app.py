@@ -30,6 +30,7 @@ from .http import (
     operator_settlements,
     operator_sites,
     operator_tariffs,
+    payment_events,
     problem_details,
     sign_in,
 )
@@ -59,6 +60,7 @@ ROUTERS = (
     operator_settlements,
     operator_sites,
     operator_tariffs,
+    payment_events,
     sign_in,
 )
 

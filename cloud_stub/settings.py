@@ -3,7 +3,7 @@
 import ipaddress
 from pathlib import Path
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .base.tokens import read_or_create_secret
@@ -77,8 +77,13 @@ class Settings(BaseSettings):
     # An order is lost if its pile has sent nothing for this time after the order's latest end.
     order_lost_after_s: int = Field(default=86_400, ge=60, le=31_536_000)
     # How drivers pay: `after` charging, with nothing held; or with a hold before it, by the provider `test`,
-    # which moves no money.
-    payment: str = Field(default="after", pattern="^(after|test)$")
+    # which moves no money, or by `stripe`.
+    payment: str = Field(default="after", pattern="^(after|test|stripe)$")
+    # Stripe's keys; docs/payments.md tells where they come from. stripe_api: another address, for tests.
+    stripe_secret_key: SecretStr | None = None
+    stripe_publishable_key: str | None = Field(default=None, pattern="^pk_")
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_api: str | None = None
     # How long a provider's answer is waited for; an open call is looked up after twice this time.
     payment_call_s: int = Field(default=10, ge=1, le=120)
     # How long a driver has for a step that the provider asks for, and how long a hold waits for its order.
@@ -123,6 +128,15 @@ class Settings(BaseSettings):
         """Raises ValueError for a certificate without a key, or the other way round."""
         if (self.http_cert is None) != (self.http_key is None):
             raise ValueError("RATELOCK_HTTP_CERT and RATELOCK_HTTP_KEY must be set together")
+        return self
+
+    @model_validator(mode="after")
+    def _check_stripe(self) -> "Settings":
+        """Raises ValueError where a key is missing."""
+        keys = ("stripe_secret_key", "stripe_publishable_key", "stripe_webhook_secret")
+        missing = [f"RATELOCK_{key.upper()}" for key in keys if getattr(self, key) is None]
+        if self.payment == "stripe" and missing:
+            raise ValueError("RATELOCK_PAYMENT=stripe needs " + ", ".join(missing))
         return self
 
     @property

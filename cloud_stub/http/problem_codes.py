@@ -7,6 +7,7 @@ the problems that the rooms raise.
 MEANINGS: dict[int, dict[str, str]] = {
     400: {
         "BadRequest": "The request cannot be read",
+        "EventRefused": "The signature, the age or the content of a payment provider's event is wrong",
         "NotJson": "The request's body is not JSON",
     },
     401: {
@@ -23,6 +24,7 @@ MEANINGS: dict[int, dict[str, str]] = {
     },
     404: {
         "NotFound": "There is nothing at this address",
+        "UnknownAdapter": "The cloud does not use that payment provider",
         "UnknownBoard": "This cloud has no firmware for that board",
         "UnknownGrant": "There is no free vend with that id",
         "UnknownHold": "There is no hold with that id",

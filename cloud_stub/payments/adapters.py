@@ -9,4 +9,8 @@ def make(settings: Settings) -> Adapter | None:
     """The adapter of settings.payment; None: drivers pay after charging, and nothing is held."""
     if settings.payment == "test":
         return TestProvider(settings.data.joinpath("test_provider.db"))
+    if settings.payment == "stripe":
+        from .stripe_adapter import StripeAdapter  # the library takes time and memory to load
+
+        return StripeAdapter(settings)
     return None

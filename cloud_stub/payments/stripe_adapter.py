@@ -1,0 +1,247 @@
+"""The provider `stripe`: a PaymentIntent with manual capture is the hold, and card data reaches Stripe only.
+
+The driver's browser confirms the PaymentIntent with its client secret; the amount is set here. Each call's
+key is Stripe's idempotency key, and stands in the metadata of what the call makes.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import stripe
+
+from ..base.problems import Problem
+from ..settings import Settings
+from . import port
+from .port import Call, Event, Outcome, ReportRow
+
+SIGNATURE_AGE_S = 300  # an older event is refused
+# Currencies whose smallest unit at Stripe is not ISO 4217's (docs.stripe.com/currencies). ISK and UGX have
+# two digits there; an amount in MGA has none.
+_DIGITS = {"ISK": 2, "UGX": 2, "MGA": 0}
+_HELD = "payment_intent.amount_capturable_updated"
+_CAPTURED = "payment_intent.succeeded"
+_RELEASED = "payment_intent.canceled"
+_REFUNDS = ("refund.created", "refund.updated", "refund.failed")
+_REFUND_STATES = {"succeeded": port.DONE, "failed": port.REFUSED, "canceled": port.REFUSED}
+
+
+def stripe_amount(amount_minor: int, currency: str, minor_digits: int) -> int | None:
+    """The amount in Stripe's units. None where Stripe cannot take every amount of the currency: it takes
+    currencies of three digits in multiples of ten only, and MGA without its minor unit.
+    """
+    digits = _DIGITS.get(currency, minor_digits)
+    if minor_digits > 2 or digits < minor_digits:
+        return None
+    return amount_minor * 10 ** (digits - minor_digits)
+
+
+class StripeAdapter:
+    """An Adapter (port.py)."""
+
+    name = "stripe"
+    is_test = False
+
+    def __init__(self, settings: Settings):
+        """The settings have all keys of Stripe."""
+        self._publishable_key = settings.stripe_publishable_key
+        self._webhook_secret = _plain(settings.stripe_webhook_secret)
+        bases: Any = {"api": settings.stripe_api} if settings.stripe_api else None
+        self._stripe = stripe.StripeClient(
+            _plain(settings.stripe_secret_key),
+            http_client=stripe.RequestsClient(timeout=settings.payment_call_s),
+            max_network_retries=0,  # an open call is looked up, and then made again
+            base_addresses=bases or {},
+        )
+
+    def authorize(self, call: Call) -> Outcome:
+        amount = stripe_amount(call.amount_minor, call.currency, call.minor_digits)
+        if amount is None:
+            return Outcome(port.REFUSED, reason="currency_not_supported")
+        params: Any = {
+            "amount": amount,
+            "currency": call.currency.lower(),
+            "capture_method": "manual",
+            "payment_method_types": ["card"],
+            "metadata": {"authorize": call.key, "hold_id": call.hold_id},
+        }
+        made = self._ask(lambda: self._stripe.v1.payment_intents.create(params, _once(call)))
+        # The answer to a repeated key is the first one, so the intent's state is read.
+        return made if isinstance(made, Outcome) else self._intent(call, made["id"])
+
+    def capture(self, call: Call) -> Outcome:
+        params: Any = {"amount_to_capture": _amount(call), "metadata": {"capture": call.key}}
+        done = self._ask(lambda: self._stripe.v1.payment_intents.capture(_ref(call), params, _once(call)))
+        return self._after(call, done)
+
+    def release(self, call: Call) -> Outcome:
+        done = self._ask(lambda: self._stripe.v1.payment_intents.cancel(_ref(call), {}, _once(call)))
+        return self._after(call, done)
+
+    def refund(self, call: Call) -> Outcome:
+        params: Any = {
+            "payment_intent": _ref(call),
+            "amount": _amount(call),
+            "metadata": {"refund": call.key},
+        }
+        done = self._ask(lambda: self._stripe.v1.refunds.create(params, _once(call)))
+        return done if isinstance(done, Outcome) else _of_refund(done)
+
+    def look_up(self, call: Call) -> Outcome | None:
+        """None for a hold whose name is not known here: authorize() with the same key finds it."""
+        if call.hold_ref is None:
+            return None
+        if call.kind == port.REFUND:
+            return self._find_refund(call)
+        return self._intent(call, call.hold_ref)
+
+    def webhook(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        """Raises Problem (EventRefused) for a wrong signature, an old event and one that cannot be read."""
+        try:
+            signature = headers.get("stripe-signature", "")
+            stripe.WebhookSignature.verify_header(
+                body.decode(), signature, self._webhook_secret, SIGNATURE_AGE_S
+            )
+            found = json.loads(body)
+            told = _told(found)
+            return [] if told is None or told[0] == port.RELEASE else [Event(found["id"], told[1], told[2])]
+        except (stripe.StripeError, ValueError, KeyError, TypeError, AttributeError):
+            raise Problem(400, "EventRefused", "The event's signature, age or content is wrong") from None
+
+    def report(self, from_at: int, until_at: int) -> Iterable[ReportRow]:
+        """From Stripe's events, which it keeps for 30 days."""
+        types = [_HELD, _CAPTURED, _RELEASED, "refund.created"]
+        params: Any = {"types": types, "created": {"gte": from_at, "lt": until_at}, "limit": 100}
+        listed = self._ask(
+            lambda: {"rows": [_dict(each) for each in self._stripe.v1.events.list(params).auto_paging_iter()]}
+        )
+        if isinstance(listed, Outcome):
+            raise port.ProviderSilent(f"Stripe gives no report: {listed.reason}")
+        rows = []
+        for event in listed["rows"]:
+            told = _told(event)
+            if told is not None and told[2].state in (port.DONE, port.PENDING):
+                about = event["data"]["object"]
+                amount = about["amount_received"] if told[0] == port.CAPTURE else about["amount"]
+                ref, currency = about["id"], about["currency"].upper()
+                rows.append(ReportRow(told[0], told[1], ref, amount, currency, event["created"]))
+        return rows
+
+    def _intent(self, call: Call, ref: str) -> Any:
+        found = self._ask(lambda: self._stripe.v1.payment_intents.retrieve(ref))
+        return found if isinstance(found, Outcome) else self._state(call, found)
+
+    def _state(self, call: Call, intent: dict[str, Any]) -> Outcome | None:
+        """What the intent tells of the call; None: it was not done."""
+        status, ref = intent["status"], intent["id"]
+        if call.kind == port.CAPTURE:
+            if status == "succeeded":
+                is_right = intent["amount_received"] == _amount(call)
+                return (
+                    Outcome(port.DONE, ref) if is_right else Outcome(port.REFUSED, ref, "captured_otherwise")
+                )
+            return Outcome(port.REFUSED, ref, "canceled") if status == "canceled" else None
+        if call.kind == port.RELEASE:
+            if status == "succeeded":
+                return Outcome(port.REFUSED, ref, "captured")
+            return Outcome(port.DONE, ref) if status == "canceled" else None
+        if intent["amount"] != _amount(call) or intent["currency"].upper() != call.currency:
+            return Outcome(port.REFUSED, ref, "amount_differs")
+        if status in ("requires_capture", "succeeded"):
+            return Outcome(port.DONE, ref)
+        if status == "canceled":
+            return Outcome(port.REFUSED, ref, intent.get("cancellation_reason") or "canceled")
+        if status == "processing":
+            return Outcome(port.PENDING, ref)
+        client = {"publishable_key": self._publishable_key, "client_secret": intent["client_secret"]}
+        return Outcome(port.ACTION_NEEDED, ref, client=client)
+
+    def _after(self, call: Call, done: Any) -> Outcome:
+        """The outcome of a capture or a release. A refusal may only say that it was done before."""
+        if isinstance(done, Outcome):
+            return self._intent(call, _ref(call)) or done
+        return self._state(call, done) or Outcome(port.PENDING, call.hold_ref)
+
+    def _find_refund(self, call: Call) -> Outcome | None:
+        params: Any = {"payment_intent": _ref(call), "limit": 100}
+        listed = self._ask(
+            lambda: {
+                "rows": [_dict(each) for each in self._stripe.v1.refunds.list(params).auto_paging_iter()]
+            }
+        )
+        if isinstance(listed, Outcome):
+            return listed
+        mine = [row for row in listed["rows"] if (row.get("metadata") or {}).get("refund") == call.key]
+        return _of_refund(mine[0]) if mine else None
+
+    def _ask(self, ask: Callable[[], Any]) -> Any:
+        """A JSON object of Stripe's, or the Outcome of a refusal. Raises ProviderSilent, also where Stripe
+        takes no call of this account, because nothing is known of the call then.
+        """
+        try:
+            return _dict(ask())
+        except stripe.CardError as error:
+            return Outcome(port.REFUSED, reason=error.code or "card_declined")
+        except (stripe.IdempotencyError, stripe.RateLimitError) as error:
+            silent = type(error).__name__
+        except stripe.InvalidRequestError as error:
+            if error.http_status != 409:
+                return Outcome(port.REFUSED, reason=error.code or "invalid_request")
+            silent = "busy with the same key"
+        except (stripe.StripeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            silent = type(error).__name__
+        raise port.ProviderSilent(f"no answer of Stripe's: {silent}")  # its own text may name keys
+
+
+def _dict(answer: Any) -> dict[str, Any]:
+    found = answer if isinstance(answer, dict) else answer.to_dict()
+    if "id" not in found and "rows" not in found:
+        raise ValueError("no object of Stripe's")
+    return found
+
+
+def _plain(secret: Any) -> str:
+    if secret is None:
+        raise ValueError("a key of Stripe is not set")
+    return secret.get_secret_value()
+
+
+def _ref(call: Call) -> str:
+    if call.hold_ref is None:
+        raise port.ProviderSilent("the hold has no name at Stripe")
+    return call.hold_ref
+
+
+def _amount(call: Call) -> int:
+    """Raises ValueError for a currency that authorize() refuses."""
+    amount = stripe_amount(call.amount_minor, call.currency, call.minor_digits)
+    if amount is None:
+        raise ValueError(f"Stripe cannot take every amount in {call.currency}")
+    return amount
+
+
+def _once(call: Call) -> Any:
+    return {"idempotency_key": call.key}
+
+
+def _of_refund(refund: dict[str, Any]) -> Outcome:
+    return Outcome(
+        _REFUND_STATES.get(refund.get("status") or "", port.PENDING),
+        refund["id"],
+        refund.get("failure_reason"),
+    )
+
+
+def _told(event: dict[str, Any]) -> tuple[str, str, Outcome] | None:
+    """(kind, key, outcome) of the call that the event is about; None where it is about none of ours."""
+    about = event["data"]["object"]
+    metadata = about.get("metadata") or {}
+    if event["type"] in _REFUNDS:
+        key = metadata.get("refund")
+        return (port.REFUND, key, _of_refund(about)) if key else None
+    names = {_HELD: "authorize", _CAPTURED: "capture", _RELEASED: "authorize"}
+    key = metadata.get(names.get(event["type"], ""))
+    if not key:
+        return None
+    kinds = {_HELD: port.AUTHORIZE, _CAPTURED: port.CAPTURE, _RELEASED: port.RELEASE}
+    return kinds[event["type"]], key, Outcome(port.DONE, about["id"])
