@@ -24,7 +24,7 @@ _OF_PROVIDERS = {
 
 
 def _payment_of(cloud: Cloud) -> str:
-    return getattr(cloud.settings, "payment", "after")
+    return cloud.settings.payment
 
 
 def _shell(request: Request, status: int, payment: str = "") -> HTMLResponse:

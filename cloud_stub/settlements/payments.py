@@ -46,6 +46,9 @@ def pay(
         raise unknown_order()
     if row.state == states.SETTLED and tx.conn.execute(_OPEN_HOLD, {"order_id": order_id}).scalar():
         raise Problem(409, "HoldOpen", "The payment provider holds money for it, and pays it by itself")
+    if operator is None and context.settings.payment not in ("after", "test"):
+        title = "The payment provider pays it; another payment is entered by an operator"
+        raise Problem(409, "HoldOpen", title)
     settlement = settlement_views.of_order(tx.conn, order_id)
     if row.state not in (states.SETTLED, states.PAID) or settlement is None:
         raise Problem(409, "NotSettled", "There is nothing to pay yet", state=row.state)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from cloud_stub.cloud import Cloud
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakePile
 
@@ -27,6 +28,15 @@ def test_payment(phone: Phone, pile: FakePile):
     assert first.json()["state"] == "Paid"
     assert first.json()["payment"]["amount_minor"] == 350
     assert phone.pay(351).json()["code"] == "AmountMismatch"
+
+
+def test_with_a_real_provider_no_driver_pays_by_saying_so(
+    cloud: Cloud, phone: Phone, pile: FakePile, monkeypatch: pytest.MonkeyPatch
+):
+    phone.order()
+    pile.settle(phone.message(pile))
+    monkeypatch.setattr(cloud.context.settings, "payment", "stripe")
+    assert (phone.pay(350).status_code, phone.pay(350).json()["code"]) == (409, "HoldOpen")
 
 
 @pytest.mark.parametrize(
