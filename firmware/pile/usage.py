@@ -116,14 +116,20 @@ class UsageMetering(Metering):
 
     def can_stay(self):
         """Whether staying on costs something: works out until when. To be called after the last reading."""
-        idle = self._rate.get("idle")
-        left_parts = self._missing_parts()
-        if not idle or not self.energy_mwh or left_parts <= 0:
+        rate = self._rate
+        idle = rate.get("idle")
+        if not idle or not idle["price"] or not self.energy_mwh:
             return False
-        left_parts = min(left_parts, components.idle_parts(self._rate, None))
+        usage = self.usage()
+        usage.idle_ms = 0
+        most_minor = min(self._cost_limit_minor, rate.get("maximum_minor", self._cost_limit_minor))
+        left_parts = most_minor * components.parts_per_minor(rate["minor_digits"])
+        left_parts -= components.cost_parts(rate, usage)
+        if left_parts <= 0:
+            return False
+        left_parts = min(left_parts, components.idle_parts(rate, None))
         parts = components.TIME_PARTS * idle["price"]
-        if parts:
-            self.stay_end_ms = min(STAY_MAX_MS, 1000 * idle["after_s"] - (-left_parts // parts))
+        self.stay_end_ms = min(STAY_MAX_MS, 1000 * idle["after_s"] - (-left_parts // parts))
         return self.stay_ms < self.stay_end_ms
 
     def stay(self, passed_ms):

@@ -110,7 +110,6 @@ def test_staying_on_ends_at_its_cap_and_at_the_money_limit_and_costs_nothing_bef
         (IDLE, None, 600, 30),
         (IDLE, 5, 600, None),
         ({"price": 36_000_000, "after_s": 3_600, "max_minor": 30}, None, 300, 0),
-        ({"price": 0, "after_s": 0, "max_minor": 30}, None, 300, 0),
     ):
         pile = Pile()
         made = locked(idle=idle)
@@ -129,6 +128,19 @@ def test_staying_on_ends_at_its_cap_and_at_the_money_limit_and_costs_nothing_bef
             assert settlement["total_minor"] == limit_minor
         else:
             assert settlement["idle"]["idle_minor"] == idle_minor, settlement
+
+
+def test_nobody_is_kept_waiting_where_staying_costs_nothing_more():
+    for members in (
+        {"idle": {"price": 0, "after_s": 0, "max_minor": 30}},
+        {"idle": IDLE, "maximum_minor": 1},
+    ):
+        pile = Pile()
+        made = locked(**members)
+        pile.charge(rate=made, cycles=100)
+        pile.stop()
+        settlement = checked(pile, made)
+        assert settlement["idle"]["time_ms"] == 0, settlement
 
 
 def test_who_has_left_or_a_fault_ends_staying_at_once():
