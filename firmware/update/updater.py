@@ -247,7 +247,7 @@ class Updater:
             self.restart = "configuration %d goes on trial" % version
             return
         answer = {"config_version": version, "state": "Refused", "reason": reason}
-        self._controller.mailbox.newest("config_version", topics.UPDATE_STATUS, answer)
+        self._controller.mailbox.newest("refused", topics.UPDATE_STATUS, answer)
 
     # -- the end ---------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ WRONG = (
     ("P-206,a wrong tag,1,,fast;slow", "tags: a tag has"),
     ("P-207,too many tags,1,," + " ".join(f"t{n}" for n in range(21)), "tags: a pile has at most"),
     ("P-208," + "x" * 101 + ",1,,", "name: at most 100"),
-    ("P-209,a bell \x07,1,,", "name: at most 100"),
+    ("P-209,a bell \x07,1,,", "name: must be one line of visible text"),
     ("P-210,too few columns,1", "has 3 columns, the head 5"),
     ("P-211,too many columns,1,,,,", "has 7 columns, the head 5"),
 )

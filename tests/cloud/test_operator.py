@@ -105,6 +105,7 @@ def test_a_rate_is_published_as_the_wire_has_it(
         "label": "flat",
         "electricity_price": 800_000,
         "service_price": 400_000,
+        "time_price": 0,
         "until_at": None,
     }
     assert len(shown["steps"]) == 1

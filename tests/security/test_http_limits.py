@@ -105,7 +105,7 @@ OPEN = {
     "/docs",
     "/static",
 }
-OPEN_POSTS = {"/api/orders", "/api/session"}
+OPEN_POSTS = {"/api/orders", "/api/session", "/api/payments/{adapter}/events"}  # the last: by signature
 PAGES = re.compile(r"^/($|p($|/)|console|static|favicon)")
 
 

@@ -54,11 +54,18 @@ def demonstrate(env: dict[str, str]) -> list[str]:
     return lines
 
 
+@pytest.fixture(scope="module")
+def holding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system that holds money before an order, as `make run` does."""
+    with System(tmp_path_factory.mktemp("holding"), env={"RATELOCK_PAYMENT": "test"}) as running:
+        yield running
+
+
 @pytest.fixture
-def up(system: System) -> Iterator[System]:
-    """The shared system, announced as `make run` announces its own."""
-    with run.announced(system, run.code_mark()):
-        yield system
+def up(holding: System) -> Iterator[System]:
+    """A system that is announced as `make run` announces its own."""
+    with run.announced(holding, run.code_mark()):
+        yield holding
 
 
 @pytest.mark.system

@@ -59,6 +59,7 @@ def charge(phone: Phone, pile: SimPile, tap: Tap) -> None:
 
     tap.wait_for(pile.device_id, topics.STATUS, takes_orders)
     pile.wait_until_online()
+    pile.wait_until(lambda view: view["connectors"][0]["status"] == "Available")
     order = phone.order(pile.device_id)
     order.wait_for_state("Charging")
     order.stop()
