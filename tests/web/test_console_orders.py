@@ -31,6 +31,7 @@ def test_orders_are_filtered_opened_and_exported(fleet: Fleet, console: Callable
     (line,) = csv.DictReader(io.StringIO(text))
     assert (line["order_id"], line["total"], line["pile_name"]) == (paid.order_id, "3.50", "'=HYPERLINK(1)")
     page.get_by_label("State").select_option("")
+    expect(lines).to_have_count(2)
     page.get_by_label("Pile id").fill("PILE-2")
     expect(lines).to_have_count(1)
     expect(lines).to_contain_text("Settled")

@@ -37,8 +37,8 @@ def test_while_make_run_is_up_the_demo_ends_with_the_address_of_its_receipt(tmp_
         credited = "1.00"  # and refunded, which the receipt shows
         left_minor = int(total.replace(".", "")) - int(credited.replace(".", ""))
         expect(page.locator("#total")).to_have_text(f"¥{left_minor // 100}.{left_minor % 100:02}")
-        expect(page.locator(".pill")).to_have_text("Paid")
-        expect(page.locator(".facts")).to_contain_text(rate_id)
+        expect(page.locator(".pill.good")).to_have_text("Paid")
+        expect(page.locator(".facts").last).to_contain_text(rate_id)
         assert Client(base_url).get("/api/piles/DEMO-1").json()["online"] is False
         assert Client(base_url).get("/api/piles/PILE-1").json()["online"] is True
         assert set(psutil.Process(run.pid).children(recursive=True)) == before
