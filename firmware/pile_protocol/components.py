@@ -20,7 +20,6 @@ from . import pricing
 from .errors import PricingError
 
 COMPONENTS = ("time", "tiers", "idle", "minimum", "maximum", "tax")
-MEMBERS = ("time_prices", "tiers", "idle", "minimum_minor", "maximum_minor", "tax_per_mille")
 ENERGY_PARTS = 18  # of 1 mWh at price 1
 TIME_PARTS = 5  # of 1 ms at price 1
 
@@ -43,7 +42,7 @@ class Usage:
 
 def components_of(rate):
     """The words of COMPONENTS that a pile has to know to bill this rate."""
-    return [COMPONENTS[i] for i in range(len(MEMBERS)) if rate.get(MEMBERS[i]) is not None]
+    return [COMPONENTS[i] for i in range(len(pricing.MEMBERS)) if rate.get(pricing.MEMBERS[i]) is not None]
 
 
 def parts_per_minor(minor_digits):

@@ -13,6 +13,8 @@ import hashlib
 from .errors import PricingError
 
 _PICO_DIGITS = 12
+# Of a rate that has more than energy prices and a session fee: components.py tells what they mean.
+MEMBERS = ("time_prices", "tiers", "idle", "minimum_minor", "maximum_minor", "tax_per_mille")
 
 
 def pico_per_minor(minor_digits):
@@ -126,7 +128,7 @@ def digest(rate):
     )
     for from_at, electricity, service, label in rate["steps"]:
         h.update((";%d,%d,%d,%s" % (from_at, electricity, service, label)).encode())
-    for name in ("time_prices", "tiers", "idle", "minimum_minor", "maximum_minor", "tax_per_mille"):
+    for name in MEMBERS:
         if name in rate:
             h.update((";%s=%s" % (name, _text(rate[name]))).encode())
     return binascii.hexlify(h.digest()).decode()

@@ -27,7 +27,7 @@ from drivers.files import FileStore
 from pile.checksum import unframed
 from pile.journal import Journal
 from pile.session import RECOVERY_WAIT_MS, STAYING
-from pile_protocol import components, messages, seal, wire
+from pile_protocol import components, messages, pricing, seal, wire
 
 STORY_MAX_MS = 600_000
 LOST_MAX_MS = 2_000  # of charging, at each cut
@@ -81,7 +81,7 @@ class Plot:
         if self.words:
             rate = {}
             for word in self.words:
-                rate[components.MEMBERS[components.COMPONENTS.index(word)]] = COMPONENTS[word]
+                rate[pricing.MEMBERS[components.COMPONENTS.index(word)]] = COMPONENTS[word]
             first = Order("A-1", 1, {"duration_s": 3_600}, stop_ms=12_500, rate=rate)
             limits = {"duration_s": 3_600, "energy_mwh": 10_000, "cost_minor": COST_LIMIT_MINOR}
             return [first, Order("A-2", 1, limits, after=first, rate=rate)]
