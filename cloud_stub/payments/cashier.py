@@ -54,14 +54,10 @@ class Cashier:
             self._thread.join()
         self._pool.shutdown(cancel_futures=True)
 
-    def sweep(self, now: int) -> None:
-        """Begin everything that is due as of `now`, without waiting for the provider."""
-        self._begin(now)
-
     def run_once(self, now: int) -> None:
         """Everything that is due as of `now`; returns when it is resolved, or its provider is silent."""
         for _ in range(ROUNDS_MAX):
-            self._begin(now)
+            self.sweep(now)
             with self._lock:
                 waiting = list(self._being_made)
             if not waiting:
@@ -87,7 +83,9 @@ class Cashier:
                 raise
             return found
 
-    def _begin(self, now: int) -> None:
+    def sweep(self, now: int) -> None:
+        """Begin everything that is due as of `now`, without waiting for the provider."""
+
         def unit(tx: Transaction) -> tuple[list[port.Call], list[port.Call]]:
             free.credit_settled(tx, self._context, now)
             if self.adapter is None:

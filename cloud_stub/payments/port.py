@@ -34,8 +34,7 @@ class ProviderSilent(ProviderError):
 class Call(NamedTuple):
     """One call. amount_minor: in minor units of the currency, which has minor_digits of them.
 
-    hold_ref: the provider's name of the hold, None for authorize. payer: what the driver's provider needs to
-    know of the driver, such as a balance account; None where the client brings it.
+    hold_ref: the provider's name of the hold, None for authorize.
     """
 
     kind: str
@@ -46,7 +45,6 @@ class Call(NamedTuple):
     currency: str
     minor_digits: int
     hold_ref: str | None = None
-    payer: str | None = None
 
 
 class Outcome(NamedTuple):
