@@ -25,6 +25,7 @@ def test_a_fleet_is_updated_while_it_charges(tmp_path):
     assert result.figures["what the piles run"] == "3 release 2"
 
 
+@pytest.mark.long
 def test_an_order_ends_a_piles_rest_at_once(tmp_path):
     """A pile that looks at its inputs once in ten minutes while idle charges and settles all the same."""
     interpreter = machine.interpreters()[-1]

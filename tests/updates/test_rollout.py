@@ -40,6 +40,7 @@ def wait_until_finished(
     return view
 
 
+@pytest.mark.long
 def test_a_release_and_a_configuration_reach_a_pile_by_rollouts(
     system: System, pile: Callable[..., SimPile], tap: Tap, tmp_path: Path
 ):

@@ -207,6 +207,7 @@ def test_writing_again_keeps_id_and_key_and_shows_the_price(installed: Cable, wa
     assert (config["key"], config["wifi"]["ssid"]) == (key, "Another")
 
 
+@pytest.mark.long
 def test_an_unplugged_board_is_mended_by_beginning_again(cable: Cable, sim_package: Path):
     page = cable.page
     choose_port(page)

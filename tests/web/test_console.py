@@ -103,7 +103,11 @@ def test_names_with_markup_stay_names(fleet: Fleet, console: Callable[..., Page]
 
 @pytest.mark.parametrize(
     ("viewport", "scheme", "locale"),
-    [(DESKTOP, "light", "en-GB"), (TABLET, "dark", "en-GB"), (NARROW, "dark", "zh-CN")],
+    [
+        (DESKTOP, "light", "en-GB"),
+        pytest.param(TABLET, "dark", "en-GB", marks=pytest.mark.long),
+        (NARROW, "dark", "zh-CN"),
+    ],
     ids=["desktop", "tablet dark", "360 px dark Chinese"],
 )
 def test_every_view_can_be_used_by_everyone(

@@ -16,6 +16,7 @@ from tools.harness.api_client import Client
 pytestmark = pytest.mark.system
 
 
+@pytest.mark.long
 def test_while_make_run_is_up_the_demo_ends_with_the_address_of_its_receipt(tmp_path: Path, open_page):
     env = environment(tmp_path / "a folder")
     base_url = f"http://127.0.0.1:{env['RATELOCK_HTTP_PORT']}"
