@@ -77,7 +77,7 @@ free_grants = Table(
     metadata,
     Column("grant_id", String(40), primary_key=True),
     Column("code", String(40)),  # of drivers who know it; null: everybody at the site
-    Column("site_id", String(32), ForeignKey("sites.site_id")),  # null: everywhere
+    Column("site_id", String(32)),  # null: everywhere; the site may have been removed since
     Column("reason", Text, nullable=False),
     Column("uses_max", BigInteger),  # null: any number
     Column("uses", BigInteger, nullable=False, server_default="0"),

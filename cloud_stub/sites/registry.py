@@ -12,6 +12,7 @@ from ..base.text import LINE_PATTERN
 from ..db import audit, json_lists
 from ..db.audit import Actor
 from ..db.engine import insert_or_ignore, to_json
+from ..db.payment_tables import free_grants
 from ..db.rows import Query
 from ..db.site_tables import sites
 from ..db.tables import piles
@@ -79,6 +80,11 @@ def _count(*conditions: Any) -> Any:
 _LIST = select(*sites.c, _count().label("piles"), _count(piles.c.online).label("online"))
 _LISTED = Query(_LIST, _Listed)
 _REMOVE = delete(sites).where(sites.c.site_id == bindparam("of"))
+_END_FREE = (
+    update(free_grants)
+    .where(free_grants.c.site_id == bindparam("of"), free_grants.c.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now"))
+)
 _LEAVE_REMOVED = update(piles).where(piles.c.site_id == bindparam("of")).values(site_id=None)
 _MOVE = (
     update(piles).where(piles.c.device_id.in_(json_lists.texts("device_ids"))).values(site_id=bindparam("to"))
@@ -132,12 +138,13 @@ def _require_zone(name: str) -> None:
 
 
 def remove(tx: Transaction, actor: Actor, site_id: str, now: int) -> None:
-    """Raises Problem: UnknownSite; SiteInUse while piles are there."""
+    """Charging for free there ends too. Raises Problem: UnknownSite; SiteInUse while piles are there."""
     get(tx.conn, site_id, lock=True)
     there = one_view(tx.conn, site_id)["piles"]
     if there:
         raise Problem(409, "SiteInUse", "Piles are at the site; move them to another one first", piles=there)
     tx.conn.execute(_LEAVE_REMOVED, {"of": site_id})
+    tx.conn.execute(_END_FREE, {"of": site_id, "now": now})
     tx.conn.execute(_REMOVE, {"of": site_id})
     audit.record(tx.conn, actor, now, "SiteRemoved", site_id=site_id)
 

@@ -185,3 +185,13 @@ def test_more_displays_than_one_transaction_takes_are_sent_by_the_next(
     for _ in range(2):
         cloud.jobs.run_once(now_s())
     assert all(json.loads(link.sent(f"PILE-{i}", "rate")[-1])["periods"] for i in range(3))
+
+
+def test_a_site_where_charging_is_free_is_removed_and_the_freedom_with_it(
+    operator: Any, site: dict[str, Any]
+):
+    body = {"reason": "Guests", "site_id": "HARBOUR", "with_code": False}
+    assert operator("POST", "/api/free-vend", body).status_code == 201
+    assert operator("DELETE", "/api/sites/HARBOUR").status_code == 200
+    (grant,) = operator("GET", "/api/free-vend").json()["items"]
+    assert (grant["site_id"], grant["revoked_at"] is None) == ("HARBOUR", False)

@@ -68,7 +68,7 @@ def upgrade() -> None:
         "free_grants",
         sa.Column("grant_id", sa.String(40), primary_key=True),
         sa.Column("code", sa.String(40)),
-        sa.Column("site_id", sa.String(32), sa.ForeignKey("sites.site_id")),
+        sa.Column("site_id", sa.String(32)),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("uses_max", sa.BigInteger()),
         sa.Column("uses", sa.BigInteger(), nullable=False, server_default="0"),
