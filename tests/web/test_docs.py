@@ -10,6 +10,7 @@ from tests.web.conftest import DESKTOP, axe_problems
 from tests.web.fleet import serving
 
 
+@pytest.mark.long
 def test_the_api_is_described_and_can_be_tried(tmp_path: Path, open_page: Callable[..., Page]):
     with serving(tmp_path) as fleet:
         page = open_page(f"{fleet.url}/docs", viewport=DESKTOP)
