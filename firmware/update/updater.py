@@ -9,15 +9,16 @@ Each step has modules of its own, which leave the heap before the next one: besi
 for one step, and not for all.
 """
 
-import hashlib
+import binascii
+import json
 
 from pile_protocol import topics
 from pile_protocol.errors import ProtocolError
 
 from .errors import Refused
+from .slots import FETCHED
 
 PROGRESS_MS = 3_000  # between two messages about the progress
-HASH_CHARACTERS = 256  # of the manifest at a time
 
 
 class Updater:
@@ -71,7 +72,7 @@ class Updater:
             if self._download is not None:
                 self._download.hurry()
         else:
-            self._take_offer(message, data)
+            self._take_offer(message)
 
     def resume(self):
         """Goes on with the offer that is kept in flash."""
@@ -122,21 +123,18 @@ class Updater:
             self._forget(("pile_protocol.updates",))
 
     def _kept(self):
-        """The message in flash; None where there is none that can be used."""
-        data = self._offer().kept()
+        """The offer in flash; None where there is none that can be used."""
+        message = self._offer().kept()
         self._forget_offer()
-        try:
-            return None if data is None else self._decoded(topics.UPDATE, data)
-        except ProtocolError:
-            return None
+        return message
 
     def _is_kept(self, message):
         kept = self._kept()
         return kept is not None and kept["release"] == message["release"]
 
-    def _take_offer(self, message, data):
+    def _take_offer(self, message):
         try:
-            self._offer().keep(message, data, self._controller.clock.cloud_at())
+            self._offer().keep(message, self._controller.clock.cloud_at())
         except Refused as refused:  # what is under way goes on
             answer = {"release": message["release"], "state": "Refused", "reason": refused.reason}
             self._controller.mailbox.newest("refused", topics.UPDATE_STATUS, answer)
@@ -159,25 +157,35 @@ class Updater:
         message = self._needed()
         self._offer().check(message)
         self._tell("Verifying")
-        text, signature = message["manifest"], message["signature"]
-        del message
         key = self._offer().release_key()
         self._forget_offer()
-        yield from self._verify(key, text, signature)
-        files = self._parse(text)
-        del text
+        signature = message["signature"]
+        digest = message["manifest_sha256"]
+        yield from self._verify(key, digest, signature)
+        from .download import Download
+        from .files import SlotFiles, row
+
+        download = Download(self.release, self._controller.clock, self._ask)
+        self._download = download
+        yield from download.fetch(SlotFiles("."), FETCHED, message["manifest_bytes"], digest)
+        del message
+        need_bytes = self._read_manifest()
         yield True
-        slot = self._offer().prepare(files, signature)
+        slot = self._offer().prepare(signature, need_bytes)
         self._forget_offer()
-        yield True
-        yield from self._fetch(files, slot)
-        del files, slot
+        download.done_bytes = number = 0
+        while True:
+            file = row(number)
+            if file is None:
+                break
+            yield from download.fetch(slot, *file)
+            number += 1
+        self._download = download = None
         self._forget(("update.download", "update.files", "pile_protocol.chunk"))
         self._tell("Verifying")
         while not self._controller.inbox.is_empty:
             yield False
-        message = self._needed()
-        self._offer().switch(message)
+        self._offer().switch(self.release)
         self.restart = "release %d goes on trial" % self.release
 
     def _needed(self):
@@ -186,19 +194,15 @@ class Updater:
             raise Refused("StorageFailure")
         return message
 
-    def _verify(self, key, text, signature):
-        """Raises Refused unless `text` is signed with the release key."""
-        digest = hashlib.sha256()
-        for begin in range(0, len(text), HASH_CHARACTERS):  # a copy of all of it may not find its place
-            digest.update(text[begin : begin + HASH_CHARACTERS].encode())
-        digest = digest.digest()
+    def _verify(self, key, digest, signature):
+        """Raises Refused unless the manifest with this SHA-256 is signed with the release key."""
         from .p256 import Verification, public_key
 
         try:
             point = public_key(key)
         except ValueError:
             raise Refused("BadSignature")
-        verification = Verification(point, digest, signature)
+        verification = Verification(point, binascii.unhexlify(digest), signature)
         while True:
             result = verification.step()
             if result is not None:
@@ -208,13 +212,16 @@ class Updater:
         if not result:
             raise Refused("BadSignature")
 
-    def _parse(self, text):
-        """The files of the manifest, for files.rows(). Raises Refused."""
+    def _read_manifest(self):
+        """Checks the fetched manifest. Returns the bytes of flash that its files take. Raises Refused, OSError."""
         from pile_protocol import manifest
 
+        from .files import blocks_bytes
+
         try:
-            found = manifest.parse(text)
-        except ProtocolError:
+            with open(FETCHED) as file:
+                found = manifest.checked(json.load(file))
+        except (ValueError, ProtocolError):
             raise Refused("BadManifest")
         self._forget(("pile_protocol.manifest",))
         if found.release != self.release:
@@ -224,14 +231,7 @@ class Updater:
         if found.mpy != self._facts[1]:
             raise Refused("WrongMpy")
         self._total_bytes = found.total_bytes
-        return "\n".join(["%s %d %s" % tuple(file) for file in found.files])
-
-    def _fetch(self, files, slot):
-        from .download import Download
-
-        self._download = Download(self.release, files, slot, self._controller.clock, self._ask)
-        yield from self._download.run()
-        self._download = None
+        return sum([blocks_bytes(file[1]) for file in found.files])
 
     def _ask(self, question):
         self._controller.mailbox.newest(topics.UPDATE_ASK, topics.UPDATE_ASK, question)
@@ -268,6 +268,7 @@ class Updater:
         if self._job is not None:
             self._job.close()
         self._job = self._download = None
+        self._total_bytes = 0
 
     # -- what the cloud is told ------------------------------------------------------------------------------
 
@@ -285,7 +286,7 @@ class Updater:
         message = {"release": self.release, "state": state}
         if reason:
             message["reason"] = reason
-        if self._download is not None:
+        if self._download is not None and self._total_bytes:
             message["done_bytes"] = self._download.done_bytes
             message["total_bytes"] = self._total_bytes
         self._controller.mailbox.newest("release", topics.UPDATE_STATUS, message)
