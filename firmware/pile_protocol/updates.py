@@ -8,11 +8,11 @@ MANIFEST_MAX_BYTES = 3_000
 OFFER_MAX_BYTES = 4_096
 CONFIG_MAX_BYTES = 4_096
 
-# kind update: manifest_sha256, manifest_bytes and signature are those of the release for this pile's board; the
-# pile fetches the manifest as it fetches a file. again: a person offers a release from which this pile went
-# back. kind cancel: the download of `release` is to be dropped.
-# manifest: the manifest itself, for a pile whose hello does not tell `fetches_manifest`, and from a cloud that
-# does not know that.
+# kind update: manifest_sha256, manifest_bytes and signature are those of the release for this pile's board;
+# the pile fetches the manifest as it fetches a file. again: a person offers a release from which this pile
+# went back. kind cancel: the download of `release` is to be dropped.
+# manifest: in place of the first two, for a pile whose hello does not tell `fetches_manifest`, and from a
+# cloud that does not know that member.
 UPDATE = (
     "{ kind =update|cancel device_id D issued_at A expires_at A release RELEASE"
     " manifest_sha256? M manifest_bytes? n2..%d manifest? t2..%dp signature? t128..128h again? b mac M }"

@@ -37,8 +37,8 @@ class Download:
         self._asked_ms = clock.now_ms - ASK_EVERY_MS
 
     def fetch(self, slot, name, size, digest):
-        """A generator: one slice of the work each; yields whether there is more to do at once. When it ends, the
-        file is whole. slot: files.SlotFiles. digest: the SHA-256 in hex. Raises Refused, OSError.
+        """A generator: one slice of the work each; yields whether there is more to do at once. When it ends,
+        the file is whole. slot: files.SlotFiles. digest: the SHA-256 in hex. Raises Refused, OSError.
         """
         tries = 0
         while not (yield from self._try(slot, name, size, digest)):

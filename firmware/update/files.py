@@ -1,5 +1,5 @@
-"""The files of the slot that an update is written to, and the rows of its manifest. All that write raise OSError
-where the flash refuses.
+"""The files of the slot that an update is written to, and the rows of its manifest. Everything here raises
+OSError where the flash refuses.
 """
 
 import errno
@@ -64,8 +64,8 @@ class SlotFiles:
 
 
 def row(number):
-    """[name, bytes, SHA-256 in hex] of a file of the fetched manifest; None after the last one. Read anew for each
-    file, so that the list is not in the heap during the download.
+    """[name, bytes, SHA-256 in hex] of a file of the fetched manifest; None after the last one. Read anew for
+    each file, so that the list is not in the heap during the download.
     """
     with open(FETCHED) as file:
         files = json.load(file)["files"]

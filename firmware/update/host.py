@@ -8,8 +8,9 @@ from pile_protocol.errors import ProtocolError
 SLICE_MS = 20  # of a control cycle, for work that can be cut into slices
 FRESH_MS = 600_000  # after a start; a heap that has no room then has none after another start either
 _MODULES = (  # one text takes less heap than many
-    "update.updater update.offer update.download update.files update.p256 update.slots update.configure"
-    " update.overrides update.errors config pile_protocol.updates pile_protocol.chunk pile_protocol.manifest"
+    "update.updater update.incoming update.offer update.checks update.download update.files update.p256"
+    " update.slots update.configure update.overrides update.errors config pile_protocol.updates"
+    " pile_protocol.chunk pile_protocol.manifest"
 )
 
 
@@ -96,9 +97,11 @@ class Host:
 
     def _give_up(self, error):
         """Ends an update for which the heap has no room, or whose own code fails, such as a damaged module:
-        the pile goes on. For want of heap, the pile restarts when no order runs, and takes up the offer then,
-        while its heap is in one piece; not soon after a start, else a heap that is too small would restart it for
-        ever. An error of the code would end every start in the same way, so the offer is removed.
+        the pile goes on.
+
+        For want of heap, the pile restarts when no order runs, and takes up the offer while its heap is in
+        one piece. Soon after a start it does not: a heap that is too small would restart it for ever. An
+        error of the code would end every start in the same way, so the offer is removed.
         """
         release = self._updater.release if self._updater else 0
         state = "Waiting"

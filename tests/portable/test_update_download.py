@@ -287,22 +287,22 @@ def test_an_error_of_the_updates_own_code_ends_the_update_and_not_the_pile(rig):
     def damaged(*_):
         raise ValueError("incompatible .mpy file")
 
-    begin = updater.Updater._begin
+    begin = updater.Updater.begin
     step = updater.Updater.step
     rig.offer()
     rig.boot(AT)
     try:
-        updater.Updater._begin = damaged
+        updater.Updater.begin = damaged
         rig.cycles(5)
         assert read(slots.OFFER) is None and not rig.restart
         rig.offer()
         rig.cycles(5)
-        updater.Updater._begin = begin
+        updater.Updater.begin = begin
         updater.Updater.step = damaged
         rig.offer()
         rig.cycles(5)
     finally:
-        updater.Updater._begin = begin
+        updater.Updater.begin = begin
         updater.Updater.step = step
     assert rig.states()[-1] == ("Refused", "Crashed") and read(slots.OFFER) is None
     rig.offer()

@@ -29,7 +29,7 @@ OUTSIDE = (
     *("start", "board", "drivers.esp32.board", "config", "assembly", "pile.recovery", "pile.usage"),
     *("net.ntp", "pile.feed"),
     *("pile_protocol.chunk", "pile_protocol.components", "pile_protocol.manifest", "pile_protocol.updates"),
-    *("update.configure", "update.download", "update.offer"),
+    *("update.checks", "update.configure", "update.download", "update.incoming", "update.offer"),
     *("update.errors", "update.files", "update.overrides", "update.p256", "update.slots", "update.trial"),
     "update.updater",
 )

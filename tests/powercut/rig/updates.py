@@ -22,13 +22,15 @@ from world import DEVICE_ID, MOUNT, PULSES, Pile, World
 
 import launcher
 from pile_protocol import chunk, manifest, messages, topics
-from update import configure, download, offer, overrides, p256, slots, trial, updater
+from update import checks, configure, download, incoming, offer, overrides, p256, slots, trial, updater
 from update.host import Host
 
 LAZY = (
+    checks,
     chunk,
     configure,
     download,
+    incoming,
     manifest,
     offer,
     updater,
