@@ -10,8 +10,8 @@ import hashlib
 
 from .errors import Refused
 
-PART_BYTES = 512  # the message with it is in the heap several times: as bytes, as text, decoded
-ASK_EVERY_MS = 100  # at most 5 KB a second
+PART_BYTES = 256  # the message with it is in the heap several times: as bytes, as text, decoded
+ASK_EVERY_MS = 100  # at most 2.5 KB a second
 RETRY_MS = 2_000  # for an answer; doubles up to the next
 RETRY_MAX_MS = 60_000
 SILENCE_MS = 14_000  # after three questions without an answer it is told
