@@ -80,6 +80,7 @@ MEANINGS: dict[int, dict[str, str]] = {
         "ReleaseExists": "That number belongs to a release with other bytes",
         "ReleaseInUse": "A rollout of the release has not ended",
         "RolloutEnded": "The rollout has ended; `state` is how",
+        "Replaced": "What the caller wants to change has been changed meanwhile; `present` is how it is",
         "SettlementFlagged": "The settlement is being looked into and cannot be paid yet",
         "TooManyReleases": "As many releases are there as are kept; remove one first",
         "SettlementsWaiting": "The pile holds settlements that would be lost; `force` gives them up",

@@ -114,9 +114,13 @@ def calls_of(conn: Connection, hold_id: str) -> list[CallRow]:
     return list(_CALLS_OF.all(conn, {"hold_id": hold_id}))
 
 
-def list_rows(conn: Connection, state: str | None, limit: int, before: str | None) -> list[HoldRow]:
+def list_rows(
+    conn: Connection, state: str | None, order_id: str | None, limit: int, before: str | None
+) -> list[HoldRow]:
     """Newest first, older than hold `before`."""
     query = _HOLDS.order_by(payment_holds.c.hold_id.desc()).limit(limit)
+    if order_id is not None:
+        query = query.where(payment_holds.c.order_id == order_id)
     if state is not None:
         query = query.where(payment_holds.c.state == state)
     if before is not None:
