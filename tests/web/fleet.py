@@ -168,8 +168,10 @@ class Fleet:
         path = f"/api/orders/{order.order_id}/credits"
         assert self.operator.request("POST", path, body, headers=headers).status == 201
 
-    def hold(self, device_id: str, order_id: str | None, state: str, *calls: tuple[str, int, str], **own: Any) -> str:
-        """A hold of 20.00 as the provider `test` leaves it, and its calls (kind, minor units, state); its id."""
+    def hold(
+        self, device_id: str, order_id: str | None, state: str, *calls: tuple[str, int, str], **own: Any
+    ) -> str:
+        """A hold of 20.00 as the provider `test` leaves it, with calls (kind, minor units, state); its id."""
         now = int(time.time())
         hold_id = "h-" + new_id()
         hold = {

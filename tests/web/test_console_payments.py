@@ -66,7 +66,9 @@ def test_holds_are_listed_explained_and_a_refused_call_is_made_again_by_who_may(
     expect(page.get_by_text("测试 - 不会实际扣款")).to_be_visible()
 
 
-def test_days_are_reported_exported_and_compared_with_the_provider(fleet: Fleet, console: Callable[..., Page]):
+def test_days_are_reported_exported_and_compared_with_the_provider(
+    fleet: Fleet, console: Callable[..., Page]
+):
     order = fleet.charged(fleet.pile("PILE-1"), 1_000_000)
     calls = (("capture", 170, "Done"), ("refund", 20, "Done"))
     sums = {"captured_minor": 170, "released_minor": 1_830, "refunded_minor": 20}
@@ -95,7 +97,13 @@ def test_days_are_reported_exported_and_compared_with_the_provider(fleet: Fleet,
     found["differences"] = [
         difference | {"what": "MissingHere", "kind": "refund", "ours_minor": None, "theirs_minor": 50},
         difference
-        | {"what": "AmountDiffers", "kind": "capture", "hold_id": hold, "ours_minor": 170, "theirs_minor": 17},
+        | {
+            "what": "AmountDiffers",
+            "kind": "capture",
+            "hold_id": hold,
+            "ours_minor": 170,
+            "theirs_minor": 17,
+        },
         difference | {"what": "OfAnotherRelease", "kind": "hold", "ours_minor": 1, "theirs_minor": 1},
     ]
     compare.click()

@@ -1,4 +1,4 @@
-"""A charge with a hold, by the provider `test`: before, while it runs, its receipt; a code in place of a hold."""
+"""A charge with a hold, by the provider `test`: before, during, its receipt; a code in place of a hold."""
 
 from __future__ import annotations
 
@@ -168,9 +168,7 @@ def test_a_receipt_goes_by_mail_and_is_found_again_among_the_phones_own(
     play(fleet, pile, 2_500_000)
     expect(page.locator("#print")).to_be_visible()
     expect(page.get_by_label("Receipt by e-mail")).to_have_count(0)  # this cloud sends none
-    page.route(
-        "**/api/piles/PILE-1", lambda route: route.fulfill(json=route.fetch().json() | {"mail": True})
-    )
+    page.route("**/api/piles/PILE-1", lambda route: route.fulfill(json=route.fetch().json() | {"mail": True}))
     ask_now(page)
     field = page.get_by_label("Receipt by e-mail")
     field.fill("anna@example")
@@ -231,7 +229,10 @@ def test_the_whole_way_with_a_simulated_pile_and_the_provider_test(
         order_id = system.operator.get("/api/orders").json()["items"][0]["order_id"]
         body = {"amount_minor": 1, "reason": "A trial"}
         credit = system.operator.request(
-            "POST", f"/api/orders/{order_id}/credits", body, headers={"Idempotency-Key": "a-trial-of-a-credit"}
+            "POST",
+            f"/api/orders/{order_id}/credits",
+            body,
+            headers={"Idempotency-Key": "a-trial-of-a-credit"},
         )
         assert credit.status == 201
         expect(row(page, "Credit of")).to_contain_text("-¥0.01")
