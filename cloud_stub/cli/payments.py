@@ -4,10 +4,11 @@ import argparse
 import sys
 
 from ..base.clock import now_s
-from ..payments import free, retries, views
+from ..payments import adapters, free, retries, views
+from ..payments.reconciliation import reconcile
 from ..reports import days, payments_report
 from ..settings import Settings
-from .tools import Commands, actor, how_many, print_json, reading, subject, writing
+from .tools import Commands, actor, database, fail, how_many, print_json, reading, subject, writing
 
 
 def add(commands: Commands) -> None:
@@ -28,6 +29,12 @@ def add(commands: Commands) -> None:
     _add_days(report)
     report.add_argument("--csv", action="store_true", help="with exact decimals, instead of JSON")
     report.set_defaults(command=_report)
+
+    compare = payment.add_parser(
+        "reconcile", help="compare with the provider's own report; fails where something differs"
+    )
+    _add_days(compare)
+    compare.set_defaults(command=_reconcile)
 
     vend = subject(commands, "free", "orders that nobody pays")
     grant = vend.add_parser("grant", help="make a code, or let everybody at a site charge for free")
@@ -89,6 +96,19 @@ def _report(settings: Settings, options: argparse.Namespace) -> int:
     for row in found["rows"]:
         print_json(row)
     return 0
+
+
+def _reconcile(settings: Settings, options: argparse.Namespace) -> int:
+    asked = _days(options)
+    with database(settings) as store:
+        adapter = adapters.make(settings)
+        found = reconcile(store, adapter, asked.from_at, asked.until_at, now_s())
+    for each in found["differences"]:
+        print_json(each)
+    if not found["differences"]:
+        print_json(asked.named() | found)
+        return 0
+    return fail(f"{len(found['differences'])} differences from the report of {found['adapter']}")
 
 
 def _grant(settings: Settings, options: argparse.Namespace) -> int:

@@ -47,6 +47,7 @@ payment_holds = Table(
         postgresql_where=text("open"),
     ),
     Index("payment_holds_by_state", "state", "hold_id"),
+    Index("payment_holds_by_ref", "ref"),
 )
 
 payment_calls = Table(

@@ -1,5 +1,7 @@
 """For operators: holds and the calls to the payment provider; free vend."""
 
+import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -7,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from ..base.clock import now_s
 from ..payments import free, retries, views
+from ..payments.reconciliation import reconcile
 from ..reports import payments_report
 from ..reports.csv_lines import MEDIA_TYPE
 from .access import READ, CanMoney, Limit, TheCloud
@@ -67,6 +70,22 @@ async def export_payments_report(cloud: TheCloud, days: Days) -> Response:
         media_type=MEDIA_TYPE,
         headers={"Content-Disposition": 'attachment; filename="payments.csv"', "Cache-Control": "no-store"},
     )
+
+
+@router.get(
+    "/reports/reconciliation",
+    tags=["reports"],
+    openapi_extra=raises("NoPaymentProvider", "PaymentUnavailable"),
+    dependencies=READ,
+)
+async def get_reconciliation(cloud: TheCloud, days: Days) -> dict[str, Any]:
+    """Our calls beside the provider's own report, which is asked for it. Each difference is named:
+    MissingAtProvider, MissingHere, AmountDiffers, StateDiffers.
+    """
+    store, adapter = cloud.store, cloud.cashier.adapter
+    ask = partial(reconcile, store, adapter, days.from_at, days.until_at, now_s())
+    found = await asyncio.get_running_loop().run_in_executor(cloud.slow_reads, ask)
+    return days.named() | found
 
 
 @router.get("/free-vend")

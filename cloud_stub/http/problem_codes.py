@@ -55,6 +55,7 @@ MEANINGS: dict[int, dict[str, str]] = {
         "FirmwareTooOld": "The pile's firmware does not know the command",
         "FreeCodeInvalid": "The code does not make an order free here, or not any more",
         "HoldOpen": "The payment provider holds money for the order, and pays its bill by itself",
+        "NoPaymentProvider": "No payment provider is set",
         "NothingToRetry": "Nothing of the hold was refused; `state` is how it is",
         "LastOwner": "No other owner could sign in after this",
         "NoPassword": "The caller is a token; only an account has a password",

@@ -67,6 +67,7 @@ _GET = Query(_BY_ID, HoldRow)
 _LOCK = Query(_BY_ID.with_for_update(), HoldRow)
 _BY_KEY = Query(_HOLDS.where(payment_holds.c.idempotency_key == bindparam("key")), HoldRow)
 _OF_ORDER = Query(_HOLDS.where(payment_holds.c.order_id == bindparam("order_id")), HoldRow)
+_BY_REF = Query(_HOLDS.where(payment_holds.c.ref == bindparam("ref")), HoldRow)
 _LIST = Query(_HOLDS, HoldRow)
 _CHANGE = update(payment_holds).where(payment_holds.c.hold_id == bindparam("this"))
 _CALLS = select(payment_calls)
@@ -103,6 +104,11 @@ def by_key(conn: Connection, key: str) -> HoldRow | None:
 
 def of_order(conn: Connection, order_id: str) -> HoldRow | None:
     return _OF_ORDER.first(conn, {"order_id": order_id})
+
+
+def by_ref(conn: Connection, ref: str) -> HoldRow | None:
+    """The hold that the provider knows by this name."""
+    return _BY_REF.first(conn, {"ref": ref})
 
 
 def call(conn: Connection, key: str) -> CallRow | None:
