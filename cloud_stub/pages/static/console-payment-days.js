@@ -1,7 +1,7 @@
 // What was held, moved and left unpaid by day and provider, as a table and a file; and the comparison with the provider's report.
 
 import { digitsOf, loadCurrencies } from "./console-currency.js";
-import { kindOf, pageOf, testMark } from "./console-hold.js";
+import { kindOf, pageOf, providerOf, testMark } from "./console-hold.js";
 import { busy, crumbs, explain, h, heading, here, moneyOf, pill, section, shortId, show, table, when, ZONE } from "./console-parts.js";
 import { ask, download } from "./console-session.js";
 import { words } from "./say.js";
@@ -73,7 +73,7 @@ export function open(root, params) {
   return () => turn++;
 }
 
-const provider = (row) => [row.adapter || t.noProvider, row.is_test ? [" ", testMark(row)] : null];
+const provider = (row) => [providerOf(row.adapter), row.is_test ? [" ", testMark(row)] : null];
 
 /** A row for each day and provider, then their sums. */
 function dayTable(rows) {
@@ -131,7 +131,7 @@ function comparison(found) {
   ]);
   return [
     h("p", items.length ? pill(w.count(here.count(items.length)), "bad") : pill(w.equal, "ok"), " ", testMark(found)),
-    h("p.muted", w.rows(found.adapter, here.count(found.rows_ours), here.count(found.rows_theirs))),
+    h("p.muted", w.rows(providerOf(found.adapter), here.count(found.rows_ours), here.count(found.rows_theirs))),
     items.length > 0 && table(w.title, columns, rows),
   ];
 }
