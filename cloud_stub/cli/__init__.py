@@ -22,6 +22,7 @@ from . import (
     calendars,
     ledger,
     monitors,
+    ocpp,
     orders,
     payments,
     people,
@@ -48,6 +49,7 @@ SUBJECTS = (
     people,
     releases,
     monitors,
+    ocpp,
 )
 
 
