@@ -32,7 +32,9 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help="basic authentication: one password for all piles, or lines of DEVICE-ID and password",
     )
-    gateway.add_argument("--bound", type=how_many, metavar="N", help="how many events of orders may wait")
+    gateway.add_argument(
+        "--bound", type=how_many, default=queue.BOUND, metavar="N", help="how many events of orders may wait"
+    )
     gateway.set_defaults(command=_gateway)
     ocpp = subject(commands, "ocpp", "the charge points of the OCPP gateway")
     listed = ocpp.add_parser("list", help="each pile's connection, as JSON lines")
@@ -51,9 +53,11 @@ def _gateway(settings: Settings, options: argparse.Namespace) -> int:
     central_system = target.make(options.csms, options.ca, passwords)
     with alone(settings.data / "ocpp.lock"), idle_cloud(settings) as cloud:
         running = gateway.Gateway(cloud.store, cloud.context, central_system)
-        running.subscribe(options.bound)
         print_json({"central_system": options.csms})
-        asyncio.run(_until_ended(running.run()))
+        try:
+            asyncio.run(_until_ended(running.run(options.bound)))
+        except gateway.GatewayError as error:
+            return fail(str(error))
     return 0
 
 

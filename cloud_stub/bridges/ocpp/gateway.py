@@ -53,7 +53,6 @@ class Gateway:
 
     def __init__(self, store: Store, context: Context, target: Target, timing: Timing | None = None):
         self._context = replace(context, dispatch=Posting())
-        self._store = store
         self._target = target
         self._timing = timing or Timing()
         self._database = Database(store)
@@ -61,12 +60,11 @@ class Gateway:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._written: dict[str, str] = {}
 
-    def subscribe(self, bound: int | None) -> None:
-        """From here on `bound` events of orders wait for the gateway, also while it does not run."""
-        with self._store.writing.begin() as conn:
-            queue.subscribe(Transaction(conn), bound or queue.BOUND, now_s())
-
-    async def run(self) -> None:
+    async def run(self, bound: int = queue.BOUND) -> None:
+        """bound: how many events of orders wait for it at most, from here on, also while it does not run.
+        Raises GatewayError (DatabaseUnavailable) at its start.
+        """
+        await self._database.write(lambda tx: queue.subscribe(tx, bound, now_s()))
         try:
             while True:
                 try:
