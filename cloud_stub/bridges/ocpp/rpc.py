@@ -5,7 +5,7 @@ GatewayError      what went wrong with the central system; `kind` is one of KIND
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ocpp import messages
 from ocpp.exceptions import FormatViolationError, GenericError, NotSupportedError, OCPPError
@@ -15,6 +15,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from ...base.budgets import Budget
+
+T = TypeVar("T")
 
 VERSION = "1.6"
 FRAME_MAX_BYTES = 65_536
@@ -90,7 +92,7 @@ class Rpc:
             self._awaited = (message_id, future)
             try:
                 await self._send(messages.Call(message_id, action, payload).to_json())
-                answer = await asyncio.wait_for(future, self._answer_s)
+                answer = await within(self._answer_s, future)
             except asyncio.TimeoutError:
                 raise GatewayError("NoAnswer", action) from None
             finally:
@@ -106,7 +108,7 @@ class Rpc:
 
     async def _send(self, frame: str) -> None:
         try:
-            await asyncio.wait_for(self._socket.send(frame), self._answer_s)
+            await within(self._answer_s, self._socket.send(frame))
         except ConnectionClosed as error:
             raise GatewayError("Unreachable", str(error)) from None
 
@@ -166,6 +168,20 @@ class Rpc:
             self._count(GatewayError("BadCall", f"{call.action}: {_cause(error)}"))
             raise error if isinstance(error, OCPPError) else FormatViolationError() from None
         return await answer(call.payload)
+
+
+async def within(limit_s: float, doing: Awaitable[T]) -> T:
+    """Its result. Raises asyncio.TimeoutError; unlike asyncio.wait_for before Python 3.12 it never loses a
+    cancellation that comes in the moment of the result.
+    """
+    task = asyncio.ensure_future(doing)
+    try:
+        await asyncio.wait({task}, timeout=limit_s)
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
 
 
 def _check_header(message: Any) -> None:

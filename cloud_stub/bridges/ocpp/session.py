@@ -18,7 +18,7 @@ from ...base.clock import now_s
 from ...db.writer import Transaction
 from . import mapping, reporting
 from .reporting import Request
-from .rpc import GatewayError, Rpc
+from .rpc import GatewayError, Rpc, within
 from .station import ACCEPTED, HEARTBEAT_S, REJECTED, Pile, Station
 
 T = TypeVar("T")
@@ -209,10 +209,13 @@ class Session:
         return request.message_id, answer
 
     async def _authorize(self, request: Request) -> None:
-        """Tell who charges. Whatever the answer, the driver has confirmed a rate, and the order goes on."""
-        at = mapping.at(request.payload["timestamp"])
-        if now_s() - at <= AUTHORIZE_WITHIN_S:
-            await self._try(self._call("Authorize", {"idTag": request.payload["idTag"]}))
+        """Tell who charges. Whatever the answer, the driver has confirmed a rate, and the order goes on. An
+        idTag of the central system's own it has authorised already.
+        """
+        tag = request.payload["idTag"]
+        is_news = now_s() - mapping.at(request.payload["timestamp"]) <= AUTHORIZE_WITHIN_S
+        if is_news and tag == mapping.id_tag(request.order_id):
+            await self._try(self._call("Authorize", {"idTag": tag}))
 
     async def _tell_cost(self, request: Request) -> None:
         """What the charge costs so far; without the next value the central system misses nothing."""
@@ -226,6 +229,6 @@ class Session:
 
 async def _first(doing: Awaitable[Any], timeout_s: float) -> None:
     try:
-        await asyncio.wait_for(doing, max(0, timeout_s))
+        await within(max(0, timeout_s), doing)
     except asyncio.TimeoutError:
         pass
