@@ -1,1 +1,1 @@
-"""Bridges to systems that people already have: each a package of one role, off by default."""
+"""Bridges to systems that people already have: each is a package of one role, and off by default."""

@@ -1,5 +1,5 @@
 """The command line: serve, piles and their labels, sites, tariffs, rates, orders, settlements, people,
-releases.
+releases, bridges to other systems.
 
 Settings come from the environment.
 
@@ -20,6 +20,7 @@ from ..settings import Settings
 from . import (
     books,
     calendars,
+    home_assistant,
     ledger,
     monitors,
     ocpp,
@@ -49,6 +50,7 @@ SUBJECTS = (
     people,
     releases,
     monitors,
+    home_assistant,
     ocpp,
 )
 

@@ -43,7 +43,7 @@ async def get_site(cloud: TheCloud, site_id: str) -> dict[str, Any]:
     return await quick(cloud, lambda conn: registry.one_view(conn, site_id))
 
 
-@router.patch("/sites/{site_id}", openapi_extra=raises("UnknownSite"))
+@router.patch("/sites/{site_id}", openapi_extra=raises("UnknownSite", "Replaced"))
 async def change_site(
     cloud: TheCloud, actor: CanRegister, site_id: str, body: registry.SiteChangeBody
 ) -> dict[str, Any]:

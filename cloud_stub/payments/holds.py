@@ -67,6 +67,7 @@ _GET = Query(_BY_ID, HoldRow)
 _LOCK = Query(_BY_ID.with_for_update(), HoldRow)
 _BY_KEY = Query(_HOLDS.where(payment_holds.c.idempotency_key == bindparam("key")), HoldRow)
 _OF_ORDER = Query(_HOLDS.where(payment_holds.c.order_id == bindparam("order_id")), HoldRow)
+_BY_REF = Query(_HOLDS.where(payment_holds.c.ref == bindparam("ref")), HoldRow)
 _LIST = Query(_HOLDS, HoldRow)
 _CHANGE = update(payment_holds).where(payment_holds.c.hold_id == bindparam("this"))
 _CALLS = select(payment_calls)
@@ -105,6 +106,11 @@ def of_order(conn: Connection, order_id: str) -> HoldRow | None:
     return _OF_ORDER.first(conn, {"order_id": order_id})
 
 
+def by_ref(conn: Connection, ref: str) -> HoldRow | None:
+    """The hold that the provider knows by this name."""
+    return _BY_REF.first(conn, {"ref": ref})
+
+
 def call(conn: Connection, key: str) -> CallRow | None:
     return _CALL.first(conn, {"key": key})
 
@@ -114,9 +120,13 @@ def calls_of(conn: Connection, hold_id: str) -> list[CallRow]:
     return list(_CALLS_OF.all(conn, {"hold_id": hold_id}))
 
 
-def list_rows(conn: Connection, state: str | None, limit: int, before: str | None) -> list[HoldRow]:
+def list_rows(
+    conn: Connection, state: str | None, order_id: str | None, limit: int, before: str | None
+) -> list[HoldRow]:
     """Newest first, older than hold `before`."""
     query = _HOLDS.order_by(payment_holds.c.hold_id.desc()).limit(limit)
+    if order_id is not None:
+        query = query.where(payment_holds.c.order_id == order_id)
     if state is not None:
         query = query.where(payment_holds.c.state == state)
     if before is not None:

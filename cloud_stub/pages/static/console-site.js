@@ -1,7 +1,7 @@
 // One site: its address and contact, its tariff, and the piles there.
 
 import { confirm, notice } from "./console-dialog.js";
-import { formDialog } from "./console-form.js";
+import { changeDialog, formDialog } from "./console-form.js";
 import { busy, crumbs, facts, failure, h, heading, pill, section, show, table } from "./console-parts.js";
 import { openSections } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
@@ -70,7 +70,8 @@ export function open(root, _params, id) {
   }
 
   async function change(site) {
-    const done = await formDialog({
+    const done = await changeDialog({
+      was: site,
       id: "site",
       title: t.change,
       body: t.changeText,

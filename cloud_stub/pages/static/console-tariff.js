@@ -3,7 +3,7 @@
 import { loadCurrencies } from "./console-currency.js";
 import { miniBar } from "./console-daybar.js";
 import { confirm } from "./console-dialog.js";
-import { formDialog } from "./console-form.js";
+import { changeDialog, formDialog } from "./console-form.js";
 import { busy, crumbs, facts, failure, h, heading, moneyOf, section, show, table, when, whoWords } from "./console-parts.js";
 import { openSections } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
@@ -151,7 +151,8 @@ export function open(root, _params, id) {
 
   async function rename(tariff) {
     const control = h("input", { maxlength: "100", value: tariff.name });
-    const done = await formDialog({
+    const done = await changeDialog({
+      was: tariff,
       id: "tariff",
       title: t.rename,
       fields: [{ name: "name", label: all.name, control, check: (value) => (value ? null : all.nameWrong) }],
