@@ -7,7 +7,6 @@ import json
 import threading
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,8 @@ from cloud_stub.bridges.ocpp.gateway import Gateway
 from cloud_stub.bridges.ocpp.station import Timing
 from cloud_stub.bridges.ocpp.target import Target
 from cloud_stub.cloud import Cloud
-from tests.cloud.fakes import WAIT_S
+from tests.cloud.conftest import Phone
+from tests.cloud.fakes import WAIT_S, FakePile
 
 # Of another make than the library that the gateway uses.
 PEER = Path(__file__).parent / "ocpp_peer"
@@ -54,6 +54,8 @@ class Central:
         self.frames: list[Frame] = []
         self.ids: dict[str, tuple[str, str]] = {}  # action and payload by message id
         self.calls: list[tuple[str, str, dict[str, Any]]] = []  # device, action, payload; each id once
+        self.repeats = 0  # calls that came again with their message id,
+        self.altered: list[str] = []  # and of those that had another content
         self.answers: dict[str, Answer] = {}
         self.greeting: Callable[[ServerConnection], Any] | None = None
         self.process_request: Callable[..., Any] | None = None
@@ -123,12 +125,15 @@ class Central:
                 future.set_result((kind, rest))
             return
         action, payload = rest
-        again = self.ids.setdefault(message_id, (action, json.dumps(payload)))
-        assert again == (action, json.dumps(payload)), "a message id came again with another content"
-        if message_id not in self._known:
-            with self._grown:
+        said = (action, json.dumps(payload))
+        with self._grown:
+            self.repeats += message_id in self.ids
+            if message_id not in self.ids:
+                self.ids[message_id] = said
                 self.calls.append((device_id, action, payload))
-                self._grown.notify_all()
+            elif self.ids[message_id] != said:
+                self.altered.append(message_id)
+            self._grown.notify_all()
         try:
             answer = self._answer(message_id, action, payload)
             if asyncio.iscoroutine(answer):
@@ -181,9 +186,10 @@ class Central:
         return await asyncio.wait_for(future, WAIT_S)
 
     def check_schemas(self) -> int:
-        """Hold every frame against its JSON schema, but for calls of the central system that the gateway
-        refused with a CALLERROR; returns how many there were.
+        """No call was repeated with another content. Hold every frame against its JSON schema, but for calls
+        of the central system that the gateway refused with a CALLERROR; returns how many there were.
         """
+        assert not self.altered
         validators = _validators()
         refused = {json.loads(each.text)[1] for each in self.frames if each.from_pile and each.text[1] == "4"}
         actions = {}
@@ -270,6 +276,15 @@ class Running:
         self.loop.close()
 
 
+def charging(phone: Phone, pile: FakePile, connector: int = 1, at: int | None = None) -> str:
+    """An order that charges, and whose first meter value, at `at`, is stored; the register begins at 0."""
+    order_id = phone.order(connector=connector)["order_id"]
+    pile.order_status(order_id, "Accepted", connector=connector)
+    pile.order_status(order_id, "Charging", connector=connector)
+    pile.meter(order_id, 0, connector=connector, at=at)
+    return order_id
+
+
 @contextmanager
 def running(cloud: Cloud, central: Central) -> Iterator[Running]:
     made = Running(cloud, central)
@@ -277,14 +292,3 @@ def running(cloud: Cloud, central: Central) -> Iterator[Running]:
         yield made
     finally:
         made.close()
-
-
-def kinds(point: dict[str, Any]) -> str:
-    return (point["last_error"] or "").partition(":")[0]
-
-
-def counted(events: list[dict[str, Any]]) -> dict[str, int]:
-    found: defaultdict[str, int] = defaultdict(int)
-    for each in events:
-        found[each["kind"]] += 1
-    return dict(found)

@@ -13,7 +13,7 @@ from cloud_stub.bridges.ocpp import mapping
 from cloud_stub.cloud import Cloud
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, open_sealed
-from tests.cloud.ocpp_central import Central, Running, running
+from tests.cloud.ocpp_central import Central, Running, charging, running
 
 
 @pytest.fixture
@@ -282,15 +282,6 @@ def test_availability_waits_for_the_order_and_does_not_undo_what_an_operator_did
     assert change(2, "Inoperative") == "Accepted"
     assert (change(2, "Operative"), change(0, "Operative")) == ("Rejected", "Rejected")
     assert change(1, "Operative") == "Accepted"
-
-
-def charging(phone: Phone, pile: FakePile, connector: int = 1, **limits: int) -> str:
-    """An order that charges, and whose first meter value is stored."""
-    order_id = phone.order(connector=connector, **limits)["order_id"]
-    pile.order_status(order_id, "Accepted", connector=connector)
-    pile.order_status(order_id, "Charging", connector=connector)
-    pile.meter(order_id, 0, connector=connector)
-    return order_id
 
 
 def test_a_remote_stop_asks_the_pile_to_end_the_order(

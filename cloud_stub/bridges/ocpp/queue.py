@@ -9,7 +9,8 @@ from ...db.writer import Transaction
 from ...messaging import receivers
 
 RECEIVER = "ocpp"
-KINDS = ("OrderCharging", "OrderFinishing", "OrderSettled", "OrderLost")
+BEFORE_THE_END = ("OrderCharging", "OrderFinishing")
+KINDS = (*BEFORE_THE_END, "OrderSettled", "OrderLost")
 BOUND = 100_000  # rows; the oldest beyond it are dropped, which is told as EventsDropped
 
 _OURS = outbox.c.receiver == RECEIVER

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from ...db.engine import to_json
 from ...db.events import record_event
-from ...db.rows import OrderRow, OutboxRow, SettlementRow
+from ...db.rows import OrderRow, SettlementRow
 from ...db.writer import Transaction
 from ...orders import lookup, states
 from ...settlements import views as settlement_views
@@ -157,29 +157,34 @@ def _next(tx: Transaction, device_id: str, sample_s: int) -> Request | None:
         request = _meter_values(conn, device_id, opened, sample_s, until_at)
         if request is not None or event is None:
             break
-        step = _step_of_event(conn, event)
-        if isinstance(step, _Call):
-            return _store(conn, device_id, event.order_id or "", step)
-        if step.waits:
+        order = lookup.find(conn, event.order_id) if event.order_id else None
+        known = progress.find(conn, order.order_id) if order else None
+        is_its_end = event.name not in queue.BEFORE_THE_END
+        step = _step(conn, order, known, is_its_end) if order else _Nothing()
+        if order is not None and isinstance(step, _Call):
+            return _ask(conn, order, known, step, sample_s)
+        if isinstance(step, _Nothing) and step.waits:
             return None
         queue.done(tx, event)
     if request is not None:
         return request
     for each in opened:
         order = lookup.get(conn, each.order_id)
-        step = _step(conn, order, each)
+        step = _step(conn, order, each, True)
         if isinstance(step, _Call):
-            return _store(conn, device_id, each.order_id, step)
+            return _ask(conn, order, each, step, sample_s)
         if not order.holds and not step.waits:
             progress.change(conn, each.order_id, open=False)
     return None
 
 
-def _step_of_event(conn: Connection, event: OutboxRow) -> _Call | _Nothing:
-    order = lookup.find(conn, event.order_id) if event.order_id else None
-    if order is None:
-        return _Nothing()
-    return _step(conn, order, progress.find(conn, order.order_id))
+def _ask(conn: Connection, order: OrderRow, known: Progress | None, call: _Call, sample_s: int) -> Request:
+    """Store the call. A transaction's last meter values go before its end, whatever its pile's clock says."""
+    if call.action == "StopTransaction" and known is not None:
+        request = _meter_values(conn, order.device_id, [known], sample_s, _FOREVER)
+        if request is not None:
+            return request
+    return _store(conn, order.device_id, order.order_id, call)
 
 
 def _store(conn: Connection, device_id: str, order_id: str, call: _Call) -> Request:
@@ -218,8 +223,8 @@ def _meter_values(
     return _store(conn, device_id, known.order_id, _Call("MeterValues", payload))
 
 
-def _step(conn: Connection, order: OrderRow, known: Progress | None) -> _Call | _Nothing:
-    """What is to be told next of an order, apart from meter values."""
+def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: bool) -> _Call | _Nothing:
+    """What is to be told next of an order, apart from meter values. with_end: also that it has ended."""
     settlement = settlement_views.of_order(conn, order.order_id)
     is_over = settlement is not None or not order.holds
     state = known.state if known is not None else WAITING
@@ -239,6 +244,8 @@ def _step(conn: Connection, order: OrderRow, known: Progress | None) -> _Call | 
         return _Call("StartTransaction", payload)
     if state == STARTED:
         return _transfer("Rate", {"order_id": order.order_id, "rate": orjson.loads(order.rate_json)})
+    if not with_end:
+        return _Nothing()
     if state == TOLD and known is not None and is_over:
         return _stop(conn, order, known, settlement)
     if state == STOPPED and settlement is not None:
