@@ -11,6 +11,7 @@ export default {
     tariffs: "Tariffs",
     orders: "Orders",
     flagged: "Flagged",
+    payments: "Payments",
     updates: "Updates",
     reports: "Energy & revenue",
     people: "People",

@@ -11,6 +11,7 @@ export default {
     tariffs: "电价",
     orders: "订单",
     flagged: "异常账单",
+    payments: "支付",
     updates: "远程升级",
     reports: "电量与收入",
     people: "人员",
