@@ -49,16 +49,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database with all tables; copies of it start faster than migrations run."""
-    path = tmp_path_factory.mktemp("migrated") / "cloud.db"
-    store = Store(f"sqlite:///{path}")
-    store.migrate()
-    store.close()
-    return path
-
-
-@pytest.fixture(scope="session")
 def postgres() -> Iterator[Store]:
     """A PostgreSQL of this run's own, with one database that has all tables."""
     with postgres_or_skip(Postgres) as server:

@@ -23,8 +23,8 @@ TEST = "TEST - no money moves"
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with serving(tmp_path / "holds", payment="test", payment_call_s=1) as running:
+def fleet(tmp_path: Path, migrated: Path) -> Iterator[Fleet]:
+    with serving(tmp_path / "holds", migrated, payment="test", payment_call_s=1) as running:
         yield running
 
 
