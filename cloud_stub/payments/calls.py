@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from ..base.ids import new_id
 from ..db import audit
 from ..db.audit import Actor
-from ..db.events import record_event
+from ..db.events import record_event, tell_receivers
 from ..db.payment_tables import payment_calls, payment_holds
 from ..db.rows import Query
 from ..db.tables import payments
@@ -231,6 +231,9 @@ def _record(tx: Transaction, hold: HoldRow, row: CallRow, is_done: bool, now: in
     audit.record(tx.conn, actor, now, action, device_id=hold.device_id, order_id=hold.order_id, detail=detail)
     if not is_done and row.kind != port.AUTHORIZE:
         record_event(tx.conn, now, action, hold.device_id, hold.order_id, detail)
+    else:
+        event = {"at": now, "kind": action, "device_id": hold.device_id, "order_id": hold.order_id}
+        tell_receivers(tx.conn, [event | {"detail": detail}])
     tx.after_commit(
         lambda: log.info("payment_call_resolved", kind=row.kind, hold_id=hold.hold_id, state=hold.state)
     )

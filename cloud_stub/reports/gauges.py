@@ -144,7 +144,9 @@ def _orders(conn: Connection, now: int) -> Iterator[Metric]:
 def _outbox(conn: Connection, now: int) -> Iterator[Metric]:
     query = Query(
         select(func.count().label("waiting"), func.min(outbox.c.created_at).label("oldest_at")).where(
-            outbox.c.sent_at.is_(None), or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > now)
+            outbox.c.sent_at.is_(None),
+            outbox.c.receiver.is_(None),
+            or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > now),
         ),
         _Waiting,
     )
