@@ -32,8 +32,8 @@ DATABASES = ("sqlite", "postgresql")
 # What these hold hardly depends on the database: on PostgreSQL they belong to `make test-long`.
 _LONG = (
     "adapters bounds broker_asks calendars cli component_rules components docs estimates export import labels"
-    " home_assistant metrics openapi operator order_words pages payment_kills people pile_care service sites"
-    " tariff_commands two_editors"
+    " home_assistant metrics openapi operator order_words pages payment_kills payments_report people pile_care"
+    " reconciliation service sites stripe tariff_commands two_editors"
 )
 LONG_ON_POSTGRESQL = {f"test_{name}" for name in f"{_LONG} rejects settlement_rules".split(" ")}
 
@@ -87,6 +87,23 @@ def emptied(store: Store) -> str:
                 if column.name == "id":
                     conn.execute(text(f"ALTER SEQUENCE {table.name}_id_seq RESTART"))
     return store.writing.url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def stripe_url() -> Iterator[str]:
+    from tests.cloud import stripe_mock  # what it needs takes time to load
+
+    with stripe_mock.serving() as url:
+        yield url
+
+
+@pytest.fixture
+def stripe(stripe_url: str) -> Iterator[Any]:
+    """A stateful mock of Stripe (stripe_mock.Stripe), with nothing in it."""
+    from tests.cloud import stripe_mock
+
+    with stripe_mock.emptied(stripe_url) as found:
+        yield found
 
 
 @pytest.fixture
