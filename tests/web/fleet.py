@@ -171,11 +171,7 @@ class Fleet:
     def hold(
         self, device_id: str, order_id: str | None, state: str, *calls: tuple[str, int, str], **own: Any
     ) -> str:
-<<<<<<< HEAD
-        """A hold of 20.00 as the provider `test` leaves it, with calls (kind, minor units, state); its id."""
-=======
-        """A hold of 20.00 as the provider `test` leaves it, and its calls (kind, minor units, state); its id."""
->>>>>>> main
+        """A hold of 20.00 as the provider `test` leaves it, and its calls; its id."""
         now = int(time.time())
         hold_id = "h-" + new_id()
         hold = {
