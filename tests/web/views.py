@@ -30,7 +30,7 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
         ("/tariffs/T-2/prices", ".more fieldset"),
     ],
     "/calendars": [("/calendars", TARIFF)],
-    "/orders": [("/orders", "PILE-2 · 1")],
+    "/orders": [("/orders", "· 1")],
     "/orders/:id": [("/orders/{order}", ".facts .mono"), ("/orders/{credited}", "已退还")],
     "/flagged": [("/flagged", "¥0.05"), ("/flagged?reviewed=true", NOTE)],
     "/flagged/:id": [("/flagged/2", ".differs"), ("/flagged/3", NOTE)],
