@@ -171,7 +171,7 @@ class Fleet:
     def hold(
         self, device_id: str, order_id: str | None, state: str, *calls: tuple[str, int, str], **own: Any
     ) -> str:
-        """A hold of 20.00 as the provider `test` leaves it, and its calls; its id."""
+        """A hold of 20.00 as the provider `test` leaves it, with calls (kind, minor units, state); its id."""
         now = int(time.time())
         hold_id = "h-" + new_id()
         hold = {
