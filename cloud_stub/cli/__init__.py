@@ -23,6 +23,7 @@ from . import (
     home_assistant,
     ledger,
     monitors,
+    ocpi,
     orders,
     payments,
     people,
@@ -50,6 +51,7 @@ SUBJECTS = (
     releases,
     monitors,
     home_assistant,
+    ocpi,
 )
 
 

@@ -32,8 +32,8 @@ DATABASES = ("sqlite", "postgresql")
 # What these hold hardly depends on the database: on PostgreSQL they belong to `make test-long`.
 _LONG = (
     "adapters bounds broker_asks calendars cli component_rules components docs estimates export import labels"
-    " home_assistant metrics openapi operator order_words pages payment_kills people pile_care service sites"
-    " tariff_commands"
+    " home_assistant metrics ocpi openapi operator order_words pages payment_kills people pile_care service"
+    " sites tariff_commands"
 )
 LONG_ON_POSTGRESQL = {f"test_{name}" for name in f"{_LONG} rejects settlement_rules".split(" ")}
 
