@@ -24,6 +24,7 @@ from . import (
     ledger,
     monitors,
     ocpi,
+    ocpp,
     orders,
     payments,
     people,
@@ -52,6 +53,7 @@ SUBJECTS = (
     monitors,
     home_assistant,
     ocpi,
+    ocpp,
 )
 
 

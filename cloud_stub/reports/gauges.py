@@ -21,6 +21,7 @@ from ..db.engine import Store
 from ..db.rows import Query
 from ..db.tables import orders, outbox, piles, settlements
 from ..orders import states
+from ..payments import calls
 
 log = structlog.get_logger()
 
@@ -62,6 +63,7 @@ class DatabaseGauges(Collector):
                     *_outbox(conn, now),
                     *_flagged(conn),
                     *_unpaid(conn),
+                    *_unresolved(conn, now),
                 ]
         except SQLAlchemyError as error:
             log.error("metrics_without_database", reason=str(error)[:200])
@@ -142,7 +144,9 @@ def _orders(conn: Connection, now: int) -> Iterator[Metric]:
 def _outbox(conn: Connection, now: int) -> Iterator[Metric]:
     query = Query(
         select(func.count().label("waiting"), func.min(outbox.c.created_at).label("oldest_at")).where(
-            outbox.c.sent_at.is_(None), or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > now)
+            outbox.c.sent_at.is_(None),
+            outbox.c.receiver.is_(None),
+            or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > now),
         ),
         _Waiting,
     )
@@ -193,3 +197,11 @@ def _unpaid(conn: Connection) -> Iterator[Metric]:
         count.add_metric([row.currency], row.bills)
         minor.add_metric([row.currency], row.minor)
     yield from (count, minor)
+
+
+def _unresolved(conn: Connection, now: int) -> Iterator[Metric]:
+    found, oldest_at = calls.unresolved(conn, now)
+    what = f"Calls to the payment provider whose outcome has been missing for {calls.UNRESOLVED_S} s"
+    yield _gauge("payment_calls_unresolved", what, found)
+    oldest_s = max(0, now - oldest_at) if oldest_at is not None else 0
+    yield _gauge("payment_calls_unresolved_oldest_seconds", "Age of the oldest of them", oldest_s)

@@ -33,7 +33,7 @@ DATABASES = ("sqlite", "postgresql")
 _LONG = (
     "adapters bounds broker_asks calendars cli component_rules components docs estimates export import labels"
     " home_assistant metrics ocpi openapi operator order_words pages payment_kills people pile_care service"
-    " sites tariff_commands"
+    " sites tariff_commands two_editors"
 )
 LONG_ON_POSTGRESQL = {f"test_{name}" for name in f"{_LONG} rejects settlement_rules".split(" ")}
 

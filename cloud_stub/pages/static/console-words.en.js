@@ -11,6 +11,7 @@ export default {
     tariffs: "Tariffs",
     orders: "Orders",
     flagged: "Flagged",
+    payments: "Payments",
     updates: "Updates",
     reports: "Energy & revenue",
     people: "People",
@@ -126,6 +127,7 @@ export default {
   },
   notBillable: (parts, piles, more) =>
     `Part: ${parts.join(", ")}.` + (piles.length ? ` Piles: ${piles.join(", ")}${more ? ` and ${more} more` : ""}.` : ""),
+  replaced: (now) => `Somebody else has changed this meanwhile: ${now}. Saving again writes over that.`,
   problems: {
     Network: "The cloud does not answer. Check the connection and try again.",
     Unauthorized: "The session has ended. Log in again.",
@@ -192,6 +194,7 @@ export default {
     PaymentUnavailable: "The payment provider does not answer. Try again.",
     RateNotBillable: "A pile there cannot bill a part of this price. Update its firmware, or give it another tariff.",
     RateReplaced: "Somebody else has published another version meanwhile.",
+    Replaced: "Somebody else has changed it meanwhile.",
     SettlementsWaiting: "The pile still has settlements that it has not handed over.",
     TooManyRequests: "Too many requests at once. Wait a minute and try again.",
     BodyTooLarge: "This is too much for one request.",

@@ -11,6 +11,7 @@ export default {
     tariffs: "电价",
     orders: "订单",
     flagged: "异常账单",
+    payments: "支付",
     updates: "远程升级",
     reports: "电量与收入",
     people: "人员",
@@ -126,6 +127,7 @@ export default {
   },
   notBillable: (parts, piles, more) =>
     `涉及：${parts.join("、")}。` + (piles.length ? `充电桩：${piles.join("、")}${more ? `，另有 ${more} 个` : ""}。` : ""),
+  replaced: (now) => `期间已有人更改：${now}。再次保存将覆盖该更改。`,
   problems: {
     Network: "云端没有响应。请检查网络后重试。",
     Unauthorized: "登录已失效，请重新登录。",
@@ -192,6 +194,7 @@ export default {
     PaymentUnavailable: "支付服务商没有响应，请重试。",
     RateNotBillable: "该处有充电桩无法按此价格的某一部分计费。请升级其固件，或为其分配其他资费。",
     RateReplaced: "期间已有人发布了另一个版本。",
+    Replaced: "期间已有人更改。",
     SettlementsWaiting: "该充电桩还有尚未上传的结算单。",
     TooManyRequests: "请求过于频繁，请等一分钟后重试。",
     BodyTooLarge: "一次请求的内容过多。",
