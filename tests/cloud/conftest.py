@@ -31,11 +31,12 @@ FAST_POWER_W = 2_000_000  # a pile of these tests delivers in half a minute what
 DATABASES = ("sqlite", "postgresql")
 # What these hold hardly depends on the database: on PostgreSQL they belong to `make test-long`.
 _LONG = (
-    "adapters bounds broker_asks calendars cli component_rules components docs estimates export import labels"
-    " home_assistant metrics openapi operator order_words pages payment_kills payments_report people pile_care"
-    " reconciliation service sites stripe tariff_commands two_editors"
+    "adapters bounds broker_asks calendars cli component_rules components credits docs estimates export"
+    " home_assistant import labels metrics ocpi ocpp ocpp_queue openapi operator order_words pages"
+    " payment_kills payments_report people pile_care reconciliation rejects removal rollouts service"
+    " settlement_rules sites stripe tariff_commands tariffs two_editors"
 )
-LONG_ON_POSTGRESQL = {f"test_{name}" for name in f"{_LONG} rejects settlement_rules".split(" ")}
+LONG_ON_POSTGRESQL = {f"test_{name}" for name in _LONG.split(" ")}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
