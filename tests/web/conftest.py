@@ -138,9 +138,9 @@ def open_page(new_context: Callable[..., BrowserContext], watch: Watch) -> Calla
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, migrated: Path) -> Iterator[Fleet]:
     """A cloud of the test's own, without any pile yet."""
-    with serving(tmp_path / "a console") as running:
+    with serving(tmp_path / "a console", migrated) as running:
         yield running
 
 

@@ -23,8 +23,8 @@ TEST = "TEST - no money moves"
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with serving(tmp_path / "holds", payment="test", payment_call_s=1) as running:
+def fleet(tmp_path: Path, migrated: Path) -> Iterator[Fleet]:
+    with serving(tmp_path / "holds", migrated, payment="test", payment_call_s=1) as running:
         yield running
 
 
@@ -85,8 +85,13 @@ def test_a_hold_is_told_refused_taken_in_part_and_given_back(
     expect(page.get_by_role("status")).to_contain_text("The hold was refused")
     assert orders(fleet) == []
 
-    behave(fleet)
+    behave(fleet, action=True)
     page.locator("#confirm").click()
+    step = page.get_by_role("dialog", name="Before the start")
+    expect(step).to_contain_text(TEST)
+    assert axe_problems(page) == [] and overflow(page) <= 0
+    behave(fleet)
+    step.get_by_role("button", name=re.compile("^Hold ¥")).click()
     expect(page.locator("#stop")).to_be_visible()
     expect(page.locator(".hold")).to_contain_text(TEST)
     behave(fleet, silent=["capture"])

@@ -31,8 +31,9 @@ from ...piles import service
 from ...piles import views as pile_views
 from ...piles.boards import BoardRow
 from . import mapping, progress, queue, reporting
+from .errors import GatewayError
 from .requests import Requests
-from .rpc import FRAME_MAX_BYTES, GatewayError
+from .rpc import FRAME_MAX_BYTES
 from .session import Session
 from .station import ACCEPTED, CONNECTING, Pile, Station, Timing
 from .target import Target
@@ -102,7 +103,7 @@ class Gateway:
     async def _write_states(self) -> None:
         """Write the states of connections that changed, and the errors since the last time."""
         changed = [
-            (station, station.errors)
+            (station, list(station.errors))
             for station in self._stations.values()
             if station.errors or self._written.get(station.device_id) != station.state
         ]
@@ -112,15 +113,11 @@ class Gateway:
 
         def write(tx: Transaction) -> None:
             for station, errors in changed:
-                last = str(errors[-1]) if errors else None
-                progress.note(
-                    tx.conn, station.device_id, states[station.device_id], len(errors), last, now_s()
-                )
+                progress.note(tx.conn, station.device_id, states[station.device_id], errors, now_s())
 
-        taken = {station.device_id: len(errors) for station, errors in changed}
         await self._database.write(write)
-        for station, _ in changed:
-            del station.errors[: taken[station.device_id]]
+        for station, errors in changed:
+            del station.errors[: len(errors)]
         self._written |= states
 
     async def _keep_connected(self, station: Station) -> None:
