@@ -30,6 +30,7 @@ from .http import (
     operator_settlements,
     operator_sites,
     operator_tariffs,
+    operator_webhooks,
     payment_events,
     problem_details,
     sign_in,
@@ -60,6 +61,7 @@ ROUTERS = (
     operator_settlements,
     operator_sites,
     operator_tariffs,
+    operator_webhooks,
     payment_events,
     sign_in,
 )

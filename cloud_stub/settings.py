@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     hold_orphan_s: int = Field(default=120, ge=1, le=86_400)
     # How long after an order was lost its hold is kept, in case the settlement arrives.
     hold_lost_s: int = Field(default=2 * 86_400, ge=0, le=30 * 86_400)
+    # Webhooks: whether they may lead into private networks, and without TLS; how long one may take to answer;
+    # after how many days an event is given up, and a webhook that takes nothing disabled.
+    webhook_private: bool = False
+    webhook_s: int = Field(default=10, ge=1, le=60)
+    webhook_days: int = Field(default=3, ge=1, le=30)
     # For tests: an event that the state of its order does not know also raises.
     raise_unknown_events: bool = False
     # Meter values of orders older than this are thinned, then dropped.

@@ -53,6 +53,12 @@ class Metrics:
             ["kind", "outcome"],
             registry=self.registry,
         )
+        self.webhook_calls = Counter(
+            "ratelock_webhook_calls",
+            "Requests to webhooks, by what became of them",
+            ["webhook", "outcome"],
+            registry=self.registry,
+        )
         self.asks_ignored = self._counter(
             "update_asks_ignored", "Chunks of a release that piles asked for in vain", "why", ASKS_IGNORED
         )

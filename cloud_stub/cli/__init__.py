@@ -31,6 +31,7 @@ from . import (
     serve,
     sites,
     tariffs,
+    webhooks,
 )
 from .tools import fail
 
@@ -48,6 +49,7 @@ SUBJECTS = (
     people,
     releases,
     monitors,
+    webhooks,
 )
 
 

@@ -60,7 +60,9 @@ class KeyBody(BaseModel):
     force: bool = False
 
 
-@router.patch("/piles/{device_id}", openapi_extra=raises("UnknownPile", "PileRemoved", "PileInUse", "Replaced"))
+@router.patch(
+    "/piles/{device_id}", openapi_extra=raises("UnknownPile", "PileRemoved", "PileInUse", "Replaced")
+)
 async def change_pile(
     cloud: TheCloud, actor: CanRegister, device_id: str, body: ChangeBody
 ) -> dict[str, Any]:

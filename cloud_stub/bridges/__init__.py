@@ -1,0 +1,1 @@
+"""Bridges to systems that people already have: each is off by default, and can start nothing."""
