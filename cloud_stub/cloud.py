@@ -8,10 +8,13 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from .base.budgets import Budget
 from .base.metrics import Metrics
 from .base.problems import database_unavailable, write_unknown
 from .base.threads import Threads
 from .bridges.courier import Courier
+from .bridges.mail import channel as mail
+from .bridges.mail.requests import PER_HOUR as MAILS_PER_HOUR
 from .bridges.webhooks import channel as webhooks
 from .db.engine import Store, is_deadlock
 from .db.writer import Unit, Writer
@@ -81,8 +84,9 @@ class Cloud:
             self.store.reading,
             self.threads,
             settings.duty_period_s,
-            [webhooks.channels(self.context, self.store.reading)],
+            [source.channels(self.context, self.store.reading) for source in (webhooks, mail)],
         )
+        self.mail_budget = Budget(MAILS_PER_HOUR, 3600 // MAILS_PER_HOUR)  # of each address
         # Apart from the threads of quick reads, so that a few long reports do not delay the prices of phones.
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
         self.passwords = Passwords()

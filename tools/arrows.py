@@ -147,7 +147,7 @@ CLOUD_ROOMS: dict[str, set[str]] = {
         "base",
     },
     "intake": {"releases", "settlements", "orders", "piles", "rates", "messaging", "db", "base"},
-    "bridges": {"payments", "orders", "messaging", "db", "settings", "base"},
+    "bridges": {"payments", "settlements", "orders", "piles", "messaging", "db", "settings", "base"},
     "reports": {"payments", "settlements", "orders", "sites", "piles", "rates", "db", "base"},
     "payments": {"settlements", "orders", "db", "settings", "base"},
     "settlements": {"orders", "piles", "messaging", "db", "base"},

@@ -59,6 +59,9 @@ class Metrics:
             ["webhook", "outcome"],
             registry=self.registry,
         )
+        self.mails = self._counter(
+            "mails", "Messages to the mail server, by what became of them", "outcome", ("sent", "refused")
+        )
         self.asks_ignored = self._counter(
             "update_asks_ignored", "Chunks of a release that piles asked for in vain", "why", ASKS_IGNORED
         )

@@ -61,6 +61,7 @@ MEANINGS: dict[int, dict[str, str]] = {
         "LastOwner": "No other owner could sign in after this",
         "NoPassword": "The caller is a token; only an account has a password",
         "CreditTooHigh": "More than is left of the bill; `left_minor` is how much is",
+        "MailNotSet": "The cloud has no mail server",
         "MonitorExists": "A read-only login has that name",
         "NoRate": "The pile has no rate yet",
         "NothingToUpdate": "None of the selected piles can take the release or configuration",
