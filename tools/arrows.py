@@ -118,6 +118,7 @@ CLOUD_ROOMS: dict[str, set[str]] = {
     "http": {
         *(
             "cloud",
+            "bridges",
             "reports",
             "intake",
             "payments",
@@ -147,7 +148,18 @@ CLOUD_ROOMS: dict[str, set[str]] = {
         "base",
     },
     "intake": {"releases", "settlements", "orders", "piles", "rates", "messaging", "db", "base"},
-    "bridges": {"payments", "settlements", "orders", "piles", "messaging", "db", "settings", "base"},
+    "bridges": {
+        "payments",
+        "settlements",
+        "orders",
+        "sites",
+        "piles",
+        "rates",
+        "messaging",
+        "db",
+        "settings",
+        "base",
+    },
     "reports": {"payments", "settlements", "orders", "sites", "piles", "rates", "db", "base"},
     "payments": {"settlements", "orders", "db", "settings", "base"},
     "settlements": {"orders", "piles", "messaging", "db", "base"},
@@ -176,6 +188,10 @@ EXACT = (
     "cloud_stub/orders",
     "cloud_stub/settlements",
     "cloud_stub/payments",
+    "cloud_stub/bridges/home_assistant",
+    "cloud_stub/bridges/ocpi",
+    "cloud_stub/bridges/ocpp/mapping.py",
+    "cloud_stub/bridges/ocpp/reporting.py",
     "cloud_stub/intake",
     "cloud_stub/reports",
 )

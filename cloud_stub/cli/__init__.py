@@ -1,5 +1,5 @@
 """The command line: serve, piles and their labels, sites, tariffs, rates, orders, settlements, people,
-releases.
+releases, bridges to other systems.
 
 Settings come from the environment.
 
@@ -20,8 +20,11 @@ from ..settings import Settings
 from . import (
     books,
     calendars,
+    home_assistant,
     ledger,
     monitors,
+    ocpi,
+    ocpp,
     orders,
     payments,
     people,
@@ -49,6 +52,9 @@ SUBJECTS = (
     people,
     releases,
     monitors,
+    home_assistant,
+    ocpi,
+    ocpp,
     webhooks,
 )
 

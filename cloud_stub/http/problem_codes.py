@@ -74,6 +74,7 @@ MEANINGS: dict[int, dict[str, str]] = {
         "PileExists": "A pile has that id, or had it before it was removed",
         "PileFaulted": "The connector has a fault",
         "PileInUse": "An order holds the pile",
+        "RemoteStartNotAgreed": "No rate was agreed to at the site for starts by a central system",
         "PileOutOfService": "The whole pile is out of service, so one connector cannot be put back",
         "RateChanged": "Another rate or price holds by now; `rate` is what to confirm instead",
         "RateInEffect": "The version has begun, so it cannot be withdrawn",

@@ -58,6 +58,7 @@ class SiteRow(NamedTuple):
     contact: str
     tariff_id: str | None
     created_at: int
+    remote_start_rate_id: str | None
 
 
 class _Listed(NamedTuple):
@@ -68,6 +69,7 @@ class _Listed(NamedTuple):
     contact: str
     tariff_id: str | None
     created_at: int
+    remote_start_rate_id: str | None
     piles: int
     online: int
 

@@ -37,6 +37,7 @@ export default {
     cloud: "The cloud",
     driver: "Driver",
   },
+  of: (what) => `${what}: `,
   actions: {
     BoardReplaced: "Board replaced",
     CalendarRemoved: "Calendar removed",

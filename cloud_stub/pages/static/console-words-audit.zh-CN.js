@@ -37,6 +37,7 @@ export default {
     cloud: "云端",
     driver: "车主",
   },
+  of: (what) => `${what}：`,
   actions: {
     BoardReplaced: "更换主板",
     CalendarRemoved: "移除日历",

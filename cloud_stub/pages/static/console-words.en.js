@@ -191,6 +191,7 @@ export default {
     UnknownHold: "There is no hold with that id.",
     HoldOpen: "The payment provider holds money for this order and pays its bill by itself.",
     NothingToRetry: "Nothing of this hold was refused, so there is nothing to try again.",
+    NoPaymentProvider: "No payment provider is set, so there is nothing to compare with.",
     PaymentUnavailable: "The payment provider does not answer. Try again.",
     RateNotBillable: "A pile there cannot bill a part of this price. Update its firmware, or give it another tariff.",
     RateReplaced: "Somebody else has published another version meanwhile.",

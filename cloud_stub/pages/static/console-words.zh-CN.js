@@ -191,6 +191,7 @@ export default {
     UnknownHold: "没有该编号的预授权。",
     HoldOpen: "支付服务商已为该订单预授权，账单将自动支付。",
     NothingToRetry: "该预授权没有被拒绝的操作，无需重试。",
+    NoPaymentProvider: "没有设置支付渠道，无需核对。",
     PaymentUnavailable: "支付服务商没有响应，请重试。",
     RateNotBillable: "该处有充电桩无法按此价格的某一部分计费。请升级其固件，或为其分配其他资费。",
     RateReplaced: "期间已有人发布了另一个版本。",

@@ -40,7 +40,12 @@ def charge(flash, hours, **rate):
 
 
 def timed(flash, hours):
-    charge(flash, hours, time_prices=[1_000_000] * len(STEP_S), tiers=[[i * 2_000_000, i * 1_000_000] for i in (1, 2, 3, 4)])
+    charge(
+        flash,
+        hours,
+        time_prices=[1_000_000] * len(STEP_S),
+        tiers=[[i * 2_000_000, i * 1_000_000] for i in (1, 2, 3, 4)],
+    )
 
 
 def checkpoints(flash, hours):
