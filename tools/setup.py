@@ -32,8 +32,8 @@ LEVELS = {
     "flash": ("requirements.txt", "requirements-flash.txt"),
     "dev": ("requirements.txt", "requirements-dev.txt", "requirements-typings.txt"),
 }
-# Packages of npm, by their hashes in package-lock.json, and what there is not without them: what browsers load
-# from this cloud, and the central system that the OCPP gateway is tested with.
+# Packages of npm, by their hashes in package-lock.json, and what there is not without them: what browsers
+# load from this cloud, and the central system that the OCPP gateway is tested with.
 PAGES = ROOT / "cloud_stub" / "pages" / "npm"
 NPM = {PAGES: "the page /console/flash will not write MicroPython images (`make flash` does)"}
 NPM_DEV = {
