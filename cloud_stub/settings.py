@@ -53,6 +53,8 @@ class Settings(BaseSettings):
 
     # The token of a broker that asks over HTTP who may connect. If not set, all such requests are refused.
     broker_token: str | None = Field(default=None, min_length=8)
+    # Who the operator is for OCPI, and where the sites are (docs/ocpi.md). If not set, nothing is exported.
+    ocpi_file: Path | None = None
     # The password of the bridge at the broker of Home Assistant (`home-assistant --broker`).
     home_assistant_password: SecretStr | None = None
     # A token for /metrics only. The operator's token is accepted there too.

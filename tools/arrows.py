@@ -118,6 +118,7 @@ CLOUD_ROOMS: dict[str, set[str]] = {
     "http": {
         *(
             "cloud",
+            "bridges",
             "reports",
             "intake",
             "payments",
@@ -177,6 +178,7 @@ EXACT = (
     "cloud_stub/settlements",
     "cloud_stub/payments",
     "cloud_stub/bridges/home_assistant",
+    "cloud_stub/bridges/ocpi",
     "cloud_stub/bridges/ocpp/mapping.py",
     "cloud_stub/bridges/ocpp/reporting.py",
     "cloud_stub/intake",

@@ -23,6 +23,7 @@ from . import (
     home_assistant,
     ledger,
     monitors,
+    ocpi,
     ocpp,
     orders,
     payments,
@@ -51,6 +52,7 @@ SUBJECTS = (
     releases,
     monitors,
     home_assistant,
+    ocpi,
     ocpp,
 )
 

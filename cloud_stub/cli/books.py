@@ -10,7 +10,7 @@ from ..reports.bill_rows import PileScope
 from ..settings import Settings
 from ..settlements import reviews
 from ..settlements import views as settlement_views
-from .tools import Commands, actor, database, how_many, idle_cloud, print_json, reading, subject
+from .tools import Commands, actor, database, how_many, idle_cloud, print_all, print_json, subject
 
 
 def add(commands: Commands) -> None:
@@ -47,10 +47,9 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _flagged(settings: Settings, options: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in settlement_views.list_views(conn, True, None, None, options.limit, None):
-            print_json(each)
-    return 0
+    return print_all(
+        settings, lambda conn: settlement_views.list_views(conn, True, None, None, options.limit, None)
+    )
 
 
 def _review(settings: Settings, options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ import argparse
 from ..base.clock import now_s
 from ..settings import Settings
 from ..sites import registry, remote_starts, selection, tags
-from .tools import Commands, actor, print_json, reading, subject, writing
+from .tools import Commands, actor, print_all, print_json, reading, subject, writing
 
 LISTED_MAX = 10_000
 NO_SITE = NO_RATE = "none"
@@ -55,10 +55,7 @@ def add(commands: Commands) -> None:
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in registry.list_views(conn, LISTED_MAX):
-            print_json(each)
-    return 0
+    return print_all(settings, lambda conn: registry.list_views(conn, LISTED_MAX))
 
 
 def _show(settings: Settings, options: argparse.Namespace) -> int:

@@ -29,8 +29,6 @@ webhooks = Table(
     Column("delivered", BigInteger, nullable=False, server_default="0"),
     Column("delivered_at", BigInteger),
     Column("failing_since", BigInteger),  # the first attempt that failed since the last that did not
-    Column("away", Integer, nullable=False, server_default="0"),  # attempts in sequence that got no answer
-    Column("next_at", BigInteger, nullable=False, server_default="0"),  # nothing is sent before then
     Column("answer", String(200)),  # of the last attempt
     Column("disabled_at", BigInteger),
 )

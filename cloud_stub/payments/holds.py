@@ -7,6 +7,7 @@
 CaptureRefused, ReleaseRefused and RefundRefused wait for an operator's retry.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -68,7 +69,7 @@ _LOCK = Query(_BY_ID.with_for_update(), HoldRow)
 _BY_KEY = Query(_HOLDS.where(payment_holds.c.idempotency_key == bindparam("key")), HoldRow)
 _OF_ORDER = Query(_HOLDS.where(payment_holds.c.order_id == bindparam("order_id")), HoldRow)
 _BY_REF = Query(_HOLDS.where(payment_holds.c.ref == bindparam("ref")), HoldRow)
-_LIST = Query(_HOLDS, HoldRow)
+_SOME = Query(_HOLDS, HoldRow)
 _CHANGE = update(payment_holds).where(payment_holds.c.hold_id == bindparam("this"))
 _CALLS = select(payment_calls)
 _CALL = Query(_CALLS.where(payment_calls.c.key == bindparam("key")), CallRow)
@@ -106,6 +107,12 @@ def of_order(conn: Connection, order_id: str) -> HoldRow | None:
     return _OF_ORDER.first(conn, {"order_id": order_id})
 
 
+def of_orders(conn: Connection, order_ids: Iterable[str]) -> dict[str, HoldRow]:
+    """The holds of these orders, by order id."""
+    found = _SOME.narrowed(_HOLDS.where(payment_holds.c.order_id.in_(list(order_ids)))).all(conn)
+    return {row.order_id: row for row in found if row.order_id is not None}
+
+
 def by_ref(conn: Connection, ref: str) -> HoldRow | None:
     """The hold that the provider knows by this name."""
     return _BY_REF.first(conn, {"ref": ref})
@@ -131,4 +138,4 @@ def list_rows(
         query = query.where(payment_holds.c.state == state)
     if before is not None:
         query = query.where(payment_holds.c.hold_id < before)
-    return list(_LIST.narrowed(query).all(conn))
+    return list(_SOME.narrowed(query).all(conn))

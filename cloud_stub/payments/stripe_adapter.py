@@ -5,6 +5,7 @@ key is Stripe's idempotency key, and stands in the metadata of what the call mak
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from ..base.problems import Problem
 from ..settings import Settings
 from . import port
 from .port import Call, Event, Outcome, ReportRow
+
+logging.getLogger("stripe").addFilter(lambda _: False)  # its lines have the client secrets
 
 SIGNATURE_AGE_S = 300  # an older event is refused
 EVENTS_KEPT_S = 30 * 86_400

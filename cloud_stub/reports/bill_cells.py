@@ -10,6 +10,8 @@ from sqlalchemy import Connection, select
 from ..db.rows import Query
 from ..db.site_tables import sites
 from ..db.tables import piles, rates
+from ..payments.holds import HoldRow
+from ..payments.views import TEST
 from ..rates import currencies
 from ..settlements import bills
 from ..settlements.bills import BillRow
@@ -42,7 +44,10 @@ COLUMNS = (
     "review_note",
 )
 # The last columns of every export: each came later than those before it.
-LATER_COLUMNS = ("time", "power_tiers", "staying", "top_up", "tax", "net")
+LATER_COLUMNS = (
+    *("time", "power_tiers", "staying", "top_up", "tax", "net"),
+    *("adapter", "held", "captured", "refunded", "notice"),
+)
 _NO_BILL: dict[str, str] = dict.fromkeys((*COLUMNS, *LATER_COLUMNS), "")
 
 
@@ -51,12 +56,20 @@ def local_time(at: int | None, zone: str) -> str:
     return "" if at is None else datetime.fromtimestamp(at, ZoneInfo(zone)).isoformat()
 
 
-def cells(row: BillRow | None, said: dict[str, Any], zone: str) -> dict[str, str]:
+def cells(row: BillRow | None, said: dict[str, Any], zone: str, hold: HoldRow | None) -> dict[str, str]:
     """By the names of COLUMNS and LATER_COLUMNS. said: bills.content(row); zone: IANA time zone of `started`
-    and `ended`.
+    and `ended`; hold: the order's.
     """
-    if row is None:
-        return _NO_BILL
+    return _NO_BILL | (_of_bill(row, said, zone) if row else {}) | (_of_hold(hold) if hold else {})
+
+
+def _of_hold(hold: HoldRow) -> dict[str, str]:
+    amounts = {"held": hold.amount_minor, "captured": hold.captured_minor, "refunded": hold.refunded_minor}
+    found = {name: decimal(minor, hold.minor_digits) for name, minor in amounts.items()}
+    return found | {"adapter": hold.adapter, "notice": TEST if hold.is_test else ""}
+
+
+def _of_bill(row: BillRow, said: dict[str, Any], zone: str) -> dict[str, str]:
     kind = bills.kind(row)
     currency = said.get("currency") or ""
     digits = currencies.minor_digits(currency)

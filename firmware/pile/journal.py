@@ -8,8 +8,8 @@
                 every second costs 31 block erases per 1,000. It stays after the order, because a meter that
                 forgets goes on from it after a restart
     usage-<n>   of a rate with time in it: [ms that the vehicle has stayed on, [ms of each power tier],
-                [[step index, ms of charging]]]; rewritten every second while that grows. At most 128 bytes, as
-                check-<n>: its row of the time is that of the newest price step
+                [[step index, ms of charging]]]; rewritten every second while that grows. At most 128 bytes,
+                as check-<n>: its row of the time is that of the newest price step
     times-<n>   and the rows of the price steps before it; rewritten once per price step
     used        order ids seen of late, accepted or rejected: an id starts a pile once. The file
                 of an accepted order itself marks its id as used, so accepting an order costs one flash write

@@ -97,6 +97,9 @@ class Session:
             self._resume_until_at = expires_at  # the relay has not closed: it must not close later than that
         self._checkpoint_at = self.metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
         if self.usage and self.usage.stay_ms:
+            self.stop_reason = (
+                self.stop_reason or "PowerLoss"
+            )  # why the charge ended is lost with its reading
             self.ended_at = self._checkpoint_at
             if self.usage.can_stay():  # what passed meanwhile is not counted
                 self._go(STAYING, now_ms)

@@ -101,8 +101,8 @@ class UsageMetering(Metering):
         self._tier_ms = 0
 
     def counted(self):
-        """What journal.keep_usage() makes durable, with the newest row of `times` alone, because its file must
-        stay small. Time since the newest sample of the power is of the lowest tier if the power fails before
+        """What journal.keep_usage() makes durable, with the newest row of `times` alone: its file must be
+        small. Time since the newest sample of the power is of the lowest tier if the power fails before
         the next one.
         """
         tiers_ms = list(self.tiers_ms)

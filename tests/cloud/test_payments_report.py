@@ -11,7 +11,7 @@ from cloud_stub.cloud import Cloud
 from cloud_stub.db.payment_tables import payment_calls, payment_holds
 from cloud_stub.payments import calls
 from cloud_stub.reports import gauges
-from tests.cloud.conftest import Phone, settled
+from tests.cloud.conftest import AS_OPERATOR, Phone, settled
 from tests.cloud.fakes import FakePile, new_key
 from tests.cloud.test_holds import behave, books, by_hand, confirm, credit, settings  # noqa: F401
 from tests.cloud.test_holds import run as run_due
@@ -129,6 +129,29 @@ def test_a_call_whose_outcome_is_missing_for_long_shows(
         conn.execute(update(payment_calls).values(created_at=long_ago))
     report, found, oldest_s = unresolved()
     assert (report, found) == (1, 1) and oldest_s > calls.UNRESOLVED_S
+
+
+def test_every_export_says_that_no_money_moves(
+    cloud: Cloud, phone: Phone, pile: FakePile, operator: Any, monkeypatch: pytest.MonkeyPatch
+):
+    settled(phone, pile, 2_500_000)
+    run_due(cloud)
+    credit(phone, 100)
+    run_due(cloud)
+    phone.order(cost_minor=500)
+    monkeypatch.setattr(cloud.cashier, "adapter", None)
+    phone.order(connector=2)
+    names = ("adapter", "held", "captured", "refunded", "notice")
+
+    def exported(name: str) -> list[tuple[str, ...]]:
+        text = operator("GET", f"/api/{name}.csv").text.removeprefix("\ufeff")
+        lines = csv.DictReader(io.StringIO(text, newline=""))
+        return [tuple(line[name] for name in names) for line in lines]
+
+    held = phone.client.get("/api/payments?limit=2", headers=AS_OPERATOR).json()["items"][1]["held_minor"]
+    paid = ("test", f"{held // 100}.{held % 100:02}", "3.50", "1.00", TEST)
+    assert exported("settlements") == [paid]
+    assert exported("orders") == [("",) * 5, ("test", "5.00", "0.00", "0.00", TEST), paid]
 
 
 def test_holds_are_listed_by_order_and_state(cloud: Cloud, phone: Phone, pile: FakePile, operator: Any):

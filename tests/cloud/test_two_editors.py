@@ -72,7 +72,7 @@ def test_of_many_prices_published_at_the_same_moment_one_holds(operator: Any, th
 
 
 # Pressed twice: method, address, body, the action of its only line.
-SWITCHES = (
+SWITCHES: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("PUT", "/api/piles/PILE-1/out-of-service", {"reason": "Other"}, "TakenOutOfService"),
     ("PUT", "/api/piles/PILE-1/connector-power", {"power_w": 7400}, "ConnectorPowerSet"),
     ("PATCH", "/api/piles/PILE-1", {"name": "A"}, "PileRenamed"),

@@ -386,8 +386,8 @@ def test_what_was_kept_of_another_rate_is_not_used():
 
 
 def test_what_is_rewritten_every_second_stays_small():
-    """Littlefs keeps a file of 128 bytes in its metadata; beyond it each rewrite costs an erase, and the times of a
-    night with a price for each half hour wore the flash out in two years.
+    """Littlefs keeps a file of 128 bytes in its metadata; beyond it each rewrite costs an erase, and the
+    times of a night with a price for each half hour wore the flash out in two years.
     """
     steps = [[AT - 3_600 + i * 1_800, 1, 0, "flat"] for i in range(40)]
     made = rate(steps=steps, time_prices=[1_000_000] * 40, tiers=[[i * 100_000, i] for i in (1, 2, 3, 4)])
@@ -437,7 +437,9 @@ def staying(after_cycles=150):
 
 
 def test_a_plug_that_bounces_while_the_vehicle_stays_on_is_not_counted_and_ends_nothing():
-    """Contacts were seen to bounce for 0.4 s; staying on ended, and the connector was free with a vehicle in it."""
+    """Contacts were seen to bounce for 0.4 s; staying on ended, and the connector was free with a vehicle in
+    it.
+    """
     pile = staying()
     before_ms = pile.session().usage.stay_ms
     for cycles in (4, 9):
@@ -453,7 +455,9 @@ def test_a_plug_that_bounces_while_the_vehicle_stays_on_is_not_counted_and_ends_
 
 
 def test_a_plug_that_cannot_be_read_for_a_while_is_not_counted():
-    """For 10 s it may come back; then the stay is over and billed without the time in which nobody saw the vehicle."""
+    """For 10 s it may come back; then the stay is over and billed without the time in which nobody saw the
+    vehicle.
+    """
     pile = staying()
     before_ms = pile.session().usage.stay_ms
     blind(pile)
@@ -479,3 +483,13 @@ def test_a_plug_that_cannot_be_read_as_the_charge_ends_does_not_make_staying_fre
     pile.plug_switch = True
     pile.cycle(20)
     assert pile.session().usage.stay_ms == 2_000
+
+
+def test_a_stay_whose_last_reading_is_lost_has_a_stop_reason():
+    """The settlement said null, so the cloud could not read it."""
+    pile = staying()
+    pile.store.files.pop("check-1")
+    pile.boot(AT + 600)
+    pile.plugged[1] = False
+    pile.settle()
+    assert checked(pile, locked(idle=IDLE))["stop_reason"] == "PowerLoss"

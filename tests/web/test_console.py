@@ -104,7 +104,7 @@ def test_names_with_markup_stay_names(fleet: Fleet, console: Callable[..., Page]
 @pytest.mark.parametrize(
     ("viewport", "scheme", "locale"),
     [
-        (DESKTOP, "light", "en-GB"),
+        pytest.param(DESKTOP, "light", "en-GB", marks=pytest.mark.long),
         pytest.param(TABLET, "dark", "en-GB", marks=pytest.mark.long),
         (NARROW, "dark", "zh-CN"),
     ],

@@ -1,4 +1,4 @@
-"""A charge with a hold, by the provider `test`: before, while it runs, its receipt; a code in place of a hold."""
+"""A charge with a hold, by the provider `test`: before, during, its receipt; a code in place of a hold."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ TEST = "TEST - no money moves"
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    with serving(tmp_path / "holds", payment="test", payment_call_s=1) as running:
+def fleet(tmp_path: Path, migrated: Path) -> Iterator[Fleet]:
+    with serving(tmp_path / "holds", migrated, payment="test", payment_call_s=1) as running:
         yield running
 
 
@@ -61,6 +61,11 @@ def play(fleet: Fleet, pile: FakePile, mwh: int) -> Any:
     return order
 
 
+def ask_now(page: Page) -> None:
+    """Let the page ask the cloud at once for what it asks every few seconds."""
+    page.evaluate("dispatchEvent(new Event('online'))")
+
+
 def facts(page: Page) -> list[str]:
     """The rows of the receipt's payment."""
     rows = page.locator("section:has(.test) dl div").all_inner_texts()
@@ -80,8 +85,13 @@ def test_a_hold_is_told_refused_taken_in_part_and_given_back(
     expect(page.get_by_role("status")).to_contain_text("The hold was refused")
     assert orders(fleet) == []
 
-    behave(fleet)
+    behave(fleet, action=True)
     page.locator("#confirm").click()
+    step = page.get_by_role("dialog", name="Before the start")
+    expect(step).to_contain_text(TEST)
+    assert axe_problems(page) == [] and overflow(page) <= 0
+    behave(fleet)
+    step.get_by_role("button", name=re.compile("^Hold ¥")).click()
     expect(page.locator("#stop")).to_be_visible()
     expect(page.locator(".hold")).to_contain_text(TEST)
     behave(fleet, silent=["capture"])
@@ -97,6 +107,7 @@ def test_a_hold_is_told_refused_taken_in_part_and_given_back(
     ]
     fleet.credit(order, 100)
     fleet.cloud.cashier.run_once(now_s())
+    ask_now(page)
     expect(page.locator("section:has(.test)")).to_contain_text("Given back")  # on the page that is open
     assert facts(page)[-1] == "Given back ¥1.00"
     expect(page.locator("#total")).to_have_text("¥2.50")
@@ -163,6 +174,7 @@ def test_a_receipt_goes_by_mail_and_is_found_again_among_the_phones_own(
     expect(page.locator("#print")).to_be_visible()
     expect(page.get_by_label("Receipt by e-mail")).to_have_count(0)  # this cloud sends none
     page.route("**/api/piles/PILE-1", lambda route: route.fulfill(json=route.fetch().json() | {"mail": True}))
+    ask_now(page)
     field = page.get_by_label("Receipt by e-mail")
     field.fill("anna@example")
     field.press("Enter")
@@ -177,14 +189,14 @@ def test_a_receipt_goes_by_mail_and_is_found_again_among_the_phones_own(
         expect(said).to_contain_text(words)
     assert sent == [({"email": "anna@example.org"}, "Bearer ")] * 3
     assert axe_problems(page) == [] and overflow(page) <= 0
-    address = page.url
 
     page.locator("#done").click()
     expect(page.locator("#confirm")).to_be_visible()
     page.get_by_text("Your earlier charges and receipts").click()
     link = page.locator("nav").get_by_role("link", name="PILE-1 · connector 1")
     link.focus()
-    page.wait_for_response("**/api/piles/PILE-1")
+    with page.expect_response("**/api/piles/PILE-1"):
+        ask_now(page)
     expect(link).to_be_focused()
     assert axe_problems(page) == [] and overflow(page) <= 0
     link.press("Enter")
@@ -192,14 +204,14 @@ def test_a_receipt_goes_by_mail_and_is_found_again_among_the_phones_own(
     page.goto(f"{fleet.url}/p/")  # also where no pile is chosen
     page.get_by_text("Your earlier charges and receipts").click()
     expect(page.get_by_role("link", name="PILE-1 · connector 1")).to_be_visible()
-    assert "order=" not in address
 
 
 @pytest.mark.system
+@pytest.mark.long  # the tests above have the pages, those of the demo have the real pile
 def test_the_whole_way_with_a_simulated_pile_and_the_provider_test(
     tmp_path: Path, sim_pile: Callable[..., Any], open_page: Callable[..., Page], open_tap: Any
 ):
-    """Price, hold, charge, capture of less than the hold, refund; the console and its lines of audit."""
+    """Price, hold, charge, capture of less than the hold, refund."""
     with System(tmp_path / "with holds", env={"RATELOCK_PAYMENT": "test"}) as system:
         open_tap(system.broker)
         pile = sim_pile(system, rate=FLAT_RATE, speed=600)

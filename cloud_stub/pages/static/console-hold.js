@@ -39,6 +39,9 @@ export const statePills = (hold) => [
 /** Why it is so: in words where this console knows them, else as the provider says it. */
 export const reasonOf = (reason) => reason && (all.reasons[reason] ?? h("span.mono", reason));
 
+/** A provider by its name. */
+export const providerOf = (adapter) => all.adapters[adapter] ?? adapter;
+
 export const kindOf = (kind) => all.kinds[kind] ?? kind;
 
 /** Elements for a section. hold: as /api/payments/{hold_id} has it; changed(): after a retry; more: facts besides. */
@@ -53,7 +56,7 @@ export function holdParts(hold, changed, more = []) {
       [t.released, money(hold.released_minor)],
       [t.refunded, money(hold.refunded_minor)],
       [t.reason, reasonOf(hold.reason)],
-      [t.provider, hold.adapter],
+      [t.provider, providerOf(hold.adapter)],
       [t.ref, hold.ref && h("span.mono.break", hold.ref)],
       ...more,
     ]),

@@ -1,8 +1,8 @@
 // What was held, moved and left unpaid by day and provider, as a table and a file; and the comparison with the provider's report.
 
 import { digitsOf, loadCurrencies } from "./console-currency.js";
-import { kindOf, pageOf, testMark } from "./console-hold.js";
-import { busy, crumbs, explain, h, heading, here, moneyOf, pill, section, shortId, show, table, when, ZONE } from "./console-parts.js";
+import { kindOf, pageOf, providerOf, testMark } from "./console-hold.js";
+import { busy, crumbs, explain, h, heading, here, moneyOf, pill, section, shortId, show, table, when, wrongField, ZONE } from "./console-parts.js";
 import { ask, download } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -65,15 +65,20 @@ export function open(root, params) {
   async function reconcile() {
     const mine = turn;
     show(compared);
-    const [found] = await Promise.all([ask("/api/reports/reconciliation?" + query()), loadCurrencies()]);
-    if (mine === turn) show(compared, comparison(found));
+    try {
+      const [found] = await Promise.all([ask("/api/reports/reconciliation?" + query()), loadCurrencies()]);
+      if (mine === turn) show(compared, comparison(found));
+    } catch (problem) {
+      const { errors } = problem.members; // of days that the provider has no report of any more
+      if (mine === turn) show(compared, h("p.hint.bad", errors?.map(wrongField).join(" ") ?? explain(problem)));
+    }
   }
 
   load();
   return () => turn++;
 }
 
-const provider = (row) => [row.adapter || t.noProvider, row.is_test ? [" ", testMark(row)] : null];
+const provider = (row) => [providerOf(row.adapter), row.is_test ? [" ", testMark(row)] : null];
 
 /** A row for each day and provider, then their sums. */
 function dayTable(rows) {
@@ -109,8 +114,13 @@ function sumsOf(rows) {
 function comparison(found) {
   const { compare: w } = all;
   const { differences: items } = found;
-  const money = (minor, { currency }) =>
-    minor === null ? "–" : moneyOf(minor, { currency, minor_digits: digitsOf(currency) ?? 0 });
+  const said = (minor, state, { currency, minor_digits: digits }) =>
+    minor === null
+      ? "–"
+      : [
+          moneyOf(minor, { currency, minor_digits: digits ?? digitsOf(currency) ?? 0 }),
+          state && h("div.muted.small", all.calls[state] ?? state),
+        ];
   const columns = [
     { title: w.what },
     { title: w.kind },
@@ -124,14 +134,14 @@ function comparison(found) {
     h("strong", w.names[each.what] ?? each.what),
     kindOf(each.kind),
     each.hold_id ? h("a", { href: pageOf(each.hold_id) }, shortId(each.hold_id)) : "–",
-    money(each.ours_minor, each),
-    money(each.theirs_minor, each),
+    said(each.ours_minor, each.ours_state, each),
+    said(each.theirs_minor, each.theirs_state, each),
     when(each.at),
     each.ref ? h("span.mono.break", each.ref) : "–",
   ]);
   return [
     h("p", items.length ? pill(w.count(here.count(items.length)), "bad") : pill(w.equal, "ok"), " ", testMark(found)),
-    h("p.muted", w.rows(found.adapter, here.count(found.rows_ours), here.count(found.rows_theirs))),
+    h("p.muted", w.rows(providerOf(found.adapter), here.count(found.rows_ours), here.count(found.rows_theirs))),
     items.length > 0 && table(w.title, columns, rows),
   ];
 }

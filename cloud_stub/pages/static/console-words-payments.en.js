@@ -16,6 +16,7 @@ export default {
     Refunding: "Being refunded",
     RefundRefused: "Refund refused",
   },
+  adapters: { "": "None", test: "Test provider", stripe: "Stripe" },
   kinds: { authorize: "Hold", capture: "Capture", release: "Release", refund: "Refund" },
   calls: { Open: "No answer yet", Done: "Done", Refused: "Refused" },
   /** Why a hold is as it is; another word is the provider's own, and shown as it came. */
@@ -69,7 +70,6 @@ export default {
     csv: "Export CSV",
     day: "Day",
     provider: "Provider",
-    noProvider: "None",
     holds: "Holds",
     unpaid: "Unpaid",
     inAll: "In all",

@@ -16,6 +16,7 @@ export default {
     Refunding: "正在退款",
     RefundRefused: "退款被拒绝",
   },
+  adapters: { "": "无", test: "测试渠道", stripe: "Stripe" },
   kinds: { authorize: "预授权", capture: "扣款", release: "解除", refund: "退款" },
   calls: { Open: "尚无答复", Done: "完成", Refused: "被拒绝" },
   reasons: {
@@ -68,7 +69,6 @@ export default {
     csv: "导出 CSV",
     day: "日期",
     provider: "支付渠道",
-    noProvider: "无",
     holds: "预授权笔数",
     unpaid: "未支付",
     inAll: "合计",

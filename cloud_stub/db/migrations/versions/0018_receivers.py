@@ -1,5 +1,7 @@
 """Receivers of events beside the piles: rows of the outbox that are theirs, webhooks."""
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -20,7 +22,7 @@ _BEFORE = {
 }
 
 
-def _index(indexes: dict[str, tuple[str, str | None]]) -> None:
+def _index(indexes: Mapping[str, tuple[str, str | None]]) -> None:
     for name, (column, where) in indexes.items():
         condition = None if where is None else sa.text(where)
         op.create_index(name, "outbox", [column], sqlite_where=condition, postgresql_where=condition)
@@ -59,8 +61,6 @@ def upgrade() -> None:
         sa.Column("delivered", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("delivered_at", sa.BigInteger()),
         sa.Column("failing_since", sa.BigInteger()),
-        sa.Column("away", sa.Integer(), nullable=False, server_default="0"),
-        sa.Column("next_at", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("answer", sa.String(200)),
         sa.Column("disabled_at", sa.BigInteger()),
     )
