@@ -10,7 +10,7 @@ from pile_protocol import seal, topics
 
 from ..db import json_lists
 from ..db.engine import to_json
-from ..db.events import record_events
+from ..db.events import record_events, tell_receivers
 from ..db.rows import OrderRow, Query
 from ..db.tables import meter_samples, settlements
 from ..db.writer import Transaction
@@ -19,6 +19,7 @@ from ..orders.context import Context
 from ..orders.transitions import Transitions, count_change
 from ..piles import registry
 from . import rules
+from .case import Case, Reading
 from .chains import Chains, Place
 from .rules import ALREADY_SETTLED, MALFORMED, UNKNOWN_ORDER
 from .unsettled import Unsettled
@@ -120,7 +121,7 @@ class _Group:
         self.macs = {(row.device_id, row.mac) for row in _MACS.all(conn, {"macs": macs})}
         readings = _LAST_READINGS.all(conn, {"orders": to_json([(order_id,) for order_id in order_ids])})
         self._readings = {
-            row.order_id: rules.Reading(row.at, row.register_mwh)
+            row.order_id: Reading(row.at, row.register_mwh)
             for row in readings
             if row.at is not None and row.register_mwh is not None
         }
@@ -200,7 +201,7 @@ class _Group:
             return [MALFORMED], None
         if order is None:
             return [UNKNOWN_ORDER], None
-        case = rules.Case(
+        case = Case(
             fields=one.fields,
             device_id=one.device_id,
             order=order,
@@ -232,10 +233,15 @@ class _Group:
             tx.after_commit(lambda: context.hub.wake_all(followers))
         self._chains.write(tx.conn)
         record_events(tx.conn, self._events())
+        tell_receivers(tx.conn, map(self._stored, rows))
         flagged = [(each.device_id, row["order_id"], each.flags) for each, row in self._places if each.flags]
         right = len(rows) - len(flagged)
         tx.after_commit(lambda: _count(context, right, flagged))
         self._transitions.write()
+
+    def _stored(self, row: dict[str, Any]) -> dict[str, Any]:
+        of = {"device_id": row["device_id"], "order_id": row["order_id"]}
+        return {"at": self._now, "kind": "SettlementStored", "detail": f"number {row['seq']}", **of}
 
     def _events(self) -> list[dict[str, Any]]:
         names = ("kind", "device_id", "order_id", "detail")

@@ -8,7 +8,9 @@
                 every second costs 31 block erases per 1,000. It stays after the order, because a meter that
                 forgets goes on from it after a restart
     usage-<n>   of a rate with time in it: [ms that the vehicle has stayed on, [ms of each power tier],
-                [[step index, ms of charging], ...]]; rewritten every second while that grows
+                [[step index, ms of charging]]]; rewritten every second while that grows. At most 128 bytes,
+                as check-<n>: its row of the time is that of the newest price step
+    times-<n>   and the rows of the price steps before it; rewritten once per price step
     used        order ids seen of late, accepted or rejected: an id starts a pile once. The file
                 of an accepted order itself marks its id as used, so accepting an order costs one flash write
     faults      latched faults by connector
@@ -55,6 +57,7 @@ class Journal:
         head = b"%s %d %d\n" % (order_id.encode(), started_at, start_register_mwh)
         self._store.remove("steps-%d" % connector)  # of an earlier order
         self._store.remove("usage-%d" % connector)
+        self._store.remove("times-%d" % connector)
         self._store.write("order-%d" % connector, framed(head + sealed))
 
     def keep_steps(self, connector, boundaries):
@@ -62,6 +65,9 @@ class Journal:
 
     def keep_usage(self, connector, used):
         self._write_json("usage-%d" % connector, used)
+
+    def keep_times(self, connector, rows):
+        self._write_json("times-%d" % connector, rows)
 
     def keep_reading(self, connector, order_id, at, register_mwh, stop_reason=None, recoveries=0):
         """The newest reading of the order; at is Unix seconds. With a stop reason the order is over."""
@@ -73,7 +79,7 @@ class Journal:
 
     def close_order(self, connector):
         """The order is settled, and the settlement durable."""
-        for kind in ("order", "steps", "usage"):
+        for kind in ("order", "steps", "usage", "times"):
             self._store.remove("%s-%d" % (kind, connector))
 
     # -- ids ---------------------------------------------------------------------------------------------

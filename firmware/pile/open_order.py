@@ -21,7 +21,8 @@ class OpenOrder:
         self.is_durable = True
         self._checkpoint_ms = None  # when the newest reading became durable, or was found unchanged
         self._checkpoint_mwh = None
-        self._usage_kept = None
+        self._usage_kept = None  # the sum of its times
+        self._times_kept = 0  # how many rows of price steps that are over
         self._steps_kept = len(session.metering.boundaries)  # in flash; the first is in the order
 
     @classmethod
@@ -80,8 +81,12 @@ class OpenOrder:
         usage = self.session.usage
         if usage is None:
             return
+        over = len(usage.times) - 1
+        if over > self._times_kept:
+            journal.keep_times(self.number, usage.times[:over])
+            self._times_kept = over
         counted = usage.counted()
-        total_ms = counted[0] + sum(counted[1]) + sum([row[1] for row in counted[2]])
+        total_ms = counted[0] + sum(counted[1]) + sum([row[1] for row in usage.times])
         if total_ms != self._usage_kept:
             journal.keep_usage(self.number, counted)
             self._usage_kept = total_ms

@@ -20,10 +20,8 @@ MAX_REGISTER_MWH = 10**12
 
 # The tables of the files (pile_protocol/checks.py).
 _STEPS = "[1..100 ( index n0..99 register_mwh n0..1000000000000 )"
-_USAGE = (
-    "( stay_ms n0..86400000 tiers_ms [0..4 n0..864000000"
-    " times [0..100 ( index n0..99 time_ms n0..864000000 ) )"
-)
+_TIMES = "[0..100 ( index n0..99 time_ms n0..864000000 )"
+_USAGE = "( stay_ms n0..86400000 tiers_ms [0..4 n0..864000000 times " + _TIMES + " )"
 _USED = "[0..%d ( order_id O expires_at A )" % (USED_MAX + messages.MAX_CONNECTORS)  # also of running orders
 _SERVICE = "[0..8 ( connector C reason t1..20w )"
 _FAULTS = "[0..8 ( connector C fault =%s at ? A )" % "|".join(words.FAULT_CODES)
@@ -102,6 +100,10 @@ class Reader:
         if kept.boundaries:
             kept.register_mwh = boundaries[-1][1]
         kept.used = self._read_json("usage-%d" % connector, _USAGE)
+        over = self._read_json("times-%d" % connector, _TIMES)
+        if over and kept.used and kept.used[2]:
+            newest = kept.used[2][0][0]  # of a cut between the two files: the row that goes on is in both
+            kept.used[2] = [row for row in over if row[0] < newest] + kept.used[2]
         self._load_reading(kept, connector, order_id)
         return kept
 

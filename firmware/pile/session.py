@@ -30,7 +30,8 @@ RECOVERY_WAIT_MS = 120_000
 # How far the time after a power cut may lie before the last checkpoint: an order's own time base may run
 # ahead of a clock of whole seconds by as much as admission.FUTURE_S.
 CLOCK_SLACK_S = 30
-STAY_BLIND_MS = 10_000  # how long the plug may be unreadable before staying on ends
+STAY_BLIND_MS = 10_000  # how long the plug may be unreadable before staying on ends ...
+STAY_BOUNCE_MS = 1_000  # ... and how long out: a contact bounces, and nobody changes vehicles that fast
 PLAIN_RATE = 6  # members of a rate that has energy prices and a session fee alone
 # The most that a meter with a memory may have counted between the last checkpoint and the cut.
 RECOVERY_JUMP_MWH = 120_000  # 10 s at 43 kW
@@ -80,7 +81,7 @@ class Session:
         self._is_changed = False  # the power came back after so long that it may be another vehicle's
         self._replugs = 0
         self._unplugged_ms = None  # since when the plug is out
-        self._blind_ms = 0  # since when it cannot be read, while the vehicle stays on
+        self._blind_ms = 0  # how long the vehicle has not been seen, while it stays on
         self._since_ms = now_ms  # of the phase
         self._last_ms = now_ms
         self._checkpoint_at = started_at
@@ -96,6 +97,9 @@ class Session:
             self._resume_until_at = expires_at  # the relay has not closed: it must not close later than that
         self._checkpoint_at = self.metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
         if self.usage and self.usage.stay_ms:
+            self.stop_reason = (
+                self.stop_reason or "PowerLoss"
+            )  # why the charge ended is lost with its reading
             self.ended_at = self._checkpoint_at
             if self.usage.can_stay():  # what passed meanwhile is not counted
                 self._go(STAYING, now_ms)
@@ -255,22 +259,23 @@ class Session:
             self._end_without_last_reading(now_ms)
 
     def _may_stay(self, readings, fault):
-        plugged = readings.plugged
-        is_there = plugged.state == VALID and plugged.value and not readings.estop and not fault
-        return is_there and self.usage is not None and self.usage.can_stay()
+        if self.usage is None or not has_plug_switch(readings) or is_unplugged(readings):
+            return False
+        return not fault and not readings.estop and self.usage.can_stay()
 
     def _stay(self, now_ms, passed_ms, readings, fault):
         """The relay is open; the vehicle occupies the connector until it leaves, or until that costs nothing
         more.
         """
         plugged = readings.plugged
-        over = fault or readings.estop or is_unplugged(readings)
-        if self.usage and plugged.state == VALID and not over:
+        over = fault or readings.estop
+        if self.usage and plugged.state == VALID and plugged.value and not over:
             self._blind_ms = 0
             over = self.usage.stay(passed_ms)
-        else:
+        else:  # not counted
             self._blind_ms += passed_ms
-        if over or self._blind_ms > STAY_BLIND_MS:
+            over = over or self._blind_ms > (STAY_BOUNCE_MS if is_unplugged(readings) else STAY_BLIND_MS)
+        if over:
             self._go(DONE, now_ms)
 
     def _is_last_reading(self, readings, opened_ms):

@@ -18,7 +18,7 @@ class UsageMetering(Metering):
     """`times`: [[step index, ms], ...] in order of time. `tiers_ms`: one for each tier. `stay_ms`: since the
     charge ended with the vehicle plugged in, 0 before.
 
-    kept: what journal.keep_usage() has made durable of this order, as [stay_ms, tiers_ms, times]; or None.
+    kept: what the journal has of this order, as [stay_ms, tiers_ms, times]; or None.
     """
 
     def __init__(self, order, started_at, start_register_mwh, now_ms, kept=None):
@@ -101,13 +101,14 @@ class UsageMetering(Metering):
         self._tier_ms = 0
 
     def counted(self):
-        """What journal.keep_usage() makes durable. Time since the newest sample of the power is of the lowest
-        tier if the power fails before the next one.
+        """What journal.keep_usage() makes durable, with the newest row of `times` alone: its file must be
+        small. Time since the newest sample of the power is of the lowest tier if the power fails before
+        the next one.
         """
         tiers_ms = list(self.tiers_ms)
         if self._tier_ms:
             tiers_ms[0] += self._tier_ms
-        return [self.stay_ms, tiers_ms, self.times]
+        return [self.stay_ms, tiers_ms, self.times[-1:]]
 
     def staying(self, since_at):
         """The `idle` of a meter message. since_at: when the charge ended."""

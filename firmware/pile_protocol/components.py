@@ -39,6 +39,12 @@ class Usage:
     def energy_mwh(self):
         return sum([mwh for _, mwh in self.energies])
 
+    def has_energy(self):
+        for _, mwh in self.energies:
+            if mwh:
+                return True
+        return False
+
 
 def components_of(rate):
     """The words of COMPONENTS that a pile has to know to bill this rate."""
@@ -63,20 +69,19 @@ def _amounts(rate, usage):
     """
     amounts = []
     steps = rate["steps"]
-    delivered = 0
+    parts = ENERGY_PARTS  # a global is slower
     for index, mwh in usage.energies:
-        step = steps[index]
-        mwh *= ENERGY_PARTS
-        delivered += mwh
-        amounts.append(mwh * step[1])
-        amounts.append(mwh * step[2])
+        _, electricity_price, service_price, _ = steps[index]
+        mwh *= parts
+        amounts.append(mwh * electricity_price)
+        amounts.append(mwh * service_price)
     for index, ms in usage.times:
         amounts.append(TIME_PARTS * ms * rate["time_prices"][index])
     for i, ms in enumerate(usage.tiers_ms):
         amounts.append(TIME_PARTS * ms * rate["tiers"][i][1])
     amounts.append(idle_parts(rate, usage.idle_ms) if "idle" in rate else 0)
     amounts.append(rate["session_fee_minor"] * parts_per_minor(rate["minor_digits"]))
-    return amounts if delivered else [0] * len(amounts)
+    return amounts if usage.has_energy() else [0] * len(amounts)
 
 
 def cost_parts(rate, usage):
@@ -107,16 +112,17 @@ def bill(rate, usage, limit_minor=None):
     digits = rate["minor_digits"]
     amounts = _amounts(rate, usage)
     unit = parts_per_minor(digits)
-    computed = (2 * sum(amounts) + unit) // (2 * unit)
+    exact = sum(amounts)
+    computed = (2 * exact + unit) // (2 * unit)
     total = computed
     if rate.get("maximum_minor") is not None:
         total = min(total, rate["maximum_minor"])
-    if rate.get("minimum_minor") is not None and usage.energy_mwh:
+    if rate.get("minimum_minor") is not None and usage.has_energy():
         total = max(total, rate["minimum_minor"])
     if limit_minor is not None:
         total = min(total, limit_minor)
     lines = min(total, computed)
-    shares = pricing.apportion(amounts, lines)
+    shares = pricing.apportion(amounts, exact, lines)
     periods = []
     at = 0
     steps = rate["steps"]

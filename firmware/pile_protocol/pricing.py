@@ -61,13 +61,13 @@ def energy_to_reach(limit_pico, spent_pico, price):
     return -(-missing // price)
 
 
-def apportion(amounts_pico, total_minor):
-    """Whole minor units for each amount, in proportion, that add up to `total_minor` exactly.
+def apportion(amounts_pico, whole, total_minor):
+    """Whole minor units for each amount, in proportion, that add up to `total_minor` exactly. whole: the sum
+    of the amounts.
 
     Largest remainder method; of equal remainders the earlier amount is rounded up. Sorts remainders alone,
     because pairs of remainder and place would take heap that a pile does not have.
     """
-    whole = sum(amounts_pico)
     if not whole:
         return [0] * len(amounts_pico)
     remainders = [amount * total_minor % whole for amount in amounts_pico]
@@ -106,10 +106,11 @@ def bill(rate, energies, limit_minor=None):
         amounts.append(mwh * service_price)
         delivered_mwh += mwh
     amounts.append(rate["session_fee_minor"] * pico_per_minor(digits) if delivered_mwh else 0)
-    total_minor = round_half_up(sum(amounts), digits)
+    whole = sum(amounts)
+    total_minor = round_half_up(whole, digits)
     if limit_minor is not None and total_minor > limit_minor:
         total_minor = limit_minor
-    shares = apportion(amounts, total_minor)
+    shares = apportion(amounts, whole, total_minor)
     periods = []
     at = 0
     for index, mwh in energies:

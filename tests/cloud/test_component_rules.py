@@ -3,12 +3,14 @@
 from itertools import pairwise
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_stub.db.rows import OrderRow
 from cloud_stub.settlements import rules
+from cloud_stub.settlements.case import Case
 from pile_protocol import components, pricing
 
 KWH = 1_000_000
@@ -29,7 +31,7 @@ RATE = {
 }
 
 
-def case(changes: dict[str, Any] | None = None, *, mwh: int = 300_000, **lies: Any) -> rules.Case:
+def case(changes: dict[str, Any] | None = None, *, mwh: int = 300_000, **lies: Any) -> Case:
     """An order of two hours at 150 W, over which the vehicle stayed on for half an hour. lies: members of the
     settlement; changes: members of the locked rate, None for one that it does not have.
     """
@@ -45,8 +47,8 @@ def case(changes: dict[str, Any] | None = None, *, mwh: int = 300_000, **lies: A
         "connector": 1,
         "rate_id": "r",
         "rate_digest": pricing.digest(rate),
-        "rate_json": rules.orjson.dumps(rate).decode(),
-        "limits_json": rules.orjson.dumps(limits).decode(),
+        "rate_json": orjson.dumps(rate).decode(),
+        "limits_json": orjson.dumps(limits).decode(),
         "created_at": AT,
         "expires_at": AT + 60,
         "window_end_at": rate["until_at"] + 86_400,
@@ -80,7 +82,7 @@ def case(changes: dict[str, Any] | None = None, *, mwh: int = 300_000, **lies: A
         "stop_reason": "Local",
         "recovered": False,
     } | lies
-    return rules.Case(fields, "PILE-1", OrderRow(**order), AT + 24 * HOUR_S, POWER_W, None)
+    return Case(fields, "PILE-1", OrderRow(**order), AT + 24 * HOUR_S, POWER_W, None)
 
 
 def test_an_honest_one_breaks_no_rule():
@@ -160,6 +162,24 @@ def test_time_worth_far_more_than_the_money_limit_is_flagged():
     assert (
         rules.check(case({"maximum_minor": 80}, limits={"cost_minor": 100})) == []
     )  # it could go on for free
+
+
+def test_an_order_that_its_money_limit_ended_early_is_not_flagged():
+    """Where no energy flowed the bill is 0, and a pile takes the time since its newest sample of the power as
+    of the dearest tier: such bills were flagged, and their drivers' money held.
+    """
+    reached = {"stop_reason": "CostLimitReached"}
+    idle: dict[str, Any] = {"idle": None}
+    waited = case(idle, mwh=0, limits={"cost_minor": 150}, **reached)
+    assert waited.fields["total_minor"] == 0 and rules.check(waited) == []
+    assert rules.check(case(idle, mwh=0, limits={"cost_minor": 300}, **reached)) == ["StopReasonMismatch"]
+    total_minor = case(idle).fields["total_minor"]
+    dear = idle | {"tiers": [[200_000, 500_000], [400_000, 36_000_000]]}  # a minor unit a second
+    for above_minor, flags in ((18, []), (22, ["StopReasonMismatch"])):
+        limits = {"cost_minor": total_minor + above_minor}
+        assert rules.check(case(dear, limits=limits, **reached)) == flags, above_minor
+    capped = idle | {"maximum_minor": 100}
+    assert rules.check(case(capped, limits={"cost_minor": 100}, **reached)) == ["StopReasonMismatch"]
 
 
 @st.composite

@@ -49,7 +49,7 @@ def test_an_id_is_durable_by_its_order_before_it_is_by_itself():
     for kept in (False, True):
         pile = Pile()
         pile.store.refuse_after = (
-            None if kept else 3
+            None if kept else 4
         )  # the order file, and the removal of older price steps and times
         pile.order()
         assert pile.connector().commanded or not kept

@@ -72,7 +72,7 @@ def test_shares_go_to_the_largest_remainder_and_among_equals_to_the_first():
         ([], 0, []),
         ([0, 0], 0, [0, 0]),
     ):
-        assert pricing.apportion(amounts, total) == shares, (amounts, total)
+        assert pricing.apportion(amounts, sum(amounts), total) == shares, (amounts, total)
 
 
 def test_ten_kwh_at_one_price():

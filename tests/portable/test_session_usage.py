@@ -383,3 +383,113 @@ def test_what_was_kept_of_another_rate_is_not_used():
     pile.settle()
     settlement = checked(pile, locked(tiers=TIERS))
     assert [row[2] for row in settlement["tiers"]] == [0, 0, 0]
+
+
+def test_what_is_rewritten_every_second_stays_small():
+    """Littlefs keeps a file of 128 bytes in its metadata; beyond it each rewrite costs an erase, and the
+    times of a night with a price for each half hour wore the flash out in two years.
+    """
+    steps = [[AT - 3_600 + i * 1_800, 1, 0, "flat"] for i in range(40)]
+    made = rate(steps=steps, time_prices=[1_000_000] * 40, tiers=[[i * 100_000, i] for i in (1, 2, 3, 4)])
+    pile = Pile()
+    pile.power_mw[1] = 150_000
+    pile.charge(rate=made, limits={"duration_s": 60_000}, cycles=20)
+    usage = pile.session().usage
+    for i in range(3, 35):
+        usage.times.append([i, 1_800_000])
+        usage.tiers_ms = [100_000_000] * 4
+        pile.cycle(20)
+        assert len(pile.store.files["usage-1"]) <= 128, pile.store.files["usage-1"]
+    before = [list(row) for row in usage.times]
+    pile.boot()
+    after = pile.session().usage.times
+    assert after[:-1] == before[:-1] and before[-1][1] - 1_000 <= after[-1][1] <= before[-1][1], after
+
+
+def test_a_cut_while_a_price_step_becomes_durable_loses_none_that_is_over():
+    made = rate(steps=[[AT - 60 + i, 1, 0, "flat"] for i in range(80)], time_prices=[3_600_000] * 80)
+    for lost in ("times-1", "usage-1"):
+        pile = Pile()
+        pile.charge(rate=made, cycles=30)
+        older = dict(pile.store.files)
+        pile.cycle(10)
+        counted = sum([row[1] for row in pile.session().usage.times])
+        pile.store.files[lost] = older[lost]  # the cut came between the two files
+        pile.boot()
+        found = pile.session().usage.times
+        assert [row[0] for row in found] == sorted(set([row[0] for row in found])), found
+        assert counted - 2_000 <= sum([row[1] for row in found]) <= counted, (lost, found, counted)
+
+
+def blind(pile):
+    """The plug switch cannot be read until plug_switch is True again."""
+    pile.plug_switch = False
+    pile.readings().plugged.lose()
+
+
+def staying(after_cycles=150):
+    pile = Pile()
+    pile.charge(rate=locked(idle=IDLE), cycles=100)
+    pile.command("stop", order_id="o1")
+    pile.cycle(after_cycles)
+    assert pile.session().phase == "Staying"
+    return pile
+
+
+def test_a_plug_that_bounces_while_the_vehicle_stays_on_is_not_counted_and_ends_nothing():
+    """Contacts were seen to bounce for 0.4 s; staying on ended, and the connector was free with a vehicle in
+    it.
+    """
+    pile = staying()
+    before_ms = pile.session().usage.stay_ms
+    for cycles in (4, 9):
+        pile.plugged[1] = False
+        pile.cycle(cycles)
+        pile.plugged[1] = True
+        pile.cycle(10)
+    assert pile.session().usage.stay_ms - before_ms == 2_000
+    pile.plugged[1] = False
+    pile.cycle(12)
+    assert pile.connector().order is None
+    assert checked(pile, locked(idle=IDLE))["stop_reason"] == "Remote"
+
+
+def test_a_plug_that_cannot_be_read_for_a_while_is_not_counted():
+    """For 10 s it may come back; then the stay is over and billed without the time in which nobody saw the
+    vehicle.
+    """
+    pile = staying()
+    before_ms = pile.session().usage.stay_ms
+    blind(pile)
+    pile.cycle(90)
+    assert pile.session().usage.stay_ms == before_ms
+    pile.plug_switch = True
+    pile.cycle(10)
+    assert pile.session().usage.stay_ms == before_ms + 1_000
+    blind(pile)
+    pile.cycle(105)
+    assert pile.connector().order is None
+    settlement = checked(pile, locked(idle=IDLE))
+    assert settlement["idle"]["time_ms"] == max(0, before_ms + 1_000 - 10_000), settlement
+
+
+def test_a_plug_that_cannot_be_read_as_the_charge_ends_does_not_make_staying_free():
+    pile = Pile()
+    pile.charge(rate=locked(idle=IDLE), cycles=100)
+    blind(pile)
+    pile.command("stop", order_id="o1")
+    pile.cycle(30)
+    assert pile.session().phase == "Staying" and pile.session().usage.stay_ms == 0
+    pile.plug_switch = True
+    pile.cycle(20)
+    assert pile.session().usage.stay_ms == 2_000
+
+
+def test_a_stay_whose_last_reading_is_lost_has_a_stop_reason():
+    """The settlement said null, so the cloud could not read it."""
+    pile = staying()
+    pile.store.files.pop("check-1")
+    pile.boot(AT + 600)
+    pile.plugged[1] = False
+    pile.settle()
+    assert checked(pile, locked(idle=IDLE))["stop_reason"] == "PowerLoss"

@@ -18,7 +18,7 @@ from pile_protocol import components, messages, wire
 from tests.pricing import oracle
 from tests.pricing.test_against_oracle import ENERGIES_MWH, LIMITS, PRICES, rates
 
-LONG_BILLS = int(os.environ.get("RATELOCK_BILLS", "100000"))
+LONG_BILLS = int(os.environ.get("RATELOCK_BILLS", "200000"))
 
 thoroughly = settings(deadline=None, max_examples=120)
 
@@ -176,7 +176,9 @@ def any_bill(source: random.Random) -> tuple[dict[str, Any], oracle.Used, int | 
     return rate, used, source.choice([None, number(messages.MAX_MINOR)])
 
 
-@pytest.mark.parametrize("bills", [1_000, pytest.param(LONG_BILLS, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "bills", [1_000, pytest.param(LONG_BILLS, marks=[pytest.mark.long, pytest.mark.timeout(1_800)])]
+)
 def test_a_seeded_run(bills: int) -> None:
     source = random.Random(13)
     for _ in range(bills):

@@ -3,9 +3,10 @@
     python -m tools.harness.chaos --rounds 300 --seed 7
 
 A round: one to three orders are confirmed on random piles, and at a random moment of their lives the firmware
-of a pile, the cloud, the broker, or several of them, are ended by `kill -9` and started again. At the end
-everything is left alone until all is settled, and the books are audited: against what the hardware says that
-it delivered, against the settlements' chain, and against a second computation of every total.
+of a pile, the cloud, the broker, or several of them, are ended by `kill -9` and started again. Every order
+has a rate of its own: the combinations of price components take turns. At the end everything is left alone
+until all is settled, and the books are audited: against what the hardware says that it delivered, against the
+settlements' chain, and against a second computation of every total.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +35,19 @@ SLOW_SPEED = 60  # of one with another meter: 600 times would pass its limits by
 POWER_W = 7_000
 IMP_PER_KWH = 1_600
 QUIET_TIMEOUT_S = 180
+COST_LIMITED = 0.3  # of the orders have a money limit too
+OPEN = ("Pending", "Accepted", "Charging", "Finishing")
 KILLS = ("pile", "cloud", "broker", "pile and cloud", "cloud and broker", "everything")
 PILE_OPTIONS = ("--world", "--keepalive-s", "2", "--backoff-max-ms", "1000")
-RATE = {
-    **DEMO_RATE,
-    "periods": [{**period, "time_price": 36_000_000} for period in DEMO_RATE["periods"]],
-    "tiers": [{"up_to_w": 3_500, "price": 18_000_000}, {"up_to_w": 11_000, "price": 72_000_000}],
-    "idle": {"price": 36_000_000, "after_s": 1, "max_minor": 2},
-    "minimum_minor": 60,
-    "maximum_minor": 100_000,
-    "tax_per_mille": 60,
+# By the word of a component: the members that it adds to a rate. A second costs 1 minor unit by time, 0.5 or
+# 2 by power, 1 to stay.
+MEMBERS: dict[str, dict[str, Any]] = {
+    "time": {"periods": [{**period, "time_price": 36_000_000} for period in DEMO_RATE["periods"]]},
+    "tiers": {"tiers": [{"up_to_w": 3_500, "price": 18_000_000}, {"up_to_w": 11_000, "price": 72_000_000}]},
+    "idle": {"idle": {"price": 36_000_000, "after_s": 1, "max_minor": 2}},
+    "minimum": {"minimum_minor": 100},
+    "maximum": {"maximum_minor": 200},
+    "tax": {"tax_per_mille": 60},
 }
 LOSS_MAX_MS = 2_000  # of charging, for each kill of a pile
 
@@ -84,10 +89,16 @@ class Chaos:
         self.random = random.Random(seed)
         self.kills = dict.fromkeys(("pile", "cloud", "broker"), 0)
         self.refused = 0  # confirmations that the cloud could not take at that moment
+        self.combinations = [
+            words for n in range(len(MEMBERS) + 1) for words in combinations(tuple(MEMBERS), n)
+        ]
+        self.random.shuffle(self.combinations)
+        self.tried: set[tuple[str, ...]] = set()  # combinations of orders that were confirmed
+        self.kills_of = dict.fromkeys(MEMBERS, 0)  # kills while an order with that component was open
         self.piles = []
         for number in range(piles):
             identity = system.add_pile()
-            system.set_rate(identity.device_id, RATE)
+            system.set_rate(identity.device_id, DEMO_RATE)
             flash = system.data / "piles" / identity.device_id
             self.piles.append(Pile(identity, flash, METERS[number % len(METERS)]))
         for pile in self.piles:
@@ -100,14 +111,17 @@ class Chaos:
         # The only wait for a time instead of an event, because a power cut comes at any moment.
         time.sleep(self.random.uniform(0, 1.5))
         victims = self.random.choice(KILLS)
+        chosen = []
         if victims in ("pile", "pile and cloud", "everything"):
             chosen = self.piles if victims == "everything" else [self.random.choice(self.piles)]
-            for pile in chosen:
-                self._kill(pile)
-        if "cloud" in victims or victims == "everything":
+        shared = [word for word in ("cloud", "broker") if word in victims or victims == "everything"]
+        self._note_components(chosen + self.piles * len(shared))
+        for pile in chosen:
+            self._kill(pile)
+        if "cloud" in shared:
             self.system.kill_cloud()
             self.kills["cloud"] += 1
-        if "broker" in victims or victims == "everything":
+        if "broker" in shared:
             self.system.broker.kill()
             self.kills["broker"] += 1
             self.system.broker.start()
@@ -116,6 +130,14 @@ class Chaos:
         for pile in self.piles:
             if pile.child is None:
                 self._start(pile)
+
+    def _note_components(self, piles: list[Pile]) -> None:
+        """Counts the components of orders that are about to lose their pile, the cloud or the broker."""
+        for pile in piles:
+            for order_id in pile.confirmed[-1:]:
+                order = self.system.operator.get(f"/api/orders/{order_id}").json()
+                for word in components.components_of(order["rate"]) if order["state"] in OPEN else ():
+                    self.kills_of[word] += 1
 
     def settle_down(self) -> None:
         """Waits until no order is open and no outbox holds anything. Raises ProcessError."""
@@ -168,7 +190,14 @@ class Chaos:
     def _confirm(self, pile: Pile) -> None:
         phone = Phone(self.base_url())
         limits = {"energy_mwh": self.random.randint(200_000, 2_500_000) * pile.speed // SPEED}
+        if self.random.random() < COST_LIMITED:
+            limits["cost_minor"] = self.random.randint(120, 300)
+        words = self.combinations[0]
+        rate = dict(DEMO_RATE)
+        for word in words:
+            rate.update(MEMBERS[word])
         try:
+            self.system.set_rate(pile.device_id, rate)
             rate_id = phone.rate(pile.device_id)["rate_id"]
             answer = phone.confirm(
                 pile.device_id, rate_id, limits=limits, idempotency_key=secrets.token_hex(16)
@@ -178,6 +207,8 @@ class Chaos:
             return
         if answer.status == 201:
             pile.confirmed.append(answer.json()["order_id"])
+            self.tried.add(words)
+            self.combinations.append(self.combinations.pop(0))
         else:
             self.refused += 1
 
@@ -270,8 +301,11 @@ class Chaos:
         states: dict[str, int] = {}
         for order in self._orders():
             states[order["state"]] = states.get(order["state"], 0) + 1
+        by_component = ", ".join(f"{count} of {word}" for word, count in self.kills_of.items())
         return (
-            f"kills: {kills}; orders: {states}; confirmations refused meanwhile: {self.refused}; "
+            f"kills: {kills}; kills in orders by component: {by_component};"
+            f" combinations of components: {len(self.tried)} of {len(self.combinations)}; orders: {states};"
+            f" confirmations refused meanwhile: {self.refused}; "
             f"settlements: {settled}; kWh delivered {delivered / 1e6:.3f}, billed {billed / 1e6:.3f}"
         )
 

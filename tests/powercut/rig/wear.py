@@ -1,6 +1,7 @@
 """How fast charging wears the flash out; prints one JSON object.
 
 micropython wear.py charge HOURS        the whole controller, ten cycles a second
+micropython wear.py timed HOURS         the same at a rate with a price of time and power tiers
 micropython wear.py checkpoints HOURS   only the checkpoint of every second, which is nearly all of the wear:
                                         long enough to see how evenly littlefs spreads it
 """
@@ -18,13 +19,14 @@ from drivers.files import FileStore
 from pile.journal import Journal
 
 HOUR_MS = 3_600_000
+STEP_S = [-100] + [i * 3_600 for i in range(1, 25)]
 
 
-def charge(flash, hours):
+def charge(flash, hours, **rate):
     """One order with a price change every hour."""
-    world = World()
+    world = World(uneven=bool(rate))
     world.wires[0].plant.battery_wh = 10**9
-    order = Order("A-1", 1, {"duration_s": 86_400}, step_s=[-100] + [i * 3_600 for i in range(1, 25)])
+    order = Order("A-1", 1, {"duration_s": 86_400}, step_s=STEP_S, rate=rate)
     cloud = Cloud(world, [order])
     world.durable_order = lambda number: order
     pile = Pile(world, flash)
@@ -37,6 +39,15 @@ def charge(flash, hours):
         raise SystemExit("the order is %s" % order.state)
 
 
+def timed(flash, hours):
+    charge(
+        flash,
+        hours,
+        time_prices=[1_000_000] * len(STEP_S),
+        tiers=[[i * 2_000_000, i * 1_000_000] for i in (1, 2, 3, 4)],
+    )
+
+
 def checkpoints(flash, hours):
     vfs.mount(vfs.VfsLfs2(Device(flash)), MOUNT)
     journal = Journal(FileStore(MOUNT + "/flash"))
@@ -47,7 +58,7 @@ def checkpoints(flash, hours):
 def main(how, hours):
     flash = used_flash(1)
     flash.erases = [0] * len(flash.erases)
-    (charge if how == "charge" else checkpoints)(flash, int(hours))
+    {"charge": charge, "timed": timed, "checkpoints": checkpoints}[how](flash, int(hours))
     print(json.dumps({"hours": int(hours), "erases": sum(flash.erases), "worst": max(flash.erases)}))
 
 
