@@ -53,6 +53,7 @@ export default {
     PaymentEntered: "Payment entered",
     PileAdded: "Pile added",
     PileMoved: "Pile moved to a site",
+    PileMovedAway: "Pile moved away from a site",
     PileRemoved: "Pile removed",
     PileRenamed: "Pile renamed",
     PileTagged: "Tags of a pile changed",

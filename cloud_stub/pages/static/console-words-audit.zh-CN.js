@@ -53,6 +53,7 @@ export default {
     PaymentEntered: "登记付款",
     PileAdded: "添加充电桩",
     PileMoved: "充电桩移至站点",
+    PileMovedAway: "充电桩移出站点",
     PileRemoved: "移除充电桩",
     PileRenamed: "重命名充电桩",
     PileTagged: "更改充电桩标签",
