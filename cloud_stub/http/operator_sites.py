@@ -58,7 +58,9 @@ async def remove_site(cloud: TheCloud, actor: CanRegister, site_id: str) -> dict
     return {"site_id": site_id}
 
 
-@router.post("/pile-moves", openapi_extra=raises("UnknownPile", "PileRemoved", "UnknownSite"))
+@router.post(
+    "/pile-moves", openapi_extra=raises("UnknownPile", "PileRemoved", "UnknownSite", "RateNotBillable")
+)
 async def move_piles(cloud: TheCloud, actor: CanRegister, body: MoveBody) -> dict[str, Any]:
     """Let the selected piles be at a site, all of them or none. Running orders keep what they have locked."""
 

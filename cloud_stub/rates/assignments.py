@@ -113,7 +113,10 @@ def assign(
             tariff_id=tariff_id,
             detail=f"{place.device_id}/{place.connector}" if place.connector else "",
         )
-    displays.mark_piles(tx, (place.device_id for place in wanted if place.device_id), now)
+    device_ids = [place.device_id for place in wanted if place.device_id]
+    if tariff_id is None:
+        billing.require_at_piles(tx.conn, device_ids, now)
+    displays.mark_piles(tx, device_ids, now)
     for place in wanted:
         if place.site_id:
             displays.mark_site(tx, place.site_id, now)

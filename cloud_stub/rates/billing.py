@@ -69,10 +69,22 @@ def require_at_places(
     conn: Connection, rates: Iterable[dict[str, Any]], places: Iterable[tuple[str, str, int]]
 ) -> None:
     """As require_in_reach, at the places (site id, device id, connector) that are to get all of `rates`."""
-    wanted = {word for rate in rates for word in components.components_of(rate)}
-    needed = [word for word in components.COMPONENTS if word in wanted]
+    needed = _needed(rates)
     if needed:
         _require_all(conn, needed, reach.at_places(conn, places))
+
+
+def require_at_piles(conn: Connection, device_ids: Iterable[str], now: int) -> None:
+    """As require_in_reach, for piles that were moved or lost their own tariff."""
+    for tariff_id, piles in reach.at_piles(conn, device_ids).items():
+        needed = _needed(held_or_to_come(conn, tariff_id, now))
+        if needed:
+            _require_all(conn, needed, piles)
+
+
+def _needed(rates: Iterable[dict[str, Any]]) -> list[str]:
+    wanted = {word for rate in rates for word in components.components_of(rate)}
+    return [word for word in components.COMPONENTS if word in wanted]
 
 
 def held_or_to_come(conn: Connection, tariff_id: str, now: int) -> list[dict[str, Any]]:

@@ -20,6 +20,12 @@ class _Pile(NamedTuple):
     of_pile: str | None
 
 
+class _Held(NamedTuple):
+    device_id: str
+    connectors: int
+    of_pile: str | None
+
+
 class _AtPlace(NamedTuple):
     device_id: str
     connectors: int
@@ -77,6 +83,16 @@ _AT_PLACES = Query(
     ),
     _AtPlace,
 )
+_HELD = Query(
+    select(
+        piles.c.device_id,
+        piles.c.connectors,
+        func.coalesce(piles.c.tariff_id, sites.c.tariff_id).label("of_pile"),
+    )
+    .select_from(piles.outerjoin(sites))
+    .where(piles.c.device_id.in_(json_lists.texts("device_ids"))),
+    _Held,
+)
 _PAGE = 500
 
 
@@ -113,6 +129,18 @@ def at_places(conn: Connection, places: Iterable[tuple[str, str, int]]) -> Itera
                 if (row.device_id, connector) in at_pile or (whole and (row.device_id, connector) not in own)
             ],
         )
+
+
+def at_piles(conn: Connection, device_ids: Iterable[str]) -> dict[str, list[tuple[str, list[int]]]]:
+    """By tariff: (device id, connectors) of these piles where that of the pile or its site holds."""
+    found: dict[str, list[tuple[str, list[int]]]] = {}
+    rows = _HELD.all(conn, {"device_ids": to_json(sorted(device_ids))})
+    own = _own_tariffs(conn, [row.device_id for row in rows])
+    for row in rows:
+        if row.of_pile is not None:
+            connectors = [at for at in range(1, row.connectors + 1) if (row.device_id, at) not in own]
+            found.setdefault(row.of_pile, []).append((row.device_id, connectors))
+    return found
 
 
 def _own_tariffs(conn: Connection, device_ids: list[str]) -> dict[tuple[str, int], str]:

@@ -17,7 +17,7 @@ from ..db.rows import Query
 from ..db.site_tables import sites
 from ..db.tables import piles
 from ..db.writer import Transaction
-from ..rates import displays, zones
+from ..rates import billing, displays, zones
 from ..rates.model import ID_PATTERN, is_time_zone
 
 
@@ -153,13 +153,14 @@ def move(tx: Transaction, actor: Actor, device_ids: Sequence[str], site_id: str 
     """Let these piles be at the site, None: at none. Orders that run keep what they have locked.
 
     device_ids: of selection.pile_ids. Raises Problem: UnknownSite; InvalidRequest where a pile would be left
-    without a time zone.
+    without a time zone; RateNotBillable.
     """
     if site_id is not None:
         get(tx.conn, site_id, lock=True)
     else:
         zones.require_own(tx.conn, device_ids, "site_id", now)
     tx.conn.execute(_MOVE, {"device_ids": to_json(list(device_ids)), "to": site_id})
+    billing.require_at_piles(tx.conn, device_ids, now)
     for device_id in device_ids:
         audit.record(tx.conn, actor, now, "PileMoved", device_id=device_id, site_id=site_id)
     displays.mark_piles(tx, device_ids, now)
