@@ -3,6 +3,7 @@
 A unit of work raises Problem *before* its first write, so the writer may keep the rest of its group.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -55,6 +56,13 @@ def invalid(*errors: tuple[str, str]) -> Problem:
     return Problem(
         422, "InvalidRequest", "The request has a field that cannot be used", detail, errors=listed
     )
+
+
+def require_unchanged(seen: Mapping[str, Any] | None, present: Mapping[str, Any]) -> None:
+    """seen: members of a thing as the caller knew them; present: as they are. Raises Problem (Replaced)."""
+    changed = {name: present[name] for name, value in (seen or {}).items() if value != present[name]}
+    if changed:
+        raise Problem(409, "Replaced", "Somebody else has changed it meanwhile", present=changed)
 
 
 def unauthorized() -> Problem:

@@ -1,5 +1,5 @@
 """The command line: serve, piles and their labels, sites, tariffs, rates, orders, settlements, people,
-releases.
+releases, bridges to other systems.
 
 Settings come from the environment.
 
@@ -20,8 +20,11 @@ from ..settings import Settings
 from . import (
     books,
     calendars,
+    home_assistant,
     ledger,
     monitors,
+    ocpi,
+    ocpp,
     orders,
     payments,
     people,
@@ -31,6 +34,7 @@ from . import (
     serve,
     sites,
     tariffs,
+    webhooks,
 )
 from .tools import fail
 
@@ -48,6 +52,10 @@ SUBJECTS = (
     people,
     releases,
     monitors,
+    home_assistant,
+    ocpi,
+    ocpp,
+    webhooks,
 )
 
 

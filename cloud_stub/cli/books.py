@@ -2,16 +2,15 @@
 
 import argparse
 import sys
-from datetime import timedelta
 
 from ..base.clock import now_s
 from ..db.writer import Transaction
-from ..reports import daily_report, settlements_csv
+from ..reports import days, settlements_csv
 from ..reports.bill_rows import PileScope
 from ..settings import Settings
 from ..settlements import reviews
 from ..settlements import views as settlement_views
-from .tools import Commands, actor, database, how_many, idle_cloud, print_json, reading, subject
+from .tools import Commands, actor, database, how_many, idle_cloud, print_all, print_json, subject
 
 
 def add(commands: Commands) -> None:
@@ -37,24 +36,20 @@ def add(commands: Commands) -> None:
 
 
 def _export(settings: Settings, options: argparse.Namespace) -> int:
-    local = daily_report.zone(options.time_zone)
-    first, last = daily_report.day(options.first, "--from"), daily_report.day(options.last, "--to")
-    from_at = daily_report.midnight(first, local)
-    until_at = daily_report.midnight(last + timedelta(days=1), local)
+    asked = days.read(options.first, options.last, options.time_zone)
     scope = PileScope(options.pile, options.site, options.tag)
     with database(settings) as store:
         with store.reading.connect() as conn:
             scope.check(conn)
-        for page in settlements_csv.csv_pages(store, from_at, until_at, scope):
+        for page in settlements_csv.csv_pages(store, asked.from_at, asked.until_at, scope):
             sys.stdout.write(page)
     return 0
 
 
 def _flagged(settings: Settings, options: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in settlement_views.list_views(conn, True, None, None, options.limit, None):
-            print_json(each)
-    return 0
+    return print_all(
+        settings, lambda conn: settlement_views.list_views(conn, True, None, None, options.limit, None)
+    )
 
 
 def _review(settings: Settings, options: argparse.Namespace) -> int:

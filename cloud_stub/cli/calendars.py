@@ -8,7 +8,7 @@ from ..base.clock import now_s
 from ..base.problems import invalid
 from ..rates import calendars
 from ..settings import Settings
-from .tools import Commands, actor, print_json, read_json, reading, subject, writing
+from .tools import Commands, actor, print_all, print_json, read_json, reading, subject, writing
 
 LISTED_MAX = 10_000
 
@@ -39,10 +39,7 @@ def add(commands: Commands) -> None:
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in calendars.list_views(conn, LISTED_MAX):
-            print_json(each)
-    return 0
+    return print_all(settings, lambda conn: calendars.list_views(conn, LISTED_MAX))
 
 
 def _show(settings: Settings, options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from ..base.problems import invalid
 from ..piles import monitors
 from ..piles.credentials import admit_monitor, revoke
 from ..settings import Settings
-from .tools import Commands, actor, print_json, reading, subject, writing
+from .tools import Commands, actor, print_all, print_json, subject, writing
 
 
 def add(commands: Commands) -> None:
@@ -43,7 +43,4 @@ def _remove(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in monitors.list_views(conn):
-            print_json(each)
-    return 0
+    return print_all(settings, lambda conn: monitors.list_views(conn))

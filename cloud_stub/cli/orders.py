@@ -12,7 +12,7 @@ from ..orders import views as order_views
 from ..reports import orders_csv
 from ..settings import Settings
 from ..settlements import bills, credits, payments
-from .tools import Commands, actor, database, how_many, idle_cloud, print_json, reading, subject
+from .tools import Commands, actor, database, how_many, idle_cloud, print_all, print_json, subject
 
 
 def add(commands: Commands) -> None:
@@ -64,10 +64,7 @@ def _orders(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _credit_list(settings: Settings, options: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in credits.list_views(conn, options.order, options.limit, None):
-            print_json(each)
-    return 0
+    return print_all(settings, lambda conn: credits.list_views(conn, options.order, options.limit, None))
 
 
 def _order_pay(settings: Settings, options: argparse.Namespace) -> int:

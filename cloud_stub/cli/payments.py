@@ -1,11 +1,14 @@
 """The commands `payment ...` and `free ...`."""
 
 import argparse
+import sys
 
 from ..base.clock import now_s
-from ..payments import free, retries, views
+from ..payments import adapters, free, retries, views
+from ..payments.reconciliation import reconcile
+from ..reports import days, payments_report
 from ..settings import Settings
-from .tools import Commands, actor, how_many, print_json, reading, subject, writing
+from .tools import Commands, actor, database, fail, how_many, print_json, reading, subject, writing
 
 
 def add(commands: Commands) -> None:
@@ -20,6 +23,18 @@ def add(commands: Commands) -> None:
     retry = payment.add_parser("retry", help="make a refused capture, release or refund again")
     retry.add_argument("hold_id")
     retry.set_defaults(command=_retry)
+    report = payment.add_parser(
+        "report", help="what was held, captured, released, refunded and is unpaid, by day and adapter"
+    )
+    _add_days(report)
+    report.add_argument("--csv", action="store_true", help="with exact decimals, instead of JSON")
+    report.set_defaults(command=_report)
+
+    compare = payment.add_parser(
+        "reconcile", help="compare with the provider's own report; fails where something differs"
+    )
+    _add_days(compare)
+    compare.set_defaults(command=_reconcile)
 
     vend = subject(commands, "free", "orders that nobody pays")
     grant = vend.add_parser("grant", help="make a code, or let everybody at a site charge for free")
@@ -37,6 +52,16 @@ def add(commands: Commands) -> None:
     revoke.set_defaults(command=_revoke)
 
 
+def _add_days(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="first", metavar="DAY", required=True, help="such as 2026-11-23")
+    parser.add_argument("--to", dest="last", metavar="DAY", help="the last day; without it, one day")
+    parser.add_argument("--time-zone", default="UTC", help="of the days")
+
+
+def _days(options: argparse.Namespace) -> days.Days:
+    return days.read_some(options.first, options.last or options.first, options.time_zone)
+
+
 def how_many_s(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 12):
         raise argparse.ArgumentTypeError("must be Unix seconds")
@@ -45,7 +70,7 @@ def how_many_s(text: str) -> int:
 
 def _list(settings: Settings, options: argparse.Namespace) -> int:
     with reading(settings) as conn:
-        for each in views.list_holds(conn, options.state, options.limit, None):
+        for each in views.list_holds(conn, options.state, None, options.limit, None):
             print_json(each)
     return 0
 
@@ -60,6 +85,30 @@ def _retry(settings: Settings, options: argparse.Namespace) -> int:
     with writing(settings) as tx:
         print_json(views.hold_view(retries.retry(tx, actor(), options.hold_id, now_s())))
     return 0
+
+
+def _report(settings: Settings, options: argparse.Namespace) -> int:
+    with reading(settings) as conn:
+        found = payments_report.by_day(conn, _days(options), now_s())
+    if options.csv:
+        sys.stdout.writelines(payments_report.csv_lines(found))
+        return 0
+    for row in found["rows"]:
+        print_json(row)
+    return 0
+
+
+def _reconcile(settings: Settings, options: argparse.Namespace) -> int:
+    asked = _days(options)
+    with database(settings) as store:
+        adapter = adapters.make(settings)
+        found = reconcile(store, adapter, asked.from_at, asked.until_at, now_s())
+    for each in found["differences"]:
+        print_json(each)
+    if not found["differences"]:
+        print_json(asked.named() | found)
+        return 0
+    return fail(f"{len(found['differences'])} differences from the report of {found['adapter']}")
 
 
 def _grant(settings: Settings, options: argparse.Namespace) -> int:

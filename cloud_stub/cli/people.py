@@ -12,7 +12,7 @@ from ..people import passwords, sessions, tokens, users
 from ..people.roles import PERMISSIONS, ROLES
 from ..reports import audit_csv
 from ..settings import Settings
-from .tools import Commands, actor, database, how_many, print_json, reading, subject, writing
+from .tools import Commands, actor, database, how_many, print_all, print_json, subject, writing
 
 _ALL = ROLES["owner"]  # whoever reaches the database may do everything
 
@@ -107,10 +107,7 @@ def _user_add(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _user_list(settings: Settings, _: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in users.list_views(conn):
-            print_json(each)
-    return 0
+    return print_all(settings, lambda conn: users.list_views(conn))
 
 
 def _user_role(settings: Settings, options: argparse.Namespace) -> int:
@@ -150,10 +147,9 @@ def _user_remove(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _session_list(settings: Settings, options: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in sessions.list_views(conn, now_s(), settings.session_idle_s, options.user):
-            print_json(each)
-    return 0
+    return print_all(
+        settings, lambda conn: sessions.list_views(conn, now_s(), settings.session_idle_s, options.user)
+    )
 
 
 def _session_end(settings: Settings, options: argparse.Namespace) -> int:
@@ -172,10 +168,7 @@ def _token_add(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _token_list(settings: Settings, _: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in tokens.list_views(conn):
-            print_json(each)
-    return 0
+    return print_all(settings, lambda conn: tokens.list_views(conn))
 
 
 def _token_revoke(settings: Settings, options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from ..piles.credentials import admit, admit_many, revoke
 from ..reports import fleet
 from ..settings import Settings
 from ..sites.pile_import import ImportBody, import_piles, keys_as_csv
+from ..sites.selection import pile_ids
 from . import pile_care
 from .tools import Commands, actor, fail, how_many, idle_cloud, print_json, reading, subject, writing
 
@@ -95,7 +96,7 @@ def _pile_import(settings: Settings, options: argparse.Namespace) -> int:
         return fail(f"{options.file} is not in UTF-8: save it as CSV in UTF-8")
     with writing(settings) as tx:
         keys = import_piles(tx, actor(), body.csv, lambda keys: admit_many(settings, keys), now_s())
-        names = [name for each in keys for name in label_names(tx.conn, f"pile:{each}")]
+        names = label_names(tx.conn, keys)
     print(keys_as_csv(keys), end="")
     if options.pdf:
         options.pdf.write_bytes(labels.pdf(settings.base_url, names))
@@ -131,7 +132,7 @@ def _pile_label(settings: Settings, options: argparse.Namespace) -> int:
         return fail("name piles by their ids, or by --of")
     wanted = [options.of] if options.of else [f"pile:{each}" for each in options.device_id]
     with reading(settings) as conn:
-        names = [name for each in wanted for name in label_names(conn, each)]
+        names = [name for each in wanted for name in label_names(conn, pile_ids(conn, each))]
     if settings.public_url is None:
         print(f"cloud_stub: the codes lead to {settings.base_url}; set RATELOCK_PUBLIC_URL", file=sys.stderr)
     made: list[Path] = []

@@ -4,11 +4,11 @@ import argparse
 
 from ..base.clock import now_s
 from ..settings import Settings
-from ..sites import registry, selection, tags
-from .tools import Commands, actor, print_json, reading, subject, writing
+from ..sites import registry, remote_starts, selection, tags
+from .tools import Commands, actor, print_all, print_json, reading, subject, writing
 
 LISTED_MAX = 10_000
-NO_SITE = "none"
+NO_SITE = NO_RATE = "none"
 _SELECTION = "pile:ID, tag:TAG, site:ID or all"
 
 
@@ -36,6 +36,13 @@ def add(commands: Commands) -> None:
     for parser in (new, change):
         parser.add_argument("--address")
         parser.add_argument("--contact")
+    remote = site.add_parser(
+        "remote-start", help="let an OCPP central system start orders there, at one rate"
+    )
+    remote.add_argument("site_id")
+    remote.add_argument("rate_id", help=f"to which its users have agreed, or `{NO_RATE}`: none is started")
+    remote.add_argument("agreement", help="who agreed, and where that is written; kept in the audit trail")
+    remote.set_defaults(command=_remote_start)
     move = site.add_parser("move", help="let piles be at a site")
     move.add_argument("selection", help=_SELECTION)
     move.add_argument("site_id", help=f"or `{NO_SITE}`")
@@ -48,10 +55,7 @@ def add(commands: Commands) -> None:
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in registry.list_views(conn, LISTED_MAX):
-            print_json(each)
-    return 0
+    return print_all(settings, lambda conn: registry.list_views(conn, LISTED_MAX))
 
 
 def _show(settings: Settings, options: argparse.Namespace) -> int:
@@ -90,6 +94,14 @@ def _remove(settings: Settings, options: argparse.Namespace) -> int:
     with writing(settings) as tx:
         registry.remove(tx, actor(), options.site_id, now_s())
     print_json({"site_id": options.site_id})
+    return 0
+
+
+def _remote_start(settings: Settings, options: argparse.Namespace) -> int:
+    rate_id = None if options.rate_id == NO_RATE else options.rate_id
+    body = remote_starts.RemoteStartBody(rate_id=rate_id, agreement=options.agreement)
+    with writing(settings) as tx:
+        print_json(remote_starts.agree(tx, actor(), options.site_id, body, now_s()))
     return 0
 
 

@@ -11,7 +11,7 @@ from ..rates import assignments, differences, model, previews, reach, tariffs, v
 from ..reports import rate_use
 from ..settings import Settings
 from ..sites import selection
-from .tools import Commands, actor, how_many, print_json, read_json, reading, subject, writing
+from .tools import Commands, actor, how_many, print_all, print_json, read_json, reading, subject, writing
 
 LISTED_MAX = 10_000
 
@@ -99,10 +99,9 @@ def _instant(text: str) -> int:
 
 
 def _list(settings: Settings, options: argparse.Namespace) -> int:
-    with reading(settings) as conn:
-        for each in tariffs.list_views(conn, now_s(), LISTED_MAX, of_piles=options.all):
-            print_json(each)
-    return 0
+    return print_all(
+        settings, lambda conn: tariffs.list_views(conn, now_s(), LISTED_MAX, of_piles=options.all)
+    )
 
 
 def _show(settings: Settings, options: argparse.Namespace) -> int:
@@ -124,7 +123,7 @@ def _add(settings: Settings, options: argparse.Namespace) -> int:
 def _rename(settings: Settings, options: argparse.Namespace) -> int:
     body = tariffs.NameBody(name=options.name)
     with writing(settings) as tx:
-        print_json(tariffs.rename(tx, actor(), options.tariff_id, body.name, now_s())._asdict())
+        print_json(tariffs.rename(tx, actor(), options.tariff_id, body, now_s())._asdict())
     return 0
 
 

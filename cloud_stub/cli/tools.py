@@ -5,7 +5,7 @@ import getpass
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,14 @@ def database(settings: Settings) -> Iterator[Store]:
 def reading(settings: Settings) -> Iterator[Connection]:
     with database(settings) as store, store.reading.connect() as conn:
         yield conn
+
+
+def print_all(settings: Settings, look: Callable[[Connection], Iterable[object]]) -> int:
+    """Print what `look` finds, one JSON object a line; returns the exit code."""
+    with reading(settings) as conn:
+        for each in look(conn):
+            print_json(each)
+    return 0
 
 
 @contextmanager

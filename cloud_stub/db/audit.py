@@ -18,7 +18,8 @@ TOKEN = "token"  # an API token,
 SCRIPT = "script"  # the operator token,
 COMMAND_LINE = "cli"  # the command line,
 CLOUD = "cloud"  # the cloud by itself,
-DRIVER = "driver"  # a driver
+DRIVER = "driver"  # a driver,
+OCPP = "ocpp"  # the OCPP central system
 
 DETAIL_MAX = 500
 

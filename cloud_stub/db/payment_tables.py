@@ -46,7 +46,8 @@ payment_holds = Table(
         sqlite_where=text("open = 1"),
         postgresql_where=text("open"),
     ),
-    Index("payment_holds_by_time", "created_at"),
+    Index("payment_holds_by_state", "state", "hold_id"),
+    Index("payment_holds_by_ref", "ref"),
 )
 
 payment_calls = Table(
@@ -63,7 +64,7 @@ payment_calls = Table(
     Column("next_at", BigInteger, nullable=False),  # when an open one is looked up again
     Column("resolved_at", BigInteger),
     Index("payment_calls_by_hold", "hold_id", "key"),
-    Index("payment_calls_by_time", "created_at"),
+    Index("payment_calls_by_end", "resolved_at"),
     Index(
         "payment_calls_open",
         "next_at",

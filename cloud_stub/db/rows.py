@@ -127,6 +127,10 @@ class OutboxRow(NamedTuple):
     expires_at: int | None
     sent_at: int | None
     leased_until: int | None
+    receiver: str | None
+    lane: str | None
+    attempts: int
+    reason: str | None
 
 
 class MeterSampleRow(NamedTuple):

@@ -27,6 +27,7 @@ sites = Table(
     Column("contact", Text, nullable=False),
     Column("tariff_id", String(40), ForeignKey("tariffs.tariff_id")),
     Column("created_at", BigInteger, nullable=False),
+    Column("remote_start_rate_id", String(40)),  # at which central systems may start orders; null: not at all
 )
 
 pile_tags = Table(

@@ -202,22 +202,30 @@ outbox = Table(
     metadata,
     Column("id", SERIAL, primary_key=True),
     Column("device_id", String(32), ForeignKey("piles.device_id"), nullable=False),
-    Column("name", String(16), nullable=False),  # of the topic
+    Column("name", String(32), nullable=False),  # of the topic, or the kind of the event
     Column("order_id", String(40)),
     Column("payload", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("sent_at", BigInteger),  # acknowledged by the broker
-    Column("leased_until", BigInteger),  # a worker is sending it; null: nobody
-    Index("outbox_by_device", "device_id"),
-    Index("outbox_by_order", "order_id"),
-    Index("outbox_by_expiry", "expires_at"),
-    Index(
-        "outbox_unsent",
-        "created_at",
-        sqlite_where=text("sent_at IS NULL"),
-        postgresql_where=text("sent_at IS NULL"),
+    # Nobody takes it before then: a worker is sending it, or it failed and waits. Null: nobody has it.
+    Column("leased_until", BigInteger),
+    # Null: the pile, over MQTT. Otherwise one of `receivers`, and the rest is about its attempts.
+    Column("receiver", String(48)),
+    Column("lane", String(40)),  # of its receiver: the order or the pile whose rows go one after the other
+    Column("attempts", Integer, nullable=False, server_default="0"),  # that failed
+    Column("reason", String(200)),  # why the last one failed
+    *(
+        Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
+        for name, column, where in (
+            ("outbox_by_device", "device_id", "receiver IS NULL"),
+            ("outbox_by_order", "order_id", "receiver IS NULL"),
+            ("outbox_unsent", "created_at", "sent_at IS NULL AND receiver IS NULL"),
+        )
     ),
+    Index("outbox_by_expiry", "expires_at"),
+    Index("outbox_by_lane", "receiver", "lane", "id"),
+    Index("outbox_due", "receiver", "leased_until"),
     # No id twice: the acknowledgement of a deleted message must not count for a later one.
     sqlite_autoincrement=True,
 )

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from pile_protocol import messages
 
 from ..base.clock import now_s
-from ..base.problems import invalid, unknown_order
+from ..base.problems import Problem, invalid, too_many, unknown_order
+from ..bridges.mail import requests
 from ..cloud import Cloud
 from ..db.rows import OrderRow
 from ..orders import commands, create, free_time, lookup, power_curve, states
@@ -32,6 +33,7 @@ from .access import (
     require,
 )
 from .api_schema import raises
+from .languages import language_of
 from .quick_route import QuickRoute, json_response
 from .reads import quick
 
@@ -104,6 +106,7 @@ async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
             for each in view["connectors"]:
                 each["free_in_s"] = free.get(each["connector"])
         adapter = cloud.cashier.adapter
+        view["mail"] = cloud.settings.mail_host is not None
         view["payment"] = adapter and {"adapter": adapter.name, "is_test": adapter.is_test}
         return holding.add_rate_ids(view, cloud.context.rates.at_piles(conn, [device_id], now)[device_id])
 
@@ -262,3 +265,25 @@ async def pay_order(cloud: TheCloud, own: OwnOrderToPay, body: payments.PaymentB
         lambda tx: payments.pay(tx, own.operator, cloud.context, order_id, body, now_s())
     )
     return await _order_view(cloud, paid)
+
+
+@router.post(
+    "/orders/{order_id}/receipt",
+    status_code=202,
+    dependencies=[Depends(limit_orders)],
+    openapi_extra=raises("MailNotSet", "NotSettled", "SettlementFlagged", "TooManyRequests"),
+)
+async def mail_receipt(
+    cloud: TheCloud, request: Request, own: OwnOrder, body: requests.ReceiptBody
+) -> dict[str, Any]:
+    """Send the receipt to an e-mail address, in the language of the phone's page. Only for the driver."""
+    if own.operator is not None:
+        raise unknown_order()
+    if cloud.settings.mail_host is None:
+        raise Problem(409, "MailNotSet", "This cloud has no mail server")
+    if not cloud.mail_budget.take(body.email.lower()):
+        raise too_many(3600 // requests.PER_HOUR)
+    order_id, language = own.row.order_id, language_of(request)
+    return await cloud.write(
+        lambda tx: requests.request(tx, cloud.context, order_id, body.email, language, now_s())
+    )

@@ -1,9 +1,11 @@
 """Labels of piles and connectors as SVG, PNG or PDF, for the operator to look at and print."""
 
 import asyncio
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
@@ -11,9 +13,11 @@ from pile_protocol import messages
 
 from ..base.problems import invalid, unknown_connector
 from ..piles import labels, registry
+from ..sites.pile_import import ROWS_MAX
 from ..sites.selection import pile_ids
 from .access import READ, TheCloud
 from .api_schema import raises
+from .operator_piles import DEVICE_ID
 from .reads import quick
 
 router = APIRouter(prefix="/api", tags=["operator"])
@@ -22,6 +26,16 @@ router = APIRouter(prefix="/api", tags=["operator"])
 Kind = Literal["svg", "png", "pdf"]
 Selection = Annotated[str, Query(max_length=100, examples=["site:HARBOUR", "tag:kerbside", "all"])]
 _BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
+
+
+class LabelsBody(BaseModel):
+    """Which piles; one that is not registered has no label."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    device_ids: list[Annotated[str, Field(pattern=DEVICE_ID)]] = Field(
+        min_length=1, max_length=ROWS_MAX, examples=[["PILE-1"]]
+    )
 
 
 @router.get(
@@ -66,22 +80,30 @@ async def get_label(
     return Response(labels.svg(base_url, name), media_type="image/svg+xml", headers=headers)
 
 
-@router.get(
-    "/labels.pdf",
-    response_class=Response,
-    responses={200: {"content": {"application/pdf": _BINARY}}},
-    openapi_extra=raises("UnknownPile", "PileRemoved", "UnknownSite"),
-    dependencies=READ,
-)
+_SHEETS: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {200: {"content": {"application/pdf": _BINARY}}},
+    "dependencies": READ,
+}
+
+
+@router.get("/labels.pdf", openapi_extra=raises("UnknownPile", "PileRemoved", "UnknownSite"), **_SHEETS)
 async def get_labels(cloud: TheCloud, selection: Selection = "all") -> Response:
     """One sheet after the other with the labels of all connectors of the selected piles."""
-    names = await quick(cloud, lambda conn: label_names(conn, selection))
+    names = await quick(cloud, lambda conn: label_names(conn, pile_ids(conn, selection)))
     return await _sheet(cloud.settings.base_url, names, "labels.pdf")
 
 
-def label_names(conn: Connection, text: str) -> list[str]:
-    """The labels of the piles that a selection names. Raises Problem, also where it names none."""
-    rows = registry.find_many(conn, pile_ids(conn, text))
+@router.post("/labels.pdf", **_SHEETS)
+async def make_labels(cloud: TheCloud, body: LabelsBody) -> Response:
+    """The labels of these piles, such as those of an import. Nothing is stored."""
+    names = await quick(cloud, lambda conn: label_names(conn, body.device_ids))
+    return await _sheet(cloud.settings.base_url, names, "labels.pdf")
+
+
+def label_names(conn: Connection, device_ids: Iterable[str]) -> list[str]:
+    """The labels of these piles. Raises Problem (InvalidRequest) where there is none."""
+    rows = registry.find_many(conn, device_ids)
     if not rows:
         raise invalid(("selection", "names no pile"))
     return [name for each in sorted(rows) for name in labels.names(each, rows[each].connectors)]

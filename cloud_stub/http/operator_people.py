@@ -28,10 +28,14 @@ class UserBody(BaseModel):
     password: str = _PASSWORD
 
 
-class RoleBody(BaseModel):
+class RoleFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     role: str = Field(pattern=_ROLE, examples=["operator"])
+
+
+class RoleBody(RoleFields):
+    replaces: RoleFields | None = Field(default=None, description="What the caller knows of the account")
 
 
 class PasswordBody(BaseModel):
@@ -86,13 +90,14 @@ async def add_user(cloud: TheCloud, actor: CanPeople, caller: AnyOperator, body:
     )
 
 
-@router.put("/users/{name}/role", openapi_extra=raises("UnknownUser", "LastOwner"))
+@router.put("/users/{name}/role", openapi_extra=raises("UnknownUser", "LastOwner", "Replaced"))
 async def set_role(
     cloud: TheCloud, actor: CanPeople, caller: AnyOperator, name: str, body: RoleBody
 ) -> dict[str, Any]:
     """What the account may do from its next request on."""
+    replaces = body.replaces.role if body.replaces else None
     return await cloud.write(
-        lambda tx: users.set_role(tx, actor, caller.permissions, name, body.role, now_s())
+        lambda tx: users.set_role(tx, actor, caller.permissions, name, body.role, now_s(), replaces)
     )
 
 

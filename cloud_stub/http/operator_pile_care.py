@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from pile_protocol import messages
 
 from ..base.clock import now_s
-from ..base.problems import invalid
+from ..base.problems import invalid, require_unchanged
 from ..base.text import LINE_PATTERN
 from ..db.writer import Transaction
 from ..orders import pile_commands, states
 from ..orders.transitions import lose_with_pile
-from ..piles import changes, rekey, service
+from ..piles import changes, registry, rekey, service
 from ..piles.credentials import admit, sync_credentials
 from .access import CanOperate, CanRegister, TheCloud
 from .api_schema import raises
@@ -23,13 +23,19 @@ from .operator_piles import broker_unavailable
 router = APIRouter(prefix="/api", tags=["operator"])
 
 
-class ChangeBody(BaseModel):
-    """What is to change; a member that is left out stays as it is."""
+class PileFields(BaseModel):
+    """What may be changed of a pile."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str | None = Field(default=None, max_length=100, pattern=LINE_PATTERN, examples=["Gate 2"])
     connectors: int | None = Field(default=None, ge=1, le=messages.MAX_CONNECTORS)
+
+
+class ChangeBody(PileFields):
+    """What is to change; a member that is left out stays as it is."""
+
+    replaces: PileFields | None = Field(default=None, description="What the caller knows of the pile")
 
 
 class OutOfServiceBody(BaseModel):
@@ -54,7 +60,9 @@ class KeyBody(BaseModel):
     force: bool = False
 
 
-@router.patch("/piles/{device_id}", openapi_extra=raises("UnknownPile", "PileRemoved", "PileInUse"))
+@router.patch(
+    "/piles/{device_id}", openapi_extra=raises("UnknownPile", "PileRemoved", "PileInUse", "Replaced")
+)
 async def change_pile(
     cloud: TheCloud, actor: CanRegister, device_id: str, body: ChangeBody
 ) -> dict[str, Any]:
@@ -64,6 +72,9 @@ async def change_pile(
 
     def change(tx: Transaction) -> dict[str, Any]:
         now = now_s()
+        if body.replaces is not None:
+            before = registry.get(tx.conn, device_id, lock=True)
+            require_unchanged(body.replaces.model_dump(exclude_none=True), before._asdict())
         pile = changes.set_connectors(tx, actor, device_id, body.connectors, now) if body.connectors else None
         if body.name is not None:
             pile = changes.rename(tx, actor, device_id, body.name, now)

@@ -29,13 +29,13 @@ log = structlog.get_logger()
 
 router = APIRouter(prefix="/api", tags=["operator"])
 
-_DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
+DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
 
 
 class PileBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    device_id: str = Field(pattern=_DEVICE_ID, examples=["PILE-1"])
+    device_id: str = Field(pattern=DEVICE_ID, examples=["PILE-1"])
     name: str = Field(default="", max_length=100, pattern=LINE_PATTERN)
     connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 

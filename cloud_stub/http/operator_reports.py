@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from ..reports import bill_rows, daily_report, power, settlements_csv
+from ..reports import days as report_days
 from ..reports.csv_lines import MEDIA_TYPE
 from .access import READ, TheCloud
 from .api_schema import raises
@@ -26,22 +27,25 @@ async def _scope(
 Scope = Annotated[bill_rows.PileScope, Depends(_scope)]
 
 
-@router.get("/reports/daily", openapi_extra=raises("UnknownPile", "UnknownSite"), dependencies=READ)
-async def get_daily(
-    cloud: TheCloud,
+async def _days(
     from_day: Annotated[Day, Query(alias="from")],
     to_day: Annotated[Day, Query(alias="to")],
-    scope: Scope,
     time_zone: Annotated[str, Query(max_length=64)] = "UTC",
-) -> dict[str, Any]:
+) -> report_days.Days:
+    return report_days.read_some(from_day, to_day, time_zone)
+
+
+Days = Annotated[report_days.Days, Depends(_days)]
+
+
+@router.get("/reports/daily", openapi_extra=raises("UnknownPile", "UnknownSite"), dependencies=READ)
+async def get_daily(cloud: TheCloud, days: Days, scope: Scope) -> dict[str, Any]:
     """Energy and revenue of settled orders by day and by price label, in days of `time_zone`.
 
     `revenue_minor` is what was billed = `paid_minor` + `unpaid_minor` + `credited_minor` - `refund_minor`.
     Flagged settlements are in `flagged_minor` alone.
     """
-    local = daily_report.zone(time_zone)
-    first, last = daily_report.day(from_day, "from"), daily_report.day(to_day, "to")
-    return await read(cloud, lambda conn: daily_report.daily(conn, first, last, local, scope))
+    return await read(cloud, lambda conn: daily_report.daily(conn, days, scope))
 
 
 @router.get(

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.clock import now_s
 from ..db.writer import Transaction
-from ..sites import registry, selection, tags
-from .access import READ, CanRegister, Limit, TheCloud
+from ..sites import registry, remote_starts, selection, tags
+from .access import READ, CanPrice, CanRegister, Limit, TheCloud
 from .api_schema import raises
 from .paging import page
 from .reads import quick
@@ -43,7 +43,7 @@ async def get_site(cloud: TheCloud, site_id: str) -> dict[str, Any]:
     return await quick(cloud, lambda conn: registry.one_view(conn, site_id))
 
 
-@router.patch("/sites/{site_id}", openapi_extra=raises("UnknownSite"))
+@router.patch("/sites/{site_id}", openapi_extra=raises("UnknownSite", "Replaced"))
 async def change_site(
     cloud: TheCloud, actor: CanRegister, site_id: str, body: registry.SiteChangeBody
 ) -> dict[str, Any]:
@@ -56,6 +56,16 @@ async def remove_site(cloud: TheCloud, actor: CanRegister, site_id: str) -> dict
     """Remove a site at which no pile is."""
     await cloud.write(lambda tx: registry.remove(tx, actor, site_id, now_s()))
     return {"site_id": site_id}
+
+
+@router.put("/sites/{site_id}/remote-start", openapi_extra=raises("UnknownSite", "UnknownRate"))
+async def agree_to_remote_start(
+    cloud: TheCloud, actor: CanPrice, site_id: str, body: remote_starts.RemoteStartBody
+) -> dict[str, Any]:
+    """Let an OCPP central system start orders at one rate, to which its users have agreed. `rate_id` null
+    ends it.
+    """
+    return await cloud.write(lambda tx: remote_starts.agree(tx, actor, site_id, body, now_s()))
 
 
 @router.post(

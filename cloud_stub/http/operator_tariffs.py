@@ -76,12 +76,12 @@ async def get_tariff(cloud: TheCloud, tariff_id: str) -> dict[str, Any]:
     return await quick(cloud, look)
 
 
-@router.patch("/tariffs/{tariff_id}", openapi_extra=raises("UnknownTariff"))
+@router.patch("/tariffs/{tariff_id}", openapi_extra=raises("UnknownTariff", "Replaced"))
 async def rename_tariff(
     cloud: TheCloud, actor: CanPrice, tariff_id: str, body: tariffs.NameBody
 ) -> dict[str, Any]:
     """Rename the tariff."""
-    row = await cloud.write(lambda tx: tariffs.rename(tx, actor, tariff_id, body.name, now_s()))
+    row = await cloud.write(lambda tx: tariffs.rename(tx, actor, tariff_id, body, now_s()))
     return {"tariff_id": row.tariff_id, "name": row.name}
 
 

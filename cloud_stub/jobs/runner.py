@@ -17,6 +17,7 @@ from ..db.events import trim_events
 from ..db.writer import Transaction, Writer
 from ..intake.dead_letters import trim_dead_letters
 from ..intake.receiver import Receiver
+from ..messaging import receivers
 from ..messaging.outbox import drop_expired
 from ..orders.context import Context
 from ..payments.cashier import Cashier
@@ -102,6 +103,7 @@ class PeriodicJobs:
         displays.send_due(tx, self._context.dispatch.put, now)
         stepping.step_all(tx, self._context, now)
         if sweep:
+            receivers.tidy(tx, now)
             trim_dead_letters(tx.conn, self._context.settings.rejects_kept)
             trim_events(tx.conn, self._context.settings.events_kept)
             sessions.trim(tx.conn, now, self._context.settings.session_idle_s)

@@ -16,6 +16,7 @@ REPEAT_S = 5  # after the broker acknowledged the last one
 _STOPPING = select(orders.c.order_id).where(orders.c.holds, orders.c.stop_requested_at.is_not(None))
 _UNANSWERED = select(outbox.c.id).where(
     outbox.c.order_id.in_(_STOPPING),
+    outbox.c.receiver.is_(None),
     outbox.c.name == "command",
     outbox.c.sent_at <= bindparam("before"),
 )

@@ -11,7 +11,6 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -65,18 +64,22 @@ class Client:
         self,
         host: str,
         port: int,
-        username: str,
-        password: str,
+        username: str | None,
+        password: str | None,
         client_id: str,
         clean_session: bool,
-        ca: Path | None,
+        tls: ssl.SSLContext | None,
+        will: tuple[str, bytes] | None = None,
     ):
-        """ca: the certificate authority behind the broker's certificate; given, the connection is TLS."""
+        """username: None where the broker asks for none. will: the topic and text that the broker retains
+        when the connection ends without a goodbye.
+        """
         self._address = (host, port)
         self._login = (username, password)
         self._client_id = client_id
         self._clean_session = clean_session
-        self._tls = ssl.create_default_context(cafile=str(ca)) if ca is not None else None
+        self._tls = tls
+        self._will = will
         self.on_connect: Callable[[], None] = lambda: None
         self.on_disconnect: Callable[[str], None] = lambda reason: None
         self.on_message: Callable[[str, bytes, int, int, bool], None] = lambda *_: None
@@ -167,6 +170,8 @@ class Client:
             manual_ack=True,
         )
         client.username_pw_set(*self._login)
+        if self._will is not None:
+            client.will_set(*self._will, qos=1, retain=True)
         if self._tls is not None:
             client.tls_set_context(self._tls)
         client.connect_timeout = CONNECT_S

@@ -14,6 +14,7 @@ could guess either would throw the cloud out, or have other piles' messages vani
 """
 
 import secrets
+import ssl
 import threading
 import time
 from collections import Counter
@@ -84,7 +85,8 @@ class Link:
         # Each of several workers has a random id, which nobody can guess.
         client_id += "." + (secrets.token_hex(8) if share else own)
         self.client_id = client_id
-        client = Client(host, port, username, password, client_id, self.shared, ca)
+        tls = ssl.create_default_context(cafile=str(ca)) if ca is not None else None
+        client = Client(host, port, username, password, client_id, self.shared, tls)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_message = self._received

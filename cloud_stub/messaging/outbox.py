@@ -39,11 +39,13 @@ class _Lease(NamedTuple):
 
 
 _INSERT = insert(outbox).returning(outbox.c.id)
+_TO_PILE = outbox.c.receiver.is_(None)  # the others are read by receivers.py
 _NOT_EXPIRED = or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > bindparam("now"))
 _UNSENT = Query(
     select(outbox)
     .where(
         outbox.c.sent_at.is_(None),
+        _TO_PILE,
         or_(
             outbox.c.leased_until.is_(None),
             outbox.c.leased_until <= bindparam("leased_until"),
@@ -59,13 +61,23 @@ _UNSENT = Query(
 _LEASE = update(outbox).where(outbox.c.id == bindparam("row_id")).values(leased_until=bindparam("until"))
 _OF_PILE = Query(
     select(outbox)
-    .where(outbox.c.device_id == bindparam("device_id"), outbox.c.name != bindparam("rate"), _NOT_EXPIRED)
+    .where(
+        outbox.c.device_id == bindparam("device_id"),
+        _TO_PILE,
+        outbox.c.name != bindparam("rate"),
+        _NOT_EXPIRED,
+    )
     .order_by(outbox.c.id),
     OutboxRow,
 )
 _COMMANDS_OF_ORDER = Query(
     select(outbox)
-    .where(outbox.c.order_id == bindparam("order_id"), outbox.c.name == bindparam("command"), _NOT_EXPIRED)
+    .where(
+        outbox.c.order_id == bindparam("order_id"),
+        _TO_PILE,
+        outbox.c.name == bindparam("command"),
+        _NOT_EXPIRED,
+    )
     .order_by(outbox.c.id),
     OutboxRow,
 )
@@ -76,15 +88,19 @@ _MARK_UNSENT = (
 _DELETE = delete(outbox).where(outbox.c.id == bindparam("row_id"))
 _DELETE_EXPIRED = delete(outbox).where(outbox.c.expires_at <= bindparam("now"))
 _DELETE_NAMED = delete(outbox).where(
-    outbox.c.device_id == bindparam("of"), outbox.c.name == bindparam("named")
+    outbox.c.device_id == bindparam("of"), _TO_PILE, outbox.c.name == bindparam("named")
 )
-_DELETE_OF_ORDER = delete(outbox).where(outbox.c.order_id == bindparam("of"))
+_DELETE_OF_PILE = delete(outbox).where(outbox.c.device_id == bindparam("of"), _TO_PILE)
+_DELETE_OF_ORDER = delete(outbox).where(outbox.c.order_id == bindparam("of"), _TO_PILE)
 _DELETE_ORDER_ITSELF = delete(outbox).where(
-    outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order")
+    outbox.c.order_id == bindparam("of"), _TO_PILE, outbox.c.name == bindparam("order")
 )
 _UNSENT_ORDER = Query(
     select(outbox.c.id, outbox.c.created_at, outbox.c.leased_until).where(
-        outbox.c.order_id == bindparam("of"), outbox.c.name == bindparam("order"), outbox.c.sent_at.is_(None)
+        outbox.c.order_id == bindparam("of"),
+        _TO_PILE,
+        outbox.c.name == bindparam("order"),
+        outbox.c.sent_at.is_(None),
     ),
     _Lease,
 )
@@ -303,6 +319,12 @@ def withdraw_all(tx: Transaction, order_ids: list[str]) -> None:
     """These orders have ended: delete all their messages."""
     if order_ids:
         tx.conn.execute(_DELETE_OF_ORDER, [{"of": each} for each in order_ids])
+
+
+def withdraw_of_pile(tx: Transaction, device_id: str, but_orders: bool = False) -> None:
+    """Delete the messages to this pile. but_orders: those about an order stay."""
+    without_order = _DELETE_OF_PILE.where(outbox.c.order_id.is_(None))
+    tx.conn.execute(without_order if but_orders else _DELETE_OF_PILE, {"of": device_id})
 
 
 def withdraw_named(tx: Transaction, device_id: str, name: str) -> None:

@@ -16,6 +16,7 @@ from ..base.ids import new_id
 from ..base.problems import Problem, invalid, pile_removed, unknown_connector
 from ..base.tokens import new_token
 from ..db.engine import to_json
+from ..db.events import tell_receivers
 from ..db.rows import OrderRow, PileRow, Query
 from ..db.tables import orders
 from ..db.writer import Transaction
@@ -24,7 +25,7 @@ from ..piles import views as pile_views
 from ..rates import billing, component_body, estimates, highest_cost, schedule, versions
 from . import states
 from .context import Context
-from .transitions import announce
+from .transitions import announce, event_of
 
 
 class LimitsBody(BaseModel):
@@ -188,6 +189,7 @@ def make(
     )
     key = seal.parse_key(terms.pile.key_hex)
     context.dispatch.put_sealed(tx, key, topics.ORDER, message, now, terms.expires_at, order_id)
+    tell_receivers(tx.conn, [event_of(order_id, device_id, states.PENDING, now)])
     tx.after_commit(lambda: announce(context, order_id, device_id, states.PENDING, None))
     return row
 

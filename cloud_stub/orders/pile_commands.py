@@ -47,15 +47,23 @@ def request_report(tx: Transaction, actor: Actor, context: Context, device_id: s
 
 
 def request_restart(tx: Transaction, actor: Actor, context: Context, device_id: str, now: int) -> None:
-    """Ask the pile to restart, which it does with every relay open.
+    """Ask the pile to restart, which it does with every relay open; once, until it greets again or the
+    command expires.
 
     Raises Problem: UnknownPile, PileRemoved, FirmwareTooOld; PileInUse while an order holds it.
     """
     pile = registry.get(tx.conn, device_id, lock=True)
-    if not boards.knows(boards.find(tx.conn, device_id), "restart"):
+    board = boards.find(tx.conn, device_id)
+    if not boards.knows(board, "restart"):
         raise Problem(409, "FirmwareTooOld", "The pile's firmware does not know the command: update it")
     if any(each["busy"] for each in pile_views.connector_views(tx.conn, pile, now)):
         raise Problem(409, "PileInUse", "An order holds the pile; stop it and wait for its settlement")
+    asked = audit.Wanted(
+        {"device_id": device_id, "action": "RestartRequested"}, now - context.settings.command_life_s
+    )
+    before = audit.list_lines(tx.conn, asked, 1)
+    if before and board is not None and board.hello_at <= before[0].at:
+        return
     put(tx, context, pile, "restart", now, None)
     audit.record(tx.conn, actor, now, "RestartRequested", device_id=device_id)
     record_event(tx.conn, now, "RestartRequested", device_id)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import Connection, bindparam, func, update
 
-from ..db.events import record_events
+from ..db.events import record_events, tell_receivers
 from ..db.rows import OrderRow
 from ..db.tables import orders
 from ..db.writer import Transaction
@@ -139,16 +139,24 @@ class Transitions:
         withdraw_orders(self._tx, answered)
         withdraw_all(self._tx, over)
         self._context.dispatch.resend_commands(self._tx, self._to_stop, self._now)
-        record_events(
-            self._tx.conn, [self._lost(each) for each in self._entered if each.state == states.LOST]
-        )
+        lost = [self._event(each) for each in self._entered if each.state == states.LOST]
+        record_events(self._tx.conn, lost)
+        others = (self._event(each) for each in self._entered if each.state != states.LOST)
+        tell_receivers(self._tx.conn, others)
         entered = self._entered
         self._tx.after_commit(lambda: _announce_all(self._context, entered))
 
-    def _lost(self, each: _Entered) -> dict[str, Any]:
-        detail = f"{each.reason}, was {each.before}"
-        event = {"at": self._now, "kind": "OrderLost", "device_id": each.device_id}
-        return event | {"order_id": each.order_id, "detail": detail}
+    def _event(self, each: _Entered) -> dict[str, Any]:
+        detail = each.reason or ""
+        if each.state == states.LOST:
+            detail += f", was {each.before}"
+        return event_of(each.order_id, each.device_id, each.state, self._now, detail)
+
+
+def event_of(order_id: str, device_id: str, state: str, at: int, detail: str = "") -> dict[str, Any]:
+    """The event that the order has entered `state`, as db.events takes it."""
+    kind = "Order" + state
+    return {"at": at, "kind": kind, "device_id": device_id, "order_id": order_id, "detail": detail}
 
 
 def _announce_all(context: Context, entered: list[_Entered]) -> None:

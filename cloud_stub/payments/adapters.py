@@ -1,5 +1,7 @@
 """Which provider the cloud uses."""
 
+import os
+
 from ..settings import Settings
 from .port import Adapter
 from .test_provider import TestProvider
@@ -10,6 +12,7 @@ def make(settings: Settings) -> Adapter | None:
     if settings.payment == "test":
         return TestProvider(settings.data.joinpath("test_provider.db"))
     if settings.payment == "stripe":
+        os.environ.pop("STRIPE_LOG", None)  # would print what the library sends and gets
         from .stripe_adapter import StripeAdapter  # the library takes time and memory to load
 
         return StripeAdapter(settings)

@@ -5,16 +5,16 @@ provider has never got it. resolve() does nothing for a call that is resolved: s
 about it may come in either order.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from ..base.ids import new_id
 from ..db import audit
 from ..db.audit import Actor
-from ..db.events import record_event
-from ..db.payment_tables import payment_calls
+from ..db.events import record_event, tell_receivers
+from ..db.payment_tables import payment_calls, payment_holds
 from ..db.rows import Query
 from ..db.tables import payments
 from ..db.writer import Transaction
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 OPEN, DONE, REFUSED = "Open", "Done", "Refused"
 CLAIMED_AT_ONCE = 100
+UNRESOLVED_S = 600  # so long an outcome may be missing before an operator is to look
 
 _DURING = {port.CAPTURE: holds.CAPTURING, port.RELEASE: holds.RELEASING, port.REFUND: holds.REFUNDING}
 _REFUSED = {
@@ -53,6 +54,26 @@ _DUE = Query(
     .limit(CLAIMED_AT_ONCE)
     .with_for_update(skip_locked=True),
     CallRow,
+)
+
+
+class Unresolved(NamedTuple):
+    """How many open calls are older than UNRESOLVED_S, and since when the oldest is open."""
+
+    calls: int
+    oldest_at: int | None
+
+
+# Not the holds that wait for a step of their driver.
+_UNRESOLVED = Query(
+    select(func.count().label("calls"), func.min(payment_calls.c.created_at).label("oldest_at"))
+    .select_from(payment_calls.join(payment_holds, payment_holds.c.hold_id == payment_calls.c.hold_id))
+    .where(
+        payment_calls.c.state == OPEN,
+        payment_calls.c.created_at < bindparam("before"),
+        payment_holds.c.state != holds.ACTION_NEEDED,
+    ),
+    Unresolved,
 )
 _ADOPT = update(payment_calls).where(payment_calls.c.state == OPEN, payment_calls.c.next_at > 0)
 
@@ -89,6 +110,11 @@ def is_busy(conn: Connection, hold_id: str) -> bool:
     return any(row.state == OPEN for row in holds.calls_of(conn, hold_id))
 
 
+def unresolved(conn: Connection, now: int) -> Unresolved:
+    """What is open for too long: the provider is silent, or has not ended a refund yet."""
+    return _UNRESOLVED.one(conn, {"before": now - UNRESOLVED_S})
+
+
 def adopt_all(conn: Connection) -> None:
     """Make every open call due: for the only process of the cloud, when it starts."""
     conn.execute(_ADOPT.values(next_at=0))
@@ -123,7 +149,8 @@ def resolve(tx: Transaction, context: Context, key: str, outcome: port.Outcome, 
     is_done = outcome.state == port.DONE
     values = {"state": DONE if is_done else REFUSED, "ref": outcome.ref, "reason": outcome.reason}
     conn.execute(_RESOLVE.values(values | {"resolved_at": now}), {"this": key})
-    hold = holds.change(conn, hold, now, reason=outcome.reason, **_values(hold, row, outcome, is_done))
+    changed = _values(conn, hold, row, outcome, is_done)
+    hold = holds.change(conn, hold, now, reason=outcome.reason, **changed)
     _record(tx, hold, row, is_done, now)
     if order is not None:
         if is_done and row.kind == port.CAPTURE:
@@ -157,7 +184,9 @@ def _wait(
     return holds.change(conn, hold, now, state=holds.ACTION_NEEDED, ref=outcome.ref)
 
 
-def _values(hold: HoldRow, row: CallRow, outcome: port.Outcome, is_done: bool) -> dict[str, Any]:
+def _values(
+    conn: Connection, hold: HoldRow, row: CallRow, outcome: port.Outcome, is_done: bool
+) -> dict[str, Any]:
     """What the outcome changes in the hold's row. `open` stays where more may be due."""
     if not is_done:
         return {"state": _REFUSED[row.kind], "open": False}
@@ -168,7 +197,10 @@ def _values(hold: HoldRow, row: CallRow, outcome: port.Outcome, is_done: bool) -
             rest = hold.amount_minor - row.amount_minor
             return {"state": holds.CAPTURED, "captured_minor": row.amount_minor, "released_minor": rest}
         case port.RELEASE:
-            return {"state": holds.RELEASED, "released_minor": hold.amount_minor, "open": False}
+            # Nothing was held where the driver never took the provider's step.
+            was_held = holds.calls_of(conn, hold.hold_id)[0].state == DONE
+            minor = hold.amount_minor if was_held else 0
+            return {"state": holds.RELEASED, "released_minor": minor, "open": False}
     return {"state": holds.CAPTURED, "refunded_minor": hold.refunded_minor + row.amount_minor}
 
 
@@ -199,6 +231,9 @@ def _record(tx: Transaction, hold: HoldRow, row: CallRow, is_done: bool, now: in
     audit.record(tx.conn, actor, now, action, device_id=hold.device_id, order_id=hold.order_id, detail=detail)
     if not is_done and row.kind != port.AUTHORIZE:
         record_event(tx.conn, now, action, hold.device_id, hold.order_id, detail)
+    else:
+        event = {"at": now, "kind": action, "device_id": hold.device_id, "order_id": hold.order_id}
+        tell_receivers(tx.conn, [event | {"detail": detail}])
     tx.after_commit(
         lambda: log.info("payment_call_resolved", kind=row.kind, hold_id=hold.hold_id, state=hold.state)
     )

@@ -82,7 +82,7 @@ _VALID = (
     or_(free_grants.c.until_at.is_(None), free_grants.c.until_at > bindparam("now")),
     or_(free_grants.c.uses_max.is_(None), free_grants.c.uses < free_grants.c.uses_max),
 )
-_BY_CODE = Query(_GRANTS.where(free_grants.c.code == bindparam("code"), *_VALID).with_for_update(), GrantRow)
+_BY_CODE = Query(_GRANTS.where(free_grants.c.code == bindparam("code")).with_for_update(), GrantRow)
 _AT_SITE = Query(
     _GRANTS.where(free_grants.c.site_id == bindparam("site_id"), free_grants.c.code.is_(None), *_VALID)
     .order_by(free_grants.c.grant_id)
@@ -153,11 +153,26 @@ def list_grants(conn: Connection, limit: int, before: str | None) -> list[dict[s
 def find(conn: Connection, code: str | None, site_id: str | None, now: int) -> GrantRow | None:
     """What makes an order free: the code, else its pile's site. Raises Problem (FreeCodeInvalid)."""
     if code is not None:
-        found = _BY_CODE.first(conn, {"code": code.strip().upper(), "now": now})
-        if found is None or found.site_id not in (None, site_id):
-            raise Problem(409, "FreeCodeInvalid", "The code is not valid here, or not any more")
+        found = _BY_CODE.first(conn, {"code": code.strip().upper()})
+        reason = _why_not(found, site_id, now)
+        if reason is not None:
+            title = "The code is not valid here, or not any more"
+            raise Problem(409, "FreeCodeInvalid", title, reason=reason)
         return found
     return _AT_SITE.first(conn, {"site_id": site_id, "now": now}) if site_id is not None else None
+
+
+def _why_not(found: GrantRow | None, site_id: str | None, now: int) -> str | None:
+    """Why the code makes nothing free at the site; None where it does."""
+    if found is None:
+        return "Unknown"
+    if found.revoked_at is not None:
+        return "Revoked"
+    if found.until_at is not None and found.until_at <= now:
+        return "Expired"
+    if found.uses_max is not None and found.uses >= found.uses_max:
+        return "UsedUp"
+    return "Elsewhere" if found.site_id not in (None, site_id) else None
 
 
 def mark(conn: Connection, order_id: str, used: GrantRow | None, actor: Actor, reason: str) -> None:

@@ -7,6 +7,7 @@
 CaptureRefused, ReleaseRefused and RefundRefused wait for an operator's retry.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -67,7 +68,8 @@ _GET = Query(_BY_ID, HoldRow)
 _LOCK = Query(_BY_ID.with_for_update(), HoldRow)
 _BY_KEY = Query(_HOLDS.where(payment_holds.c.idempotency_key == bindparam("key")), HoldRow)
 _OF_ORDER = Query(_HOLDS.where(payment_holds.c.order_id == bindparam("order_id")), HoldRow)
-_LIST = Query(_HOLDS, HoldRow)
+_BY_REF = Query(_HOLDS.where(payment_holds.c.ref == bindparam("ref")), HoldRow)
+_SOME = Query(_HOLDS, HoldRow)
 _CHANGE = update(payment_holds).where(payment_holds.c.hold_id == bindparam("this"))
 _CALLS = select(payment_calls)
 _CALL = Query(_CALLS.where(payment_calls.c.key == bindparam("key")), CallRow)
@@ -105,6 +107,17 @@ def of_order(conn: Connection, order_id: str) -> HoldRow | None:
     return _OF_ORDER.first(conn, {"order_id": order_id})
 
 
+def of_orders(conn: Connection, order_ids: Iterable[str]) -> dict[str, HoldRow]:
+    """The holds of these orders, by order id."""
+    found = _SOME.narrowed(_HOLDS.where(payment_holds.c.order_id.in_(list(order_ids)))).all(conn)
+    return {row.order_id: row for row in found if row.order_id is not None}
+
+
+def by_ref(conn: Connection, ref: str) -> HoldRow | None:
+    """The hold that the provider knows by this name."""
+    return _BY_REF.first(conn, {"ref": ref})
+
+
 def call(conn: Connection, key: str) -> CallRow | None:
     return _CALL.first(conn, {"key": key})
 
@@ -114,11 +127,15 @@ def calls_of(conn: Connection, hold_id: str) -> list[CallRow]:
     return list(_CALLS_OF.all(conn, {"hold_id": hold_id}))
 
 
-def list_rows(conn: Connection, state: str | None, limit: int, before: str | None) -> list[HoldRow]:
+def list_rows(
+    conn: Connection, state: str | None, order_id: str | None, limit: int, before: str | None
+) -> list[HoldRow]:
     """Newest first, older than hold `before`."""
     query = _HOLDS.order_by(payment_holds.c.hold_id.desc()).limit(limit)
+    if order_id is not None:
+        query = query.where(payment_holds.c.order_id == order_id)
     if state is not None:
         query = query.where(payment_holds.c.state == state)
     if before is not None:
         query = query.where(payment_holds.c.hold_id < before)
-    return list(_LIST.narrowed(query).all(conn))
+    return list(_SOME.narrowed(query).all(conn))

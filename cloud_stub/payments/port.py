@@ -70,11 +70,13 @@ class ReportRow(NamedTuple):
     """A line of the provider's own report."""
 
     kind: str  # of KINDS
-    key: str | None  # None where the provider does not know it
+    key: str | None  # None where it was done without one, such as by hand or because a hold lapsed
     ref: str
+    hold_ref: str  # the provider's name of the hold
     amount_minor: int
     currency: str
     at: int
+    state: str = DONE  # or REFUSED: a refund that failed after it had been taken on
 
 
 class Adapter(Protocol):
@@ -82,6 +84,7 @@ class Adapter(Protocol):
 
     name: str
     is_test: bool  # no money moves; everything that people see of it says so
+    report_kept_s: int | None  # for how long the provider keeps its report; None: for ever
 
     def authorize(self, call: Call) -> Outcome: ...
 

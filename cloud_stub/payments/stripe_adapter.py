@@ -5,6 +5,7 @@ key is Stripe's idempotency key, and stands in the metadata of what the call mak
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,10 @@ from ..settings import Settings
 from . import port
 from .port import Call, Event, Outcome, ReportRow
 
+logging.getLogger("stripe").addFilter(lambda _: False)  # its lines have the client secrets
+
 SIGNATURE_AGE_S = 300  # an older event is refused
+EVENTS_KEPT_S = 30 * 86_400
 # Currencies whose smallest unit at Stripe is not ISO 4217's (docs.stripe.com/currencies). ISK and UGX have
 # two digits there; an amount in MGA has none.
 _DIGITS = {"ISK": 2, "UGX": 2, "MGA": 0}
@@ -23,6 +27,9 @@ _HELD = "payment_intent.amount_capturable_updated"
 _CAPTURED = "payment_intent.succeeded"
 _RELEASED = "payment_intent.canceled"
 _REFUNDS = ("refund.created", "refund.updated", "refund.failed")
+_KINDS = {_HELD: port.AUTHORIZE, _CAPTURED: port.CAPTURE, _RELEASED: port.RELEASE}
+_KINDS |= dict.fromkeys(_REFUNDS, port.REFUND)
+_PER_MINOR = {"ISK": 100, "UGX": 100}  # Stripe's units in one of ISO 4217's, of those that are taken
 _REFUND_STATES = {"succeeded": port.DONE, "failed": port.REFUSED, "canceled": port.REFUSED}
 
 
@@ -41,6 +48,7 @@ class StripeAdapter:
 
     name = "stripe"
     is_test = False
+    report_kept_s: int | None = EVENTS_KEPT_S
 
     def __init__(self, settings: Settings):
         """The settings have all keys of Stripe."""
@@ -104,28 +112,24 @@ class StripeAdapter:
             )
             found = json.loads(body)
             told = _told(found)
-            return [] if told is None or told[0] == port.RELEASE else [Event(found["id"], told[1], told[2])]
+            return [] if told is None else [Event(found["id"], told[1], told[2])]
         except (stripe.StripeError, ValueError, KeyError, TypeError, AttributeError):
             raise Problem(400, "EventRefused", "The event's signature, age or content is wrong") from None
 
     def report(self, from_at: int, until_at: int) -> Iterable[ReportRow]:
-        """From Stripe's events, which it keeps for 30 days."""
-        types = [_HELD, _CAPTURED, _RELEASED, "refund.created"]
+        """From Stripe's events; also what is about no intent of ours, which has no key."""
+        types = [_HELD, _CAPTURED, _RELEASED, *_REFUNDS]
         params: Any = {"types": types, "created": {"gte": from_at, "lt": until_at}, "limit": 100}
-        listed = self._ask(
-            lambda: {"rows": [_dict(each) for each in self._stripe.v1.events.list(params).auto_paging_iter()]}
-        )
+
+        def newest_first() -> dict[str, Any]:
+            events = self._stripe.v1.events.list(params).auto_paging_iter()
+            return {"rows": [_report_row(_dict(each)) for each in events]}
+
+        listed = self._ask(newest_first)
         if isinstance(listed, Outcome):
             raise port.ProviderSilent(f"Stripe gives no report: {listed.reason}")
-        rows = []
-        for event in listed["rows"]:
-            told = _told(event)
-            if told is not None and told[2].state in (port.DONE, port.PENDING):
-                about = event["data"]["object"]
-                amount = about["amount_received"] if told[0] == port.CAPTURE else about["amount"]
-                ref, currency = about["id"], about["currency"].upper()
-                rows.append(ReportRow(told[0], told[1], ref, amount, currency, event["created"]))
-        return rows
+        rows = [each for each in reversed(listed["rows"]) if each is not None]
+        return {(row.kind, row.ref): row for row in rows}.values()  # the newest tells how a refund ended
 
     def _intent(self, call: Call, ref: str) -> Any:
         found = self._ask(lambda: self._stripe.v1.payment_intents.retrieve(ref))
@@ -239,9 +243,21 @@ def _told(event: dict[str, Any]) -> tuple[str, str, Outcome] | None:
     if event["type"] in _REFUNDS:
         key = metadata.get("refund")
         return (port.REFUND, key, _of_refund(about)) if key else None
-    names = {_HELD: "authorize", _CAPTURED: "capture", _RELEASED: "authorize"}
+    names = {_HELD: "authorize", _CAPTURED: "capture"}
     key = metadata.get(names.get(event["type"], ""))
-    if not key:
+    return (_KINDS[event["type"]], key, Outcome(port.DONE, about["id"])) if key else None
+
+
+def _report_row(event: dict[str, Any]) -> ReportRow | None:
+    """What the event reports; None for a refund that has not ended."""
+    about, told = event["data"]["object"], _told(event)
+    kind = _KINDS[event["type"]]
+    state = _of_refund(about).state if kind == port.REFUND else port.DONE
+    if state == port.PENDING:
         return None
-    kinds = {_HELD: port.AUTHORIZE, _CAPTURED: port.CAPTURE, _RELEASED: port.RELEASE}
-    return kinds[event["type"]], key, Outcome(port.DONE, about["id"])
+    amount = about["amount_received"] if kind == port.CAPTURE else about["amount"]
+    currency = about["currency"].upper()
+    hold_ref = about.get("payment_intent") or "" if kind == port.REFUND else about["id"]
+    minor = amount // _PER_MINOR.get(currency, 1)
+    key = told[1] if told else None
+    return ReportRow(kind, key, about["id"], hold_ref, minor, currency, event["created"], state)

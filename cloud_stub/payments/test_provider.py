@@ -38,6 +38,7 @@ class TestProvider:
     __test__ = False  # no test of pytest's
     name = "test"
     is_test = True
+    report_kept_s: int | None = None
 
     def __init__(self, path: Path):
         self._path = path
@@ -84,11 +85,11 @@ class TestProvider:
     def report(self, from_at: int, until_at: int) -> Iterable[ReportRow]:
         with self._lock:
             rows = self._rows(
-                "SELECT kind, key, hold_id, amount_minor, currency, at FROM calls"
+                "SELECT kind, key, 'test-' || hold_id, amount_minor, currency, at FROM calls"
                 " WHERE state = 'Done' AND at >= ? AND at < ? ORDER BY at, key",
                 (from_at, until_at),
             )
-        return [ReportRow(kind, key, ref, minor, cur, at) for kind, key, ref, minor, cur, at in rows]
+        return [ReportRow(kind, key, ref, ref, minor, cur, at) for kind, key, ref, minor, cur, at in rows]
 
     def _do(self, call: Call) -> Outcome:
         behaviour = self._behaviour()

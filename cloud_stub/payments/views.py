@@ -13,7 +13,7 @@ from .holds import HoldRow
 
 TEST = "TEST - no money moves"
 _OF_HOLD = (
-    *("adapter", "is_test", "state", "currency", "minor_digits", "reason"),
+    *("hold_id", "adapter", "is_test", "state", "currency", "minor_digits", "reason"),
     *("captured_minor", "released_minor", "refunded_minor"),
 )
 
@@ -35,7 +35,7 @@ def _shown(hold: HoldRow) -> dict[str, Any]:
 
 def hold_view(row: HoldRow) -> dict[str, Any]:
     """A hold as operators see it."""
-    names = ("hold_id", "order_id", "device_id", "ref", "open", "created_at", "changed_at")
+    names = ("order_id", "device_id", "ref", "open", "created_at", "changed_at")
     return {name: getattr(row, name) for name in names} | _shown(row)
 
 
@@ -47,9 +47,11 @@ def hold_with_calls(conn: Connection, hold_id: str) -> dict[str, Any]:
     return hold_view(row) | {"calls": [each._asdict() for each in holds.calls_of(conn, hold_id)]}
 
 
-def list_holds(conn: Connection, state: str | None, limit: int, before: str | None) -> list[dict[str, Any]]:
+def list_holds(
+    conn: Connection, state: str | None, order_id: str | None, limit: int, before: str | None
+) -> list[dict[str, Any]]:
     """Newest first, older than hold `before`."""
-    return [hold_view(row) for row in holds.list_rows(conn, state, limit, before)]
+    return [hold_view(row) for row in holds.list_rows(conn, state, order_id, limit, before)]
 
 
 def unknown_hold() -> Problem:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ..base.problems import Problem, forbidden
+from ..base.problems import Problem, forbidden, require_unchanged
 from ..db import audit
 from ..db.audit import Actor
 from ..db.people_tables import users
@@ -106,11 +106,21 @@ def add(
 
 
 def set_role(
-    tx: Transaction, actor: Actor, allowed: frozenset[str], name: str, role: str, now: int
+    tx: Transaction,
+    actor: Actor,
+    allowed: frozenset[str],
+    name: str,
+    role: str,
+    now: int,
+    replaces: str | None = None,
 ) -> dict[str, Any]:
-    """From the next request on. Raises Problem: UnknownUser, Forbidden, LastOwner."""
+    """From the next request on. Raises Problem: UnknownUser, Forbidden, LastOwner; Replaced where its role is
+    not `replaces`.
+    """
     row = _lock(tx, allowed, name, stays_owner=role == "owner")
     _require(allowed, role)
+    if replaces is not None:
+        require_unchanged({"role": replaces}, row._asdict())
     if row.role != role:
         tx.conn.execute(_SET_ROLE, {"of": name, "to": role})
         audit.record(tx.conn, actor, now, "RoleSet", account=name, detail=f"{row.role} -> {role}")

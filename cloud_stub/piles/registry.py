@@ -85,7 +85,8 @@ def set_connector_power(tx: Transaction, actor: Actor, device_id: str, power_w: 
 
     Raises Problem (UnknownPile, PileRemoved).
     """
-    get(tx.conn, device_id)
+    if get(tx.conn, device_id, lock=True).connector_power_w == power_w:
+        return
     tx.conn.execute(_SET_POWER, {"of": device_id, "power_w": power_w})
     detail = "default" if power_w is None else f"{power_w} W"
     audit.record(tx.conn, actor, now, "ConnectorPowerSet", device_id=device_id, detail=detail)

@@ -7,25 +7,24 @@ apart, because it proves the settlements that it sealed.
 import secrets
 from collections.abc import Callable
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pile_protocol import seal
 
 from ..db import audit
 from ..db.audit import Actor
 from ..db.pile_tables import retired_keys
-from ..db.tables import outbox, piles
+from ..db.tables import piles
 from ..db.writer import Transaction
+from ..messaging.outbox import withdraw_of_pile
 from . import boards, registry, removal
 
 _RETIRE = insert(retired_keys)
 _RETIRED = select(retired_keys.c.key_hex).where(retired_keys.c.device_id == bindparam("of"))
 _OF = piles.c.device_id == bindparam("of")
-_SET_KEY = update(piles).where(_OF).values(key_hex=bindparam("new_key"))
-_NEW_BOARD = _SET_KEY.values(
-    epoch=piles.c.epoch + 1, empty_hello_at=None, online=False, faulted=False, status_json=None
-)
-_WITHDRAW = delete(outbox).where(outbox.c.device_id == bindparam("of"), outbox.c.order_id.is_(None))
+# mosquitto ends the connection of the old key without publishing its last will.
+_SET_KEY = update(piles).where(_OF).values(key_hex=bindparam("new_key"), online=False)
+_NEW_BOARD = _SET_KEY.values(epoch=piles.c.epoch + 1, empty_hello_at=None, faulted=False, status_json=None)
 
 
 def rotate(
@@ -49,7 +48,7 @@ def rotate(
     key = secrets.token_bytes(seal.KEY_BYTES)
     tx.conn.execute(_RETIRE, {"device_id": device_id, "key_hex": pile.key_hex, "retired_at": now})
     tx.conn.execute(_NEW_BOARD if new_board else _SET_KEY, {"of": device_id, "new_key": key.hex()})
-    tx.conn.execute(_WITHDRAW, {"of": device_id})  # commands with the old seal
+    withdraw_of_pile(tx, device_id, but_orders=True)  # commands with the old seal
     if new_board:
         boards.forget(tx.conn, device_id)
     action = "BoardReplaced" if new_board else "KeyRotated"

@@ -16,16 +16,15 @@ from ..db.audit import Actor
 from ..db.events import record_event
 from ..db.rows import PileRow
 from ..db.site_tables import connector_tariffs
-from ..db.tables import orders, outbox
+from ..db.tables import orders
 from ..db.tables import piles as piles_table
 from ..db.writer import Transaction
-from ..messaging.outbox import RETAINED
+from ..messaging.outbox import RETAINED, withdraw_of_pile
 from . import registry
 
 _HELD_UNTIL = select(orders.c.window_end_at).where(
     orders.c.device_id == bindparam("device_id"), orders.c.holds
 )
-_WITHDRAW = delete(outbox).where(outbox.c.device_id == bindparam("of"))
 _UNASSIGN = delete(connector_tariffs).where(connector_tariffs.c.device_id == bindparam("of"))
 _REMOVE = (
     update(piles_table)
@@ -54,7 +53,7 @@ def remove(
         return pile
     waiting = check_what_is_lost(tx.conn, pile, force, False, now)
     lose_orders(tx, device_id, now)
-    tx.conn.execute(_WITHDRAW, {"of": device_id})
+    withdraw_of_pile(tx, device_id)
     tx.conn.execute(_REMOVE, {"of": device_id, "at": now})
     tx.conn.execute(_UNASSIGN, {"of": device_id})
     detail = f"{waiting} settlements given up" if waiting else ""

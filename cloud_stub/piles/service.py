@@ -78,10 +78,14 @@ def take_out(
     tx: Transaction, actor: Actor, device_id: str, connector: int, reason: str, note: str, now: int
 ) -> PileRow:
     """Take a connector (0: the whole pile) out of service, or change why it is out; returns the pile's row.
+    The same reason and note again change nothing.
 
     Raises Problem: UnknownPile, PileRemoved, UnknownConnector.
     """
     pile = _pile(tx, device_id, connector)
+    row = find(tx.conn, device_id).get(connector)
+    if row is not None and (row.reason, row.note) == (reason, note):
+        return pile
     tx.conn.execute(_RETURN, {"of": device_id, "which": connector})
     values = {
         "device_id": device_id,

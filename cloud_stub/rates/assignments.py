@@ -1,14 +1,14 @@
 """Where tariffs are assigned: to sites, piles and connectors, many at once."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ..base.problems import invalid
 from ..db import audit, json_lists
 from ..db.audit import Actor
-from ..db.engine import to_json
+from ..db.engine import insert_or_ignore, to_json
 from ..db.rows import Query
 from ..db.site_tables import connector_tariffs, sites
 from ..db.tables import piles
@@ -60,12 +60,22 @@ _PILES = Query(
     ),
     _Pile,
 )
-_SET_SITE = update(sites).where(sites.c.site_id == bindparam("of")).values(tariff_id=bindparam("tariff"))
-_SET_PILE = update(piles).where(piles.c.device_id == bindparam("of")).values(tariff_id=bindparam("tariff"))
-_CLEAR_CONNECTOR = delete(connector_tariffs).where(
-    connector_tariffs.c.device_id == bindparam("of"), connector_tariffs.c.connector == bindparam("at")
+_TARIFF = bindparam("tariff", type_=sites.c.tariff_id.type)
+_SET_SITE = (
+    update(sites)
+    .where(sites.c.site_id == bindparam("of"), sites.c.tariff_id.is_distinct_from(_TARIFF))
+    .values(tariff_id=_TARIFF)
 )
-_INSERT_CONNECTOR = connector_tariffs.insert()
+_SET_PILE = (
+    update(piles)
+    .where(piles.c.device_id == bindparam("of"), piles.c.tariff_id.is_distinct_from(_TARIFF))
+    .values(tariff_id=_TARIFF)
+)
+_CLEAR_CONNECTOR = delete(connector_tariffs).where(
+    connector_tariffs.c.device_id == bindparam("of"),
+    connector_tariffs.c.connector == bindparam("at"),
+    connector_tariffs.c.tariff_id.is_distinct_from(_TARIFF),
+)
 _OF_TARIFF = bindparam("tariff_id")
 _AT_SITES = Query(
     select(sites.c.site_id).where(sites.c.tariff_id == _OF_TARIFF).order_by(sites.c.site_id), _AtSite
@@ -101,8 +111,12 @@ def assign(
     _require_places(tx.conn, wanted)
     if tariff_id is not None:
         _require_assignable(tx.conn, tariff_id, wanted, now)
+    else:
+        left = [(place.device_id, place.connector) for place in wanted if place.device_id]
+        billing.require_after_leaving(tx.conn, left, now)
     for place in wanted:
-        _set(tx, place, tariff_id)
+        if not _set(tx, place, tariff_id):
+            continue
         audit.record(
             tx.conn,
             actor,
@@ -113,10 +127,7 @@ def assign(
             tariff_id=tariff_id,
             detail=f"{place.device_id}/{place.connector}" if place.connector else "",
         )
-    device_ids = [place.device_id for place in wanted if place.device_id]
-    if tariff_id is None:
-        billing.require_at_piles(tx.conn, device_ids, now)
-    displays.mark_piles(tx, device_ids, now)
+    displays.mark_piles(tx, (place.device_id for place in wanted if place.device_id), now)
     for place in wanted:
         if place.site_id:
             displays.mark_site(tx, place.site_id, now)
@@ -152,17 +163,17 @@ def _require_assignable(conn: Connection, tariff_id: str, places: list[Place], n
     billing.require_at_places(conn, billing.held_or_to_come(conn, tariff_id, now), places)
 
 
-def _set(tx: Transaction, place: Place, tariff_id: str | None) -> None:
-    if place.site_id:
-        tx.conn.execute(_SET_SITE, {"of": place.site_id, "tariff": tariff_id})
-    elif not place.connector:
-        tx.conn.execute(_SET_PILE, {"of": place.device_id, "tariff": tariff_id})
-    else:
-        tx.conn.execute(_CLEAR_CONNECTOR, {"of": place.device_id, "at": place.connector})
-        if tariff_id is not None:
-            values: dict[str, Any] = place._asdict() | {"tariff_id": tariff_id}
-            del values["site_id"]
-            tx.conn.execute(_INSERT_CONNECTOR, values)
+def _set(tx: Transaction, place: Place, tariff_id: str | None) -> bool:
+    """Returns whether another tariff was assigned there before."""
+    of = {"of": place.site_id or place.device_id, "tariff": tariff_id}
+    if not place.connector:
+        return tx.conn.execute(_SET_SITE if place.site_id else _SET_PILE, of).rowcount > 0
+    cleared = tx.conn.execute(_CLEAR_CONNECTOR, of | {"at": place.connector}).rowcount > 0
+    if tariff_id is None:
+        return cleared
+    values = {"device_id": place.device_id, "connector": place.connector, "tariff_id": tariff_id}
+    insert = insert_or_ignore(tx.conn, connector_tariffs).returning(connector_tariffs.c.device_id)
+    return tx.conn.execute(insert, values).scalar_one_or_none() is not None
 
 
 def places_of(conn: Connection, tariff_id: str) -> list[str]:

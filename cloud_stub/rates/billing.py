@@ -74,12 +74,19 @@ def require_at_places(
         _require_all(conn, needed, reach.at_places(conn, places))
 
 
-def require_at_piles(conn: Connection, device_ids: Iterable[str], now: int) -> None:
-    """As require_in_reach, for piles that were moved or lost their own tariff."""
-    for tariff_id, piles in reach.at_piles(conn, device_ids).items():
+def require_after_move(conn: Connection, device_ids: Iterable[str], tariff_id: str, now: int) -> None:
+    """As require_in_reach, for piles that are to move to a site which has this tariff."""
+    needed = _needed(held_or_to_come(conn, tariff_id, now))
+    if needed:
+        _require_all(conn, needed, reach.after_move(conn, device_ids))
+
+
+def require_after_leaving(conn: Connection, places: Iterable[tuple[str, int]], now: int) -> None:
+    """As require_in_reach, for places (device id, connector) that are to lose their own tariff."""
+    for tariff_id, device_id, connectors in reach.after_leaving(conn, places):
         needed = _needed(held_or_to_come(conn, tariff_id, now))
         if needed:
-            _require_all(conn, needed, piles)
+            _require_all(conn, needed, [(device_id, connectors)])
 
 
 def _needed(rates: Iterable[dict[str, Any]]) -> list[str]:

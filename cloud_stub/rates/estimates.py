@@ -14,7 +14,7 @@ _LEAST_MWH = 1  # an order that delivers nothing costs nothing
 
 def offered(rate: dict[str, Any], now: int, duration_s: int, power_w: int) -> dict[str, Any]:
     """The rate as a driver is shown it: schedule.rate_view with estimates, offers and `hold_minor`, the most
-    that an order without limits costs.
+    that an order without limits costs; each estimate and offer has its own, for an order with its limits.
 
     rate: one of holding. duration_s: the time limit of an order whose driver sets none. power_w: the most
     that the connector carries.
@@ -52,8 +52,12 @@ def _sums(of: _View) -> dict[str, Any]:
         | _of_offer(view, offer, limits | own, of.power_w)
         for offer in view.get("offers", ())
     ]
+    found = at_present_price(view)
+    for each in found:
+        own = limits | component_body.limits_of(each)
+        each["hold_minor"] = highest_cost.highest_minor(view, own, of.power_w)
     return {
-        "estimates": at_present_price(view),
+        "estimates": found,
         "offers": offers,
         "hold_minor": highest_cost.highest_minor(view, limits, of.power_w),
     }

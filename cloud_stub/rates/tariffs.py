@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
 
-from ..base.problems import Problem
+from ..base.problems import Problem, require_unchanged
 from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
@@ -29,10 +29,14 @@ class TariffBody(BaseModel):
     name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["City, from May"])
 
 
-class NameBody(BaseModel):
+class NameFields(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["City"])
+
+
+class NameBody(NameFields):
+    replaces: NameFields | None = Field(default=None, description="What the caller knows of the tariff")
 
 
 class TariffRow(NamedTuple):
@@ -129,11 +133,15 @@ def get(conn: Connection, tariff_id: str, lock: bool = False) -> TariffRow:
     return row
 
 
-def rename(tx: Transaction, actor: Actor, tariff_id: str, name: str, now: int) -> TariffRow:
-    """Raises Problem (UnknownTariff)."""
+def rename(tx: Transaction, actor: Actor, tariff_id: str, body: NameBody, now: int) -> TariffRow:
+    """Raises Problem: UnknownTariff; Replaced where the tariff is not as `body.replaces` says."""
     before = get(tx.conn, tariff_id, lock=True)
-    tx.conn.execute(_RENAME, {"of": tariff_id, "to": name})
-    detail = f"{before.name} -> {name}"
+    if body.replaces is not None:
+        require_unchanged(body.replaces.model_dump(), before._asdict())
+    if body.name == before.name:
+        return before
+    tx.conn.execute(_RENAME, {"of": tariff_id, "to": body.name})
+    detail = f"{before.name} -> {body.name}"
     audit.record(tx.conn, actor, now, "TariffRenamed", tariff_id=tariff_id, detail=detail)
     return get(tx.conn, tariff_id)
 

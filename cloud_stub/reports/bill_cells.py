@@ -10,6 +10,8 @@ from sqlalchemy import Connection, select
 from ..db.rows import Query
 from ..db.site_tables import sites
 from ..db.tables import piles, rates
+from ..payments.holds import HoldRow
+from ..payments.views import TEST
 from ..rates import currencies
 from ..settlements import bills
 from ..settlements.bills import BillRow
@@ -42,7 +44,11 @@ COLUMNS = (
     "review_note",
 )
 # The last columns of every export: each came later than those before it.
-LATER_COLUMNS = ("time", "power_tiers", "staying", "top_up", "tax", "net")
+LATER_COLUMNS = (
+    *("time", "power_tiers", "staying", "top_up", "tax", "net"),
+    *("adapter", "held", "captured", "refunded", "notice"),
+    *("flagged_paid", "flagged_credited"),
+)
 _NO_BILL: dict[str, str] = dict.fromkeys((*COLUMNS, *LATER_COLUMNS), "")
 
 
@@ -51,12 +57,20 @@ def local_time(at: int | None, zone: str) -> str:
     return "" if at is None else datetime.fromtimestamp(at, ZoneInfo(zone)).isoformat()
 
 
-def cells(row: BillRow | None, said: dict[str, Any], zone: str) -> dict[str, str]:
+def cells(row: BillRow | None, said: dict[str, Any], zone: str, hold: HoldRow | None) -> dict[str, str]:
     """By the names of COLUMNS and LATER_COLUMNS. said: bills.content(row); zone: IANA time zone of `started`
-    and `ended`.
+    and `ended`; hold: the order's.
     """
-    if row is None:
-        return _NO_BILL
+    return _NO_BILL | (_of_bill(row, said, zone) if row else {}) | (_of_hold(hold) if hold else {})
+
+
+def _of_hold(hold: HoldRow) -> dict[str, str]:
+    amounts = {"held": hold.amount_minor, "captured": hold.captured_minor, "refunded": hold.refunded_minor}
+    found = {name: decimal(minor, hold.minor_digits) for name, minor in amounts.items()}
+    return found | {"adapter": hold.adapter, "notice": TEST if hold.is_test else ""}
+
+
+def _of_bill(row: BillRow, said: dict[str, Any], zone: str) -> dict[str, str]:
     kind = bills.kind(row)
     currency = said.get("currency") or ""
     digits = currencies.minor_digits(currency)
@@ -85,9 +99,9 @@ def cells(row: BillRow | None, said: dict[str, Any], zone: str) -> dict[str, str
         "fee": line("fee_minor"),
         "total": money(row.total_minor) if counts else "",
         "currency": currency,
-        "paid": money(row.paid_minor),
+        ("flagged_paid" if kind == bills.FLAGGED else "paid"): money(row.paid_minor),
         "paid_at": time_utc(row.paid_at),
-        "credited": money(row.credited_minor) if row.credited_minor else "",
+        ("flagged_credited" if kind == bills.FLAGGED else "credited"): money(row.credited_minor or None),
         "unpaid": money(sums["unpaid_minor"]) if counts else "",
         "refund": money(sums["refund_minor"]) if sums["refund_minor"] else "",
         "waived": money(sums["waived_minor"]) if sums["waived_minor"] else "",

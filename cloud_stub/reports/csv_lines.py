@@ -3,7 +3,9 @@
 import csv
 import io
 from collections.abc import Iterable
-from datetime import datetime, timezone
+
+from ..base import decimals
+from ..base.clock import iso_utc
 
 BOM = "\ufeff"  # a byte order mark, without which spreadsheets do not read UTF-8
 MEDIA_TYPE = "text/csv; charset=utf-8"
@@ -22,12 +24,9 @@ def harmless(value: str) -> str:
 
 def time_utc(at: int | None) -> str:
     """ISO 8601, in UTC; nothing for None."""
-    return "" if at is None else datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "" if at is None else iso_utc(at)
 
 
 def decimal(value: int | None, digits: int) -> str:
     """A whole number of 10^-digits written out, exactly."""
-    if value is None:
-        return ""
-    whole, rest = divmod(value, 10**digits)
-    return f"{whole}.{rest:0{digits}d}" if digits else str(whole)
+    return "" if value is None else decimals.decimal(value, digits)

@@ -8,52 +8,23 @@ settlement.
 """
 
 from collections import defaultdict
-from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from ..base.problems import invalid
-from ..rates import currencies, model
+from ..rates import currencies
 from ..settlements import bills
 from .bill_rows import PileScope, of_time
-
-YEAR_MIN, YEAR_MAX = 2000, 2100  # far from the ends of what a calendar can compute with
-DAYS_MAX = 366
+from .days import Days
 
 
-def zone(name: str) -> ZoneInfo:
-    """The time zone of that name. Raises Problem (InvalidRequest)."""
-    if not model.is_time_zone(name):
-        raise invalid(("time_zone", "is not a time zone of the IANA database"))
-    return ZoneInfo(name)
-
-
-def day(text: str, field: str) -> date:
-    """The day written as 2026-11-23. Raises Problem (InvalidRequest)."""
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        raise invalid((field, "must be a day like 2026-11-23")) from None
-    if not YEAR_MIN <= found.year <= YEAR_MAX:
-        raise invalid((field, f"must be in the years {YEAR_MIN} to {YEAR_MAX}"))
-    return found
-
-
-def daily(conn: Connection, first: date, last: date, local: ZoneInfo, piles: PileScope) -> dict[str, Any]:
-    """Per currency, each day's settled orders by price label, from `first` to `last`, both included.
-
-    Raises Problem: InvalidRequest for too many days, or none; UnknownPile, UnknownSite.
-    """
-    if not 0 <= (last - first).days < DAYS_MAX:
-        raise invalid(("to", f"must be from 0 to {DAYS_MAX - 1} days after `from`"))
+def daily(conn: Connection, days: Days, piles: PileScope) -> dict[str, Any]:
+    """Per currency, each day's settled orders by price label. Raises Problem: UnknownPile, UnknownSite."""
     piles.check(conn)
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     found: dict[str, dict[str, Any]] = {}
     flagged = 0
     unbilled: defaultdict[str, int] = defaultdict(int)
-    for row in of_time(conn, midnight(first, local), midnight(last + timedelta(days=1), local), piles):
+    for row in of_time(conn, days.from_at, days.until_at, piles):
         if row.unbilled_mwh:
             unbilled[row.device_id] += row.unbilled_mwh
         kind = bills.kind(row)
@@ -64,28 +35,20 @@ def daily(conn: Connection, first: date, last: date, local: ZoneInfo, piles: Pil
         money = found.get(settlement["currency"])
         if money is None:
             money = found[settlement["currency"]] = _empty(settlement["currency"], days)
-        ended = datetime.fromtimestamp(row.ended_at, local).date()
-        _count(money["days"][(ended - first).days], kind, bills.amounts(row), settlement)
-    return {
-        "from": first.isoformat(),
-        "to": last.isoformat(),
-        "time_zone": local.key,
+        ended = days.day_of(row.ended_at)
+        _count(money["days"][(ended - days.first).days], kind, bills.amounts(row), settlement)
+    return days.named() | {
         "flagged": flagged,
         "unbilled": [{"device_id": name, "energy_mwh": unbilled[name]} for name in sorted(unbilled)],
         "currencies": [found[name] for name in sorted(found)],
     }
 
 
-def midnight(of: date, local: ZoneInfo) -> int:
-    """Unix seconds of the beginning of the day."""
-    return int(datetime(of.year, of.month, of.day, tzinfo=local).timestamp())
-
-
 # Beside energy and fees, of bills.lines.
 _PARTS = ("time_minor", "tiers_minor", "idle_minor", "top_up_minor", "tax_minor")
 
 
-def _empty(currency: str, days: list[date]) -> dict[str, Any]:
+def _empty(currency: str, days: Days) -> dict[str, Any]:
     return {
         "currency": currency,
         "minor_digits": currencies.minor_digits(currency),
@@ -100,7 +63,7 @@ def _empty(currency: str, days: list[date]) -> dict[str, Any]:
                 "labels": {},
                 **dict.fromkeys(bills.AMOUNTS, 0),
             }
-            for each in days
+            for each in days.dates()
         ],
     }
 

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -55,6 +55,10 @@ class PileFilter:
             query = query.where(piles_table.c.faulted)
         if self.state == "charging":
             query = query.where(piles_table.c.device_id.in_(_CHARGING))
+        return self.at_place(query)
+
+    def at_place(self, query: Any) -> Any:
+        """`query` narrowed by site and tag alone."""
         if self.site_id is not None:
             query = query.where(piles_table.c.site_id == self.site_id)
         if self.tag is not None:
@@ -108,27 +112,21 @@ def _views(conn: Connection, context: Context, rows: Sequence[PileRow], now: int
     ]
 
 
-class _Counts(NamedTuple):
-    total: int
-    online: int
-    faulted: int
-    removed: int
-
-
 def summary(conn: Connection, wanted: PileFilter) -> dict[str, Any]:
-    """How many piles are in each state, how many match `wanted`, and what waits for an operator."""
+    """How many piles of the wanted site and tag are in each state, how many match `wanted`, and what waits
+    for an operator.
+    """
     is_removed = piles_table.c.removed_at.is_not(None)
-    query = Query(
-        select(
-            func.count().filter(~is_removed).label("total"),
-            func.count().filter(piles_table.c.online).label("online"),
-            func.count().filter(piles_table.c.faulted).label("faulted"),
-            func.count().filter(is_removed).label("removed"),
-        ).select_from(piles_table),
-        _Counts,
-    )
-    total, online, faulted, removed = query.one(conn)
-    charging = conn.execute(select(func.count()).select_from(_CHARGING.subquery())).scalar_one()
+    conditions: list[Any] = [
+        ~is_removed,
+        piles_table.c.online,
+        piles_table.c.faulted,
+        is_removed,
+        piles_table.c.device_id.in_(_CHARGING),
+    ]
+    counts = select(*(func.count().filter(each) for each in conditions)).select_from(piles_table)
+    found: Any = conn.execute(wanted.at_place(counts)).one()
+    total, online, faulted, removed, charging = found
     flagged = conn.execute(
         select(func.count()).select_from(settlements).where(settlements.c.flagged)
     ).scalar_one()

@@ -5,6 +5,8 @@ from typing import Any
 
 from ..db.engine import Store
 from ..orders.views import OrderFilter, list_orders
+from ..payments import holds
+from ..payments.holds import HoldRow
 from ..settlements import bills
 from . import bill_cells
 from .csv_lines import BOM, decimal, line, time_utc
@@ -43,19 +45,26 @@ def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:
     while True:
         with store.reading.connect() as conn:
             page = list_orders(conn, wanted, PAGE, before)
-            found = bills.of_orders(conn, (each["order_id"] for each in page))
+            order_ids = [each["order_id"] for each in page]
+            found, held = bills.of_orders(conn, order_ids), holds.of_orders(conn, order_ids)
             places.read(conn, {each["device_id"] for each in page}, {each["rate_id"] for each in page})
         if page:
-            yield "".join(line(_values(each, found.get(each["order_id"]), places)) for each in page)
+            yield "".join(line(_values(each, found, held, places)) for each in page)
         if len(page) < PAGE:
             return
         before = page[-1]["order_id"]
 
 
-def _values(order: dict[str, Any], bill: bills.BillRow | None, places: bill_cells.Places) -> list[str]:
+def _values(
+    order: dict[str, Any],
+    found: dict[str, bills.BillRow],
+    held: dict[str, HoldRow],
+    places: bill_cells.Places,
+) -> list[str]:
+    bill, hold = found.get(order["order_id"]), held.get(order["order_id"])
     place = places.of(order["device_id"], order["rate_id"])
     said = bills.content(bill) if bill else {}
-    values = bill_cells.cells(bill, said, place["zone"]) | {
+    values = bill_cells.cells(bill, said, place["zone"], hold) | {
         "order_id": order["order_id"],
         "device_id": order["device_id"],
         "pile_name": place["name"],

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..db.engine import Store
+from ..payments import holds
+from ..payments.holds import HoldRow
 from ..settlements import bills
 from ..settlements.bills import BillRow
 from . import bill_cells, bill_rows
@@ -34,8 +36,9 @@ def csv_pages(store: Store, from_at: int, until_at: int, scope: bill_rows.PileSc
     places = bill_cells.Places()
     for conn, page in bill_rows.pages(store, from_at, until_at, scope):
         found = [(row, bills.content(row)) for row in page]
+        held = holds.of_orders(conn, (row.settles_order_id for row in page if row.settles_order_id))
         places.read(conn, {row.device_id for row in page}, {_rate_id(*each) for each in found})
-        yield "".join(line(_values(row, said, places)) for row, said in found)
+        yield "".join(line(_values(row, said, held, places)) for row, said in found)
 
 
 def _rate_id(row: BillRow, said: dict[str, Any]) -> str:
@@ -43,9 +46,11 @@ def _rate_id(row: BillRow, said: dict[str, Any]) -> str:
     return row.rate_id or said.get("rate_id") or ""
 
 
-def _values(row: BillRow, said: dict[str, Any], places: bill_cells.Places) -> list[str]:
+def _values(
+    row: BillRow, said: dict[str, Any], held: dict[str, HoldRow], places: bill_cells.Places
+) -> list[str]:
     place = places.of(row.device_id, _rate_id(row, said))
-    values = bill_cells.cells(row, said, place["zone"]) | {
+    values = bill_cells.cells(row, said, place["zone"], held.get(row.settles_order_id or "")) | {
         "settlement_id": row.id,
         "device_id": row.device_id,
         "pile_name": place["name"],

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select
 
+from ..base.decimals import decimal
 from ..db.credit_tables import credits
 from ..db.rows import Query
 from ..db.tables import orders, payments, settlements
@@ -103,8 +104,7 @@ BILLS = Query(ROWS, BillRow)
 
 def as_text(minor: int, currency: str, digits: int) -> str:
     """An amount for people to read: 350, "CNY", 2 as "3.50 CNY"."""
-    whole, rest = divmod(minor, 10**digits)
-    return (f"{whole}.{rest:0{digits}}" if digits else str(whole)) + " " + currency
+    return f"{decimal(minor, digits)} {currency}"
 
 
 def credited(conn: Connection, order_id: str) -> int:

@@ -20,6 +20,7 @@ from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
 from ..db.credit_tables import credits
+from ..db.events import tell_receivers
 from ..db.payment_tables import payment_holds
 from ..db.rows import OrderRow, Query
 from ..db.writer import Transaction
@@ -124,6 +125,8 @@ def credit(
     audit.record(
         tx.conn, actor, now, "BillCredited", device_id=order.device_id, order_id=order_id, detail=detail
     )
+    event = {"at": now, "kind": "BillCredited", "device_id": order.device_id, "order_id": order_id}
+    tell_receivers(tx.conn, [event | {"detail": detail}])
     _close_or_tell(tx, context, order, left - body.amount_minor, now)
     tx.after_commit(lambda: log.info("bill_credited", order_id=order_id, amount_minor=body.amount_minor))
     return row, True

@@ -10,7 +10,7 @@ from pile_protocol import seal, topics
 
 from ..db import json_lists
 from ..db.engine import to_json
-from ..db.events import record_events
+from ..db.events import record_events, tell_receivers
 from ..db.rows import OrderRow, Query
 from ..db.tables import meter_samples, settlements
 from ..db.writer import Transaction
@@ -233,10 +233,15 @@ class _Group:
             tx.after_commit(lambda: context.hub.wake_all(followers))
         self._chains.write(tx.conn)
         record_events(tx.conn, self._events())
+        tell_receivers(tx.conn, map(self._stored, rows))
         flagged = [(each.device_id, row["order_id"], each.flags) for each, row in self._places if each.flags]
         right = len(rows) - len(flagged)
         tx.after_commit(lambda: _count(context, right, flagged))
         self._transitions.write()
+
+    def _stored(self, row: dict[str, Any]) -> dict[str, Any]:
+        of = {"device_id": row["device_id"], "order_id": row["order_id"]}
+        return {"at": self._now, "kind": "SettlementStored", "detail": f"number {row['seq']}", **of}
 
     def _events(self) -> list[dict[str, Any]]:
         names = ("kind", "device_id", "order_id", "detail")

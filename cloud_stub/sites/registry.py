@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from ..base.problems import Problem, invalid
+from ..base.problems import Problem, invalid, require_unchanged
 from ..base.text import LINE_PATTERN
 from ..db import audit, json_lists
 from ..db.audit import Actor
@@ -31,8 +31,8 @@ class SiteBody(BaseModel):
     contact: str = Field(default="", max_length=300, pattern=LINE_PATTERN)
 
 
-class SiteChangeBody(BaseModel):
-    """What is to be changed of a site; what is not named stays."""
+class SiteFields(BaseModel):
+    """What may be changed of a site."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -40,6 +40,12 @@ class SiteChangeBody(BaseModel):
     address: str | None = Field(default=None, max_length=300, pattern=LINE_PATTERN)
     time_zone: str | None = Field(default=None, max_length=64)
     contact: str | None = Field(default=None, max_length=300, pattern=LINE_PATTERN)
+
+
+class SiteChangeBody(SiteFields):
+    """What is to be changed of a site; what is not named stays."""
+
+    replaces: SiteFields | None = Field(default=None, description="What the caller knows of the site")
 
 
 class SiteRow(NamedTuple):
@@ -52,6 +58,7 @@ class SiteRow(NamedTuple):
     contact: str
     tariff_id: str | None
     created_at: int
+    remote_start_rate_id: str | None
 
 
 class _Listed(NamedTuple):
@@ -62,6 +69,7 @@ class _Listed(NamedTuple):
     contact: str
     tariff_id: str | None
     created_at: int
+    remote_start_rate_id: str | None
     piles: int
     online: int
 
@@ -86,8 +94,12 @@ _END_FREE = (
     .values(revoked_at=bindparam("now"))
 )
 _LEAVE_REMOVED = update(piles).where(piles.c.site_id == bindparam("of")).values(site_id=None)
+_TO = bindparam("to", type_=piles.c.site_id.type)
 _MOVE = (
-    update(piles).where(piles.c.device_id.in_(json_lists.texts("device_ids"))).values(site_id=bindparam("to"))
+    update(piles)
+    .where(piles.c.device_id.in_(json_lists.texts("device_ids")), piles.c.site_id.is_distinct_from(_TO))
+    .values(site_id=_TO)
+    .returning(piles.c.device_id)
 )
 
 
@@ -115,12 +127,12 @@ def add(tx: Transaction, actor: Actor, body: SiteBody, now: int) -> dict[str, An
 def change(tx: Transaction, actor: Actor, site_id: str, body: SiteChangeBody, now: int) -> dict[str, Any]:
     """With another time zone the tariffs without one of their own hold by that, for new orders.
 
-    Raises Problem: UnknownSite, InvalidRequest.
+    Raises Problem: UnknownSite, InvalidRequest; Replaced where the site is not as `body.replaces` says.
     """
     before = get(tx.conn, site_id, lock=True)._asdict()
-    changed = {
-        name: value for name, value in body.model_dump(exclude_none=True).items() if value != before[name]
-    }
+    wanted = body.model_dump(exclude_none=True)
+    require_unchanged(wanted.pop("replaces", None), before)
+    changed = {name: value for name, value in wanted.items() if value != before[name]}
     if "time_zone" in changed:
         _require_zone(changed["time_zone"])
     if changed:
@@ -156,14 +168,15 @@ def move(tx: Transaction, actor: Actor, device_ids: Sequence[str], site_id: str 
     without a time zone; RateNotBillable.
     """
     if site_id is not None:
-        get(tx.conn, site_id, lock=True)
+        tariff_id = get(tx.conn, site_id, lock=True).tariff_id
+        if tariff_id is not None:
+            billing.require_after_move(tx.conn, device_ids, tariff_id, now)
     else:
         zones.require_own(tx.conn, device_ids, "site_id", now)
-    tx.conn.execute(_MOVE, {"device_ids": to_json(list(device_ids)), "to": site_id})
-    billing.require_at_piles(tx.conn, device_ids, now)
-    for device_id in device_ids:
+    moved = tx.conn.execute(_MOVE, {"device_ids": to_json(list(device_ids)), "to": site_id}).scalars().all()
+    for device_id in sorted(moved):
         audit.record(tx.conn, actor, now, "PileMoved", device_id=device_id, site_id=site_id)
-    displays.mark_piles(tx, device_ids, now)
+    displays.mark_piles(tx, moved, now)
 
 
 def list_views(conn: Connection, limit: int, after: str | None = None) -> list[dict[str, Any]]:

@@ -64,7 +64,8 @@ def change(
     _check(add, "add")
     _check(remove, "remove")
     before = of_piles(tx.conn, device_ids)
-    full = [each for each in device_ids if len({*before[each], *add} - set(remove)) > OF_PILE_MAX]
+    after = {each: {*before[each], *add} - set(remove) for each in device_ids}
+    full = [each for each in device_ids if len(after[each]) > OF_PILE_MAX]
     if full:
         raise invalid(("add", f"{full[0]} would have more than {OF_PILE_MAX} tags"))
     for tag in remove:
@@ -74,7 +75,8 @@ def change(
         tx.conn.execute(insert_or_ignore(tx.conn, pile_tags), rows)
     detail = " ".join([*(f"+{tag}" for tag in add), *(f"-{tag}" for tag in remove)])
     for device_id in device_ids:
-        audit.record(tx.conn, actor, now, "PileTagged", device_id=device_id, detail=detail)
+        if after[device_id] != set(before[device_id]):
+            audit.record(tx.conn, actor, now, "PileTagged", device_id=device_id, detail=detail)
 
 
 def _check(tags: list[str], field: str) -> None:

@@ -216,6 +216,9 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("POST", "/api/sites"): Change("SiteAdded", SITE),
     ("PATCH", "/api/sites/{site_id}"): Change("SiteChanged", {"name": "Port"}, _site),
     ("DELETE", "/api/sites/{site_id}"): Change("SiteRemoved", prepare=_site),
+    ("PUT", "/api/sites/{site_id}/remote-start"): Change(
+        "RemoteStartEnded", {"rate_id": None, "agreement": "ended"}, _site
+    ),
     ("POST", "/api/tariffs"): Change("TariffAdded", {"tariff_id": "city", "name": "City"}),
     ("PATCH", "/api/tariffs/{tariff_id}"): Change("TariffRenamed", {"name": "Town"}, _tariff),
     ("DELETE", "/api/tariffs/{tariff_id}"): Change("TariffRemoved", prepare=_tariff),
@@ -256,6 +259,8 @@ UNAUDITED = {
     ("POST", "/api/rates/preview"): "it changes nothing",
     ("POST", "/api/rollout-preview"): "it changes nothing",
     ("POST", "/api/holidays"): "it changes nothing",
+    ("POST", "/api/names"): "it changes nothing",
+    ("POST", "/api/labels.pdf"): "it changes nothing",
     ("DELETE", "/api/session"): "test_people.py signs out",
     ("PUT", "/api/session/password"): "test_people.py changes a password",
 }

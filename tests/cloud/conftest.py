@@ -31,10 +31,12 @@ FAST_POWER_W = 2_000_000  # a pile of these tests delivers in half a minute what
 DATABASES = ("sqlite", "postgresql")
 # What these hold hardly depends on the database: on PostgreSQL they belong to `make test-long`.
 _LONG = (
-    "adapters bounds broker_asks calendars cli component_rules components docs estimates export import labels"
-    " metrics openapi operator order_words pages payment_kills people pile_care service sites tariff_commands"
+    "adapters bounds broker_asks calendars cli component_rules components credits docs estimates export"
+    " home_assistant import labels metrics ocpi ocpp ocpp_faults ocpp_queue openapi operator order_words"
+    " pages payment_kills payments_report people pile_care reconciliation rejects removal rollouts service"
+    " settlement_rules sites stripe tariff_commands tariffs two_editors"
 )
-LONG_ON_POSTGRESQL = {f"test_{name}" for name in f"{_LONG} rejects settlement_rules".split(" ")}
+LONG_ON_POSTGRESQL = {f"test_{name}" for name in _LONG.split(" ")}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -45,16 +47,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marks = [pytest.mark.long] if is_long else []
         databases = ["sqlite", pytest.param("postgresql", marks=marks)]
         metafunc.parametrize("settings", databases, ids=DATABASES, indirect=True)
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database with all tables; copies of it start faster than migrations run."""
-    path = tmp_path_factory.mktemp("migrated") / "cloud.db"
-    store = Store(f"sqlite:///{path}")
-    store.migrate()
-    store.close()
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +88,23 @@ def emptied(store: Store) -> str:
                 if column.name == "id":
                     conn.execute(text(f"ALTER SEQUENCE {table.name}_id_seq RESTART"))
     return store.writing.url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def stripe_url() -> Iterator[str]:
+    from tests.cloud import stripe_mock  # what it needs takes time to load
+
+    with stripe_mock.serving() as url:
+        yield url
+
+
+@pytest.fixture
+def stripe(stripe_url: str) -> Iterator[Any]:
+    """A stateful mock of Stripe (stripe_mock.Stripe), with nothing in it."""
+    from tests.cloud import stripe_mock
+
+    with stripe_mock.emptied(stripe_url) as found:
+        yield found
 
 
 @pytest.fixture

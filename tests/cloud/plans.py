@@ -18,9 +18,10 @@ from cloud_stub.db.schema import metadata
 
 # Those that grow with orders and messages. `piles` grows with what is registered; `rejects` is trimmed to
 # some thousand rows.
-GROWING = frozenset(
-    ("orders", "settlements", "credits", "meter_samples", "payments", "events", "audit", "rates", "outbox")
-)
+GROWING = {
+    *("orders", "settlements", "credits", "meter_samples", "payments", "events", "audit", "rates", "outbox"),
+    *("payment_holds", "payment_calls"),
+}
 # A partial index holds what is open, not what was ever stored.
 PARTIAL = frozenset(
     str(index.name)
@@ -31,8 +32,8 @@ PARTIAL = frozenset(
 # Newest first, without a condition that the walk has to look for (each pile has the low connector numbers):
 # it ends at its LIMIT.
 _NEWEST_FIRST = re.compile(
-    r"FROM (\w+)\s+(?:WHERE (?:\1\.(?:order_id|id|credit_id) < \S+|orders\.connector = \S+)\s+)?"
-    r"ORDER BY \1\.(?:order_id|id|credit_id) DESC\s+LIMIT"
+    r"FROM (\w+)\s+(?:WHERE (?:\1\.(?:order_id|id|credit_id|hold_id) < \S+|orders\.connector = \S+)\s+)?"
+    r"ORDER BY \1\.(?:order_id|id|credit_id|hold_id) DESC\s+LIMIT"
 )
 _ASKED = ("SELECT", "UPDATE", "DELETE", "WITH")
 

@@ -1,36 +1,19 @@
 """What every adapter of a payment provider does, and what is Stripe's alone."""
 
-import hashlib
-import hmac
-import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
-from cloud_stub.base.clock import now_s
-from cloud_stub.base.problems import Problem
-from cloud_stub.cloud import Cloud
 from cloud_stub.payments import adapters, port
 from cloud_stub.payments.port import Adapter, Call, Outcome
 from cloud_stub.payments.stripe_adapter import stripe_amount
 from cloud_stub.settings import Settings
-from tests.cloud.conftest import Phone
-from tests.cloud.fakes import FakePile, new_key
-from tests.cloud.stripe_server import HOSTILE, Stripe, serving
-from tests.cloud.test_operator import problem
-
-SECRET, WEBHOOK_SECRET = "sk_test_never_to_be_told", "whsec_never_to_be_told"
-
-
-@pytest.fixture
-def stripe() -> Iterator[Stripe]:
-    with serving() as found:
-        yield found
+from tests.cloud.stripe_mock import HOSTILE, SECRET, WEBHOOK_SECRET, Stripe
 
 
 def of_stripe(stripe: Stripe) -> dict[str, Any]:
@@ -43,14 +26,22 @@ class Provider(NamedTuple):
     allow: Callable[[Outcome], None]  # what the driver does at the provider's step
 
 
+def paying(stripe: Stripe) -> Callable[[Outcome], None]:
+    """The driver enters a card that is good."""
+
+    def pay(made: Outcome) -> None:
+        assert made.client is not None
+        assert stripe.pay(made.client["client_secret"]) == "requires_capture"
+
+    return pay
+
+
 @pytest.fixture(params=["test", "stripe"])
 def provider(request: pytest.FixtureRequest, tmp_path: Path, stripe: Stripe) -> Iterator[Provider]:
     more: dict[str, Any] = of_stripe(stripe) if request.param == "stripe" else {"payment": "test"}
     adapter = adapters.make(Settings(data=tmp_path, payment_call_s=1, **more))
     assert adapter is not None
-    yield Provider(
-        adapter, (lambda made: stripe.confirm(made.ref or "")) if more != {"payment": "test"} else _
-    )
+    yield Provider(adapter, paying(stripe) if request.param == "stripe" else _)
     if hasattr(adapter, "close"):
         adapter.close()  # pyright: ignore
 
@@ -115,13 +106,13 @@ def test_a_capture_without_a_usable_answer_is_found_again(
     caplog.set_level(logging.DEBUG)
     adapter = adapters.make(Settings(data=tmp_path, payment_call_s=1, **of_stripe(stripe)))
     assert adapter is not None
-    ref = held(Provider(adapter, lambda made: stripe.confirm(made.ref or "")))
+    ref = held(Provider(adapter, paying(stripe)))
     stripe.hostile = hostile
     asked = call(port.CAPTURE, 350, ref)
     with pytest.raises(port.ProviderSilent) as silent:
         adapter.capture(asked)
     assert adapter.look_up(asked) == Outcome(port.DONE, ref)
-    assert stripe.intents[ref]["amount_received"] == 350
+    assert [each.amount_received for each in stripe.intents()] == [350]
     assert "never_to_be_told" not in str(silent.value) + caplog.text
 
 
@@ -134,8 +125,9 @@ def test_a_hold_without_an_answer_is_made_once(stripe: Stripe, tmp_path: Path):
         adapter.authorize(asked)
     assert adapter.look_up(asked) is None
     made = adapter.authorize(asked)
-    client = {"publishable_key": "pk_test_1", "client_secret": "pi_1_secret"}
-    assert (made, len(stripe.intents)) == (Outcome(port.ACTION_NEEDED, "pi_1", client=client), 1)
+    (intent,) = stripe.intents()
+    client = {"publishable_key": "pk_test_1", "client_secret": intent.client_secret}
+    assert made == Outcome(port.ACTION_NEEDED, intent.id, client=client)
 
 
 @pytest.mark.parametrize(
@@ -153,55 +145,15 @@ def test_amounts_are_in_the_units_of_stripe(currency: str, digits: int, amount: 
     assert stripe_amount(350, currency, digits) == amount
 
 
-def test_stripe_needs_all_its_keys_and_shows_none(stripe: Stripe, tmp_path: Path):
+def test_stripe_needs_all_its_keys_and_shows_none(
+    stripe: Stripe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     some = of_stripe(stripe)
     some.pop("stripe_webhook_secret")
     with pytest.raises(ValidationError, match="RATELOCK_STRIPE_WEBHOOK_SECRET"):
         Settings(data=tmp_path, **some)
-    assert "never_to_be_told" not in repr(Settings(data=tmp_path, **of_stripe(stripe)))
-
-
-@pytest.fixture
-def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
-    if "stripe" not in request.fixturenames:
-        return settings
-    return Settings(**(settings.model_dump() | of_stripe(request.getfixturevalue("stripe"))))
-
-
-def signed(body: bytes, at: int) -> dict[str, str]:
-    mac = hmac.new(WEBHOOK_SECRET.encode(), b"%d.%s" % (at, body), hashlib.sha256).hexdigest()
-    return {"Stripe-Signature": f"t={at},v1={mac}"}
-
-
-def told(stripe: Stripe, type_: str) -> bytes:
-    return json.dumps({"id": "evt_1", "type": type_, "data": {"object": stripe.intents["pi_1"]}}).encode()
-
-
-def test_an_order_is_held_by_the_driver_and_captured(
-    stripe: Stripe, cloud: Cloud, phone: Phone, pile: FakePile
-):
-    key = new_key()
-    send = lambda: phone.client.post("/api/orders", json=phone.body(cost_minor=1000), headers=key)  # noqa: E731
-    needed = problem(send(), 402, "PaymentNeeded")
-    assert needed["client"] == {"publishable_key": "pk_test_1", "client_secret": "pi_1_secret"}
-    stripe.confirm("pi_1")
-    held_event = told(stripe, "payment_intent.amount_capturable_updated")
-    for _ in range(2):
-        answer = phone.client.post(
-            "/api/payments/stripe/events", content=held_event, headers=signed(held_event, now_s())
-        )
-        assert answer.json() == {"events": 1}
-    made = send()
-    assert (made.status_code, made.json()["payment"]["state"]) == (201, "Held")
-
-
-def test_events_that_stripe_has_not_signed_just_now_are_refused(
-    stripe: Stripe, cloud: Cloud, client: TestClient
-):
-    body = b'{"id": "evt_1"}'
-    address = "/api/payments/stripe/events"
-    for headers in ({}, signed(b"other", now_s()), signed(body, now_s() - 400), signed(body, now_s())):
-        problem(client.post(address, content=body, headers=headers), 400, "EventRefused")
-    problem(client.post("/api/payments/test/events", content=body), 404, "UnknownAdapter")
-    with pytest.raises(Problem):
-        cloud.cashier.adapter.webhook({}, b"\xff")  # pyright: ignore
+    settings = Settings(data=tmp_path, **of_stripe(stripe))
+    assert "never_to_be_told" not in repr(settings)
+    monkeypatch.setenv("STRIPE_LOG", "debug")
+    adapters.make(settings)
+    assert "STRIPE_LOG" not in os.environ

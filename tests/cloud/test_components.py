@@ -188,6 +188,9 @@ def test_estimates_and_offers_of_hours_and_tiers(operator: Any, able: FakePile, 
     cloud.settings.connector_power_w = 10_000
     publish(operator, EVERY_COMPONENT)
     view = operator("GET", "/api/piles/PILE-1/rate").json()
+    holds = [each.pop("hold_minor") for each in view["estimates"]]
+    assert holds[1] - holds[0] == 4 * 120 and holds[2] < view["hold_minor"]
+    assert holds[3] == holds[4] == 10 * 120 + (60 + 90) + 2000 + 50
     assert view["estimates"] == [
         {"energy_mwh": KWH, "total_minor": 170, "is_least": True},
         {"energy_mwh": 5 * KWH, "total_minor": 650, "is_least": True},
@@ -210,7 +213,8 @@ def test_an_hour_of_a_socket_sold_by_the_hour_alone(operator: Any, able: FakePil
     rate = FLAT_RATE | {"session_fee_minor": 0, "periods": [period], "offers": offers}
     publish(operator, rate)
     view = operator("GET", "/api/piles/PILE-1/rate").json()
-    assert view["estimates"][-1] == {"duration_s": 3600, "total_minor": 100, "is_least": False}
+    an_hour = {"duration_s": 3600, "total_minor": 100, "is_least": False, "hold_minor": 100}
+    assert view["estimates"][-1] == an_hour
     of_hours, of_energy = view["offers"]
     assert (of_hours["estimate_minor"], of_hours["hold_minor"]) == (300, 300)
     assert (of_energy["estimate_minor"], of_energy["hold_minor"]) == (None, view["hold_minor"])

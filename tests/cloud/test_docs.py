@@ -1,9 +1,14 @@
 """`/docs` describes the API to people, and loads nothing from elsewhere."""
 
+import argparse
 import re
+from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
+
+from cloud_stub.cli import parser
+from tools import ROOT
 
 
 def test_the_page_and_what_it_loads_are_our_own(client: TestClient):
@@ -38,3 +43,23 @@ def test_a_file_is_sent_again_only_where_it_has_changed(client: TestClient, name
 def test_what_is_not_there_is_a_problem(client: TestClient, path: str):
     answer = client.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "NotFound")
+
+
+def commands(of: argparse.ArgumentParser, name: str = "") -> Iterator[str]:
+    """The names of all commands that a parser takes."""
+    below = [action for action in of._actions if isinstance(action, argparse._SubParsersAction)]
+    if not below:
+        yield name
+    for action in below:
+        for word, each in action.choices.items():
+            yield from commands(each, f"{name} {word}".strip())
+
+
+def test_the_page_on_operation_names_each_command_and_no_other():
+    text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+    block = text.partition("\n## Commands\n")[2].partition("```\n")[2].partition("```")[0]
+    named = set()
+    for line in block.splitlines():
+        subject, *words = line.split()
+        named |= {f"{subject} {word}" for word in words} or {subject}
+    assert named == set(commands(parser()))

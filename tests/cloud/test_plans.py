@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Table, event, text
 
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
 from cloud_stub.db import audit
 from cloud_stub.db.site_tables import tariffs
-from cloud_stub.db.tables import events, meter_samples, orders, payments, piles, rates, settlements
+from cloud_stub.db.tables import events, meter_samples, orders, outbox, payments, piles, rates, settlements
+from cloud_stub.messaging import receivers
 from tests.cloud import plans
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakePile, new_key
@@ -20,7 +22,7 @@ DAY_S = 86_400
 MANY = 20_000
 
 # Those that `fill` fills, so that PostgreSQL's plan tells something.
-FILLED = ("rates", "orders", "settlements", "meter_samples", "payments", "events", "audit")
+FILLED = ("rates", "orders", "settlements", "meter_samples", "payments", "events", "audit", "outbox")
 
 
 @pytest.fixture
@@ -79,7 +81,10 @@ def fill(conn: Connection) -> None:
     _insert(conn, events, "", own | of_events)
     who = {"actor_kind": "'user'", "actor": "'user' || (n % 7)", "action": "'Action' || (n % 30)"}
     _insert(conn, audit.audit, "", own | who | {"at": "n", "account": pile, "detail": "''"})
-    for table in (tariffs, piles, rates, orders, settlements, payments, meter_samples, events, audit.audit):
+    waiting = {"name": "'OrderPaid'", "payload": "''", "created_at": "n", "leased_until": "n"}
+    _insert(conn, outbox, "", own | waiting | {"receiver": "'r' || (n % 5)", "lane": order})
+    told = (events, audit.audit, outbox)
+    for table in (tariffs, piles, rates, orders, settlements, payments, meter_samples, *told):
         conn.execute(text(f"ANALYZE {table.name}"))
 
 
@@ -145,6 +150,28 @@ def test_what_the_phone_and_the_console_ask_for_scans_nothing(
     ):
         assert operator("GET", path).status_code == 200, path
     phone.client.post("/api/orders", json=phone.body(connector=2), headers=new_key())
+    assert scanned(cloud, statements) == []
+
+
+def test_telling_receivers_of_an_order_scans_nothing_whatever_waits_for_them(
+    statements: dict[str, Any], cloud: Cloud, phone: Phone, pile: FakePile
+):
+    def do(unit: Any) -> Any:
+        return cloud.writer.submit(unit).result()
+
+    now = now_s()
+    do(lambda tx: receivers.subscribe(tx, "books", ["order"], 1, now))
+    phone.order()
+    pile.order_status(phone.order_id, "Accepted")
+    pile.settle(phone.message(pile))
+    (row,) = do(lambda tx: receivers.next_rows(tx.conn, "books", 10, now + 1))
+    do(lambda tx: receivers.lease(tx, [row.id], now))
+    do(lambda tx: receivers.failed(tx, row, now, "away"))
+    do(lambda tx: receivers.done(tx, row))
+    do(lambda tx: receivers.hurry(tx, "books", now))
+    do(lambda tx: receivers.drop_older(tx, "books", 0, now))
+    cloud.jobs.run_once(now, sweep=True)
+    assert sum("outbox" in each for each in statements) > 12
     assert scanned(cloud, statements) == []
 
 

@@ -6,6 +6,7 @@ Piles are registered, greet, charge and settle through the same messages that re
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from cloud_stub.base.ids import new_id
 from cloud_stub.cloud import Cloud
 from cloud_stub.db.engine import to_json
+from cloud_stub.db.payment_tables import payment_calls, payment_holds
 from cloud_stub.db.tables import orders as orders_table
 from cloud_stub.db.tables import piles as piles_table
 from cloud_stub.db.tables import settlements
@@ -166,6 +169,51 @@ class Fleet:
         path = f"/api/orders/{order.order_id}/credits"
         assert self.operator.request("POST", path, body, headers=headers).status == 201
 
+    def hold(
+        self, device_id: str, order_id: str | None, state: str, *calls: tuple[str, int, str], **own: Any
+    ) -> str:
+        """A hold of 20.00 as the provider `test` leaves it, with calls (kind, minor units, state); its id."""
+        now = int(time.time())
+        hold_id = "h-" + new_id()
+        hold = {
+            "hold_id": hold_id,
+            "idempotency_key": hold_id,
+            "request_digest": "",
+            "device_id": device_id,
+            "order_id": order_id,
+            "adapter": "test",
+            "is_test": True,
+            "amount_minor": 2_000,
+            "currency": "CNY",
+            "minor_digits": 2,
+            "state": state,
+            "ref": "test-" + hold_id,
+            "open": False,
+            "created_at": now,
+            "changed_at": now,
+        }
+        rows = [
+            {
+                "key": f"k-{new_id()}",
+                "hold_id": hold_id,
+                "kind": kind,
+                "amount_minor": minor,
+                "state": said,
+                "reason": own.get("reason") if said == "Refused" else None,
+                "created_at": now,
+                "next_at": now,
+                "resolved_at": now,
+            }
+            for kind, minor, said in (("authorize", 2_000, "Done"), *calls)
+        ]
+
+        def unit(tx: Any) -> None:
+            tx.conn.execute(insert(payment_holds), hold | own)
+            tx.conn.execute(insert(payment_calls), rows)
+
+        self.cloud.writer.submit(unit).result(WAIT_S)
+        return hold_id
+
     def many(self, count: int) -> None:
         """Piles as rows, of which every fiftieth has a fault and every tenth is offline."""
         now = int(time.time())
@@ -229,13 +277,15 @@ class Fleet:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[Fleet]:
-    """A cloud on a free port of 127.0.0.1."""
+def serving(data: Path, database: Path, **own: Any) -> Iterator[Fleet]:
+    """A cloud on a free port of 127.0.0.1 with a copy of the database; `own` settings replace those of all
+    others.
+    """
     data.mkdir(parents=True, exist_ok=True)
+    shutil.copy(database, data / "cloud.db")
     link = FakeLink()
-    settings = Settings(
-        data=data, operator_token=TOKEN, duty_period_s=60, connector_power_w=SIMULATED_POWER_W
-    )
+    usual = {"operator_token": TOKEN, "duty_period_s": 60, "connector_power_w": SIMULATED_POWER_W}
+    settings = Settings(data=data, **(usual | own))
     cloud = Cloud(settings, link)  # type: ignore[arg-type]
     with servers.serving(cloud) as base_url:
         yield Fleet(base_url, cloud, link)

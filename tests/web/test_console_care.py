@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from pile_protocol import seal
 from tests.cloud.fakes import open_sealed
+from tests.cloud.test_import import printed
 from tests.web.conftest import NARROW, Watch, axe_problems, choose
 from tests.web.fleet import Fleet
 
@@ -94,8 +95,10 @@ def test_a_table_of_piles_is_imported_and_its_wrong_rows_are_named(
     assert [row.split(",")[0] for row in rows] == ["device_id", "P-100", "P-101"]
     assert all(seal.parse_key(row.split(",")[1]) for row in rows[1:])
     with page.expect_download() as downloading:
-        page.get_by_role("button", name="Labels of all piles").click()
+        page.get_by_role("button", name="Labels of these piles").click()
     downloading.value.save_as(tmp_path / "labels.pdf")
-    assert (tmp_path / "labels.pdf").read_bytes().startswith(b"%PDF")
+    assert printed((tmp_path / "labels.pdf").read_bytes()) == ["P-100/1", "P-100/2", "P-101"], (
+        "not PILE-1, which was there before"
+    )
     choose(page, "Done")
     assert "P-101" in json.dumps(fleet.operator.get("/api/piles").json())

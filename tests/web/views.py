@@ -30,10 +30,14 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
         ("/tariffs/T-2/prices", ".more fieldset"),
     ],
     "/calendars": [("/calendars", TARIFF)],
-    "/orders": [("/orders", "PILE-2 · 1")],
+    "/orders": [("/orders", "· 1")],
     "/orders/:id": [("/orders/{order}", ".facts .mono"), ("/orders/{credited}", "已退还")],
     "/flagged": [("/flagged", "¥0.05"), ("/flagged?reviewed=true", NOTE)],
     "/flagged/:id": [("/flagged/2", ".differs"), ("/flagged/3", NOTE)],
+    "/payments": [("/payments", ".card tbody a")],
+    "/payments/:id": [("/payments/{hold}", ".facts .mono")],
+    "/payment-days": [("/payment-days", ".card tbody td")],
+    "/free-vend": [("/free-vend", NOTE)],
     "/updates": [("/updates", ".card a[href='#/updates/1']")],
     "/updates/:id": [("/updates/1", ".card meter")],
     "/reports": [("/reports", ".chart .bar")],
@@ -48,6 +52,10 @@ def populate(fleet: Fleet) -> dict[str, str]:
     pile = fleet.pile("PILE-1", NORTH, rate=DAY_RATE)
     credited = fleet.charged(pile, 1_000_000)
     fleet.credit(credited, 5)
+    calls = (("capture", 170, "Done"), ("refund", 5, "Refused"))
+    hold = fleet.hold("PILE-1", credited.order_id, "RefundRefused", *calls, captured_minor=170, reason="0")
+    free = fleet.operator.post("/api/free-vend", {"reason": NOTE, "uses_max": 3})
+    assert free.status == 201
     fleet.charged(pile, 2_000_000, pay=False, total_minor=5)
     fleet.counted_today()
     other = fleet.pile("PILE-2", SOUTH)
@@ -66,7 +74,7 @@ def populate(fleet: Fleet) -> dict[str, str]:
     assert fleet.operator.post("/api/tokens", token).status == 201
     sites_and_tariffs(fleet)
     updatable(fleet, "PILE-5")
-    return {"credited": credited.order_id, "order": order.order_id}
+    return {"credited": credited.order_id, "order": order.order_id, "hold": hold}
 
 
 def sites_and_tariffs(fleet: Fleet) -> None:

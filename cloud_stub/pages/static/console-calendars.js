@@ -6,11 +6,23 @@ import { busy, crumbs, failure, h, heading, show, table } from "./console-parts.
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
-const { tabs } = await words("console-words");
+const common = await words("console-words");
+const { tabs } = common;
 const all = await words("console-words-tariffs");
 const t = all.calendar;
 const ID = /^[A-Za-z0-9_-]{1,32}$/;
+const DIFFERING = 10;
 const LINE = /^(\d{4}-\d{2}-\d{2})\s*(.*)$/;
+
+const linesOf = (calendar) => Object.entries(calendar?.days ?? {}).map(([day, name]) => `${day} ${name}`);
+
+/** What somebody has added to a calendar and taken out of it, the first lines of it. */
+function differing(before, after) {
+  const [old, now] = [linesOf(before), linesOf(after)];
+  const [gone, added] = [old.filter((each) => !now.includes(each)), now.filter((each) => !old.includes(each))];
+  const found = [...gone.map((each) => "− " + each), ...added.map((each) => "+ " + each)];
+  return found.slice(0, DIFFERING).join("; ") + (found.length > DIFFERING ? " …" : "");
+}
 
 /** The ids of the calendars. Throws Problem. */
 export const calendarIds = async () => (await ask("/api/calendars?limit=500")).items.map((each) => each.calendar_id);
@@ -91,7 +103,8 @@ export function open(root) {
   }
 
   async function edit(calendar) {
-    const lines = Object.entries(calendar.days).map(([day, name]) => `${day} ${name}`);
+    let latest = calendar;
+    const lines = linesOf(calendar);
     const control = h("textarea", { rows: "14", spellcheck: "false", readonly: !may("price"), value: lines.join("\n") });
     const done = await formDialog({
       id: "calendar",
@@ -107,12 +120,21 @@ export function open(root) {
         },
       ],
       action: t.save,
-      submit: ({ days }) =>
-        put(calendar.calendar_id, {
+      async submit({ days }) {
+        const body = {
           name: calendar.name,
-          replaces: calendar.version,
+          replaces: latest?.version ?? null,
           days: Object.fromEntries(typed(days).map((line) => LINE.exec(line).slice(1))),
-        }),
+        };
+        try {
+          return await put(calendar.calendar_id, body);
+        } catch (problem) {
+          if (problem.code !== "CalendarReplaced") throw problem;
+          problem.members.errors = [{ field: "days", text: common.replaced(differing(latest, problem.members.calendar)) }];
+          latest = problem.members.calendar;
+          throw problem;
+        }
+      },
     });
     if (done) load();
   }

@@ -3,6 +3,7 @@
 
 import { h, s, show } from "./dom.js";
 
+const TICK_WIDTH = 62; // of a day below its bar
 const MARGIN = { right: 12, top: 12, bottom: 26 };
 const LETTER = 7; // pixels of a tick's text, about
 const NARROWEST = 160; // nothing can be drawn in less, such as a place that has no width yet
@@ -100,7 +101,7 @@ export function bars(width, { bars: all, format, label }) {
   const { left, marks } = grid(width, height, span, format);
   const room = (width - left - MARGIN.right) / all.length;
   const thick = Math.max(1, Math.min(36, room * 0.7));
-  const every = Math.ceil(56 / room);
+  const every = Math.ceil(TICK_WIDTH / room);
   return s(
     "svg",
     { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label },
@@ -131,7 +132,7 @@ export function bars(width, { bars: all, format, label }) {
           ? null
           : s(
               "text",
-              { class: "tick", x: begin + room / 2, y: height - 6, "text-anchor": "middle" },
+              { class: "tick", x: Math.min(begin + room / 2, width - TICK_WIDTH / 2), y: height - 6, "text-anchor": "middle" },
               bar.name,
             ),
       );

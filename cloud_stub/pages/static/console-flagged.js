@@ -1,5 +1,6 @@
 // Settlements that were flagged, and those that somebody has decided about.
 
+import { named } from "./console-names.js";
 import { explain, h, heading, moneyOf, show, table, when } from "./console-parts.js";
 import { ask } from "./console-session.js";
 import { flagWords } from "./console-words.js";
@@ -64,7 +65,7 @@ function flaggedTable(items, reviewed) {
   const rows = items.map((each) => [
     when(each.received_at),
     h("a", { href: "#/flagged/" + each.id }, t.number(each.seq)),
-    h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.device_id),
+    named("piles", each.device_id),
     each.flags.map((flag) => h("div", {}, flagWords(flag)[1])),
     each.sealed ? muted(t.unreadable) : moneyOf(each.total_minor, each),
     each.computed_minor === null

@@ -118,6 +118,36 @@ export function formDialog({ title, submit, ...rest }) {
   );
 }
 
+/**
+ * As formDialog(), for what a thing has: submit() gets the members that differ from `was`, and in `replaces` how they
+ * were. Where somebody else has changed one meanwhile, that stands at its field, and submitting again writes over it.
+ * A field's shown(value) is the value in words.
+ */
+export function changeDialog({ was, submit, fields, ...rest }) {
+  const seen = { ...was };
+  return formDialog({
+    ...rest,
+    fields,
+    async submit(values) {
+      const changed = Object.entries(values).filter(([name, value]) => value !== was[name]);
+      if (!changed.length) return true;
+      const replaces = Object.fromEntries(changed.map(([name]) => [name, seen[name]]));
+      try {
+        return await submit({ ...Object.fromEntries(changed), replaces });
+      } catch (problem) {
+        if (problem.code !== "Replaced") throw problem;
+        const { present } = problem.members;
+        Object.assign(seen, present);
+        problem.members.errors = Object.entries(present).map(([field, value]) => ({
+          field,
+          text: t.replaced(fields.find(({ name }) => name === field).shown?.(value) ?? value),
+        }));
+        throw problem;
+      }
+    },
+  });
+}
+
 /** Asks for a decision with its reason, and does it: submit(reason). Resolves to what submit() returned, null if left. */
 export function askWhy({ title, text, action, danger, submit }) {
   return formDialog({

@@ -46,7 +46,7 @@ export function open(place, { id, path }) {
     const made = await formDialog({
       id: "credit",
       title: t.dialog,
-      body: t.text(most, order.state === "Paid"),
+      body: t.text(most, order.payment?.captured_minor ? "captured" : order.state),
       fields: [
         {
           name: "amount_minor",

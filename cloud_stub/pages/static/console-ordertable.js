@@ -1,5 +1,6 @@
 // A table of orders, as the list and the page of a pile show it.
 
+import { named } from "./console-names.js";
 import { h, kwh, moneyOf, pill, shortId, statePill, table, when } from "./console-parts.js";
 import { reasonWords } from "./console-words.js";
 import { words } from "./say.js";
@@ -24,7 +25,7 @@ export function orderTable(caption, items, { pile = true, empty = t.none } = {})
     ...(pile
       ? [
           [
-            h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.device_id),
+            named("piles", each.device_id),
             h("span", { class: "muted" }, ` · ${each.connector}`),
           ],
         ]

@@ -1,7 +1,7 @@
 // The accounts of operators: added, given a role or a password, disabled, removed.
 
 import { confirm, notice } from "./console-dialog.js";
-import { formDialog } from "./console-form.js";
+import { changeDialog, formDialog } from "./console-form.js";
 import { busy, h, pill, table, when } from "./console-parts.js";
 import { ask, who } from "./console-session.js";
 import { words } from "./say.js";
@@ -55,7 +55,7 @@ function roleField(roles, chosen) {
   const options = Object.keys(roles).map((role) =>
     h("option", { value: role, selected: role === chosen }, t.roles[role] ?? role),
   );
-  return { name: "role", label: t.role, hint: t.roleHint, control: h("select", options) };
+  return { name: "role", label: t.role, hint: t.roleHint, control: h("select", options), shown: (role) => t.roles[role] ?? role };
 }
 
 const addAccount = (roles) =>
@@ -78,7 +78,8 @@ const addAccount = (roles) =>
   });
 
 const changeRole = (user, roles) =>
-  formDialog({
+  changeDialog({
+    was: user,
     id: "role",
     title: t.of(t.setRole, user.name),
     fields: [roleField(roles, user.role)],

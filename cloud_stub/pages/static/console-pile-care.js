@@ -1,7 +1,7 @@
 // What is wrong with a pile beyond its faults, and what an operator does about it: out of service, restart, a new key.
 
 import { confirm, notice } from "./console-dialog.js";
-import { formDialog } from "./console-form.js";
+import { changeDialog, formDialog } from "./console-form.js";
 import { renew } from "./console-keep.js";
 import { busy, h, here, section, whoWords } from "./console-parts.js";
 import { showKey } from "./console-pileadd.js";
@@ -128,7 +128,9 @@ async function restart(button, pile, path) {
 }
 
 async function change(pile, path) {
-  const done = await formDialog({
+  const number = ({ connectors, ...rest }) => ({ ...rest, ...(connectors && { connectors: Number(connectors) }) });
+  const done = await changeDialog({
+    was: { name: pile.name, connectors: String(pile.connectors.length) },
     id: "change",
     title: t.renameTitle(pile.device_id),
     fields: [
@@ -141,7 +143,7 @@ async function change(pile, path) {
       },
     ],
     action: t.renameAction,
-    submit: ({ name, connectors }) => send(path, "PATCH", { name, connectors: Number(connectors) }),
+    submit: ({ replaces, ...changed }) => send(path, "PATCH", { ...number(changed), replaces: number(replaces) }),
   });
   if (done) notice(t.renameDone);
 }

@@ -2,6 +2,7 @@
 
 import { renew } from "./console-keep.js";
 import { formDialog } from "./console-form.js";
+import { named } from "./console-names.js";
 import { facts, h, section } from "./console-parts.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
@@ -11,7 +12,7 @@ const t = await words("console-words-sites");
 function tariffOf({ device_id: id, tariff_id: tariff }) {
   if (!tariff) return t.tariffOfSite;
   if (tariff === "pile:" + id) return h("a", { href: `#/piles/${encodeURIComponent(id)}/rate` }, t.ownTariff);
-  return h("a", { href: "#/tariffs/" + encodeURIComponent(tariff) }, tariff);
+  return named("tariffs", tariff);
 }
 
 export function open(place, { id }) {
@@ -22,7 +23,7 @@ export function open(place, { id }) {
     renew(
       body,
       facts([
-        [t.site, pile.site_id ? h("a", { href: "#/sites/" + encodeURIComponent(pile.site_id) }, pile.site_id) : t.noSite],
+        [t.site, pile.site_id ? named("sites", pile.site_id) : t.noSite],
         [t.tags, pile.tags.join(" ") || t.noTags],
         [t.tariff, tariffOf(pile)],
       ]),

@@ -30,13 +30,13 @@ export async function importPiles() {
 }
 
 async function showKeys(keys) {
-  const count = keys.trim().split("\n").length - 1;
+  const device_ids = keys.trim().split("\n").slice(1).map((line) => line.split(",")[0]);
   const labels = h(
     "button.button",
-    { type: "button", onclick: () => busy(labels, () => download("/api/labels.pdf?selection=all", "labels.pdf")) },
+    { type: "button", onclick: () => busy(labels, () => download("/api/labels.pdf", "labels.pdf", { method: "POST", body: { device_ids } })) },
     t.labels,
   );
-  await dialog(t.done(count), [t.keys], (close) => [
+  await dialog(t.done(device_ids.length), [t.keys], (close) => [
     h(
       "button.button.primary",
       { type: "button", onclick: () => keepFile(new Blob([keys], { type: "text/csv" }), "keys.csv") },

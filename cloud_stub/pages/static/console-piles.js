@@ -1,5 +1,7 @@
 // The live table of piles: searched, filtered and paged by the cloud, so that a thousand are as quick as ten.
 
+import { choice, siteOption } from "./console-choice.js";
+import { named } from "./console-names.js";
 import { addPile } from "./console-pileadd.js";
 import { importPiles } from "./console-pileimport.js";
 import {
@@ -28,6 +30,7 @@ const { states, tabs } = await words("console-words");
 
 const EVERY_MS = 2000;
 const PAGE = 50;
+const WANTED = ["q", "state", "site_id", "tag"];
 const FILTERS = ["", "online", "charging", "faulted", "offline", "removed"]; // the last only where there are any
 
 const power = (item) => item.connectors.reduce((sum, each) => sum + (each.order?.power_mw ?? 0), 0);
@@ -36,10 +39,11 @@ const power = (item) => item.connectors.reduce((sum, each) => sum + (each.order?
 const COLUMNS = [
   {
     title: t.columns.pile,
-    of: (p) => [p.name, p.device_id],
-    cell: (name, id) => [
+    of: (p) => [p.name, p.device_id, p.site_id],
+    cell: (name, id, site) => [
       h("a", { class: "row-link", href: "#/piles/" + encodeURIComponent(id) }, name),
       name === id ? null : h("div", { class: "mono muted small" }, id),
+      site && h("div.small", named("sites", site)),
     ],
   },
   {
@@ -56,7 +60,12 @@ const COLUMNS = [
   },
   {
     title: t.columns.connectors,
-    of: (p) => [p.online, ...p.connectors.map(({ status, plugged, emergency_stop }) => ({ status, plugged, emergency_stop }))],
+    of: (p) => [
+      p.online,
+      ...p.connectors.map(({ status, plugged, emergency_stop, out_of_service, occupied_since }) => ({
+        ...{ status, plugged, emergency_stop, out_of_service, occupied_since },
+      })),
+    ],
     cell: (online, ...all) =>
       online
         ? h(
@@ -140,7 +149,7 @@ function running(item) {
 }
 
 export function open(root, params) {
-  const wanted = { q: params.get("q") ?? "", state: params.get("state") ?? "" };
+  const wanted = Object.fromEntries(WANTED.map((name) => [name, params.get(name) ?? ""]));
   let cursors = [null]; // `after` of each page up to the present one
   let next = null;
   let stop = () => {};
@@ -161,6 +170,12 @@ export function open(root, params) {
   const list = h("div", { class: "scroll card", tabindex: "0", role: "region", "aria-label": t.caption });
   const rows = new Map();
 
+  const filter = (name) => ({
+    id: "filter-" + name,
+    label: t[name],
+    chosen: wanted[name],
+    choose: (value) => choose({ [name]: value }),
+  });
   const tiles = FILTERS.map((state) => {
     const number = h("span", { class: "tile-number number" }, "–");
     const button = h(
@@ -185,6 +200,12 @@ export function open(root, params) {
       may("register") && h("a.button", { href: "/console/flash" }, t.board),
       may("register") && h("button", { class: "button", onclick: addPile }, t.add.open),
       may("register") && h("button", { class: "button", onclick: importPiles }, t.importMany),
+    ),
+    h(
+      "div",
+      { class: "filters" },
+      choice({ ...filter("site_id"), path: "/api/sites?limit=500", of: siteOption }),
+      choice({ ...filter("tag"), path: "/api/tags", of: ({ tag }) => [tag, tag] }),
     ),
     filters,
     list,
@@ -219,8 +240,7 @@ export function open(root, params) {
     cursors = to;
     stop();
     const query = new URLSearchParams({ limit: PAGE });
-    if (wanted.q) query.set("q", wanted.q);
-    if (wanted.state) query.set("state", wanted.state);
+    for (const name of WANTED) if (wanted[name]) query.set(name, wanted[name]);
     if (cursors.at(-1)) query.set("after", cursors.at(-1));
     for (const each of tiles) each.button.setAttribute("aria-pressed", String(each.state === wanted.state));
     stop = poll("/api/piles?" + query, EVERY_MS, draw, (problem) => show(root, failure(problem, "#/piles")));

@@ -81,7 +81,7 @@ function asked(of, body) {
 }
 
 const reach = ({ items, next }) => {
-  const names = items.map(({ device_id: id, connectors }) => `${id} (${connectors.join(", ")})`).join("; ");
+  const names = items.map(({ device_id: id, name, connectors }) => `${name === id ? id : `${name}, ${id}`} (${connectors.join(", ")})`).join("; ");
   return h("p", items.length ? t.reach(names + (next ? " …" : "")) : t.reachesNone);
 };
 

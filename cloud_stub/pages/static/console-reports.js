@@ -1,7 +1,6 @@
 // Energy and revenue by day and by period, for all piles or one, as charts and as the tables behind them.
 
 import { bars, legend, sized } from "./console-charts.js";
-import { notice } from "./console-dialog.js";
 import {
   busy,
   explain,
@@ -18,6 +17,8 @@ import {
   table,
   ZONE,
 } from "./console-parts.js";
+import { choice, siteOption } from "./console-choice.js";
+import { named } from "./console-names.js";
 import { ask, download } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -45,14 +46,6 @@ export function open(root, params) {
     const props = { type: "search", placeholder: common.all, autocomplete: "off", spellcheck: "false" };
     return h("input", { id, value: wanted[name], ...props, oninput: soon });
   };
-  const site = h(
-    "select",
-    { id: "report-site", onchange: () => choose({ site_id: site.value }) },
-    h("option", { value: "" }, common.all),
-  );
-  const siteField = field("report-site", apart.site, site);
-  siteField.hidden = true;
-  offerSites(siteField, site, wanted.site_id);
   const csv = h("button.button", { onclick: () => busy(csv, save) }, apart.csv);
   show(
     root,
@@ -70,7 +63,7 @@ export function open(root, params) {
           buttons.map(([, button]) => button),
         ),
       ),
-      siteField,
+      choice({ id: "report-site", label: apart.site, path: "/api/sites?limit=500", of: siteOption, chosen: wanted.site_id, choose: (site_id) => choose({ site_id }) }),
       field("report-pile", t.pile, typed("device_id", "report-pile")),
       field("report-tag", apart.tag, typed("tag", "report-tag")),
     ),
@@ -129,7 +122,7 @@ export function open(root, params) {
           t.unbilled,
           found.unbilled.map(({ device_id, energy_mwh }, at) => [
             at ? ", " : "",
-            h("a", { href: "#/piles/" + encodeURIComponent(device_id) }, device_id),
+            named("piles", device_id),
             ` ${kwh(energy_mwh)}`,
           ]),
         )
@@ -159,18 +152,6 @@ export function open(root, params) {
 const field = (id, title, control) => h("div.field", h("label", { for: id }, title), control);
 
 /** The sites to choose from, where there are any; without them the field stays away. */
-async function offerSites(place, select, chosen) {
-  try {
-    const { items } = await ask("/api/sites?limit=500");
-    select.append(
-      ...items.map((each) => h("option", { value: each.site_id, selected: each.site_id === chosen }, each.name)),
-    );
-    place.hidden = !items.length;
-  } catch (problem) {
-    notice(explain(problem), "bad");
-  }
-}
-
 function dayOf(date) {
   const two = (value) => String(value).padStart(2, "0");
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;

@@ -1,4 +1,4 @@
-// A key or a token, which is shown once.
+// A key, a token or a code to take along.
 
 import { dialog, notice } from "./console-dialog.js";
 import { h, show } from "./dom.js";
@@ -6,19 +6,24 @@ import { words } from "./say.js";
 
 const t = (await words("console-words")).secret;
 
+/** A button that copies `text`; label: what a screen reader calls it. */
+export const copyButton = (text, label) =>
+  h(
+    "button.button.small",
+    {
+      type: "button",
+      "aria-label": label,
+      onclick: (event) =>
+        navigator.clipboard.writeText(text).then(
+          () => show(event.target, t.copied),
+          () => notice(t.noCopy, "bad"),
+        ),
+    },
+    t.copy,
+  );
+
 export const showSecret = (title, about, secret) =>
   dialog(title, [about, h("code.key", { tabindex: "0" }, secret)], (close) => [
-    h(
-      "button.button",
-      {
-        type: "button",
-        onclick: (event) =>
-          navigator.clipboard.writeText(secret).then(
-            () => show(event.target, t.copied),
-            () => notice(t.noCopy, "bad"),
-          ),
-      },
-      t.copy,
-    ),
+    copyButton(secret),
     h("button.button.primary", { type: "button", onclick: () => close(true) }, t.have),
   ]);

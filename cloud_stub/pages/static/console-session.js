@@ -139,9 +139,9 @@ function changed(path, tag) {
 }
 
 /** A file of the API as a Blob; the token travels in a header, never in an address. Throws Problem. */
-export const fetched = (path) => ask(path, { timeoutMs: FILE_MS }, (answer) => answer.blob());
+export const fetched = (path, options) => ask(path, { timeoutMs: FILE_MS, ...options }, (answer) => answer.blob());
 
 /** Hand a file of the API to the browser's downloads. Throws Problem. */
-export async function download(path, name) {
-  keepFile(await fetched(path), name);
+export async function download(path, name, options) {
+  keepFile(await fetched(path, options), name);
 }

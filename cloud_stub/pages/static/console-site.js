@@ -1,10 +1,11 @@
 // One site: its address and contact, its tariff, and the piles there.
 
 import { confirm, notice } from "./console-dialog.js";
-import { formDialog } from "./console-form.js";
+import { changeDialog, formDialog } from "./console-form.js";
+import { named } from "./console-names.js";
 import { busy, crumbs, facts, failure, h, heading, pill, section, show, table } from "./console-parts.js";
 import { openSections } from "./console-sections.js";
-import { ask, may } from "./console-session.js";
+import { ask, download, may } from "./console-session.js";
 import { fieldsOf, zones } from "./console-sites.js";
 import { words } from "./say.js";
 
@@ -39,6 +40,7 @@ export function open(root, _params, id) {
       crumbs([tabs.sites, "#/sites"], [site.name]),
       heading(
         site.name,
+        site.piles > 0 && h("button.button.small", { onclick: (event) => busy(event.target, labels) }, t.labels),
         may("register") && h("button.button.small", { onclick: () => change(site) }, t.change),
         may("register") && h("button.button.small", { onclick: move }, t.move),
         may("register") && h("button.button.small.danger", { onclick: (event) => remove(event.target, site) }, t.remove),
@@ -50,7 +52,7 @@ export function open(root, _params, id) {
           [t.address, site.address || null],
           [t.contact, site.contact || null],
           [t.zone, site.time_zone],
-          [t.tariff, site.tariff_id && h("a", { href: "#/tariffs/" + encodeURIComponent(site.tariff_id) }, site.tariff_id)],
+          [t.tariff, site.tariff_id && named("tariffs", site.tariff_id)],
         ]),
       ),
       section(
@@ -59,7 +61,7 @@ export function open(root, _params, id) {
           t.piles,
           [{ title: t.pile }, { title: t.state }, { title: t.tags }],
           items.map((each) => [
-            h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name),
+            [h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name), each.name !== each.device_id && h("div.mono.muted.small", each.device_id)],
             each.online ? pill(t.states.online, "ok") : pill(t.states.offline, "off"),
             each.tags.join(" ") || "–",
           ]),
@@ -69,8 +71,11 @@ export function open(root, _params, id) {
     );
   }
 
+  const labels = () => download("/api/labels.pdf?selection=" + encodeURIComponent("site:" + id), `labels-${id}.pdf`);
+
   async function change(site) {
-    const done = await formDialog({
+    const done = await changeDialog({
+      was: site,
       id: "site",
       title: t.change,
       body: t.changeText,

@@ -1,6 +1,7 @@
 // The sites, and how many piles are there.
 
 import { formDialog } from "./console-form.js";
+import { named } from "./console-names.js";
 import { failure, h, heading, show, table } from "./console-parts.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
@@ -41,7 +42,7 @@ function draw(root, items) {
           t.online(site.online, site.piles),
           site.address || "–",
           site.time_zone,
-          site.tariff_id ? h("a", { href: "#/tariffs/" + encodeURIComponent(site.tariff_id) }, site.tariff_id) : "–",
+          site.tariff_id ? named("tariffs", site.tariff_id) : "–",
         ]),
         t.none,
       ),

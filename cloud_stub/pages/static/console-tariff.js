@@ -3,7 +3,8 @@
 import { loadCurrencies } from "./console-currency.js";
 import { miniBar } from "./console-daybar.js";
 import { confirm } from "./console-dialog.js";
-import { formDialog } from "./console-form.js";
+import { changeDialog, formDialog } from "./console-form.js";
+import { named } from "./console-names.js";
 import { busy, crumbs, facts, failure, h, heading, moneyOf, section, show, table, when, whoWords } from "./console-parts.js";
 import { openSections } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
@@ -15,10 +16,16 @@ const all = await words("console-words-tariffs");
 const t = all.tariff;
 const REACHED = 100;
 
-/** "connector:PILE-1/2" in words. */
-function named(place) {
-  const [kind, ...id] = place.split(":");
-  return `${t.kinds[kind]} ${id.join(":")}`;
+/** "connector:PILE-1/2": {text: in words, kind: of thing, id: its own, number: of the connector, or null}. */
+function parsed(place) {
+  const [, kind, id, number] = /^(\w+):([^/]+)(?:\/(\d+))?$/.exec(place);
+  return { text: `${t.kinds[kind]} ${place.slice(kind.length + 1)}`, kind, id, number };
+}
+
+/** A place with its name. */
+function placeOf(place) {
+  const { kind, id, number } = parsed(place);
+  return [t.kinds[kind] + " ", named(kind === "site" ? "sites" : "piles", id), number ? " · " + number : ""];
 }
 
 export function open(root, _params, id) {
@@ -87,13 +94,13 @@ export function open(root, _params, id) {
   const places = (found) =>
     table(
       t.places,
-      [{ title: t.place }, { title: t.unassign }],
+      [{ title: t.place }, { title: "" }],
       found.map((place) => [
-        named(place),
+        placeOf(place),
         may("price") &&
           h(
             "button.button.small",
-            { "aria-label": t.unassignOne(named(place)), onclick: (event) => unassign(event.target, place) },
+            { "aria-label": t.unassignOne(parsed(place).text), onclick: (event) => unassign(event.target, place) },
             t.unassign,
           ),
       ]),
@@ -105,8 +112,8 @@ export function open(root, _params, id) {
       t.reach,
       [{ title: t.columns.pile }, { title: t.columns.site }, { title: t.columns.connectors }],
       items.map((each) => [
-        h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name || each.device_id),
-        each.site_id ?? "–",
+        [h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name), each.name !== each.device_id && h("div.mono.muted.small", each.device_id)],
+        each.site_id ? named("sites", each.site_id) : "–",
         each.connectors.join(", ") || t.noConnector,
       ]),
       t.reachesNone,
@@ -144,14 +151,15 @@ export function open(root, _params, id) {
   }
 
   async function unassign(button, place) {
-    if (!(await confirm(t.unassignOne(named(place)), t.unassignText, t.unassign, true))) return;
+    if (!(await confirm(t.unassignOne(parsed(place).text), t.unassignText, t.unassign, true))) return;
     await busy(button, () => put([place], null));
     load();
   }
 
   async function rename(tariff) {
     const control = h("input", { maxlength: "100", value: tariff.name });
-    const done = await formDialog({
+    const done = await changeDialog({
+      was: tariff,
       id: "tariff",
       title: t.rename,
       fields: [{ name: "name", label: all.name, control, check: (value) => (value ? null : all.nameWrong) }],

@@ -19,6 +19,10 @@ export const VIEWS = [
   { path: "/orders/:id", tab: "orders", module: "console-order", need: "read" },
   { path: "/flagged", tab: "flagged", module: "console-flagged", need: "read" },
   { path: "/flagged/:id", tab: "flagged", module: "console-settlement", need: "read" },
+  { path: "/payments", tab: "payments", module: "console-payments", need: "read" },
+  { path: "/payments/:id", tab: "payments", module: "console-payment", need: "read" },
+  { path: "/payment-days", tab: "payments", module: "console-payment-days", need: "read" },
+  { path: "/free-vend", tab: "payments", module: "console-free-vend", need: "money" },
   { path: "/updates", tab: "updates", module: "console-updates", need: "read" },
   { path: "/updates/:id", tab: "updates", module: "console-rollout", need: "read" },
   { path: "/reports", tab: "reports", module: "console-reports", need: "read" },
@@ -39,6 +43,7 @@ export const SECTIONS = {
     { module: "console-pile-updates", need: "read", side: true },
   ],
   order: [
+    { module: "console-order-payment", need: "read" },
     { module: "console-order-credits", need: "read" },
     { module: "console-audit-of", need: "read" },
   ],

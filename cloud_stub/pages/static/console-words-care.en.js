@@ -69,7 +69,7 @@ export default {
     done: (count) => (count === 1 ? "1 pile is registered" : `${count} piles are registered`),
     keys: "Keep their keys now: they are not shown again. A key that was lost is made anew on the pile's page.",
     keep: "Keep the keys (CSV)",
-    labels: "Labels of all piles (PDF)",
+    labels: "Labels of these piles (PDF)",
     close: "Done",
   },
 };

@@ -67,7 +67,7 @@ export default {
     done: (count) => `已登记 ${count} 个充电桩`,
     keys: "请立即保存密钥，之后不再显示。遗失的密钥可在充电桩页面重新生成。",
     keep: "保存密钥（CSV）",
-    labels: "所有充电桩的标签（PDF）",
+    labels: "这些充电桩的标签（PDF）",
     close: "完成",
   },
 };

@@ -11,10 +11,12 @@ export default {
     none: "Nothing of this bill was credited.",
     add: "Credit…",
     dialog: "Credit this bill?",
-    text: (left, paid) =>
-      paid
-        ? `Up to ${left}. The bill is paid, so the amount is to be paid back; that is done elsewhere.`
-        : `Up to ${left}. The driver pays less by it. The settlement stays as it is.`,
+    text: (left, state) =>
+      `Up to ${left}. ` +
+      ({
+        captured: "The payment provider has captured the bill; it refunds the amount at once.",
+        Paid: "The bill is paid, so the amount is to be paid back; that is done elsewhere.",
+      }[state] ?? "The driver pays less by it. The settlement stays as it is."),
     amount: (currency) => `Amount in ${currency}`,
     amountWrong: (left) => `An amount above zero, ${left} at most.`,
     why: "Why, for those who look later",

@@ -11,10 +11,12 @@ export default {
     none: "该账单没有减免。",
     add: "减免…",
     dialog: "减免这份账单？",
-    text: (left, paid) =>
-      paid
-        ? `最多 ${left}。账单已支付，因此该金额应退还；退款须另行办理。`
-        : `最多 ${left}。用户少付该金额。结算单保持不变。`,
+    text: (left, state) =>
+      `最多 ${left}。` +
+      ({
+        captured: "账单已由支付渠道扣款；该金额会随即由渠道退还。",
+        Paid: "账单已支付，因此该金额应退还；退款须另行办理。",
+      }[state] ?? "用户少付该金额。结算单保持不变。"),
     amount: (currency) => `金额（${currency}）`,
     amountWrong: (left) => `金额须大于零，最多 ${left}。`,
     why: "原因（供日后查阅）",

@@ -9,6 +9,8 @@ export default {
     offline: "Offline",
     removed: "Removed",
   },
+  site_id: "Site",
+  tag: "Tag",
   columns: {
     pile: "Pile",
     state: "State",

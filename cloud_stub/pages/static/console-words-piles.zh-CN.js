@@ -9,6 +9,8 @@ export default {
     offline: "离线",
     removed: "已拆除",
   },
+  site_id: "站点",
+  tag: "标签",
   columns: {
     pile: "充电桩",
     state: "状态",

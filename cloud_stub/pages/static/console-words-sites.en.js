@@ -29,6 +29,7 @@ export default {
   states: { online: "Online", offline: "Offline" },
   tags: "Tags",
   nobody: "No pile is here yet.",
+  labels: "Labels (PDF)",
   move: "Move piles here",
   moveText: "The tariff of this site holds for them at once, where they have none of their own.",
   selection: "Which",

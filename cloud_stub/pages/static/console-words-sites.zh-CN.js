@@ -29,6 +29,7 @@ export default {
   states: { online: "在线", offline: "离线" },
   tags: "标签",
   nobody: "此处还没有充电桩。",
+  labels: "标签（PDF）",
   move: "移入充电桩",
   moveText: "没有自己方案的充电桩立即采用该站点的电价方案。",
   selection: "哪些",

@@ -1,6 +1,7 @@
-// What the cloud's closed lists mean to a person: events of piles, reasons, faults, flags of settlements.
+// What the cloud's closed lists mean to a person: events of piles, reasons, faults, flags of settlements, payments.
 
 import { here, kwh, spaced } from "./console-parts.js";
+import { paymentDetails } from "./console-payment-lines.js";
 import { words } from "./say.js";
 
 const t = await words("console-words-wire");
@@ -25,9 +26,14 @@ const EVENT_TONES = {
   SettlementReviewed: "ok",
   SettlementFlagged: "bad",
   OrderRefused: "warn",
+  OcppRefused: "bad",
+  OcppTagRefused: "warn",
   OrderLost: "bad",
   OrderClosed: "warn",
   LateWord: "warn",
+  CaptureRefused: "bad",
+  ReleaseRefused: "bad",
+  RefundRefused: "bad",
 };
 /** What the detail of an event says; where there is none of its kind here, told() does. */
 const DETAILS = {
@@ -45,6 +51,7 @@ const DETAILS = {
       / \(settlement (\d+) has no last reading\)/,
       t.noLast,
     ),
+  ...paymentDetails,
 };
 
 /** A rate's id, and from when it holds where that is not at once. */

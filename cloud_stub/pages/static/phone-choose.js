@@ -1,7 +1,7 @@
 // Before the charge: the pile, its price, how much, and the one button that repeats the price it confirms.
 
 import { h, show } from "./dom.js";
-import { holdsOf, partsOf } from "./phone-later.js";
+import { freeOf, holdsOf, later, partsOf } from "./phone-later.js";
 import { readLimits } from "./phone-limits.js";
 import { chip, dayBar, dayList, hasDay, inWords, largePrice, nextChange } from "./phone-price.js";
 import { amountOf, explained, faultWords, format, inBrief, inShort, kwh, lasting, money, price, t } from "./phone-say.js";
@@ -39,23 +39,27 @@ const offersOf = rate =>
     ? rate.offers
     : [
         { kind: "full", limits: {} },
-        ...examplesOf(rate).map(({ energy_mwh, duration_s, total_minor, is_least }) => {
+        ...examplesOf(rate).map(({ energy_mwh, duration_s, total_minor, is_least, hold_minor }) => {
           const limits = duration_s ? { duration_s } : { energy_mwh };
-          return { ...limits, limits, estimate_minor: total_minor, is_least };
+          return { ...limits, limits, estimate_minor: total_minor, is_least, hold_minor };
         })
       ];
+
+/** What the first look tells of them. */
+const isUsual = each => each.duration_s || each.energy_mwh === 5_000_000;
 
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /**
- * The view. choice: {connector, offer (its limits, or null), energy, cost, time (texts)} kept over redraws; confirm({connector, rate, limits})
- * is called with the rate that the button showed, chosen() where something else was chosen.
+ * The view. choice: {connector, offer (its limits, or null), energy, cost, time (texts), code (text, or null)} kept over redraws;
+ * confirm({connector, rate, limits, code}) is called with the rate that the button showed, chosen() where something else was chosen.
  */
 export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
   let pile;
   let rate;
   let sending = false;
   let failure = null;
+  let free; // what stands where a code was asked for
   const title = h("h1", { tabindex: "-1" });
   const id = h("span.mono");
   const online = h("span");
@@ -104,6 +108,8 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     input("time", "numeric", h("label", { for: "limit-time" }, t.amount.time))
   );
 
+  const code = h("div", h("button.button.plain", { id: "have-code", onclick: askCode }, t.amount.haveCode));
+
   const element = h(
     "main",
     h(
@@ -114,7 +120,7 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
       receipt && h("p", h("a", { href: "#", onclick: event => (event.preventDefault(), openReceipt()) }, receipt))
     ),
     prices,
-    h("section.card", h("fieldset", h("legend", h("h2", t.amount.title)), offers, h("p.muted.small", t.amount.estimate)), own),
+    h("section.card", h("fieldset", h("legend", h("h2", t.amount.title)), offers, h("p.muted.small", t.amount.estimate)), own, code),
     day,
     h("div.bottom", note, button, hold, h("p.muted.locked", t.confirm.locked))
   );
@@ -125,13 +131,33 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     return { ...typed, limits: { ...choice.offer, ...typed.limits } };
   }
 
+  function askCode() {
+    choice.code = "";
+    drawButton();
+  }
+
+  const isCodeWrong = () => failure?.code === "FreeCodeInvalid";
+
+  /** The field of a code, once it is wanted and there. */
+  function drawCode() {
+    if (choice.code === null) return;
+    const codes = later("phone-code", true);
+    if (codes && !free) {
+      const wasAsked = code.contains(document.activeElement);
+      free = codes;
+      show(code, codes.codeField(choice, changed, codes.w));
+      if (wasAsked) code.querySelector("input").focus();
+    }
+    free?.tellCode(code, isCodeWrong());
+  }
+
   function press() {
     const { limits, wrong } = chosenLimits();
     if (wrong.length) {
       own.open = true;
       own.querySelector("#limit-" + wrong[0]).focus();
     } else if (!obstacle(pile, choice.connector)) {
-      confirm({ connector: choice.connector, rate, limits });
+      confirm({ connector: choice.connector, rate, limits, code: choice.code || undefined });
     }
   }
 
@@ -184,6 +210,7 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
       prices,
       h("h2", { id: "price-title" }, t.price.title),
       largePrice(now, rate, isDaily && chip(now.label)),
+      !rate.isOld && h("p.parts", examplesOf(rate).filter(isUsual).map(example)),
       h(
         "p.parts",
         part("electricity", now.electricity_price),
@@ -192,7 +219,6 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
       ),
       h("p.parts", h("strong", until), then && h("span.muted", then)),
       parts?.terms(rate, parts.w),
-      rate.offers?.length > 0 && h("p.parts.muted", !rate.isOld && examplesOf(rate).map(example)),
       isDaily && dayBar(rate)
     );
     day.hidden = !isDaily;
@@ -205,7 +231,7 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
   }
 
   const about = (minor, isLeast) => (isLeast ? t.price.least : t.price.about)(money(minor, rate));
-  const example = each => h("span.number", `${amountOf(each)} ${about(each.total_minor, each.is_least)}`);
+  const example = each => h("strong.number", `${amountOf(each)} ${about(each.total_minor, each.is_least)}`);
 
   function drawOffers() {
     const all = offersOf(rate);
@@ -259,13 +285,17 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     if (limits.cost_minor) parts.push(t.confirm.limit(money(limits.cost_minor, rate)));
     if (limits.duration_s) parts.push(t.confirm.limit(lasting(limits.duration_s)));
     const holds = holdsOf(pile.payment);
-    show(hold, holds?.beforeStart(rate, limits, offersOf(rate).find(each => isSame(each.limits, limits)), holds.w));
+    drawCode();
+    const offer = offersOf(rate).find(each => isSame(each.limits, limits));
+    const here = freeOf(pile);
+    const byCode = choice.code && !isCodeWrong() && free?.freeLine(free.w.byCode);
+    show(hold, here === undefined ? byCode || holds?.beforeStart(rate, limits, offer, holds.w) : here?.freeLine(here.w.here));
     if (pile.payment?.is_test) parts.push(t.test);
     sub.textContent = parts.join(" · ");
     button.disabled = sending || why !== null || holds === null; // what is held is said first
-    const shown = failure ?? (why === "plug" ? null : why);
+    const shown = failure?.code ?? (why === "plug" ? null : why);
     if (shown) {
-      const [what, todo] = explained(shown);
+      const [what, todo] = explained(shown, failure?.reason);
       const fault = shown === "PileFaulted" && faultWords(pile.connectors.find(each => each.connector === choice.connector)?.fault);
       show(note, inBrief([what, fault ? `${fault} ${todo}` : todo]));
       note.className = "note bad";
@@ -278,12 +308,12 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
   return {
     element,
     title,
-    /** Draw what has changed. fresh: {pile, rate, sending, failure ({code} or null)}. */
+    /** Draw what has changed. fresh: {pile, rate, sending, failure ({code, reason} or null)}. */
     update(fresh) {
       const told = JSON.stringify(fresh.pile) !== JSON.stringify(pile);
       const priced = fresh.rate !== rate;
       ({ pile, rate, sending } = fresh);
-      failure = fresh.failure?.code;
+      failure = fresh.failure;
       if (told) drawPile();
       if (priced) {
         drawPrice();

@@ -21,6 +21,9 @@ export function whileRunning({ payment, ...order }, w) {
   return h("p.small.muted", payment.held_minor > 0 && w.held(money(payment.held_minor, order)), " ", testMark(payment));
 }
 
+/** What stands at the head of a receipt that is not paid. */
+export const pending = ({ state }, w) => (state === "CaptureRefused" ? w.notTaken : w.taking);
+
 /** A card of the receipt: held, taken, released, refunded. */
 export function onReceipt({ payment, ...order }, w) {
   const { held_minor: held, captured_minor: captured, refunded_minor: refunded, state } = payment;

@@ -10,11 +10,15 @@ export default {
   notHeld: "没有预授权。请重试或换一张卡。",
   title: "支付",
   taking: "正在扣款",
+  notTaken: "未支付",
   rows: { held: "预授权", captured: "已扣款", released: "已解除", refunded: "已退款" },
   states: {
     Held: "账单核对完成之前，预授权保持不变。",
     Capturing: "正在按账单扣款，无需等待。",
     Releasing: "正在解除预授权，无需等待。",
-    Refunding: "退款正在途中。"
+    Refunding: "退款正在途中。",
+    CaptureRefused: "未能按账单扣款，运营方正在处理。",
+    ReleaseRefused: "预授权尚未解除，运营方正在处理。",
+    RefundRefused: "退款未成功，运营方正在处理。"
   }
 };

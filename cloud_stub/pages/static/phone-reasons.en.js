@@ -4,6 +4,7 @@ const another = "Please take another pile.";
 const elsewhere = "Please take another connector or pile.";
 const onThePhone = "Please open it on the phone that started the charge.";
 const again = "Please start again.";
+const withoutCode = "Nothing has started. You can charge without it: clear its field.";
 const restarted = ["The pile has just restarted", "It still waits for the time. Please try again in a minute."];
 
 export default {
@@ -58,7 +59,12 @@ export default {
     PaymentRefused: ["The hold was refused", "Nothing has started, nothing is taken. Please try a lower limit or another card."],
     PaymentNeeded: ["The payment step could not be shown", "Nothing has started. Check your connection and try again."],
     PaymentUnavailable: ["The payment service does not answer", "Nothing has started. Please try again; it cannot pay twice."],
-    FreeCodeInvalid: ["This code cannot be used", "Nothing has started. Please check it, or charge without it."],
+    FreeCodeInvalid: ["This code cannot be used", withoutCode],
+    "FreeCodeInvalid.Unknown": ["There is no such code", "Nothing has started. Please compare each letter and digit, or charge without it."],
+    "FreeCodeInvalid.UsedUp": ["This code has been used up", withoutCode],
+    "FreeCodeInvalid.Expired": ["This code has expired", withoutCode],
+    "FreeCodeInvalid.Revoked": ["This code is no longer valid", withoutCode],
+    "FreeCodeInvalid.Elsewhere": ["This code is for another place", withoutCode],
     PileHasNoClock: restarted,
     DeadLink: ["This link opens no receipt any more", "It is too old or not complete. " + onThePhone],
     UnknownOrder: ["This receipt cannot be opened here", onThePhone],

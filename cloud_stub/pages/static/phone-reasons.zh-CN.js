@@ -3,6 +3,7 @@
 const another = "请换一个充电桩。";
 const elsewhere = "请换一把充电枪，或换一个充电桩。";
 const again = "请重新开始。";
+const withoutCode = "尚未开始充电。也可以清空充电码，付费充电。";
 const restarted = ["充电桩刚刚重启", "正在校准时间，请一分钟后重试。"];
 
 export default {
@@ -53,7 +54,12 @@ export default {
     PaymentRefused: ["预授权被拒绝", "尚未开始充电，未扣款。请降低上限或换一张卡。"],
     PaymentNeeded: ["无法显示支付步骤", "尚未开始充电。请检查网络后重试。"],
     PaymentUnavailable: ["支付服务没有响应", "尚未开始充电。请重试，不会重复付款。"],
-    FreeCodeInvalid: ["该代码无法使用", "尚未开始充电。请检查代码，或不使用代码充电。"],
+    FreeCodeInvalid: ["该充电码无法使用", withoutCode],
+    "FreeCodeInvalid.Unknown": ["没有这个充电码", "尚未开始充电。请逐位核对，或清空后付费充电。"],
+    "FreeCodeInvalid.UsedUp": ["该充电码次数已用完", withoutCode],
+    "FreeCodeInvalid.Expired": ["该充电码已过期", withoutCode],
+    "FreeCodeInvalid.Revoked": ["该充电码已停用", withoutCode],
+    "FreeCodeInvalid.Elsewhere": ["该充电码不能在此处使用", withoutCode],
     PileHasNoClock: restarted,
     DeadLink: ["这个链接已失效", "链接过旧或不完整。请在开始充电的手机上打开账单。"],
     UnknownOrder: ["无法在这里打开账单", "请在开始充电的手机上打开。"],

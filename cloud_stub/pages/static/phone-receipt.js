@@ -1,7 +1,7 @@
 // After the charge: the receipt, to pay, to print, to keep as a file. Every line comes from the settlement.
 
 import { h, keepFile, show } from "./dom.js";
-import { holdsOf, partsOf } from "./phone-later.js";
+import { holdsOf, later, partsOf } from "./phone-later.js";
 import { chip, inOneLine } from "./phone-price.js";
 import { billWords, explained, format, inBrief, kwh, money, price, stopWords, t } from "./phone-say.js";
 
@@ -64,7 +64,14 @@ export function receiptView(pay, leave, handOver) {
   const { receipt: w } = t;
   const title = h("h1", { tabindex: "-1" }, w.title);
   const element = h("main");
+  const mail = h("div.no-print"); // what is typed in it stays
   let shown = "";
+
+  /** The field of an e-mail address, where the cloud can send one. */
+  function drawMail(pile) {
+    const module = pile?.mail && !mail.firstChild && later("phone-mail", true);
+    if (module) mail.append(module.mailForm(module.w));
+  }
 
   /** What the page shows, as a text file. */
   function save(orderId) {
@@ -77,6 +84,7 @@ export function receiptView(pay, leave, handOver) {
     element,
     title,
     update({ order, pile, paying, failure }) {
+      drawMail(pile);
       const now = JSON.stringify([order.version, pile?.name, paying, failure, order.settlement.flags]);
       if (now === shown) return; // somebody may be reading it aloud, or copying from it
       shown = now;
@@ -85,11 +93,12 @@ export function receiptView(pay, leave, handOver) {
       const total = money(net, bill);
       const holds = holdsOf(order.payment);
       const free = net === 0 && !(order.payment?.captured_minor ?? order.payment) && !bill.flagged;
+      const isFree = order.free && !bill.flagged; // its bill is credited in a moment
       const paid = order.state === "Paid" && !free;
-      const over = paid || free || bill.flagged || holds;
+      const over = paid || free || isFree || bill.flagged || holds;
       const problem = failure && explained(failure.code);
       const alert = (...said) => h("div.note.bad", { role: "alert" }, inBrief(said));
-      const [state, tone] = bill.flagged ? [w.checking, "bad"] : free ? [w.free, "good"] : paid ? [w.paid, "good"] : [holds ? holds.w.taking : w.toPay, "muted"];
+      const [state, tone] = bill.flagged ? [w.checking, "bad"] : free || isFree ? [w.free, "good"] : paid ? [w.paid, "good"] : [holds ? holds.pending(order.payment, holds.w) : w.toPay, "muted"];
       const held = document.activeElement?.id;
       show(
         element,
@@ -109,6 +118,7 @@ export function receiptView(pay, leave, handOver) {
           table(order, net)
         ),
         holds?.onReceipt(order, holds.w),
+        mail,
         h("section.card", h("dl.facts", facts(bill, pile).map(([name, value]) => h("div", h("dt", name), h("dd", value))))),
         h(
           "div.bottom.no-print",

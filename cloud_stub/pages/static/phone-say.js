@@ -73,5 +73,5 @@ export const inShort = (minor, of) => money(minor, of).replace(/[.,]0+$/, "");
 
 export const inBrief = ([what, todo]) => [h("strong", what), h("span", todo)];
 
-/** [what went wrong, what to do] of a code. */
-export const explained = code => t.failures[code] ?? t.failures.Rejected[code] ?? rare("failures", code) ?? rare("rejects", code) ?? t.failures.Other;
+/** [what went wrong, what to do] of a code; `reason`: what the cloud says more exactly. */
+export const explained = (code, reason) => t.failures[code] ?? (reason && rare("failures", `${code}.${reason}`)) ?? t.failures.Rejected[code] ?? rare("failures", code) ?? rare("rejects", code) ?? t.failures.Other;

@@ -35,12 +35,12 @@ export const my = {
   token: null,
   own: null, // the order's limits that were asked for, where this phone knows them
   points: [],
-  choice: { connector: connectorOfAddress ?? 1, isChosen: connectorOfAddress !== null, offer: null, energy: "", cost: "", time: "" },
+  choice: { connector: connectorOfAddress ?? 1, isChosen: connectorOfAddress !== null, offer: null, energy: "", cost: "", time: "", code: null },
   key: null, // {key, body} of a confirmation without an answer
   sending: false,
   stopping: false,
   paying: false,
-  failure: null, // {code, stage, at}: of t.failures, shown in the view where it happened
+  failure: null, // {code, reason, stage, at}: of t.failures, shown in the view where it happened
   message: wrongAddress(), // a code of t.failures that has the page to itself
   lost: false,
   heardAt: null // Unix seconds
@@ -73,7 +73,7 @@ export const stage = () => (!my.order ? "start" : RUNNING.includes(my.order.stat
 
 export function say(error) {
   if (!(error instanceof Problem)) throw error;
-  my.failure = { code: error.code, stage: stage(), at: Date.now() };
+  my.failure = { code: error.code, reason: error.members.reason, stage: stage(), at: Date.now() };
 }
 
 /** A failure is over with its stage, with a stop that arrived after all, or once the cloud is heard again. */

@@ -53,12 +53,18 @@ export function knownOrder(orderId) {
   return (read("orders") ?? []).find(each => each.order_id === orderId) ?? null;
 }
 
+/** The orders of this phone that are over, the newest first; `at`: when they were settled, where this phone has seen it. */
+export const closedOrders = () => (read("orders") ?? []).filter(each => !each.isOpen);
+
 export function lastReceipt(device) {
   return read("receipt:" + device);
 }
 
+/** receipt: {order_id, at} */
 export function keepReceipt(device, receipt) {
   write("receipt:" + device, receipt);
+  const all = read("orders") ?? [];
+  write("orders", all.map(each => (each.order_id === receipt.order_id ? { ...each, at: receipt.at } : each)));
 }
 
 /** A confirmation {key, body, at} whose answer has not come; null when there is none or it is too old. */

@@ -72,6 +72,7 @@ export default {
     atMost: "at most",
     unlimitedHint: "or the battery is full",
     more: "Limits of your own",
+    haveCode: "I have a code",
     energy: "At most, in kWh",
     cost: c => `At most, in ${c}`,
     time: "At most, in minutes",
@@ -126,7 +127,8 @@ export default {
   others: {
     title: "Your other charges",
     order: (d, n) => `${d} · connector ${n}`,
-    another: "Charge at another connector, too"
+    another: "Charge at another connector, too",
+    earlier: "Your earlier charges and receipts"
   },
 
   banner: {

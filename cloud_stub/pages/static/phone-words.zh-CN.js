@@ -72,6 +72,7 @@ export default {
     atMost: "最多",
     unlimitedHint: "或充满为止",
     more: "自定义上限",
+    haveCode: "我有免费充电码",
     energy: "最多电量（度）",
     cost: c => `最多金额（${c}）`,
     time: "最长时间（分钟）",
@@ -126,6 +127,7 @@ export default {
   others: {
     title: "您的其他充电",
     order: (d, n) => `${d} · ${n} 号枪`,
+    earlier: "以前的充电和账单",
     another: "在另一把枪上也开始充电"
   },
 

@@ -30,6 +30,7 @@ const bar = h("header");
 const banner = h("div.banner", { role: "alert" });
 const outlet = h("div", { id: "outlet" });
 const others = h("nav.others");
+const earlier = h("nav.others");
 const spoken = h("p.visually-hidden", { "aria-live": "polite" });
 
 // -- language
@@ -134,12 +135,12 @@ async function poll() {
     } else if (!my.order) {
       if (isRateStale()) await fetchRate();
       if (my.key) await resume(my.key);
-    } else if (/Expired|Cancelled|Lost/.test(my.order.state)) {
+    } else if (/Expired|Cancelled|Lost|Paid/.test(my.order.state)) {
       const { order } = my;
       const now = await ask(orderPath(), { token: my.token });
       if (my.order === order) {
         takeOrder(now);
-        watch(); // it may run after all, or have a bill
+        watch(); // it may run after all, or have a bill, or be paid back
       }
     }
   } catch (error) {
@@ -220,11 +221,11 @@ function watch() {
   follow(orderPath("/events") + "?token=" + encodeURIComponent(my.token), { order: takeOrder, meter, draw, broken: poll });
 }
 
-async function confirm({ connector, rate, limits }) {
+async function confirm({ connector, rate, limits, code }) {
   if (keepTime()) return; // a phone that slept: the button was pressed before its clock ticked again
   const { rate_id, time_zone } = rate;
   const time_price = rate.now.time_price || undefined;
-  const body = { device_id: device, connector, rate_id, price: priceNow(rate), time_price, time_zone, limits };
+  const body = { device_id: device, connector, rate_id, price: priceNow(rate), time_price, time_zone, limits, code };
   // The same confirmation once more is the same order, so a lost answer never starts a second one.
   const same = my.key && JSON.stringify(my.key.body) === JSON.stringify(body);
   await send(same ? my.key : { key: randomKey(), body, at: Date.now() });
@@ -318,7 +319,7 @@ function leave() {
   unfollow();
   store.leaveOrder(my.order);
   Object.assign(my, { order: null, token: null, own: null, points: [], failure: null, stopping: false, rate: null });
-  Object.assign(my.choice, { offer: null, energy: "", cost: "", time: "" });
+  Object.assign(my.choice, { offer: null, energy: "", cost: "", time: "", code: null });
   if (location.search) history.replaceState(null, "", location.pathname);
   begin();
 }
@@ -375,11 +376,26 @@ function draw() {
   drawOthers();
 }
 
-/** The other orders of this phone, and the way to one more at a pile with several connectors. */
+/** Above the view the other orders of this phone, and the way to one more at this pile; below it the receipts of earlier ones. */
 function drawOthers() {
   if (view.name === "loading") return; // which order is shown is not known yet
-  const hasOthers = my.pile?.connectors.length > 1 || store.openOrders().some(each => each.order_id !== my.order?.order_id);
-  show(others, hasOthers && later("phone-others")?.othersView(my.order, my.pile));
+  const isOther = each => each.order_id !== my.order?.order_id;
+  const open = store.openOrders().filter(isOther);
+  const closed = view.name === "charge" ? [] : store.closedOrders().filter(isOther);
+  const { order_id, state } = my.order ?? {};
+  const connectors = my.pile?.connectors;
+  const from = [open, order_id, state, connectors];
+  drawOnce(others, open.length || connectors?.length > 1, from, module => module.othersView(open, my.order, my.pile));
+  drawOnce(earlier, closed.length, closed, module => module.earlierView(closed));
+}
+
+/** Links that somebody may be using stay until they are others. */
+function drawOnce(place, isWanted, from, make) {
+  const told = isWanted ? JSON.stringify([t.locale, from]) : "";
+  const module = isWanted && later("phone-others");
+  if (place.told === told || (isWanted && !module)) return;
+  place.told = told;
+  show(place, isWanted && make(module));
 }
 
 function drawBanner() {
@@ -421,7 +437,7 @@ whenReasonsCome(() => {
   draw();
 });
 whenSomethingComes(draw);
-document.body.prepend(bar, banner, others, outlet, spoken);
+document.body.prepend(bar, banner, others, outlet, earlier, spoken);
 banner.hidden = true;
 speak(document.documentElement.lang).then(() => device && !my.message && begin());
 setInterval(() => document.hidden || poll(), POLL_MS);

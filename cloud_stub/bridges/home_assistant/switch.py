@@ -1,0 +1,106 @@
+"""Out of service, switched in Home Assistant: by the cloud's own function, with a line in the audit trail.
+
+It can take a connector out of service, and put back what it has taken out itself. What an operator took out
+stays out. It can start, stop or price nothing.
+
+    refused: Retained Malformed UnknownPile UnknownConnector PileRemoved TakenOutByOperator TooMany, or the
+    name of the database's error
+"""
+
+import queue
+from collections import Counter
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from ...base.budgets import Budget
+from ...base.clock import now_s
+from ...base.problems import Problem
+from ...db import audit
+from ...db.audit import Actor
+from ...db.engine import Store
+from ...db.writer import Transaction
+from ...orders import pile_commands
+from ...orders.context import Context
+from ...piles import service
+from .entities import OFF, ON, Topics
+
+log = structlog.get_logger()
+
+ACTOR = Actor(audit.CLOUD, "home-assistant")
+REASON, NOTE = "Other", "Home Assistant"
+WAITING_MAX = 100
+BUDGET = (6, 10)  # changes of one connector at once; then one each so many seconds
+
+
+class Switch:
+    """`receive` is called on the link's thread, `act` on the bridge's. `refused`: how often, by reason."""
+
+    def __init__(self, store: Store, context: Context, topics: Topics):
+        self._store = store
+        self._context = context
+        self._topics = topics
+        self._waiting: queue.Queue[tuple[str, int, bool]] = queue.Queue(WAITING_MAX)
+        self._budget = Budget(*BUDGET)
+        self.refused: Counter[str] = Counter()
+
+    def subscription(self) -> tuple[str, int]:
+        return self._topics.command("+", "+"), 0
+
+    def is_command(self, topic: str) -> bool:
+        return topic.endswith("/out_of_service/set")
+
+    def receive(self, topic: str, payload: bytes, retained: bool) -> None:
+        """Keep a command for `act`. A retained one is old: it would act again at each connection."""
+        device_id, connector = topic.split("/")[-4:-2]
+        if retained:
+            self.refused["Retained"] += 1
+        elif payload not in (ON, OFF):
+            self.refused["Malformed"] += 1
+        elif not (connector.isascii() and connector.isdigit() and len(connector) < 3 and connector != "0"):
+            self.refused["UnknownConnector"] += 1
+        else:
+            try:
+                self._waiting.put_nowait((device_id, int(connector), payload == ON))
+            except queue.Full:
+                self.refused["TooMany"] += 1
+
+    def act(self) -> None:
+        """Carry out what waits."""
+        while True:
+            try:
+                device_id, connector, is_out = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            reason = self._switched(device_id, connector, is_out)
+            if reason is not None:
+                self.refused[reason] += 1
+                log.warning("command_refused", reason=reason, device_id=device_id[:40], connector=connector)
+
+    def _switched(self, device_id: str, connector: int, is_out: bool) -> str | None:
+        """None where it is done, else why not."""
+        try:
+            with self._store.writing.begin() as conn:
+                return self._switch(Transaction(conn), device_id, connector, is_out)
+        except Problem as problem:
+            return problem.code
+        except DBAPIError as error:
+            return type(error).__name__
+
+    def _switch(self, tx: Transaction, device_id: str, connector: int, is_out: bool) -> str | None:
+        """Raises Problem: UnknownPile, PileRemoved, UnknownConnector."""
+        row = service.row_of(service.find(tx.conn, device_id), connector)
+        if is_out == (row is not None):
+            return None
+        if row is not None and row.actor != ACTOR.name:
+            return "TakenOutByOperator"
+        if not self._budget.take((device_id, connector)):
+            return "TooMany"
+        now = now_s()
+        if row is None:
+            pile_commands.take_out_of_service(
+                tx, ACTOR, self._context, device_id, connector, REASON, NOTE, False, now
+            )
+        else:
+            pile_commands.put_back_into_service(tx, ACTOR, self._context, device_id, connector, now)
+        return None

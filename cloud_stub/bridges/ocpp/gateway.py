@@ -1,0 +1,235 @@
+"""The process of the gateway: a connection to the central system for each pile, and one look at the database
+for all of them each second.
+"""
+
+import asyncio
+import random
+import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import orjson
+import structlog
+from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.exc import SQLAlchemyError
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus, NegotiationError
+from websockets.typing import Subprotocol
+
+from ...base.clock import now_s
+from ...db.engine import Store
+from ...db.pile_tables import pile_boards
+from ...db.rows import PileRow, Query
+from ...db.tables import orders, piles
+from ...db.writer import Transaction
+from ...messaging.posting import Posting
+from ...orders.context import Context
+from ...piles import service
+from ...piles import views as pile_views
+from ...piles.boards import BoardRow
+from . import mapping, progress, queue, reporting
+from .errors import GatewayError
+from .requests import Requests
+from .rpc import FRAME_MAX_BYTES
+from .session import Session
+from .station import ACCEPTED, CONNECTING, Pile, Station, Timing
+from .target import Target
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+SUBPROTOCOL = Subprotocol("ocpp1.6")
+_PILES = Query(select(piles).order_by(piles.c.device_id), PileRow)
+_BOARDS = Query(select(pile_boards), BoardRow)
+_HELD = select(orders.c.device_id, orders.c.connector).where(
+    orders.c.holds, orders.c.window_end_at > bindparam("now")
+)
+
+
+class Gateway:
+    """Runs until it is cancelled. context: of a cloud that is not started."""
+
+    def __init__(self, store: Store, context: Context, target: Target, timing: Timing | None = None):
+        self._context = replace(context, dispatch=Posting())
+        self._target = target
+        self._timing = timing or Timing()
+        self._database = Database(store)
+        self._stations: dict[str, Station] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._written: dict[str, str] = {}
+
+    async def run(self, bound: int = queue.BOUND) -> None:
+        """bound: how many events of orders wait for it at most, from here on, also while it does not run.
+        Raises GatewayError (DatabaseUnavailable) at its start.
+        """
+        await self._database.write(lambda tx: queue.subscribe(tx, bound, now_s()))
+        try:
+            while True:
+                try:
+                    await self._look()
+                except GatewayError as error:
+                    log.warning("ocpp_database", reason=str(error))
+                await asyncio.sleep(self._timing.poll_s)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self._write_states()
+            self._database.close()
+
+    async def _look(self) -> None:
+        await self._write_states()
+        described, due = await self._database.read(_look)
+        new = [pile.device_id for pile, _ in described if pile.device_id not in self._stations]
+        if new:
+            await self._database.write(lambda tx: progress.add_missing(tx.conn, new, now_s()))
+        wanted = set()
+        for pile, is_removed in described:
+            if is_removed and pile.device_id not in due:
+                continue
+            wanted.add(pile.device_id)
+            if pile.device_id not in self._stations:
+                station = Station(pile, self._database, self._timing)
+                self._stations[pile.device_id] = station
+                self._tasks[pile.device_id] = asyncio.create_task(self._keep_connected(station))
+            self._stations[pile.device_id].update(pile, pile.device_id in due)
+        for device_id in self._stations.keys() - wanted:
+            self._tasks.pop(device_id).cancel()
+            del self._stations[device_id]
+
+    async def _write_states(self) -> None:
+        """Write the states of connections that changed, and the errors since the last time."""
+        changed = [
+            (station, list(station.errors))
+            for station in self._stations.values()
+            if station.errors or self._written.get(station.device_id) != station.state
+        ]
+        if not changed:
+            return
+        states = {station.device_id: station.state for station, _ in changed}
+
+        def write(tx: Transaction) -> None:
+            for station, errors in changed:
+                progress.note(tx.conn, station.device_id, states[station.device_id], errors, now_s())
+
+        await self._database.write(write)
+        for station, errors in changed:
+            del station.errors[: len(errors)]
+        self._written |= states
+
+    async def _keep_connected(self, station: Station) -> None:
+        answers = Requests(station, self._context).answers()
+        failed = 0
+        while True:
+            try:
+                await self._connected(station, answers)
+            except GatewayError as error:
+                station.count(error)
+                log.warning("ocpp_connection", device_id=station.device_id, reason=str(error))
+            failed = 1 if station.state == ACCEPTED else min(failed + 1, 16)
+            station.state = CONNECTING
+            longest = min(self._timing.reconnect_min_s * 2**failed, self._timing.reconnect_max_s)
+            # Piles whose central system comes back must not all connect in the same moment.
+            await asyncio.sleep(longest * random.uniform(0.5, 1))
+
+    async def _connected(self, station: Station, answers: Any) -> None:
+        """One connection. Raises GatewayError when it ends."""
+        url = f"{self._target.url.rstrip('/')}/{quote(station.device_id, safe='')}"
+        options: dict[str, Any] = {} if self._target.tls is None else {"ssl": self._target.tls}
+        try:
+            async with connect(
+                url,
+                subprotocols=[SUBPROTOCOL],
+                additional_headers=self._target.headers(station.device_id),
+                max_size=FRAME_MAX_BYTES,
+                open_timeout=self._timing.answer_s,
+                close_timeout=1,
+                **options,
+            ) as socket:
+                if socket.subprotocol != SUBPROTOCOL:
+                    raise GatewayError("NoSubprotocol", "the central system does not agree to ocpp1.6")
+                await Session(station, socket, answers).run()
+        except InvalidStatus as error:
+            status = error.response.status_code
+            kind = "Unauthorized" if status in (401, 403) else "HandshakeRefused"
+            raise GatewayError(kind, f"HTTP {status}") from None
+        except NegotiationError as error:
+            raise GatewayError("NoSubprotocol", str(error)) from None
+        except InvalidHandshake as error:
+            raise GatewayError("HandshakeRefused", str(error)) from None
+        except ssl.SSLError as error:
+            raise GatewayError("TlsFailed", str(error)) from None
+        except (OSError, asyncio.TimeoutError) as error:
+            raise GatewayError("Unreachable", str(error) or "no connection in time") from None
+
+
+def _look(conn: Connection) -> tuple[list[tuple[Pile, bool]], set[str]]:
+    return describe(conn, now_s()), reporting.due(conn)
+
+
+class Database:
+    """The store, used by one thread."""
+
+    def __init__(self, store: Store):
+        self._store = store
+        self._pool = ThreadPoolExecutor(1, "ocpp-database")
+
+    async def read(self, look: Callable[[Connection], T]) -> T:
+        """Raises GatewayError (DatabaseUnavailable)."""
+
+        def run() -> T:
+            with self._store.reading.connect() as conn:
+                return look(conn)
+
+        return await self._run(run)
+
+    async def write(self, unit: Callable[[Transaction], T]) -> T:
+        """Run a unit in a transaction. Raises GatewayError (DatabaseUnavailable)."""
+
+        def run() -> T:
+            with self._store.writing.begin() as conn:
+                tx = Transaction(conn)
+                done = unit(tx)
+            for effect in tx.effects:
+                effect()
+            return done
+
+        return await self._run(run)
+
+    async def _run(self, run: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, run)
+        except SQLAlchemyError as error:
+            raise GatewayError("DatabaseUnavailable", str(error)) from None
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+def describe(conn: Connection, now: int) -> list[tuple[Pile, bool]]:
+    """Each pile as a charge point, and whether it was removed."""
+    rows = _PILES.all(conn)
+    boards = {row.device_id: row for row in _BOARDS.all(conn)}
+    out = service.find_many(conn, [row.device_id for row in rows])
+    held: dict[str, set[int]] = {}
+    for device_id, connector in conn.execute(_HELD, {"now": now}):
+        held.setdefault(device_id, set()).add(connector)
+    return [
+        (
+            _pile(row, boards.get(row.device_id), held.get(row.device_id, set()), out[row.device_id]),
+            row.removed_at is not None,
+        )
+        for row in rows
+    ]
+
+
+def _pile(row: PileRow, board: BoardRow | None, held: set[int], out: service.Out) -> Pile:
+    views = pile_views.connector_views_with(row, held, out)
+    statuses = (mapping.pile_status(row.online, views), *map(mapping.connector_status, views))
+    hello = orjson.loads(board.hello_json) if board is not None else {}
+    boots = orjson.loads(row.status_json).get("boots") if row.status_json else None
+    boot = mapping.boot(row.device_id, hello)
+    return Pile(row.device_id, row.connectors, tuple(boot.items()), boots, statuses)

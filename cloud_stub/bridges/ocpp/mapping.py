@@ -1,0 +1,115 @@
+"""Values of RateLock in the words of OCPP 1.6. Whole numbers; pure functions."""
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+VENDOR = "RateLock"
+ID_TAG_MAX = 20
+ENERGY = "Energy.Active.Import.Register"
+POWER = "Power.Active.Import"
+MEASURANDS = f"{ENERGY},{POWER}"
+_TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
+PERIODIC, BEGIN, END = "Sample.Periodic", "Transaction.Begin", "Transaction.End"
+
+# A fault of a connector that OCPP has no errorCode for is an OtherError with its own word in vendorErrorCode.
+_ERROR_CODES = frozenset(
+    (
+        *("GroundFailure", "HighTemperature", "InternalError", "OverCurrentFailure"),
+        *("PowerMeterFailure", "PowerSwitchFailure", "UnderVoltage"),
+    )
+)
+# A reason that is not here is told as Other; the receipt has RateLock's own word.
+_REASONS = {
+    "Remote": "Remote",
+    "Local": "Local",
+    "EVDisconnected": "EVDisconnected",
+    "EmergencyStop": "EmergencyStop",
+    "PowerLoss": "PowerLoss",
+    "Reboot": "Reboot",
+}
+
+
+def id_tag(order_id: str) -> str:
+    """The idTag of an order that a driver confirmed: the last 20 of its id's 26 characters.
+
+    They hold the id's 80 random bits and the lower 20 bits of its milliseconds. idTags are compared without
+    case, and an order id has small letters only.
+    """
+    return order_id[-ID_TAG_MAX:]
+
+
+def wh(register_mwh: int) -> int:
+    """A register in watt-hours, half up.
+
+    The register is rounded, never a difference of two: so what a pile's transactions add up to is the
+    difference of its rounded registers.
+    """
+    return (register_mwh + 500) // 1000
+
+
+def watts(power_mw: int) -> str:
+    """Exact, with three decimals."""
+    return f"{power_mw // 1000}.{power_mw % 1000:03d}"
+
+
+def timestamp(at: int) -> str:
+    return datetime.fromtimestamp(at, timezone.utc).strftime(_TIMESTAMP)
+
+
+def at(text: str) -> int:
+    """Unix seconds of a `timestamp`."""
+    return int(datetime.strptime(text, _TIMESTAMP).replace(tzinfo=timezone.utc).timestamp())
+
+
+def register_value(at: int, register_mwh: int, context: str) -> dict[str, Any]:
+    """A meterValue with the register alone."""
+    return {"timestamp": timestamp(at), "sampledValue": [_register(register_mwh, context)]}
+
+
+def meter_value(at: int, register_mwh: int, power_mw: int) -> dict[str, Any]:
+    """A meterValue of a charge that runs."""
+    power = {"value": watts(power_mw), "context": PERIODIC, "measurand": POWER, "unit": "W"}
+    return {"timestamp": timestamp(at), "sampledValue": [_register(register_mwh, PERIODIC), power]}
+
+
+def _register(register_mwh: int, context: str) -> dict[str, Any]:
+    return {"value": str(wh(register_mwh)), "context": context, "measurand": ENERGY, "unit": "Wh"}
+
+
+def reason(stop_reason: str | None) -> str:
+    return _REASONS.get(stop_reason or "", "Other")
+
+
+def boot(device_id: str, hello: Mapping[str, Any]) -> dict[str, str]:
+    """The members of BootNotification. hello: the pile's last one; empty before the first."""
+    told = {"chargePointVendor": VENDOR, "chargePointModel": hello.get("board", "pile")[:20]}
+    if len(device_id) <= 25:
+        told["chargePointSerialNumber"] = device_id
+    if hello.get("firmware"):
+        told["firmwareVersion"] = hello["firmware"][:50]
+    return told
+
+
+def pile_status(online: bool, connectors: list[dict[str, Any]]) -> dict[str, Any]:
+    """The members of a StatusNotification of connector 0, the pile: Available where any connector works."""
+    if not online:
+        return {"status": "Unavailable", "errorCode": "NoError", "info": "The pile is offline"}
+    statuses = {each["status"] for each in connectors}
+    usable = statuses - {"Unavailable", "Faulted"}
+    status = "Available" if usable else "Unavailable" if "Unavailable" in statuses else "Faulted"
+    return {"status": status, "errorCode": "NoError"}
+
+
+def connector_status(connector: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a StatusNotification of a connector, from piles.views.connector_views."""
+    told = {"status": connector["status"], "errorCode": "NoError"}
+    fault = connector["fault"]
+    if fault:
+        known = fault in _ERROR_CODES
+        told["errorCode"] = fault if known else "OtherError"
+        if not known:
+            told |= {"vendorId": VENDOR, "vendorErrorCode": fault}
+    if connector["out_of_service"]:
+        told["info"] = f"Out of service: {connector['out_of_service']}"[:50]
+    return told

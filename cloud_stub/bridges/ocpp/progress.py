@@ -1,0 +1,247 @@
+"""How far each pile and each order has come at the central system: the rows of db.ocpp_tables.
+
+A transaction's states, each after the answer that it names:
+
+    Waiting  nothing has been told
+    Started  StartTransaction
+    Told     DataTransfer with the rate; from here on MeterValues
+    Stopped  StopTransaction
+    Done     DataTransfer with the receipt
+    Refused  the central system refused StartTransaction or StopTransaction too often
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from ...db.engine import insert_or_ignore, to_json
+from ...db.ocpp_tables import ocpp_piles, ocpp_transactions
+from ...db.rows import MeterSampleRow, Query
+from ...db.tables import meter_samples, orders, outbox
+from .errors import GatewayError
+from .queue import RECEIVER
+
+WAITING, STARTED, TOLD, STOPPED, DONE, REFUSED = "Waiting", "Started", "Told", "Stopped", "Done", "Refused"
+SAMPLE_S = 60
+_AT_ONCE = 500
+
+
+class ChargePoint(NamedTuple):
+    """A row of `ocpp_piles`."""
+
+    device_id: str
+    sample_s: int
+    message_id: str | None
+    action: str | None
+    payload_json: str | None
+    order_id: str | None
+    refusals: int
+    state: str
+    errors_json: str
+    last_error: str | None
+    changed_at: int
+
+
+class Progress(NamedTuple):
+    """A row of `ocpp_transactions`."""
+
+    order_id: str
+    device_id: str
+    id_tag: str
+    transaction_id: int | None
+    state: str
+    open: bool
+    sampled_at: int
+
+
+class View(NamedTuple):
+    """A charge point as operators see it."""
+
+    device_id: str
+    state: str
+    errors_json: str
+    last_error: str | None
+    changed_at: int
+    waits_for: str | None
+    unsent: int
+
+
+class OpenOne(NamedTuple):
+    """A transaction of which more is to be told, its order, and when its newest meter value was taken."""
+
+    device_id: str
+    order_id: str
+    state: str
+    sampled_at: int
+    holds: bool
+    newest_at: int | None
+
+
+_PILES = select(ocpp_piles)
+_LIST = Query(_PILES.order_by(ocpp_piles.c.device_id), ChargePoint)
+_UNSENT = (
+    select(func.count())
+    .select_from(outbox)
+    .where(outbox.c.receiver == RECEIVER, outbox.c.lane == ocpp_piles.c.device_id)
+)
+_VIEWS = Query(
+    select(
+        ocpp_piles.c.device_id,
+        ocpp_piles.c.state,
+        ocpp_piles.c.errors_json,
+        ocpp_piles.c.last_error,
+        ocpp_piles.c.changed_at,
+        ocpp_piles.c.action.label("waits_for"),
+        _UNSENT.correlate(ocpp_piles).scalar_subquery().label("unsent"),
+    ).order_by(ocpp_piles.c.device_id),
+    View,
+)
+_PILE = Query(_PILES.where(ocpp_piles.c.device_id == bindparam("device_id")).with_for_update(), ChargePoint)
+_SET_PILE = update(ocpp_piles).where(ocpp_piles.c.device_id == bindparam("of"))
+_ASK = _SET_PILE.values(
+    {name: bindparam(name) for name in ("message_id", "action", "payload_json", "order_id", "refusals")}
+)
+_NOTE = _SET_PILE.values(
+    state=bindparam("now_in"),
+    errors_json=bindparam("counts"),
+    last_error=func.coalesce(bindparam("why"), ocpp_piles.c.last_error),
+    changed_at=bindparam("at"),
+)
+_TRANSACTIONS = select(ocpp_transactions)
+_FIND = Query(_TRANSACTIONS.where(ocpp_transactions.c.order_id == bindparam("order_id")), Progress)
+_OPEN = Query(
+    _TRANSACTIONS.where(
+        ocpp_transactions.c.device_id == bindparam("device_id"), ocpp_transactions.c.open
+    ).order_by(ocpp_transactions.c.order_id),
+    Progress,
+)
+_NEWEST = (
+    select(meter_samples.c.at)
+    .where(meter_samples.c.order_id == ocpp_transactions.c.order_id)
+    .order_by(meter_samples.c.at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_ALL_OPEN = Query(
+    select(
+        ocpp_transactions.c.device_id,
+        ocpp_transactions.c.order_id,
+        ocpp_transactions.c.state,
+        ocpp_transactions.c.sampled_at,
+        orders.c.holds,
+        _NEWEST.label("newest_at"),
+    )
+    .join(orders, orders.c.order_id == ocpp_transactions.c.order_id)
+    .where(ocpp_transactions.c.open),
+    OpenOne,
+)
+_ADD = insert(ocpp_transactions)
+_SET = update(ocpp_transactions).where(ocpp_transactions.c.order_id == bindparam("of"))
+_OF_ORDER = meter_samples.c.order_id == bindparam("order_id")
+_SAMPLES = select(meter_samples).where(_OF_ORDER)
+_DUE = Query(
+    _SAMPLES.where(meter_samples.c.at >= bindparam("from_at"), meter_samples.c.at <= bindparam("until_at"))
+    .order_by(meter_samples.c.at)
+    .limit(_AT_ONCE),
+    MeterSampleRow,
+)
+_FIRST = Query(_SAMPLES.order_by(meter_samples.c.at).limit(1), MeterSampleRow)
+_LAST = Query(_SAMPLES.order_by(meter_samples.c.at.desc()).limit(1), MeterSampleRow)
+
+
+def add_missing(conn: Connection, device_ids: Sequence[str], now: int) -> None:
+    """A row for each of the piles that has none."""
+    for device_id in device_ids:
+        values = {"device_id": device_id, "sample_s": SAMPLE_S, "refusals": 0, "errors_json": "{}"}
+        conn.execute(insert_or_ignore(conn, ocpp_piles), values | {"state": "", "changed_at": now})
+
+
+def charge_points(conn: Connection) -> Sequence[ChargePoint]:
+    return _LIST.all(conn)
+
+
+def charge_point(conn: Connection, device_id: str) -> ChargePoint:
+    """Its row, held against other writers. Raises sqlalchemy.exc.NoResultFound."""
+    return _PILE.one(conn, {"device_id": device_id})
+
+
+def set_sample_s(conn: Connection, device_id: str, sample_s: int) -> None:
+    conn.execute(_SET_PILE.values(sample_s=bindparam("every_s")), {"of": device_id, "every_s": sample_s})
+
+
+def note(conn: Connection, device_id: str, state: str, errors: Sequence[GatewayError], at: int) -> None:
+    """Write the state of its connection, and the errors since the last time."""
+    counts = Counter(orjson.loads(charge_point(conn, device_id).errors_json))
+    counts.update(each.kind for each in errors)
+    last = str(errors[-1]) if errors else None
+    values = {"of": device_id, "now_in": state, "counts": to_json(counts), "why": last, "at": at}
+    conn.execute(_NOTE, values)
+
+
+def ask(
+    conn: Connection,
+    device_id: str,
+    message_id: str | None,
+    action: str | None,
+    payload_json: str | None,
+    order_id: str | None,
+    refusals: int = 0,
+) -> None:
+    """Write the call that waits for its answer; all None: there is none."""
+    values = {"message_id": message_id, "action": action, "payload_json": payload_json}
+    conn.execute(_ASK, values | {"of": device_id, "order_id": order_id, "refusals": refusals})
+
+
+def find(conn: Connection, order_id: str) -> Progress | None:
+    return _FIND.first(conn, {"order_id": order_id})
+
+
+def open_of(conn: Connection, device_id: str) -> Sequence[Progress]:
+    """The transactions of the pile of which more is to be told, oldest first."""
+    return _OPEN.all(conn, {"device_id": device_id})
+
+
+def all_open(conn: Connection) -> Sequence[OpenOne]:
+    return _ALL_OPEN.all(conn)
+
+
+def add(conn: Connection, order_id: str, device_id: str, id_tag: str) -> Progress:
+    row = Progress(order_id, device_id, id_tag, None, WAITING, True, 0)
+    conn.execute(_ADD, row._asdict())
+    return row
+
+
+def change(conn: Connection, order_id: str, **values: Any) -> None:
+    conn.execute(_SET.values(values), {"of": order_id})
+
+
+def samples(conn: Connection, order_id: str, from_at: int, until_at: int) -> Sequence[MeterSampleRow]:
+    """Its stored meter values of that time, the oldest of them at most."""
+    return _DUE.all(conn, {"order_id": order_id, "from_at": from_at, "until_at": until_at})
+
+
+def first_sample(conn: Connection, order_id: str) -> MeterSampleRow | None:
+    return _FIRST.first(conn, {"order_id": order_id})
+
+
+def last_sample(conn: Connection, order_id: str) -> MeterSampleRow | None:
+    return _LAST.first(conn, {"order_id": order_id})
+
+
+def retry(conn: Connection, order_id: str) -> bool:
+    """Tell a refused transaction anew from where it was refused. False: it was not refused."""
+    known = find(conn, order_id)
+    if known is None or known.state != REFUSED:
+        return False
+    state = WAITING if known.transaction_id is None else TOLD
+    change(conn, order_id, state=state, open=True)
+    return True
+
+
+def list_views(conn: Connection) -> list[dict[str, Any]]:
+    """What operators see of each charge point; `unsent`: how many events of orders wait for its pile."""
+    found = [row._asdict() for row in _VIEWS.all(conn)]
+    return [each | {"errors": orjson.loads(each.pop("errors_json"))} for each in found]

@@ -1,0 +1,48 @@
+"""The outbox's rows for the gateway: events of orders, which go one after the other for each pile."""
+
+from sqlalchemy import Connection, bindparam, exists, select
+
+from ...db.ocpp_tables import ocpp_piles
+from ...db.rows import OutboxRow, Query
+from ...db.tables import outbox
+from ...db.writer import Transaction
+from ...messaging import receivers
+
+RECEIVER = "ocpp"
+BEFORE_THE_END = ("OrderCharging", "OrderFinishing")
+KINDS = (*BEFORE_THE_END, "OrderSettled", "OrderLost")
+BOUND = 100_000  # rows; the oldest beyond it are dropped, which is told as EventsDropped
+
+_OURS = outbox.c.receiver == RECEIVER
+_NEXT = Query(
+    select(outbox).where(_OURS, outbox.c.lane == bindparam("device_id")).order_by(outbox.c.id).limit(1),
+    OutboxRow,
+)
+_WAITING = select(ocpp_piles.c.device_id).where(
+    exists().where(_OURS, outbox.c.lane == ocpp_piles.c.device_id)
+)
+
+
+def subscribe(tx: Transaction, bound: int, now: int) -> None:
+    """From here on events of orders wait for the gateway, also while it does not run."""
+    receivers.subscribe(tx, RECEIVER, KINDS, bound, now, per_pile=True)
+
+
+def unsubscribe(tx: Transaction) -> None:
+    """The gateway is not used any more: what waits for it is deleted."""
+    receivers.unsubscribe(tx, RECEIVER)
+
+
+def next_of(conn: Connection, device_id: str) -> OutboxRow | None:
+    """The pile's oldest event."""
+    return _NEXT.first(conn, {"device_id": device_id})
+
+
+def waiting(conn: Connection) -> set[str]:
+    """The piles that have any."""
+    return set(conn.execute(_WAITING).scalars())
+
+
+def done(tx: Transaction, row: OutboxRow) -> None:
+    """Nothing more follows from the event: delete it."""
+    receivers.done(tx, row)

@@ -1,0 +1,316 @@
+"""What the central system is to be told next of the orders of a pile: durable, in order, nothing twice.
+
+An event of an order waits in the outbox, for the receiver `ocpp`. `advance` works out which call it asks for,
+and stores that call before it is sent. The same call, with the same message id, is sent until it is answered.
+Then one transaction stores what the answer gave, deletes the event where nothing more follows from it, and
+stores the next call.
+
+    StartTransaction -> DataTransfer Rate -> MeterValues ... -> StopTransaction -> DataTransfer Receipt
+
+What is told comes from the order, its meter values and its settlement, which are stored already. So an event
+that comes late, twice or never changes nothing in it: a transaction that is open is looked after without one.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection
+
+from ...db.engine import to_json
+from ...db.events import record_event
+from ...db.rows import OrderRow, SettlementRow
+from ...db.writer import Transaction
+from ...orders import lookup, states
+from ...settlements import views as settlement_views
+from . import mapping, progress, queue
+from .errors import GatewayError
+from .progress import DONE, REFUSED, STARTED, STOPPED, TOLD, WAITING, ChargePoint, Progress
+
+ATTEMPTS = 5  # of a call that the central system refuses
+SAMPLES_AT_ONCE = 20
+TRANSACTION_ID_MAX = 2**31 - 1
+_FOREVER = 2**40
+
+
+class Request(NamedTuple):
+    """A call that is stored. refusals: how often it was refused."""
+
+    message_id: str
+    action: str
+    payload: dict[str, Any]
+    order_id: str
+    refusals: int = 0
+
+
+class _Call(NamedTuple):
+    action: str
+    payload: dict[str, Any]
+
+
+class _Nothing(NamedTuple):
+    """Nothing is to be told. waits: it will be, but what it needs is not stored yet."""
+
+    waits: bool = False
+
+
+def due(conn: Connection) -> set[str]:
+    """The piles for which `advance` would find something."""
+    points = {row.device_id: row for row in progress.charge_points(conn)}
+    found = {device_id for device_id, row in points.items() if row.message_id is not None}
+    found |= queue.waiting(conn)
+    for each in progress.all_open(conn):
+        sample_s = points[each.device_id].sample_s
+        has_sample = sample_s and (each.newest_at or 0) >= each.sampled_at + sample_s
+        if not each.holds or each.state in (WAITING, STARTED) or (each.state == TOLD and has_sample):
+            found.add(each.device_id)
+    return found
+
+
+def advance(
+    tx: Transaction, device_id: str, answered: tuple[str, dict[str, Any]] | None, now: int
+) -> Request | None:
+    """The call that is to be sent next; None: nothing is to be told. answered: (message id, payload) of the
+    answer to the one before, which has passed `check`.
+    """
+    point = progress.charge_point(tx.conn, device_id)
+    request = _stored(point)
+    if request is not None:
+        if answered is None or answered[0] != request.message_id:
+            return request
+        _resolve(tx.conn, device_id, request, answered[1], now)
+    return _next(tx, device_id, point.sample_s)
+
+
+def check(request: Request, answer: dict[str, Any]) -> None:
+    """Raises GatewayError (BadAnswer) for what its JSON schema allows and no database can hold."""
+    if request.action == "StartTransaction" and abs(answer["transactionId"]) > TRANSACTION_ID_MAX:
+        raise GatewayError("BadAnswer", "transactionId has more than 32 bits")
+
+
+def refused(tx: Transaction, device_id: str, error: GatewayError, now: int) -> None:
+    """The central system has refused the stored call, or answered it with nothing that can be used. After
+    ATTEMPTS times it is given up, and an event tells that.
+    """
+    request = _stored(progress.charge_point(tx.conn, device_id))
+    if request is None:
+        return
+    if request.refusals + 1 < ATTEMPTS:
+        stored = (request.message_id, request.action, to_json(request.payload), request.order_id)
+        progress.ask(tx.conn, device_id, *stored, request.refusals + 1)
+        return
+    if request.action in ("StartTransaction", "StopTransaction"):
+        progress.change(tx.conn, request.order_id, state=REFUSED, open=False)
+    else:
+        _go_on(tx.conn, request)
+    progress.ask(tx.conn, device_id, None, None, None, None)
+    record_event(tx.conn, now, "OcppRefused", device_id, request.order_id, str(error)[:200])
+
+
+def _stored(point: ChargePoint) -> Request | None:
+    """The call that waits for its answer."""
+    if point.message_id is None or point.action is None or point.order_id is None:
+        return None
+    payload = orjson.loads(point.payload_json or "{}")
+    return Request(point.message_id, point.action, payload, point.order_id, point.refusals)
+
+
+def _resolve(conn: Connection, device_id: str, request: Request, answer: dict[str, Any], now: int) -> None:
+    if request.action == "StartTransaction":
+        at = mapping.at(request.payload["timestamp"])
+        progress.change(
+            conn,
+            request.order_id,
+            state=STARTED,
+            transaction_id=answer["transactionId"],
+            sampled_at=at,
+            open=True,
+        )
+        status = answer["idTagInfo"]["status"]
+        if status != "Accepted":
+            record_event(conn, now, "OcppTagRefused", device_id, request.order_id, status)
+    else:
+        _go_on(conn, request)
+    progress.ask(conn, device_id, None, None, None, None)
+
+
+def _go_on(conn: Connection, request: Request) -> None:
+    """Write that this call is over."""
+    if request.action == "MeterValues":
+        at = mapping.at(request.payload["meterValue"][-1]["timestamp"])
+        progress.change(conn, request.order_id, sampled_at=at)
+    elif request.action == "StopTransaction":
+        progress.change(conn, request.order_id, state=STOPPED)
+    elif request.payload["messageId"] == "Rate":
+        progress.change(conn, request.order_id, state=TOLD)
+    else:
+        progress.change(conn, request.order_id, state=DONE, open=False)
+
+
+def _next(tx: Transaction, device_id: str, sample_s: int) -> Request | None:
+    conn = tx.conn
+    while True:
+        event = queue.next_of(conn, device_id)
+        opened = progress.open_of(conn, device_id)
+        until_at = event.created_at if event else _FOREVER
+        request = _meter_values(conn, device_id, opened, sample_s, until_at)
+        if request is not None or event is None:
+            break
+        order = lookup.find(conn, event.order_id) if event.order_id else None
+        known = progress.find(conn, order.order_id) if order else None
+        is_its_end = event.name not in queue.BEFORE_THE_END
+        step = _step(conn, order, known, is_its_end) if order else _Nothing()
+        if order is not None and isinstance(step, _Call):
+            return _ask(conn, order, known, step, sample_s)
+        if isinstance(step, _Nothing) and step.waits:
+            return None
+        queue.done(tx, event)
+    if request is not None:
+        return request
+    for each in opened:
+        order = lookup.get(conn, each.order_id)
+        step = _step(conn, order, each, True)
+        if isinstance(step, _Call):
+            return _ask(conn, order, each, step, sample_s)
+        if not order.holds and not step.waits:
+            progress.change(conn, each.order_id, open=False)
+    return None
+
+
+def _ask(conn: Connection, order: OrderRow, known: Progress | None, call: _Call, sample_s: int) -> Request:
+    """Store the call. A transaction's last meter values go before its end, whatever its pile's clock says."""
+    if call.action == "StopTransaction" and known is not None:
+        request = _meter_values(conn, order.device_id, [known], sample_s, _FOREVER)
+        if request is not None:
+            return request
+    return _store(conn, order.device_id, order.order_id, call)
+
+
+def _store(conn: Connection, device_id: str, order_id: str, call: _Call) -> Request:
+    request = Request(str(uuid.uuid4()), call.action, call.payload, order_id)
+    progress.ask(conn, device_id, request.message_id, call.action, to_json(call.payload), order_id)
+    return request
+
+
+def _meter_values(
+    conn: Connection, device_id: str, opened: Sequence[Progress], sample_s: int, until_at: int
+) -> Request | None:
+    """MeterValues of the transaction whose next ones are the oldest, none later than `until_at`."""
+    if not sample_s:
+        return None
+    oldest: tuple[Progress, list[Any]] | None = None
+    for each in opened:
+        if each.state != TOLD:
+            continue
+        chosen: list[Any] = []
+        last_at = each.sampled_at
+        for row in progress.samples(conn, each.order_id, last_at + sample_s, until_at):
+            if row.at >= last_at + sample_s and len(chosen) < SAMPLES_AT_ONCE:
+                chosen.append(row)
+                last_at = row.at
+        if chosen and (oldest is None or chosen[0].at < oldest[1][0].at):
+            oldest = (each, chosen)
+    if oldest is None:
+        return None
+    known, rows = oldest
+    order = lookup.get(conn, known.order_id)
+    payload = {
+        "connectorId": order.connector,
+        "transactionId": known.transaction_id,
+        "meterValue": [mapping.meter_value(row.at, row.register_mwh, row.power_mw) for row in rows],
+    }
+    return _store(conn, device_id, known.order_id, _Call("MeterValues", payload))
+
+
+def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: bool) -> _Call | _Nothing:
+    """What is to be told next of an order, apart from meter values. with_end: also that it has ended."""
+    settlement = settlement_views.of_order(conn, order.order_id)
+    is_over = settlement is not None or not order.holds
+    state = known.state if known is not None else WAITING
+    if state == WAITING:
+        start = _start(conn, order, settlement)
+        if start is None:
+            return _Nothing(waits=not is_over and order.charging_at is not None)
+        if known is None:
+            known = progress.add(conn, order.order_id, order.device_id, mapping.id_tag(order.order_id))
+        at, register_mwh = start
+        payload = {
+            "connectorId": order.connector,
+            "idTag": known.id_tag,
+            "meterStart": mapping.wh(register_mwh),
+            "timestamp": mapping.timestamp(at),
+        }
+        return _Call("StartTransaction", payload)
+    if state == STARTED:
+        return _transfer("Rate", {"order_id": order.order_id, "rate": orjson.loads(order.rate_json)})
+    if not with_end:
+        return _Nothing()
+    if state == TOLD and known is not None and is_over:
+        return _stop(conn, order, known, settlement)
+    if state == STOPPED and settlement is not None:
+        return _transfer("Receipt", settlement_views.bill(settlement))
+    return _Nothing()
+
+
+def _transfer(message_id: str, data: dict[str, Any]) -> _Call:
+    payload = {"vendorId": mapping.VENDOR, "messageId": message_id, "data": to_json(data)}
+    return _Call("DataTransfer", payload)
+
+
+def _start(conn: Connection, order: OrderRow, settlement: SettlementRow | None) -> tuple[int, int] | None:
+    """(when, register in mWh) of the beginning; None where it is not known, or not yet."""
+    if settlement is not None and settlement.start_register_mwh is not None:
+        return orjson.loads(settlement.payload)["started_at"], settlement.start_register_mwh
+    if order.charging_at is None:
+        return None
+    first = progress.first_sample(conn, order.order_id)
+    return (first.at - first.elapsed_s, first.register_mwh - first.energy_mwh) if first else None
+
+
+def _stop(
+    conn: Connection, order: OrderRow, known: Progress, settlement: SettlementRow | None
+) -> _Call | _Nothing:
+    """StopTransaction. Of an order that was lost it has the last reading that is known."""
+    start = _start(conn, order, settlement)
+    if settlement is not None and settlement.end_register_mwh is not None:
+        end_at, end_mwh = settlement.ended_at, settlement.end_register_mwh
+    else:
+        last = progress.last_sample(conn, order.order_id)
+        if last is None:
+            return _Nothing()
+        end_at, end_mwh = last.at, last.register_mwh
+    values = [mapping.register_value(end_at, end_mwh, mapping.END)]
+    if start is not None:
+        values.insert(0, mapping.register_value(*start, mapping.BEGIN))
+    payload = {
+        "idTag": known.id_tag,
+        "meterStop": mapping.wh(end_mwh),
+        "timestamp": mapping.timestamp(end_at),
+        "transactionId": known.transaction_id,
+        "reason": mapping.reason(order.reason if order.state != states.LOST else None),
+        "transactionData": values,
+    }
+    return _Call("StopTransaction", payload)
+
+
+def latest(conn: Connection, device_id: str, connector: int | None) -> list[dict[str, Any]]:
+    """The payload of MeterValues with the latest value of each charge that the central system knows of."""
+    found = []
+    for each in progress.open_of(conn, device_id):
+        order, row = lookup.get(conn, each.order_id), progress.last_sample(conn, each.order_id)
+        if each.state in (STARTED, TOLD) and row is not None and connector in (None, 0, order.connector):
+            value = mapping.meter_value(row.at, row.register_mwh, row.power_mw)
+            payload = {"connectorId": order.connector, "transactionId": each.transaction_id}
+            found.append(payload | {"meterValue": [value]})
+    return found
+
+
+def cost(conn: Connection, order_id: str) -> dict[str, Any] | None:
+    """The payload of DataTransfer with what a charge costs so far."""
+    row = progress.last_sample(conn, order_id)
+    if row is None:
+        return None
+    rate = orjson.loads(lookup.get(conn, order_id).rate_json)
+    data = {name: getattr(row, name) for name in ("order_id", "at", "energy_mwh", "cost_minor")}
+    return _transfer("Cost", data | {name: rate[name] for name in ("currency", "minor_digits")}).payload

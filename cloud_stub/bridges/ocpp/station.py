@@ -1,0 +1,86 @@
+"""A pile as a charge point: what outlives a connection, and what both the calls and the answers need."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from ...db.writer import Transaction
+from .errors import GatewayError
+
+T = TypeVar("T")
+
+CONNECTING, PENDING, REJECTED, ACCEPTED = "Connecting", "Pending", "Rejected", "Accepted"
+HEARTBEAT_S = 300  # before the central system says otherwise
+
+
+class Timing(NamedTuple):
+    """Seconds; tests have shorter ones."""
+
+    answer_s: float = 30  # how long an answer is waited for
+    retry_s: float = 10  # after a refusal, times the number of refusals
+    reconnect_min_s: float = 1
+    reconnect_max_s: float = 300
+    poll_s: float = 1
+    frame_s: int = 1
+
+
+class Pile(NamedTuple):
+    """What the central system is told of a pile itself."""
+
+    device_id: str
+    connectors: int
+    boot: tuple[tuple[str, str], ...]  # members of BootNotification; another value is another boot
+    boots: int | None
+    statuses: tuple[dict[str, Any], ...]  # members of StatusNotification, by connector
+
+
+class Database(Protocol):
+    """What a session needs of the database. Raises GatewayError (DatabaseUnavailable)."""
+
+    async def read(self, look: Callable[[Connection], T]) -> T: ...
+
+    async def write(self, unit: Callable[[Transaction], T]) -> T: ...
+
+
+class Station:
+    """A pile as a charge point: what outlives a connection."""
+
+    def __init__(self, pile: Pile, database: Database, timing: Timing):
+        self.pile = pile
+        self.device_id = pile.device_id
+        self.state = CONNECTING
+        self.errors: list[GatewayError] = []
+        self.heartbeat_s = HEARTBEAT_S
+        self.retry_s = int(timing.retry_s)
+        self.timing = timing
+        self.is_due = False
+        self.news = asyncio.Event()
+        self.triggered: dict[tuple[str, int | None], None] = {}
+        self._database = database
+
+    @property
+    def connectors(self) -> int:
+        return self.pile.connectors
+
+    def update(self, pile: Pile, is_due: bool) -> None:
+        """What a look at the database found."""
+        changed = pile != self.pile
+        self.pile, self.is_due = pile, is_due
+        if changed or is_due:
+            self.news.set()
+
+    def trigger(self, message: str, connector: int | None) -> None:
+        of_connector = message in ("StatusNotification", "MeterValues")
+        self.triggered[message, connector if of_connector else None] = None
+        self.news.set()
+
+    async def read(self, look: Callable[[Connection], T]) -> T:
+        return await self._database.read(look)
+
+    async def write(self, unit: Callable[[Transaction], T]) -> T:
+        return await self._database.write(unit)
+
+    def count(self, error: GatewayError) -> None:
+        self.errors.append(error)

@@ -1,0 +1,147 @@
+"""Our calls beside the provider's own report: names each difference.
+
+    MissingAtProvider   done here, and not in its report
+    MissingHere         in its report, and no call of ours: made by hand there, lapsed, or lost here
+    AmountDiffers       another amount, or another currency
+    StateDiffers        done there and open or refused here, or the other way round
+
+A call is found by its key. What the provider did without one (it cancelled a hold, somebody refunded in its
+dashboard) is found by the hold. A difference of clocks, and a call that is done there before midnight and
+resolved here after it, are none.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, select
+
+from ..base.problems import Problem, invalid
+from ..db.engine import Store
+from ..db.payment_tables import payment_calls, payment_holds
+from ..db.rows import Query
+from . import calls, holds, port
+from .holds import CallRow, HoldRow
+from .port import Adapter, ReportRow
+
+MISSING_THERE, MISSING_HERE = "MissingAtProvider", "MissingHere"
+AMOUNT_DIFFERS, STATE_DIFFERS = "AmountDiffers", "StateDiffers"
+CLOCK_S = 300  # how far the provider's clock may be from ours
+
+_DONE = Query(
+    select(payment_calls)
+    .join(payment_holds, payment_holds.c.hold_id == payment_calls.c.hold_id)
+    .where(
+        payment_calls.c.resolved_at >= bindparam("from_at"),
+        payment_calls.c.resolved_at < bindparam("until_at"),
+        payment_calls.c.state == calls.DONE,
+        payment_holds.c.adapter == bindparam("adapter"),
+    )
+    .order_by(payment_calls.c.resolved_at, payment_calls.c.key),
+    CallRow,
+)
+
+
+class _Pair(NamedTuple):
+    """A call of ours with its hold, and the provider's row about it; None where one is missing."""
+
+    call: CallRow | None
+    hold: HoldRow | None
+    theirs: ReportRow | None
+
+
+def reconcile(store: Store, adapter: Adapter | None, from_at: int, until_at: int, now: int) -> dict[str, Any]:
+    """Compare what was done from `from_at` until before `until_at`, Unix seconds; asks the provider.
+
+    Raises Problem: NoPaymentProvider, PaymentUnavailable; InvalidRequest where it keeps no report so old.
+    """
+    if adapter is None:
+        raise Problem(409, "NoPaymentProvider", "No payment provider is set, so there is nothing to compare")
+    kept_s = adapter.report_kept_s
+    if kept_s is not None and from_at < now - kept_s:
+        raise invalid(("from", f"the provider keeps its report for {kept_s // 86_400} days only"))
+    with store.reading.connect() as conn:
+        asked = {"from_at": from_at, "until_at": until_at, "adapter": adapter.name}
+        ours = {row.key: row for row in _DONE.all(conn, asked)}
+    since_at = min([from_at, *(row.created_at for row in ours.values())])  # it was done after it was written
+    try:
+        theirs = list(adapter.report(since_at - CLOCK_S, until_at + CLOCK_S))
+    except port.ProviderError:
+        raise Problem(503, "PaymentUnavailable", "The payment provider gives no report; try again") from None
+    with store.reading.connect() as conn:
+        pairs = list(_pairs(conn, ours, theirs, from_at, until_at))
+    found = [(what, pair) for pair in pairs if (what := _difference(pair)) is not None]
+    return {
+        "adapter": adapter.name,
+        "is_test": adapter.is_test,
+        "rows_ours": len(ours),
+        "rows_theirs": sum(from_at <= row.at < until_at for row in theirs),
+        "differences": [_view(what, pair) for what, pair in found],
+    }
+
+
+def _pairs(
+    conn: Connection, ours: dict[str, CallRow], theirs: list[ReportRow], from_at: int, until_at: int
+) -> Iterator[_Pair]:
+    matched: set[str] = set()
+    for row in theirs:
+        call, hold = _find(conn, row)
+        is_ours = call is not None and call.key in ours
+        if not is_ours and not from_at <= row.at < until_at:
+            continue
+        if call is None and hold is None and row.key is None:
+            continue  # another business of the same account
+        if call is not None and call.key in matched:
+            yield _Pair(None, hold, row)  # a second time
+            continue
+        if call is not None:
+            matched.add(call.key)
+        yield _Pair(call, hold, row)
+    for key, call in ours.items():
+        if key not in matched:
+            yield _Pair(call, holds.find(conn, call.hold_id), None)
+
+
+def _find(conn: Connection, row: ReportRow) -> tuple[CallRow | None, HoldRow | None]:
+    """The call that the provider's row is about, and its hold."""
+    call = holds.call(conn, row.key) if row.key is not None else None
+    if call is not None and call.kind == row.kind:
+        return call, holds.find(conn, call.hold_id)
+    hold = holds.by_ref(conn, row.hold_ref)
+    if hold is None or row.kind == port.REFUND:  # of refunds there may be several
+        return None, hold
+    of_kind = [each for each in holds.calls_of(conn, hold.hold_id) if each.kind == row.kind]
+    return (of_kind[-1] if of_kind else None), hold
+
+
+def _difference(pair: _Pair) -> str | None:
+    call, hold, theirs = pair
+    if theirs is None:
+        return MISSING_THERE
+    is_done_there = theirs.state == port.DONE
+    if call is None or hold is None:
+        return MISSING_HERE if is_done_there else None
+    if is_done_there != (call.state == calls.DONE):
+        return STATE_DIFFERS
+    if (theirs.amount_minor, theirs.currency) != (call.amount_minor, hold.currency) and is_done_there:
+        return AMOUNT_DIFFERS
+    return None
+
+
+def _view(what: str, pair: _Pair) -> dict[str, Any]:
+    call, hold, theirs = pair
+    found: dict[str, Any] = {
+        "what": what,
+        "hold_id": hold.hold_id if hold else None,
+        "order_id": hold.order_id if hold else None,
+        "ours_minor": call.amount_minor if call else None,
+        "ours_state": call.state if call else None,
+        "theirs_minor": theirs.amount_minor if theirs else None,
+        "theirs_state": theirs.state if theirs else None,
+        "minor_digits": hold.minor_digits if hold else None,
+    }
+    if theirs is not None:
+        of_theirs = {"kind": theirs.kind, "key": theirs.key, "ref": theirs.ref, "at": theirs.at}
+        return found | of_theirs | {"currency": theirs.currency}
+    if call is not None:
+        found |= {"kind": call.kind, "key": call.key, "ref": call.ref, "at": call.resolved_at}
+    return found | {"currency": hold.currency if hold else None}

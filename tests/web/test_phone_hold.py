@@ -1,0 +1,255 @@
+"""A charge with a hold, by the provider `test`: before, during, its receipt; a code in place of a hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from cloud_stub.base.clock import now_s
+from tests.cloud.fakes import FLAT_RATE, FakePile, open_sealed
+from tests.web.conftest import NARROW, Watch, axe_problems, overflow, row
+from tests.web.fleet import Fleet, serving
+from tests.web.test_phone import CHARGING
+from tools.harness.system import System
+
+TEST = "TEST - no money moves"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, migrated: Path) -> Iterator[Fleet]:
+    with serving(tmp_path / "holds", migrated, payment="test", payment_call_s=1) as running:
+        yield running
+
+
+@pytest.fixture
+def pile(fleet: Fleet) -> FakePile:
+    made = fleet.pile("PILE-1", connectors=1)
+    fleet.report(made, 1, said={1: {"status": "Preparing", "plugged": True}})
+    return made
+
+
+def behave(fleet: Fleet, **behaviour: Any) -> None:
+    """Tell the provider how to behave from here on."""
+    (fleet.cloud.settings.data / "test_provider.db.behaviour").write_text(json.dumps(behaviour))
+
+
+def answer(fleet: Fleet) -> None:
+    """The provider answers again, and what it was silent about is asked once more."""
+    behave(fleet)
+    fleet.cloud.cashier.run_once(now_s() + 60)
+
+
+def orders(fleet: Fleet) -> list[dict[str, Any]]:
+    return fleet.operator.get("/api/orders").json()["items"]
+
+
+def play(fleet: Fleet, pile: FakePile, mwh: int) -> Any:
+    """The pile takes the latest order, charges, and settles it."""
+    message = open_sealed("order", fleet.link.sent(pile.device_id, "order")[-1], pile.key)
+    order: Any = SimpleNamespace(order_id=message["order_id"])
+    for state in ("Accepted", "Charging"):
+        pile.order_status(order.order_id, state)
+    fleet.charge(pile, order)
+    fleet.settle(pile, order, message, mwh)
+    return order
+
+
+def add(members: dict[str, Any]) -> Callable[[Route], None]:
+    """Lets the cloud's answer have these members, too."""
+    return lambda route: route.fulfill(json=route.fetch().json() | members)
+
+
+def ask_now(page: Page) -> None:
+    """Let the page ask the cloud at once for what it asks every few seconds."""
+    page.evaluate("dispatchEvent(new Event('online'))")
+
+
+def facts(page: Page) -> list[str]:
+    """The rows of the receipt's payment."""
+    rows = page.locator("section:has(.test) dl div").all_inner_texts()
+    return [" ".join(each.split()) for each in rows]
+
+
+def test_a_hold_is_told_refused_taken_in_part_and_given_back(
+    fleet: Fleet, pile: FakePile, open_page: Callable[..., Page], watch: Watch
+):
+    watch.allow("402 (Payment Required)")
+    page = open_page(f"{fleet.url}/p/PILE-1", viewport=NARROW)
+    page.get_by_text("5 kWh").last.click()
+    expect(page.locator("#confirm")).to_contain_text(TEST)
+    expect(page.locator(".hold")).to_have_text(re.compile(r"^¥6\.\d0 is held first\. Only the bill is taken"))
+    behave(fleet, refuse={"authorize": "card_declined"})
+    page.locator("#confirm").click()
+    expect(page.get_by_role("status")).to_contain_text("The hold was refused")
+    assert orders(fleet) == []
+
+    behave(fleet, action=True)
+    page.locator("#confirm").click()
+    step = page.get_by_role("dialog", name="Before the start")
+    expect(step).to_contain_text(TEST)
+    assert axe_problems(page) == [] and overflow(page) <= 0
+    behave(fleet)
+    step.get_by_role("button", name=re.compile("^Hold ¥")).click()
+    expect(page.locator("#stop")).to_be_visible()
+    expect(page.locator(".hold")).to_contain_text(TEST)
+    behave(fleet, silent=["capture"])
+    order = play(fleet, pile, 2_500_000)
+    expect(page.locator(".pill").first).to_have_text("Being paid")
+    answer(fleet)
+    expect(page.locator(".pill").first).to_have_text("Paid")
+    held = fleet.operator.get("/api/payments").json()["items"][0]["held_minor"]
+    assert facts(page) == [
+        f"Held before the start ¥{held // 100}.{held % 100:02}",
+        "Taken ¥3.50",
+        f"Released ¥{(held - 350) // 100}.{(held - 350) % 100:02}",
+    ]
+    fleet.credit(order, 100)
+    fleet.cloud.cashier.run_once(now_s())
+    ask_now(page)
+    expect(page.locator("section:has(.test)")).to_contain_text("Given back")  # on the page that is open
+    assert facts(page)[-1] == "Given back ¥1.00"
+    expect(page.locator("#total")).to_have_text("¥2.50")
+    assert axe_problems(page) == [] and overflow(page) <= 0
+
+
+REASONS = {
+    "Unknown": "There is no such code",
+    "UsedUp": "This code has been used up",
+    "Expired": "This code has expired",
+    "of another release": "This code cannot be used",
+}
+
+
+def test_a_code_makes_the_charge_free_and_one_that_does_not_says_why(
+    fleet: Fleet, pile: FakePile, open_page: Callable[..., Page], watch: Watch
+):
+    watch.allow("409 (Conflict)")
+    code = fleet.operator.post("/api/free-vend", {"reason": "Guests"}).json()["code"]
+    page = open_page(f"{fleet.url}/p/PILE-1", viewport=NARROW)
+    wrong = {"code": "FreeCodeInvalid"}
+    page.route("**/api/orders", lambda route: route.fulfill(status=409, json=wrong))
+    page.locator("#have-code").click()
+    field = page.get_by_label("Code for a free charge")
+    expect(field).to_be_focused()
+    for reason, sentence in REASONS.items():
+        field.fill("NOT A CODE")
+        expect(page.locator(".hold")).to_contain_text("If the code is valid, nothing is held")
+        wrong["reason"] = reason
+        page.locator("#confirm").click()
+        expect(page.locator(".note")).to_contain_text(sentence)
+        expect(field).to_have_attribute("aria-invalid", "")
+        expect(page.locator(".hold")).to_contain_text("is held first")
+    assert orders(fleet) == [] and axe_problems(page) == []
+
+    page.unroute("**/api/orders")
+    page.route("**/api/piles/PILE-1", add({"free": True}))  # the site as well
+    ask_now(page)
+    field.fill("")
+    expect(page.locator(".hold")).to_have_text(re.compile("^Charging is free here"))
+    page.unroute("**/api/piles/PILE-1")
+    page.route("**/api/orders/*", add({"free": True}))
+    field.fill(f"{code[:4]}-{code[4:8]} {code[8:]}".lower())
+    page.locator("#confirm").click()
+    expect(page.locator("#stop")).to_be_visible()
+    assert fleet.operator.get("/api/payments").json()["items"] == []
+    play(fleet, pile, 2_500_000)
+    fleet.cloud.cashier.run_once(now_s())
+    expect(page.locator(".pill").first).to_have_text("Nothing to pay")
+
+
+def test_a_receipt_goes_by_mail_and_is_found_again_among_the_phones_own(
+    fleet: Fleet, pile: FakePile, open_page: Callable[..., Page], watch: Watch
+):
+    watch.allow("Failed to load resource")
+    page = open_page(f"{fleet.url}/p/PILE-1", viewport=NARROW)
+    sent: list[Any] = []
+    answers = [(409, {"code": "MailNotSet"}), (422, {"code": "InvalidRequest"}), (202, {"state": "Queued"})]
+
+    def mail(route: Any) -> None:
+        sent.append((route.request.post_data_json, route.request.headers["authorization"][:7]))
+        status, body = answers[len(sent) - 1]
+        route.fulfill(status=status, json=body)
+
+    page.route("**/api/orders/*/receipt", mail)
+    page.locator("#confirm").click()
+    expect(page.locator("#stop")).to_be_visible()
+    behave(fleet, silent=["capture"])
+    play(fleet, pile, 2_500_000)
+    expect(page.locator("#print")).to_be_visible()
+    expect(page.get_by_label("Receipt by e-mail")).to_have_count(0)  # this cloud sends none
+    page.route("**/api/piles/PILE-1", add({"mail": True}))
+    ask_now(page)
+    field = page.get_by_label("Receipt by e-mail")
+    field.fill("anna@example")
+    field.press("Enter")
+    said = page.locator("#mail-said")
+    expect(said).to_contain_text("An e-mail address, please")
+    field.fill("anna@example.org")
+    answer(fleet)
+    expect(page.locator(".pill").first).to_have_text("Paid")  # drawn anew meanwhile
+    expect(field).to_have_value("anna@example.org")
+    for words in ("cannot send e-mail", "An e-mail address, please", "on its way to anna@example.org"):
+        page.locator("#send-mail").click()
+        expect(said).to_contain_text(words)
+    assert sent == [({"email": "anna@example.org"}, "Bearer ")] * 3
+    assert axe_problems(page) == [] and overflow(page) <= 0
+
+    page.locator("#done").click()
+    expect(page.locator("#confirm")).to_be_visible()
+    page.get_by_text("Your earlier charges and receipts").click()
+    link = page.locator("nav").get_by_role("link", name="PILE-1 · connector 1")
+    link.focus()
+    with page.expect_response("**/api/piles/PILE-1"):
+        ask_now(page)
+    expect(link).to_be_focused()
+    assert axe_problems(page) == [] and overflow(page) <= 0
+    link.press("Enter")
+    expect(page.locator("#total")).to_have_text("¥3.50")
+    page.goto(f"{fleet.url}/p/")  # also where no pile is chosen
+    page.get_by_text("Your earlier charges and receipts").click()
+    expect(page.get_by_role("link", name="PILE-1 · connector 1")).to_be_visible()
+
+
+@pytest.mark.system
+@pytest.mark.long  # the tests above have the pages, those of the demo have the real pile
+def test_the_whole_way_with_a_simulated_pile_and_the_provider_test(
+    tmp_path: Path, sim_pile: Callable[..., Any], open_page: Callable[..., Page], open_tap: Any
+):
+    """Price, hold, charge, capture of less than the hold, refund."""
+    with System(tmp_path / "with holds", env={"RATELOCK_PAYMENT": "test"}) as system:
+        open_tap(system.broker)
+        pile = sim_pile(system, rate=FLAT_RATE, speed=600)
+        page = open_page(f"{system.base_url}/p/{pile.device_id}", viewport=NARROW)
+        expect(page.locator("#confirm")).to_contain_text(TEST)
+        page.locator("summary").first.click()
+        page.locator("#limit-cost").fill("20")
+        expect(page.locator(".hold")).to_contain_text("¥20.00 is held first.")
+        page.locator("#confirm").click()
+        expect(page.locator(CHARGING)).to_be_visible()
+        expect(page.locator(".hold")).to_contain_text("¥20.00 is held.")
+        expect(page.locator(".energy .value")).not_to_have_text("0.00")
+        page.locator("#stop").click()
+        expect(page.locator(".pill").first).to_have_text("Paid")
+        total = page.locator("#total").inner_text()
+        minor = int("".join(filter(str.isdigit, total)))
+        assert 0 < minor < 2_000
+        rest = f"¥{(2_000 - minor) // 100}.{(2_000 - minor) % 100:02}"
+        assert facts(page) == ["Held before the start ¥20.00", f"Taken {total}", f"Released {rest}"]
+        order_id = system.operator.get("/api/orders").json()["items"][0]["order_id"]
+        body = {"amount_minor": 1, "reason": "A trial"}
+        credit = system.operator.request(
+            "POST",
+            f"/api/orders/{order_id}/credits",
+            body,
+            headers={"Idempotency-Key": "a-trial-of-a-credit"},
+        )
+        assert credit.status == 201
+        expect(row(page, "Credit of")).to_contain_text("-¥0.01")
+        expect(page.locator("section:has(.test)")).to_contain_text("Given back")
