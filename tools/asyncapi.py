@@ -20,7 +20,11 @@ from tools import ROOT
 PATH = ROOT / "docs" / "asyncapi.yaml"
 Schema = dict[str, Any]
 
+# By the end of a name; those of whole names first.
 UNITS = {
+    "price": "10^-6 of the currency per hour",
+    "time_prices": "10^-6 of the currency per hour",
+    "_ms": "milliseconds",
     "_mwh": "milliwatt-hours",
     "_mw": "milliwatts",
     "_at": "Unix seconds, UTC",
@@ -112,7 +116,7 @@ def _pattern(alphabet: str | None) -> str:
 
 def _unit(name: str) -> str | None:
     for suffix, unit in UNITS.items():
-        if name.endswith(suffix) or name == suffix[1:]:
+        if name == suffix or (suffix[0] == "_" and (name.endswith(suffix) or name == suffix[1:])):
             return unit
     return None
 

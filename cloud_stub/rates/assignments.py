@@ -107,6 +107,9 @@ def assign(
     _require_places(tx.conn, wanted)
     if tariff_id is not None:
         _require_assignable(tx.conn, tariff_id, wanted, now)
+    else:
+        left = [(place.device_id, place.connector) for place in wanted if place.device_id]
+        billing.require_after_leaving(tx.conn, left, now)
     for place in wanted:
         before = _set(tx, place, tariff_id)
         if before == tariff_id:

@@ -18,7 +18,7 @@ from ..db.site_tables import sites
 from ..db.tables import piles
 from ..db.writer import Transaction
 from ..piles import registry as pile_registry
-from ..rates import displays, zones
+from ..rates import billing, displays, zones
 from ..rates.model import ID_PATTERN, is_time_zone
 
 
@@ -162,10 +162,12 @@ def move(tx: Transaction, actor: Actor, device_ids: Sequence[str], site_id: str 
     """Let these piles be at the site, None: at none. Orders that run keep what they have locked.
 
     device_ids: of selection.pile_ids. Raises Problem: UnknownSite; InvalidRequest where a pile would be left
-    without a time zone.
+    without a time zone; RateNotBillable.
     """
     if site_id is not None:
-        get(tx.conn, site_id, lock=True)
+        tariff_id = get(tx.conn, site_id, lock=True).tariff_id
+        if tariff_id is not None:
+            billing.require_after_move(tx.conn, device_ids, tariff_id, now)
     else:
         zones.require_own(tx.conn, device_ids, "site_id", now)
     rows = sorted(pile_registry.lock_many(tx.conn, device_ids).items())
