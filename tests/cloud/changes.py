@@ -225,6 +225,9 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("POST", "/api/sites"): Change("SiteAdded", SITE),
     ("PATCH", "/api/sites/{site_id}"): Change("SiteChanged", {"name": "Port"}, _site),
     ("DELETE", "/api/sites/{site_id}"): Change("SiteRemoved", prepare=_site),
+    ("PUT", "/api/sites/{site_id}/remote-start"): Change(
+        "RemoteStartEnded", {"rate_id": None, "agreement": "ended"}, _site
+    ),
     ("POST", "/api/tariffs"): Change("TariffAdded", {"tariff_id": "city", "name": "City"}),
     ("PATCH", "/api/tariffs/{tariff_id}"): Change("TariffRenamed", {"name": "Town"}, _tariff),
     ("DELETE", "/api/tariffs/{tariff_id}"): Change("TariffRemoved", prepare=_tariff),

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from cloud_stub.base.clock import now_s
 from tests.cloud.fakes import FLAT_RATE, FakePile, open_sealed
@@ -59,6 +59,11 @@ def play(fleet: Fleet, pile: FakePile, mwh: int) -> Any:
     fleet.charge(pile, order)
     fleet.settle(pile, order, message, mwh)
     return order
+
+
+def add(members: dict[str, Any]) -> Callable[[Route], None]:
+    """Lets the cloud's answer have these members, too."""
+    return lambda route: route.fulfill(json=route.fetch().json() | members)
 
 
 def ask_now(page: Page) -> None:
@@ -144,6 +149,12 @@ def test_a_code_makes_the_charge_free_and_one_that_does_not_says_why(
     assert orders(fleet) == [] and axe_problems(page) == []
 
     page.unroute("**/api/orders")
+    page.route("**/api/piles/PILE-1", add({"free": True}))  # the site as well
+    ask_now(page)
+    field.fill("")
+    expect(page.locator(".hold")).to_have_text(re.compile("^Charging is free here"))
+    page.unroute("**/api/piles/PILE-1")
+    page.route("**/api/orders/*", add({"free": True}))
     field.fill(f"{code[:4]}-{code[4:8]} {code[8:]}".lower())
     page.locator("#confirm").click()
     expect(page.locator("#stop")).to_be_visible()
@@ -173,7 +184,7 @@ def test_a_receipt_goes_by_mail_and_is_found_again_among_the_phones_own(
     play(fleet, pile, 2_500_000)
     expect(page.locator("#print")).to_be_visible()
     expect(page.get_by_label("Receipt by e-mail")).to_have_count(0)  # this cloud sends none
-    page.route("**/api/piles/PILE-1", lambda route: route.fulfill(json=route.fetch().json() | {"mail": True}))
+    page.route("**/api/piles/PILE-1", add({"mail": True}))
     ask_now(page)
     field = page.get_by_label("Receipt by e-mail")
     field.fill("anna@example")

@@ -36,6 +36,7 @@ export default {
     cli: "Command line",
     cloud: "The cloud",
     driver: "Driver",
+    ocpp: "OCPP",
   },
   of: (what) => `${what}: `,
   actions: {
@@ -61,6 +62,9 @@ export default {
     ReleaseAdded: "Release added",
     Refused: "Refused",
     ReleaseRemoved: "Release removed",
+    RemoteStartAgreed: "Remote start allowed at a rate",
+    RemoteStartEnded: "Remote start not allowed any more",
+    RemoteStarted: "Order started by a central system",
     ReportRequested: "Report asked for",
     ResetRequested: "Fault reset",
     RestartRequested: "Restart asked for",

@@ -36,6 +36,7 @@ export default {
     cli: "命令行",
     cloud: "云端",
     driver: "车主",
+    ocpp: "OCPP",
   },
   of: (what) => `${what}：`,
   actions: {
@@ -61,6 +62,9 @@ export default {
     ReleaseAdded: "添加固件版本",
     Refused: "已拒绝",
     ReleaseRemoved: "删除固件版本",
+    RemoteStartAgreed: "允许按某费率远程启动",
+    RemoteStartEnded: "不再允许远程启动",
+    RemoteStarted: "中央系统启动订单",
     ReportRequested: "请求上报",
     ResetRequested: "清除故障",
     RestartRequested: "请求重启",

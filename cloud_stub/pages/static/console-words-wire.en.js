@@ -18,6 +18,8 @@ export default {
     CaptureRefused: "Capture refused",
     ReleaseRefused: "Release refused",
     RefundRefused: "Refund refused",
+    OcppRefused: "The OCPP central system refused what it was told",
+    OcppTagRefused: "The OCPP central system does not know the driver",
     OrderLost: "Lost an order",
     OrderClosed: "Order closed",
     LateWord: "Spoke too late of an order",

@@ -18,6 +18,8 @@ export default {
     CaptureRefused: "扣款被拒绝",
     ReleaseRefused: "解除预授权被拒绝",
     RefundRefused: "退款被拒绝",
+    OcppRefused: "OCPP 中央系统拒绝了上报",
+    OcppTagRefused: "OCPP 中央系统不认识该车主",
     OrderLost: "丢失了订单",
     OrderClosed: "订单已关闭",
     LateWord: "订单消息到达过晚",

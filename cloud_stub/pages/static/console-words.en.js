@@ -187,6 +187,7 @@ export default {
     OrderEnded: "This order has ended already.",
     OrderRunning: "The pile is online; stop the order, and its settlement comes.",
     PileExists: "A pile has this id, or had it before it was removed.",
+    RemoteStartNotAgreed: "No rate was agreed to at this site for starts by a central system.",
     PileInUse: "An order holds this pile. Stop it and wait for its settlement, then try again.",
     FirmwareTooOld: "The pile's firmware does not know this yet: update it first.",
     PileOutOfService: "The whole pile is out of service: put it back as a whole.",

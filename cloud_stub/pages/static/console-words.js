@@ -29,6 +29,8 @@ const EVENT_TONES = {
   SettlementReviewed: "ok",
   SettlementFlagged: "bad",
   OrderRefused: "warn",
+  OcppRefused: "bad",
+  OcppTagRefused: "warn",
   OrderLost: "bad",
   OrderClosed: "warn",
   LateWord: "warn",

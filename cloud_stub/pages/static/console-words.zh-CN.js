@@ -187,6 +187,7 @@ export default {
     OrderEnded: "该订单已经结束。",
     OrderRunning: "充电桩在线；请停止订单，结算单随后会到达。",
     PileExists: "该编号已被使用，或属于已拆除的充电桩。",
+    RemoteStartNotAgreed: "该站点没有为中央系统启动约定费率。",
     PileInUse: "该充电桩有进行中的订单。请先停止订单并等待结算，然后重试。",
     FirmwareTooOld: "充电桩的固件尚不支持此操作，请先升级。",
     PileOutOfService: "整桩已停止服务，请恢复整桩。",
