@@ -52,8 +52,9 @@ def request(
     language: str,
     now: int,
 ) -> dict[str, Any]:
-    """Put the receipt into the outbox. budget: of each address, used by the writer's thread. Raises Problem: UnknownOrder, NotSettled, SettlementFlagged,
-    TooManyRequests.
+    """Put the receipt into the outbox. budget: of each address, for the writer's thread.
+
+    Raises Problem: UnknownOrder, NotSettled, SettlementFlagged, TooManyRequests.
     """
     row = lookup.lock(tx.conn, order_id)
     if row is None:
