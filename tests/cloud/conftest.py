@@ -32,8 +32,8 @@ DATABASES = ("sqlite", "postgresql")
 # What these hold hardly depends on the database: on PostgreSQL they belong to `make test-long`.
 _LONG = (
     "adapters bounds broker_asks calendars cli component_rules components docs estimates export import labels"
-    " home_assistant metrics openapi operator order_words pages payment_kills payments_report people pile_care"
-    " reconciliation service sites stripe tariff_commands two_editors"
+    " home_assistant metrics openapi operator order_words pages payment_kills payments_report people"
+    " pile_care reconciliation service sites stripe tariff_commands two_editors"
 )
 LONG_ON_POSTGRESQL = {f"test_{name}" for name in f"{_LONG} rejects settlement_rules".split(" ")}
 
