@@ -71,8 +71,7 @@ TOPICS = {
     topics.UPDATE: Topic("Offers a signed release, or drops the download of one.", sealed=True),
     topics.UPDATE_ASK: Topic("Asks for a part of a file of the offered release, one at a time.", qos=0),
     topics.UPDATE_CHUNK: Topic(
-        "The part that was asked for. Not sealed: the manifest of the offer is signed, and names each file by"
-        " its SHA-256.",
+        "The part that was asked for. Not sealed: the manifest is signed and names each file by its SHA-256.",
         qos=0,
     ),
     topics.UPDATE_STATUS: Topic("How far a release or a configuration has come on the pile."),
