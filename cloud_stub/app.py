@@ -14,6 +14,7 @@ from .http import (
     driver,
     label_downloads,
     monitoring,
+    ocpi,
     operator_audit,
     operator_boards,
     operator_credits,
@@ -31,6 +32,7 @@ from .http import (
     operator_settlements,
     operator_sites,
     operator_tariffs,
+    operator_webhooks,
     payment_events,
     problem_details,
     sign_in,
@@ -62,6 +64,7 @@ ROUTERS = (
     operator_settlements,
     operator_sites,
     operator_tariffs,
+    operator_webhooks,
     payment_events,
     sign_in,
 )
@@ -98,6 +101,7 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.router.routes.insert(0, driver.rate_route)
     pages.install(app)
     app.include_router(monitoring.router)
+    ocpi.install(app, cloud)
     app.include_router(broker_hook.router)
     api_docs.install(app)
     app.add_middleware(RequestMetrics, metrics=cloud.metrics)

@@ -24,6 +24,7 @@ NO_MEMORY_MAX = 5  # connections in a row that fail for want of memory before th
 NO_MEMORY_MS = 120_000  # ... but not sooner after its start
 STACK_CALLS = 20  # deeper than an import of the firmware, and less than 5 KB of a chip's stack
 TLS_RAM_BYTES = 32_000  # of the chip's own RAM, which a handshake takes for a moment
+ROOM_BYTES = 4_096  # in one piece for messages, set aside while the parts are made
 
 
 class CannotStart(Exception):
@@ -169,14 +170,14 @@ def advice(error):
     return "tried again by itself; check the address, and that the broker runs"
 
 
-def start(equipment, lamp, room):
+def start(equipment, lamp):
     """Runs the pile; every way out opens the relays. Returns the pattern that the light is to keep;
     None where the chip is to restart.
-
-    room: a list, emptied when all parts are made, so that the heap gets back what it holds (start.py).
     """
     watchdog = None
     try:
+        # After the import, which has left holes below: small objects fill those, and the room stays whole.
+        room = bytearray(ROOM_BYTES)
         import assembly
 
         # The watchdog begins after the configuration has been read, because it must not reset a pile while
@@ -192,8 +193,7 @@ def start(equipment, lamp, room):
         forget(("assembly", "config", "pile.recovery"))
         if not pile.updates.trials:
             forget(("update.trial", "update.slots", "update.overrides"))
-        if room:
-            room.clear()
+        del room
         overwrite_stack(STACK_CALLS)
         gc.collect()
         asyncio.run(pile.run())
@@ -230,8 +230,8 @@ def overwrite_stack(calls):
         overwrite_stack(calls - 1)
 
 
-def main(room=None):
-    """Runs the pile until an error. room: see start()."""
+def main():
+    """Runs the pile until an error."""
     overwrite_stack(STACK_CALLS)
     gc.collect()  # what the imports left behind
     gc.threshold(board.GC_STEP_BYTES)
@@ -239,7 +239,7 @@ def main(room=None):
     lamp = Lamp(board.indicator())
     pattern = patterns.CRASHED
     try:
-        pattern = start(equipment, lamp, room)
+        pattern = start(equipment, lamp)
     finally:
         lamp.keep(pattern or patterns.STARTING)
     if pattern is None:

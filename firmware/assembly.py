@@ -157,6 +157,7 @@ def updates_of(controller, equipment, overrides):
             "board": board.NAME,
             "mpy": list(mpy),
             "on_trial": state.on_trial,
+            "fetches_manifest": True,
             "config_version": overrides.version,
         }
     )

@@ -32,8 +32,13 @@ LEVELS = {
     "flash": ("requirements.txt", "requirements-flash.txt"),
     "dev": ("requirements.txt", "requirements-dev.txt", "requirements-typings.txt"),
 }
-# What browsers load from this cloud; package-lock.json has the hash of each package.
+# Packages of npm, by their hashes in package-lock.json, and what there is not without them: what browsers
+# load from this cloud, and the central system that the OCPP gateway is tested with.
 PAGES = ROOT / "cloud_stub" / "pages" / "npm"
+NPM = {PAGES: "the page /console/flash will not write MicroPython images (`make flash` does)"}
+NPM_DEV = {
+    ROOT / "tests" / "cloud" / "ocpp_peer": "no test of the OCPP gateway with another's central system"
+}
 WHEELS = "usr/share/python-wheels/pip-*.whl"
 
 
@@ -126,27 +131,27 @@ def install(level: str) -> None:
         stamp(done).write_text(fingerprint())
 
 
-def has_page_packages() -> bool:
-    """Whether the npm packages are those of the lock file. Also True if there is no npm to install them."""
+def has_npm_packages(folder: Path) -> bool:
+    """Whether they are those of the folder's lock file. Also True if there is no npm to install them."""
     try:
-        wanted = (PAGES / "package-lock.json").read_text()
-        return shutil.which("npm") is None or (PAGES / "node_modules" / "stamp").read_text() == wanted
+        wanted = (folder / "package-lock.json").read_text()
+        return shutil.which("npm") is None or (folder / "node_modules" / "stamp").read_text() == wanted
     except FileNotFoundError:
         return False
 
 
-def install_page_packages() -> None:
-    """Without them the page /console/flash writes no MicroPython image; nothing else needs them."""
+def install_npm_packages(folder: Path, without: str) -> None:
+    """without: what there is not where they cannot be installed."""
     if shutil.which("npm") is None:
-        say("no npm: the page /console/flash will not write MicroPython images (`make flash` does)")
+        say(f"no npm: {without}")
         return
-    say("installing the npm packages of the pages")
+    say(f"installing the npm packages of {folder.relative_to(ROOT)}")
     npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
     try:
-        call([*npm, "--prefix", str(PAGES)], "npm ci failed")
-        shutil.copyfile(PAGES / "package-lock.json", PAGES / "node_modules" / "stamp")
+        call([*npm, "--prefix", str(folder)], "npm ci failed")
+        shutil.copyfile(folder / "package-lock.json", folder / "node_modules" / "stamp")
     except SetupError:
-        say("the page /console/flash will not write MicroPython images until `make setup` reaches a registry")
+        say(f"{without}, until `make setup` reaches a registry")
 
 
 def main(argv: list[str]) -> int:
@@ -155,7 +160,12 @@ def main(argv: list[str]) -> int:
         say(f"unknown level {level}: one of {' '.join(LEVELS)}")
         return 2
     try:
-        if is_current(level) and (level != "dev" or has_page_packages()):
+        npm = {
+            folder: why
+            for folder, why in (NPM | NPM_DEV if level == "dev" else NPM).items()
+            if folder.is_dir()
+        }
+        if is_current(level) and (level != "dev" or all(map(has_npm_packages, npm))):
             return 0
         with open(ROOT / ".setup.lock", "w") as lock:
             try:
@@ -165,8 +175,9 @@ def main(argv: list[str]) -> int:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if not is_current(level):
                 install(level)
-            if PAGES.is_dir() and not has_page_packages():
-                install_page_packages()
+            for folder, without in npm.items():
+                if not has_npm_packages(folder):
+                    install_npm_packages(folder, without)
     except SetupError as error:
         say(str(error))
         return 1

@@ -23,6 +23,7 @@ from . import (
     home_assistant,
     ledger,
     monitors,
+    ocpi,
     ocpp,
     orders,
     payments,
@@ -33,6 +34,7 @@ from . import (
     serve,
     sites,
     tariffs,
+    webhooks,
 )
 from .tools import fail
 
@@ -51,7 +53,9 @@ SUBJECTS = (
     releases,
     monitors,
     home_assistant,
+    ocpi,
     ocpp,
+    webhooks,
 )
 
 

@@ -17,7 +17,7 @@ ocpp_piles = Table(
     Column("order_id", String(40)),
     Column("refusals", Integer, nullable=False),
     Column("state", String(16), nullable=False),  # of its connection
-    Column("errors", BigInteger, nullable=False),
+    Column("errors_json", Text, nullable=False),  # how many of each kind, ever
     Column("last_error", Text),
     Column("changed_at", BigInteger, nullable=False),
 )

@@ -54,12 +54,12 @@ async def identify(request: Request, cloud: TheCloud) -> Caller | None:
     header = request.headers.get("authorization")
     if header is not None:  # then the cookie does not count
         token = bearer_token(header)
-        return None if token is None else await _by_token(cloud, token)
+        return None if token is None else await by_token(cloud, token)
     secret = cookies.secret(request, cloud)
     return None if secret is None else await _by_session(request, cloud, secret)
 
 
-async def _by_token(cloud: Cloud, text: str) -> Caller | None:
+async def by_token(cloud: Cloud, text: str) -> Caller | None:
     if secrets_equal(text, cloud.operator_token):
         return Caller(Actor(audit.SCRIPT, "operator token"), ROLES["owner"])
     if not text.startswith(tokens.PREFIX):

@@ -104,6 +104,11 @@ def knows(row: BoardRow | None, action: str) -> bool:
     return row is not None and action in orjson.loads(row.hello_json).get("commands", ())
 
 
+def fetches_manifest(row: BoardRow | None) -> bool:
+    """Whether the pile needs no manifest in the offer of a release."""
+    return row is not None and bool(orjson.loads(row.hello_json).get("fetches_manifest"))
+
+
 def mark_service_sent(conn: Connection, device_id: str, now: int) -> None:
     conn.execute(_SENT, {"of": device_id, "sent_at": now})
 

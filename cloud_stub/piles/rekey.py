@@ -22,10 +22,9 @@ from . import boards, registry, removal
 _RETIRE = insert(retired_keys)
 _RETIRED = select(retired_keys.c.key_hex).where(retired_keys.c.device_id == bindparam("of"))
 _OF = piles.c.device_id == bindparam("of")
-_SET_KEY = update(piles).where(_OF).values(key_hex=bindparam("new_key"))
-_NEW_BOARD = _SET_KEY.values(
-    epoch=piles.c.epoch + 1, empty_hello_at=None, online=False, faulted=False, status_json=None
-)
+# mosquitto ends the connection of the old key without publishing its last will.
+_SET_KEY = update(piles).where(_OF).values(key_hex=bindparam("new_key"), online=False)
+_NEW_BOARD = _SET_KEY.values(epoch=piles.c.epoch + 1, empty_hello_at=None, faulted=False, status_json=None)
 
 
 def rotate(

@@ -1,5 +1,6 @@
 """What is sent to a pile for a rollout: a release, a configuration, or the end of a download."""
 
+import hashlib
 from typing import Any
 
 from pile_protocol import topics
@@ -9,6 +10,7 @@ from ..db.release_rows import BoardRow, RolloutRow
 from ..db.writer import Transaction
 from ..messaging.outbox import withdraw_named
 from ..orders.context import Context
+from ..piles import boards
 from ..piles.keys import find_key
 
 OFFER_LIFE_S = 60
@@ -24,9 +26,13 @@ def offer_release(
         "issued_at": now,
         "expires_at": now + OFFER_LIFE_S,
         "release": board.number,
-        "manifest": board.manifest,
         "signature": board.signature,
     }
+    if boards.fetches_manifest(boards.find(tx.conn, device_id)):
+        manifest = board.manifest.encode()
+        message |= {"manifest_sha256": hashlib.sha256(manifest).hexdigest(), "manifest_bytes": len(manifest)}
+    else:
+        message["manifest"] = board.manifest
     _put(tx, context, topics.UPDATE, message | ({"again": True} if row.again else {}), now)
 
 

@@ -3,6 +3,7 @@
 A release that was removed keeps its number: the same number never means other bytes.
 """
 
+import hashlib
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -124,9 +125,12 @@ def boards(conn: Connection, number: int) -> dict[str, BoardRow]:
 
 
 def file(conn: Connection, number: int, sha256: str) -> bytes | None:
-    """The bytes of a release's file; None where the release has no such file."""
+    """The bytes of a release's file or of one of its manifests; None where the release has no such file."""
     row = _FILE.first(conn, {"number": number, "sha256": sha256})
-    return None if row is None else row.data
+    if row is not None:
+        return row.data
+    manifests = [board.manifest.encode() for board in boards(conn, number).values()]
+    return next((each for each in manifests if hashlib.sha256(each).hexdigest() == sha256), None)
 
 
 def list_views(conn: Connection) -> list[dict[str, Any]]:

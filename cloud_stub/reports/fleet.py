@@ -57,7 +57,7 @@ class PileFilter:
             query = query.where(piles_table.c.device_id.in_(_CHARGING))
         return self.at_place(query)
 
-    def at_place(self, query: Select[Any]) -> Select[Any]:
+    def at_place(self, query: Any) -> Any:
         """`query` narrowed by site and tag alone."""
         if self.site_id is not None:
             query = query.where(piles_table.c.site_id == self.site_id)
@@ -117,14 +117,16 @@ def summary(conn: Connection, wanted: PileFilter) -> dict[str, Any]:
     for an operator.
     """
     is_removed = piles_table.c.removed_at.is_not(None)
-    counts: Select[Any] = select(
-        func.count().filter(~is_removed),
-        func.count().filter(piles_table.c.online),
-        func.count().filter(piles_table.c.faulted),
-        func.count().filter(is_removed),
-        func.count().filter(piles_table.c.device_id.in_(_CHARGING)),
-    ).select_from(piles_table)
-    total, online, faulted, removed, charging = conn.execute(wanted.at_place(counts)).one()
+    conditions: list[Any] = [
+        ~is_removed,
+        piles_table.c.online,
+        piles_table.c.faulted,
+        is_removed,
+        piles_table.c.device_id.in_(_CHARGING),
+    ]
+    counts = select(*(func.count().filter(each) for each in conditions)).select_from(piles_table)
+    found: Any = conn.execute(wanted.at_place(counts)).one()
+    total, online, faulted, removed, charging = found
     flagged = conn.execute(
         select(func.count()).select_from(settlements).where(settlements.c.flagged)
     ).scalar_one()

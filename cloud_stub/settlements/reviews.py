@@ -27,7 +27,7 @@ from ..messaging import decoding
 from ..orders import lookup, states
 from ..orders.context import Context
 from ..orders.transitions import Transitions, set_total
-from . import bills, rules
+from . import bills, case
 
 log = structlog.get_logger()
 
@@ -116,10 +116,10 @@ def _billed(
     if decision == "waive":
         billed = _nothing(settlement)
     else:
-        computed = None if row.computed_minor is None else rules.compute(order, settlement)
+        computed = None if row.computed_minor is None else case.compute(order, settlement)
         if computed is None:
             raise Problem(409, "NothingToRelease", "Nothing could be computed from the locked rate")
-        billed = rules.lines(computed, settlement)
+        billed = case.lines(computed, settlement)
     total_minor = billed["total_minor"]
     if credited_minor and (decision == "waive" or total_minor < credited_minor):
         title = "It was credited before this was flagged; release it, and credit the rest"

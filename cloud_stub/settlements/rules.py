@@ -5,22 +5,16 @@ equal. A settlement that breaks a rule is stored with the rule's flag.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
-import orjson
-
 from pile_protocol import components, messages, pricing
-from pile_protocol.errors import PricingError
 
-from ..db.rows import OrderRow
+from .case import TIME_SLACK_S, Case, lines
 
 MALFORMED = "Malformed"
 UNKNOWN_ORDER = "UnknownOrder"
 ALREADY_SETTLED = "AlreadySettled"
 
-TIME_SLACK_S = 10  # between a reading and the message about it, on clocks that count whole seconds
 # How long an order may go on after its limit: a reading may be 5 s old, the relay takes up to 1.5 s to open,
 # and the last reading up to 10 s.
 FINISH_S = 20
@@ -31,72 +25,6 @@ STAY_MAX_S = 86_400  # a pile ends an order then
 # A tier's time is told by samples of the power, energy by the register.
 _TIER_PERCENT = 10
 
-Bill = dict[str, Any]  # of components.bill
-
-
-class Reading(NamedTuple):
-    """The newest stored meter value of an order. It is not sealed."""
-
-    at: int
-    register_mwh: int
-
-
-@dataclass(frozen=True)
-class Case:
-    """A settlement that can be read, its order, and all else that the rules look at.
-
-    power_w: the most that the connector carries.
-    """
-
-    fields: dict[str, Any]
-    device_id: str
-    order: OrderRow
-    now: int
-    power_w: int
-    reading: Reading | None
-
-    @cached_property
-    def rate(self) -> dict[str, Any]:
-        return orjson.loads(self.order.rate_json)
-
-    @cached_property
-    def limits(self) -> dict[str, Any]:
-        return orjson.loads(self.order.limits_json)
-
-    @cached_property
-    def computed(self) -> Bill | None:
-        """As compute() gives it."""
-        if self.usage is None:
-            return None
-        return components.bill(self.rate, self.usage, self.limits.get("cost_minor"))
-
-    @cached_property
-    def usage(self) -> components.Usage | None:
-        """What it states of energy and times; None if its rows are not those of the locked rate."""
-        return _usage(self.rate, self.fields)
-
-    @property
-    def span_ms(self) -> int:
-        """The longest time for which its relay can have been closed."""
-        return (max(0, self.fields["ended_at"] - self.fields["started_at"]) + TIME_SLACK_S) * 1000
-
-    @property
-    def over_at(self) -> int:
-        """When the order was over: at the end of charging, or of staying on after it."""
-        ended_at = self.fields["ended_at"]
-        return max(ended_at, self.fields["idle"]["until_at"]) if "idle" in self.fields else ended_at
-
-    @property
-    def life_s(self) -> int:
-        """For how long the order could be accepted. The clock of a pile that accepted it is at most that far
-        ahead of the cloud's.
-        """
-        return self.order.expires_at - self.order.created_at
-
-    def carried_mwh(self, seconds: int) -> int:
-        """The most that the connector carries in `seconds`, rounded up."""
-        return -(-self.power_w * 1000 * seconds // 3600)
-
 
 class Rule(NamedTuple):
     """flag: what a settlement that breaks it is marked with. against, when: the text of docs/protocol.md."""
@@ -105,31 +33,6 @@ class Rule(NamedTuple):
     against: str
     when: str
     is_broken: Callable[[Case], bool]
-
-
-def compute(order: OrderRow, fields: dict[str, Any]) -> Bill | None:
-    """components.bill of what a settlement states, at its order's locked rate; None if its rows are not of
-    that rate.
-    """
-    rate, limits = orjson.loads(order.rate_json), orjson.loads(order.limits_json)
-    usage = _usage(rate, fields)
-    return None if usage is None else components.bill(rate, usage, limits.get("cost_minor"))
-
-
-def _usage(rate: dict[str, Any], fields: dict[str, Any]) -> components.Usage | None:
-    try:
-        return components.usage_of(rate, fields)
-    except PricingError:
-        return None
-
-
-def lines(bill: Bill, fields: dict[str, Any]) -> dict[str, Any]:
-    """The members of a settlement that the bill decides; those of `idle` that it does not are of `fields`."""
-    found = dict(bill)
-    idle_minor = found.pop("idle_minor", None)
-    if idle_minor is not None and fields.get("idle"):
-        found["idle"] = fields["idle"] | {"idle_minor": idle_minor}
-    return found
 
 
 def check(case: Case) -> list[str]:
@@ -180,12 +83,14 @@ def _ends_in_future(case: Case) -> bool:
 
 
 def _has_energy_outside(case: Case) -> bool:
+    """A pile that does not know when the power was cut bills at the lowest price until the order's end."""
     steps = case.rate["steps"]
     ends = [*(step[0] for step in steps[1:]), case.rate["until_at"]]
     end_of = {step[0]: end for step, end in zip(steps, ends, strict=True)}
     started_at, ended_at = case.fields["started_at"], case.fields["ended_at"]
     return any(
-        from_at > ended_at + TIME_SLACK_S or end_of.get(from_at, started_at) < started_at - TIME_SLACK_S
+        (from_at > ended_at + TIME_SLACK_S and not case.fields["recovered"])
+        or end_of.get(from_at, started_at) < started_at - TIME_SLACK_S
         for from_at, *_ in case.fields["periods"]
     )
 
@@ -200,10 +105,30 @@ def _exceeds_cost(case: Case) -> bool:
     rate, usage, limit_minor = case.rate, case.usage, case.limits.get("cost_minor")
     if limit_minor is None or not usage or limit_minor >= rate.get("maximum_minor", limit_minor + 1):
         return False
-    bare = {name: value for name, value in rate.items() if name not in ("minimum_minor", "maximum_minor")}
     # A limit at or below the fee is reached by the first energy.
     allowed_minor = max(limit_minor, rate["session_fee_minor"]) + _minor_in(case, usage, FINISH_S) + 1
-    return components.bill(bare, usage)["total_minor"] > allowed_minor
+    return components.bill(_unbounded(rate), usage)["total_minor"] > allowed_minor
+
+
+def _unbounded(rate: dict[str, Any]) -> dict[str, Any]:
+    """The rate without minimum and maximum."""
+    return {name: value for name, value in rate.items() if name not in ("minimum_minor", "maximum_minor")}
+
+
+def _reaches_cost(case: Case, usage: components.Usage) -> bool:
+    """Whether charging can have reached the money limit as the pile looks at it: as if the first energy had
+    flowed, and with the time since its newest sample of the power in the dearest tier.
+    """
+    rate = case.rate
+    limit_minor = case.limits.get("cost_minor", messages.MAX_MINOR)
+    if limit_minor >= rate.get("maximum_minor", limit_minor + 1):
+        return False
+    tiers_ms = list(usage.tiers_ms)
+    if tiers_ms:
+        tiers_ms[-1] += FINISH_S * 1000
+    energies = usage.energies if usage.has_energy() else [(0, 1)]
+    most = components.Usage(energies, usage.times, tiers_ms)
+    return components.bill(_unbounded(rate), most)["total_minor"] >= limit_minor
 
 
 def _minor_in(case: Case, usage: components.Usage, seconds: int) -> int:
@@ -256,9 +181,8 @@ def _has_wrong_reason(case: Case) -> bool:
         return fields["energy_mwh"] < min(limits.get("energy_mwh", _ENERGY_MAX_MWH), _ENERGY_MAX_MWH)
     if reason == "TimeLimitReached":
         return fields["ended_at"] - fields["started_at"] < limits["duration_s"] - TIME_SLACK_S
-    if reason == "CostLimitReached" and case.computed is not None:
-        limit_minor = limits.get("cost_minor", messages.MAX_MINOR)
-        return case.computed["total_minor"] < limit_minor and case.rate["session_fee_minor"] < limit_minor
+    if reason == "CostLimitReached" and case.usage is not None:
+        return not _reaches_cost(case, case.usage)
     return False
 
 
@@ -370,7 +294,7 @@ RULES = (
     Rule(
         "PeriodOutsideTime",
         "itself",
-        f"a period more than {TIME_SLACK_S} s outside `started_at` to `ended_at`",
+        f"a period more than {TIME_SLACK_S} s before `started_at`, or (unless `recovered`) after `ended_at`",
         _has_energy_outside,
     ),
     Rule(

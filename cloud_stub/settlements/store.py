@@ -19,6 +19,7 @@ from ..orders.context import Context
 from ..orders.transitions import Transitions, count_change
 from ..piles import registry
 from . import rules
+from .case import Case, Reading
 from .chains import Chains, Place
 from .rules import ALREADY_SETTLED, MALFORMED, UNKNOWN_ORDER
 from .unsettled import Unsettled
@@ -120,7 +121,7 @@ class _Group:
         self.macs = {(row.device_id, row.mac) for row in _MACS.all(conn, {"macs": macs})}
         readings = _LAST_READINGS.all(conn, {"orders": to_json([(order_id,) for order_id in order_ids])})
         self._readings = {
-            row.order_id: rules.Reading(row.at, row.register_mwh)
+            row.order_id: Reading(row.at, row.register_mwh)
             for row in readings
             if row.at is not None and row.register_mwh is not None
         }
@@ -200,7 +201,7 @@ class _Group:
             return [MALFORMED], None
         if order is None:
             return [UNKNOWN_ORDER], None
-        case = rules.Case(
+        case = Case(
             fields=one.fields,
             device_id=one.device_id,
             order=order,

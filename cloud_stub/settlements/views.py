@@ -13,7 +13,7 @@ from ..messaging import decoding
 from ..orders import lookup, states
 from ..orders import views as order_views
 from ..orders.hub import Hub
-from . import credits, rules
+from . import case, credits
 from .rules import MALFORMED
 
 _PAYMENT = Query(select(payments).where(payments.c.order_id == bindparam("order_id")), PaymentRow)
@@ -98,8 +98,8 @@ def comparison(conn: Connection, settlement_id: int) -> dict[str, Any]:
     order = lookup.find(conn, row.order_id)
     if order is None:
         return view | {"order": None, "computed": None}
-    found = rules.compute(order, view) if MALFORMED not in view["flags"] else None
-    computed = rules.lines(found, view) if found else None
+    found = case.compute(order, view) if MALFORMED not in view["flags"] else None
+    computed = case.lines(found, view) if found else None
     locked = {
         "device_id": order.device_id,
         "connector": order.connector,

@@ -2,8 +2,6 @@
 
 import asyncio
 
-from . import ntp
-
 NTP_RETRY_S = 60
 
 
@@ -40,6 +38,8 @@ class Uplink:
     async def run(self):
         """Asks the time server until it has answered; returns at once where there is none."""
         told = False
+        if self._ntp_server:
+            from . import ntp  # in the heap only of a pile that asks
         while self._ntp_server:
             if self._station is not None:
                 await self._station.up.wait()

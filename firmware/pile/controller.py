@@ -14,7 +14,6 @@ from . import admission, safety
 from .clock import CLOUD
 from .connector import Connector
 from .faults import Faults
-from .feed import Feed
 from .inbox import Inbox
 from .journal import Journal
 from .keeper import Keeper
@@ -55,7 +54,11 @@ class Controller:
         self.dropped = 0  # messages that could not be used
         self._store = store
         self.keeper = Keeper(self, key)
-        self._feed = Feed(feed["limit_ma"]) if feed else None
+        self._feed = None
+        if feed:
+            from .feed import Feed  # in the heap only of a board that has one
+
+            self._feed = Feed(feed["limit_ma"])
         self._nonce = None
         self._hello_ms = -HELLO_AGAIN_MS
         self._doubts_clock = False

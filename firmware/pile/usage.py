@@ -49,9 +49,8 @@ class UsageMetering(Metering):
 
     def restore(self, register_mwh, boundaries, at, now_ms):
         """As Metering.restore. What was stayed before the power cut has passed since `at`."""
-        at = Metering.restore(self, register_mwh, boundaries, at, now_ms)
+        Metering.restore(self, register_mwh, boundaries, at, now_ms)
         self._start_base(at + self.stay_ms // 1000, now_ms)
-        return at
 
     # -- counting --------------------------------------------------------------------------------------------
 
@@ -101,8 +100,8 @@ class UsageMetering(Metering):
         self._tier_ms = 0
 
     def counted(self):
-        """What journal.keep_usage() makes durable, with the newest row of `times` alone, because its file must
-        stay small. Time since the newest sample of the power is of the lowest tier if the power fails before
+        """What journal.keep_usage() makes durable, with the newest row of `times` alone: its file must be
+        small. Time since the newest sample of the power is of the lowest tier if the power fails before
         the next one.
         """
         tiers_ms = list(self.tiers_ms)

@@ -36,7 +36,11 @@ class Manifest:
 
 def parse(text):
     """The Manifest of a text (str). Raises MessageError. The signature is not checked here."""
-    values = messages.parse_json(text, TEXT_MAX_BYTES, is_trusted=True)
+    return checked(messages.parse_json(text, TEXT_MAX_BYTES))
+
+
+def checked(values):
+    """The Manifest of what was read from JSON. Raises MessageError."""
     messages.validate(TABLE, values)
     manifest = Manifest(values)
     names = set()

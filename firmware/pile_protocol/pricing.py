@@ -62,7 +62,8 @@ def energy_to_reach(limit_pico, spent_pico, price):
 
 
 def apportion(amounts_pico, whole, total_minor):
-    """Whole minor units for each amount, in proportion, that add up to `total_minor` exactly. whole: their sum.
+    """Whole minor units for each amount, in proportion, that add up to `total_minor` exactly. whole: the sum
+    of the amounts.
 
     Largest remainder method; of equal remainders the earlier amount is rounded up. Sorts remainders alone,
     because pairs of remainder and place would take heap that a pile does not have.

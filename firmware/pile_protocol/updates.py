@@ -4,15 +4,19 @@ module of their own, because a pile imports it only for such a message. chunk.py
 
 from . import messages, topics
 
-MANIFEST_MAX_CHARS = 3_000
+MANIFEST_MAX_BYTES = 3_000
 OFFER_MAX_BYTES = 4_096
 CONFIG_MAX_BYTES = 4_096
 
-# kind update: manifest and signature are those of the release for this pile's board; again: a person offers a
-# release from which this pile went back. kind cancel: the download of `release` is to be dropped.
+# kind update: manifest_sha256, manifest_bytes and signature are those of the release for this pile's board;
+# the pile fetches the manifest as it fetches a file. again: a person offers a release from which this pile
+# went back. kind cancel: the download of `release` is to be dropped.
+# manifest: in place of the first two, for a pile whose hello does not tell `fetches_manifest`, and from a
+# cloud that does not know that member.
 UPDATE = (
     "{ kind =update|cancel device_id D issued_at A expires_at A release RELEASE"
-    " manifest? t2..%dp signature? t128..128h again? b mac M }" % MANIFEST_MAX_CHARS
+    " manifest_sha256? M manifest_bytes? n2..%d manifest? t2..%dp signature? t128..128h again? b mac M }"
+    % (MANIFEST_MAX_BYTES, MANIFEST_MAX_BYTES)
 )
 # values: a member that is absent stays as it is; null takes it back to what was written by cable.
 CONFIG = (

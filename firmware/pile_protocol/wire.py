@@ -181,6 +181,7 @@ HELLO = Table(
     ("board?", Text(1, 40)),
     ("mpy?", Array(Int(0, 255), 2, 2)),  # version and sub-version of the .mpy files that it can load
     ("on_trial?", Bool()),
+    ("fetches_manifest?", Bool()),  # an offer need not have the manifest in it (updates.UPDATE)
     # What it can bill of components.COMPONENTS, and the connectors that can tell that a vehicle stays on.
     ("bills?", Array(Text(1, 20, checks.ALPHABETS["w"]), 0, 16)),
     ("idle_connectors?", Array(CONNECTOR, 0, MAX_CONNECTORS)),

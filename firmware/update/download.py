@@ -1,17 +1,19 @@
-"""Fetches the files of a manifest into a slot, in parts that the pile asks for one after the other.
+"""Fetches files, in parts that the pile asks for one after the other.
 
-What is in the slot already counts: a file of the right size is compared with its SHA-256, a shorter one is
+What is in flash already counts: a file of the right size is compared with its SHA-256, a shorter one is
 gone on with. So a download survives any restart, and a part that comes twice, late or for something else
 changes nothing.
 """
 
 import binascii
+import gc
 import hashlib
 
 from .errors import Refused
-from .files import rows
 
 PART_BYTES = 512  # the message with it is in the heap several times: as bytes, as text, decoded
+SMALL_PART_BYTES = 256  # with less than ROOM_BYTES free
+ROOM_BYTES = 24_000
 ASK_EVERY_MS = 100  # at most 5 KB a second
 RETRY_MS = 2_000  # for an answer; doubles up to the next
 RETRY_MAX_MS = 60_000
@@ -21,36 +23,36 @@ READ_BYTES = 512
 
 
 class Download:
-    """release: its number. files: for files.rows(). slot: files.SlotFiles. clock: pile.clock.Clock. ask:
-    called with each question, a message of topics.UPDATE_ASK.
+    """release: its number. clock: pile.clock.Clock. ask: called with each question, a message of
+    topics.UPDATE_ASK.
 
     done_bytes: of all files, in flash. is_answered: whether the last question was, within SILENCE_MS.
     """
 
-    def __init__(self, release, files, slot, clock, ask):
+    def __init__(self, release, clock, ask):
         self.done_bytes = 0
         self.is_answered = True
         self._release = release
-        self._files = files
-        self._slot = slot
         self._clock = clock
         self._ask = ask
         self._question = None
         self._data = None  # the answer
         self._asked_ms = clock.now_ms - ASK_EVERY_MS
+        self._part_bytes = PART_BYTES
+        if hasattr(gc, "mem_free") and gc.mem_free() < ROOM_BYTES:
+            self._part_bytes = SMALL_PART_BYTES
 
-    def run(self):
+    def fetch(self, slot, name, size, digest):
         """A generator: one slice of the work each; yields whether there is more to do at once. When it ends,
-        every file is whole. Raises Refused, OSError.
+        the file is whole. slot: files.SlotFiles. digest: the SHA-256 in hex. Raises Refused, OSError.
         """
-        for name, size, digest in rows(self._files):
-            tries = 0
-            while not (yield from self._file(name, size, digest)):
-                self._slot.remove(name)
-                self.done_bytes -= size
-                tries += 1
-                if tries == TRIES_MAX:
-                    raise Refused("BadFile")
+        tries = 0
+        while not (yield from self._try(slot, name, size, digest)):
+            slot.remove(name)
+            self.done_bytes -= size
+            tries += 1
+            if tries == TRIES_MAX:
+                raise Refused("BadFile")
 
     def take(self, chunk):
         """A message of topics.UPDATE_CHUNK; only the answer to the open question is used."""
@@ -71,23 +73,23 @@ class Download:
         """The cloud is there: an open question is asked again at once."""
         self._asked_ms = self._clock.now_ms - RETRY_MAX_MS
 
-    def _file(self, name, size, digest):
-        """Returns whether the file is what the manifest says."""
-        have = self._slot.size(name)
+    def _try(self, slot, name, size, digest):
+        """Returns whether the file has this SHA-256."""
+        have = slot.size(name)
         if have is None or have > size:
-            self._slot.remove(name)
-            self._slot.append(name, b"")
+            slot.remove(name)
+            slot.append(name, b"")
             have = 0
         self.done_bytes += have
         while have < size:
-            part = min(PART_BYTES, size - have)
+            part = min(self._part_bytes, size - have)
             data = yield from self._part(
                 {"release": self._release, "file": digest, "offset": have, "bytes": part}
             )
-            self._slot.append(name, data)
+            slot.append(name, data)
             have += len(data)
             self.done_bytes += len(data)
-        return (yield from self._is_right(name, digest))
+        return (yield from _is_right(slot, name, digest))
 
     def _part(self, question):
         """The bytes that answer a question."""
@@ -110,18 +112,19 @@ class Download:
         self._question = None
         return self._data
 
-    def _is_right(self, name, digest):
-        """Reads the file back."""
-        sha256 = hashlib.sha256()
-        buffer = bytearray(READ_BYTES)
-        file = self._slot.open(name)
-        try:
-            while True:
-                size = file.readinto(buffer)
-                if not size:
-                    break
-                sha256.update(memoryview(buffer)[:size])
-                yield True
-        finally:
-            file.close()
-        return binascii.hexlify(sha256.digest()).decode() == digest
+
+def _is_right(slot, name, digest):
+    """Reads the file back."""
+    sha256 = hashlib.sha256()
+    buffer = bytearray(READ_BYTES)
+    file = slot.open(name)
+    try:
+        while True:
+            size = file.readinto(buffer)
+            if not size:
+                break
+            sha256.update(memoryview(buffer)[:size])
+            yield True
+    finally:
+        file.close()
+    return binascii.hexlify(sha256.digest()).decode() == digest

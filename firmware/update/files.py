@@ -58,18 +58,6 @@ class SlotFiles:
         return self._folder + "/" + name
 
 
-def rows(files):
-    """(name, bytes, SHA-256 in hex) of each line of a text: a list of them would take twice the heap."""
-    begin = 0
-    while begin < len(files):
-        end = files.find("\n", begin)
-        if end < 0:
-            end = len(files)
-        name, size, digest = files[begin:end].split(" ")
-        yield name, int(size), digest
-        begin = end + 1
-
-
 def blocks_bytes(size):
     """What a file of so many bytes takes."""
     return (size + BLOCK_BYTES - 1) // BLOCK_BYTES * BLOCK_BYTES

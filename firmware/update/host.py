@@ -6,9 +6,11 @@ from pile_protocol import topics
 from pile_protocol.errors import ProtocolError
 
 SLICE_MS = 20  # of a control cycle, for work that can be cut into slices
+FRESH_MS = 600_000  # after a start; a heap that has no room then has none after another start either
 _MODULES = (  # one text takes less heap than many
-    "update.updater update.offer update.download update.files update.p256 update.slots update.configure"
-    " update.overrides update.errors config pile_protocol.updates pile_protocol.chunk pile_protocol.manifest"
+    "update.updater update.incoming update.offer update.checks update.download update.files update.p256"
+    " update.slots update.configure update.overrides update.errors config pile_protocol.updates"
+    " pile_protocol.chunk pile_protocol.manifest"
 )
 
 
@@ -39,7 +41,7 @@ class Host:
         except (ProtocolError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - see _give_up
-            self._give_up(error, data)
+            self._give_up(error)
 
     def step(self, now_ms):
         """After each control cycle. Returns None, or why the pile is to restart."""
@@ -93,18 +95,21 @@ class Host:
         self._updater = None
         self._forget(_MODULES.split())
 
-    def _give_up(self, error, data=b""):
+    def _give_up(self, error):
         """Ends an update for which the heap has no room, or whose own code fails, such as a damaged module:
-        the pile goes on. For want of heap, the offer is taken up after the next restart, or when it comes
-        again; else it would end every start in the same way, and is removed. data: of the message that led
-        here.
+        the pile goes on.
+
+        For want of heap, the pile restarts when no order runs, and takes up the offer while its heap is in
+        one piece. Soon after a start it does not: a heap that is too small would restart it for ever. An
+        error of the code would end every start in the same way, so the offer is removed.
         """
         release = self._updater.release if self._updater else 0
-        if not release and b'"release":' in data:  # an offer that was not even decoded
-            release = int(data.split(b'"release":', 1)[1].split(b",", 1)[0].strip(b" }"))
         state = "Waiting"
         reason = "NoMemory"
-        if not isinstance(error, MemoryError):
+        if isinstance(error, MemoryError):
+            if self._controller.clock.now_ms >= FRESH_MS:
+                self._restart = "no memory for an update"
+        else:
             from .slots import remove_offer
 
             remove_offer()

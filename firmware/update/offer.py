@@ -2,29 +2,42 @@
 for each of these steps, and out of the heap while the files are fetched.
 """
 
+import binascii
+import hashlib
+import json
+
 from pile.admission import FREE_BYTES_MIN
 
 from . import slots
 from .errors import Refused
-from .files import SlotFiles, blocks_bytes, rows
+from .files import SlotFiles
 
 SPARE_BYTES = 32_768  # flash for folders, the manifest, and what is written anew
 
 
-def keep(message, data, at):
-    """Makes an offer durable, the message in `data`. at: the cloud's time. Raises Refused, OSError."""
+def keep(message, at):
+    """Makes an offer durable. at: the cloud's time. Raises Refused, OSError."""
     if at is None or at >= message["expires_at"]:
         raise Refused("Expired")
+    text = message.pop("manifest", None)
+    if text is not None:  # from a cloud that does not know that piles fetch it
+        text = text.encode()
+        message["manifest_sha256"] = binascii.hexlify(hashlib.sha256(text).digest()).decode()
+        message["manifest_bytes"] = len(text)
     check(message)
-    slots.replace(slots.OFFER, data)
+    slots.remove_offer()
+    if text is not None:
+        slots.replace(slots.FETCHED, text)
+    slots.replace(slots.OFFER, json.dumps(message).encode())
 
 
 def check(message):
     """Raises Refused where the release must not run here, whatever is in its files."""
     state = slots.load()
     release = message["release"]
-    if "manifest" not in message or "signature" not in message:
-        raise Refused("BadManifest")
+    for name in ("manifest_sha256", "manifest_bytes", "signature"):
+        if name not in message:
+            raise Refused("BadManifest")
     if state.slot is None:
         raise Refused("NoSlots")
     if state.on_trial:
@@ -38,11 +51,12 @@ def check(message):
 
 
 def kept():
-    """The message that keep() has made durable, as bytes; None where there is none."""
+    """The message that keep() has made durable; None where there is none that can be used."""
     try:
-        with open(slots.OFFER, "rb") as file:
-            return file.read()
-    except OSError:
+        with open(slots.OFFER) as file:
+            message = json.load(file)
+        return message if "manifest_sha256" in message else None  # without: of the release before
+    except (OSError, ValueError):
         return None
 
 
@@ -56,9 +70,9 @@ def release_key():
     return slots.release_key() or ""
 
 
-def prepare(files, signature):
-    """Leaves in the other slot what belongs to this very manifest, and checks that the rest has room. files:
-    for files.rows(). Returns the slot. Raises Refused, OSError.
+def prepare(signature, need_bytes):
+    """Leaves in the other slot what belongs to the manifest of this signature, and checks that the rest has
+    room. need_bytes: what its files take. Returns the slot. Raises Refused, OSError.
     """
     other = slots.load().other
     slot = SlotFiles(other)
@@ -70,17 +84,16 @@ def prepare(files, signature):
     if is_begun:
         slot.remove(slots.MANIFEST)
         return slot
-    need_bytes = SPARE_BYTES + sum([blocks_bytes(size) for _, size, _ in rows(files)])
-    if slot.room_bytes() < need_bytes + FREE_BYTES_MIN:
+    if slot.room_bytes() < SPARE_BYTES + need_bytes + FREE_BYTES_MIN:
         raise Refused("FlashFull")
     slots.empty(other)
     slot.append(slots.SIGNATURE, signature.encode())
     return slot
 
 
-def switch(message):
+def switch(release):
     """The slot is whole; the next start is its trial. Raises OSError."""
     state = slots.load()
-    slots.finish(state.other, message["manifest"], message["signature"])
+    slots.finish(state.other)
     remove()
-    state.begin_trial(message["release"])
+    state.begin_trial(release)

@@ -24,7 +24,9 @@ SLOTS = ("a", "b")
 FILE = "slots.state"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
-OFFER = "update.offer"  # the message that offers the release that is fetched
+OFFER = "update.offer"  # what is to be fetched, in JSON
+FETCHED = "update.manifest"  # the manifest of that release, until the slot is whole
+ROWS = "update.files"  # a line of JSON for each of its files: the list takes too much heap for a download
 KEY = "release.pub"  # 128 hex digits: the public key that signs the releases of this pile
 REASON_MAX = 24  # characters
 
@@ -103,6 +105,8 @@ def is_offer_kept():
 def remove_offer():
     """No release is to be fetched."""
     _remove(OFFER)
+    _remove(FETCHED)
+    _remove(ROWS)
 
 
 def is_file(path):
@@ -120,15 +124,9 @@ def empty(slot):
     os.mkdir(slot)
 
 
-def finish(slot, text, signature):
-    """Makes a slot whole whose files are written and compared: its manifest's text. Raises OSError."""
-    replace(slot + "/" + SIGNATURE, signature.encode())
-    replace(slot + "/" + MANIFEST, text.encode())
-
-
-def is_whole(slot):
-    """Whether all files of the slot were written."""
-    return is_file(slot + "/" + MANIFEST)
+def finish(slot):
+    """Makes a slot whole whose files are written and compared. Raises OSError."""
+    os.rename(FETCHED, slot + "/" + MANIFEST)
 
 
 def _release_of(slot):

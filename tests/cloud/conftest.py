@@ -31,11 +31,12 @@ FAST_POWER_W = 2_000_000  # a pile of these tests delivers in half a minute what
 DATABASES = ("sqlite", "postgresql")
 # What these hold hardly depends on the database: on PostgreSQL they belong to `make test-long`.
 _LONG = (
-    "adapters bounds broker_asks calendars cli component_rules components docs estimates export import labels"
-    " home_assistant metrics openapi operator order_words pages payment_kills payments_report people"
-    " pile_care reconciliation service sites stripe tariff_commands two_editors"
+    "adapters bounds broker_asks calendars cli component_rules components credits docs estimates export"
+    " home_assistant import labels mail metrics ocpi ocpp ocpp_faults ocpp_queue openapi operator"
+    " order_words pages payment_kills payments_report people pile_care reconciliation rejects removal"
+    " rollouts service settlement_rules sites stripe tariff_commands tariffs two_editors webhooks"
 )
-LONG_ON_POSTGRESQL = {f"test_{name}" for name in f"{_LONG} rejects settlement_rules".split(" ")}
+LONG_ON_POSTGRESQL = {f"test_{name}" for name in _LONG.split(" ")}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -46,16 +47,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marks = [pytest.mark.long] if is_long else []
         databases = ["sqlite", pytest.param("postgresql", marks=marks)]
         metafunc.parametrize("settings", databases, ids=DATABASES, indirect=True)
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database with all tables; copies of it start faster than migrations run."""
-    path = tmp_path_factory.mktemp("migrated") / "cloud.db"
-    store = Store(f"sqlite:///{path}")
-    store.migrate()
-    store.close()
-    return path
 
 
 @pytest.fixture(scope="session")

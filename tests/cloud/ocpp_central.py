@@ -54,6 +54,7 @@ class Central:
         self.frames: list[Frame] = []
         self.ids: dict[str, tuple[str, str]] = {}  # action and payload by message id
         self.calls: list[tuple[str, str, dict[str, Any]]] = []  # device, action, payload; each id once
+        self.is_wrong = False
         self.repeats = 0  # calls that came again with their message id,
         self.altered: list[str] = []  # and of those that had another content
         self.answers: dict[str, Answer] = {}
@@ -112,11 +113,11 @@ class Central:
             if self.greeting is not None:
                 await self.greeting(socket)
             async for text in socket:
-                await self._take(device_id, socket, str(text))
+                await self._take(device_id, str(text))
         except ConnectionClosed:
             pass
 
-    async def _take(self, device_id: str, socket: ServerConnection, text: str) -> None:
+    async def _take(self, device_id: str, text: str) -> None:
         self._note(Frame(device_id, True, text))
         kind, message_id, *rest = json.loads(text)
         if kind != 2:
@@ -187,24 +188,29 @@ class Central:
 
     def check_schemas(self) -> int:
         """No call was repeated with another content. Hold every frame against its JSON schema, but for calls
-        of the central system that the gateway refused with a CALLERROR; returns how many there were.
+        of the central system that the gateway refused with a CALLERROR, and for all that a central system
+        that `is_wrong` has sent. Returns how many there were.
         """
         assert not self.altered
         validators = _validators()
         refused = {json.loads(each.text)[1] for each in self.frames if each.from_pile and each.text[1] == "4"}
         actions = {}
         for frame in self.frames:
-            kind, message_id, *rest = json.loads(frame.text)
-            if kind == 2:
-                actions[message_id, not frame.from_pile] = rest[0]
-                if not frame.from_pile and message_id in refused:
-                    continue
-                validators[f"urn:{rest[0]}.req"].validate(rest[1])
-            elif kind == 3:
-                validators[f"urn:{actions[message_id, frame.from_pile]}.conf"].validate(rest[0])
-            else:
+            try:
+                kind, message_id, *rest = json.loads(frame.text)
+                if kind == 2:
+                    actions[message_id, not frame.from_pile] = rest[0]
+            except (ValueError, TypeError, RecursionError):
+                assert self.is_wrong and not frame.from_pile
+                continue
+            if not frame.from_pile and (self.is_wrong or message_id in refused):
+                continue
+            if kind == 4:
                 code, description, details = rest
                 assert isinstance(code, str) and len(description) <= 255 and isinstance(details, dict)
+                continue
+            action = rest[0] if kind == 2 else actions[message_id, frame.from_pile]
+            validators[f"urn:{action}.{'req' if kind == 2 else 'conf'}"].validate(rest[-1])
         return len(self.frames)
 
 

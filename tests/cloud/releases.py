@@ -58,7 +58,12 @@ class UpdatingPile(FakePile):
     ):
         super().__init__(pile.device_id, pile.key, pile.say)
         self.link = link
-        self.firmware: dict[str, Any] = {"release": release, "board": board, "mpy": list(mpy)}
+        self.firmware: dict[str, Any] = {
+            "release": release,
+            "board": board,
+            "mpy": list(mpy),
+            "fetches_manifest": True,
+        }
 
     def come(self, **more: Any) -> None:
         """Connect, idle, with nothing to hand over."""

@@ -3,13 +3,17 @@
 from itertools import pairwise
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_stub.db.rows import OrderRow
 from cloud_stub.settlements import rules
-from pile_protocol import components, pricing
+from cloud_stub.settlements.case import Case
+from pile_protocol import components, pricing, seal, topics, wire
+from tests.portable import kit
+from tests.portable.last_release import FILES
 
 KWH = 1_000_000
 AT = 1_800_000_000
@@ -29,7 +33,7 @@ RATE = {
 }
 
 
-def case(changes: dict[str, Any] | None = None, *, mwh: int = 300_000, **lies: Any) -> rules.Case:
+def case(changes: dict[str, Any] | None = None, *, mwh: int = 300_000, **lies: Any) -> Case:
     """An order of two hours at 150 W, over which the vehicle stayed on for half an hour. lies: members of the
     settlement; changes: members of the locked rate, None for one that it does not have.
     """
@@ -45,8 +49,8 @@ def case(changes: dict[str, Any] | None = None, *, mwh: int = 300_000, **lies: A
         "connector": 1,
         "rate_id": "r",
         "rate_digest": pricing.digest(rate),
-        "rate_json": rules.orjson.dumps(rate).decode(),
-        "limits_json": rules.orjson.dumps(limits).decode(),
+        "rate_json": orjson.dumps(rate).decode(),
+        "limits_json": orjson.dumps(limits).decode(),
         "created_at": AT,
         "expires_at": AT + 60,
         "window_end_at": rate["until_at"] + 86_400,
@@ -80,7 +84,7 @@ def case(changes: dict[str, Any] | None = None, *, mwh: int = 300_000, **lies: A
         "stop_reason": "Local",
         "recovered": False,
     } | lies
-    return rules.Case(fields, "PILE-1", OrderRow(**order), AT + 24 * HOUR_S, POWER_W, None)
+    return Case(fields, "PILE-1", OrderRow(**order), AT + 24 * HOUR_S, POWER_W, None)
 
 
 def test_an_honest_one_breaks_no_rule():
@@ -162,6 +166,24 @@ def test_time_worth_far_more_than_the_money_limit_is_flagged():
     )  # it could go on for free
 
 
+def test_an_order_that_its_money_limit_ended_early_is_not_flagged():
+    """Where no energy flowed the bill is 0, and a pile takes the time since its newest sample of the power as
+    of the dearest tier: such bills were flagged, and their drivers' money held.
+    """
+    reached = {"stop_reason": "CostLimitReached"}
+    idle: dict[str, Any] = {"idle": None}
+    waited = case(idle, mwh=0, limits={"cost_minor": 150}, **reached)
+    assert waited.fields["total_minor"] == 0 and rules.check(waited) == []
+    assert rules.check(case(idle, mwh=0, limits={"cost_minor": 300}, **reached)) == ["StopReasonMismatch"]
+    total_minor = case(idle).fields["total_minor"]
+    dear = idle | {"tiers": [[200_000, 500_000], [400_000, 36_000_000]]}  # a minor unit a second
+    for above_minor, flags in ((18, []), (22, ["StopReasonMismatch"])):
+        limits = {"cost_minor": total_minor + above_minor}
+        assert rules.check(case(dear, limits=limits, **reached)) == flags, above_minor
+    capped = idle | {"maximum_minor": 100}
+    assert rules.check(case(capped, limits={"cost_minor": 100}, **reached)) == ["StopReasonMismatch"]
+
+
 @st.composite
 def loads(draw: st.DrawFn) -> tuple[int, list[int], list[int]]:
     """(mWh, ms per step, ms per tier) as a pile counts them from a sample of the power each second, for the
@@ -185,3 +207,30 @@ def test_no_honest_load_is_flagged(load: tuple[int, list[int], list[int]]):
     mwh, times_ms, tiers_ms = load
     honest = case(mwh=mwh, times_ms=times_ms, tiers_ms=tiers_ms, ended_at=AT + sum(times_ms) // 1000)
     assert rules.check(honest) == []
+
+
+def test_settlements_that_the_last_release_wrote_are_read_and_computed_again():
+    """Their bytes, as they stand in the flash of a pile that was not updated yet."""
+    lines = FILES["out-00000001"].split(b"\n")
+    sealed = [line.partition(b" ")[2] for line in lines if b'"kind":"settlement"' in line]
+    assert len(sealed) == 2
+    locked = kit.rate()
+    for data in sealed:
+        fields = wire.decode(topics.SETTLEMENT, data)
+        seal.check(data, kit.KEY)
+        assert fields["rate_digest"] == pricing.digest(locked)
+        order: dict[str, Any] = dict.fromkeys(OrderRow._fields) | {
+            "order_id": fields["order_id"],
+            "device_id": kit.DEVICE_ID,
+            "connector": 1,
+            "rate_id": "r1",
+            "rate_digest": pricing.digest(locked),
+            "rate_json": orjson.dumps(locked).decode(),
+            "limits_json": b'{"duration_s":3600}',
+            "created_at": kit.AT,
+            "expires_at": kit.AT + 60,
+            "stop_requested_at": kit.AT,
+        }
+        found = Case(fields, kit.DEVICE_ID, OrderRow(**order), kit.AT + 60, POWER_W * 10, None)
+        assert rules.check(found) == []
+        assert found.computed is not None and found.computed["total_minor"] == fields["total_minor"]

@@ -353,7 +353,13 @@ def test_a_remote_start_is_rejected_unless_the_site_says_that_its_rate_was_agree
 
 
 def wait_for_error(gateway: Running, word: str) -> None:
-    gateway.central.wait(lambda: word in (gateway.points()["PILE-1"]["last_error"] or ""), word)
+    """Until one of that kind was counted, or one of that detail was the last."""
+
+    def is_there() -> bool:
+        point = gateway.points().get("PILE-1", {})
+        return word in point.get("errors", {}) or word in (point.get("last_error") or "")
+
+    gateway.central.wait(is_there, word)
 
 
 @pytest.mark.parametrize("is_free", [False, True], ids=["paid after", "free at the site"])

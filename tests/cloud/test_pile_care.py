@@ -86,6 +86,8 @@ def test_a_rotated_key_ends_the_old_one_and_goes_on_with_the_chain(
     assert new != old and passes(settings, new) and not passes(settings, old)
     assert lines(operator)[0][0] == "KeyRotated"
     assert "key" not in str(lines(operator))
+    assert not report(operator)["online"]
+    pile.online()
     phone.order()
     pile.settle(order_of(phone, pile, new), 1_000_000)  # with the old key
     assert phone.get()["settlement"] is None

@@ -1,5 +1,6 @@
 """Rollouts: waves, halts, pauses, deadlines, and what each report of a pile makes of them."""
 
+import base64
 import time
 from collections.abc import Callable
 from typing import Any
@@ -92,8 +93,12 @@ def test_a_pile_is_updated_and_the_rollout_ends(rollouts: Rollouts):
     rollouts.step()
     (offer,) = pile.updates()
     assert (offer["kind"], offer["release"]) == ("update", 12)
-    assert (offer["manifest"], offer["signature"]) == (made.manifest(12), made.SIGNATURE)
-    assert "again" not in offer
+    manifest = made.manifest(12).encode()
+    assert (offer["manifest_bytes"], offer["signature"]) == (len(manifest), made.SIGNATURE)
+    pile.ask(offer["manifest_sha256"])
+    (chunk,) = pile.chunks(1)
+    assert base64.b64decode(chunk["data"]) == manifest
+    assert "again" not in offer and "manifest" not in offer
     assert rollouts.states() == {"PILE-1": "Offered"}
     pile.say_update("Downloading", done_bytes=1536, total_bytes=4000)
     (item,) = rollouts.operator("GET", "/api/rollouts/1/piles").json()["items"]
@@ -116,6 +121,16 @@ def test_a_pile_is_updated_and_the_rollout_ends(rollouts: Rollouts):
     ]
     assert [kind for kind in kinds if kind.startswith("Update")] == ["UpdateConfirmed", "UpdateOnTrial"]
     assert rollouts.refused(release=12, selection="all")["code"] == "NothingToUpdate"
+
+
+def test_a_pile_that_does_not_fetch_the_manifest_gets_it_in_the_offer(rollouts: Rollouts):
+    pile = rollouts.pile("PILE-1")
+    pile.come(fetches_manifest=False)
+    rollouts.start()
+    rollouts.step()
+    (offer,) = pile.updates()
+    assert (offer["manifest"], offer["signature"]) == (made.manifest(12), made.SIGNATURE)
+    assert "manifest_sha256" not in offer
 
 
 def test_reports_that_come_twice_or_late_change_nothing(rollouts: Rollouts):

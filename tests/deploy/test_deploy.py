@@ -54,6 +54,7 @@ def test_only_what_has_changed_is_copied_and_nothing_else_is_touched(
         assert (pty_board.flash / name).read_text() == text
 
 
+@pytest.mark.long
 def test_a_file_that_decayed_on_the_board_is_copied_again(pty_board, sim, capsys) -> None:
     deploy(sim, pty_board.port, restart=False)
     victim = pty_board.flash / "a" / "ratelock.mpy"
@@ -63,6 +64,7 @@ def test_a_file_that_decayed_on_the_board_is_copied_again(pty_board, sim, capsys
     assert victim.read_bytes() == good
 
 
+@pytest.mark.long
 def test_a_board_without_slots_gets_them_and_keeps_what_is_its_own(pty_board, sim) -> None:
     old = ("app.mpy", "board.py", "ratelock.mpy", "foreign.mpy", "pile/session.mpy", "pile/recovery.mpy")
     kept = ("config.json", "ca.pem", "calibration.json", "flash/used", "pile/mine.txt")
@@ -86,6 +88,7 @@ def test_a_deploy_is_what_the_pile_starts_whatever_an_update_had_made_of_it(pty_
     assert not (pty_board.flash / "b" / "manifest.json").exists()
 
 
+@pytest.mark.long
 def test_a_source_that_would_hide_its_compiled_twin_goes(pty_board, sim) -> None:
     """MicroPython imports config.py before config.mpy: an old one would go on running."""
     (pty_board.flash / "a").mkdir()

@@ -262,7 +262,11 @@ def break_config(flash: Path) -> None:
 
 @pytest.mark.parametrize(
     ("breaks", "says"),
-    [(break_nothing, None), (break_start, None), (break_config, "the firmware on the board does not run (")],
+    [
+        (break_nothing, None),
+        pytest.param(break_start, None, marks=pytest.mark.long),
+        pytest.param(break_config, "the firmware on the board does not run (", marks=pytest.mark.long),
+    ],
 )
 def test_the_firmware_in_the_slot_reads_what_was_written(
     pty_board, sim, capsys, breaks: Callable[[Path], None], says: str | None

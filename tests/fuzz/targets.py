@@ -3,6 +3,8 @@
 A function makes one input, feeds it, and returns whether it was taken; whatever else it raises is a finding.
 """
 
+import json
+
 import config
 from net import dns, mqtt_codec, ntp
 from net.errors import MqttError
@@ -10,10 +12,10 @@ from pile.checksum import framed, unframed
 from pile.outbox import Outbox
 from pile.readings import MeterTraits
 from pile.recovery import Reader
-from pile_protocol import messages, seal, topics, wire
+from pile_protocol import components, messages, pricing, seal, topics, wire
 from pile_protocol.errors import MessageError, SealError, TopicError
 from tests.fuzz.mutate import damaged
-from tests.portable.kit import AT, DEVICE_ID, KEY, KINDS, Pile, order, rate
+from tests.portable.kit import AT, DEVICE_ID, KEY, KINDS, Pile, order, rate, with_changes
 
 CONFIG_FILE = "fuzzed config.json"
 _MAC = "0" * 64
@@ -229,6 +231,38 @@ def received_lies(random):
     return taken
 
 
+_ORDER = _DOWN[topics.ORDER]
+
+
+def component_orders(random):
+    """Orders whose price components are damaged: what a pile takes of them, it settles as the cloud would."""
+    name = random.choice(pricing.MEMBERS)
+    value = json.dumps(_ORDER["rate"][name]).encode()
+    marked = with_changes(_ORDER, {"rate": with_changes(_ORDER["rate"], {name: "here"})})
+    body = messages.encode(marked).encode()
+    pile = Pile()
+    pile.receive_bytes(topics.ORDER, seal.seal(body.replace(b'"here"', damaged(random, value)), KEY))
+    order_ = pile.connector().order
+    if order_ is None:
+        return False
+    pile.cycle(5)
+    _settle_as_the_cloud(pile, order_.order)
+    return True
+
+
+def _settle_as_the_cloud(pile, order_):
+    """The vehicle leaves, and the settlement must be what the engine makes of its own lines."""
+    pile.plugged[1] = False
+    pile.settle()
+    pile.plugged[1] = True
+    settlement = pile.settlements()[-1]
+    messages.validate(wire.SETTLEMENT, settlement)
+    usage = components.usage_of(order_["rate"], settlement)
+    bill = components.bill(order_["rate"], usage, order_["limits"].get("cost_minor"))
+    if bill["total_minor"] != settlement["total_minor"]:
+        raise AssertionError("another total than the cloud's")
+
+
 # -- files ---------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +319,26 @@ def pile_files(random):
     return not pile.controller.journal.lost and not outbox.damaged
 
 
+def usage_records(random):
+    """What was counted of time, tiers and staying, written with a right checksum and wrong: it is dropped or
+    billed, and the settlement is one of the locked rate.
+    """
+    pile = _boot
+    pile.store.files = dict(_FILES)
+    for name in ("usage-1", "times-1"):
+        if random.below(2):
+            pile.store.files[name] = framed(damaged(random, unframed(_FILES[name])))
+    pile.store.log = []
+    pile.meters[1].traits = MeterTraits()
+    pile.meters[1].forgets = True
+    pile.boot(AT + 905)
+    order_ = pile.connector().order
+    if order_ is None:
+        raise AssertionError("the order is lost")
+    _settle_as_the_cloud(pile, order_.order)
+    return not pile.controller.journal.lost
+
+
 def journal_records(random):
     """The journal alone, with every file damaged at once."""
     pile = _boot
@@ -324,6 +378,8 @@ TARGETS = {
     "seals": (seals, SealError),
     "received messages": (received_messages, ()),
     "received lies": (received_lies, ()),
+    "component orders": (component_orders, ()),
+    "usage records": (usage_records, ()),
     "pile files": (pile_files, ()),
     "journal records": (journal_records, ()),
     "config files": (config_files, config.ConfigError),

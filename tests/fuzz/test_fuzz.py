@@ -16,6 +16,15 @@ from tools.harness.sim_pile import environment, interpreter
 
 FOLDER = ROOT / "tests" / "fuzz"
 INPUTS = 20_000
+TAKEN = (
+    "mqtt packets",
+    "decoded messages",
+    "pile files",
+    "component orders",
+    "usage records",
+    "dns answers",
+    "config files",
+)
 
 
 @pytest.mark.timeout(400)
@@ -26,7 +35,7 @@ def test_twenty_thousand_damaged_inputs_bring_out_typed_errors_only():
     assert outcome.inputs == INPUTS
     assert set(outcome.by_interpreter) == {"CPython", "MicroPython"}
     # An input that is always refused at the door would test nothing behind it.
-    for target in ("mqtt packets", "decoded messages", "pile files", "dns answers", "config files"):
+    for target in TAKEN:
         assert outcome.taken[target], f"seed {seed}: nothing got through {target}"
 
 

@@ -316,6 +316,10 @@ def test_an_update_of_at_most_4_kb():
     raises(MessageError, updates.decode, topics.UPDATE, data + b" " * updates.OFFER_MAX_BYTES)
     for bad in ({"release": 0}, {"signature": "0" * 127}, {"manifest": ""}, {"kind": "order"}, {"again": 1}):
         raises(MessageError, messages.validate, updates.UPDATE, with_changes(message, bad))
+    message = with_changes(message, {"manifest": None, "manifest_sha256": "0" * 64, "manifest_bytes": 2_000})
+    assert updates.decode(topics.UPDATE, messages.encode(message).encode()) == message
+    for bad in ({"manifest_sha256": "0" * 63}, {"manifest_bytes": 3_001}):
+        raises(MessageError, messages.validate, updates.UPDATE, with_changes(message, bad))
 
 
 def test_a_part_of_a_file_is_base64_of_at_most_1536_bytes():

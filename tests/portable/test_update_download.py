@@ -10,6 +10,7 @@ from tests.portable.update_kit import (
     RELEASE,
     SECRET,
     configure,
+    digest,
     in_flash,
     manifest_of,
     offer_of,
@@ -17,7 +18,7 @@ from tests.portable.update_kit import (
     sign,
     write,
 )
-from update import slots, updater
+from update import host, slots, updater
 from update.download import PART_BYTES
 from update.files import SlotFiles
 from update.offer import SPARE_BYTES
@@ -37,9 +38,10 @@ def test_a_release_is_fetched_and_goes_on_trial(rig):
     assert read("b/manifest.json") == manifest_of().encode()
     assert read("b/manifest.sig") == sign(manifest_of()).encode()
     assert read(slots.OFFER) is None
-    assert rig.states() == [("Downloading", None), ("Verifying", None)]
+    assert rig.states() == [("Verifying", None), ("Downloading", None), ("Verifying", None)]
     most = max([question["bytes"] for question in rig.questions])
-    parts = sum([-(-len(data) // PART_BYTES) for data in FILES.values()])
+    fetched = [manifest_of()] + list(FILES.values())
+    parts = sum([-(-len(data) // PART_BYTES) for data in fetched])
     assert most == PART_BYTES and len(rig.questions) == parts
     assert rig.told[-1] == {"release": RELEASE, "state": "Verifying"}
 
@@ -50,6 +52,29 @@ def test_nothing_is_asked_before_the_signature_is_verified(rig):
     rig.cycles(300)
     assert rig.states()[-1] == ("Refused", "BadSignature")
     assert not rig.questions and read("b/manifest.sig") is None and read(slots.OFFER) is None
+
+
+@in_flash
+def test_a_manifest_other_than_the_signed_one_is_not_used(rig):
+    right = manifest_of()
+    other = right.replace("0.2.0", "0.3.0")
+    rig.offer(manifest_sha256=digest(other.encode()), signature=sign(right))
+    rig.cycles(300)
+    assert rig.states()[-1] == ("Refused", "BadSignature") and not rig.questions
+    rig.answers = lambda question: [rig.chunk(question, data="AAAA" * (question["bytes"] // 3) or "AA==")]
+    rig.offer()
+    rig.cycles(300)
+    assert rig.states()[-1] == ("Refused", "BadFile") and read(slots.FETCHED) is None
+
+
+@in_flash
+def test_an_offer_of_an_older_cloud_has_its_manifest_in_it(rig):
+    rig.offer(manifest=manifest_of(), manifest_sha256=None, manifest_bytes=None)
+    rig.until_restart()
+    assert state() == ["a", 11, RELEASE, 0, None]
+    assert read("b/manifest.json") == manifest_of().encode()
+    asked = [question["file"] for question in rig.questions]
+    assert digest(manifest_of().encode()) not in asked
 
 
 @in_flash
@@ -64,13 +89,17 @@ def test_what_must_not_run_here_is_refused(rig):
         ("BadManifest", manifest_of(release=13), {}),
         ("BadManifest", "{}", {}),
         ("BadManifest", manifest_of(files={"../main.py": b"x"}), {}),
-        ("BadManifest", None, {"manifest": None, "signature": None}),
+        ("BadManifest", "no JSON", {}),
+        ("BadManifest", None, {"manifest_sha256": None}),
+        ("BadManifest", None, {"signature": None}),
     ):
         rig.told.clear()
+        rig.questions.clear()
         rig.offer(text, **changes)
         rig.cycles(300)
         assert rig.states()[-1] == ("Refused", reason), (reason, rig.states())
-        assert state() == ["a", 11, 0, 0, None] and not rig.questions
+        assert state() == ["a", 11, 0, 0, None] and read("b/manifest.sig") is None
+        assert not [each for each in rig.questions if each["file"] != digest(text.encode())]
         assert read(slots.OFFER) is None
 
 
@@ -145,7 +174,8 @@ def test_a_file_that_came_wrong_is_fetched_again_and_refused_the_third_time(rig)
     most = [0]
 
     def answers(question):
-        if question["offset"] == 0 and len(bad) < most[0]:
+        is_manifest = question["file"] == digest(rig.manifest.encode())
+        if question["offset"] == 0 and not is_manifest and len(bad) < most[0]:
             bad.append(question)
             return [rig.chunk(question, data="AAAA" * (question["bytes"] // 3))]
         return [rig.chunk(question)]
@@ -190,8 +220,8 @@ def test_the_rate_is_bounded(rig):
     rig.files = {"start.mpy": bytes(range(256)) * 60}
     rig.offer(manifest_of(rig.files))
     rig.until_restart()
-    assert len(asked) == 30
-    assert min([asked[i + 1] - asked[i] for i in range(29)]) >= 100
+    assert len(asked) > 15_000 // PART_BYTES
+    assert min([asked[i + 1] - asked[i] for i in range(len(asked) - 1)]) >= 100
 
 
 @in_flash
@@ -257,22 +287,22 @@ def test_an_error_of_the_updates_own_code_ends_the_update_and_not_the_pile(rig):
     def damaged(*_):
         raise ValueError("incompatible .mpy file")
 
-    begin = updater.Updater._begin
+    begin = updater.Updater.begin
     step = updater.Updater.step
     rig.offer()
     rig.boot(AT)
     try:
-        updater.Updater._begin = damaged
+        updater.Updater.begin = damaged
         rig.cycles(5)
         assert read(slots.OFFER) is None and not rig.restart
         rig.offer()
         rig.cycles(5)
-        updater.Updater._begin = begin
+        updater.Updater.begin = begin
         updater.Updater.step = damaged
         rig.offer()
         rig.cycles(5)
     finally:
-        updater.Updater._begin = begin
+        updater.Updater.begin = begin
         updater.Updater.step = step
     assert rig.states()[-1] == ("Refused", "Crashed") and read(slots.OFFER) is None
     rig.offer()
@@ -298,21 +328,36 @@ def test_a_heap_without_room_keeps_the_offer(rig):
 
 
 @in_flash
-def test_an_offer_for_which_the_heap_has_no_room_at_all_is_answered(rig):
-    take = updater.Updater.take
-
-    def full(self, name, data):
+def test_a_pile_whose_heap_has_no_room_restarts_when_no_order_runs(rig):
+    def full(*_):
         raise MemoryError
 
-    updater.Updater.take = full
+    fresh_ms = host.FRESH_MS
+    take = updater.Updater.take
+    step = updater.Updater.step
     try:
+        updater.Updater.step = full
         rig.offer()
-        rig.cycles(2)
+        rig.cycles(20)
+        assert not rig.restart, "a heap that is too small would restart for ever"
+        host.FRESH_MS = 1_000
+        rig.pile.order("o1")
+        updater.Updater.take = full
+        rig.offer()
+        rig.cycles(20)
+        assert rig.pile.relays[1] and not rig.restart
+        rig.pile.stop("o1")
+        rig.cycles(5)
+        rig.acknowledge()
+        rig.until_restart(20)
     finally:
+        updater.Updater.step = step
         updater.Updater.take = take
-    assert rig.states()[-1] == ("Waiting", "NoMemory")
-    rig.offer()
+        host.FRESH_MS = fresh_ms
+    assert rig.restart == "no memory for an update" and read(slots.OFFER)
+    rig.boot()
     rig.until_restart()
+    assert state() == ["a", 11, RELEASE, 0, None]
 
 
 @in_flash

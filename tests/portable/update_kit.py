@@ -8,13 +8,15 @@ import sys
 
 from pile_protocol import chunk, manifest, messages, topics
 from tests.portable.kit import AT, DEVICE_ID, KEY, Pile, sealed, with_changes
-from update import configure, download, offer, p256, slots, updater
+from update import checks, configure, download, incoming, offer, p256, slots, updater
 from update.host import Host
 
 LAZY = (
+    checks,
     chunk,
     configure,
     download,
+    incoming,
     manifest,
     offer,
     updater,
@@ -67,7 +69,7 @@ def manifest_of(files=FILES, **changes):
 
 
 def offer_of(text=None, key=KEY, **changes):
-    """A sealed offer of the release, good for an hour."""
+    """A sealed offer of the release with the manifest `text`, good for an hour."""
     text = manifest_of() if text is None else text
     message = {
         "kind": "update",
@@ -75,7 +77,8 @@ def offer_of(text=None, key=KEY, **changes):
         "issued_at": AT,
         "expires_at": AT + 3_600,
         "release": RELEASE,
-        "manifest": text,
+        "manifest_sha256": digest(text.encode()),
+        "manifest_bytes": len(text),
         "signature": sign(text) if "signature" not in changes else None,
     }
     return sealed(with_changes(message, changes), key)
@@ -181,6 +184,7 @@ class Rig:
     def __init__(self, flash):
         self.flash = flash
         self.files = dict(FILES)
+        self.manifest = manifest_of()
         self.answers = self.chunks
         self.questions = []
         self.told = []
@@ -210,8 +214,9 @@ class Rig:
         self.cycles(cycles)
         assert self.restart, self.told[-3:]
 
-    def offer(self, *arguments, **changes):
-        self.pile.receive_bytes(topics.UPDATE, offer_of(*arguments, **changes))
+    def offer(self, text=None, **changes):
+        self.manifest = text or manifest_of()
+        self.pile.receive_bytes(topics.UPDATE, offer_of(self.manifest, **changes))
         self._exchange()
 
     def cancel(self, release=RELEASE, expires_at=AT + 60):
@@ -228,7 +233,8 @@ class Rig:
 
     def chunk(self, question, **changes):
         """The right answer to a question."""
-        (data,) = [each for each in self.files.values() if digest(each) == question["file"]]
+        known = list(self.files.values()) + [self.manifest.encode()]
+        (data,) = [each for each in known if digest(each) == question["file"]]
         part = data[question["offset"] : question["offset"] + question["bytes"]]
         answer = {name: question[name] for name in ("release", "file", "offset")}
         answer["data"] = binascii.b2a_base64(part).decode().strip()

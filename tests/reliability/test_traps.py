@@ -38,7 +38,7 @@ from drivers.sim.plant import Plant
 from net import mqtt
 from pile.mailbox import ORDER_STATUSES_MAX
 from pile_protocol import messages, pricing, topics, wire
-from tests.cloud.conftest import FAST_POWER_W, Phone, migrated  # noqa: F401 - a fixture
+from tests.cloud.conftest import FAST_POWER_W, Phone
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile
 from tests.portable.kit import AT, DEVICE_ID, REGISTER_MWH, Pile, rate
 from tools.harness.proxy import Proxy
@@ -68,7 +68,7 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path, migrated: Path) -> Iterator[Office]:  # noqa: F811
+def office(tmp_path: Path, migrated: Path) -> Iterator[Office]:
     shutil.copy(migrated, tmp_path / "cloud.db")
     link = FakeLink()
     settings = Settings(

@@ -6,7 +6,6 @@ from tests.cloud.conftest import (  # noqa: F401 - pytest finds them by their na
     client,
     cloud,
     link,
-    migrated,
     operator,
     phone,
     pile,

@@ -6,6 +6,7 @@ A page that logs an error, throws, loads from elsewhere or breaks its own conten
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from tests.web.fleet import TOKEN, Fleet, serving
 from tools.harness import browser as chromium
 
+HERE = Path(__file__).parent
 TIMEOUT_MS = 20_000
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -26,13 +28,48 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(enc
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-@pytest.fixture(scope="module")
-def chromium_browser() -> Iterator[Browser]:
-    """One a file: while it is open its event loop is this thread's, where others want one of their own."""
-    try:
-        with chromium.launched() as browser:
+class KeptBrowser:
+    """The browser of this worker: launched for the first test that wants one, kept for those that follow, and
+    closed before a test of another folder. While it is open, its event loop is this thread's, and those tests
+    want one of their own.
+    """
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._browser: Browser | None = None
+
+    def get(self) -> Browser:
+        """Raises NoBrowser."""
+        if self._browser is None or not self._browser.is_connected():
+            self.close()
+            self._browser = self._open.enter_context(chromium.launched())
             expect.set_options(timeout=TIMEOUT_MS)
-            yield browser
+        return self._browser
+
+    def close(self) -> None:
+        self._browser = None
+        self._open.close()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if HERE not in item.path.parents:
+            self.close()
+
+    def pytest_sessionfinish(self) -> None:
+        self.close()
+
+
+@pytest.fixture(scope="session")
+def kept_browser(request: pytest.FixtureRequest) -> KeptBrowser:
+    kept = KeptBrowser()
+    request.config.pluginmanager.register(kept)
+    return kept
+
+
+@pytest.fixture
+def chromium_browser(kept_browser: KeptBrowser) -> Browser:
+    try:
+        return kept_browser.get()
     except chromium.NoBrowser as error:
         pytest.skip(str(error))
 
@@ -101,9 +138,9 @@ def open_page(new_context: Callable[..., BrowserContext], watch: Watch) -> Calla
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
+def fleet(tmp_path: Path, migrated: Path) -> Iterator[Fleet]:
     """A cloud of the test's own, without any pile yet."""
-    with serving(tmp_path / "a console") as running:
+    with serving(tmp_path / "a console", migrated) as running:
         yield running
 
 

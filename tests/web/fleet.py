@@ -6,6 +6,7 @@ Piles are registered, greet, charge and settle through the same messages that re
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -171,11 +172,7 @@ class Fleet:
     def hold(
         self, device_id: str, order_id: str | None, state: str, *calls: tuple[str, int, str], **own: Any
     ) -> str:
-<<<<<<< HEAD
         """A hold of 20.00 as the provider `test` leaves it, with calls (kind, minor units, state); its id."""
-=======
-        """A hold of 20.00 as the provider `test` leaves it, and its calls (kind, minor units, state); its id."""
->>>>>>> main
         now = int(time.time())
         hold_id = "h-" + new_id()
         hold = {
@@ -280,9 +277,12 @@ class Fleet:
 
 
 @contextmanager
-def serving(data: Path, **own: Any) -> Iterator[Fleet]:
-    """A cloud on a free port of 127.0.0.1; `own` settings replace those of all others."""
+def serving(data: Path, database: Path, **own: Any) -> Iterator[Fleet]:
+    """A cloud on a free port of 127.0.0.1 with a copy of the database; `own` settings replace those of all
+    others.
+    """
     data.mkdir(parents=True, exist_ok=True)
+    shutil.copy(database, data / "cloud.db")
     link = FakeLink()
     usual = {"operator_token": TOKEN, "duty_period_s": 60, "connector_power_w": SIMULATED_POWER_W}
     settings = Settings(data=data, **(usual | own))

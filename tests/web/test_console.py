@@ -104,7 +104,7 @@ def test_names_with_markup_stay_names(fleet: Fleet, console: Callable[..., Page]
 @pytest.mark.parametrize(
     ("viewport", "scheme", "locale"),
     [
-        (DESKTOP, "light", "en-GB"),
+        pytest.param(DESKTOP, "light", "en-GB", marks=pytest.mark.long),
         pytest.param(TABLET, "dark", "en-GB", marks=pytest.mark.long),
         (NARROW, "dark", "zh-CN"),
     ],
@@ -140,7 +140,7 @@ SAID = """() => {
 }"""
 # Names, units and codes that are the same in every language.
 SAME = {"RateLock", "English", "kWh", "kW", "KB", "ms", "CSV", "CNY", "UTC", "Asia", "Shanghai", "PILE"}
-SAME |= {"IANA", "API", "MQTT", "sim", "none"}  # the last: the firmware of the played piles
+SAME |= {"IANA", "API", "MQTT", "PDF", "sim", "none"}  # the last: the firmware of the played piles
 
 
 def english(page: Page) -> list[str]:

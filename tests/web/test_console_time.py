@@ -32,7 +32,12 @@ def console(
 
 
 @pytest.mark.parametrize(
-    ("view", "box"), [("piles", "#search"), ("orders", "#filter-device_id"), ("reports", "#report-pile")]
+    ("view", "box"),
+    [
+        ("piles", "#search"),
+        pytest.param("orders", "#filter-device_id", marks=pytest.mark.long),
+        pytest.param("reports", "#report-pile", marks=pytest.mark.long),
+    ],
 )
 def test_what_was_typed_last_does_not_follow_into_the_next_view(
     console: Callable[[str], Page], view: str, box: str

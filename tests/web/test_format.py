@@ -1,20 +1,18 @@
 """Numbers as the pages write and read them, in the browser, against exact arithmetic."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
 from cloud_stub.pages import assets
-from tests.web.fleet import serving
+from tests.web.fleet import Fleet
 
 
 @pytest.fixture
-def page(tmp_path: Path, open_page: Callable[..., Page]) -> Iterator[Page]:
-    with serving(tmp_path / "formats") as fleet:
-        yield open_page(f"{fleet.url}/")
+def page(fleet: Fleet, open_page: Callable[..., Page]) -> Page:
+    return open_page(f"{fleet.url}/")
 
 
 def call(page: Page, module: str, expression: str, *arguments: object):

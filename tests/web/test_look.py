@@ -47,7 +47,11 @@ def check(page: Page, state: str) -> None:
 
 @pytest.mark.parametrize(
     ("viewport", "scheme", "locale"),
-    [(SMALL_PHONE, "light", "en-GB"), (SMALL_PHONE, "dark", "zh-CN"), (DESKTOP, "dark", "en-GB")],
+    [
+        pytest.param(SMALL_PHONE, "light", "en-GB", marks=pytest.mark.long),
+        (SMALL_PHONE, "dark", "zh-CN"),
+        (DESKTOP, "dark", "en-GB"),
+    ],
     ids=["320 px", "320 px dark Chinese", "desktop dark"],
 )
 def test_every_state_is_accessible_and_fits(system, pile, open_page, watch, viewport, scheme, locale):
@@ -109,7 +113,11 @@ DEAR_RATE = {
 }
 
 
-@pytest.mark.parametrize("rate", [DEMO_RATE, LONG_RATE, DEAR_RATE], ids=["usual", "48 prices", "dear"])
+@pytest.mark.parametrize(
+    "rate",
+    [pytest.param(DEMO_RATE, marks=pytest.mark.long), LONG_RATE, DEAR_RATE],
+    ids=["usual", "48 prices", "dear"],
+)
 def test_the_longest_of_everything_fits_320_pixels(system, open_page, rate):
     name = "Extraordinarily-long-name-without-a-blank-" * 2
     identity = system.add_pile("P" * 24 + secrets.token_hex(4), connectors=8, name=name)

@@ -23,26 +23,28 @@ def chosen(page: Page) -> Any:
     return page.locator(".connector", has=page.locator(":checked"))
 
 
-@pytest.mark.parametrize(
-    ("said", "path", "expected"),
-    [
-        ({}, "PILE-1", 1),
-        ({1: IN_USE}, "PILE-1", 2),
-        ({1: BROKEN}, "PILE-1", 2),
-        ({2: READY}, "PILE-1", 2),  # where a vehicle waits
-        ({}, "PILE-1/2", 2),
-        ({2: IN_USE}, "PILE-1/2", 2),  # the label stands at this connector
-        ({}, "pile-1/2", 2),
-        ({}, "PILE-1/2/", 2),
-        ({}, "PILE-1/7", 1),  # a connector that the pile has not
-    ],
-)
+OPENS_ON: list[tuple[dict[int, Any], str, int]] = [
+    ({}, "PILE-1", 1),
+    ({1: IN_USE}, "PILE-1", 2),
+    ({1: BROKEN}, "PILE-1", 2),
+    ({2: READY}, "PILE-1", 2),  # where a vehicle waits
+    ({}, "PILE-1/2", 2),
+    ({2: IN_USE}, "PILE-1/2", 2),  # the label stands at this connector
+    ({}, "pile-1/2", 2),
+    ({}, "PILE-1/2/", 2),
+    ({}, "PILE-1/7", 1),  # a connector that the pile has not
+]
+
+
 def test_the_page_opens_on_the_connector_of_the_label_or_on_one_that_can_be_used(
-    fleet: Fleet, open_page: Open, said: dict[int, Any], path: str, expected: int
+    fleet: Fleet, open_page: Open
 ):
-    fleet.report(fleet.pile("PILE-1"), said=said)
-    page = open_page(f"{fleet.url}/p/{path}")
-    expect(chosen(page)).to_contain_text(f"Connector {expected}")
+    pile = fleet.pile("PILE-1")
+    page = open_page(f"{fleet.url}/p/")
+    for said, path, expected in OPENS_ON:
+        fleet.report(pile, said=said)
+        page.goto(f"{fleet.url}/p/{path}")
+        expect(chosen(page), f"{said} {path}").to_contain_text(f"Connector {expected}")
 
 
 def start(page: Page, fleet: Fleet, pile: Any, connector: int) -> str:

@@ -59,8 +59,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, clock: Clock) -> Iterator[Fleet]:
-    with serving(tmp_path / "prices") as made:
+def fleet(tmp_path: Path, migrated: Path, clock: Clock) -> Iterator[Fleet]:
+    with serving(tmp_path / "prices", migrated) as made:
         pile = made.pile("RIVER-1", rate=rate_of_today(), connectors=1)
         made.report(pile, connectors=1, said={1: {"status": "Preparing", "plugged": True}})
         yield made

@@ -166,14 +166,15 @@ def long_jobs(seed: int, plots: Sequence[str] = PLOTS) -> list[tuple[str, ...]]:
     cuts.
     """
     jobs: list[tuple[str, ...]] = []
+    if plots == PLOTS:
+        jobs.append(("twice", PRICES[-1], str(seed % 50), "7", str(seed)))
+        for number, plot in enumerate(PRICES):
+            jobs.append(("once", plot, str(seed % 50), TEARS[number % len(TEARS)], str(seed)))
     for plot in plots:
         for age in (0, 11 + seed % 7, 23 + seed % 11):
             jobs += [("once", plot, str(age), tear, str(seed)) for tear in TEARS]
         jobs += [("twice", plot, str(seed % 50), "2", str(seed))]
     if plots == PLOTS:
-        for number, plot in enumerate(PRICES):
-            jobs.append(("once", plot, str(seed % 50), TEARS[number % len(TEARS)], str(seed)))
-        jobs.append(("twice", PRICES[-1], str(seed % 50), "7", str(seed)))
         jobs += [("switch", end, str(seed % 50), tear, str(seed)) for end in SWITCHES for tear in TEARS]
         for tear in TEARS:
             jobs += [("update", plot, str(seed % 50), tear, str(seed), "1", "1") for plot in UPDATES]

@@ -30,14 +30,17 @@ class Release:
     def __init__(self, number: int, board: Path, content: dict[str, bytes]):
         self.number = number
         self.manifest = slot.manifest(board, content, number)
-        self.by_digest = {hashlib.sha256(data).hexdigest(): data for data in content.values()}
+        fetched = [*content.values(), self.manifest.encode()]
+        self.by_digest = {hashlib.sha256(data).hexdigest(): data for data in fetched}
         self.bytes = sum(map(len, content.values()))
 
     def offer(self, device_id: str, key: bytes, **changes: Any) -> bytes:
         now = int(time.time())
         message = {
             "kind": "update", "device_id": device_id, "issued_at": now, "expires_at": now + 600,
-            "release": self.number, "manifest": self.manifest, "signature": sign(_KEY, self.manifest),
+            "release": self.number, "signature": sign(_KEY, self.manifest),
+            "manifest_sha256": hashlib.sha256(self.manifest.encode()).hexdigest(),
+            "manifest_bytes": len(self.manifest),
         } | changes  # fmt: skip
         return seal.seal(messages.encode(message), key)
 

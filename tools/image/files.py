@@ -27,8 +27,9 @@ ENTRY = "start"  # of a release: what the launcher imports; all else is imported
 # Modules of their own, beside the bundle: what comes before it, and what is in the heap for a while only.
 OUTSIDE = (
     *("start", "board", "drivers.esp32.board", "config", "assembly", "pile.recovery", "pile.usage"),
+    *("net.ntp", "pile.feed"),
     *("pile_protocol.chunk", "pile_protocol.components", "pile_protocol.manifest", "pile_protocol.updates"),
-    *("update.configure", "update.download", "update.offer"),
+    *("update.checks", "update.configure", "update.download", "update.incoming", "update.offer"),
     *("update.errors", "update.files", "update.overrides", "update.p256", "update.slots", "update.trial"),
     "update.updater",
 )

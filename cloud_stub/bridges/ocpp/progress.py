@@ -10,15 +10,18 @@ A transaction's states, each after the answer that it names:
     Refused  the central system refused StartTransaction or StopTransaction too often
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+import orjson
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 
-from ...db.engine import insert_or_ignore
+from ...db.engine import insert_or_ignore, to_json
 from ...db.ocpp_tables import ocpp_piles, ocpp_transactions
 from ...db.rows import MeterSampleRow, Query
 from ...db.tables import meter_samples, orders, outbox
+from .errors import GatewayError
 from .queue import RECEIVER
 
 WAITING, STARTED, TOLD, STOPPED, DONE, REFUSED = "Waiting", "Started", "Told", "Stopped", "Done", "Refused"
@@ -37,7 +40,7 @@ class ChargePoint(NamedTuple):
     order_id: str | None
     refusals: int
     state: str
-    errors: int
+    errors_json: str
     last_error: str | None
     changed_at: int
 
@@ -59,11 +62,16 @@ class View(NamedTuple):
 
     device_id: str
     state: str
-    errors: int
+    errors_json: str
     last_error: str | None
     changed_at: int
     waits_for: str | None
     unsent: int
+
+
+class _Charging(NamedTuple):
+    order_id: str
+    device_id: str
 
 
 class OpenOne(NamedTuple):
@@ -88,7 +96,7 @@ _VIEWS = Query(
     select(
         ocpp_piles.c.device_id,
         ocpp_piles.c.state,
-        ocpp_piles.c.errors,
+        ocpp_piles.c.errors_json,
         ocpp_piles.c.last_error,
         ocpp_piles.c.changed_at,
         ocpp_piles.c.action.label("waits_for"),
@@ -103,7 +111,7 @@ _ASK = _SET_PILE.values(
 )
 _NOTE = _SET_PILE.values(
     state=bindparam("now_in"),
-    errors=ocpp_piles.c.errors + bindparam("more"),
+    errors_json=bindparam("counts"),
     last_error=func.coalesce(bindparam("why"), ocpp_piles.c.last_error),
     changed_at=bindparam("at"),
 )
@@ -135,6 +143,14 @@ _ALL_OPEN = Query(
     .where(ocpp_transactions.c.open),
     OpenOne,
 )
+_CHARGING = Query(
+    select(orders.c.order_id, orders.c.device_id).where(
+        orders.c.holds,
+        orders.c.charging_at.is_not(None),
+        ~exists().where(ocpp_transactions.c.order_id == orders.c.order_id),
+    ),
+    _Charging,
+)
 _ADD = insert(ocpp_transactions)
 _SET = update(ocpp_transactions).where(ocpp_transactions.c.order_id == bindparam("of"))
 _OF_ORDER = meter_samples.c.order_id == bindparam("order_id")
@@ -152,8 +168,16 @@ _LAST = Query(_SAMPLES.order_by(meter_samples.c.at.desc()).limit(1), MeterSample
 def add_missing(conn: Connection, device_ids: Sequence[str], now: int) -> None:
     """A row for each of the piles that has none."""
     for device_id in device_ids:
-        values = {"device_id": device_id, "sample_s": SAMPLE_S, "refusals": 0, "errors": 0}
+        values = {"device_id": device_id, "sample_s": SAMPLE_S, "refusals": 0, "errors_json": "{}"}
         conn.execute(insert_or_ignore(conn, ocpp_piles), values | {"state": "", "changed_at": now})
+
+
+def adopt_running(conn: Connection, tag_of: Callable[[str], str], now: int) -> None:
+    """A row for each order that charges and has none: its event came before anybody asked for events."""
+    found = _CHARGING.all(conn)
+    add_missing(conn, sorted({each.device_id for each in found}), now)
+    for each in found:
+        add(conn, each.order_id, each.device_id, tag_of(each.order_id))
 
 
 def charge_points(conn: Connection) -> Sequence[ChargePoint]:
@@ -169,9 +193,13 @@ def set_sample_s(conn: Connection, device_id: str, sample_s: int) -> None:
     conn.execute(_SET_PILE.values(sample_s=bindparam("every_s")), {"of": device_id, "every_s": sample_s})
 
 
-def note(conn: Connection, device_id: str, state: str, errors: int, last_error: str | None, at: int) -> None:
-    """Write the state of its connection, and how many errors there were since the last time."""
-    conn.execute(_NOTE, {"of": device_id, "now_in": state, "more": errors, "why": last_error, "at": at})
+def note(conn: Connection, device_id: str, state: str, errors: Sequence[GatewayError], at: int) -> None:
+    """Write the state of its connection, and the errors since the last time."""
+    counts = Counter(orjson.loads(charge_point(conn, device_id).errors_json))
+    counts.update(each.kind for each in errors)
+    last = str(errors[-1]) if errors else None
+    values = {"of": device_id, "now_in": state, "counts": to_json(counts), "why": last, "at": at}
+    conn.execute(_NOTE, values)
 
 
 def ask(
@@ -236,4 +264,5 @@ def retry(conn: Connection, order_id: str) -> bool:
 
 def list_views(conn: Connection) -> list[dict[str, Any]]:
     """What operators see of each charge point; `unsent`: how many events of orders wait for its pile."""
-    return [row._asdict() for row in _VIEWS.all(conn)]
+    found = [row._asdict() for row in _VIEWS.all(conn)]
+    return [each | {"errors": orjson.loads(each.pop("errors_json"))} for each in found]

@@ -25,8 +25,8 @@ from ...db.writer import Transaction
 from ...orders import lookup, states
 from ...settlements import views as settlement_views
 from . import mapping, progress, queue
+from .errors import GatewayError
 from .progress import DONE, REFUSED, STARTED, STOPPED, TOLD, WAITING, ChargePoint, Progress
-from .rpc import GatewayError
 
 ATTEMPTS = 5  # of a call that the central system refuses
 SAMPLES_AT_ONCE = 20

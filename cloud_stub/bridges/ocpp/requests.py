@@ -22,7 +22,8 @@ from ...piles import registry, service
 from ...piles import views as pile_views
 from ...sites import remote_starts
 from . import configuration, progress
-from .rpc import Answer, GatewayError
+from .errors import GatewayError
+from .rpc import Answer
 from .station import Station
 
 ACTOR = Actor(audit.OCPP, "OCPP central system")  # no account can have this name

@@ -15,41 +15,18 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from ...base.budgets import Budget
+from .errors import GatewayError
 
 T = TypeVar("T")
 
 VERSION = "1.6"
 FRAME_MAX_BYTES = 65_536
 ID_MAX = 36
+UNANSWERED_MAX = 8
 FRAMES = 60  # of the central system at once that are not answers waited for; then one in each `frame_s`
 
-KINDS = (
-    "Unreachable",  # no connection, or it was closed
-    "TlsFailed",
-    "Unauthorized",
-    "HandshakeRefused",  # another HTTP status, or not a WebSocket
-    "NoSubprotocol",  # the central system did not agree to ocpp1.6
-    "NoAnswer",  # in time
-    "CallError",  # the answer is a CALLERROR
-    "BadAnswer",  # the answer is not as its JSON schema
-    "BadFrame",  # not OCPP-J
-    "BadCall",  # a call that is not as its JSON schema
-    "UnknownCall",  # a call that is not supported here
-    "UnknownAnswer",  # an answer that nobody waits for
-    "TooManyCalls",
-    "Rejected",  # a request that the cloud refused; with the code of its problem
-    "DatabaseUnavailable",
-    "InternalError",  # of this gateway
-)
 _UNREADABLE = (OCPPError, ValueError, RecursionError)
 _OCPP_ACTIONS = frozenset(Action)  # type: ignore[call-overload]
-
-
-class GatewayError(Exception):
-    def __init__(self, kind: str, detail: str = ""):
-        super().__init__(f"{kind}: {detail}" if detail else kind)
-        self.kind = kind
-        self.detail = detail[:200]
 
 
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -73,6 +50,7 @@ class Rpc:
         self._answer_s = answer_s
         self._one_call = asyncio.Lock()
         self._awaited: tuple[str, asyncio.Future[Any]] | None = None
+        self._unanswered: dict[str, Any] = {}  # calls that were not answered in time; the answer if it came
         self._budget = Budget(FRAMES, frame_s)
         self._frame_s = frame_s
         self.silent = False  # set: the central system has not accepted the pile, so its calls get no answer
@@ -86,17 +64,14 @@ class Rpc:
             raise GatewayError("Unreachable", str(error)) from None
 
     async def call(self, message_id: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Send a call; returns the payload of its answer. Raises GatewayError."""
+        """Send a call; returns the payload of its answer. Raises GatewayError.
+
+        A call whose message id was not answered in time gets that answer, where it has come since.
+        """
         async with self._one_call:
-            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            self._awaited = (message_id, future)
-            try:
-                await self._send(messages.Call(message_id, action, payload).to_json())
-                answer = await within(self._answer_s, future)
-            except asyncio.TimeoutError:
-                raise GatewayError("NoAnswer", action) from None
-            finally:
-                self._awaited = None
+            answer = self._unanswered.pop(message_id, None) or await self._answered(
+                message_id, action, payload
+            )
         if isinstance(answer, messages.CallError):
             raise GatewayError("CallError", f"{action}: {answer.error_code} {answer.error_description}")
         answer.action = action
@@ -105,6 +80,20 @@ class Rpc:
         except _UNREADABLE as error:
             raise GatewayError("BadAnswer", f"{action}: {_cause(error)}") from None
         return answer.payload
+
+    async def _answered(self, message_id: str, action: str, payload: dict[str, Any]) -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._awaited = (message_id, future)
+        try:
+            await self._send(messages.Call(message_id, action, payload).to_json())
+            return await within(self._answer_s, future)
+        except asyncio.TimeoutError:
+            if len(self._unanswered) >= UNANSWERED_MAX:
+                self._unanswered.clear()
+            self._unanswered[message_id] = None
+            raise GatewayError("NoAnswer", action) from None
+        finally:
+            self._awaited = None
 
     async def _send(self, frame: str) -> None:
         try:
@@ -127,6 +116,8 @@ class Rpc:
         elif self._awaited is not None and self._awaited[0] == message.unique_id:
             if not self._awaited[1].done():
                 self._awaited[1].set_result(message)
+        elif message.unique_id in self._unanswered:
+            self._unanswered[message.unique_id] = message
         else:
             self._count(GatewayError("UnknownAnswer"))
             await self._slow_down()

@@ -17,8 +17,9 @@ from websockets.asyncio.client import ClientConnection
 from ...base.clock import now_s
 from ...db.writer import Transaction
 from . import mapping, reporting
+from .errors import GatewayError
 from .reporting import Request
-from .rpc import GatewayError, Rpc, within
+from .rpc import Rpc, within
 from .station import ACCEPTED, HEARTBEAT_S, REJECTED, Pile, Station
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Session:
         self._rpc = Rpc(socket, answers, station.count, self._timing.answer_s, self._timing.frame_s)
         self._told: dict[int, dict[str, Any]] = {}
         self._booted_as: Pile | None = None
+        self._authorized = ""  # the call before which that was done
         self._not_before = 0.0
         self._heartbeat_at = 0.0
         self._transfers = True  # until the central system says that it does not know our DataTransfer
@@ -187,7 +189,8 @@ class Session:
 
     async def _send(self, request: Request) -> tuple[str, dict[str, Any]] | None:
         """(message id, answer); None: it was refused, or not answered, and is sent again later."""
-        if request.action == "StartTransaction" and not request.refusals:
+        if request.action == "StartTransaction" and request.message_id != self._authorized:
+            self._authorized = request.message_id
             await self._authorize(request)
         try:
             answer = await self._rpc.call(request.message_id, request.action, request.payload)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from ...db.writer import Transaction
-from .rpc import GatewayError
+from .errors import GatewayError
 
 T = TypeVar("T")
 

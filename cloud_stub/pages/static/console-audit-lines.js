@@ -2,6 +2,7 @@
 
 import { named } from "./console-names.js";
 import { h, shortId, spaced, table, when } from "./console-parts.js";
+import { paymentDetails } from "./console-payment-lines.js";
 import { detailWords } from "./console-words.js";
 import { words } from "./say.js";
 
@@ -21,6 +22,7 @@ const DETAILS = {
       (detail) => detailWords(action, detail),
     ]),
   ),
+  ...paymentDetails,
   TakenOutOfService: service,
   PutBackIntoService: service,
   SiteChanged: (detail) => detail.replace(/(^|; )(name|address|time_zone|contact): /g, (_, before, name) => before + t.of(sites[name])),

@@ -2,7 +2,7 @@
 
 import { digitsOf, loadCurrencies } from "./console-currency.js";
 import { kindOf, pageOf, providerOf, testMark } from "./console-hold.js";
-import { busy, crumbs, explain, h, heading, here, moneyOf, pill, section, shortId, show, table, when, ZONE } from "./console-parts.js";
+import { busy, crumbs, explain, h, heading, here, moneyOf, pill, section, shortId, show, table, when, wrongField, ZONE } from "./console-parts.js";
 import { ask, download } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -65,8 +65,13 @@ export function open(root, params) {
   async function reconcile() {
     const mine = turn;
     show(compared);
-    const [found] = await Promise.all([ask("/api/reports/reconciliation?" + query()), loadCurrencies()]);
-    if (mine === turn) show(compared, comparison(found));
+    try {
+      const [found] = await Promise.all([ask("/api/reports/reconciliation?" + query()), loadCurrencies()]);
+      if (mine === turn) show(compared, comparison(found));
+    } catch (problem) {
+      const { errors } = problem.members; // of days that the provider has no report of any more
+      if (mine === turn) show(compared, h("p.hint.bad", errors?.map(wrongField).join(" ") ?? explain(problem)));
+    }
   }
 
   load();
@@ -109,8 +114,13 @@ function sumsOf(rows) {
 function comparison(found) {
   const { compare: w } = all;
   const { differences: items } = found;
-  const money = (minor, { currency }) =>
-    minor === null ? "–" : moneyOf(minor, { currency, minor_digits: digitsOf(currency) ?? 0 });
+  const said = (minor, state, { currency, minor_digits: digits }) =>
+    minor === null
+      ? "–"
+      : [
+          moneyOf(minor, { currency, minor_digits: digits ?? digitsOf(currency) ?? 0 }),
+          state && h("div.muted.small", all.calls[state] ?? state),
+        ];
   const columns = [
     { title: w.what },
     { title: w.kind },
@@ -124,8 +134,8 @@ function comparison(found) {
     h("strong", w.names[each.what] ?? each.what),
     kindOf(each.kind),
     each.hold_id ? h("a", { href: pageOf(each.hold_id) }, shortId(each.hold_id)) : "–",
-    money(each.ours_minor, each),
-    money(each.theirs_minor, each),
+    said(each.ours_minor, each.ours_state, each),
+    said(each.theirs_minor, each.theirs_state, each),
     when(each.at),
     each.ref ? h("span.mono.break", each.ref) : "–",
   ]);

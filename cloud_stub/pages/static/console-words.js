@@ -1,11 +1,11 @@
 // What the cloud's closed lists mean to a person: events of piles, reasons, faults, flags of settlements, payments.
 
 import { here, kwh, spaced } from "./console-parts.js";
+import { paymentDetails } from "./console-payment-lines.js";
 import { words } from "./say.js";
 
 const t = await words("console-words-wire");
 const { states } = await words("console-words");
-const payments = await words("console-words-payments");
 
 const EVENT_TONES = {
   PileOnline: "ok",
@@ -18,6 +18,9 @@ const EVENT_TONES = {
   TwoBoards: "bad",
   RatePublished: "busy",
   PileRemoved: "warn",
+  EventsDropped: "warn",
+  WebhookDisabled: "bad",
+  ReceiptNotSent: "warn",
   UpdateOnTrial: "busy",
   UpdateConfirmed: "ok",
   UpdateRefused: "bad",
@@ -26,6 +29,8 @@ const EVENT_TONES = {
   SettlementReviewed: "ok",
   SettlementFlagged: "bad",
   OrderRefused: "warn",
+  OcppRefused: "bad",
+  OcppTagRefused: "warn",
   OrderLost: "bad",
   OrderClosed: "warn",
   LateWord: "warn",
@@ -33,7 +38,6 @@ const EVENT_TONES = {
   ReleaseRefused: "bad",
   RefundRefused: "bad",
 };
-const OF_CALLS = ["HoldMade", "HoldCaptured", "HoldReleased", "PaymentRefunded", "HoldRefused", "CaptureRefused", "ReleaseRefused", "RefundRefused"];
 /** What the detail of an event says; where there is none of its kind here, told() does. */
 const DETAILS = {
   OrderClosed: (detail) => detail, // as a person wrote it
@@ -50,19 +54,8 @@ const DETAILS = {
       / \(settlement (\d+) has no last reading\)/,
       t.noLast,
     ),
-  ...Object.fromEntries(OF_CALLS.map((kind) => [kind, callWords])),
-  PaymentRetried: (detail) => replaced(detail, /: was (\w+)$/, (state) => `: ${payments.states[state] ?? state}`),
-  FreeOrderMade: (detail) => replaced(detail, /^Free: /, () => ""),
-  FreeVendGranted: (detail) =>
-    replaced(detail, /: (by code|everybody): /, (who) => `: ${who === "everybody" ? payments.free.everybody : payments.free.code}: `),
-  FreeVendRevoked: (detail) => detail,
+  ...paymentDetails,
 };
-
-/** How much, and the provider's reason; the action itself says what was refused. */
-function callWords(detail) {
-  const more = (_, reason) => (reason ? ": " + (payments.reasons[reason] ?? reason) : "");
-  return detail.replace("TEST - no money moves", payments.test).replace(/: \w+ was refused(?:, (.+))?$/, more);
-}
 
 /** A rate's id, and from when it holds where that is not at once. */
 function rateWords(detail) {

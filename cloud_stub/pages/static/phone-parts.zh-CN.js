@@ -5,7 +5,7 @@ export default {
   anyPower: "不限功率",
   upTo: w => `${w} 及以下`,
   over: w => `${w} 以上`,
-  stay: (p, after, most) => "占位费：充电结束" + (after ? ` ${after} 后 ` : "起 ") + p + (most ? `，最多 ${most}` : ""),
+  stay: (p, after, most) => "占位费：充电结束" + (after ? ` ${after}后 ` : "起 ") + p + (most ? `，最多 ${most}` : ""),
   least: m => `每次充电最低收 ${m}`,
   most: m => `每次充电最高收 ${m}`,
   tax: p => `含税 ${p}`,

@@ -22,13 +22,15 @@ from world import DEVICE_ID, MOUNT, PULSES, Pile, World
 
 import launcher
 from pile_protocol import chunk, manifest, messages, topics
-from update import configure, download, offer, overrides, p256, slots, trial, updater
+from update import checks, configure, download, incoming, offer, overrides, p256, slots, trial, updater
 from update.host import Host
 
 LAZY = (
+    checks,
     chunk,
     configure,
     download,
+    incoming,
     manifest,
     offer,
     updater,
@@ -225,7 +227,8 @@ class Story:
                 message.update({"kind": "config", "version": 1, "values": self.plot.configuration})
                 pile.receive(topics.CONFIG, seal_message(**message))
         elif state.release == OLD and not state.fell_back and not slots.is_offer_kept():
-            message.update({"kind": "update", "release": NEW, "manifest": MANIFEST, "signature": SIGNATURE})
+            message.update({"kind": "update", "release": NEW, "signature": SIGNATURE})
+            message.update({"manifest_sha256": hash_of(MANIFEST.encode()), "manifest_bytes": len(MANIFEST)})
             pile.receive(topics.UPDATE, seal_message(**message))
 
     def exchange(self, pile):
@@ -252,7 +255,7 @@ class Story:
             self.order = Order("A-1", 1, {"duration_s": 1})
             pile.receive(topics.ORDER, self.order.send(self.world.at()))
             return  # the answer is lost
-        for data in FILES.values():
+        for data in [MANIFEST.encode()] + list(FILES.values()):
             if hash_of(data) == question["file"]:
                 part = data[question["offset"] : question["offset"] + question["bytes"]]
                 chunk = {name: question[name] for name in ("release", "file", "offset")}
@@ -275,9 +278,12 @@ def prepare(flash):
     vfs.mount(vfs.VfsLfs2(Device(flash)), MOUNT)
     os.chdir(MOUNT)
     os.mkdir("a")
-    slots.finish("a", json.dumps({"release": OLD}), "")
     slots.write(["a", OLD, 0, 0, None])
-    for name, text in ((slots.KEY, PUBLIC), ("config.json", json.dumps(CONFIG))):
+    for name, text in (
+        ("a/" + slots.MANIFEST, json.dumps({"release": OLD})),
+        (slots.KEY, PUBLIC),
+        ("config.json", json.dumps(CONFIG)),
+    ):
         with open(name, "w") as file:
             file.write(text)
     os.chdir("/")

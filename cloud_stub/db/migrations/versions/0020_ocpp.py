@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("order_id", sa.String(40)),
         sa.Column("refusals", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("errors", sa.BigInteger(), nullable=False),
+        sa.Column("errors_json", sa.Text(), nullable=False),
         sa.Column("last_error", sa.Text()),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
     )

@@ -1,0 +1,132 @@
+"""Sites as locations. Each connector of a pile is an EVSE of its own, since they can be used at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from ...base.clock import iso_utc
+from ...db import json_lists
+from ...db.engine import to_json
+from ...db.rows import PileRow, Query
+from ...db.site_tables import sites
+from ...db.tables import piles
+from ...piles import views as pile_views
+from ...rates.holding import PILE, Versions
+from .party import Party
+
+
+class SiteRow(NamedTuple):
+    """What is exported of a row of `sites`."""
+
+    site_id: str
+    name: str
+    time_zone: str
+    created_at: int
+
+
+_SITES = Query(
+    select(sites.c.site_id, sites.c.name, sites.c.time_zone, sites.c.created_at)
+    .where(sites.c.site_id.in_(json_lists.texts("site_ids")))
+    .order_by(sites.c.created_at, sites.c.site_id),
+    SiteRow,
+)
+_PILES = Query(
+    select(piles)
+    .where(piles.c.site_id.in_(json_lists.texts("site_ids")), piles.c.removed_at.is_(None))
+    .order_by(piles.c.device_id),
+    PileRow,
+)
+_STATUSES = {
+    "Available": "AVAILABLE",
+    "Preparing": "AVAILABLE",
+    "Charging": "CHARGING",
+    "SuspendedEV": "CHARGING",
+    "SuspendedEVSE": "CHARGING",
+    "Finishing": "CHARGING",
+    "Faulted": "OUTOFORDER",
+}
+
+
+def exported(conn: Connection, party: Party) -> Sequence[SiteRow]:
+    """The sites that the party's file names, the oldest first."""
+    return _SITES.all(conn, {"site_ids": to_json(list(party.sites))})
+
+
+def locations(conn: Connection, party: Party, rates: Versions, now: int) -> list[tuple[int, dict[str, Any]]]:
+    """(when it was last changed, location) of each site."""
+    rows = _PILES.all(conn, {"site_ids": to_json(list(party.sites))})
+    device_ids = [row.device_id for row in rows]
+    held = rates.at_piles(conn, device_ids, now)
+    found = []
+    for site in exported(conn, party):
+        there = [row for row in rows if row.site_id == site.site_id]
+        changed_at = max([site.created_at, *(row.last_seen_at or row.created_at for row in there)])
+        evses = [each for row in there for each in _evses(conn, party, row, held[row.device_id], now)]
+        found.append((changed_at, _location(party, site, evses, changed_at)))
+    return found
+
+
+def _location(party: Party, site: SiteRow, evses: list[dict[str, Any]], changed_at: int) -> dict[str, Any]:
+    place = party.sites[site.site_id]
+    return {
+        "country_code": party.country_code,
+        "party_id": party.party_id,
+        "id": site.site_id,
+        "publish": True,
+        "name": site.name,
+        "address": place.address,
+        "city": place.city,
+        **({"postal_code": place.postal_code} if place.postal_code else {}),
+        "country": place.country,
+        "coordinates": {"latitude": place.latitude, "longitude": place.longitude},
+        "evses": evses,
+        "operator": {"name": party.operator},
+        "time_zone": site.time_zone,
+        "last_updated": iso_utc(changed_at),
+    }
+
+
+def _evses(
+    conn: Connection,
+    party: Party,
+    pile: PileRow,
+    held: Mapping[int, Mapping[str, Any]],
+    now: int,
+) -> Iterator[dict[str, Any]]:
+    connector = party.connector_of(pile.device_id)
+    changed = {"last_updated": iso_utc(pile.last_seen_at or pile.created_at)}
+    for view in pile_views.connector_views(conn, pile, now):
+        number = view["connector"]
+        rate = held.get(number, held.get(PILE))
+        power_w = {"max_electric_power": pile.connector_power_w} if pile.connector_power_w else {}
+        yield {
+            "uid": party.evse_uid(pile.device_id, number),
+            "evse_id": party.evse_id(pile.device_id, number),
+            "status": _status(view, pile.online),
+            "connectors": [
+                {
+                    "id": "1",
+                    "standard": connector.standard,
+                    "format": connector.format,
+                    "power_type": connector.power_type,
+                    "max_voltage": connector.max_voltage,
+                    "max_amperage": connector.max_amperage,
+                    **power_w,
+                    "tariff_ids": [rate["rate_id"]] if rate else [],
+                    **changed,
+                }
+            ],
+            "physical_reference": f"{pile.name[:13]} {number}",
+            **changed,
+        }
+
+
+def _status(view: Mapping[str, Any], online: bool) -> str:
+    if view["out_of_service"] and not view["busy"]:
+        return "INOPERATIVE"
+    if not online:
+        return "UNKNOWN"
+    if view["busy"]:
+        return "CHARGING"
+    return _STATUSES.get(view["status"], "INOPERATIVE")

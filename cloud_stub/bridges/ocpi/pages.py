@@ -1,0 +1,258 @@
+"""The objects of each module, in the order of their making, filtered by when they were last changed."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select
+
+from ...base.ids import first_id_of
+from ...base.problems import invalid
+from ...db import json_lists
+from ...db.credit_tables import credits
+from ...db.engine import to_json
+from ...db.rows import OrderRow, Query
+from ...db.tables import orders, piles, rates, settlements
+from ...rates.holding import Versions
+from ...settlements import bills
+from ...settlements import credits as credit_notes
+from . import cdrs as cdr
+from .locations import exported, locations
+from .party import Party
+from .tariffs import tariff
+
+CDRS_MAX = 200_000  # that one request may find
+CLOCKS_S = 60  # by how much the clocks of two workers may differ
+END = 2**62
+_CHUNK = 200
+
+
+class Wanted(NamedTuple):
+    """from_at <= last_updated < until_at, Unix seconds."""
+
+    from_at: int = 0
+    until_at: int = END
+
+    def has(self, at: int) -> bool:
+        return self.from_at <= at < self.until_at
+
+
+class Key(NamedTuple):
+    """One CDR: of a bill; with a credit note, what it takes back, or with `is_rest` what it leaves."""
+
+    at: int
+    order_id: str
+    credit_id: str = ""
+    is_rest: bool = False
+
+
+class _Version(NamedTuple):
+    rate_id: str
+    published_at: int
+    from_at: int
+    until_at: int | None
+
+
+class _Billed(NamedTuple):
+    at: int
+    order_id: str
+
+
+class _Reviewed(NamedTuple):
+    at: int | None
+    order_id: str
+
+
+class _Credited(NamedTuple):
+    at: int
+    order_id: str
+    credit_id: str
+    left_minor: int
+
+
+class _AtSite(NamedTuple):
+    device_id: str
+    site_id: str | None
+
+
+class _Number(NamedTuple):
+    value: int
+
+
+_NEXT = rates.alias()
+_UNTIL = select(func.min(_NEXT.c.from_at)).where(
+    _NEXT.c.tariff_id == rates.c.tariff_id,
+    _NEXT.c.withdrawn_at.is_(None),
+    # Of two with the same beginning, the one that was published later holds.
+    (_NEXT.c.from_at > rates.c.from_at)
+    | ((_NEXT.c.from_at == rates.c.from_at) & (_NEXT.c.rate_id > rates.c.rate_id)),
+)
+_VERSION = select(
+    rates.c.rate_id, rates.c.published_at, rates.c.from_at, _UNTIL.scalar_subquery().label("until_at")
+)
+_VERSIONS = Query(
+    _VERSION.where(
+        rates.c.rate_id >= bindparam("first"),
+        rates.c.published_at >= bindparam("since"),
+        rates.c.published_at < bindparam("until"),
+        rates.c.withdrawn_at.is_(None),
+    ).order_by(rates.c.rate_id),
+    _Version,
+)
+_VERSIONS_OF = Query(_VERSION.where(rates.c.rate_id.in_(json_lists.texts("rate_ids"))), _Version)
+
+_RECEIVED = (
+    select(settlements.c.received_at.label("value"))
+    .where(settlements.c.id >= bindparam("first"))
+    .order_by(settlements.c.id)
+    .limit(1)
+)
+_RECEIVED_AT = Query(_RECEIVED, _Number)
+_LAST_ID = select(func.coalesce(func.max(settlements.c.id), 0))
+_IS_BILLED = (
+    settlements.c.settles_order_id.is_not(None)
+    & ~settlements.c.flagged
+    & (func.coalesce(settlements.c.review, "") != bills.WAIVED)
+)
+_OF_SITES = piles.c.site_id.in_(json_lists.texts("site_ids"))
+_BILLED = (
+    select(settlements.c.received_at.label("at"), orders.c.order_id)
+    .join(orders, orders.c.order_id == settlements.c.settles_order_id)
+    .join(piles, piles.c.device_id == settlements.c.device_id)
+    .where(_IS_BILLED, _OF_SITES)
+    .limit(CDRS_MAX + 1)
+)
+_RECEIVED_KEYS = Query(
+    _BILLED.where(
+        settlements.c.id >= bindparam("first"),
+        settlements.c.received_at >= bindparam("since"),
+        settlements.c.received_at < bindparam("until"),
+        settlements.c.reviewed_at.is_(None),
+    ),
+    _Billed,
+)
+_REVIEWED_KEYS = Query(
+    _BILLED.with_only_columns(settlements.c.reviewed_at.label("at"), orders.c.order_id).where(
+        settlements.c.reviewed_at.is_not(None),
+        settlements.c.reviewed_at >= bindparam("since"),
+        settlements.c.reviewed_at < bindparam("until"),
+    ),
+    _Reviewed,
+)
+_UP_TO = credits.alias()
+_CREDITED = select(cast(func.sum(_UP_TO.c.amount_minor), BigInteger)).where(
+    _UP_TO.c.order_id == credits.c.order_id, _UP_TO.c.credit_id <= credits.c.credit_id
+)
+_CREDITED_KEYS = Query(
+    select(
+        credits.c.created_at.label("at"),
+        credits.c.order_id,
+        credits.c.credit_id,
+        (orders.c.total_minor - _CREDITED.scalar_subquery()).label("left_minor"),
+    )
+    .join(orders, orders.c.order_id == credits.c.order_id)
+    .join(settlements, settlements.c.settles_order_id == credits.c.order_id)
+    .join(piles, piles.c.device_id == settlements.c.device_id)
+    .where(
+        credits.c.credit_id >= bindparam("first"),
+        credits.c.created_at >= bindparam("since"),
+        credits.c.created_at < bindparam("until"),
+        _IS_BILLED,
+        _OF_SITES,
+    )
+    .limit(CDRS_MAX + 1),
+    _Credited,
+)
+_BILLS = bills.BILLS.narrowed(bills.ROWS.where(settlements.c.settles_order_id.in_(json_lists.texts("ids"))))
+_ORDERS = Query(select(orders).where(orders.c.order_id.in_(json_lists.texts("ids"))), OrderRow)
+_SITE_OF = Query(
+    select(piles.c.device_id, piles.c.site_id).where(piles.c.device_id.in_(json_lists.texts("device_ids"))),
+    _AtSite,
+)
+
+
+def list_locations(conn: Connection, party: Party, known: Versions, wanted: Wanted, now: int) -> list[Any]:
+    """Those that have changed in that time."""
+    return [each for at, each in locations(conn, party, known, now) if wanted.has(at)]
+
+
+def list_tariffs(conn: Connection, party: Party, known: Versions, wanted: Wanted) -> list[Any]:
+    """The versions that were published in that time; one that was withdrawn is none."""
+    first = "r-" + first_id_of(wanted.from_at - CLOCKS_S)
+    found = _VERSIONS.all(conn, {"first": first, "since": wanted.from_at, "until": wanted.until_at})
+    return [tariff(party, known.get(conn, row.rate_id), row.from_at, row.until_at) for row in found]
+
+
+def cdr_keys(conn: Connection, party: Party, wanted: Wanted) -> list[Key]:
+    """What has CDRs in that time, the oldest first. Raises Problem (InvalidRequest)."""
+    asked = {
+        "since": wanted.from_at,
+        "until": wanted.until_at,
+        "site_ids": to_json(list(party.sites)),
+    }
+    first_id = _first_received(conn, wanted.from_at - CLOCKS_S)
+    first_credit = "c-" + first_id_of(wanted.from_at - CLOCKS_S)
+    keys = [Key(row.at, row.order_id) for row in _RECEIVED_KEYS.all(conn, asked | {"first": first_id})]
+    keys += [Key(row.at or 0, row.order_id) for row in _REVIEWED_KEYS.all(conn, asked)]
+    for row in _CREDITED_KEYS.all(conn, asked | {"first": first_credit}):
+        keys.append(Key(row.at, row.order_id, row.credit_id))
+        if row.left_minor > 0:
+            keys.append(Key(row.at, row.order_id, row.credit_id, is_rest=True))
+    if len(keys) > CDRS_MAX:
+        raise invalid(("date_from", f"there are more than {CDRS_MAX} CDRs; ask for a shorter time"))
+    return sorted(keys)
+
+
+def cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key]) -> Iterator[cdr.Cdr]:
+    """The CDR of each."""
+    for place in range(0, len(keys), _CHUNK):
+        yield from _cdrs_of(conn, party, known, keys[place : place + _CHUNK])
+
+
+def _first_received(conn: Connection, at: int) -> int:
+    """The id from which on settlements were received at or after `at`: ids grow with time."""
+    low, high = 0, conn.execute(_LAST_ID).scalar_one() + 1
+    while low < high:
+        middle = (low + high) >> 1
+        row = _RECEIVED_AT.first(conn, {"first": middle})
+        if row is not None and row.value < at:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key]) -> Iterator[cdr.Cdr]:
+    ids = {"ids": to_json(sorted({key.order_id for key in keys}))}
+    found = {row.order_id: row for row in _BILLS.all(conn, ids)}
+    made = {row.order_id: row for row in _ORDERS.all(conn, ids)}
+    rate_ids = {"rate_ids": to_json(sorted({row.rate_id for row in made.values()}))}
+    versions = {row.rate_id: row for row in _VERSIONS_OF.all(conn, rate_ids)}
+    of_pile = {"device_ids": to_json(sorted({row.device_id for row in made.values()}))}
+    site_of = {row.device_id: row.site_id or "" for row in _SITE_OF.all(conn, of_pile)}
+    names = {site.site_id: site.name for site in exported(conn, party)}
+    for key in keys:
+        row, order = found.get(key.order_id), made[key.order_id]
+        site_id = site_of[order.device_id]
+        if row is None or bills.kind(row) != bills.BILLED or site_id not in names:
+            continue  # it was flagged, or moved, a moment ago
+        version = versions[order.rate_id]
+        bill = cdr.Bill(
+            order_id=order.order_id,
+            device_id=order.device_id,
+            at=max(row.received_at, row.reviewed_at or 0),
+            said=bills.content(row),
+            rate=orjson.loads(order.rate_json),
+            total_minor=row.total_minor or 0,
+            tariff=tariff(party, known.get(conn, order.rate_id), version.from_at, None),
+            site=(site_id, names[site_id]),
+        )
+        if not key.credit_id:
+            yield cdr.of_bill(party, bill)
+            continue
+        notes = [
+            cdr.Note(each.amount_minor, each.created_at, each.reason)
+            for each in credit_notes.of_order(conn, order.order_id)
+            if each.credit_id <= key.credit_id
+        ]
+        yield (cdr.of_rest if key.is_rest else cdr.of_credit)(party, bill, notes)

@@ -1,0 +1,50 @@
+"""What a message of topics.UPDATE or topics.CONFIG leads to. In the heap only while one is handled."""
+
+from pile_protocol import topics, updates
+from pile_protocol.errors import ProtocolError
+
+
+def take(updater, controller, bounds, name, data):
+    """A message whose seal is good. bounds: what the board bears, by the name of a limit. Raises
+    ProtocolError, OSError.
+    """
+    message = updates.decode(name, data)
+    if message["device_id"] != controller.device_id:
+        raise ProtocolError("a message for " + message["device_id"])
+    if name == topics.CONFIG:
+        from . import configure
+
+        version = message["version"]
+        reason = configure.take(message, controller, bounds)
+        if reason is None:
+            updater.restart = "configuration %d goes on trial" % version
+        else:
+            _refuse(controller, {"config_version": version}, reason)
+        return
+    from . import offer
+    from .errors import Refused
+
+    at = controller.clock.cloud_at()
+    if message["kind"] == "cancel":
+        if at is None or at >= message["expires_at"]:
+            return  # it comes too late, or anew
+        kept = None if updater.release else offer.kept()
+        if message["release"] == (kept["release"] if kept else updater.release):
+            updater.release = message["release"]
+            updater.end("Cancelled")
+    elif message["release"] == updater.release:
+        updater.hurry()
+    else:
+        release = message["release"]
+        try:
+            offer.keep(message, at)
+        except Refused as refused:  # what is under way goes on
+            _refuse(controller, {"release": release}, refused.reason)
+        else:
+            updater.begin(release)
+
+
+def _refuse(controller, what, reason):
+    answer = {"state": "Refused", "reason": reason}
+    answer.update(what)
+    controller.mailbox.newest("refused", topics.UPDATE_STATUS, answer)

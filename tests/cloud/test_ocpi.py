@@ -1,0 +1,477 @@
+"""Locations, tariffs and CDRs in OCPI 2.2.1: against the models of another make, and against its rules."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from ocpi_types import v2_2_1
+from sqlalchemy import update
+
+from cloud_stub.app import create_app
+from cloud_stub.base.clock import now_s
+from cloud_stub.bridges.ocpi import pages, party, rule, tariffs
+from cloud_stub.bridges.ocpi.numbers import text_of
+from cloud_stub.cloud import Cloud
+from cloud_stub.db.tables import settlements
+from cloud_stub.settings import Settings
+from tests.cloud.conftest import OPERATOR, Phone, settled
+from tests.cloud.fakes import BILLS_ALL, EVERY_COMPONENT, TWO_PRICES, FakePile, new_key
+
+PLACE = {
+    "address": "Kai 1",
+    "city": "Hamburg",
+    "postal_code": "20457",
+    "country": "DEU",
+    "latitude": "53.541000",
+    "longitude": "9.984000",
+}
+FILE = {
+    "country_code": "DE",
+    "party_id": "RLK",
+    "operator": "Hafen GmbH",
+    "connector": {
+        "standard": "IEC_62196_T2",
+        "format": "SOCKET",
+        "power_type": "AC_3_PHASE",
+        "max_voltage": 230,
+        "max_amperage": 32,
+    },
+    "sites": {"H": PLACE},
+}
+PARTY = party.Party.model_validate(FILE)
+AS_PARTNER = {"Authorization": "Token " + base64.b64encode(OPERATOR.encode()).decode()}
+
+# The longest texts of the specification, by member; ids of CDRs may have three more.
+LENGTHS = {
+    "country_code": 2,
+    "party_id": 3,
+    "id": 39,
+    "session_id": 36,
+    "uid": 36,
+    "contract_id": 36,
+    "tariff_id": 36,
+    "evse_uid": 36,
+    "evse_id": 48,
+    "connector_id": 36,
+    "credit_reference_id": 36,
+    "currency": 3,
+    "name": 255,
+    "address": 45,
+    "city": 45,
+    "postal_code": 10,
+    "country": 3,
+    "text": 512,
+    "language": 2,
+    "remark": 255,
+    "time_zone": 255,
+    "physical_reference": 16,
+    "latitude": 10,
+    "longitude": 11,
+}
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    file = tmp_path / "ocpi.json"
+    file.write_text(json.dumps(FILE))
+    return settings.model_copy(update={"ocpi_file": file})
+
+
+@pytest.fixture
+def site(operator: Callable[..., Any], pile: FakePile) -> FakePile:
+    """The pile, at a site that the file names."""
+    body = {"site_id": "H", "name": "Hafen", "time_zone": "Asia/Shanghai"}
+    assert operator("POST", "/api/sites", body).is_success
+    assert operator("POST", "/api/pile-moves", {"selection": "pile:PILE-1", "site_id": "H"}).is_success
+    return pile
+
+
+@pytest.fixture
+def ask(client: TestClient) -> Callable[..., Any]:
+    """`ask(module, **parameters)`: the objects of a page, with numbers as Decimal; checked."""
+
+    def call(module: str, **parameters: Any) -> list[dict[str, Any]]:
+        answer = client.get(f"/ocpi/2.2.1/{module}", params=parameters, headers=AS_PARTNER)
+        assert answer.status_code == 200, answer.text
+        found = json.loads(answer.text, parse_float=Decimal)
+        assert found["status_code"] == 1000 and found["timestamp"].endswith("Z")
+        for each in found["data"]:
+            check(module, each)
+        return list(found["data"])
+
+    return call
+
+
+MODELS = {"locations": v2_2_1.Location, "tariffs": v2_2_1.Tariff, "cdrs": v2_2_1.Cdr}
+
+
+def check(module: str, item: dict[str, Any]) -> None:
+    """Against the models of ocpi-types: everything is understood, and nothing is left over."""
+    plain = json.loads(text_of(item))
+    assert MODELS[module].from_dict(plain).to_dict() == plain
+    for name, text in texts(item):
+        assert 0 < len(text) <= LENGTHS.get(name, 255), (name, text)
+    for _, number in numbers(item):
+        assert -number.as_tuple().exponent <= 4, number  # type: ignore[operator]
+
+
+def texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    for key, each in value.items() if isinstance(value, dict) else ():
+        yield from texts(each, key)
+    for each in value if isinstance(value, list) else ():
+        yield from texts(each, name)
+
+
+def numbers(value: Any) -> Iterator[tuple[str, Decimal]]:
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(each, Decimal):
+            yield str(key), each
+        elif isinstance(each, dict | list):
+            yield from numbers(each)
+
+
+def test_a_bill_is_a_cdr_whose_total_is_ours(site: FakePile, phone: Phone, ask: Callable[..., Any]) -> None:
+    settled(phone, site, 2_500_000)
+    [cdr] = ask("cdrs")
+    assert cdr["id"] == cdr["session_id"] == phone.order_id
+    assert cdr["total_cost"] == {"excl_vat": Decimal("3.50"), "incl_vat": Decimal("3.50")}
+    assert cdr["total_energy"] == Decimal("2.5000")
+    assert cdr["total_energy_cost"] == {"excl_vat": Decimal("3.00"), "incl_vat": Decimal("3.00")}
+    assert cdr["total_fixed_cost"] == {"excl_vat": Decimal("0.50"), "incl_vat": Decimal("0.50")}
+    assert cdr["remark"] == "Electricity 2.00 CNY, service 1.00 CNY, with tax."
+    assert cdr["tariffs"][0]["id"] == cdr["charging_periods"][0]["tariff_id"]
+    assert cdr["cdr_location"]["evse_id"] == "DE*RLK*EPILE*1*1"
+    assert "credit" not in cdr
+
+
+def every_component(add_pile: Callable[..., FakePile], operator: Callable[..., Any], rate: Any) -> FakePile:
+    pile = add_pile(rate=None)
+    pile.hello(**BILLS_ALL)
+    assert operator("PUT", "/api/piles/PILE-1/rate", rate).status_code == 201
+    assert operator("POST", "/api/sites", {"site_id": "H", "name": "Hafen", "time_zone": "UTC"}).is_success
+    assert operator("POST", "/api/pile-moves", {"selection": "pile:PILE-1", "site_id": "H"}).is_success
+    return pile
+
+
+def test_a_tariff_has_one_component_for_each_dimension_without_tax(
+    add_pile: Callable[..., FakePile], operator: Callable[..., Any], ask: Callable[..., Any]
+) -> None:
+    every_component(add_pile, operator, EVERY_COMPONENT)
+    [tariff] = ask("tariffs")
+    components = [
+        (each["type"], each["price"], each["vat"], element.get("restrictions", {}))
+        for element in tariff["elements"]
+        for each in element["price_components"]
+    ]
+    vat = Decimal("19.0")
+    assert components == [
+        ("ENERGY", Decimal("1.0084"), vat, {}),  # 1.20 with 19 %
+        ("TIME", Decimal("0.9244"), vat, {"max_power": Decimal("0.2")}),  # 0.60 + 0.50
+        ("TIME", Decimal("1.2605"), vat, {"min_power": Decimal("0.2")}),  # 0.60 + 0.90
+        ("FLAT", Decimal("0.4202"), vat, {}),
+        ("PARKING_TIME", Decimal("5.0420"), vat, {}),
+    ]
+    assert tariff["min_price"] == {"excl_vat": Decimal("0.8403"), "incl_vat": Decimal("1.00")}
+    assert tariff["max_price"]["incl_vat"] == Decimal("500.00")
+    text = tariff["tariff_alt_text"][0]["text"]
+    assert "0.800000 + 0.400000" in text and "free for 600 s" in text and "at most 20.00 CNY" in text
+
+
+PERIODS_WITHOUT_TIME = [{k: v for k, v in EVERY_COMPONENT["periods"][0].items() if k != "time_price"}]
+
+
+@pytest.mark.parametrize(
+    ("rate", "remark"),
+    [
+        (EVERY_COMPONENT, "Time by power tier is not known by period"),
+        ({k: v for k, v in EVERY_COMPONENT.items() if k != "tiers"}, "with tax."),
+        (EVERY_COMPONENT | {"periods": PERIODS_WITHOUT_TIME}, "with tax."),
+    ],
+)
+def test_a_bill_of_every_component_adds_up_and_tells_what_ocpis_rule_makes_of_it(
+    add_pile: Callable[..., FakePile],
+    operator: Callable[..., Any],
+    phone: Phone,
+    ask: Callable[..., Any],
+    rate: Any,
+    remark: str,
+) -> None:
+    pile = every_component(add_pile, operator, rate)
+    phone.order()
+    pile.order_status(phone.order_id, "Accepted")
+    pile.settle(phone.message(pile), 2_500_001)
+    [cdr] = ask("cdrs")
+    parts = ("total_energy_cost", "total_fixed_cost", "total_time_cost", "total_parking_cost")
+    for name in ("excl_vat", "incl_vat"):
+        assert sum(cdr[part][name] for part in parts if part in cdr) == cdr["total_cost"][name]
+    volumes = [
+        (each["type"], each["volume"]) for period in cdr["charging_periods"] for each in period["dimensions"]
+    ]
+    assert sum(volume for kind, volume in volumes if kind == "ENERGY") == cdr["total_energy"]
+    assert any(kind == "TIME" for kind, _ in volumes)
+    assert remark in cdr["remark"]
+    bill = phone.get()["settlement"]
+    assert cdr["total_cost"]["incl_vat"] == Decimal(bill["total_minor"]).scaleb(-2)
+    assert cdr["total_cost"]["excl_vat"] == Decimal(bill["net_minor"]).scaleb(-2)
+
+
+def test_a_flagged_bill_is_no_cdr_until_somebody_decides(
+    site: FakePile, phone: Phone, operator: Callable[..., Any], ask: Callable[..., Any]
+) -> None:
+    settled(phone, site, 1_000_000, total_minor=999)
+    assert ask("cdrs") == []
+    released = {"decision": "release", "note": "seen"}
+    assert operator("POST", "/api/settlements/1/review", released).is_success
+    [cdr] = ask("cdrs")
+    assert cdr["id"] == phone.order_id
+
+
+def test_credit_notes_are_credit_cdrs_and_what_is_left_a_new_one(
+    site: FakePile, phone: Phone, client: TestClient, ask: Callable[..., Any], as_operator: dict[str, str]
+) -> None:
+    settled(phone, site, 2_500_000)
+    for minor in (100, 250):
+        body = {"amount_minor": minor, "reason": "The socket was loose"}
+        path = f"/api/orders/{phone.order_id}/credits"
+        assert client.post(path, json=body, headers=as_operator | new_key()).is_success
+    found = {each["id"]: each for each in ask("cdrs")}
+    own = phone.order_id
+    assert list(found) == [own, own + "-C", own + "-1", own + "-1-C"]
+    totals = [each["total_cost"]["excl_vat"] for each in found.values()]
+    assert totals == [Decimal("3.50"), Decimal("-3.50"), Decimal("2.50"), Decimal("-2.50")]
+    assert found[own + "-1-C"]["credit_reference_id"] == own + "-1"
+    assert found[own + "-1-C"]["credit"] is True
+    assert found[own + "-C"]["total_energy_cost"] == found[own]["total_energy_cost"]
+    assert "credit" not in found[own + "-1"]
+    assert sum(totals) == 0
+
+
+def test_pages_follow_each_other_by_their_links(
+    site: FakePile, phone: Phone, client: TestClient, cloud: Cloud
+) -> None:
+    made = []
+    for _ in range(5):
+        settled(phone, site, 1_000_000)
+        made.append(phone.order_id)
+    address, seen = "/ocpi/2.2.1/cdrs?limit=2&date_from=2020-01-01T00:00:00Z", []
+    while address:
+        page = client.get(address, headers=AS_PARTNER)
+        assert (page.headers["X-Total-Count"], page.headers["X-Limit"]) == ("5", "100")
+        seen += [each["id"] for each in page.json()["data"]]
+        link = page.headers.get("Link", "")
+        assert not link or link.endswith('>; rel="next"')
+        address = link.removeprefix("<").partition(">")[0].removeprefix(cloud.settings.base_url)
+    assert sorted(seen) == sorted(made) and len(seen) == 5
+
+
+def test_only_what_changed_in_that_time_is_sent(
+    site: FakePile, phone: Phone, ask: Callable[..., Any]
+) -> None:
+    settled(phone, site, 1_000_000)
+    for module in ("cdrs", "tariffs", "locations"):
+        assert len(ask(module, date_from="2026-01-01T00:00:00Z", date_to="2099-01-01T00:00:00Z")) == 1
+        assert ask(module, date_from="2099-01-01T00:00:00Z") == []
+        assert ask(module, date_to="2026-01-01T00:00:00") == []
+
+
+def test_a_location_has_an_evse_for_each_connector(
+    site: FakePile, phone: Phone, ask: Callable[..., Any], operator: Callable[..., Any]
+) -> None:
+    phone.order()
+    out = {"connector": 2, "reason": "Damaged"}
+    assert operator("PUT", "/api/piles/PILE-1/out-of-service", out).is_success
+    [location] = ask("locations")
+    assert [(each["uid"], each["status"]) for each in location["evses"]] == [
+        ("PILE-1-1", "CHARGING"),
+        ("PILE-1-2", "INOPERATIVE"),
+    ]
+    assert location["evses"][0]["connectors"][0]["tariff_ids"] == [ask("tariffs")[0]["id"]]
+    site.offline()
+    assert {each["status"] for each in ask("locations")[0]["evses"]} == {"UNKNOWN", "INOPERATIVE"}
+
+
+def test_a_site_that_the_file_does_not_name_is_not_exported(
+    pile: FakePile, phone: Phone, ask: Callable[..., Any]
+) -> None:
+    settled(phone, pile, 1_000_000)
+    assert ask("cdrs") == ask("locations") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "status_code"),
+    [
+        ("limit=0", 2001),
+        ("limit=x", 2001),
+        ("offset=-1", 2001),
+        ("date_from=yesterday", 2001),
+        ("limit=9", 1000),
+    ],
+)
+def test_what_cannot_be_meant_is_answered_in_ocpis_envelope(
+    client: TestClient, query: str, status_code: int
+) -> None:
+    answer = client.get("/ocpi/2.2.1/cdrs?" + query, headers=AS_PARTNER)
+    assert answer.json()["status_code"] == status_code
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer " + OPERATOR, "Token wrong", "Token", "Token \xff", "Token " + "A" * 5000]
+)
+def test_nobody_without_a_token_gets_anything(client: TestClient, header: str) -> None:
+    for path in ("/ocpi/versions", "/ocpi/2.2.1", "/ocpi/2.2.1/cdrs"):
+        answer = client.get(path, headers=[(b"authorization", header.encode("latin-1"))])
+        assert answer.status_code == 401 and answer.json()["status_code"] == 2000
+
+
+def test_a_token_needs_the_permission_to_read_and_may_be_sent_as_it_is(
+    client: TestClient, operator: Callable[..., Any]
+) -> None:
+    for permissions, status in ((["read"], 200), (["register"], 403)):
+        body = {"name": permissions[0], "permissions": permissions, "days": 1}
+        token = operator("POST", "/api/tokens", body).json()["token"]
+        assert client.get("/ocpi/versions", headers={"Authorization": "Token " + token}).status_code == status
+    assert client.get("/ocpi/2.2.1/sessions", headers=AS_PARTNER).status_code == 404
+    modules = client.get("/ocpi/2.2.1", headers=AS_PARTNER).json()["data"]["endpoints"]
+    assert {each["identifier"] for each in modules} == {"locations", "tariffs", "cdrs"}
+
+
+def test_without_the_file_there_is_no_ocpi(cloud: Cloud) -> None:
+    cloud.settings.ocpi_file = None
+    paths = {getattr(route, "path", "") for route in create_app(cloud).routes}
+    assert not any(path.startswith("/ocpi") for path in paths)
+
+
+def test_the_commands_print_a_list(
+    site: FakePile, phone: Phone, run: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled(phone, site, 2_500_000)
+    monkeypatch.setenv("RATELOCK_OCPI_FILE", str(settings.ocpi_file))
+    for module in ("locations", "tariffs", "cdrs"):
+        [item] = json.loads("\n".join(run("ocpi", module, "--from", "2026-01-01", text=True)))
+        check(module, json.loads(text_of(item), parse_float=Decimal))
+    assert json.loads("".join(run("ocpi", "cdrs", "--until", "2026-01-01", text=True))) == []
+    monkeypatch.delenv("RATELOCK_OCPI_FILE")
+    assert "RATELOCK_OCPI_FILE" in run("ocpi", "cdrs")
+
+
+@pytest.mark.parametrize(
+    ("change", "member"),
+    [
+        ({"country_code": "DEU"}, "country_code"),
+        ({"party_id": "rl"}, "party_id"),
+        ({"connector": {"standard": "SCHUKO"}}, "connector.standard"),
+        ({"sites": {"H": PLACE | {"latitude": "53"}}}, "sites.H.latitude"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_a_file_with_a_mistake_is_refused_with_the_member(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, member: str
+) -> None:
+    file = tmp_path / "wrong.json"
+    file.write_text(json.dumps(FILE | change))
+    monkeypatch.setenv("RATELOCK_OCPI_FILE", str(file))
+    assert member in run("ocpi", "cdrs")
+
+
+# -- OCPI's own rule, and how a rate is written
+
+
+def rate(**more: Any) -> dict[str, Any]:
+    return {"session_fee_minor": 0, "minor_digits": 2, "currency": "EUR"} | more
+
+
+@pytest.mark.parametrize(
+    ("of", "energies", "times", "parking_e4", "minor"),
+    [
+        (rate(), [(200_000, 250_000)], [], 0, 500),  # 20 kWh at 0.25, of the specification
+        (rate(), [(1152, 250_000)], [], 0, 3),  # 115.2 Wh are billed as 116: 0.029
+        (rate(), [(10_000, 250_050)], [], 0, 25),  # a price has 4 decimals: 0.2501 for 0.25005
+        (rate(session_fee_minor=50), [(200_000, 250_000)], [], 0, 550),
+        (rate(tax_per_mille=100), [(200_000, 275_000)], [], 0, 550),  # 0.25 and 10 %
+        (rate(), [(10_000, 0)], [(25_000, 2_000_000)], 0, 500),  # 2.5 h at 2.00
+        (rate(idle={"price": 5_000_000}), [(10_000, 0)], [], 7_500, 375),
+        (rate(maximum_minor=1000), [(500_000, 250_000)], [], 0, 1000),
+        (rate(minimum_minor=50), [(10_000, 250_000)], [], 0, 50),
+        (rate(minimum_minor=50, session_fee_minor=50), [(0, 250_000)], [], 0, 0),
+        (rate(), [(10_000, 500_000), (10_001, 1_000_000)], [], 0, 150),
+    ],
+)
+def test_ocpis_rule_counts_as_its_specification_says(
+    of: Any, energies: Any, times: Any, parking_e4: int, minor: int
+) -> None:
+    assert rule.total_minor(of, energies, times, parking_e4) == minor
+
+
+def version(**more: Any) -> dict[str, Any]:
+    periods = [[0, 300_000, 100_000, "valley"], [720, 900_000, 300_000, "peak"]]
+    base = {"rate_id": "r-1", "time_zone": "UTC", "periods": periods, "published_at": now_s()}
+    return rate(**base) | more
+
+
+def test_periods_and_days_are_restrictions_of_which_the_first_that_is_met_counts() -> None:
+    sunday = {"name": "sunday", "weekdays": [7], "periods": [[0, 1, 1, "flat"]]}
+    holiday = {"name": "holiday", "calendar": "C", "periods": [[0, 1, 1, "flat"]]}
+    winter = {"name": "winter", "from_day": "11-01", "to_day": "02-28", "periods": [[0, 1, 1, "flat"]]}
+    of = version(days=[holiday, winter, sunday], calendars={"C": ["2026-12-25", "2026-12-31"]})
+    found = [each.get("restrictions") for each in tariffs.tariff(PARTY, of, 1_795_000_000, None)["elements"]]
+    assert found == [
+        {"start_date": "2026-12-25", "end_date": "2026-12-26"},
+        {"start_date": "2026-12-31", "end_date": "2027-01-01"},
+        {"start_date": "2025-11-01", "end_date": "2026-03-01"},
+        {"start_date": "2026-11-01", "end_date": "2027-03-01"},
+        {"start_date": "2027-11-01", "end_date": "2028-02-29"},
+        {"start_date": "2028-11-01", "end_date": "2029-03-01"},
+        {"day_of_week": ["SUNDAY"]},
+        {"start_time": "00:00", "end_time": "12:00"},
+        {"start_time": "12:00", "end_time": "00:00"},
+    ]
+
+
+def test_a_text_that_would_be_too_long_ends_early() -> None:
+    periods = [[i * 15, 1000 + i, 1, "flat"] for i in range(96)]
+    [text] = tariffs.tariff(PARTY, version(periods=periods), 0, None)["tariff_alt_text"]
+    assert len(text["text"]) == 512 and text["text"].endswith("...")
+
+
+def test_two_prices_are_two_charging_periods(
+    site: FakePile, phone: Phone, operator: Callable[..., Any], ask: Callable[..., Any]
+) -> None:
+    assert operator("PUT", "/api/piles/PILE-1/rate", TWO_PRICES).status_code == 201
+    settled(phone, site, 1_000_000)
+    cdrs = ask("cdrs")
+    assert cdrs[0]["tariffs"][0]["start_date_time"] <= cdrs[0]["start_date_time"]
+    assert len(cdrs[0]["tariffs"][0]["elements"]) == 3
+    assert {each["id"] for each in ask("tariffs")} >= {cdrs[0]["tariffs"][0]["id"]}
+    assert any("end_date_time" in each for each in ask("tariffs"))
+
+
+def test_numbers_are_written_as_they_are() -> None:
+    assert text_of({"a": [Decimal("1.10"), Decimal("1E+1"), None, True, 'x"']}) == (
+        '{"a":[1.10,10,null,true,"x\\""]}'
+    )
+
+
+def test_the_search_for_cdrs_begins_at_the_first_that_was_received_then(
+    cloud: Cloud, site: FakePile, phone: Phone
+) -> None:
+    for _ in range(3):
+        settled(phone, site, 1_000_000)
+    with cloud.store.writing.begin() as conn:
+        for n in (1, 2, 3):
+            conn.execute(update(settlements).where(settlements.c.id == n).values(received_at=100 * n))
+    with cloud.store.reading.connect() as conn:
+        assert [pages._first_received(conn, at) for at in (-60, 100, 101, 200, 300, 301)] == [
+            0,
+            0,
+            2,
+            2,
+            3,
+            4,
+        ]
