@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 from pile_protocol import messages
 
 from ..base.clock import now_s
-from ..base.problems import Problem, invalid, too_many, unknown_order
+from ..base.problems import Problem, invalid, unknown_order
 from ..bridges.mail import requests
 from ..cloud import Cloud
 from ..db.rows import OrderRow
 from ..orders import commands, create, free_time, lookup, power_curve, states
 from ..orders import views as order_views
+from ..payments import free
 from ..payments import views as payment_views
 from ..piles import labels, registry
 from ..piles import views as pile_views
@@ -96,17 +97,21 @@ rate_route = QuickRoute(
     openapi_extra=raises("UnknownPile", "PileRemoved", "TooManyRequests"),
 )
 async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
-    """The pile, its connectors and the ids of the rates that hold there."""
+    """The pile, its connectors and the ids of the rates that hold there; `free`: whether everybody charges
+    for free there.
+    """
 
     def look(conn: Connection) -> dict[str, Any]:
         now = now_s()
-        view = pile_views.pile_view(conn, registry.get(conn, device_id), now)
+        pile = registry.get(conn, device_id)
+        view = pile_views.pile_view(conn, pile, now)
         if any(each["busy"] for each in view["connectors"]):
-            free = free_time.free_in_s(conn, cloud.hub, device_id, cloud.settings.duration_s)
+            free_in_s = free_time.free_in_s(conn, cloud.hub, device_id, cloud.settings.duration_s)
             for each in view["connectors"]:
-                each["free_in_s"] = free.get(each["connector"])
+                each["free_in_s"] = free_in_s.get(each["connector"])
         adapter = cloud.cashier.adapter
         view["mail"] = cloud.settings.mail_host is not None
+        view["free"] = pile.site_id is not None and free.is_free_at(conn, pile.site_id, now)
         view["payment"] = adapter and {"adapter": adapter.name, "is_test": adapter.is_test}
         return holding.add_rate_ids(view, cloud.context.rates.at_piles(conn, [device_id], now)[device_id])
 
@@ -281,9 +286,7 @@ async def mail_receipt(
         raise unknown_order()
     if cloud.settings.mail_host is None:
         raise Problem(409, "MailNotSet", "This cloud has no mail server")
-    if not cloud.mail_budget.take(body.email.lower()):
-        raise too_many(3600 // requests.PER_HOUR)
     order_id, language = own.row.order_id, language_of(request)
     return await cloud.write(
-        lambda tx: requests.request(tx, cloud.context, order_id, body.email, language, now_s())
+        lambda tx: requests.request(tx, cloud.mail_budget, order_id, body.email, language, now_s())
     )

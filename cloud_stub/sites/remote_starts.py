@@ -43,7 +43,7 @@ _SET = update(sites).where(sites.c.site_id == bindparam("of"))
 def agree(tx: Transaction, actor: Actor, site_id: str, body: RemoteStartBody, now: int) -> dict[str, Any]:
     """Let central systems start orders at that rate, or none. Raises Problem: UnknownSite, UnknownRate."""
     registry.get(tx.conn, site_id, lock=True)
-    if body.rate_id is not None and not tx.conn.execute(_RATE, {"rate_id": body.rate_id}).first():
+    if body.rate_id is not None and not tx.conn.execute(_RATE, {"rate_id": body.rate_id}).scalar():
         raise Problem(404, "UnknownRate", "There is no rate with that id")
     tx.conn.execute(_SET.values(remote_start_rate_id=body.rate_id), {"of": site_id})
     action = "RemoteStartEnded" if body.rate_id is None else "RemoteStartAgreed"

@@ -186,6 +186,20 @@ def test_an_answer_that_no_database_can_hold_is_a_refusal(
     assert "transactionId has more than 32 bits" in gateway.points()["PILE-1"]["last_error"]
 
 
+def test_an_order_that_charges_when_the_gateway_is_first_started_is_told_too(
+    gateway: Running,  # noqa: F811
+    central: Central,  # noqa: F811
+    pile: FakePile,
+    phone: Phone,
+    link: FakeLink,
+):
+    order_id = charging(phone, pile)
+    gateway.start()
+    central.wait(lambda: central.transfers("Rate"), "rate")
+    settle(link, pile, order_id, 900_000)
+    all_told(gateway, 1)
+
+
 def test_a_lost_order_ends_at_its_last_reading_and_its_settlement_is_told_when_it_comes(
     gateway: Running,  # noqa: F811
     central: Central,  # noqa: F811

@@ -105,7 +105,9 @@ def test_piles_are_listed_by_site_and_tag(operator: Any, site: Any, add_pile: An
     move(operator, "all", None)
     assert listed(operator, site_id="HARBOUR") == []
     actions = [line["action"] for line in operator("GET", "/api/audit?device_id=PILE-2").json()["items"]]
-    assert actions[:4] == ["PileMoved", "PileTagged", "PileTagged", "PileMoved"]
+    assert actions[:4] == ["PileMovedAway", "PileTagged", "PileTagged", "PileMoved"]
+    of_site = [line["action"] for line in operator("GET", "/api/audit?site_id=HARBOUR").json()["items"]]
+    assert of_site[:2] == ["PileMovedAway", "PileMoved"]
 
 
 def test_counts_are_of_the_site_and_names_come_with_ids(operator: Any, site: Any, add_pile: Any):

@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone, settled
 from tests.cloud.fakes import WAIT_S, FakePile
 from tests.cloud.webhook_peer import Hostile, Peer
+from tools import ROOT
 from tools.harness.certs import Ca
 
 Add = Callable[..., str]
@@ -257,6 +259,40 @@ def test_the_courier_sends_by_itself(
     other.store.close()
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_the_receiver_of_the_docs_takes_what_is_sent_and_refuses_the_rest(
+    cloud: Cloud,
+    phone: Phone,
+    pile: FakePile,
+    add: Add,
+    operator: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    text = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    monkeypatch.setenv("SECRET", add("http://127.0.0.1:9/"))
+    of_docs: dict[str, Any] = {"__name__": "docs"}
+    exec(text.partition("```python\n")[2].partition("```")[0], of_docs)
+    of_docs["Receiver"].log_message = lambda *_: None
+    server = of_docs["ThreadingHTTPServer"](("127.0.0.1", 0), of_docs["Receiver"])
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/"
+    with cloud.store.writing.begin() as conn:
+        conn.exec_driver_sql(f"UPDATE webhooks SET url = '{url}'")
+    settled(phone, pile, 2_500_000)
+    cloud.courier.run_once(now_s() + 1)
+    assert shown(operator)["answer"] == "204"
+    assert "OrderSettled PILE-1 350" in capsys.readouterr().out
+    assert post(url).status == 401
+    lines = text.partition("```sh\n")[2].partition("```")[0]
+    lines = lines.replace("whsec_...", os.environ["SECRET"]).replace("http://127.0.0.1:5000/", url)
+    done = subprocess.run(["sh", "-c", lines], capture_output=True, text=True, timeout=WAIT_S, check=True)
+    server.shutdown()
+    server.server_close()
+    assert "204" in done.stdout.splitlines()[0], done.stdout
+    assert "Test None None" in capsys.readouterr().out
+
+
 # The request itself, against whatever may be on the other side.
 
 
@@ -271,6 +307,11 @@ def _for_ever(data: bytes, first: bytes = b"") -> Callable[[socket.socket], None
             one.sendall(data)
 
     return act
+
+
+def _silent(one: socket.socket) -> None:
+    while one.recv(100):
+        pass
 
 
 def _dripping(one: socket.socket) -> None:
@@ -290,7 +331,7 @@ OK = b"HTTP/1.1 200 OK\r\n\r\n"
 @pytest.mark.parametrize(
     "act, status, said",
     [
-        (lambda one: one.recv(1), None, "no answer in time"),
+        (_silent, None, "no answer in time"),
         (_dripping, None, "no answer in time"),
         (_for_ever(b"HTTP/1.1 100 Continue\r\n\r\n"), None, "no answer in time"),
         (lambda one: None, None, "closed the connection without an answer"),
@@ -299,7 +340,7 @@ OK = b"HTTP/1.1 200 OK\r\n\r\n"
         (_for_ever(b"x" * 100_000, b"HTTP/1.1 200 OK\r\nX: "), None, "no HTTP: LineTooLong"),
         (_for_ever(b"X: y\r\n" * 1000, b"HTTP/1.1 200 OK\r\n"), None, "no HTTP: HTTPException"),
         (_for_ever(b"x" * 1_000_000, OK), 200, "200 " + "x" * sending.TEXT_MAX),
-        (lambda one: (one.sendall(OK), one.recv(1)), 200, "200"),
+        (lambda one: (one.sendall(OK), _silent(one)), 200, "200"),
         (
             lambda one: one.sendall(b"HTTP/1.1 500 No\r\n\r\n<b>\x1b[2J\r\n\xf0\x9f\x92\xa3 bad</b>"),
             500,

@@ -38,7 +38,7 @@ def test_a_release_is_fetched_and_goes_on_trial(rig):
     assert read("b/manifest.json") == manifest_of().encode()
     assert read("b/manifest.sig") == sign(manifest_of()).encode()
     assert read(slots.OFFER) is None
-    assert rig.states() == [("Downloading", None), ("Verifying", None)]
+    assert rig.states() == [("Verifying", None), ("Downloading", None), ("Verifying", None)]
     most = max([question["bytes"] for question in rig.questions])
     fetched = [manifest_of()] + list(FILES.values())
     parts = sum([-(-len(data) // PART_BYTES) for data in fetched])
@@ -220,8 +220,8 @@ def test_the_rate_is_bounded(rig):
     rig.files = {"start.mpy": bytes(range(256)) * 60}
     rig.offer(manifest_of(rig.files))
     rig.until_restart()
-    assert len(asked) == 31
-    assert min([asked[i + 1] - asked[i] for i in range(30)]) >= 100
+    assert len(asked) > 15_000 // PART_BYTES
+    assert min([asked[i + 1] - asked[i] for i in range(len(asked) - 1)]) >= 100
 
 
 @in_flash

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import bindparam, func, select
 
+from ...base.budgets import Budget
 from ...base.ids import new_id
 from ...base.problems import Problem, too_many, unknown_order
 from ...db.engine import to_json
@@ -18,7 +19,6 @@ from ...db.tables import events
 from ...db.writer import Transaction
 from ...messaging import receivers
 from ...orders import lookup, states
-from ...orders.context import Context
 from ...settlements import views
 
 RECEIVER = "mail"
@@ -45,10 +45,16 @@ class ReceiptBody(BaseModel):
 
 
 def request(
-    tx: Transaction, context: Context, order_id: str, email: str, language: str, now: int
+    tx: Transaction,
+    budget: Budget,
+    order_id: str,
+    email: str,
+    language: str,
+    now: int,
 ) -> dict[str, Any]:
-    """Put the receipt into the outbox. Raises Problem: UnknownOrder, NotSettled, SettlementFlagged,
-    TooManyRequests.
+    """Put the receipt into the outbox. budget: of each address, for the writer's thread.
+
+    Raises Problem: UnknownOrder, NotSettled, SettlementFlagged, TooManyRequests.
     """
     row = lookup.lock(tx.conn, order_id)
     if row is None:
@@ -60,6 +66,8 @@ def request(
         raise Problem(409, "SettlementFlagged", "The settlement is being looked into")
     if tx.conn.execute(_COUNT, {"of": order_id}).scalar_one() >= PER_ORDER:
         raise too_many(86_400)
+    if not budget.take(email.lower()):
+        raise too_many(3600 // PER_HOUR)
     receivers.subscribe(tx, RECEIVER, [], WAITING_MAX, now)
     wanted = {"event_id": new_id(), "email": email, "language": language}
     receivers.put(tx, RECEIVER, row.device_id, order_id, "Receipt", to_json(wanted), now)

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -44,8 +44,18 @@ log = structlog.get_logger()
 SUBPROTOCOL = Subprotocol("ocpp1.6")
 _PILES = Query(select(piles).order_by(piles.c.device_id), PileRow)
 _BOARDS = Query(select(pile_boards), BoardRow)
-_HELD = select(orders.c.device_id, orders.c.connector).where(
-    orders.c.holds, orders.c.window_end_at > bindparam("now")
+
+
+class _Held(NamedTuple):
+    device_id: str
+    connector: int
+
+
+_HELD = Query(
+    select(orders.c.device_id, orders.c.connector).where(
+        orders.c.holds, orders.c.window_end_at > bindparam("now")
+    ),
+    _Held,
 )
 
 
@@ -65,7 +75,12 @@ class Gateway:
         """bound: how many events of orders wait for it at most, from here on, also while it does not run.
         Raises GatewayError (DatabaseUnavailable) at its start.
         """
-        await self._database.write(lambda tx: queue.subscribe(tx, bound, now_s()))
+
+        def begin(tx: Transaction) -> None:
+            queue.subscribe(tx, bound, now_s())
+            progress.adopt_running(tx.conn, mapping.id_tag, now_s())
+
+        await self._database.write(begin)
         try:
             while True:
                 try:
@@ -215,8 +230,8 @@ def describe(conn: Connection, now: int) -> list[tuple[Pile, bool]]:
     boards = {row.device_id: row for row in _BOARDS.all(conn)}
     out = service.find_many(conn, [row.device_id for row in rows])
     held: dict[str, set[int]] = {}
-    for device_id, connector in conn.execute(_HELD, {"now": now}):
-        held.setdefault(device_id, set()).add(connector)
+    for each in _HELD.all(conn, {"now": now}):
+        held.setdefault(each.device_id, set()).add(each.connector)
     return [
         (
             _pile(row, boards.get(row.device_id), held.get(row.device_id, set()), out[row.device_id]),

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from ...base.clock import now_s
 from ...base.ids import new_id
+from ...base.problems import Problem
 from ...db.engine import to_json
 from ...db.rows import OutboxRow
 from ...db.writer import Transaction
@@ -61,6 +62,9 @@ def send_test(settings: Settings, row: WebhookRow) -> dict[str, object]:
 
 def _post(settings: Settings, row: WebhookRow, event_id: str, body: bytes) -> sending.Answer:
     allow_private = settings.webhook_private
-    url = addresses.parse(row.url, allow_private)
+    try:
+        url = addresses.parse(row.url, allow_private)
+    except Problem:
+        return sending.Answer(None, "the address needs RATELOCK_WEBHOOK_PRIVATE=true")
     headers = signature.headers(row.secret, event_id, now_s(), body)
     return sending.post(url, headers, body, settings.webhook_s, allow_private)
