@@ -32,6 +32,7 @@ from .http import (
     operator_settlements,
     operator_sites,
     operator_tariffs,
+    operator_webhooks,
     payment_events,
     problem_details,
     sign_in,
@@ -63,6 +64,7 @@ ROUTERS = (
     operator_settlements,
     operator_sites,
     operator_tariffs,
+    operator_webhooks,
     payment_events,
     sign_in,
 )

@@ -8,9 +8,14 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from .base.budgets import Budget
 from .base.metrics import Metrics
 from .base.problems import database_unavailable, write_unknown
 from .base.threads import Threads
+from .bridges.courier import Courier
+from .bridges.mail import channel as mail
+from .bridges.mail.requests import PER_HOUR as MAILS_PER_HOUR
+from .bridges.webhooks import channel as webhooks
 from .db.engine import Store, is_deadlock
 from .db.writer import Unit, Writer
 from .intake.receiver import Receiver
@@ -74,6 +79,14 @@ class Cloud:
         self.cashier = Cashier(self.context, self.writer, self.threads, adapters.make(settings))
         self.confirmations = Confirmations(self.context, self.cashier, self.write)
         self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.cashier, self.threads)
+        self.courier = Courier(
+            self.writer,
+            self.store.reading,
+            self.threads,
+            settings.duty_period_s,
+            [source.channels(self.context, self.store.reading) for source in (webhooks, mail)],
+        )
+        self.mail_budget = Budget(MAILS_PER_HOUR, 3600 // MAILS_PER_HOUR)  # of each address
         # Apart from the threads of quick reads, so that a few long reports do not delay the prices of phones.
         self.slow_reads = ThreadPoolExecutor(SLOW_READS, "slow-reads")
         self.passwords = Passwords()
@@ -90,11 +103,13 @@ class Cloud:
         self.cashier.start()
         self.link.start()
         self.jobs.start()
+        self.courier.start()
         self.rereader.start()
 
     def stop(self) -> None:
         """End every thread; what has been submitted is committed first."""
         self.rereader.stop()
+        self.courier.stop()
         self.jobs.stop()
         self.link.stop()
         self.chunks.stop()

@@ -95,6 +95,19 @@ class Settings(BaseSettings):
     hold_orphan_s: int = Field(default=120, ge=1, le=86_400)
     # How long after an order was lost its hold is kept, in case the settlement arrives.
     hold_lost_s: int = Field(default=2 * 86_400, ge=0, le=30 * 86_400)
+    # Webhooks: whether they may lead into private networks, and without TLS; how long one may take to answer;
+    # after how many days an event is given up, and a webhook that takes nothing disabled.
+    webhook_private: bool = False
+    webhook_s: int = Field(default=10, ge=1, le=60)
+    webhook_days: int = Field(default=3, ge=1, le=30)
+    # The mail server for receipts; without a host no driver is offered one. mail_s: for each of its answers.
+    mail_host: str | None = None
+    mail_port: int = Field(default=587, ge=1, le=65535)
+    mail_security: str = Field(default="starttls", pattern="^(starttls|tls|none)$")
+    mail_user: str | None = None
+    mail_password: SecretStr | None = None
+    mail_from: str | None = Field(default=None, pattern=r"^[!-~]+@[A-Za-z0-9.-]+$")
+    mail_s: int = Field(default=10, ge=1, le=30)
     # For tests: an event that the state of its order does not know also raises.
     raise_unknown_events: bool = False
     # Meter values of orders older than this are thinned, then dropped.
@@ -141,6 +154,17 @@ class Settings(BaseSettings):
         missing = [f"RATELOCK_{key.upper()}" for key in keys if getattr(self, key) is None]
         if self.payment == "stripe" and missing:
             raise ValueError("RATELOCK_PAYMENT=stripe needs " + ", ".join(missing))
+        return self
+
+    @model_validator(mode="after")
+    def _check_mail(self) -> "Settings":
+        """Raises ValueError for a mail server without a sender, and for a password sent in the clear."""
+        if self.mail_host and not self.mail_from:
+            raise ValueError("RATELOCK_MAIL_HOST needs RATELOCK_MAIL_FROM")
+        if (self.mail_user is None) != (self.mail_password is None):
+            raise ValueError("RATELOCK_MAIL_USER and RATELOCK_MAIL_PASSWORD must be set together")
+        if self.mail_user and self.mail_security == "none":
+            raise ValueError("RATELOCK_MAIL_PASSWORD needs RATELOCK_MAIL_SECURITY=starttls or tls")
         return self
 
     @property

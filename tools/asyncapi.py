@@ -20,7 +20,11 @@ from tools import ROOT
 PATH = ROOT / "docs" / "asyncapi.yaml"
 Schema = dict[str, Any]
 
+# By the end of a name; those of whole names first.
 UNITS = {
+    "price": "10^-6 of the currency per hour",
+    "time_prices": "10^-6 of the currency per hour",
+    "_ms": "milliseconds",
     "_mwh": "milliwatt-hours",
     "_mw": "milliwatts",
     "_at": "Unix seconds, UTC",
@@ -67,8 +71,7 @@ TOPICS = {
     topics.UPDATE: Topic("Offers a signed release, or drops the download of one.", sealed=True),
     topics.UPDATE_ASK: Topic("Asks for a part of a file of the offered release, one at a time.", qos=0),
     topics.UPDATE_CHUNK: Topic(
-        "The part that was asked for. Not sealed: the manifest of the offer is signed, and names each file by"
-        " its SHA-256.",
+        "The part that was asked for. Not sealed: the manifest is signed and names each file by its SHA-256.",
         qos=0,
     ),
     topics.UPDATE_STATUS: Topic("How far a release or a configuration has come on the pile."),
@@ -113,7 +116,7 @@ def _pattern(alphabet: str | None) -> str:
 
 def _unit(name: str) -> str | None:
     for suffix, unit in UNITS.items():
-        if name.endswith(suffix) or name == suffix[1:]:
+        if name == suffix or (suffix[0] == "_" and (name.endswith(suffix) or name == suffix[1:])):
             return unit
     return None
 

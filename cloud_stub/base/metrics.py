@@ -53,6 +53,15 @@ class Metrics:
             ["kind", "outcome"],
             registry=self.registry,
         )
+        self.webhook_calls = Counter(
+            "ratelock_webhook_calls",
+            "Requests to webhooks, by what became of them",
+            ["webhook", "outcome"],
+            registry=self.registry,
+        )
+        self.mails = self._counter(
+            "mails", "Messages to the mail server, by what became of them", "outcome", ("sent", "refused")
+        )
         self.payment_events = self._counter(
             "payment_events",
             "Events of the payment provider: about a call of ours, about none, or not accepted",

@@ -34,6 +34,7 @@ from . import (
     serve,
     sites,
     tariffs,
+    webhooks,
 )
 from .tools import fail
 
@@ -54,6 +55,7 @@ SUBJECTS = (
     home_assistant,
     ocpi,
     ocpp,
+    webhooks,
 )
 
 

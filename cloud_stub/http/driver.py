@@ -10,11 +10,13 @@ from sqlalchemy import Connection
 from pile_protocol import messages
 
 from ..base.clock import now_s
-from ..base.problems import invalid, unknown_order
+from ..base.problems import Problem, invalid, unknown_order
+from ..bridges.mail import requests
 from ..cloud import Cloud
 from ..db.rows import OrderRow
 from ..orders import commands, create, free_time, lookup, power_curve, states
 from ..orders import views as order_views
+from ..payments import free
 from ..payments import views as payment_views
 from ..piles import labels, registry
 from ..piles import views as pile_views
@@ -32,6 +34,7 @@ from .access import (
     require,
 )
 from .api_schema import raises
+from .languages import language_of
 from .quick_route import QuickRoute, json_response
 from .reads import quick
 
@@ -94,16 +97,21 @@ rate_route = QuickRoute(
     openapi_extra=raises("UnknownPile", "PileRemoved", "TooManyRequests"),
 )
 async def get_pile(cloud: TheCloud, device_id: str) -> dict[str, Any]:
-    """The pile, its connectors and the ids of the rates that hold there."""
+    """The pile, its connectors and the ids of the rates that hold there; `free`: whether everybody charges
+    for free there.
+    """
 
     def look(conn: Connection) -> dict[str, Any]:
         now = now_s()
-        view = pile_views.pile_view(conn, registry.get(conn, device_id), now)
+        pile = registry.get(conn, device_id)
+        view = pile_views.pile_view(conn, pile, now)
         if any(each["busy"] for each in view["connectors"]):
-            free = free_time.free_in_s(conn, cloud.hub, device_id, cloud.settings.duration_s)
+            free_in_s = free_time.free_in_s(conn, cloud.hub, device_id, cloud.settings.duration_s)
             for each in view["connectors"]:
-                each["free_in_s"] = free.get(each["connector"])
+                each["free_in_s"] = free_in_s.get(each["connector"])
         adapter = cloud.cashier.adapter
+        view["mail"] = cloud.settings.mail_host is not None
+        view["free"] = pile.site_id is not None and free.is_free_at(conn, pile.site_id, now)
         view["payment"] = adapter and {"adapter": adapter.name, "is_test": adapter.is_test}
         return holding.add_rate_ids(view, cloud.context.rates.at_piles(conn, [device_id], now)[device_id])
 
@@ -262,3 +270,23 @@ async def pay_order(cloud: TheCloud, own: OwnOrderToPay, body: payments.PaymentB
         lambda tx: payments.pay(tx, own.operator, cloud.context, order_id, body, now_s())
     )
     return await _order_view(cloud, paid)
+
+
+@router.post(
+    "/orders/{order_id}/receipt",
+    status_code=202,
+    dependencies=[Depends(limit_orders)],
+    openapi_extra=raises("MailNotSet", "NotSettled", "SettlementFlagged", "TooManyRequests"),
+)
+async def mail_receipt(
+    cloud: TheCloud, request: Request, own: OwnOrder, body: requests.ReceiptBody
+) -> dict[str, Any]:
+    """Send the receipt to an e-mail address, in the language of the phone's page. Only for the driver."""
+    if own.operator is not None:
+        raise unknown_order()
+    if cloud.settings.mail_host is None:
+        raise Problem(409, "MailNotSet", "This cloud has no mail server")
+    order_id, language = own.row.order_id, language_of(request)
+    return await cloud.write(
+        lambda tx: requests.request(tx, cloud.mail_budget, order_id, body.email, language, now_s())
+    )

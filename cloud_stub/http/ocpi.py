@@ -55,14 +55,15 @@ async def details(request: Request, cloud: TheCloud) -> Response:
     return await _refusal(request, cloud) or _enveloped({"version": VERSION, "endpoints": endpoints})
 
 
-@router.get(f"/{VERSION}/{{module}}")
-async def objects(request: Request, cloud: TheCloud, module: str) -> Response:
+@router.get(f"/{VERSION}/locations")
+@router.get(f"/{VERSION}/tariffs")
+@router.get(f"/{VERSION}/cdrs")
+async def objects(request: Request, cloud: TheCloud) -> Response:
     """One page of a module, with the headers that tell of the others."""
     refusal = await _refusal(request, cloud)
     if refusal is not None:
         return refusal
-    if module not in MODULES:
-        return _mistake(Problem(404, "NotFound", "There is no such module"))
+    module = request.url.path.rpartition("/")[2]
     try:
         wanted, offset, limit = _asked(request)
         owner = request.app.state.ocpi

@@ -68,7 +68,9 @@ async def agree_to_remote_start(
     return await cloud.write(lambda tx: remote_starts.agree(tx, actor, site_id, body, now_s()))
 
 
-@router.post("/pile-moves", openapi_extra=raises("UnknownPile", "PileRemoved", "UnknownSite"))
+@router.post(
+    "/pile-moves", openapi_extra=raises("UnknownPile", "PileRemoved", "UnknownSite", "RateNotBillable")
+)
 async def move_piles(cloud: TheCloud, actor: CanRegister, body: MoveBody) -> dict[str, Any]:
     """Let the selected piles be at a site, all of them or none. Running orders keep what they have locked."""
 

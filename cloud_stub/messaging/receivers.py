@@ -62,6 +62,8 @@ _FAILED = (
 _POSTPONE_LANE = (
     update(outbox).where(_OF, outbox.c.lane == bindparam("of_lane")).values(leased_until=bindparam("until"))
 )
+_OLDEST = Query(select(outbox).where(_OF).order_by(outbox.c.id).limit(bindparam("at_most")), OutboxRow)
+_WAITING = select(func.count()).select_from(outbox).where(_OF)
 _HURRY = update(outbox).where(_OF).values(leased_until=bindparam("now"))
 _OF_RECEIVER = delete(outbox).where(_OF)
 _BEYOND = select(outbox.c.id).where(_OF).order_by(outbox.c.id.desc()).offset(bindparam("bound")).limit(1)
@@ -150,6 +152,15 @@ def tidy(tx: Transaction, now: int) -> None:
             drop_beyond_bound(tx, receiver, bound_of[receiver], now)
         else:
             tx.conn.execute(_OF_RECEIVER, {"of_receiver": receiver})
+
+
+def waiting_rows(conn: Connection, receiver: str, limit: int) -> Sequence[OutboxRow]:
+    """What waits for the receiver, oldest first."""
+    return _OLDEST.all(conn, {"of_receiver": receiver, "at_most": limit})
+
+
+def count_waiting(conn: Connection, receiver: str) -> int:
+    return conn.execute(_WAITING, {"of_receiver": receiver}).scalar_one()
 
 
 def drop_beyond_bound(tx: Transaction, receiver: str, bound: int, now: int) -> int:

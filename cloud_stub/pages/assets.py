@@ -23,7 +23,6 @@ from starlette.responses import HTMLResponse, Response
 router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parent / "static"
-LANGUAGES = ("en", "zh-CN")  # of every page; the first answers for all others
 # Installed by `npm ci` (tools/setup.py, Dockerfile); a cloud without them cannot write images onto boards.
 PACKAGES = Path(__file__).parent / "npm" / "node_modules"
 ESPTOOL = PACKAGES / "esptool-js" / "bundle.js"
@@ -148,29 +147,3 @@ async def get_asset(request: Request, given: str, name: str) -> Response:
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(asset.packed, 200, headers | {"Content-Encoding": "gzip"}, asset.media_type)
     return Response(asset.plain, 200, headers, asset.media_type)
-
-
-def language_of(request: Request) -> str:
-    """The language that the cookie `language` names, else the first of LANGUAGES that the browser prefers."""
-    chosen = request.cookies.get("language")
-    if chosen in LANGUAGES:
-        return chosen
-    for wanted in _accepted(request.headers.get("accept-language", "")):
-        for tag in LANGUAGES:
-            if tag.partition("-")[0].lower() == wanted:
-                return tag
-    return LANGUAGES[0]
-
-
-def _accepted(header: str) -> list[str]:
-    """The languages of an Accept-Language header without their regions, the most wanted first."""
-    ranked = []
-    for place, part in enumerate(header[:500].split(",")):
-        tag, _, weight = part.strip().partition(";q=")
-        try:
-            quality = float(weight) if weight else 1.0
-        except ValueError:
-            continue
-        if quality > 0:
-            ranked.append((-quality, place, tag.partition("-")[0].lower()))
-    return [language for _, _, language in sorted(ranked)]

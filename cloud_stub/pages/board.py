@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
+from ..http.languages import language_of
 from . import assets
 
 router = APIRouter(include_in_schema=False)
@@ -11,4 +12,4 @@ router = APIRouter(include_in_schema=False)
 @router.get("/console/flash")
 async def board_page(request: Request) -> HTMLResponse:
     """The shell, for everybody: the API decides who may register a pile."""
-    return assets.page("board.html", assets.language_of(request), serial=True)
+    return assets.page("board.html", language_of(request), serial=True)

@@ -9,6 +9,7 @@ from pile_protocol import messages, wire
 from pile_protocol.errors import MessageError
 
 from ..cloud import Cloud
+from ..http.languages import language_of
 from ..http.reads import quick
 from . import assets
 
@@ -29,7 +30,7 @@ def _payment_of(cloud: Cloud) -> str:
 
 def _shell(request: Request, status: int, payment: str = "") -> HTMLResponse:
     others = _OF_PROVIDERS.get(payment)
-    return assets.page("phone.html", assets.language_of(request), status, others=others)
+    return assets.page("phone.html", language_of(request), status, others=others)
 
 
 async def ask_for_pile(request: Request) -> HTMLResponse:

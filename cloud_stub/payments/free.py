@@ -83,13 +83,14 @@ _VALID = (
     or_(free_grants.c.uses_max.is_(None), free_grants.c.uses < free_grants.c.uses_max),
 )
 _BY_CODE = Query(_GRANTS.where(free_grants.c.code == bindparam("code")).with_for_update(), GrantRow)
-_AT_SITE = Query(
+_OF_SITE = (
     _GRANTS.where(free_grants.c.site_id == bindparam("site_id"), free_grants.c.code.is_(None), *_VALID)
     .order_by(free_grants.c.grant_id)
     .limit(1)
-    .with_for_update(),
-    GrantRow,
 )
+_AT_SITE = Query(_OF_SITE.with_for_update(), GrantRow)
+_SHOWN_AT_SITE = Query(_OF_SITE, GrantRow)
+_OF_ORDER = Query(select(free_orders).where(free_orders.c.order_id == bindparam("order_id")), FreeRow)
 _REVOKE = update(free_grants).where(free_grants.c.grant_id == bindparam("this"))
 _USE = _REVOKE.values(uses=free_grants.c.uses + 1)
 _SETTLED = Query(
@@ -160,6 +161,15 @@ def find(conn: Connection, code: str | None, site_id: str | None, now: int) -> G
             raise Problem(409, "FreeCodeInvalid", title, reason=reason)
         return found
     return _AT_SITE.first(conn, {"site_id": site_id, "now": now}) if site_id is not None else None
+
+
+def is_free_at(conn: Connection, site_id: str, now: int) -> bool:
+    """Whether everybody at the site charges for free."""
+    return _SHOWN_AT_SITE.first(conn, {"site_id": site_id, "now": now}) is not None
+
+
+def is_free(conn: Connection, order_id: str) -> bool:
+    return _OF_ORDER.first(conn, {"order_id": order_id}) is not None
 
 
 def _why_not(found: GrantRow | None, site_id: str | None, now: int) -> str | None:

@@ -8,7 +8,7 @@ from ..base.problems import Problem
 from ..db.rows import OrderRow
 from ..orders.hub import Hub
 from ..settlements import views as settlement_views
-from . import holds
+from . import free, holds
 from .holds import HoldRow
 
 TEST = "TEST - no money moves"
@@ -19,13 +19,15 @@ _OF_HOLD = (
 
 
 def order_view(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
-    """settlements.views.order_with_bill, whose `payment` also tells what is held, captured and refunded."""
+    """settlements.views.order_with_bill, whose `payment` also tells what is held, captured and refunded; and
+    `free`: whether it is an order that nobody pays.
+    """
     view = settlement_views.order_with_bill(conn, hub, row)
     hold = holds.of_order(conn, row.order_id)
     if hold is None:
-        return view
+        return view | {"free": free.is_free(conn, row.order_id)}
     paid = view["payment"] or {"amount_minor": None, "method": hold.adapter, "paid_at": None}
-    return view | {"payment": paid | _shown(hold)}
+    return view | {"free": False, "payment": paid | _shown(hold)}
 
 
 def _shown(hold: HoldRow) -> dict[str, Any]:

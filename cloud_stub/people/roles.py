@@ -5,7 +5,7 @@ operate    stop and close orders, clear faults, restart piles, take connectors o
 price      tariffs, their versions and assignments
 register   sites and piles: add, change, remove; labels; keys
 money      decide about flagged settlements, credit bills
-people     operators, their sessions and API tokens
+people     operators, their sessions and API tokens; webhooks
 release    firmware and configuration over the air
 """
 

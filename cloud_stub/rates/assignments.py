@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from ..base.problems import invalid
 from ..db import audit, json_lists
 from ..db.audit import Actor
-from ..db.engine import insert_or_ignore, to_json
+from ..db.engine import to_json
 from ..db.rows import Query
 from ..db.site_tables import connector_tariffs, sites
 from ..db.tables import piles
@@ -60,22 +60,18 @@ _PILES = Query(
     ),
     _Pile,
 )
-_TARIFF = bindparam("tariff", type_=sites.c.tariff_id.type)
-_SET_SITE = (
-    update(sites)
-    .where(sites.c.site_id == bindparam("of"), sites.c.tariff_id.is_distinct_from(_TARIFF))
-    .values(tariff_id=_TARIFF)
+_IS_SITE = sites.c.site_id == bindparam("of")
+_IS_PILE = piles.c.device_id == bindparam("of")
+_IS_CONNECTOR = (connector_tariffs.c.device_id == bindparam("of")) & (
+    connector_tariffs.c.connector == bindparam("at")
 )
-_SET_PILE = (
-    update(piles)
-    .where(piles.c.device_id == bindparam("of"), piles.c.tariff_id.is_distinct_from(_TARIFF))
-    .values(tariff_id=_TARIFF)
-)
-_CLEAR_CONNECTOR = delete(connector_tariffs).where(
-    connector_tariffs.c.device_id == bindparam("of"),
-    connector_tariffs.c.connector == bindparam("at"),
-    connector_tariffs.c.tariff_id.is_distinct_from(_TARIFF),
-)
+_OF_SITE = select(sites.c.tariff_id).where(_IS_SITE)
+_OF_PILE = select(piles.c.tariff_id).where(_IS_PILE)
+_OF_CONNECTOR = select(connector_tariffs.c.tariff_id).where(_IS_CONNECTOR)
+_SET_SITE = update(sites).where(_IS_SITE).values(tariff_id=bindparam("tariff"))
+_SET_PILE = update(piles).where(_IS_PILE).values(tariff_id=bindparam("tariff"))
+_CLEAR_CONNECTOR = delete(connector_tariffs).where(_IS_CONNECTOR)
+_INSERT_CONNECTOR = connector_tariffs.insert()
 _OF_TARIFF = bindparam("tariff_id")
 _AT_SITES = Query(
     select(sites.c.site_id).where(sites.c.tariff_id == _OF_TARIFF).order_by(sites.c.site_id), _AtSite
@@ -111,19 +107,18 @@ def assign(
     _require_places(tx.conn, wanted)
     if tariff_id is not None:
         _require_assignable(tx.conn, tariff_id, wanted, now)
+    else:
+        left = [(place.device_id, place.connector) for place in wanted if place.device_id]
+        billing.require_after_leaving(tx.conn, left, now)
     for place in wanted:
-        if not _set(tx, place, tariff_id):
+        before = _set(tx, place, tariff_id)
+        if before == tariff_id:
             continue
-        audit.record(
-            tx.conn,
-            actor,
-            now,
-            "TariffAssigned" if tariff_id else "TariffUnassigned",
-            device_id=place.device_id or None,
-            site_id=place.site_id or None,
-            tariff_id=tariff_id,
-            detail=f"{place.device_id}/{place.connector}" if place.connector else "",
-        )
+        for action, of in (("TariffUnassigned", before), ("TariffAssigned", tariff_id)):
+            if of is not None:
+                about = {"device_id": place.device_id or None, "site_id": place.site_id or None}
+                detail = f"{place.device_id}/{place.connector}" if place.connector else ""
+                audit.record(tx.conn, actor, now, action, **about, tariff_id=of, detail=detail)
     displays.mark_piles(tx, (place.device_id for place in wanted if place.device_id), now)
     for place in wanted:
         if place.site_id:
@@ -160,17 +155,19 @@ def _require_assignable(conn: Connection, tariff_id: str, places: list[Place], n
     billing.require_at_places(conn, billing.held_or_to_come(conn, tariff_id, now), places)
 
 
-def _set(tx: Transaction, place: Place, tariff_id: str | None) -> bool:
-    """Returns whether another tariff was assigned there before."""
-    of = {"of": place.site_id or place.device_id, "tariff": tariff_id}
+def _set(tx: Transaction, place: Place, tariff_id: str | None) -> str | None:
+    """Returns the tariff that was assigned there before."""
+    of = {"of": place.site_id or place.device_id, "at": place.connector}
+    before = _OF_SITE if place.site_id else _OF_CONNECTOR if place.connector else _OF_PILE
+    found = tx.conn.execute(before, of).scalar()
     if not place.connector:
-        return tx.conn.execute(_SET_SITE if place.site_id else _SET_PILE, of).rowcount > 0
-    cleared = tx.conn.execute(_CLEAR_CONNECTOR, of | {"at": place.connector}).rowcount > 0
-    if tariff_id is None:
-        return cleared
-    values = {"device_id": place.device_id, "connector": place.connector, "tariff_id": tariff_id}
-    insert = insert_or_ignore(tx.conn, connector_tariffs).returning(connector_tariffs.c.device_id)
-    return tx.conn.execute(insert, values).scalar_one_or_none() is not None
+        tx.conn.execute(_SET_SITE if place.site_id else _SET_PILE, of | {"tariff": tariff_id})
+        return found
+    tx.conn.execute(_CLEAR_CONNECTOR, of)
+    if tariff_id is not None:
+        values = {"device_id": place.device_id, "connector": place.connector, "tariff_id": tariff_id}
+        tx.conn.execute(_INSERT_CONNECTOR, values)
+    return found
 
 
 def places_of(conn: Connection, tariff_id: str) -> list[str]:

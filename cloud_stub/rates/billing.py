@@ -69,10 +69,29 @@ def require_at_places(
     conn: Connection, rates: Iterable[dict[str, Any]], places: Iterable[tuple[str, str, int]]
 ) -> None:
     """As require_in_reach, at the places (site id, device id, connector) that are to get all of `rates`."""
-    wanted = {word for rate in rates for word in components.components_of(rate)}
-    needed = [word for word in components.COMPONENTS if word in wanted]
+    needed = _needed(rates)
     if needed:
         _require_all(conn, needed, reach.at_places(conn, places))
+
+
+def require_after_move(conn: Connection, device_ids: Iterable[str], tariff_id: str, now: int) -> None:
+    """As require_in_reach, for piles that are to move to a site which has this tariff."""
+    needed = _needed(held_or_to_come(conn, tariff_id, now))
+    if needed:
+        _require_all(conn, needed, reach.after_move(conn, device_ids))
+
+
+def require_after_leaving(conn: Connection, places: Iterable[tuple[str, int]], now: int) -> None:
+    """As require_in_reach, for places (device id, connector) that are to lose their own tariff."""
+    for tariff_id, device_id, connectors in reach.after_leaving(conn, places):
+        needed = _needed(held_or_to_come(conn, tariff_id, now))
+        if needed:
+            _require_all(conn, needed, [(device_id, connectors)])
+
+
+def _needed(rates: Iterable[dict[str, Any]]) -> list[str]:
+    wanted = {word for rate in rates for word in components.components_of(rate)}
+    return [word for word in components.COMPONENTS if word in wanted]
 
 
 def held_or_to_come(conn: Connection, tariff_id: str, now: int) -> list[dict[str, Any]]:

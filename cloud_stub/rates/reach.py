@@ -20,6 +20,13 @@ class _Pile(NamedTuple):
     of_pile: str | None
 
 
+class _Held(NamedTuple):
+    device_id: str
+    connectors: int
+    of_pile: str | None
+    of_site: str | None
+
+
 class _AtPlace(NamedTuple):
     device_id: str
     connectors: int
@@ -77,6 +84,17 @@ _AT_PLACES = Query(
     ),
     _AtPlace,
 )
+_HELD = Query(
+    select(
+        piles.c.device_id,
+        piles.c.connectors,
+        piles.c.tariff_id.label("of_pile"),
+        sites.c.tariff_id.label("of_site"),
+    )
+    .select_from(piles.outerjoin(sites))
+    .where(piles.c.device_id.in_(json_lists.texts("device_ids"))),
+    _Held,
+)
 _PAGE = 500
 
 
@@ -113,6 +131,36 @@ def at_places(conn: Connection, places: Iterable[tuple[str, str, int]]) -> Itera
                 if (row.device_id, connector) in at_pile or (whole and (row.device_id, connector) not in own)
             ],
         )
+
+
+def after_move(conn: Connection, device_ids: Iterable[str]) -> Iterator[tuple[str, list[int]]]:
+    """(device id, connectors) of these piles where the tariff of a site would hold, without nearer ones."""
+    rows = _HELD.all(conn, {"device_ids": to_json(list(device_ids))})
+    own = _own_tariffs(conn, [row.device_id for row in rows])
+    for row in rows:
+        if row.of_pile is None:
+            yield row.device_id, [at for at in range(1, row.connectors + 1) if (row.device_id, at) not in own]
+
+
+def after_leaving(
+    conn: Connection, places: Iterable[tuple[str, int]]
+) -> Iterator[tuple[str, str, list[int]]]:
+    """(tariff id, device id, connectors) of what would hold if the places, (device id, connector), had no
+    tariff of their own. Connector 0 is the pile.
+    """
+    left = set(places)
+    rows = _HELD.all(conn, {"device_ids": to_json(sorted({device_id for device_id, _ in left}))})
+    own = _own_tariffs(conn, [row.device_id for row in rows])
+    for row in rows:
+        whole = (row.device_id, 0) in left
+        tariff_id = row.of_site if whole else row.of_pile or row.of_site
+        connectors = [
+            at
+            for at in range(1, row.connectors + 1)
+            if (row.device_id, at) in left or (whole and (row.device_id, at) not in own)
+        ]
+        if tariff_id is not None:
+            yield tariff_id, row.device_id, connectors
 
 
 def _own_tariffs(conn: Connection, device_ids: list[str]) -> dict[tuple[str, int], str]:

@@ -47,6 +47,7 @@ COLUMNS = (
 LATER_COLUMNS = (
     *("time", "power_tiers", "staying", "top_up", "tax", "net"),
     *("adapter", "held", "captured", "refunded", "notice"),
+    *("flagged_paid", "flagged_credited"),
 )
 _NO_BILL: dict[str, str] = dict.fromkeys((*COLUMNS, *LATER_COLUMNS), "")
 
@@ -98,9 +99,9 @@ def _of_bill(row: BillRow, said: dict[str, Any], zone: str) -> dict[str, str]:
         "fee": line("fee_minor"),
         "total": money(row.total_minor) if counts else "",
         "currency": currency,
-        "paid": money(row.paid_minor),
+        ("flagged_paid" if kind == bills.FLAGGED else "paid"): money(row.paid_minor),
         "paid_at": time_utc(row.paid_at),
-        "credited": money(row.credited_minor) if row.credited_minor else "",
+        ("flagged_credited" if kind == bills.FLAGGED else "credited"): money(row.credited_minor or None),
         "unpaid": money(sums["unpaid_minor"]) if counts else "",
         "refund": money(sums["refund_minor"]) if sums["refund_minor"] else "",
         "waived": money(sums["waived_minor"]) if sums["waived_minor"] else "",

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..base.clock import now_s
 from ..db.credit_tables import credits
 from ..db.engine import Store
+from ..db.receiver_tables import receivers
 from ..db.rows import Query
 from ..db.tables import orders, outbox, piles, settlements
 from ..orders import states
@@ -61,6 +62,7 @@ class DatabaseGauges(Collector):
                     *_piles(conn, now, self._silent_s),
                     *_orders(conn, now),
                     *_outbox(conn, now),
+                    *_receivers(conn, now),
                     *_flagged(conn),
                     *_unpaid(conn),
                     *_unresolved(conn, now),
@@ -89,6 +91,12 @@ class _Orders(NamedTuple):
 
 
 class _Waiting(NamedTuple):
+    waiting: int
+    oldest_at: int | None
+
+
+class _Receiver(NamedTuple):
+    name: str
     waiting: int
     oldest_at: int | None
 
@@ -154,6 +162,29 @@ def _outbox(conn: Connection, now: int) -> Iterator[Metric]:
     yield _gauge("outbox_waiting", "Messages to piles that the broker has not got", waiting)
     oldest_s = max(0, now - oldest_at) if oldest_at is not None else 0
     yield _gauge("outbox_oldest_seconds", "Age of the oldest of them", oldest_s)
+
+
+def _receivers(conn: Connection, now: int) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily(
+        "ratelock_receiver_waiting", "Events that a webhook or bridge has not got", labels=["receiver"]
+    )
+    oldest = GaugeMetricFamily(
+        "ratelock_receiver_oldest_seconds", "Age of the oldest of them", labels=["receiver"]
+    )
+    query = Query(
+        select(
+            receivers.c.name,
+            func.count(outbox.c.id).label("waiting"),
+            func.min(outbox.c.created_at).label("oldest_at"),
+        )
+        .outerjoin_from(receivers, outbox, outbox.c.receiver == receivers.c.name)
+        .group_by(receivers.c.name),
+        _Receiver,
+    )
+    for name, count, oldest_at in query.all(conn):
+        waiting.add_metric([name], count)
+        oldest.add_metric([name], max(0, now - oldest_at) if oldest_at is not None else 0)
+    yield from (waiting, oldest)
 
 
 def _flagged(conn: Connection) -> Iterator[Metric]:

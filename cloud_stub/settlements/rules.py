@@ -83,12 +83,14 @@ def _ends_in_future(case: Case) -> bool:
 
 
 def _has_energy_outside(case: Case) -> bool:
+    """A pile that does not know when the power was cut bills at the lowest price until the order's end."""
     steps = case.rate["steps"]
     ends = [*(step[0] for step in steps[1:]), case.rate["until_at"]]
     end_of = {step[0]: end for step, end in zip(steps, ends, strict=True)}
     started_at, ended_at = case.fields["started_at"], case.fields["ended_at"]
     return any(
-        from_at > ended_at + TIME_SLACK_S or end_of.get(from_at, started_at) < started_at - TIME_SLACK_S
+        (from_at > ended_at + TIME_SLACK_S and not case.fields["recovered"])
+        or end_of.get(from_at, started_at) < started_at - TIME_SLACK_S
         for from_at, *_ in case.fields["periods"]
     )
 
@@ -292,7 +294,7 @@ RULES = (
     Rule(
         "PeriodOutsideTime",
         "itself",
-        f"a period more than {TIME_SLACK_S} s outside `started_at` to `ended_at`",
+        f"a period more than {TIME_SLACK_S} s before `started_at`, or (unless `recovered`) after `ended_at`",
         _has_energy_outside,
     ),
     Rule(

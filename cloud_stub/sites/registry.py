@@ -17,7 +17,8 @@ from ..db.rows import Query
 from ..db.site_tables import sites
 from ..db.tables import piles
 from ..db.writer import Transaction
-from ..rates import displays, zones
+from ..piles import registry as pile_registry
+from ..rates import billing, displays, zones
 from ..rates.model import ID_PATTERN, is_time_zone
 
 
@@ -94,12 +95,8 @@ _END_FREE = (
     .values(revoked_at=bindparam("now"))
 )
 _LEAVE_REMOVED = update(piles).where(piles.c.site_id == bindparam("of")).values(site_id=None)
-_TO = bindparam("to", type_=piles.c.site_id.type)
 _MOVE = (
-    update(piles)
-    .where(piles.c.device_id.in_(json_lists.texts("device_ids")), piles.c.site_id.is_distinct_from(_TO))
-    .values(site_id=_TO)
-    .returning(piles.c.device_id)
+    update(piles).where(piles.c.device_id.in_(json_lists.texts("device_ids"))).values(site_id=bindparam("to"))
 )
 
 
@@ -165,16 +162,22 @@ def move(tx: Transaction, actor: Actor, device_ids: Sequence[str], site_id: str 
     """Let these piles be at the site, None: at none. Orders that run keep what they have locked.
 
     device_ids: of selection.pile_ids. Raises Problem: UnknownSite; InvalidRequest where a pile would be left
-    without a time zone.
+    without a time zone; RateNotBillable.
     """
     if site_id is not None:
-        get(tx.conn, site_id, lock=True)
+        tariff_id = get(tx.conn, site_id, lock=True).tariff_id
+        if tariff_id is not None:
+            billing.require_after_move(tx.conn, device_ids, tariff_id, now)
     else:
         zones.require_own(tx.conn, device_ids, "site_id", now)
-    moved = tx.conn.execute(_MOVE, {"device_ids": to_json(list(device_ids)), "to": site_id}).scalars().all()
-    for device_id in sorted(moved):
-        audit.record(tx.conn, actor, now, "PileMoved", device_id=device_id, site_id=site_id)
-    displays.mark_piles(tx, moved, now)
+    rows = sorted(pile_registry.lock_many(tx.conn, device_ids).items())
+    before = {device_id: row.site_id for device_id, row in rows if row.site_id != site_id}
+    tx.conn.execute(_MOVE, {"device_ids": to_json(list(before)), "to": site_id})
+    for device_id, left in before.items():
+        for action, of in (("PileMovedAway", left), ("PileMoved", site_id)):
+            if of is not None:
+                audit.record(tx.conn, actor, now, action, device_id=device_id, site_id=of)
+    displays.mark_piles(tx, before, now)
 
 
 def list_views(conn: Connection, limit: int, after: str | None = None) -> list[dict[str, Any]]:

@@ -45,8 +45,7 @@ class Metering:
 
     def restore(self, register_mwh, boundaries, at, now_ms):
         """Goes on from what was durable before a power cut. boundaries: None where they are lost or not this
-        order's; then all energy is billed at the lowest price that held until `at` (Unix seconds). Returns
-        the time at which the order stood, at least.
+        order's; then all energy is billed at the lowest price that held until `at` (Unix seconds).
         """
         self.register_mwh = register_mwh
         first = self.boundaries[0][0]
@@ -58,10 +57,8 @@ class Metering:
         if boundaries:
             self.boundaries = boundaries
         self._first = self.boundaries[-1][0]
-        at = max(at, self._steps[self._first][0])
         self._start_base(at, now_ms)
         self._plan_stop()
-        return at
 
     def _cheapest(self, first, last):
         """The step of the lowest price from `first` to `last`; of equal ones the earliest."""

@@ -59,7 +59,7 @@ class OpenOrder:
             self._steps_kept = len(boundaries)
         if self.session.phase == phases.FINISHING or not self.is_durable:
             self._keep_usage(journal)
-            self._keep_reading(journal, self.session.at(now_ms), now_ms)
+            self._keep_reading(journal, now_ms)
             self.is_durable = True
 
     def keep_reading(self, journal, now_ms):
@@ -68,14 +68,14 @@ class OpenOrder:
             return False
         self._keep_usage(journal)
         if self._checkpoint_ms is None or self.session.metering.register_mwh != self._checkpoint_mwh:
-            self._keep_reading(journal, self.session.at(now_ms), now_ms)
+            self._keep_reading(journal, now_ms)
         self._checkpoint_ms = now_ms
         return True
 
     def keep_last_reading(self, journal, now_ms):
         """Before the settlement: after a restart, a meter that forgets goes on from the durable reading."""
         if self.session.metering.register_mwh != self._checkpoint_mwh:
-            self._keep_reading(journal, self.session.ended_at, now_ms)
+            self._keep_reading(journal, now_ms)
 
     def _keep_usage(self, journal):
         usage = self.session.usage
@@ -91,10 +91,12 @@ class OpenOrder:
             journal.keep_usage(self.number, counted)
             self._usage_kept = total_ms
 
-    def _keep_reading(self, journal, at, now_ms):
-        register_mwh = self.session.metering.register_mwh
+    def _keep_reading(self, journal, now_ms):
+        session = self.session
+        register_mwh = session.metering.register_mwh
+        at = session.ended_at or session.at(now_ms)  # of the charge: a stay is counted from there
         journal.keep_reading(
-            self.number, self.order_id, at, register_mwh, self.session.stop_reason, self.recoveries
+            self.number, self.order_id, at, register_mwh, session.stop_reason, self.recoveries
         )
         self._checkpoint_ms = now_ms
         self._checkpoint_mwh = register_mwh

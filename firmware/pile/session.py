@@ -76,6 +76,7 @@ class Session:
             order.get("full_after_s"), limits.full_after_ms, limits.full_after_max_ms
         )
         self._stop_asked = None
+        self._is_over = False  # the charge had ended, and that was durable, before the power cut
         self._has_charged = False  # the relay was confirmed closed
         self._has_drawn = False
         self._is_changed = False  # the power came back after so long that it may be another vehicle's
@@ -93,9 +94,11 @@ class Session:
         self.phase = RECOVERING
         self.recovered = True
         self.stop_reason = kept.stop_reason
+        self._is_over = kept.stop_reason is not None
         if not kept.ran:
             self._resume_until_at = expires_at  # the relay has not closed: it must not close later than that
-        self._checkpoint_at = self.metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
+        self._checkpoint_at = kept.at
+        self.metering.restore(kept.register_mwh, kept.boundaries, kept.at, now_ms)
         if self.usage and self.usage.stay_ms:
             self.stop_reason = (
                 self.stop_reason or "PowerLoss"
@@ -145,12 +148,12 @@ class Session:
         passed_ms = now_ms - self._last_ms
         self._last_ms = now_ms
         if phase == RECOVERING or phase == FINISHING:
-            was_over = self.stop_reason is not None  # and that was durable, where the power was cut
             if phase == RECOVERING:
                 self._recover(now_ms, readings, fault, utc_at, opened_ms)
             else:
                 self._finish(now_ms, readings, opened_ms)
-            if was_over and self.phase == DONE and self._may_stay(readings, fault):
+            is_over = self._is_over or phase == FINISHING  # not ended by the power cut
+            if is_over and self.phase == DONE and self._may_stay(readings, fault):
                 self._go(STAYING, now_ms)
         elif phase == STAYING:
             self._stay(now_ms, passed_ms, readings, fault)
@@ -326,9 +329,14 @@ class Session:
         return None
 
     def _give_up(self, now_ms, utc_at, register_mwh=0):
-        """Without the time the power may have been cut at any time until the order's end."""
+        """Without the time the power may have been cut at any time until the order's end. If the charge had
+        ended, no energy flowed after the relay opened.
+        """
         self.stop_reason = self.stop_reason or "PowerLoss"
-        until_at = max(self._checkpoint_at, self._end_at if utc_at is None else utc_at)
+        if self._is_over:
+            until_at = self._checkpoint_at + OPEN_CONFIRM_MS // 1000 + 1
+        else:
+            until_at = max(self._checkpoint_at, self._end_at if utc_at is None else utc_at)
         self.metering.resume(until_at, self._checkpoint_at, now_ms, register_mwh)
         self._go(DONE, now_ms)
 

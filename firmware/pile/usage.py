@@ -49,9 +49,8 @@ class UsageMetering(Metering):
 
     def restore(self, register_mwh, boundaries, at, now_ms):
         """As Metering.restore. What was stayed before the power cut has passed since `at`."""
-        at = Metering.restore(self, register_mwh, boundaries, at, now_ms)
+        Metering.restore(self, register_mwh, boundaries, at, now_ms)
         self._start_base(at + self.stay_ms // 1000, now_ms)
-        return at
 
     # -- counting --------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import json
 from pile_protocol.errors import ProtocolError
 
 from .errors import Refused
-from .slots import FETCHED
+from .slots import FETCHED, ROWS
 
 
 def verify(key, digest, signature):
@@ -30,8 +30,8 @@ def verify(key, digest, signature):
 
 
 def read_manifest(release, board, mpy):
-    """(bytes of all files of the fetched manifest, bytes of flash that they take). Raises Refused,
-    OSError.
+    """Checks the fetched manifest, and writes ROWS. Returns (bytes of all files, bytes of flash they take).
+    Raises Refused, OSError.
     """
     from pile_protocol import manifest
 
@@ -48,4 +48,7 @@ def read_manifest(release, board, mpy):
         raise Refused("WrongBoard")
     if found.mpy != mpy:
         raise Refused("WrongMpy")
+    with open(ROWS, "w") as rows:
+        for file in found.files:
+            rows.write(json.dumps(file) + "\n")
     return found.total_bytes, sum([blocks_bytes(file[1]) for file in found.files])

@@ -6,11 +6,14 @@ changes nothing.
 """
 
 import binascii
+import gc
 import hashlib
 
 from .errors import Refused
 
 PART_BYTES = 512  # the message with it is in the heap several times: as bytes, as text, decoded
+SMALL_PART_BYTES = 256  # with less than ROOM_BYTES free
+ROOM_BYTES = 24_000
 ASK_EVERY_MS = 100  # at most 5 KB a second
 RETRY_MS = 2_000  # for an answer; doubles up to the next
 RETRY_MAX_MS = 60_000
@@ -35,6 +38,9 @@ class Download:
         self._question = None
         self._data = None  # the answer
         self._asked_ms = clock.now_ms - ASK_EVERY_MS
+        self._part_bytes = PART_BYTES
+        if hasattr(gc, "mem_free") and gc.mem_free() < ROOM_BYTES:
+            self._part_bytes = SMALL_PART_BYTES
 
     def fetch(self, slot, name, size, digest):
         """A generator: one slice of the work each; yields whether there is more to do at once. When it ends,
@@ -76,7 +82,7 @@ class Download:
             have = 0
         self.done_bytes += have
         while have < size:
-            part = min(PART_BYTES, size - have)
+            part = min(self._part_bytes, size - have)
             data = yield from self._part(
                 {"release": self._release, "file": digest, "offset": have, "bytes": part}
             )

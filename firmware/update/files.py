@@ -1,12 +1,7 @@
-"""The files of the slot that an update is written to, and the rows of its manifest. Everything here raises
-OSError where the flash refuses.
-"""
+"""The files of the slot that an update is written to. Every method raises OSError where the flash refuses."""
 
 import errno
-import json
 import os
-
-from .slots import FETCHED
 
 BLOCK_BYTES = 4_096  # a file on littlefs takes whole blocks
 _FOLDER = 0x4000  # in st_mode
@@ -61,15 +56,6 @@ class SlotFiles:
 
     def _path(self, name):
         return self._folder + "/" + name
-
-
-def row(number):
-    """[name, bytes, SHA-256 in hex] of a file of the fetched manifest; None after the last one. Read anew for
-    each file, so that the list is not in the heap during the download.
-    """
-    with open(FETCHED) as file:
-        files = json.load(file)["files"]
-    return files[number] if number < len(files) else None
 
 
 def blocks_bytes(size):

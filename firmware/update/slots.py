@@ -26,6 +26,7 @@ MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 OFFER = "update.offer"  # what is to be fetched, in JSON
 FETCHED = "update.manifest"  # the manifest of that release, until the slot is whole
+ROWS = "update.files"  # a line of JSON for each of its files: the list takes too much heap for a download
 KEY = "release.pub"  # 128 hex digits: the public key that signs the releases of this pile
 REASON_MAX = 24  # characters
 
@@ -105,6 +106,7 @@ def remove_offer():
     """No release is to be fetched."""
     _remove(OFFER)
     _remove(FETCHED)
+    _remove(ROWS)
 
 
 def is_file(path):

@@ -9,10 +9,12 @@ Each step has modules of its own, which leave the heap before the next one: besi
 for one step, and not for all.
 """
 
+import json
+
 from pile_protocol import topics
 
 from .errors import Refused
-from .slots import FETCHED
+from .slots import FETCHED, ROWS
 
 PROGRESS_MS = 3_000  # between two messages about the progress
 
@@ -143,7 +145,7 @@ class Updater:
         del key, verify
         self._forget(("update.checks", "update.p256"))
         from .download import Download
-        from .files import SlotFiles, row
+        from .files import SlotFiles
 
         download = Download(self.release, self._controller.clock, self._ask)
         self._download = download
@@ -159,13 +161,11 @@ class Updater:
         self._forget_offer()
         del signature
         self._total_bytes = total_bytes
-        download.done_bytes = number = 0
-        while True:
-            file = row(number)
-            if file is None:
-                break
-            yield from download.fetch(slot, *file)
-            number += 1
+        download.done_bytes = 0
+        with open(ROWS) as rows:
+            for row in rows:
+                name, size, sha256 = json.loads(row)
+                yield from download.fetch(slot, name, size, sha256)
         self._download = download = None
         self._forget(("update.download", "update.files", "pile_protocol.chunk"))
         self._tell("Verifying")

@@ -31,6 +31,15 @@ def _user(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
     return {"name": name}
 
 
+WEBHOOK = {"name": "books", "url": "https://example.org/", "kinds": ["order"]}
+
+
+def _webhook(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
+    name = f"books{next(_numbers)}"
+    call("POST", "/api/webhooks", WEBHOOK | {"name": name})
+    return {"name": name}
+
+
 def _token(call: Any, phone: Any, add_pile: Any) -> dict[str, Any]:
     return call("POST", "/api/tokens", {"name": "export", "permissions": ["read"], "days": 1})
 
@@ -251,6 +260,9 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("DELETE", "/api/users/{name}"): Change("UserRemoved", prepare=_user),
     ("DELETE", "/api/sessions/{session_id}"): Change("SessionEnded", prepare=_session),
     ("POST", "/api/tokens"): Change("TokenAdded", {"name": "ci", "permissions": ["read"], "days": 1}),
+    ("POST", "/api/webhooks"): Change("WebhookAdded", WEBHOOK),
+    ("POST", "/api/webhooks/{name}/resend"): Change("WebhookResent", prepare=_webhook),
+    ("DELETE", "/api/webhooks/{name}"): Change("WebhookRemoved", prepare=_webhook),
     ("DELETE", "/api/tokens/{token_id}"): Change("TokenRevoked", prepare=_token),
 }
 
@@ -261,6 +273,8 @@ UNAUDITED = {
     ("POST", "/api/holidays"): "it changes nothing",
     ("POST", "/api/names"): "it changes nothing",
     ("POST", "/api/labels.pdf"): "it changes nothing",
+    ("POST", "/api/webhooks/{name}/test"): "it changes nothing",
+    ("POST", "/api/orders/{order_id}/receipt"): "only a driver may",
     ("DELETE", "/api/session"): "test_people.py signs out",
     ("PUT", "/api/session/password"): "test_people.py changes a password",
 }

@@ -131,12 +131,9 @@ def sums_of(lines: list[dict[str, str]]) -> Counter[str]:
     found: Counter[str] = Counter()
     for line in lines:
         found["billed_minor"] += minor(line["total"])
-        for name in ("unpaid", "refund", "waived"):
+        for name in ("paid", "credited", "unpaid", "refund", "waived", "flagged_paid", "flagged_credited"):
             found[f"{name}_minor"] += minor(line[name])
-        is_flagged = line["counts_as"] == "Flagged"
-        for name in ("paid", "credited"):
-            found[f"flagged_{name}_minor" if is_flagged else f"{name}_minor"] += minor(line[name])
-        found["flagged_minor"] += minor(line["sealed_total"]) if is_flagged else 0
+        found["flagged_minor"] += minor(line["sealed_total"]) if line["counts_as"] == "Flagged" else 0
     return +found
 
 
@@ -220,9 +217,9 @@ def test_a_flagged_bill_looks_like_none_that_counts(operator: Any, books: dict[s
         "paid, then flagged": "Flagged",
     }
     for name in ("flagged", "paid, then flagged"):
-        assert [lines[name][each] for each in ("total", "electricity", "service", "fee", "unpaid")] == [
-            ""
-        ] * 5
+        for each in ("total", "electricity", "service", "fee", "paid", "credited", "unpaid"):
+            assert lines[name][each] == ""
+    assert lines["paid, then flagged"]["flagged_paid"] == "2.30"
     assert (lines["flagged"]["sealed_total"], lines["flagged"]["flags"]) == ("99.99", "TotalMismatch")
     assert (lines["waived"]["total"], lines["waived"]["waived"]) == ("0.00", "88.88")
     assert (lines["paid, then credited"]["credited"], lines["paid, then credited"]["refund"]) == (

@@ -335,6 +335,35 @@ def test_a_site_whose_piles_cannot_bill_a_tariff_does_not_get_it(operator: Any, 
     assert operator("PUT", "/api/assignments", body).status_code == 200
 
 
+@ON_SQLITE
+def test_a_pile_does_not_get_a_site_s_tariff_that_it_cannot_bill_by_being_moved_or_by_losing_its_own(
+    operator: Any, add_pile: Any
+):
+    """It was refused at the driver's confirmation only."""
+    operator("POST", "/api/sites", {"site_id": "S", "name": "S", "time_zone": "UTC"})
+    operator("POST", "/api/tariffs", {"tariff_id": "city", "name": "City"})
+    assert operator("POST", "/api/tariffs/city/versions", EVERY_COMPONENT).status_code == 201
+    assert operator("PUT", "/api/assignments", {"places": ["site:S"], "tariff_id": "city"}).status_code == 200
+    add_pile("PILE-1", rate=None).hello()
+    add_pile("PILE-2", rate=None).hello(**BILLS_ALL)
+    add_pile("PILE-3", rate=None)  # it may prove able
+
+    def move(selection: str) -> Any:
+        return operator("POST", "/api/pile-moves", {"selection": selection, "site_id": "S"})
+
+    answer = move("all")
+    assert (answer.status_code, answer.json()["code"]) == (409, "RateNotBillable")
+    assert answer.json()["piles"] == ["PILE-1"]
+    assert operator("GET", "/api/piles?site_id=S").json()["items"] == []
+    assert move("pile:PILE-2").status_code == move("pile:PILE-3").status_code == 200
+    assert publish(operator, FLAT_RATE).status_code == 201
+    assert move("pile:PILE-1").status_code == 200  # it has a nearer one
+    answer = operator("PUT", "/api/assignments", {"places": ["pile:PILE-1"], "tariff_id": None})
+    assert (answer.json()["code"], answer.json()["piles"]) == ("RateNotBillable", ["PILE-1"])
+    imported = operator("POST", "/api/pile-imports", {"csv": "device_id,site\nPILE-9,S"})
+    assert imported.status_code == 201, imported.text  # it has never greeted
+
+
 def test_a_limit_below_the_minimum_is_refused(operator: Any, able: FakePile, phone: Phone):
     publish(operator, EVERY_COMPONENT)
     answer = phone.client.post("/api/orders", json=phone.body(cost_minor=99), headers=new_key())

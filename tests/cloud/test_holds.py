@@ -73,6 +73,7 @@ def balanced(cloud: Cloud, books: Callable[[str], list[Any]]) -> None:
 def test_the_total_is_captured_and_the_rest_released(cloud: Cloud, phone: Phone, pile: FakePile, books: Any):
     made = phone.order(cost_minor=1000)
     assert made["payment"] == made["payment"] | PAID_BY | {"state": "Held", "held_minor": 1000}
+    assert made["free"] is False
     assert made["limits"]["cost_minor"] == 1000
     pile.order_status(phone.order_id, "Accepted")
     pile.settle(phone.message(pile), 2_500_000)
@@ -288,7 +289,7 @@ def test_a_code_makes_an_order_free(cloud: Cloud, phone: Phone, pile: FakePile, 
     grant = operator("POST", "/api/free-vend", {"reason": "Guests", "uses_max": 1}).json()
     body = phone.body() | {"code": grant["code"].lower()}
     made = phone.client.post("/api/orders", json=body, headers=new_key())
-    assert (made.status_code, made.json()["payment"]) == (201, None)
+    assert (made.status_code, made.json()["payment"], made.json()["free"]) == (201, None, True)
     phone.order_id, phone.token = made.json()["order_id"], made.json()["token"]
     pile.order_status(phone.order_id, "Accepted")
     pile.settle(phone.message(pile), 2_500_000)
@@ -298,6 +299,22 @@ def test_a_code_makes_an_order_free(cloud: Cloud, phone: Phone, pile: FakePile, 
     problem(phone.client.post("/api/orders", json=body, headers=new_key()), 409, "FreeCodeInvalid")
     assert operator("DELETE", f"/api/free-vend/{grant['grant_id']}").status_code == 200
     assert operator("GET", "/api/free-vend").json()["items"][0]["revoked_at"] is not None
+
+
+def test_a_pile_says_that_everybody_charges_for_free_at_its_site(phone: Phone, pile: FakePile, operator: Any):
+    site = {"site_id": "S-1", "name": "Harbour", "address": "", "time_zone": "UTC", "contact": ""}
+    assert operator("POST", "/api/sites", site).status_code == 201
+    move = {"selection": f"pile:{pile.device_id}", "site_id": "S-1"}
+    assert operator("POST", "/api/pile-moves", move).status_code == 200
+    path = f"/api/piles/{pile.device_id}"
+    operator("POST", "/api/free-vend", {"reason": "Guests", "site_id": "S-1"})  # a code is not everybody
+    assert phone.client.get(path).json()["free"] is False
+    everybody = {"reason": "Opening", "site_id": "S-1", "with_code": False}
+    grant = operator("POST", "/api/free-vend", everybody).json()
+    assert phone.client.get(path).json()["free"] is True
+    assert phone.order()["free"] is True
+    operator("DELETE", f"/api/free-vend/{grant['grant_id']}")
+    assert phone.client.get(path).json()["free"] is False
 
 
 def test_an_operator_gives_an_order_away_and_nobody_else(client: TestClient, phone: Phone, pile: FakePile):

@@ -113,20 +113,27 @@ def test_other_separators_and_a_byte_order_mark_are_understood(operator: Any, de
     assert registered(operator) == ["P-100"]
 
 
+def printed(sheet: bytes) -> list[str]:
+    """The piles and connectors of the labels in a PDF."""
+    document = pypdfium2.PdfDocument(sheet)
+    text = "".join(page.get_textpage().get_text_range() for page in document)
+    document.close()
+    return [word for word in text.split() if word.startswith("P")]
+
+
 def test_labels_of_all_connectors_come_in_one_document(
     operator: Any, client: TestClient, site: None, pile: FakePile
 ):
     operator("POST", "/api/pile-imports", {"csv": GOOD})
+    answer = operator("POST", "/api/labels.pdf", {"device_ids": ["P-101", "PILE-1"]})
+    assert printed(answer.content) == ["P-101", "PILE-1/1", "PILE-1/2"]
     for selection, words in (
         ("all", ["P-100/1", "P-100/2", "P-101", "P-102", "PILE-1/1", "PILE-1/2"]),
         ("site:HARBOUR", ["P-100/1", "P-100/2", "P-102"]),
         ("pile:PILE-1", ["PILE-1/1", "PILE-1/2"]),
     ):
         answer = operator("GET", f"/api/labels.pdf?selection={selection}")
-        document = pypdfium2.PdfDocument(answer.content)
-        text = "".join(page.get_textpage().get_text_range() for page in document)
-        document.close()
-        assert [word for word in text.split() if word.startswith("P")] == words
+        assert printed(answer.content) == words
     problem(operator("GET", "/api/labels.pdf?selection=tag:none"), 422, "InvalidRequest")
     assert client.get("/api/labels.pdf").status_code == 401
 

@@ -56,7 +56,7 @@ def test_only_who_has_a_token_reads_the_metrics(client: TestClient, settings: Se
 
 
 def test_ready_is_who_reaches_broker_and_database(client: TestClient, cloud: Cloud, link: FakeLink):
-    threads = dict.fromkeys(("jobs", "rereader", "writer", "chunks"), True)
+    threads = dict.fromkeys(("jobs", "rereader", "writer", "chunks", "courier"), True)
     ready = {"status": "ready", "database": True, "mqtt": True, "threads": threads}
     assert client.get("/readyz").json() == ready
     link.connected = False

@@ -325,8 +325,8 @@ def test_what_cannot_be_meant_is_answered_in_ocpis_envelope(
     "header", ["", "Bearer " + OPERATOR, "Token wrong", "Token", "Token \xff", "Token " + "A" * 5000]
 )
 def test_nobody_without_a_token_gets_anything(client: TestClient, header: str) -> None:
-    for path in ("/ocpi/versions", "/ocpi/2.2.1", "/ocpi/2.2.1/cdrs", "/ocpi/2.2.1/x"):
-        answer = client.get(path, headers={"Authorization": header.encode("latin-1")} if header else {})
+    for path in ("/ocpi/versions", "/ocpi/2.2.1", "/ocpi/2.2.1/cdrs"):
+        answer = client.get(path, headers=[(b"authorization", header.encode("latin-1"))])
         assert answer.status_code == 401 and answer.json()["status_code"] == 2000
 
 

@@ -117,7 +117,9 @@ def test_log_lines_that_cannot_be_written_end_nothing(settings: Settings, way: C
             assert served.call("GET", "/api/piles/PILE-0")[0] == 200
             assert served.call("GET", "/readyz")[0] == 503  # no broker
         threads = json.loads(served.call("GET", "/readyz")[1])["threads"]
-        assert threads == dict.fromkeys(("writer", "chunks", "mqtt", "jobs", "rereader", "log"), True)
+        assert threads == dict.fromkeys(
+            ("writer", "chunks", "mqtt", "jobs", "courier", "rereader", "log"), True
+        )
         assert served.end() in (0, -signal.SIGTERM)
 
 

@@ -105,7 +105,32 @@ def test_piles_are_listed_by_site_and_tag(operator: Any, site: Any, add_pile: An
     move(operator, "all", None)
     assert listed(operator, site_id="HARBOUR") == []
     actions = [line["action"] for line in operator("GET", "/api/audit?device_id=PILE-2").json()["items"]]
-    assert actions[:4] == ["PileMoved", "PileTagged", "PileTagged", "PileMoved"]
+    assert actions[:4] == ["PileMovedAway", "PileTagged", "PileTagged", "PileMoved"]
+    of_site = [line["action"] for line in operator("GET", "/api/audit?site_id=HARBOUR").json()["items"]]
+    assert of_site[:2] == ["PileMovedAway", "PileMoved"]
+
+
+def test_counts_are_of_the_site_and_names_come_with_ids(operator: Any, site: Any, add_pile: Any):
+    for device_id in ("PILE-1", "PILE-2", "PILE-3"):
+        add_pile(device_id)
+    move(operator, "pile:PILE-2", "HARBOUR")
+    tag(operator, "pile:PILE-3", add=["fast"])
+    for query, count in (
+        ("", 3),
+        ("?site_id=HARBOUR", 1),
+        ("?tag=fast", 1),
+        ("?site_id=HARBOUR&tag=fast", 0),
+    ):
+        summary = operator("GET", "/api/piles" + query).json()["summary"]
+        assert (summary["piles"], summary["online"], summary["matching"]) == (count,) * 3, query
+    operator("PATCH", "/api/piles/PILE-2", {"name": "Gate 2"})
+    asked = {"piles": ["PILE-2", "NOBODY"], "sites": ["HARBOUR"], "tariffs": ["pile:PILE-1"]}
+    assert operator("POST", "/api/names", asked).json() == {
+        "piles": {"PILE-2": "Gate 2"},
+        "sites": {"HARBOUR": HARBOUR["name"]},
+        "tariffs": {"pile:PILE-1": "PILE-1"},
+    }
+    problem(operator("POST", "/api/names", {"piles": ["\0"]}), 422, "InvalidRequest")
 
 
 def test_a_tag_is_one_printable_word(operator: Any, pile: FakePile):

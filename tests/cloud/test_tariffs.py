@@ -479,7 +479,7 @@ def test_what_was_done_with_tariffs_is_in_the_audit_trail(operator: Any, pile: F
     lines = operator("GET", "/api/audit?tariff_id=city").json()["items"]
     assert [line["action"] for line in reversed(lines)] == [
         *("TariffAdded", "RatePublished", "RatePublished", "RateWithdrawn", "TariffRenamed"),
-        *("TariffAssigned", "TariffRemoved"),
+        *("TariffAssigned", "TariffUnassigned", "TariffRemoved"),
     ]
     assert {line["actor"] for line in lines} == {"operator token"}
     of_pile = [line["action"] for line in operator("GET", "/api/audit?device_id=PILE-1").json()["items"]]

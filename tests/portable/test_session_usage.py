@@ -493,3 +493,60 @@ def test_a_stay_whose_last_reading_is_lost_has_a_stop_reason():
     pile.plugged[1] = False
     pile.settle()
     assert checked(pile, locked(idle=IDLE))["stop_reason"] == "PowerLoss"
+
+
+def test_a_stay_ends_when_it_does_however_often_the_power_is_cut():
+    """Each cut added what had been stayed until then to the end of the charge, until the cloud flagged the
+    bill as one of the future.
+    """
+    pile = staying(250)
+    stay_ms = pile.session().usage.stay_ms
+    ended_at = pile.session().ended_at
+    for _ in range(4):
+        pile.boot(AT + 5_000)
+        pile.cycle(20)
+        assert pile.session().ended_at == ended_at
+    pile.plugged[1] = False
+    pile.settle()
+    idle = checked(pile, locked(idle=IDLE))["idle"]
+    assert stay_ms // 1000 <= idle["until_at"] - idle["since_at"] <= stay_ms // 1000 + 10, idle
+
+
+def test_a_cheaper_price_to_come_does_not_move_the_end_of_an_order():
+    """Without a clock, energy after the last reading is billed at the lowest price until the order's end; the
+    next cut made the begin of that price the end of the charge.
+    """
+    steps = [[AT - 60, 2_000_000, 0, "peak"], [AT + 1_800, 1_000_000, 0, "valley"]]
+    for is_stopped in (True, False):
+        pile = Pile()
+        made = rate(steps=steps, idle=IDLE, until_at=AT + 2 * 86_400)
+        pile.charge(rate=made, cycles=100)
+        if is_stopped:
+            pile.command("stop", order_id="o1")
+            while pile.session().phase == "Charging":
+                pile.cycle(1)
+        for _ in range(2):
+            pile.boot()
+            for _ in range(1_300):
+                if pile.connector().order is None or pile.session().phase in ("Staying", "Done"):
+                    break
+                pile.cycle(1)
+        pile.plugged[1] = False
+        pile.settle()
+        settlement = checked(pile, made)
+        assert AT + 9 <= settlement["ended_at"] <= AT + 12, (is_stopped, settlement)
+
+
+def test_who_loses_the_charge_by_a_power_cut_pays_nothing_for_staying():
+    """It was so only where the meter was read in the first cycle after the start."""
+    pile = Pile()
+    made = locked(idle=IDLE)
+    pile.charge(rate=made, cycles=100)
+    pile.boot(AT + 86_000, ready=False)
+    pile.meters[1].silent = True
+    pile.cycle(10)
+    pile.meters[1].silent = False
+    pile.cycle(20)
+    assert pile.connector().order is None
+    settlement = checked(pile, made)
+    assert settlement["stop_reason"] == "PowerLoss" and settlement["idle"]["time_ms"] == 0

@@ -220,8 +220,8 @@ def test_the_rate_is_bounded(rig):
     rig.files = {"start.mpy": bytes(range(256)) * 60}
     rig.offer(manifest_of(rig.files))
     rig.until_restart()
-    assert len(asked) == 31
-    assert min([asked[i + 1] - asked[i] for i in range(30)]) >= 100
+    assert len(asked) > 15_000 // PART_BYTES
+    assert min([asked[i + 1] - asked[i] for i in range(len(asked) - 1)]) >= 100
 
 
 @in_flash

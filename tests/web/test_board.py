@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from cloud_stub.http.languages import LANGUAGES
 from cloud_stub.pages import assets
 from tests.deploy.board import PtyBoard
 from tests.web.conftest import DESKTOP, PHONE, SMALL_PHONE, Watch, axe_problems, log_in, overflow
@@ -454,7 +455,7 @@ def test_the_page_is_accessible_and_fits(
     assert axe_problems(page) == []
 
 
-@pytest.mark.parametrize("language", assets.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_there_is_a_sentence_for_all_that_goes_wrong(language: str):
     text = (assets.FOLDER / f"board-words.{language}.js").read_text(encoding="utf-8")
     thrown = {

@@ -140,7 +140,7 @@ SAID = """() => {
 }"""
 # Names, units and codes that are the same in every language.
 SAME = {"RateLock", "English", "kWh", "kW", "KB", "ms", "CSV", "CNY", "UTC", "Asia", "Shanghai", "PILE"}
-SAME |= {"IANA", "API", "MQTT", "sim", "none"}  # the last: the firmware of the played piles
+SAME |= {"IANA", "API", "MQTT", "PDF", "sim", "none"}  # the last: the firmware of the played piles
 
 
 def english(page: Page) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.cloud.fakes import BILLS_ALL, EVERY_COMPONENT
 from tests.web.conftest import AXE, Watch, row
 from tests.web.fleet import DAY_RATE, Fleet
 
@@ -31,6 +32,29 @@ def test_energy_and_revenue_are_drawn_and_told(fleet: Fleet, console: Callable[.
     page.get_by_role("button", name="7 days").click()
     page.get_by_text("The days as a table").click()
     expect(page.get_by_role("table", name="Energy and revenue by day").get_by_role("row")).to_have_count(8)
+
+    able = fleet.pile("PILE-2", rate=None)
+    able.hello(**BILLS_ALL)
+    rate = EVERY_COMPONENT | {
+        "periods": [EVERY_COMPONENT["periods"][0] | {"time_price": 360_000_000}],
+        "tiers": [{"up_to_w": 400, "price": 180_000_000}],
+        "idle": {"price": 6_000_000, "after_s": 0, "max_minor": 2_000},
+    }
+    made = fleet.operator.put("/api/piles/PILE-2/rate?allow_unusual=true", rate)
+    assert made.status == 201, made.body
+    bill = fleet.charged(able, 100_000, stay_s=31).view()["settlement"]
+    fleet.counted_today()
+    page.get_by_label("Pile id").fill("PILE-2")
+    sums = {
+        "Time": sum(line[3] for line in bill["times"]),
+        "Power tiers": sum(line[3] for line in bill["tiers"]),
+        "Staying on": bill["idle"]["idle_minor"],
+        "Tax in all of these": bill["tax_minor"],
+    }
+    for name, minor in sums.items():
+        assert minor, name
+        expect(row(page, name)).to_contain_text(f"¥{minor // 100}.{minor % 100:02}")
+    expect(page.get_by_text("Time, tiers, staying on, minimum")).to_be_visible()
 
 
 def test_two_currencies_are_told_apart(fleet: Fleet, console: Callable[..., Page]):

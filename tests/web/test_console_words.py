@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from cloud_stub.http.languages import LANGUAGES
 from cloud_stub.pages import assets
 from tests.web import views
 from tests.web.conftest import DESKTOP, NARROW
@@ -35,10 +36,10 @@ def test_each_subject_has_the_same_words_in_every_language(fleet: Fleet, open_pa
     """A word missing in one would show as undefined; a function without an argument would drop a value."""
     names = {name for name in assets.assets() if name.count(".") == 2}
     subjects = sorted({name.partition(".")[0] for name in names})
-    assert names == {f"{subject}.{tag}.js" for subject in subjects for tag in assets.LANGUAGES}
+    assert names == {f"{subject}.{tag}.js" for subject in subjects for tag in LANGUAGES}
     assert {"console-words", "phone-words"} <= set(subjects)
     page = open_page(fleet.url + "/console")
-    shapes = page.evaluate(_SHAPES, [f"/static/{assets.version()}", subjects, assets.LANGUAGES])
+    shapes = page.evaluate(_SHAPES, [f"/static/{assets.version()}", subjects, LANGUAGES])
     for subject, (first, *others) in shapes.items():
         for other in others:
             assert other == first, subject

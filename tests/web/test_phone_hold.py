@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from cloud_stub.base.clock import now_s
 from tests.cloud.fakes import FLAT_RATE, FakePile, open_sealed
@@ -59,6 +59,11 @@ def play(fleet: Fleet, pile: FakePile, mwh: int) -> Any:
     fleet.charge(pile, order)
     fleet.settle(pile, order, message, mwh)
     return order
+
+
+def add(members: dict[str, Any]) -> Callable[[Route], None]:
+    """Lets the cloud's answer have these members, too."""
+    return lambda route: route.fulfill(json=route.fetch().json() | members)
 
 
 def ask_now(page: Page) -> None:
@@ -146,11 +151,23 @@ def test_a_code_makes_the_charge_free_and_one_that_does_not_says_why(
     page.unroute("**/api/orders")
     field.fill(f"{code[:4]}-{code[4:8]} {code[8:]}".lower())
     page.locator("#confirm").click()
-    expect(page.locator("#stop")).to_be_visible()
+    expect(page.locator(".hold")).to_have_text("This charge is free: nothing is to be paid.")
     assert fleet.operator.get("/api/payments").json()["items"] == []
     play(fleet, pile, 2_500_000)
-    fleet.cloud.cashier.run_once(now_s())
     expect(page.locator(".pill").first).to_have_text("Nothing to pay")
+    fleet.cloud.cashier.run_once(now_s())
+    expect(row(page, "Total less credits")).to_contain_text("¥0.00")
+
+    site = {"site_id": "SITE-1", "name": "Harbour", "address": "", "time_zone": "UTC", "contact": ""}
+    everybody = {"reason": "Opening", "site_id": "SITE-1", "with_code": False}
+    for path, body in (
+        ("/api/sites", site),
+        ("/api/pile-moves", {"selection": "pile:PILE-1", "site_id": "SITE-1"}),
+        ("/api/free-vend", everybody),
+    ):
+        assert fleet.operator.post(path, body).status < 300, path
+    page.locator("#done").click()
+    expect(page.locator(".hold")).to_have_text(re.compile("^Charging is free here"))
 
 
 def test_a_receipt_goes_by_mail_and_is_found_again_among_the_phones_own(
@@ -173,7 +190,7 @@ def test_a_receipt_goes_by_mail_and_is_found_again_among_the_phones_own(
     play(fleet, pile, 2_500_000)
     expect(page.locator("#print")).to_be_visible()
     expect(page.get_by_label("Receipt by e-mail")).to_have_count(0)  # this cloud sends none
-    page.route("**/api/piles/PILE-1", lambda route: route.fulfill(json=route.fetch().json() | {"mail": True}))
+    page.route("**/api/piles/PILE-1", add({"mail": True}))
     ask_now(page)
     field = page.get_by_label("Receipt by e-mail")
     field.fill("anna@example")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from cloud_stub.http.languages import LANGUAGES
 from cloud_stub.http.problem_details import CONTENT_TYPE
 from cloud_stub.orders import states
 from cloud_stub.pages import assets
@@ -49,7 +50,7 @@ def check(texts: dict[str, dict[str, Any]], words: dict[str, Sequence[str]] = WO
             assert other == name, f"{kind}: {name} reads as {other}"
 
 
-@pytest.mark.parametrize("language", assets.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_phone_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page], language: str):
     page = open_page(f"{fleet.url}/p/", viewport=PHONE)
     folder = f"/static/{assets.version()}"
@@ -69,7 +70,7 @@ _FAILURE_TEXTS = """async ([folder, language, names]) => {
 }"""
 
 
-@pytest.mark.parametrize("language", assets.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_phone_has_a_text_for_each_refusal_of_the_cloud_and_each_end_without_a_bill(
     fleet: Fleet, open_page: Callable[..., Page], language: str
 ):
@@ -90,7 +91,7 @@ def test_the_phone_has_a_text_for_each_refusal_of_the_cloud_and_each_end_without
 _NOT_OF_THE_CONSOLE = {"BadRequest", "NotJson", "HeadersTooLarge", "MethodNotAllowed", "InvalidRequest"}
 
 
-@pytest.mark.parametrize("language", assets.LANGUAGES)
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page], language: str):
     page = open_page(f"{fleet.url}/console")
     texts = page.evaluate(_CONSOLE_TEXTS, [f"/static/{assets.version()}", language])

@@ -17,6 +17,7 @@ from tools import ROOT
 from tools.harness import debian
 
 FETCHED = ROOT / ".venv" / "chromium"
+FONTS = ROOT / ".venv" / "fonts"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC_PATH = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 FLAGS = (
@@ -53,13 +54,28 @@ def find() -> tuple[str, dict[str, str]]:
     return str(FETCHED / "usr/lib/chromium/chromium"), env
 
 
+def _chinese_font() -> dict[str, str]:
+    """The environment in which a Chromium of the system finds a font for Chinese, one of Debian's where the
+    system has none. Without one it draws boxes, which is no reason not to go on.
+    """
+    if not shutil.which("fc-list") or debian.run(["fc-list", ":lang=zh"]).stdout.strip():
+        return {}
+    try:
+        debian.fetch("fonts-wqy-microhei", FONTS)
+    except (debian.FetchError, OSError):
+        return {}
+    return {"XDG_DATA_HOME": str(FONTS / "usr/share")}
+
+
 @contextmanager
 def launched() -> Iterator[Browser]:
     """A headless browser. Raises NoBrowser."""
     path, env = find()
     flags = [*FLAGS, "--no-sandbox"] if os.getuid() == 0 or env else [*FLAGS]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags, env={**os.environ, **env})
+        browser = playwright.chromium.launch(
+            executable_path=path, args=flags, env={**os.environ, **_chinese_font(), **env}
+        )
         try:
             yield browser
         finally:

@@ -8,13 +8,13 @@ A CDR has the id of its order. A credit note makes two: `<id>-C` takes back the 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pile_protocol import components, pricing
+from pile_protocol import components
 
 from ...base.clock import iso_utc
 from ...base.decimals import decimal
 from ...settlements import bills
 from . import rule
-from .numbers import amount, hours_e4, kwh_e4, number
+from .numbers import amount, hours_e4, kwh_e4, number, split
 from .party import Party
 
 REMARK_MAX = 255
@@ -132,8 +132,8 @@ def _costs(bill: Bill, total: int) -> list[dict[str, Any]]:
         lines["time_minor"] + lines["tiers_minor"],
         lines["idle_minor"],
     ]
-    gross = pricing.apportion(gross, total)
-    net, digits = pricing.apportion(gross, _net(bill, total)), bill.rate["minor_digits"]
+    gross = split(gross, total)
+    net, digits = split(gross, _net(bill, total)), bill.rate["minor_digits"]
     return [amount(with_tax, without, digits) for with_tax, without in zip(gross, net, strict=True)]
 
 
@@ -142,12 +142,12 @@ def _volumes(bill: Bill) -> _Volumes:
     said = bill.said
     begun_at = said["started_at"]
     periods, times, tiers = said["periods"], said.get("times") or [], said.get("tiers") or []
-    kwh = pricing.apportion([row[4] for row in periods], kwh_e4(said["energy_mwh"]))
+    kwh = split([row[4] for row in periods], kwh_e4(said["energy_mwh"]))
     energies = [
         (max(row[0], begun_at), volume, row[1] + row[2]) for row, volume in zip(periods, kwh, strict=True)
     ]
     rows = times or [(begun_at, price, ms, minor) for _, price, ms, minor in tiers]
-    hours = pricing.apportion([row[2] for row in rows], hours_e4(sum(row[2] for row in rows)))
+    hours = split([row[2] for row in rows], hours_e4(sum(row[2] for row in rows)))
     idle = said.get("idle") or {}
     return _Volumes(
         energies,

@@ -7,6 +7,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from pile_protocol import pricing
+
 from ...base.decimals import decimal
 
 DIGITS = 4
@@ -22,6 +24,11 @@ def number(value: int, digits: int = DIGITS) -> Decimal:
 def half_up(value: int, unit: int) -> int:
     """How many units are nearest to `value`, both >= 0; a half goes up."""
     return (2 * value + unit) // (2 * unit)
+
+
+def split(amounts: list[int], total: int) -> list[int]:
+    """Whole shares of `total` in proportion to the amounts, which add up to it."""
+    return pricing.apportion(amounts, sum(amounts), total)
 
 
 def kwh_e4(mwh: int) -> int:

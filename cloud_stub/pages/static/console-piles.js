@@ -39,13 +39,13 @@ const power = (item) => item.connectors.reduce((sum, each) => sum + (each.order?
 const COLUMNS = [
   {
     title: t.columns.pile,
-    of: (p) => [p.name, p.device_id],
-    cell: (name, id) => [
+    of: (p) => [p.name, p.device_id, p.site_id],
+    cell: (name, id, site) => [
       h("a", { class: "row-link", href: "#/piles/" + encodeURIComponent(id) }, name),
       name === id ? null : h("div", { class: "mono muted small" }, id),
+      site && h("div.small", named("sites", site)),
     ],
   },
-  { title: t.site_id, minor: true, of: (p) => [p.site_id], cell: (id) => (id ? named("sites", id) : dash()) },
   {
     title: t.columns.state,
     of: (p) => [p.online, p.online ? null : p.last_seen_at, p.removed_at],

@@ -26,6 +26,8 @@ const common = await words("console-words");
 const t = await words("console-words-reports");
 const { apart } = await words("console-words-money");
 
+// Of a bill, beside energy and session fee.
+const PARTS = ["time_minor", "tiers_minor", "idle_minor", "top_up_minor"];
 const SCOPE = ["device_id", "site_id", "tag"];
 const RANGES = [7, 30, 90]; // days
 
@@ -169,7 +171,9 @@ function currency({ currency: name, minor_digits: digits, days }, ends, several)
   const revenue = sum(days.map((each) => each.revenue_minor));
   const orders = sum(days.map((each) => each.orders));
   const used = LABELS.filter((label) => days.some((each) => each.labels[label]));
+  const others = (each) => sum(PARTS.map((name) => each[name]));
   const hasFees = days.some((each) => each.fees_minor);
+  const hasOthers = days.some(others);
   const tile = (title, value) =>
     h("div", { class: "tile card" }, h("span", { class: "tile-number number" }, value), h("span", {}, title));
   const chart = (title, entries, options) => {
@@ -190,13 +194,13 @@ function currency({ currency: name, minor_digits: digits, days }, ends, several)
       tile(t.orders, here.count(orders)),
       tile(t.average, orders ? money(Math.round(revenue / orders)) : "–"),
     ),
-    chart(of(t.revenueByDay), [...labels, ...(hasFees ? [["fee", t.fees]] : [])], {
+    chart(of(t.revenueByDay), [...labels, ...(hasFees ? [["fee", t.fees]] : []), ...(hasOthers ? [["others", t.others]] : [])], {
       label: t.inAll(t.revenueByDay, money(revenue)),
       format: (value) => here.money(Math.round(value), name, digits),
       bars: days.map((each) => ({
         name: short(each.day),
         title: t.barOrders(each.day, money(each.revenue_minor), each.orders),
-        parts: [...used.map((label) => [label, minor(each.labels[label])]), ["fee", each.fees_minor]],
+        parts: [...used.map((label) => [label, minor(each.labels[label])]), ["fee", each.fees_minor], ["others", others(each)]],
       })),
     }),
     chart(of(t.energyByDay), labels, {
@@ -250,8 +254,10 @@ function byPeriod(days, used, money, energy, of) {
       money(sumOf("electricity_minor") + sumOf("service_minor")),
     ];
   });
-  const fees = sum(days.map((each) => each.fees_minor));
-  if (fees) rows.push([t.fees, "", "", "", "", money(fees)]);
+  for (const name of ["fees_minor", ...PARTS, "tax_minor"]) {
+    const minor = sum(days.map((each) => each[name]));
+    if (minor) rows.push([t.parts[name], "", "", "", "", money(minor)]);
+  }
   return table(of(t.periodCaption), columns, rows);
 }
 

@@ -3,7 +3,7 @@
 export default {
   kinds: { Billed: "Billed", Flagged: "Flagged", Waived: "Waived", Nobody: "Bills nobody" },
   credited: (amount) => `${amount} credited`,
-  refund: (amount) => `${amount} to be paid back`,
+  refund: (amount) => `${amount} of it after payment`,
   unpaid: (amount) => `${amount} to be paid`,
 
   credits: {
@@ -38,14 +38,14 @@ export default {
       paid_minor: "Paid",
       unpaid_minor: "Unpaid",
       credited_minor: "Credited",
-      refund_minor: "To be paid back: credited after it was paid",
+      refund_minor: "Credited after it was paid",
       waived_minor: "Waived, as the piles sealed it",
       flagged_minor: "Flagged, as the piles sealed it: in no other sum",
       flagged_paid_minor: "Paid before it was flagged",
       flagged_credited_minor: "Credited before it was flagged",
     },
     net: "Billed less credited",
-    rule: "Billed = paid + unpaid + credited − to be paid back.",
+    rule: "Billed = paid + unpaid + credited − credited after it was paid. A payment provider refunds the last by itself; otherwise it is to be paid back.",
     csv: "Settlements as CSV",
     site: "Site",
     tag: "Tag",

@@ -3,7 +3,7 @@
 export default {
   kinds: { Billed: "已计费", Flagged: "异常", Waived: "已免收", Nobody: "不计费" },
   credited: (amount) => `已减免 ${amount}`,
-  refund: (amount) => `应退 ${amount}`,
+  refund: (amount) => `其中支付后减免 ${amount}`,
   unpaid: (amount) => `待支付 ${amount}`,
 
   credits: {
@@ -38,14 +38,14 @@ export default {
       paid_minor: "已支付",
       unpaid_minor: "未支付",
       credited_minor: "已减免",
-      refund_minor: "应退：支付后减免",
+      refund_minor: "支付后减免",
       waived_minor: "已免收（充电桩金额）",
       flagged_minor: "异常（充电桩金额），不计入其他合计",
       flagged_paid_minor: "标记异常之前已支付",
       flagged_credited_minor: "标记异常之前已减免",
     },
     net: "计费减去减免",
-    rule: "已计费 = 已支付 + 未支付 + 已减免 − 应退。",
+    rule: "已计费 = 已支付 + 未支付 + 已减免 − 支付后减免。支付后减免由支付渠道自动退款；没有支付渠道时须另行退还。",
     csv: "结算单 CSV",
     site: "站点",
     tag: "标签",

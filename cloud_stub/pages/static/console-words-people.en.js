@@ -15,7 +15,7 @@ export default {
     price: "set prices",
     register: "register and remove piles",
     money: "decide about bills",
-    people: "manage accounts",
+    people: "manage accounts and webhooks",
     release: "update piles",
   },
 

@@ -15,7 +15,7 @@ export default {
     price: "设置价格",
     register: "登记和移除充电桩",
     money: "处理账单",
-    people: "管理账号",
+    people: "管理账号和 Webhook",
     release: "更新充电桩固件",
   },
 

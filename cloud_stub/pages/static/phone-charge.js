@@ -1,7 +1,7 @@
 // While the order runs: what has flowed, what it costs, how far to the limits, the power's curve, a stop button.
 
 import { h, s, show } from "./dom.js";
-import { holdsOf, partsOf } from "./phone-later.js";
+import { freeOf, holdsOf, partsOf } from "./phone-later.js";
 import { chip, hasDay, inOneLine, largePrice, nextChange } from "./phone-price.js";
 import { momentOf } from "./phone-rate.js";
 import { format, kwh, money, t } from "./phone-say.js";
@@ -151,7 +151,8 @@ export function chargeView(stop, handOver) {
       }
       show(stayed, stay && h("div.cost", h("dt", stay.name), h("dd", h("span.number", stay.value))));
       show(costs, meter && parts?.costs(meter, order, parts.w));
-      show(held, holds?.whileRunning(order, holds.w));
+      const free = freeOf(order);
+      show(held, free ? free.freeLine(free.w.running) : holds?.whileRunning(order, holds.w));
       const cost = money(meter?.cost_minor ?? 0, order);
       Object.assign(numbers.cost.style, inOneLine(cost, 2.7));
       numbers.cost.textContent = cost;

@@ -1,7 +1,7 @@
 // Before the charge: the pile, its price, how much, and the one button that repeats the price it confirms.
 
 import { h, show } from "./dom.js";
-import { holdsOf, later, partsOf } from "./phone-later.js";
+import { freeOf, holdsOf, later, partsOf } from "./phone-later.js";
 import { readLimits } from "./phone-limits.js";
 import { chip, dayBar, dayList, hasDay, inWords, largePrice, nextChange } from "./phone-price.js";
 import { amountOf, explained, faultWords, format, inBrief, inShort, kwh, lasting, money, price, t } from "./phone-say.js";
@@ -287,7 +287,9 @@ export function chooseView({ choice, confirm, chosen, receipt, openReceipt }) {
     const holds = holdsOf(pile.payment);
     drawCode();
     const offer = offersOf(rate).find(each => isSame(each.limits, limits));
-    show(hold, choice.code && free && !isCodeWrong() ? free.freeLine(free.w) : holds?.beforeStart(rate, limits, offer, holds.w));
+    const here = freeOf(pile);
+    const byCode = choice.code && !isCodeWrong() && free?.freeLine(free.w.byCode);
+    show(hold, here === undefined ? byCode || holds?.beforeStart(rate, limits, offer, holds.w) : here?.freeLine(here.w.here));
     if (pile.payment?.is_test) parts.push(t.test);
     sub.textContent = parts.join(" · ");
     button.disabled = sending || why !== null || holds === null; // what is held is said first

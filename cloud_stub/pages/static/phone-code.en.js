@@ -1,7 +1,9 @@
-// The code with which a charge is free, in English; loaded with phone-code.js.
+// Free charges, in English; loaded with phone-code.js.
 
 export default {
   label: "Code for a free charge",
   about: "As your host or operator gave it to you. Capital and small letters are the same.",
-  free: "If the code is valid, nothing is held and nothing is to be paid."
+  byCode: "If the code is valid, nothing is held and nothing is to be paid.",
+  here: "Charging is free here: nothing is held and nothing is to be paid.",
+  running: "This charge is free: nothing is to be paid."
 };

@@ -1,4 +1,4 @@
-// The code with which a charge is free: its field, and what the cloud has against it.
+// A free charge: what says so, and the field of a code for one.
 
 import { h } from "./dom.js";
 
@@ -26,5 +26,5 @@ export const codeField = (choice, changed, w) =>
 /** Whether the last confirmation was refused for it. */
 export const tellCode = (place, isWrong) => place.querySelector("input").toggleAttribute("aria-invalid", isWrong);
 
-/** Below the button, in place of what is held. */
-export const freeLine = w => h("p.small.locked", w.free);
+/** In place of what is held. */
+export const freeLine = text => h("p.small.locked", text);

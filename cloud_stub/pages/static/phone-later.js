@@ -48,5 +48,8 @@ export async function readyFor(rate) {
   }
 }
 
+/** What shows that a pile or an order is free, as holdsOf() does. */
+export const freeOf = ({ free }) => (free ? later("phone-code", true) : undefined);
+
 /** What shows a hold: null until it is there, undefined where `payment` holds nothing. */
 export const holdsOf = payment => (payment?.adapter && payment.adapter !== "after" ? later("phone-pay", true) : undefined);

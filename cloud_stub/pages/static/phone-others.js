@@ -23,5 +23,5 @@ export const earlierView = orders =>
   h(
     "details",
     h("summary", t.others.earlier),
-    h("ul", orders.map(each => toOrder(each, each.at && h("span.muted.small.when", format.dateTime(each.at)))))
+    h("ul", orders.map(each => toOrder(each, h("span.muted.small", format.dateTime(each.at)))))
   );

@@ -54,7 +54,7 @@ export default {
     PileRemoved: ["This pile was removed", "Take another one: scan its code, or type its id. Receipts of charges here stay."],
     NoRate: ["This pile has no price yet", another],
     InvalidRequest: ["A limit cannot be used", "Please look at the limits again."],
-    LimitTooLow: ["This cost limit is too low", "The fee per charge alone reaches it."],
+    LimitTooLow: ["This cost limit is too low", "What this charge costs at least, its fee or its minimum, reaches it before anything flows."],
     RateNotBillable: ["This pile cannot bill this price", "Its software is too old for it. " + another],
     PaymentRefused: ["The hold was refused", "Nothing has started, nothing is taken. Please try a lower limit or another card."],
     PaymentNeeded: ["The payment step could not be shown", "Nothing has started. Check your connection and try again."],

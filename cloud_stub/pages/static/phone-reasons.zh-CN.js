@@ -49,7 +49,7 @@ export default {
     PileRemoved: ["该充电桩已拆除", "请换一个充电桩：扫描其二维码，或输入编号。在此充电的账单仍然保留。"],
     NoRate: ["这个充电桩还没有价格", another],
     InvalidRequest: ["上限无法使用", "请重新检查设定的上限。"],
-    LimitTooLow: ["费用上限太低", "仅每次充电费就已达到上限。"],
+    LimitTooLow: ["费用上限太低", "本次充电的最低费用（每次充电费或最低消费）已达到上限。"],
     RateNotBillable: ["该充电桩不支持这种计费", "其软件版本过旧。" + another],
     PaymentRefused: ["预授权被拒绝", "尚未开始充电，未扣款。请降低上限或换一张卡。"],
     PaymentNeeded: ["无法显示支付步骤", "尚未开始充电。请检查网络后重试。"],

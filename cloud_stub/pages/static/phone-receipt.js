@@ -93,11 +93,12 @@ export function receiptView(pay, leave, handOver) {
       const total = money(net, bill);
       const holds = holdsOf(order.payment);
       const free = net === 0 && !(order.payment?.captured_minor ?? order.payment) && !bill.flagged;
+      const isFree = order.free && !bill.flagged; // its bill is credited in a moment
       const paid = order.state === "Paid" && !free;
-      const over = paid || free || bill.flagged || holds;
+      const over = paid || free || isFree || bill.flagged || holds;
       const problem = failure && explained(failure.code);
       const alert = (...said) => h("div.note.bad", { role: "alert" }, inBrief(said));
-      const [state, tone] = bill.flagged ? [w.checking, "bad"] : free ? [w.free, "good"] : paid ? [w.paid, "good"] : [holds ? holds.pending(order.payment, holds.w) : w.toPay, "muted"];
+      const [state, tone] = bill.flagged ? [w.checking, "bad"] : free || isFree ? [w.free, "good"] : paid ? [w.paid, "good"] : [holds ? holds.pending(order.payment, holds.w) : w.toPay, "muted"];
       const held = document.activeElement?.id;
       show(
         element,

@@ -53,8 +53,8 @@ export function knownOrder(orderId) {
   return (read("orders") ?? []).find(each => each.order_id === orderId) ?? null;
 }
 
-/** The orders of this phone that are over, the newest first; `at`: when they were settled, where this phone has seen it. */
-export const closedOrders = () => (read("orders") ?? []).filter(each => !each.isOpen);
+/** The orders of this phone that are over and have a receipt, the newest first; `at`: when they were settled. */
+export const closedOrders = () => (read("orders") ?? []).filter(each => !each.isOpen && each.at);
 
 export function lastReceipt(device) {
   return read("receipt:" + device);

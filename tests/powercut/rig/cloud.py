@@ -14,8 +14,10 @@ ACK_MS = 300
 STOP_AGAIN_MS = 2_000
 TOO_SOON_MS = 300
 EXPIRES_S = 280
-# The price changes in the middle of the first order, and again while it is dark after a cut.
-STEP_S = (-100, 6, 25, 60)
+CLOCK_SLACK_S = 2  # whole seconds on both sides
+# The price changes in the middle of the first order, and again while it is dark after a cut. The lowest price
+# is to come: it holds in no story.
+STEP_S = (-100, 6, 25, 3_000)
 PRICES = (500_000, 900_000, 700_000, 300_000)
 
 
@@ -218,8 +220,12 @@ class Cloud:
             )
 
     def _keep(self, sealed):
-        order_id = json.loads(sealed)["order_id"]
+        settlement = json.loads(sealed)
+        order_id = settlement["order_id"]
         self.settled_claims(order_id)
+        over_at = max(settlement["ended_at"], settlement.get("idle", settlement).get("until_at", 0))
+        if over_at > self._world.at() + CLOCK_SLACK_S:
+            self._world.violated("%s ends %d s after its receipt" % (order_id, over_at - self._world.at()))
         if sealed not in self.stored:
             self.stored.append(sealed)
         for order in self.plan:

@@ -109,8 +109,13 @@ PLOTS = {
 
 
 def plot_of(name):
-    """The plot of that name, or that of the price components in it: time+tiers."""
-    return PLOTS[name] if name in PLOTS else Plot(words=name.split("+"), kind=(PULSES, MEMORY)[len(name) % 2])
+    """The plot of that name, or that of the price components in it: time+tiers. Where they end with maximum
+    and tax, the pile gets no clock after a cut.
+    """
+    if name in PLOTS:
+        return PLOTS[name]
+    clock_ms = RECOVERY_WAIT_MS + 10_000 if name.endswith("maximum+tax") else CLOCK_MS
+    return Plot(words=name.split("+"), kind=(PULSES, MEMORY)[len(name) % 2], clock_ms=clock_ms)
 
 
 class Cut:
@@ -371,21 +376,22 @@ def _check_use(world, cloud, known_ms, verdict):
     for sealed in cloud.stored:
         settlement = json.loads(sealed)
         order = [order for order in cloud.plan if order.order_id == settlement["order_id"]][0]
-        spent = world.wires[order.connector - 1].spent.get(order.order_id)
+        name = order.order_id
+        spent = world.wires[order.connector - 1].spent.get(name)
         usage = components.usage_of(order.rate, settlement)
         billed = _use_ms(usage)
-        for known, mine in zip(known_ms.get(order.order_id, ()), billed):
+        for known, mine in zip(known_ms.get(name, ()), billed):
             verdict.lost_use_ms = max(verdict.lost_use_ms, known - mine)
             if known - mine > verdict.cuts * LOST_MAX_MS:
-                world.violated("%s lost %d ms that the pile knew of" % (order.order_id, known - mine))
+                world.violated("%s lost %d ms that the pile knew of" % (name, known - mine))
         if spent is None:
             if sum(billed):
-                world.violated("%s bills time, and its relay never closed" % order.order_id)
+                world.violated("%s bills time, and its relay never closed" % name)
             continue
         _check_closed(world, order, billed, spent, verdict.cuts)
         high_ms = sum(usage.tiers_ms[1:])
         if high_ms > spent.by_power_ms.get(POWER_W, 0):
-            world.violated("%s bills %d ms of the higher tier" % (order.order_id, high_ms))
+            world.violated("%s bills %d ms of the higher tier" % (name, high_ms))
         if "idle" in order.rate:
             _check_stay(world, order, settlement, spent)
 

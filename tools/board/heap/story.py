@@ -28,7 +28,7 @@ WATCHED_KIB = 4_096
 ONLINE_S = 30  # of all piles of a stage together; with TLS the time server is tried for 6 s first
 ORDER_S = 25
 CHARGE_S = 2
-UPDATE_S = 90  # for all of them: at most 7.5 KB a second
+UPDATE_S = 120  # for all of them, some 2.5 KB a second each
 RELEASE = 1
 
 

@@ -1,0 +1,70 @@
+"""What the courier needs of a webhook, and the event by which an operator tries one."""
+
+from collections.abc import Callable, Sequence
+
+import orjson
+from sqlalchemy import Connection, Engine
+
+from ...base.clock import now_s
+from ...base.ids import new_id
+from ...base.problems import Problem
+from ...db.engine import to_json
+from ...db.rows import OutboxRow
+from ...db.writer import Transaction
+from ...orders.context import Context
+from ...settings import Settings
+from ..courier import Result
+from . import addresses, bodies, registry, sending, signature
+from .registry import WebhookRow
+
+DAY_S = 86_400
+
+
+class WebhookChannel:
+    """One webhook, as it was when it was read."""
+
+    def __init__(self, context: Context, engine: Engine, row: WebhookRow):
+        self.receiver = row.receiver
+        self.give_up_after_s = context.settings.webhook_days * DAY_S
+        self._context = context
+        self._engine = engine
+        self._row = row
+
+    def send(self, row: OutboxRow) -> Result:
+        """Make one request."""
+        with self._engine.connect() as conn:
+            body = bodies.body(conn, self._context.hub, row.payload)
+        answer = _post(self._context.settings, self._row, orjson.loads(row.payload)["event_id"], body)
+        outcome = "delivered" if answer.is_taken else "away" if answer.status is None else "refused"
+        self._context.metrics.webhook_calls.labels(self._row.name, outcome).inc()
+        return Result(answer.is_taken, answer.status is None, str(answer))
+
+    def settle(self, tx: Transaction, row: OutboxRow, result: Result, now: int) -> None:
+        """Store with the webhook what became of it."""
+        if result.is_done:
+            registry.taken(tx, self._row, result.said, now)
+        else:
+            registry.refused(tx, self._row, row, result.said, self.give_up_after_s, now)
+
+
+def channels(context: Context, engine: Engine) -> Callable[[Connection], Sequence[WebhookChannel]]:
+    """For Courier: the webhooks that are enabled."""
+    return lambda conn: [WebhookChannel(context, engine, row) for row in registry.enabled(conn)]
+
+
+def send_test(settings: Settings, row: WebhookRow) -> dict[str, object]:
+    """Send an event of kind Test at once, outside the outbox; returns what came back."""
+    event = {"event_id": new_id(), "kind": "Test", "at": now_s(), "device_id": None, "order_id": None}
+    event |= {"detail": "", "time": bodies.iso(now_s()), "order": None}
+    answer = _post(settings, row, str(event["event_id"]), to_json(event).encode())
+    return {"taken": answer.is_taken, "status": answer.status, "answer": str(answer)}
+
+
+def _post(settings: Settings, row: WebhookRow, event_id: str, body: bytes) -> sending.Answer:
+    allow_private = settings.webhook_private
+    try:
+        url = addresses.parse(row.url, allow_private)
+    except Problem:
+        return sending.Answer(None, "the address needs RATELOCK_WEBHOOK_PRIVATE=true")
+    headers = signature.headers(row.secret, event_id, now_s(), body)
+    return sending.post(url, headers, body, settings.webhook_s, allow_private)
