@@ -105,7 +105,8 @@ MEANINGS: dict[int, dict[str, str]] = {
         "BadRelease": "The release archive cannot be used; `reason` and `detail` say why",
         "IdempotencyKeyReused": "That Idempotency-Key belongs to another order, or another credit",
         "InvalidRequest": "A field cannot be used; `errors` names each, and why",
-        "LimitTooLow": "The session fee or the minimum alone reaches the cost limit; `least` is the lowest useful one",
+        "LimitTooLow": "The session fee or the minimum alone reaches the cost limit; `least` is the lowest"
+        " useful one",
         "PriceUnusual": "Prices look like a slip; `unusual` names them, `allow_unusual` publishes them",
     },
     429: {"TooManyRequests": "Too many requests, or tries of a password; Retry-After says when to try again"},

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from cloud_stub.db.rows import OrderRow
 from cloud_stub.settlements import rules
 from cloud_stub.settlements.case import Case
-from pile_protocol import components, pricing
+from pile_protocol import components, pricing, seal, topics, wire
+from tests.portable import kit
+from tests.portable.last_release import FILES
 
 KWH = 1_000_000
 AT = 1_800_000_000
@@ -205,3 +207,30 @@ def test_no_honest_load_is_flagged(load: tuple[int, list[int], list[int]]):
     mwh, times_ms, tiers_ms = load
     honest = case(mwh=mwh, times_ms=times_ms, tiers_ms=tiers_ms, ended_at=AT + sum(times_ms) // 1000)
     assert rules.check(honest) == []
+
+
+def test_settlements_that_the_last_release_wrote_are_read_and_computed_again():
+    """Their bytes, as they stand in the flash of a pile that was not updated yet."""
+    lines = FILES["out-00000001"].split(b"\n")
+    sealed = [line.partition(b" ")[2] for line in lines if b'"kind":"settlement"' in line]
+    assert len(sealed) == 2
+    locked = kit.rate()
+    for data in sealed:
+        fields = wire.decode(topics.SETTLEMENT, data)
+        seal.check(data, kit.KEY)
+        assert fields["rate_digest"] == pricing.digest(locked)
+        order: dict[str, Any] = dict.fromkeys(OrderRow._fields) | {
+            "order_id": fields["order_id"],
+            "device_id": kit.DEVICE_ID,
+            "connector": 1,
+            "rate_id": "r1",
+            "rate_digest": pricing.digest(locked),
+            "rate_json": orjson.dumps(locked).decode(),
+            "limits_json": b'{"duration_s":3600}',
+            "created_at": kit.AT,
+            "expires_at": kit.AT + 60,
+            "stop_requested_at": kit.AT,
+        }
+        found = Case(fields, kit.DEVICE_ID, OrderRow(**order), kit.AT + 60, POWER_W * 10, None)
+        assert rules.check(found) == []
+        assert found.computed is not None and found.computed["total_minor"] == fields["total_minor"]

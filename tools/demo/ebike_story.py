@@ -77,13 +77,22 @@ class Socket:
         self.screen.say("pile", f"{self.device_id} is online and can bill {', '.join(hello['bills'])}")
         self.system.set_rate(self.device_id, RATE)
         rate = self.phone.rate(self.device_id)
+        self.screen.say(
+            "system",
+            f"{3600 // FASTER} s of this story stand for an hour: prices per hour are {FASTER} times"
+            " those of a street",
+        )
         for watts_mw, price in rate["tiers"]:
             self.screen.say(
                 "phone", f"sees {money(price // 10_000, 2)} CNY an hour up to {watts_mw // 1000} W"
             )
         self.screen.say(
-            "phone", f"sees at least {money(MINIMUM_MINOR, 2)} CNY, tax of {TAX_PER_MILLE} in 1000 in it"
+            "phone",
+            f"sees {money(IDLE['price'] // 10_000, 2)} CNY an hour for staying on after the charge, from"
+            f" {IDLE['after_s']} s on, at most {money(IDLE['max_minor'], 2)} CNY",
         )
+        self.screen.say("phone", f"sees that an order costs at least {money(MINIMUM_MINOR, 2)} CNY")
+        self.screen.say("phone", f"sees that tax of {TAX_PER_MILLE} in 1000 is in all prices")
         bought = self._offer(rate)
         stayed = self._early_stop(rate)
         self.system.stop_pile(pile)
@@ -96,6 +105,11 @@ class Socket:
         claim(offer["limits"]["cost_minor"] == OFFER_MINOR, "the offer is the limit that is confirmed")
         order = self.phone.order(self.device_id, limits=offer["limits"])
         self.screen.say("phone", f"takes the offer of {money(OFFER_MINOR, 2)} CNY; order {order.order_id}")
+        half = order.wait_for_event(
+            lambda event: event.name == "meter" and event.data["costs"]["tiers_minor"] >= OFFER_MINOR // 2
+        ).data
+        watts, cost = half["power_mw"] // 1000, money(half["costs"]["tiers_minor"], 2)
+        self.screen.say("pile", f"  {watts} W, {cost} CNY by the hour so far")
         settlement = self._settled(order)
         claim(settlement["total_minor"] == OFFER_MINOR, "the offer costs what it says")
         claim(all(row[2] for row in settlement["tiers"]), "the bike drew power of both tiers")
@@ -133,7 +147,8 @@ class Socket:
         def line(what: str, minor: int) -> None:
             nonlocal lines
             lines += minor
-            self.screen.say("receipt", f"  {what:<34} {money(minor, 2):>6} CNY")
+            if minor:
+                self.screen.say("receipt", f"  {what:<34} {money(minor, 2):>6} CNY")
 
         for up_to_mw, _, time_ms, minor in settlement["tiers"]:
             line(f"up to {up_to_mw // 1000} W, {time_ms / 1000:.1f} s", minor)
