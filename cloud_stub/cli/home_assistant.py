@@ -53,9 +53,9 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
             signal.signal(number, lambda *_: bridge.stop())
         lines.start(cloud.threads)
         print_json({"publishing": f"{topics.prefix}/device/{topics.base}_+/config"})
-        bridge.run()
+        has_ended_well = bridge.run()
     lines.stop()
-    return 0
+    return 0 if has_ended_well else 1
 
 
 def _topics(prefix: str, base: str) -> Topics:

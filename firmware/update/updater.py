@@ -198,6 +198,8 @@ class Updater:
         if download is None:
             return
         state = ("Downloading", None) if download.is_answered else ("Waiting", "Unanswered")
+        if download.is_answered and not self._total_bytes:
+            return  # the manifest comes first
         if state != self._told or self._controller.clock.now_ms - self._told_ms >= PROGRESS_MS:
             self._tell(*state)
 

@@ -32,9 +32,9 @@ DATABASES = ("sqlite", "postgresql")
 # What these hold hardly depends on the database: on PostgreSQL they belong to `make test-long`.
 _LONG = (
     "adapters bounds broker_asks calendars cli component_rules components credits docs estimates export"
-    " home_assistant import labels mail metrics ocpi ocpp ocpp_faults ocpp_queue openapi operator order_words"
-    " pages payment_kills payments_report people pile_care reconciliation rejects removal rollouts service"
-    " settlement_rules sites stripe tariff_commands tariffs two_editors webhooks"
+    " home_assistant import labels mail metrics ocpi ocpp ocpp_faults ocpp_queue openapi operator"
+    " order_words pages payment_kills payments_report people pile_care reconciliation rejects removal"
+    " rollouts service settlement_rules sites stripe tariff_commands tariffs two_editors webhooks"
 )
 LONG_ON_POSTGRESQL = {f"test_{name}" for name in _LONG.split(" ")}
 

@@ -20,7 +20,7 @@ from cloud_stub.db.schema import metadata
 # some thousand rows.
 GROWING = {
     *("orders", "settlements", "credits", "meter_samples", "payments", "events", "audit", "rates", "outbox"),
-    *("payment_holds", "payment_calls"),
+    *("payment_holds", "payment_calls", "ocpp_transactions"),
 }
 # A partial index holds what is open, not what was ever stored.
 PARTIAL = frozenset(

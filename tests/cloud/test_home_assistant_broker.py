@@ -249,6 +249,18 @@ def test_a_connector_that_is_switched_without_end_is_left_alone(
     assert len(rows) <= 8
 
 
+def test_a_connection_whose_thread_dies_ends_the_bridge(
+    cloud: Cloud, pile: FakePile, home: Home, broker: UsersBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(will: tuple[str, bytes]) -> Client:
+        made = Client("127.0.0.1", broker.port, USER, PASSWORD, "bridge", True, None, will)
+        monkeypatch.setattr(made, "run", lambda: None)
+        return made
+
+    made = Bridge(cloud.store, cloud.context, Topics("homeassistant", "ratelock"), connect, 1, False)
+    assert made.run() is False
+
+
 def test_without_the_switch_a_command_is_not_even_heard(
     cloud: Cloud, pile: FakePile, home: Home, broker: UsersBroker
 ) -> None:

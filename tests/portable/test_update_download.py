@@ -38,7 +38,7 @@ def test_a_release_is_fetched_and_goes_on_trial(rig):
     assert read("b/manifest.json") == manifest_of().encode()
     assert read("b/manifest.sig") == sign(manifest_of()).encode()
     assert read(slots.OFFER) is None
-    assert rig.states() == [("Downloading", None), ("Verifying", None)]
+    assert rig.states() == [("Verifying", None), ("Downloading", None), ("Verifying", None)]
     most = max([question["bytes"] for question in rig.questions])
     fetched = [manifest_of()] + list(FILES.values())
     parts = sum([-(-len(data) // PART_BYTES) for data in fetched])

@@ -30,9 +30,9 @@ class Release:
     def __init__(self, number: int, board: Path, content: dict[str, bytes]):
         self.number = number
         self.manifest = slot.manifest(board, content, number)
-        files = [*content.values(), self.manifest.encode()]
-        self.by_digest = {hashlib.sha256(data).hexdigest(): data for data in files}
-        self.bytes = sum(map(len, files))
+        fetched = [*content.values(), self.manifest.encode()]
+        self.by_digest = {hashlib.sha256(data).hexdigest(): data for data in fetched}
+        self.bytes = sum(map(len, content.values()))
 
     def offer(self, device_id: str, key: bytes, **changes: Any) -> bytes:
         now = int(time.time())

@@ -75,8 +75,15 @@ class Bridge:
         self._client.on_message = self._received
         self._client.on_puback = self._note_acknowledged
 
-    def run(self) -> None:
-        self._threads.on_death = lambda name: self.stop()
+    def run(self) -> bool:
+        """Returns whether it ended because it was told to."""
+        died: list[str] = []
+
+        def end_for(name: str) -> None:
+            died.append(name)
+            self.stop()
+
+        self._threads.on_death = end_for
         thread = self._threads.start("mqtt", self._client.run)
         reported_ns = time.monotonic_ns()
         while not self._stopping.is_set():
@@ -91,6 +98,7 @@ class Bridge:
         self._client.stop()
         thread.join()
         self._report()
+        return not died
 
     def stop(self) -> None:
         self._stopping.set()

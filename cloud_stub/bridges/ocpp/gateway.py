@@ -75,7 +75,12 @@ class Gateway:
         """bound: how many events of orders wait for it at most, from here on, also while it does not run.
         Raises GatewayError (DatabaseUnavailable) at its start.
         """
-        await self._database.write(lambda tx: queue.subscribe(tx, bound, now_s()))
+
+        def begin(tx: Transaction) -> None:
+            queue.subscribe(tx, bound, now_s())
+            progress.adopt_running(tx.conn, mapping.id_tag, now_s())
+
+        await self._database.write(begin)
         try:
             while True:
                 try:

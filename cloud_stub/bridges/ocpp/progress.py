@@ -11,11 +11,11 @@ A transaction's states, each after the answer that it names:
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 
 from ...db.engine import insert_or_ignore, to_json
 from ...db.ocpp_tables import ocpp_piles, ocpp_transactions
@@ -67,6 +67,11 @@ class View(NamedTuple):
     changed_at: int
     waits_for: str | None
     unsent: int
+
+
+class _Charging(NamedTuple):
+    order_id: str
+    device_id: str
 
 
 class OpenOne(NamedTuple):
@@ -138,6 +143,14 @@ _ALL_OPEN = Query(
     .where(ocpp_transactions.c.open),
     OpenOne,
 )
+_CHARGING = Query(
+    select(orders.c.order_id, orders.c.device_id).where(
+        orders.c.holds,
+        orders.c.charging_at.is_not(None),
+        ~exists().where(ocpp_transactions.c.order_id == orders.c.order_id),
+    ),
+    _Charging,
+)
 _ADD = insert(ocpp_transactions)
 _SET = update(ocpp_transactions).where(ocpp_transactions.c.order_id == bindparam("of"))
 _OF_ORDER = meter_samples.c.order_id == bindparam("order_id")
@@ -157,6 +170,14 @@ def add_missing(conn: Connection, device_ids: Sequence[str], now: int) -> None:
     for device_id in device_ids:
         values = {"device_id": device_id, "sample_s": SAMPLE_S, "refusals": 0, "errors_json": "{}"}
         conn.execute(insert_or_ignore(conn, ocpp_piles), values | {"state": "", "changed_at": now})
+
+
+def adopt_running(conn: Connection, tag_of: Callable[[str], str], now: int) -> None:
+    """A row for each order that charges and has none: its event came before anybody asked for events."""
+    found = _CHARGING.all(conn)
+    add_missing(conn, sorted({each.device_id for each in found}), now)
+    for each in found:
+        add(conn, each.order_id, each.device_id, tag_of(each.order_id))
 
 
 def charge_points(conn: Connection) -> Sequence[ChargePoint]:
