@@ -170,7 +170,7 @@ def test_an_order_that_its_money_limit_ended_early_is_not_flagged():
     """Where no energy flowed the bill is 0, and a pile takes the time since its newest sample of the power as
     of the dearest tier: such bills were flagged, and their drivers' money held.
     """
-    reached = {"stop_reason": "CostLimitReached"}
+    reached: dict[str, Any] = {"stop_reason": "CostLimitReached"}
     idle: dict[str, Any] = {"idle": None}
     waited = case(idle, mwh=0, limits={"cost_minor": 150}, **reached)
     assert waited.fields["total_minor"] == 0 and rules.check(waited) == []
