@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -112,21 +112,30 @@ def _views(conn: Connection, context: Context, rows: Sequence[PileRow], now: int
     ]
 
 
+class _Counts(NamedTuple):
+    total: int
+    online: int
+    faulted: int
+    removed: int
+    charging: int
+
+
+_IS_REMOVED = piles_table.c.removed_at.is_not(None)
+_COUNTS = select(
+    func.count().filter(~_IS_REMOVED).label("total"),
+    func.count().filter(piles_table.c.online).label("online"),
+    func.count().filter(piles_table.c.faulted).label("faulted"),
+    func.count().filter(_IS_REMOVED).label("removed"),
+    func.count().filter(piles_table.c.device_id.in_(_CHARGING)).label("charging"),
+).select_from(piles_table)
+_COUNT = Query(_COUNTS, _Counts)
+
+
 def summary(conn: Connection, wanted: PileFilter) -> dict[str, Any]:
     """How many piles of the wanted site and tag are in each state, how many match `wanted`, and what waits
     for an operator.
     """
-    is_removed = piles_table.c.removed_at.is_not(None)
-    conditions: list[Any] = [
-        ~is_removed,
-        piles_table.c.online,
-        piles_table.c.faulted,
-        is_removed,
-        piles_table.c.device_id.in_(_CHARGING),
-    ]
-    counts = select(*(func.count().filter(each) for each in conditions)).select_from(piles_table)
-    found: Any = conn.execute(wanted.at_place(counts)).one()
-    total, online, faulted, removed, charging = found
+    total, online, faulted, removed, charging = _COUNT.narrowed(wanted.at_place(_COUNTS)).one(conn)
     flagged = conn.execute(
         select(func.count()).select_from(settlements).where(settlements.c.flagged)
     ).scalar_one()
