@@ -16,6 +16,7 @@ from jsonschema import Draft7Validator
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from cloud_stub.bridges.ocpp import progress, queue
 from cloud_stub.bridges.ocpp.gateway import Gateway
 from cloud_stub.bridges.ocpp.station import Timing
 from cloud_stub.bridges.ocpp.target import Target
@@ -250,11 +251,11 @@ class Running:
         kind, rest = self.call(action, payload)
         return rest[0]["status"] if kind == 3 else rest[0]
 
-    def start(self, target: Target | None = None, timing: Timing = QUICK) -> None:
-        gateway = Gateway(self.cloud.store, self.cloud.context, target or Target(self.central.url), timing)
+    def start(self, target: Target | None = None, bound: int = queue.BOUND) -> None:
+        gateway = Gateway(self.cloud.store, self.cloud.context, target or Target(self.central.url), QUICK)
 
         async def begin() -> None:
-            self._task = asyncio.create_task(gateway.run())
+            self._task = asyncio.create_task(gateway.run(bound))
 
         self.did(begin())
 
@@ -269,8 +270,6 @@ class Running:
 
     def points(self) -> dict[str, dict[str, Any]]:
         """As `ocpp list` shows them, by device id."""
-        from cloud_stub.bridges.ocpp import progress
-
         with self.cloud.store.reading.connect() as conn:
             return {each["device_id"]: each for each in progress.list_views(conn)}
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_stub.rates import highest_cost, model
+from cloud_stub.rates import highest_cost, model, schedule
 from pile_protocol import components, wire
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import BILLS_ALL, EVERY_COMPONENT, FLAT_RATE, FakePile, new_key
@@ -333,6 +333,25 @@ def test_a_site_whose_piles_cannot_bill_a_tariff_does_not_get_it(operator: Any, 
     publish(operator, FLAT_RATE, "PILE-1")
     publish(operator, FLAT_RATE, "PILE-3")  # they have nearer ones
     assert operator("PUT", "/api/assignments", body).status_code == 200
+
+
+def test_a_price_of_time_follows_the_clock_when_it_is_changed():
+    """The hour from 2 to 3 comes twice in autumn and not at all in spring."""
+    rate = {
+        "rate_id": "r",
+        "currency": "EUR",
+        "minor_digits": 2,
+        "session_fee_minor": 0,
+        "time_zone": "Europe/Berlin",
+        "periods": [[0, 1, 0, "valley"], [120, 2, 0, "flat"], [180, 3, 0, "peak"]],
+        "time_prices": [1_000_000, 2_000_000, 3_000_000],
+    }
+    autumn_at = int(datetime(2026, 10, 24, 23, 0, tzinfo=timezone.utc).timestamp())  # 1:00 summer time
+    spring_at = int(datetime(2026, 3, 29, 0, 0, tzinfo=timezone.utc).timestamp())  # 1:00 winter time
+    for at, hours, prices in ((autumn_at, [0, 1, 3], [1, 2, 3]), (spring_at, [0, 1], [1, 3])):
+        locked = schedule.lock_rate(rate, at, at + 6 * 3600)
+        assert [(step[0] - at) // 3600 for step in locked["steps"]] == hours
+        assert locked["time_prices"] == [each * 1_000_000 for each in prices]
 
 
 @ON_SQLITE

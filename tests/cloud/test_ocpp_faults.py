@@ -16,6 +16,8 @@ import pytest
 from cloud_stub.base.problems import Problem
 from cloud_stub.bridges.ocpp import target
 from cloud_stub.bridges.ocpp.rpc import FRAMES
+from cloud_stub.cli.ocpp import alone
+from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakeLink, FakePile
 from tests.cloud.ocpp_central import NO_ANSWER, Central, Refusal, Running, charging
@@ -246,6 +248,12 @@ def test_the_certificate_of_the_central_system_is_verified(
 def test_an_address_that_is_none_is_refused(url: str, says: str):
     with pytest.raises(Problem, match=says):
         target.make(url, None, {})
+
+
+def test_a_second_gateway_on_the_same_data_is_refused(run: Any, settings: Settings):
+    with alone(settings.data / "ocpp.lock"):
+        assert "a gateway runs" in run("ocpp-gateway", "--csms", "ws://127.0.0.1:9/ocpp")
+    assert "ws://HOST/PATH" in run("ocpp-gateway", "--csms", "nonsense")
 
 
 @pytest.mark.parametrize("text", ["", "PILE-1 a\nPILE-1 b", "one\ntwo", "a b c", "P" * 41, "PILE-1 é"])

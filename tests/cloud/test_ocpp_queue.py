@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
+from cloud_stub.db.writer import Transaction
+from cloud_stub.messaging import receivers
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakeLink, FakePile, open_sealed
@@ -238,6 +241,31 @@ def test_a_transaction_that_is_open_is_ended_though_its_event_was_dropped(
     assert run("ocpp", "off") == []  # from here on no event comes
     settle(link, pile, order_id, 900_000)
     central.wait(lambda: central.transfers("Receipt"), "receipt")
+
+
+def test_events_beyond_the_bound_are_dropped_and_told_and_the_rest_goes_on(
+    gateway: Running,  # noqa: F811
+    central: Central,  # noqa: F811
+    pile: FakePile,
+    phone: Phone,
+    link: FakeLink,
+    cloud: Cloud,
+    operator: Any,
+):
+    gateway.start(bound=2)
+    central.wait_for("StatusNotification", 3)
+    gateway.did(central.stop())
+    order_ids = [charging(phone, pile, connector) for connector in (1, 2)]
+    for order_id in order_ids:
+        settle(link, pile, order_id, 900_000)
+    with cloud.store.writing.begin() as conn:
+        receivers.tidy(Transaction(conn), now_s())
+    events = operator("GET", "/api/events?device_id=PILE-1").json()["items"]
+    assert [each["detail"] for each in events if each["kind"] == "EventsDropped"] == [
+        "2 for ocpp: more than 2 wait"
+    ]
+    gateway.did(central.start(central.port))
+    all_told(gateway, 2)  # their ends were not dropped, and an end tells the start too
 
 
 # -- kills

@@ -100,6 +100,9 @@ def test_a_kill_at_the_hold_ends_as_an_order_or_a_release(
     balanced(cloud, books)
 
 
+@pytest.mark.parametrize(
+    "then", ["answers", *(pytest.param(each, marks=pytest.mark.long) for each in ("late", "silent"))]
+)
 @pytest.mark.parametrize("point", ["before", "after"])
 @pytest.mark.parametrize("kind", ["capture", "release", "refund"])
 def test_a_kill_at_a_later_call_neither_loses_nor_doubles_it(
@@ -111,15 +114,20 @@ def test_a_kill_at_a_later_call_neither_loses_nor_doubles_it(
     books: Any,  # noqa: F811
     kind: str,
     point: str,
+    then: str,
 ):
+    """After the kill the provider answers, or does it and answers too late, or neither for some time."""
     settled(phone, pile, 0 if kind == "release" else 2_500_000)
     if kind == "refund":
         run(cloud)
         credit(phone, 100)
     behave(kill={point: kind})
     killed(settings, _DO)
+    if then != "answers":
+        behave(**{then: [kind]})
+        run(cloud, after_s=10)
     behave()
-    run(cloud, after_s=10)
+    run(cloud, after_s=20)
     payment = phone.get()["payment"]
     assert payment["state"] == ("Released" if kind == "release" else "Captured")
     assert payment["captured_minor"] == (0 if kind == "release" else 350)

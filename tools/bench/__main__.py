@@ -24,6 +24,7 @@ ROWS = (
     "client",
     "pages",
     "confirm",
+    "holds",
     "disk",
     "meters",
     "ingest",

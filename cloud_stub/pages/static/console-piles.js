@@ -165,8 +165,8 @@ export function open(root, params) {
   });
   const body = h("tbody");
   const count = h("p", { class: "muted number", role: "status" });
-  const back = h("button", { class: "button small", onclick: () => turn(cursors.slice(0, -1)) }, t.previous);
-  const forth = h("button", { class: "button small", onclick: () => turn([...cursors, next]) }, t.next);
+  const back = h("button", { class: "button small", disabled: true, onclick: () => turn(cursors.slice(0, -1)) }, t.previous);
+  const forth = h("button", { class: "button small", disabled: true, onclick: () => turn([...cursors, next]) }, t.next);
   const list = h("div", { class: "scroll card", tabindex: "0", role: "region", "aria-label": t.caption });
   const rows = new Map();
 
@@ -180,7 +180,7 @@ export function open(root, params) {
     const number = h("span", { class: "tile-number number" }, "–");
     const button = h(
       "button",
-      { class: "tile card " + (state || "all"), onclick: () => choose({ state }) },
+      { class: "tile card " + (state || "all"), hidden: state === "removed", onclick: () => choose({ state }) },
       number,
       h("span", {}, t.filters[state || "all"]),
     );

@@ -127,8 +127,8 @@ export default {
   others: {
     title: "您的其他充电",
     order: (d, n) => `${d} · ${n} 号枪`,
-    earlier: "以前的充电和账单",
-    another: "在另一把枪上也开始充电"
+    another: "在另一把枪上也开始充电",
+    earlier: "以前的充电和账单"
   },
 
   banner: {

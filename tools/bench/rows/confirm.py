@@ -35,7 +35,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
         pile = swarm.add(identity)
 
         def ours() -> float:
-            ours_ms.append([1000 * _confirm(system, pile) for _ in range(count)])
+            ours_ms.append([1000 * confirm(system, pile) for _ in range(count)])
             return percentile(ours_ms[-1], 50)
 
         def bare() -> float:
@@ -43,7 +43,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             bare_ms.append([1000 * answer.took_s for answer in answers])
             return percentile(bare_ms[-1], 50)
 
-        _confirm(system, pile)
+        confirm(system, pile)
         bare()
         bare_ms.clear()
         mine, nothing = interleave(rounds, ours, bare)
@@ -56,7 +56,7 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
     ]
 
 
-def _confirm(system: System, pile: Pile) -> float:
+def confirm(system: System, pile: Pile) -> float:
     """Seconds from the request's first byte to the relay; returns when the next order can be taken."""
     rate_id = _free(system, pile.device_id)
     closed = sum(1 for _ in pile.events_of("relay closed"))
