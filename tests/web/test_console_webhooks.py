@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.web.conftest import NARROW, Watch
+from tests.web.conftest import Watch
 
 
 def test_a_webhook_is_added_tried_and_removed(console: Callable[..., Page], watch: Watch):
@@ -27,7 +27,7 @@ def test_a_webhook_is_added_tried_and_removed(console: Callable[..., Page], watc
     expect(page.locator("tbody tr")).to_contain_text("faults, the life of orders")
     page.get_by_role("button", name="Test: books").click()
     expect(page.get_by_text("is no public address")).to_be_visible()
-    page.set_viewport_size(NARROW)
+    page.set_viewport_size({"width": 360, "height": 740})
     page.get_by_role("button", name="Remove…: books").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove…").click()
     expect(page.get_by_text("There are no webhooks.")).to_be_visible()
