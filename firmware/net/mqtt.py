@@ -11,7 +11,7 @@ import time
 from . import mqtt_codec as codec
 from .errors import LinkDown, LinkError, LinkNoMemory, LinkRefused, LinkUntrusted, MqttError, of_network
 
-READ_BYTES = 512  # a block of heap for each read, in one piece
+READ_BYTES = 256  # a block of heap for each read, in one piece
 SEND_QUEUE_MAX = 32  # packets; when so many wait, the network counts as down
 FULL_MS = 20  # the pause before a message is offered again to whoever had no room for it
 
