@@ -170,18 +170,20 @@ def test_an_order_that_its_money_limit_ended_early_is_not_flagged():
     """Where no energy flowed the bill is 0, and a pile takes the time since its newest sample of the power as
     of the dearest tier: such bills were flagged, and their drivers' money held.
     """
-    reached: dict[str, Any] = {"stop_reason": "CostLimitReached"}
     idle: dict[str, Any] = {"idle": None}
-    waited = case(idle, mwh=0, limits={"cost_minor": 150}, **reached)
+
+    def reached(changes: dict[str, Any], cost_minor: int, mwh: int = 300_000) -> Case:
+        return case(changes, mwh=mwh, limits={"cost_minor": cost_minor}, stop_reason="CostLimitReached")
+
+    waited = reached(idle, 150, mwh=0)
     assert waited.fields["total_minor"] == 0 and rules.check(waited) == []
-    assert rules.check(case(idle, mwh=0, limits={"cost_minor": 300}, **reached)) == ["StopReasonMismatch"]
+    assert rules.check(reached(idle, 300, mwh=0)) == ["StopReasonMismatch"]
     total_minor = case(idle).fields["total_minor"]
     dear = idle | {"tiers": [[200_000, 500_000], [400_000, 36_000_000]]}  # a minor unit a second
     for above_minor, flags in ((18, []), (22, ["StopReasonMismatch"])):
-        limits = {"cost_minor": total_minor + above_minor}
-        assert rules.check(case(dear, limits=limits, **reached)) == flags, above_minor
+        assert rules.check(reached(dear, total_minor + above_minor)) == flags, above_minor
     capped = idle | {"maximum_minor": 100}
-    assert rules.check(case(capped, limits={"cost_minor": 100}, **reached)) == ["StopReasonMismatch"]
+    assert rules.check(reached(capped, 100)) == ["StopReasonMismatch"]
 
 
 @st.composite

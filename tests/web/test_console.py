@@ -140,6 +140,7 @@ SAID = """() => {
 }"""
 # Names, units and codes that are the same in every language.
 SAME = {"RateLock", "English", "kWh", "kW", "KB", "ms", "CSV", "CNY", "UTC", "Asia", "Shanghai", "PILE"}
+SAME |= {"Webhook", "https", "org"}
 SAME |= {"IANA", "API", "MQTT", "PDF", "sim", "none"}  # the last: the firmware of the played piles
 
 
@@ -147,7 +148,7 @@ def english(page: Page) -> list[str]:
     """Words in Latin letters that the page shows or tells a screen reader, besides SAME and ids."""
     found = set()
     for text in page.evaluate(SAID):
-        bare = re.sub(r"…[0-9a-z]{8}|[\w:-]*\d[\w-]*", " ", text)
+        bare = re.sub(r"…[0-9a-z]{8}|[\w:-]*\d[\w-]*|\b[A-Z]{12}\b", " ", text)  # the last: a free code
         found |= set(re.findall(r"[A-Za-z]{2,}", bare)) - SAME
     return sorted(found)
 

@@ -42,7 +42,7 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
     "/updates/:id": [("/updates/1", ".card meter")],
     "/reports": [("/reports", ".chart .bar")],
     "/people": [("/people", "anna7")],
-    "/webhooks": [("/webhooks", "example.org")],
+    "/webhooks": [("/webhooks", "example1.org")],
     "/audit": [("/audit", NOTE), ("/audit?account=anna7", "anna7")],
     "/account": [("/account", ".facts")],
 }
@@ -71,7 +71,7 @@ def populate(fleet: Fleet) -> dict[str, str]:
     assert fleet.operator.request("DELETE", "/api/piles/PILE-4").status == 200
     account = {"name": "anna7", "role": "operator", "password": "correct horse battery"}
     assert fleet.operator.post("/api/users", account).status == 201
-    webhook = {"name": "0", "url": "https://example.org/0", "kinds": ["order", "flagged"]}
+    webhook = {"name": "0", "url": "https://example1.org/0", "kinds": ["order", "flagged"]}
     assert fleet.operator.post("/api/webhooks", webhook).status == 201
     token = {"name": "export-1", "permissions": ["read"], "days": 30}
     assert fleet.operator.post("/api/tokens", token).status == 201

@@ -95,8 +95,7 @@ def add(
     receivers.subscribe(tx, receiver, kinds, WAITING_MAX, now)
     row = WebhookRow(name, receiver, url, secret, actor.name, now, 0, None, None, None, None)
     tx.conn.execute(insert(webhooks), row._asdict())
-    detail = f"{name}: {_origin(url)}, {' '.join(kinds)}"
-    audit.record(tx.conn, actor, now, "WebhookAdded", detail=detail)
+    audit.record(tx.conn, actor, now, "WebhookAdded", detail=f"{name}: {_origin(url)}")
     return _view(tx.conn, row) | {"secret": secret}
 
 

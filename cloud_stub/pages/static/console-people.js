@@ -27,7 +27,7 @@ export function open(root) {
       ];
       show(
         place,
-        heading(t.title),
+        heading(t.title, h("a.button", { href: "#/webhooks" }, t.webhooks)),
         parts.map(([title, [button, list]]) => section(title, button && h("p", button), list)),
       );
     } catch (problem) {

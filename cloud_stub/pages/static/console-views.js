@@ -27,7 +27,7 @@ export const VIEWS = [
   { path: "/updates/:id", tab: "updates", module: "console-rollout", need: "read" },
   { path: "/reports", tab: "reports", module: "console-reports", need: "read" },
   { path: "/people", tab: "people", module: "console-people", need: "people" },
-  { path: "/webhooks", tab: "webhooks", module: "console-webhooks", need: "people" },
+  { path: "/webhooks", tab: "people", module: "console-webhooks", need: "people" },
   { path: "/audit", tab: "audit", module: "console-audit", need: "read" },
   { path: "/account", tab: "account", module: "console-account", need: "any", apart: true },
 ];

@@ -2,7 +2,7 @@
 
 import { confirm, notice } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
-import { busy, failure, h, heading, pill, show, table, when, whoWords } from "./console-parts.js";
+import { busy, crumbs, failure, h, heading, pill, show, table, when, whoWords } from "./console-parts.js";
 import { showSecret } from "./console-secret.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
@@ -19,7 +19,7 @@ export function open(root) {
       const { items } = await ask("/api/webhooks");
       if (!ended) draw(items);
     } catch (problem) {
-      if (!ended) show(root, failure(problem, "#/piles"));
+      if (!ended) show(root, failure(problem, "#/people"));
     }
   }
 
@@ -27,9 +27,10 @@ export function open(root) {
     const columns = [t.name, t.kinds, t.state, t.waiting, t.delivered, t.madeBy, t.actions].map((title) => ({ title }));
     show(
       root,
-      heading(tabs.webhooks, h("button.button", { onclick: () => add(load) }, t.add)),
+      crumbs([tabs.people, "#/people"], [t.title]),
+      heading(t.title, h("button.button", { onclick: () => add(load) }, t.add)),
       h("p.muted", t.about),
-      h("div.card", table(tabs.webhooks, columns, items.map(row), t.none)),
+      h("div.card", table(t.title, columns, items.map(row), t.none)),
     );
   }
 
@@ -49,8 +50,10 @@ export function open(root) {
   ];
 
   async function test(button, each) {
-    const { taken, answer } = (await busy(button, () => ask(`/api/webhooks/${each.name}/test`, { method: "POST" }))) || {};
-    if (answer !== undefined) notice(t.answered(answer), taken ? "ok" : "bad");
+    await busy(button, async () => {
+      const { taken, answer } = await ask(`/api/webhooks/${each.name}/test`, { method: "POST" });
+      notice(t.answered(answer), taken ? "ok" : "bad");
+    });
   }
 
   async function resend(button, each) {

@@ -2,6 +2,7 @@
 
 export default {
   title: "People",
+  webhooks: "Webhooks",
   accounts: "Accounts",
   sessions: "Signed in now",
   tokens: "API tokens",

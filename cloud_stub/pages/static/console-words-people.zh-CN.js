@@ -2,6 +2,7 @@
 
 export default {
   title: "人员",
+  webhooks: "Webhook",
   accounts: "账号",
   sessions: "当前登录",
   tokens: "API 令牌",

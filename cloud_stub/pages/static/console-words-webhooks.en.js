@@ -1,7 +1,8 @@
 // Webhooks, in English.
 
 export default {
-  about: "What happens at piles and to orders is sent to these addresses as signed requests: docs/webhooks.md.",
+  title: "Webhooks",
+  about: "What happens at piles and to orders is sent to these addresses as signed requests.",
   name: "Name",
   kinds: "Events",
   state: "State",

@@ -1,7 +1,8 @@
 // Webhook，简体中文。
 
 export default {
-  about: "充电桩和订单的事件会以签名请求发送到这些地址：见 docs/webhooks.md。",
+  title: "Webhook",
+  about: "充电桩和订单的事件会以签名请求发送到这些地址。",
   name: "名称",
   kinds: "事件",
   state: "状态",

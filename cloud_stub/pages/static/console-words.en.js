@@ -15,7 +15,6 @@ export default {
     updates: "Updates",
     reports: "Energy & revenue",
     people: "People",
-    webhooks: "Webhooks",
     audit: "Audit",
     account: "Your account",
   },

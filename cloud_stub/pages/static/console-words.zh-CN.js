@@ -15,7 +15,6 @@ export default {
     updates: "远程升级",
     reports: "电量与收入",
     people: "人员",
-    webhooks: "Webhook",
     audit: "审计记录",
     account: "您的账号",
   },
