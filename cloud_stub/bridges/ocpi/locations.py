@@ -1,4 +1,4 @@
-"""Sites as locations. Each connector of a pile is an EVSE of its own, since they can be used at once."""
+"""Sites as locations. Each connector of a pile is an EVSE of its own, because all can be used at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from .party import Party
 
 
 class SiteRow(NamedTuple):
-    """What is exported of a row of `sites`."""
+    """The exported columns of `sites`."""
 
     site_id: str
     name: str
@@ -49,7 +49,7 @@ _STATUSES = {
 
 
 def exported(conn: Connection, party: Party) -> Sequence[SiteRow]:
-    """The sites that the party's file names, the oldest first."""
+    """The sites that the party's file names, oldest first."""
     return _SITES.all(conn, {"site_ids": to_json(list(party.sites))})
 
 

@@ -1,4 +1,4 @@
-"""The objects of each module, in the order of their making, filtered by when they were last changed."""
+"""The objects of each module, in the order of creation, filtered by the time of the last change."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -21,8 +21,8 @@ from .locations import exported, locations
 from .party import Party
 from .tariffs import tariff
 
-CDRS_MAX = 200_000  # that one request may find
-CLOCKS_S = 60  # by how much the clocks of two workers may differ
+CDRS_MAX = 200_000  # in the time range of one request
+CLOCKS_S = 60  # the largest difference between the clocks of two workers
 END = 2**62
 _CHUNK = 200
 
@@ -38,7 +38,7 @@ class Wanted(NamedTuple):
 
 
 class Key(NamedTuple):
-    """One CDR: of a bill; with a credit note, what it takes back, or with `is_rest` what it leaves."""
+    """One CDR: that of a bill; with a credit note, the credit CDR, or with `is_rest` the CDR of the rest."""
 
     at: int
     order_id: str
@@ -83,7 +83,7 @@ _NEXT = rates.alias()
 _UNTIL = select(func.min(_NEXT.c.from_at)).where(
     _NEXT.c.tariff_id == rates.c.tariff_id,
     _NEXT.c.withdrawn_at.is_(None),
-    # Of two with the same beginning, the one that was published later holds.
+    # Of two versions with the same start, the one that was published later holds.
     (_NEXT.c.from_at > rates.c.from_at)
     | ((_NEXT.c.from_at == rates.c.from_at) & (_NEXT.c.rate_id > rates.c.rate_id)),
 )
@@ -172,19 +172,19 @@ _SITE_OF = Query(
 
 
 def list_locations(conn: Connection, party: Party, known: Versions, wanted: Wanted, now: int) -> list[Any]:
-    """Those that have changed in that time."""
+    """The locations that have changed in that time."""
     return [each for at, each in locations(conn, party, known, now) if wanted.has(at)]
 
 
 def list_tariffs(conn: Connection, party: Party, known: Versions, wanted: Wanted) -> list[Any]:
-    """The versions that were published in that time; one that was withdrawn is none."""
+    """The versions that were published in that time, without withdrawn ones."""
     first = "r-" + first_id_of(wanted.from_at - CLOCKS_S)
     found = _VERSIONS.all(conn, {"first": first, "since": wanted.from_at, "until": wanted.until_at})
     return [tariff(party, known.get(conn, row.rate_id), row.from_at, row.until_at) for row in found]
 
 
 def cdr_keys(conn: Connection, party: Party, wanted: Wanted) -> list[Key]:
-    """What has CDRs in that time, the oldest first. Raises Problem (InvalidRequest)."""
+    """The CDRs of that time, oldest first. Raises Problem (InvalidRequest) for more than CDRS_MAX."""
     asked = {
         "since": wanted.from_at,
         "until": wanted.until_at,
@@ -210,7 +210,7 @@ def cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key]
 
 
 def _first_received(conn: Connection, at: int) -> int:
-    """The id from which on settlements were received at or after `at`: ids grow with time."""
+    """The lowest id of the settlements that were received at or after `at`: ids grow with time."""
     low, high = 0, conn.execute(_LAST_ID).scalar_one() + 1
     while low < high:
         middle = (low + high) >> 1
@@ -235,7 +235,7 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
         row, order = found.get(key.order_id), made[key.order_id]
         site_id = site_of[order.device_id]
         if row is None or bills.kind(row) != bills.BILLED or site_id not in names:
-            continue  # it was flagged, or moved, a moment ago
+            continue  # it was flagged, or its pile was moved, since cdr_keys was called
         version = versions[order.rate_id]
         bill = cdr.Bill(
             order_id=order.order_id,

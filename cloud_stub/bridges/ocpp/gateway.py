@@ -1,5 +1,5 @@
-"""The process of the gateway: a connection to the central system for each pile, and one look at the database
-for all of them each second.
+"""The process of the gateway. It keeps a connection to the central system for each pile, and reads the
+database once a second for all of them.
 """
 
 import asyncio
@@ -72,8 +72,8 @@ class Gateway:
         self._written: dict[str, str] = {}
 
     async def run(self, bound: int = queue.BOUND) -> None:
-        """bound: how many events of orders wait for it at most, from here on, also while it does not run.
-        Raises GatewayError (DatabaseUnavailable) at its start.
+        """bound: the most events of orders that wait for the gateway, also while it does not run. Raises
+        GatewayError if the database is not available at the start.
         """
 
         def begin(tx: Transaction) -> None:
@@ -116,7 +116,7 @@ class Gateway:
             del self._stations[device_id]
 
     async def _write_states(self) -> None:
-        """Write the states of connections that changed, and the errors since the last time."""
+        """Store the changed states of connections, and the errors since the last call."""
         changed = [
             (station, list(station.errors))
             for station in self._stations.values()
@@ -147,7 +147,7 @@ class Gateway:
             failed = 1 if station.state == ACCEPTED else min(failed + 1, 16)
             station.state = CONNECTING
             longest = min(self._timing.reconnect_min_s * 2**failed, self._timing.reconnect_max_s)
-            # Piles whose central system comes back must not all connect in the same moment.
+            # A random wait, so that not all piles connect at once when the central system is back.
             await asyncio.sleep(longest * random.uniform(0.5, 1))
 
     async def _connected(self, station: Station, answers: Any) -> None:
