@@ -121,8 +121,7 @@ def adopt_all(conn: Connection) -> None:
 
 
 def claim_due(conn: Connection, context: Context, now: int) -> list[port.Call]:
-    """The open calls whose lease has ended. They get a new lease, so no other process claims them meanwhile.
-    """
+    """The open calls whose lease has ended. They get a new lease, so no other process claims them."""
     found = []
     for row in _DUE.all(conn, {"now": now}):
         lease_s = 2 * context.settings.payment_call_s
