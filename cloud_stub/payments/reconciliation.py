@@ -1,8 +1,9 @@
 """Compares the cloud's calls with the provider's own report, and names each difference.
 
-    MissingAtProvider   done here, and not in the provider's report MissingHere         in the provider's
-    report, without a call here: made by hand there, lapsed, or lost here AmountDiffers       another amount,
-    or another currency StateDiffers        done there and open or refused here, or the other way round
+    MissingAtProvider   done here, and not in the provider's report
+    MissingHere         in the report, and no call of the cloud: made by hand there, lapsed, or lost here
+    AmountDiffers       another amount, or another currency
+    StateDiffers        done there and open or refused here, or the other way round
 
 Rows are matched by the call's key. A row without a key (the provider cancelled a hold, somebody refunded in
 its dashboard) is matched by the hold. These are no differences: clocks that differ by at most CLOCK_S, and a
