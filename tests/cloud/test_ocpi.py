@@ -13,11 +13,11 @@ from ocpi_types import v2_2_1
 from sqlalchemy import update
 
 from cloud_stub.app import create_app
-from cloud_stub.base.clock import now_s
+from cloud_stub.base.clock import iso_utc, now_s
 from cloud_stub.bridges.ocpi import pages, party, rule, tariffs
 from cloud_stub.bridges.ocpi.numbers import text_of
 from cloud_stub.cloud import Cloud
-from cloud_stub.db.tables import settlements
+from cloud_stub.db.tables import piles, settlements
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import OPERATOR, Phone, settled
 from tests.cloud.fakes import BILLS_ALL, EVERY_COMPONENT, TWO_PRICES, FakePile, new_key
@@ -295,6 +295,26 @@ def test_a_location_has_an_evse_for_each_connector(
     assert location["evses"][0]["connectors"][0]["tariff_ids"] == [ask("tariffs")[0]["id"]]
     site.offline()
     assert {each["status"] for each in ask("locations")[0]["evses"]} == {"UNKNOWN", "INOPERATIVE"}
+
+
+def test_a_partner_who_asks_for_changes_hears_of_a_pile_that_went_offline_or_was_removed(
+    site: FakePile, ask: Callable[..., Any], operator: Callable[..., Any], cloud: Cloud
+) -> None:
+    """A location had the time of the last status of its piles, or of its making where none was left."""
+    this_minute = now_s() - 60
+    site.offline()
+    later = {"date_from": iso_utc(this_minute)}
+    with cloud.store.writing.begin() as conn:
+        conn.execute(piles.update().values(last_seen_at=this_minute - 600))
+    assert {each["status"] for each in ask("locations", **later)[0]["evses"]} == {"UNKNOWN"}
+    assert operator("DELETE", "/api/piles/PILE-1").is_success
+    [location] = ask("locations", **later)
+    evses = location["evses"]
+    assert [(each["uid"], each["status"]) for each in evses] == [
+        ("PILE-1-1", "REMOVED"),
+        ("PILE-1-2", "REMOVED"),
+    ]
+    assert {len(each["connectors"][0]["tariff_ids"]) for each in evses} == {0}
 
 
 def test_a_site_that_the_file_does_not_name_is_not_exported(
