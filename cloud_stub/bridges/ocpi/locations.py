@@ -32,9 +32,7 @@ _SITES = Query(
     SiteRow,
 )
 _PILES = Query(
-    select(piles)
-    .where(piles.c.site_id.in_(json_lists.texts("site_ids")))
-    .order_by(piles.c.device_id),
+    select(piles).where(piles.c.site_id.in_(json_lists.texts("site_ids"))).order_by(piles.c.device_id),
     PileRow,
 )
 MINUTE_S = 60
@@ -67,9 +65,7 @@ def locations(conn: Connection, party: Party, rates: Versions, now: int) -> list
     found = []
     for site in exported(conn, party):
         there = [row for row in rows if row.site_id == site.site_id]
-        evses = [
-            each for row in there for each in _evses(conn, party, row, held.get(row.device_id, {}), now)
-        ]
+        evses = [each for row in there for each in _evses(conn, party, row, held.get(row.device_id, {}), now)]
         found.append((changed_at, _location(party, site, evses, changed_at)))
     return found
 
