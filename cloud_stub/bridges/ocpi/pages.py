@@ -1,4 +1,4 @@
-"""The objects of each module, in the order of creation, filtered by the time of the last change."""
+"""The objects of each module, in the order of their making, filtered by when they were last changed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -21,8 +21,8 @@ from .locations import exported, locations
 from .party import Party
 from .tariffs import tariff
 
-CDRS_MAX = 200_000  # in the time range of one request
-CLOCKS_S = 60  # the largest difference between the clocks of two workers
+CDRS_MAX = 200_000  # that one request may find
+CLOCKS_S = 60  # by how much the clocks of two workers may differ
 END = 2**62
 _CHUNK = 200
 
@@ -38,7 +38,7 @@ class Wanted(NamedTuple):
 
 
 class Key(NamedTuple):
-    """One CDR: that of a bill; with a credit note, the credit CDR, or with `is_rest` the CDR of the rest."""
+    """One CDR: of a bill; with a credit note, what it takes back, or with `is_rest` what it leaves."""
 
     at: int
     order_id: str
@@ -51,6 +51,7 @@ class _Version(NamedTuple):
     published_at: int
     from_at: int
     until_at: int | None
+    ended_by_at: int | None  # when the version that ends it was published
 
 
 class _Billed(NamedTuple):
@@ -80,21 +81,28 @@ class _Number(NamedTuple):
 
 
 _NEXT = rates.alias()
-_UNTIL = select(func.min(_NEXT.c.from_at)).where(
-    _NEXT.c.tariff_id == rates.c.tariff_id,
-    _NEXT.c.withdrawn_at.is_(None),
-    # Of two versions with the same start, the one that was published later holds.
-    (_NEXT.c.from_at > rates.c.from_at)
-    | ((_NEXT.c.from_at == rates.c.from_at) & (_NEXT.c.rate_id > rates.c.rate_id)),
+_IS_NEXT = (
+    (_NEXT.c.tariff_id == rates.c.tariff_id)
+    & _NEXT.c.withdrawn_at.is_(None)
+    # Of two with the same beginning, the one that was published later holds.
+    & (
+        (_NEXT.c.from_at > rates.c.from_at)
+        | ((_NEXT.c.from_at == rates.c.from_at) & (_NEXT.c.rate_id > rates.c.rate_id))
+    )
 )
+_UNTIL = select(func.min(_NEXT.c.from_at)).where(_IS_NEXT)
+_ENDED_BY = select(_NEXT.c.published_at).where(_IS_NEXT).order_by(_NEXT.c.from_at, _NEXT.c.rate_id).limit(1)
 _VERSION = select(
-    rates.c.rate_id, rates.c.published_at, rates.c.from_at, _UNTIL.scalar_subquery().label("until_at")
+    rates.c.rate_id,
+    rates.c.published_at,
+    rates.c.from_at,
+    _UNTIL.scalar_subquery().label("until_at"),
+    _ENDED_BY.scalar_subquery().label("ended_by_at"),
 )
+_MADE = rates.alias()
 _VERSIONS = Query(
     _VERSION.where(
-        rates.c.rate_id >= bindparam("first"),
-        rates.c.published_at >= bindparam("since"),
-        rates.c.published_at < bindparam("until"),
+        rates.c.tariff_id.in_(select(_MADE.c.tariff_id).where(_MADE.c.rate_id >= bindparam("first"))),
         rates.c.withdrawn_at.is_(None),
     ).order_by(rates.c.rate_id),
     _Version,
@@ -172,19 +180,24 @@ _SITE_OF = Query(
 
 
 def list_locations(conn: Connection, party: Party, known: Versions, wanted: Wanted, now: int) -> list[Any]:
-    """The locations that have changed in that time."""
+    """Those that have changed in that time."""
     return [each for at, each in locations(conn, party, known, now) if wanted.has(at)]
 
 
 def list_tariffs(conn: Connection, party: Party, known: Versions, wanted: Wanted) -> list[Any]:
-    """The versions that were published in that time, without withdrawn ones."""
-    first = "r-" + first_id_of(wanted.from_at - CLOCKS_S)
-    found = _VERSIONS.all(conn, {"first": first, "since": wanted.from_at, "until": wanted.until_at})
-    return [tariff(party, known.get(conn, row.rate_id), row.from_at, row.until_at) for row in found]
+    """The versions that were published, or ended by the next one, in that time; one that was withdrawn is
+    none.
+    """
+    found = _VERSIONS.all(conn, {"first": "r-" + first_id_of(wanted.from_at - CLOCKS_S)})
+    return [
+        tariff(party, known.get(conn, row.rate_id), row.from_at, row.until_at, changed_at)
+        for row in found
+        if wanted.has(changed_at := max(row.published_at, row.ended_by_at or 0))
+    ]
 
 
 def cdr_keys(conn: Connection, party: Party, wanted: Wanted) -> list[Key]:
-    """The CDRs of that time, oldest first. Raises Problem (InvalidRequest) for more than CDRS_MAX."""
+    """What has CDRs in that time, the oldest first. Raises Problem (InvalidRequest)."""
     asked = {
         "since": wanted.from_at,
         "until": wanted.until_at,
@@ -210,7 +223,7 @@ def cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key]
 
 
 def _first_received(conn: Connection, at: int) -> int:
-    """The lowest id of the settlements that were received at or after `at`: ids grow with time."""
+    """The id from which on settlements were received at or after `at`: ids grow with time."""
     low, high = 0, conn.execute(_LAST_ID).scalar_one() + 1
     while low < high:
         middle = (low + high) >> 1
@@ -235,7 +248,7 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
         row, order = found.get(key.order_id), made[key.order_id]
         site_id = site_of[order.device_id]
         if row is None or bills.kind(row) != bills.BILLED or site_id not in names:
-            continue  # it was flagged, or its pile was moved, since cdr_keys was called
+            continue  # it was flagged, or moved, a moment ago
         version = versions[order.rate_id]
         bill = cdr.Bill(
             order_id=order.order_id,
@@ -244,7 +257,7 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
             said=bills.content(row),
             rate=orjson.loads(order.rate_json),
             total_minor=row.total_minor or 0,
-            tariff=tariff(party, known.get(conn, order.rate_id), version.from_at, None),
+            tariff=tariff(party, known.get(conn, order.rate_id), version.from_at, None, version.published_at),
             site=(site_id, names[site_id]),
         )
         if not key.credit_id:

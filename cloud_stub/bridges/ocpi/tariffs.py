@@ -1,8 +1,7 @@
 """A version of a rate as an OCPI tariff: its id is the rate_id, so a locked version never changes.
 
-OCPI has one component for each dimension. So ENERGY has the sum of electricity and service, and TIME has the
-sum of the time price and the power tier's price; `tariff_alt_text` has them apart. Prices of components are
-without VAT.
+OCPI has one component for each dimension. So electricity and service are summed in ENERGY, the price of an
+hour and that of a power tier in TIME; `tariff_alt_text` shows them apart. Prices there are without VAT.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,15 +15,18 @@ from .party import Party
 
 TEXT_MAX = 512
 KW_DIGITS = 6  # a milliwatt in kW
-SEASONS = 3  # years for which a season is exported, from the year in which the version begins
+SEASONS = 3  # years for which a season is written out, from the one in which the version begins
 _WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 
 Rate = Mapping[str, Any]
 Element = dict[str, Any]
 
 
-def tariff(party: Party, rate: Rate, from_at: int, until_at: int | None) -> dict[str, Any]:
-    """rate: a version as model.build makes it. It holds from `from_at` until the next version begins."""
+def tariff(party: Party, rate: Rate, from_at: int, until_at: int | None, changed_at: int) -> dict[str, Any]:
+    """rate: a version, as model.build made it. It holds from `from_at`, and until the next one begins.
+
+    changed_at: when it was published, or ended by the next one.
+    """
     found = {
         "country_code": party.country_code,
         "party_id": party.party_id,
@@ -39,11 +41,11 @@ def tariff(party: Party, rate: Rate, from_at: int, until_at: int | None) -> dict
     found["start_date_time"] = iso_utc(from_at)
     if until_at is not None:
         found["end_date_time"] = iso_utc(until_at)
-    return found | {"last_updated": iso_utc(rate["published_at"])}
+    return found | {"last_updated": iso_utc(changed_at)}
 
 
 def _elements(rate: Rate, from_at: int) -> list[Element]:
-    """OCPI applies the first element whose restrictions are met, so the special days come first."""
+    """The first element with a dimension whose restrictions are met counts, so days stand before periods."""
     found: list[Element] = []
     for day in rate.get("days", ()):
         for restrictions in _days(rate, day, from_at):
@@ -74,7 +76,7 @@ def _of_day(
         before_mw = 0
         for j, (up_to_mw, price) in enumerate(rate["tiers"]):
             power = {"min_power": number(before_mw, KW_DIGITS).normalize()} if before_mw else {}
-            if j + 1 < len(rate["tiers"]):  # the last tier has no upper limit
+            if j + 1 < len(rate["tiers"]):  # the last tier holds above it, too
                 power["max_power"] = number(up_to_mw, KW_DIGITS).normalize()
             before_mw = up_to_mw
             yield _element([_component(rate, "TIME", _net(rate, hour + price))], {**days, **times, **power})
@@ -98,7 +100,7 @@ def _clock(minute: int) -> str:
 
 
 def _days(rate: Rate, day: Rate, from_at: int) -> Iterator[dict[str, Any]]:
-    """The restrictions of each range of dates that meets a day's conditions."""
+    """The restrictions of each stretch of days that meet a day's conditions."""
     numbers = sorted(day.get("weekdays", ()))
     weekdays = {"day_of_week": [_WEEKDAYS[n - 1] for n in numbers]} if numbers else {}
     if "calendar" in day:
@@ -131,12 +133,12 @@ def _day_of(year: int, month_day: str) -> date:
 
 
 def _after(day: date) -> str:
-    """OCPI's end_date is exclusive."""
+    """OCPI's end_date is the first day that is not meant."""
     return str(day + timedelta(days=1))
 
 
 def _text(rate: Rate) -> str:
-    """What the elements cannot express, in at most TEXT_MAX characters."""
+    """What elements cannot say, at most TEXT_MAX characters."""
     currency = rate["currency"]
     split = dict.fromkeys(
         f"{decimal(electricity, 6)} + {decimal(service, 6)}"

@@ -59,6 +59,13 @@ _HELD = Query(
 )
 
 
+class _Connect(connect):
+    """Redirects are not followed: the password of a pile goes to no other address."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 class Gateway:
     """Runs until it is cancelled. context: of a cloud that is not started."""
 
@@ -144,6 +151,9 @@ class Gateway:
             except GatewayError as error:
                 station.count(error)
                 log.warning("ocpp_connection", device_id=station.device_id, reason=str(error))
+            except Exception as error:
+                station.count(GatewayError("InternalError", repr(error)))
+                log.exception("ocpp_connection_failed", device_id=station.device_id)
             failed = 1 if station.state == ACCEPTED else min(failed + 1, 16)
             station.state = CONNECTING
             longest = min(self._timing.reconnect_min_s * 2**failed, self._timing.reconnect_max_s)
@@ -155,7 +165,7 @@ class Gateway:
         url = f"{self._target.url.rstrip('/')}/{quote(station.device_id, safe='')}"
         options: dict[str, Any] = {} if self._target.tls is None else {"ssl": self._target.tls}
         try:
-            async with connect(
+            async with _Connect(
                 url,
                 subprotocols=[SUBPROTOCOL],
                 additional_headers=self._target.headers(station.device_id),
