@@ -121,7 +121,7 @@ class Courier:
         """Send the next rows; returns whether more may be due."""
         if self._stopping.is_set() or self._is_away(channel, now):
             return False
-        rows = self._writer.submit(lambda tx: self._take(tx, channel, now)).result()
+        rows = self._writer.submit(lambda tx: self._lease_next(tx, channel, now)).result()
         began = time.monotonic()
         results: list[tuple[OutboxRow, Result]] = []
         for row in rows:
@@ -134,7 +134,7 @@ class Courier:
         self._writer.submit(lambda tx: self._mark(tx, channel, rows, results, at)).result()
         return bool(rows)
 
-    def _take(self, tx: Transaction, channel: Channel, now: int) -> Sequence[OutboxRow]:
+    def _lease_next(self, tx: Transaction, channel: Channel, now: int) -> Sequence[OutboxRow]:
         swept_at = self._swept_at.get(channel.receiver, 0)
         if not swept_at <= now < swept_at + SWEEP_S:
             receivers.drop_older(tx, channel.receiver, now - channel.give_up_after_s, now)

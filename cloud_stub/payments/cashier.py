@@ -120,7 +120,7 @@ class Cashier:
             return
         self._writer.submit(lambda tx: calls.resolve(tx, self._context, call.key, outcome, now)).result()
 
-    def _of_order(self, order_id: str) -> None:
+    def _begin_of_order(self, order_id: str) -> None:
         now = now_s()
         call = self._writer.submit(lambda tx: due.begin_of_order(tx, self._context, order_id, now)).result()
         if call is not None:
@@ -131,7 +131,7 @@ class Cashier:
             try:
                 order_id = self._ended.get()
                 if order_id and not self._stopping:
-                    self._of_order(order_id)
+                    self._begin_of_order(order_id)
             except Exception:
                 log.exception("cashier_failed")
 

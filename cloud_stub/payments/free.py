@@ -159,7 +159,7 @@ def find(conn: Connection, code: str | None, site_id: str | None, now: int) -> G
     """
     if code is not None:
         found = _BY_CODE.first(conn, {"code": code.strip().upper()})
-        reason = _why_not(found, site_id, now)
+        reason = _invalid_reason(found, site_id, now)
         if reason is not None:
             title = "The code is unknown, used up, expired, revoked, or of another site"
             raise Problem(409, "FreeCodeInvalid", title, reason=reason)
@@ -176,7 +176,7 @@ def is_free(conn: Connection, order_id: str) -> bool:
     return _OF_ORDER.first(conn, {"order_id": order_id}) is not None
 
 
-def _why_not(found: GrantRow | None, site_id: str | None, now: int) -> str | None:
+def _invalid_reason(found: GrantRow | None, site_id: str | None, now: int) -> str | None:
     """Why the code is not valid at the site; None if it is."""
     if found is None:
         return "Unknown"

@@ -53,10 +53,10 @@ class StripeAdapter:
     def __init__(self, settings: Settings):
         """settings: all keys of Stripe must be set."""
         self._publishable_key = settings.stripe_publishable_key
-        self._webhook_secret = _plain(settings.stripe_webhook_secret)
+        self._webhook_secret = _secret_text(settings.stripe_webhook_secret)
         bases: Any = {"api": settings.stripe_api} if settings.stripe_api else None
         self._stripe = stripe.StripeClient(
-            _plain(settings.stripe_secret_key),
+            _secret_text(settings.stripe_secret_key),
             http_client=stripe.RequestsClient(timeout=settings.payment_call_s),
             max_network_retries=0,  # the cashier looks an open call up before it repeats it
             base_addresses=bases or {},
@@ -73,18 +73,18 @@ class StripeAdapter:
             "payment_method_types": ["card"],
             "metadata": {"authorize": call.key, "hold_id": call.hold_id},
         }
-        made = self._ask(lambda: self._stripe.v1.payment_intents.create(params, _once(call)))
+        made = self._ask(lambda: self._stripe.v1.payment_intents.create(params, _with_key(call)))
         # Stripe answers a repeated key with its first answer, so the current state is read.
         return made if isinstance(made, Outcome) else self._intent(call, made["id"])
 
     def capture(self, call: Call) -> Outcome:
         params: Any = {"amount_to_capture": _amount(call), "metadata": {"capture": call.key}}
-        done = self._ask(lambda: self._stripe.v1.payment_intents.capture(_ref(call), params, _once(call)))
-        return self._after(call, done)
+        done = self._ask(lambda: self._stripe.v1.payment_intents.capture(_ref(call), params, _with_key(call)))
+        return self._outcome_after(call, done)
 
     def release(self, call: Call) -> Outcome:
-        done = self._ask(lambda: self._stripe.v1.payment_intents.cancel(_ref(call), {}, _once(call)))
-        return self._after(call, done)
+        done = self._ask(lambda: self._stripe.v1.payment_intents.cancel(_ref(call), {}, _with_key(call)))
+        return self._outcome_after(call, done)
 
     def refund(self, call: Call) -> Outcome:
         params: Any = {
@@ -92,7 +92,7 @@ class StripeAdapter:
             "amount": _amount(call),
             "metadata": {"refund": call.key},
         }
-        done = self._ask(lambda: self._stripe.v1.refunds.create(params, _once(call)))
+        done = self._ask(lambda: self._stripe.v1.refunds.create(params, _with_key(call)))
         return done if isinstance(done, Outcome) else _of_refund(done)
 
     def look_up(self, call: Call) -> Outcome | None:
@@ -111,7 +111,7 @@ class StripeAdapter:
                 body.decode(), signature, self._webhook_secret, SIGNATURE_AGE_S
             )
             found = json.loads(body)
-            told = _told(found)
+            told = _outcome_of_event(found)
             return [] if told is None else [Event(found["id"], told[1], told[2])]
         except (stripe.StripeError, ValueError, KeyError, TypeError, AttributeError):
             raise Problem(400, "EventRefused", "The event's signature, age or content is wrong") from None
@@ -162,7 +162,7 @@ class StripeAdapter:
         client = {"publishable_key": self._publishable_key, "client_secret": intent["client_secret"]}
         return Outcome(port.ACTION_NEEDED, ref, client=client)
 
-    def _after(self, call: Call, done: Any) -> Outcome:
+    def _outcome_after(self, call: Call, done: Any) -> Outcome:
         """The outcome of a capture or a release. After a refusal the intent is read, because Stripe also
         refuses a call that was executed before.
         """
@@ -208,7 +208,7 @@ def _dict(answer: Any) -> dict[str, Any]:
     return found
 
 
-def _plain(secret: Any) -> str:
+def _secret_text(secret: Any) -> str:
     if secret is None:
         raise ValueError("a key of Stripe is not set")
     return secret.get_secret_value()
@@ -228,7 +228,7 @@ def _amount(call: Call) -> int:
     return amount
 
 
-def _once(call: Call) -> Any:
+def _with_key(call: Call) -> Any:
     return {"idempotency_key": call.key}
 
 
@@ -240,7 +240,7 @@ def _of_refund(refund: dict[str, Any]) -> Outcome:
     )
 
 
-def _told(event: dict[str, Any]) -> tuple[str, str, Outcome] | None:
+def _outcome_of_event(event: dict[str, Any]) -> tuple[str, str, Outcome] | None:
     """(kind, key, outcome) of the call that the event is about; None if the cloud made no such call."""
     about = event["data"]["object"]
     metadata = about.get("metadata") or {}
@@ -254,7 +254,7 @@ def _told(event: dict[str, Any]) -> tuple[str, str, Outcome] | None:
 
 def _report_row(event: dict[str, Any]) -> ReportRow | None:
     """The event as a row of the report; None for a refund that is still pending."""
-    about, told = event["data"]["object"], _told(event)
+    about, told = event["data"]["object"], _outcome_of_event(event)
     kind = _KINDS[event["type"]]
     state = _of_refund(about).state if kind == port.REFUND else port.DONE
     if state == port.PENDING:

@@ -27,10 +27,10 @@ def order_view(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
     if hold is None:
         return view | {"free": free.is_free(conn, row.order_id)}
     paid = view["payment"] or {"amount_minor": None, "method": hold.adapter, "paid_at": None}
-    return view | {"free": False, "payment": paid | _shown(hold)}
+    return view | {"free": False, "payment": paid | _amounts_view(hold)}
 
 
-def _shown(hold: HoldRow) -> dict[str, Any]:
+def _amounts_view(hold: HoldRow) -> dict[str, Any]:
     found = {name: getattr(hold, name) for name in _OF_HOLD} | {"held_minor": hold.amount_minor}
     return found | ({"notice": TEST} if hold.is_test else {})
 
@@ -38,7 +38,7 @@ def _shown(hold: HoldRow) -> dict[str, Any]:
 def hold_view(row: HoldRow) -> dict[str, Any]:
     """A hold as operators see it."""
     names = ("order_id", "device_id", "ref", "open", "created_at", "changed_at")
-    return {name: getattr(row, name) for name in names} | _shown(row)
+    return {name: getattr(row, name) for name in names} | _amounts_view(row)
 
 
 def hold_with_calls(conn: Connection, hold_id: str) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Rpc:
         """Read until the connection ends, which raises GatewayError."""
         try:
             while True:
-                await self._take(await self._socket.recv())
+                await self._handle_frame(await self._socket.recv())
         except ConnectionClosed as error:
             raise GatewayError("Unreachable", str(error)) from None
 
@@ -102,7 +102,7 @@ class Rpc:
         except ConnectionClosed as error:
             raise GatewayError("Unreachable", str(error)) from None
 
-    async def _take(self, frame: str | bytes) -> None:
+    async def _handle_frame(self, frame: str | bytes) -> None:
         try:
             if isinstance(frame, bytes):
                 raise ValueError("binary")

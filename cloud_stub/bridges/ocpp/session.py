@@ -36,7 +36,7 @@ class Session:
         self._station = station
         self._timing = station.timing
         self._rpc = Rpc(socket, answers, station.count, self._timing.answer_s, self._timing.frame_s)
-        self._told: dict[int, dict[str, Any]] = {}
+        self._sent_statuses: dict[int, dict[str, Any]] = {}
         self._booted_as: Pile | None = None
         self._authorized = ""  # message id of the newest StartTransaction for which Authorize was sent
         self._not_before = 0.0
@@ -70,7 +70,7 @@ class Session:
             ):
                 await self._register()
             await self._send_triggered()
-            await self._tell_statuses()
+            await self._send_statuses()
             await self._report()
             if time.monotonic() >= self._heartbeat_at:
                 await self._try(self._heartbeat())
@@ -99,7 +99,7 @@ class Session:
             if answer and status == ACCEPTED:
                 self._station.heartbeat_s = wait_s if interval_s > 0 else HEARTBEAT_S
                 self._heartbeat_at = time.monotonic() + self._station.heartbeat_s
-                self._told.clear()
+                self._sent_statuses.clear()
                 return
             await _first(self._boot_triggered(), wait_s)
 
@@ -124,7 +124,7 @@ class Session:
             elif message == "StatusNotification":
                 asked = range(self._station.connectors + 1) if connector is None else [connector]
                 for each in asked:
-                    await self._try(self._tell_status(each, self._station.pile.statuses[each]))
+                    await self._try(self._send_status(each, self._station.pile.statuses[each]))
             else:
                 await self._send_latest(connector)
 
@@ -132,19 +132,19 @@ class Session:
         self._heartbeat_at = time.monotonic() + self._station.heartbeat_s
         await self._call("Heartbeat", {})
 
-    async def _tell_statuses(self) -> None:
+    async def _send_statuses(self) -> None:
         for connector, status in enumerate(self._station.pile.statuses):
-            if self._told.get(connector) != status:
-                await self._try(self._tell_status(connector, status))
+            if self._sent_statuses.get(connector) != status:
+                await self._try(self._send_status(connector, status))
 
-    async def _tell_status(self, connector: int, status: dict[str, Any]) -> None:
+    async def _send_status(self, connector: int, status: dict[str, Any]) -> None:
         at = {"timestamp": mapping.timestamp(now_s())}
-        self._told[connector] = status  # a refused status is not sent again; the next change is
+        self._sent_statuses[connector] = status  # a refused status is not sent again; the next change is
         try:
             await self._call("StatusNotification", {"connectorId": connector, **status, **at})
         except GatewayError as error:
             if error.kind == "NoAnswer":
-                self._told.pop(connector)
+                self._sent_statuses.pop(connector)
             raise
 
     async def _send_latest(self, connector: int | None) -> None:
@@ -212,7 +212,7 @@ class Session:
                 )
             return None
         if request.action == "MeterValues":
-            await self._tell_cost(request)
+            await self._send_cost(request)
         return request.message_id, answer
 
     async def _authorize(self, request: Request) -> None:
@@ -224,7 +224,7 @@ class Session:
         if is_news and tag == mapping.id_tag(request.order_id):
             await self._try(self._call("Authorize", {"idTag": tag}))
 
-    async def _tell_cost(self, request: Request) -> None:
+    async def _send_cost(self, request: Request) -> None:
         """Send the cost so far. It is not repeated if it fails: the next MeterValues bring a newer one."""
         if not self._transfers:
             return
