@@ -122,9 +122,9 @@ class Session:
             elif message == "Heartbeat":
                 await self._try(self._heartbeat())
             elif message == "StatusNotification":
-                asked = range(self._station.connectors + 1) if connector is None else [connector]
-                for each in asked:
-                    await self._try(self._send_status(each, self._station.pile.statuses[each]))
+                for each, status in enumerate(self._station.pile.statuses):  # as of this moment
+                    if connector in (None, each):
+                        await self._try(self._send_status(each, status))
             else:
                 await self._send_latest(connector)
 
