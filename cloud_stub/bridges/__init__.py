@@ -1,1 +1,1 @@
-"""Bridges to systems that people already have: each is a package of one role, and off by default."""
+"""Bridges to other systems: one package for each, all off by default."""

@@ -1,10 +1,10 @@
-"""Sends what waits in the outbox for webhooks and mail: on threads of its own, outside transactions.
+"""Sends the outbox's rows for webhooks and mail, on threads of its own, outside transactions.
 
     next_rows + lease -> committed -> sent, one after the other -> done or failed -> committed
 
-A kill in between leaves rows on lease: they are sent again when it ends, with the same event id. Whoever
-gives no answer is left alone for a while, whatever waits for it; an answer that refuses holds back only the
-order, or the pile, of the refused row. Waits grow with each attempt.
+If the process is killed in between, the rows are sent again when their lease ends, with the same event id. If
+a receiver does not answer, nothing is sent to it for a while. If it answers with a refusal, only the rows of
+the same order, or of the same pile, wait. Waits grow with each attempt.
 """
 
 import threading
@@ -34,7 +34,7 @@ AWAY_WAITS_S = (5, 10, 20, 40, 60)
 
 
 class Result(NamedTuple):
-    """is_away: nobody answered, so the other rows need not be tried. said: for people to read."""
+    """is_away: no answer came, so the other rows are not tried. said: the answer or the error, as text."""
 
     is_done: bool
     is_away: bool
@@ -42,17 +42,17 @@ class Result(NamedTuple):
 
 
 class Channel(Protocol):
-    """Somebody to whom rows of the outbox are sent."""
+    """A receiver to which rows of the outbox are sent."""
 
     receiver: str
     give_up_after_s: int  # rows that are older are dropped
 
     def send(self, row: OutboxRow) -> Result:
-        """Outside transactions; it takes at most LEASE_S - ROUND_S."""
+        """Send one row: outside transactions, in at most LEASE_S - ROUND_S."""
         ...
 
     def settle(self, tx: Transaction, row: OutboxRow, result: Result, now: int) -> None:
-        """In the transaction that marks the row."""
+        """Store what follows from the result, in the transaction that marks the row."""
         ...
 
 
@@ -62,7 +62,7 @@ class _Away(NamedTuple):
 
 
 class Courier:
-    """sources: each returns the channels that there are at the moment."""
+    """sources: each returns its current channels."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Courier:
         self._thread = self._threads.start("courier", self._run)
 
     def stop(self) -> None:
-        """Returns when the attempts that have begun are over and marked."""
+        """Returns when the attempts under way have ended and their results are stored."""
         self._threads.expect_end("courier")
         self._stopping.set()
         if self._thread is not None:
@@ -96,7 +96,7 @@ class Courier:
         self._pool.shutdown(cancel_futures=True)
 
     def run_once(self, now: int) -> None:
-        """Send everything that is due as of `now`; returns when it is marked."""
+        """Send all rows that are due at `now`; returns when the results are stored."""
         for channel in self._due(now):
             while self._round(channel, now):
                 pass
@@ -114,11 +114,11 @@ class Courier:
 
     def _is_away(self, channel: Channel, now: int) -> bool:
         away = self._away.get(channel.receiver)
-        # Longer than that it never is: the clock was set back.
+        # No wait is longer than the last of AWAY_WAITS_S. If `until` is further away, the clock was set back.
         return away is not None and away.until - AWAY_WAITS_S[-1] <= now < away.until
 
     def _round(self, channel: Channel, now: int) -> bool:
-        """Whether more may be due."""
+        """Send the next rows; returns whether more may be due."""
         if self._stopping.is_set() or self._is_away(channel, now):
             return False
         rows = self._writer.submit(lambda tx: self._take(tx, channel, now)).result()

@@ -1,12 +1,13 @@
-"""The outbox: what must reach a pile is a row of the transaction that decided it; it leaves after the commit.
+"""The outbox: a message to a pile is a row in the transaction that decided it, published after the commit.
 
     put -> row -> commit -> published -> PUBACK of the broker -> marked as sent
-                                          (what the broker retains: forgotten here)
+                                          (a retained message: its row is deleted)
 
-A row stays until the pile has answered (a transition of the order deletes it), so hello gets it sent again.
-What was committed but not sent when a process or a connection ended goes out at the next connection, or is
-taken over by another worker: whoever sends a row has it on lease for LEASE_S, and nobody else sends it
-meanwhile. Nothing is published past its expiry, however long its commit took.
+A row stays until the pile has answered: a transition of the order deletes it. Until then it is published
+again after each hello of the pile. If a process or a connection ends between the commit and the publication,
+the row is published at the next connection, or by another worker. A process that publishes a row holds a
+lease on it for LEASE_S, and no other process publishes it in that time. A message is not published after its
+expiry, even if its commit took long.
 """
 
 import time
@@ -24,11 +25,13 @@ from ..db.tables import outbox
 from ..db.writer import Transaction, Writer
 from .mqtt import Link
 
-# Only the pile writes its status; the cloud clears it when the pile was removed.
+# Only the pile publishes its status; the cloud clears the retained one when the pile is removed.
 RETAINED = frozenset({topics.RATE, topics.STATUS})
 LEASE_S = 5
 MARK_EVERY_S = 1  # well within the lease
-CLOCKS_APART_S = 60  # workers' clocks at most; a lease that ends later was made before the clock was set back
+# The largest difference between the workers' clocks. A lease that ends later than this allows was made before
+# a clock was set back.
+CLOCKS_APART_S = 60
 TAKEN_AT_ONCE = 1000
 
 
@@ -113,7 +116,7 @@ class Dispatch:
         self._link = link
         self._writer = writer
         self._in_flight: dict[int, tuple[int, str]] = {}  # MQTT message id -> row id, topic name
-        self._held_back: set[int] = set()  # row ids that found no connection after their commit
+        self._held_back: set[int] = set()  # rows not published after their commit, for want of a connection
         self._acknowledged: set[int] = set()
         self._marking = False
         self._asked_to_send = False
@@ -156,12 +159,12 @@ class Dispatch:
         self.put(tx, message["device_id"], name, payload, now, expires_at, order_id)
 
     def never_sent(self, tx: Transaction, order_id: str) -> bool:
-        """Whether the order has certainly not been handed to MQTT, here or by another worker.
+        """Whether the order was certainly not passed to MQTT, neither here nor by another worker.
 
-        What was handed over may be at the pile, though no PUBACK has been marked yet.
+        An order that was passed to MQTT may have reached the pile, even if no PUBACK has been marked.
         """
         row = _UNSENT_ORDER.first(tx.conn, {"of": order_id, "order": topics.ORDER})
-        # Whoever takes it over renews its lease.
+        # A worker that takes the row over renews its lease.
         return row is not None and row.id in self._held_back and row.leased_until == row.created_at + LEASE_S
 
     def publish_now(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> None:
@@ -197,7 +200,8 @@ class Dispatch:
         self.send_unsent(leased=not self._link.shared)
 
     def _on_disconnect(self) -> None:
-        # What the broker has not acknowledged counts as not sent; the next connection sends it, if it may.
+        # Messages without PUBACK count as not sent; the next connection publishes those that have not
+        # expired.
         self._writer.submit(self._forget_unacknowledged)
 
     def _forget_unacknowledged(self, tx: Transaction) -> None:
@@ -205,8 +209,8 @@ class Dispatch:
             del self._in_flight[mid]
 
     def send_unsent(self, leased: bool = False) -> None:
-        """Publish what is committed and not at the broker; `leased`: also what others may be sending."""
-        self.mark_sent()  # also what the database did not take when it was acknowledged
+        """Publish the committed rows that are not sent. leased: also rows on lease to another process."""
+        self.mark_sent()  # also acknowledgements that the database could not store earlier
         if self._asked_to_send and not leased:
             return
         self._asked_to_send = True
@@ -243,7 +247,7 @@ class Dispatch:
             self._held_back.add(row_id)
 
     def _send(self, row_id: int, device_id: str, name: str, payload: str, expires_at: int | None) -> bool:
-        """Whether it was handed to MQTT. It is not without a connection, and not past its expiry."""
+        """Pass the message to MQTT, if connected and before its expiry; returns whether it was passed."""
         if not self._link.connected or (expires_at is not None and expires_at <= now_s()):
             return False
         mid = self._link.publish(device_id, name, payload, retain=name in RETAINED)
@@ -254,7 +258,8 @@ class Dispatch:
 
     def _on_puback(self, mid: int) -> None:
         self._acknowledged.add(mid)
-        # A mark is a transaction, and an order's row is soon deleted, marked or not: by the pile's answer.
+        # Marking takes a transaction, and the pile's answer soon deletes an order's row, marked or not. So
+        # rows are marked at most once in MARK_EVERY_S.
         now = time.monotonic()
         if now > self._marked_at + MARK_EVERY_S:
             self._marked_at = now
@@ -316,13 +321,13 @@ def withdraw_orders(tx: Transaction, order_ids: list[str]) -> None:
 
 
 def withdraw_all(tx: Transaction, order_ids: list[str]) -> None:
-    """These orders have ended: delete all their messages."""
+    """Delete all messages of these orders, which have ended."""
     if order_ids:
         tx.conn.execute(_DELETE_OF_ORDER, [{"of": each} for each in order_ids])
 
 
 def withdraw_of_pile(tx: Transaction, device_id: str, but_orders: bool = False) -> None:
-    """Delete the messages to this pile. but_orders: those about an order stay."""
+    """Delete the messages to this pile. but_orders: messages of orders are kept."""
     without_order = _DELETE_OF_PILE.where(outbox.c.order_id.is_(None))
     tx.conn.execute(without_order if but_orders else _DELETE_OF_PILE, {"of": device_id})
 

@@ -1,14 +1,15 @@
 """Receivers of events beside the piles: webhooks, gateways, mail. Their rows are in the same outbox.
 
-    subscribe -> db.events puts a row for each event -> next_rows -> lease -> sent -> done: deleted
-                                                                      or failed: again at `next_at`
+    subscribe -> db.events adds a row for each event -> next_rows -> lease -> sent -> done: row deleted
+                                                                      or failed: sent again at `next_at`
 
-The rows of a lane (an order's; of a receiver that is `per_pile`: a pile's) go one after the other: next_rows
-returns the first row of each lane, and not before its `leased_until`. A row that was sent and not marked as
-done is sent again when its lease ends, so a receiver gets each event at least once, with the same event_id.
+A lane is the rows of one order; for a receiver that is `per_pile`, the rows of one pile. The rows of a lane
+are sent in order, one at a time: next_rows returns only the first row of each lane, and only after its
+`leased_until`. A row that was sent and not marked as done is sent again when its lease ends. So a receiver
+gets each event at least once, with the same event_id.
 
-Nothing waits for ever: the rows beyond a receiver's bound, and those that are too old, are dropped, oldest
-first; that is counted with the receiver and told as an event of each pile.
+Rows beyond a receiver's bound, and rows that are too old, are dropped, oldest first. They are counted for the
+receiver, and each pile concerned gets an event EventsDropped.
 """
 
 from collections import Counter
@@ -58,7 +59,7 @@ _FAILED = (
     .where(outbox.c.id == bindparam("row_id"))
     .values(attempts=outbox.c.attempts + 1, reason=bindparam("why"))
 )
-# All of its lane, so that next_rows does not look at those behind it meanwhile.
+# The whole lane is postponed, so that next_rows need not examine its later rows until then.
 _POSTPONE_LANE = (
     update(outbox).where(_OF, outbox.c.lane == bindparam("of_lane")).values(leased_until=bindparam("until"))
 )
@@ -81,7 +82,7 @@ def subscribe(
     tx: Transaction, receiver: str, kinds: Iterable[str], bound: int, now: int, per_pile: bool = False
 ) -> None:
     """From the commit on (other processes: at most db.events.RECEIVERS_S later) each event of these kinds,
-    or groups of kinds, gets a row for the receiver. Doing it again replaces what was asked before.
+    or groups of kinds, gets a row for the receiver. A repeated call replaces kinds, bound and per_pile.
     """
     asked = {"kinds_json": to_json(sorted(kinds)), "per_pile": per_pile, "bound": bound, "active": True}
     tx.conn.execute(insert_or_ignore(tx.conn, receivers), {"name": receiver, "created_at": now} | asked)
@@ -97,7 +98,7 @@ def unsubscribe(tx: Transaction, receiver: str) -> None:
 
 
 def set_active(tx: Transaction, receiver: str, active: bool) -> None:
-    """Whether it gets rows for events. What waits stays."""
+    """Start or stop adding rows for events. Rows that wait are kept."""
     tx.conn.execute(update(receivers).where(receivers.c.name == receiver).values(active=active))
     tx.after_commit(forget_receivers)
 
@@ -105,46 +106,47 @@ def set_active(tx: Transaction, receiver: str, active: bool) -> None:
 def put(
     tx: Transaction, receiver: str, device_id: str, order_id: str, name: str, payload: str, now: int
 ) -> None:
-    """A row for the receiver that is no event."""
+    """Add a row for the receiver that does not come from an event."""
     row = {"device_id": device_id, "order_id": order_id, "name": name, "payload": payload}
     of_receiver = {"receiver": receiver, "lane": order_id, "created_at": now, "leased_until": now}
     tx.conn.execute(insert(outbox), row | of_receiver)
 
 
 def next_rows(conn: Connection, receiver: str, limit: int, now: int) -> Sequence[OutboxRow]:
-    """The first row of each lane, if it may be sent: at most `limit`, those that wait longest first.
+    """The first row of each lane whose lease has ended: at most `limit`, those that wait longest first.
 
-    In a transaction, no other process gets the same rows before it ends.
+    Inside a transaction, no other process gets the same rows until the transaction ends.
     """
     return _NEXT.all(conn, {"of_receiver": receiver, "now": now, "at_most": limit})
 
 
 def lease(tx: Transaction, row_ids: Iterable[int], until: int) -> None:
-    """Nobody else gets these rows before `until`."""
+    """Lease these rows: next_rows does not return them before `until`."""
     leased = [{"row_id": row_id, "until": until} for row_id in row_ids]
     if leased:
         tx.conn.execute(_LEASE, leased)
 
 
 def done(tx: Transaction, row: OutboxRow) -> None:
-    """The receiver has it."""
+    """The receiver has accepted the row: delete it."""
     tx.conn.execute(_DONE, {"row_id": row.id})
 
 
 def failed(tx: Transaction, row: OutboxRow, next_at: int, reason: str) -> None:
-    """The receiver has not got it: it and what follows in its lane wait until `next_at`."""
+    """The receiver has not accepted the row: it and the later rows of its lane wait until `next_at`."""
     tx.conn.execute(_FAILED, {"row_id": row.id, "why": reason[:REASON_MAX]})
     tx.conn.execute(_POSTPONE_LANE, {"of_receiver": row.receiver, "of_lane": row.lane, "until": next_at})
 
 
 def hurry(tx: Transaction, receiver: str, now: int) -> None:
-    """All that waits for the receiver may be sent at once."""
+    """Make every row of the receiver due at once."""
     tx.conn.execute(_HURRY, {"of_receiver": receiver, "now": now})
 
 
 def tidy(tx: Transaction, now: int) -> None:
-    """Drop what is beyond each receiver's bound, and rows of receivers that are gone: another process may
-    have written them just after."""
+    """Drop the rows beyond each receiver's bound, and the rows of removed receivers: another process may have
+    added some shortly after the removal.
+    """
     bound_of = {row.name: row.bound for row in _BOUNDS.all(tx.conn)}
     receiver = ""
     while receiver := tx.conn.execute(_AFTER, {"last": receiver}).scalar_one():
@@ -155,7 +157,7 @@ def tidy(tx: Transaction, now: int) -> None:
 
 
 def waiting_rows(conn: Connection, receiver: str, limit: int) -> Sequence[OutboxRow]:
-    """What waits for the receiver, oldest first."""
+    """The rows that wait for the receiver, oldest first."""
     return _OLDEST.all(conn, {"of_receiver": receiver, "at_most": limit})
 
 
@@ -172,7 +174,7 @@ def drop_beyond_bound(tx: Transaction, receiver: str, bound: int, now: int) -> i
 
 
 def drop_older(tx: Transaction, receiver: str, before: int, now: int) -> int:
-    """Drop the rows of the receiver that were made before `before`; returns how many."""
+    """Drop the rows of the receiver that were created before `before`; returns how many."""
     return _drop(tx, receiver, _DROP.where(outbox.c.created_at < before), "not taken for too long", now)
 
 

@@ -1,4 +1,4 @@
-"""Which provider the cloud uses."""
+"""The payment provider that the cloud uses."""
 
 import os
 
@@ -12,7 +12,7 @@ def make(settings: Settings) -> Adapter | None:
     if settings.payment == "test":
         return TestProvider(settings.data.joinpath("test_provider.db"))
     if settings.payment == "stripe":
-        os.environ.pop("STRIPE_LOG", None)  # would print what the library sends and gets
+        os.environ.pop("STRIPE_LOG", None)  # it would log the library's requests and answers
         from .stripe_adapter import StripeAdapter  # the library takes time and memory to load
 
         return StripeAdapter(settings)

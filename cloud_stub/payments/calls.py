@@ -1,8 +1,8 @@
-"""Calls to a provider: written before they are made, resolved after they were.
+"""Calls to a provider: stored before they are made, resolved after the answer.
 
-A call that a dead process has left open is looked up with its key, and made again with the same key where the
-provider has never got it. resolve() does nothing for a call that is resolved: so an answer and the webhook
-about it may come in either order.
+If a process ends and leaves a call open, the call is looked up at the provider by its key. If the provider
+has no such call, it is made again with the same key. resolve() does nothing for a call that is already
+resolved, so an answer and its webhook may come in either order.
 """
 
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 OPEN, DONE, REFUSED = "Open", "Done", "Refused"
 CLAIMED_AT_ONCE = 100
-UNRESOLVED_S = 600  # so long an outcome may be missing before an operator is to look
+UNRESOLVED_S = 600  # calls without an outcome for longer are reported to operators
 
 _DURING = {port.CAPTURE: holds.CAPTURING, port.RELEASE: holds.RELEASING, port.REFUND: holds.REFUNDING}
 _REFUSED = {
@@ -64,7 +64,7 @@ class Unresolved(NamedTuple):
     oldest_at: int | None
 
 
-# Not the holds that wait for a step of their driver.
+# Without the holds that wait for a step of the driver.
 _UNRESOLVED = Query(
     select(func.count().label("calls"), func.min(payment_calls.c.created_at).label("oldest_at"))
     .select_from(payment_calls.join(payment_holds, payment_holds.c.hold_id == payment_calls.c.hold_id))
@@ -81,7 +81,7 @@ _ADOPT = update(payment_calls).where(payment_calls.c.state == OPEN, payment_call
 def begin(
     conn: Connection, context: Context, hold: HoldRow, kind: str, amount_minor: int, now: int
 ) -> port.Call:
-    """Write that the call is going to be made. The hold is locked, or new."""
+    """Store the call before it is made. The hold must be locked, or new."""
     lease_s = 2 * context.settings.payment_call_s
     row = CallRow(
         "k-" + new_id(), hold.hold_id, kind, amount_minor, OPEN, None, None, now, now + lease_s, None
@@ -111,17 +111,17 @@ def is_busy(conn: Connection, hold_id: str) -> bool:
 
 
 def unresolved(conn: Connection, now: int) -> Unresolved:
-    """What is open for too long: the provider is silent, or has not ended a refund yet."""
+    """The calls that are open for too long: the provider does not answer, or a refund is still pending."""
     return _UNRESOLVED.one(conn, {"before": now - UNRESOLVED_S})
 
 
 def adopt_all(conn: Connection) -> None:
-    """Make every open call due: for the only process of the cloud, when it starts."""
+    """Make every open call due. To be called at the start, by the only process of the cloud."""
     conn.execute(_ADOPT.values(next_at=0))
 
 
 def claim_due(conn: Connection, context: Context, now: int) -> list[port.Call]:
-    """The open calls that nobody is making any more; no other process gets them meanwhile."""
+    """The open calls whose lease has ended. They get a new lease, so no other process claims them."""
     found = []
     for row in _DUE.all(conn, {"now": now}):
         lease_s = 2 * context.settings.payment_call_s
@@ -133,7 +133,7 @@ def claim_due(conn: Connection, context: Context, now: int) -> list[port.Call]:
 
 
 def resolve(tx: Transaction, context: Context, key: str, outcome: port.Outcome, now: int) -> HoldRow | None:
-    """Write what has become of the call, once; returns the hold as it is then. None: no such call."""
+    """Store the outcome of the call, once. Returns the hold as changed; None if there is no such call."""
     conn = tx.conn
     known = holds.call(conn, key)
     if known is None:
@@ -164,14 +164,16 @@ def resolve(tx: Transaction, context: Context, key: str, outcome: port.Outcome, 
 
 
 def resolve_event(tx: Transaction, context: Context, event: port.Event, now: int) -> bool:
-    """Write what a webhook tells; whether the call is known here."""
+    """Store the outcome that a webhook reports; returns whether the call is known here."""
     return resolve(tx, context, event.key, event.outcome, now) is not None
 
 
 def _wait(
     conn: Connection, context: Context, hold: HoldRow, row: CallRow, outcome: port.Outcome, now: int
 ) -> HoldRow:
-    """The driver or the provider has to do something first. A driver who does nothing is not waited for."""
+    """The outcome is pending: the driver or the provider has to act first. A hold whose driver does nothing
+    for settings.hold_confirm_s is given up.
+    """
     if row.kind != port.AUTHORIZE:
         conn.execute(_RESOLVE.values(ref=outcome.ref), {"this": row.key})
         return hold
@@ -187,7 +189,7 @@ def _wait(
 def _values(
     conn: Connection, hold: HoldRow, row: CallRow, outcome: port.Outcome, is_done: bool
 ) -> dict[str, Any]:
-    """What the outcome changes in the hold's row. `open` stays where more may be due."""
+    """The new values of the hold's row. `open` stays true if further calls may be due."""
     if not is_done:
         return {"state": _REFUSED[row.kind], "open": False}
     match row.kind:
@@ -197,7 +199,7 @@ def _values(
             rest = hold.amount_minor - row.amount_minor
             return {"state": holds.CAPTURED, "captured_minor": row.amount_minor, "released_minor": rest}
         case port.RELEASE:
-            # Nothing was held where the driver never took the provider's step.
+            # If the driver never took the provider's step, nothing was held.
             was_held = holds.calls_of(conn, hold.hold_id)[0].state == DONE
             minor = hold.amount_minor if was_held else 0
             return {"state": holds.RELEASED, "released_minor": minor, "open": False}
@@ -205,7 +207,9 @@ def _values(
 
 
 def _pay(tx: Transaction, context: Context, hold: HoldRow, order: Any, now: int) -> None:
-    """Close the order with what was captured. It may have been credited in whole meanwhile."""
+    """Store the captured amount as the order's payment. If a full credit closed the order meanwhile, its
+    state does not change.
+    """
     if settlement_views.payment_of(tx.conn, order.order_id) is None:
         values = {
             "order_id": order.order_id,
@@ -220,7 +224,7 @@ def _pay(tx: Transaction, context: Context, hold: HoldRow, order: Any, now: int)
 
 
 def _record(tx: Transaction, hold: HoldRow, row: CallRow, is_done: bool, now: int) -> None:
-    """The audit line; an event too where an operator has to look at it."""
+    """Add the audit line, and an event if an operator has to act on it."""
     test = "TEST - no money moves: " if hold.is_test else ""
     detail = test + bills.as_text(row.amount_minor, hold.currency, hold.minor_digits)
     action = _ACTIONS[row.kind] if is_done else _REFUSED[row.kind]

@@ -1,7 +1,8 @@
-"""Makes the calls to the provider: on threads of its own, outside transactions.
+"""Makes the calls to the provider, on threads of its own, outside transactions.
 
-A thread looks, every duty period and at once when an order has ended, what is due (due.py) and which open
-calls a dead process has left (calls.py); a few others make the calls, and the writer resolves them.
+A periodic job begins the calls that are due (due.py) and takes over the open calls of processes that have
+ended (calls.py). When an order has ended, a thread begins the call of that order at once. A pool of threads
+makes the calls, and the writer stores their outcomes.
 """
 
 import queue
@@ -55,7 +56,7 @@ class Cashier:
         self._pool.shutdown(cancel_futures=True)
 
     def run_once(self, now: int) -> None:
-        """Everything that is due as of `now`; returns when it is resolved, or its provider is silent."""
+        """Make every call that is due at `now`; returns when each is resolved or has had no answer."""
         for _ in range(ROUNDS_MAX):
             self.sweep(now)
             with self._lock:
@@ -66,7 +67,7 @@ class Cashier:
                 each.result()
 
     def perform(self, call: port.Call, look_first: bool) -> port.Outcome:
-        """Make one call. look_first: it may have been made before. Raises ProviderSilent."""
+        """Make one call. look_first: look it up first, as it may have been made. Raises ProviderSilent."""
         adapter = self.adapter
         if adapter is None:
             raise port.ProviderSilent("no provider is set")
@@ -84,7 +85,7 @@ class Cashier:
             return found
 
     def sweep(self, now: int) -> None:
-        """Begin everything that is due as of `now`, without waiting for the provider."""
+        """Begin every call that is due at `now`, without waiting for the provider."""
 
         def unit(tx: Transaction) -> tuple[list[port.Call], list[port.Call]]:
             free.credit_settled(tx, self._context, now)
@@ -113,7 +114,7 @@ class Cashier:
             outcome = self.perform(call, look_first)
         except port.ProviderSilent as error:
             log.warning("provider_silent", kind=call.kind, hold_id=call.hold_id, reason=str(error))
-            return  # it stays open, and is looked up later
+            return  # the call stays open and is looked up later
         except Exception:
             log.exception("provider_failed", kind=call.kind, hold_id=call.hold_id)
             return

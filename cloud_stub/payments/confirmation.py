@@ -1,11 +1,11 @@
-"""A confirmation with a hold: the provider holds the money limit, and only then is the order made.
+"""A confirmation with a hold: the order is made only after the provider has held the money limit.
 
-    1. in one transaction: the confirmation is checked, the hold and its call are written
+    1. in one transaction: the confirmation is checked, the hold and its call are stored
     2. the provider is called
     3. in one transaction: the call is resolved, and the order is made
 
-The same Idempotency-Key goes on wherever an earlier request was left. A hold with which no order was made is
-released (due.py).
+A request with the same Idempotency-Key continues at the step where the earlier request ended. If no order is
+made, the hold is released (due.py).
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class _ToHold(NamedTuple):
 
 
 class Confirmations:
-    """Makes orders of confirmations; one for a Cloud."""
+    """Makes orders from confirmations; one for each Cloud."""
 
     def __init__(self, context: Context, cashier: Cashier, write: Write):
         self._context = context
@@ -60,8 +60,8 @@ class Confirmations:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def confirm(self, body: OrderBody, key: str, operator: Actor | None) -> tuple[OrderRow, bool]:
-        """(the order, whether it is new). operator: who makes a free one. Raises Problem, also:
-        PaymentRefused, PaymentNeeded, PaymentUnavailable, FreeCodeInvalid.
+        """Returns (the order, whether it is new). operator: who makes a free order. Raises Problem: those of
+        orders.create, and PaymentRefused, PaymentNeeded, PaymentUnavailable, FreeCodeInvalid.
         """
         step = await self._write(lambda tx: self._prepare(tx, body, key, operator, now_s()))
         if isinstance(step, _Made):
@@ -160,7 +160,9 @@ class Confirmations:
     def _finish(
         self, tx: Transaction, body: OrderBody, key: str, call: port.Call, outcome: port.Outcome, now: int
     ) -> _Made | Problem:
-        """A Problem is returned, not raised, because what the provider has answered is written with it."""
+        """Returns a Problem instead of raising it, so that the transaction still stores the provider's
+        answer.
+        """
         hold = calls.resolve(tx, self._context, call.key, outcome, now)
         if hold is None:
             raise ValueError(f"there is no call {call.key}")
@@ -181,7 +183,7 @@ class Confirmations:
 
 def _refused(hold: HoldRow) -> Problem:
     title = (
-        "The payment was refused; nothing was started"
+        "The payment was refused; no order was made"
         if hold.state == holds.REFUSED
         else ("The hold of this confirmation was released; confirm again with a new Idempotency-Key")
     )
@@ -190,7 +192,7 @@ def _refused(hold: HoldRow) -> Problem:
 
 
 def _needed(hold: HoldRow, outcome: port.Outcome) -> Problem:
-    title = "The payment needs a step of yours; then send the same request again"
+    title = "The payment needs an action of the driver; after it, send the same request again"
     return Problem(
         402,
         "PaymentNeeded",

@@ -1,12 +1,12 @@
-"""What follows for a hold from its order and bill as they are. The only place that decides how much is taken.
+"""Which call is due for a hold, given its order and bill. Only this module decides how much is captured.
 
 no order                          release, after settings.hold_orphan_s
 Rejected, Expired, Cancelled      release
 Lost                              release, after settings.hold_lost_s
 Settled, flagged                  nothing until an operator has decided
 Settled, something to pay         capture exactly that; the provider releases the rest
-nothing to pay, or paid already   release
-captured more than the bill less its credits    refund the difference
+nothing to pay, or already paid   release
+captured more than the bill less its credit notes    refund the difference
 """
 
 from sqlalchemy import bindparam, or_, select
@@ -43,7 +43,7 @@ _WAITING = (
 
 
 def begin_due(tx: Transaction, context: Context, now: int) -> list[port.Call]:
-    """Write every call that is due, and return them to be made."""
+    """Store every call that is due; the caller makes the returned calls."""
     waiting = tx.conn.execute(_WAITING, {"adapter": context.settings.payment}).scalars().all()
     made = (begin_of(tx, context, hold_id, now) for hold_id in waiting)
     return [each for each in made if each is not None]
@@ -58,7 +58,7 @@ def begin_of_order(tx: Transaction, context: Context, order_id: str, now: int) -
 
 
 def begin_of(tx: Transaction, context: Context, hold_id: str, now: int) -> port.Call | None:
-    """Write the call that is due for the hold; None where none is."""
+    """Store the call that is due for the hold and return it; None if none is due."""
     found = holds.find(tx.conn, hold_id)
     if found is None:
         return None
@@ -81,7 +81,7 @@ def begin_of(tx: Transaction, context: Context, hold_id: str, now: int) -> port.
 def _capture_minor(
     tx: Transaction, context: Context, hold: HoldRow, order: OrderRow | None, now: int
 ) -> int | None:
-    """How much is to be captured; 0: all is to be released; None: nothing yet."""
+    """The amount to capture; 0: release all; None: nothing is due yet."""
     if order is None:
         return 0 if hold.reason or now - hold.changed_at >= context.settings.hold_orphan_s else None
     if order.state in _RELEASED_AT_ONCE:

@@ -1,6 +1,6 @@
-"""Free vend: an order that nobody pays, by an operator, at a site, or by a code.
+"""Free vend: orders that nobody pays. An operator, a site or a code makes an order free.
 
-It is metered and settled as any other; its bill is then credited in whole, with the reason.
+A free order is metered and settled like any other. Its bill is then credited in full, with the reason.
 """
 
 import secrets
@@ -26,12 +26,12 @@ from ..orders.context import Context
 from ..settlements import bills, credits
 
 AT_ONCE = 100
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without what looks alike
-CODE_LENGTH = 12  # 60 bits: nobody guesses one
+_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without characters that look alike
+CODE_LENGTH = 12  # 60 bits, too many to guess
 
 
 class GrantBody(BaseModel):
-    """Who charges for free: everybody at a site, or whoever has the code that is made."""
+    """Who charges for free: everybody at a site, or everybody who has the new code."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -107,7 +107,7 @@ _SITE = select(func.count()).select_from(sites).where(sites.c.site_id == bindpar
 
 
 def grant(tx: Transaction, actor: Actor, body: GrantBody, now: int) -> GrantRow:
-    """Make a code, or free a whole site. Raises Problem: InvalidRequest, UnknownSite."""
+    """Make a code, or make a whole site free. Raises Problem: InvalidRequest, UnknownSite."""
     if not body.with_code and body.site_id is None:
         raise invalid(("site_id", "is needed where there is no code"))
     if body.site_id is not None and not tx.conn.execute(_SITE, {"site_id": body.site_id}).scalar_one():
@@ -132,7 +132,9 @@ def grant(tx: Transaction, actor: Actor, body: GrantBody, now: int) -> GrantRow:
 
 
 def revoke(tx: Transaction, actor: Actor, grant_id: str, now: int) -> GrantRow:
-    """From here on it makes no order free; again changes nothing. Raises Problem (UnknownGrant)."""
+    """End the grant: it makes no further order free. A repeated call does nothing. Raises Problem
+    (UnknownGrant).
+    """
     row = _GET.first(tx.conn, {"grant_id": grant_id})
     if row is None:
         raise Problem(404, "UnknownGrant", "There is no free vend with that id")
@@ -153,12 +155,14 @@ def list_grants(conn: Connection, limit: int, before: str | None) -> list[dict[s
 
 
 def find(conn: Connection, code: str | None, site_id: str | None, now: int) -> GrantRow | None:
-    """What makes an order free: the code, else its pile's site. Raises Problem (FreeCodeInvalid)."""
+    """The grant that makes an order free: that of the code, else that of the pile's site, else None. Raises
+    Problem (FreeCodeInvalid).
+    """
     if code is not None:
         found = _BY_CODE.first(conn, {"code": code.strip().upper()})
         reason = _why_not(found, site_id, now)
         if reason is not None:
-            title = "The code is not valid here, or not any more"
+            title = "The code is unknown, used up, expired, revoked, or of another site"
             raise Problem(409, "FreeCodeInvalid", title, reason=reason)
         return found
     return _AT_SITE.first(conn, {"site_id": site_id, "now": now}) if site_id is not None else None
@@ -174,7 +178,7 @@ def is_free(conn: Connection, order_id: str) -> bool:
 
 
 def _why_not(found: GrantRow | None, site_id: str | None, now: int) -> str | None:
-    """Why the code makes nothing free at the site; None where it does."""
+    """Why the code is not valid at the site; None if it is."""
     if found is None:
         return "Unknown"
     if found.revoked_at is not None:
@@ -187,7 +191,7 @@ def _why_not(found: GrantRow | None, site_id: str | None, now: int) -> str | Non
 
 
 def mark(conn: Connection, order_id: str, used: GrantRow | None, actor: Actor, reason: str) -> None:
-    """Write that the order is free, by the grant or by the operator `actor`."""
+    """Store that the order is free, by the grant or by the operator `actor`."""
     row = FreeRow(order_id, used.grant_id if used else None, reason, actor.kind, actor.name, True)
     conn.execute(insert(free_orders), row._asdict())
     if used is not None:
@@ -195,7 +199,7 @@ def mark(conn: Connection, order_id: str, used: GrantRow | None, actor: Actor, r
 
 
 def credit_settled(tx: Transaction, context: Context, now: int) -> None:
-    """Credit the bills of free orders in whole; one that is flagged waits for its decision."""
+    """Credit the bills of free orders in full. A flagged bill is credited after its review."""
     for row in _SETTLED.all(tx.conn, {}):
         bill = bills.of_orders(tx.conn, [row.order_id]).get(row.order_id)
         if bill is None or bill.flagged:

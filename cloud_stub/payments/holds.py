@@ -1,4 +1,4 @@
-"""Holds: how much of a driver's money a provider keeps ready for an order, and what has become of it.
+"""Holds: the amount that a provider reserves for an order, and its state.
 
     Authorizing -> Held -> Capturing -> Captured <-> Refunding
          |          +----> Releasing -> Released
@@ -19,7 +19,7 @@ AUTHORIZING, ACTION_NEEDED, HELD, REFUSED = "Authorizing", "ActionNeeded", "Held
 CAPTURING, CAPTURED, CAPTURE_REFUSED = "Capturing", "Captured", "CaptureRefused"
 RELEASING, RELEASED, RELEASE_REFUSED = "Releasing", "Released", "ReleaseRefused"
 REFUNDING, REFUND_REFUSED = "Refunding", "RefundRefused"
-# What an operator's retry makes of a refused call: the state before it.
+# The state of a hold after an operator's retry, by its state of refusal.
 RETRIED = {CAPTURE_REFUSED: HELD, RELEASE_REFUSED: HELD, REFUND_REFUSED: CAPTURED}
 
 
@@ -83,7 +83,7 @@ def add(conn: Connection, row: HoldRow) -> None:
 
 
 def change(conn: Connection, hold: HoldRow, now: int, **values: Any) -> HoldRow:
-    """Write new values of the hold; returns the row with them."""
+    """Store new values of the hold; returns the changed row."""
     values["changed_at"] = now
     conn.execute(_CHANGE.values(values), {"this": hold.hold_id})
     return HoldRow(**(hold._asdict() | values))
@@ -94,7 +94,7 @@ def find(conn: Connection, hold_id: str) -> HoldRow | None:
 
 
 def lock(conn: Connection, hold_id: str) -> HoldRow:
-    """The row, locked. Lock its order first, where it has one."""
+    """The row, locked. If the hold has an order, lock the order first."""
     return _LOCK.one(conn, {"hold_id": hold_id})
 
 
@@ -114,7 +114,7 @@ def of_orders(conn: Connection, order_ids: Iterable[str]) -> dict[str, HoldRow]:
 
 
 def by_ref(conn: Connection, ref: str) -> HoldRow | None:
-    """The hold that the provider knows by this name."""
+    """The hold with this reference of the provider."""
     return _BY_REF.first(conn, {"ref": ref})
 
 

@@ -1,10 +1,11 @@
-"""What a payment provider's adapter does. An adapter is one module with a class that has these methods.
+"""The interface of a payment provider's adapter. An adapter is one module with a class that has these
+methods.
 
     ProviderError
-      ProviderSilent     it may or may not have been done: look_up tells
+      ProviderSilent     no answer: the call may or may not have been executed; look_up finds out
 
-Every call has a key. The same key again does nothing more, and gives the same outcome: the provider keeps the
-keys (Stripe calls them idempotency keys). Calls run on a thread, outside transactions; they may take
+Every call has a key, an idempotency key that the provider keeps. A repeated call with the same key does
+nothing and gives the same outcome. Calls run on a thread, outside transactions. They may take
 settings.payment_call_s, and raise ProviderSilent after that.
 """
 
@@ -18,23 +19,23 @@ REFUND = "refund"
 KINDS = (AUTHORIZE, CAPTURE, RELEASE, REFUND)
 
 DONE = "Done"  # states of outcomes
-REFUSED = "Refused"  # and nothing was moved
-ACTION_NEEDED = "ActionNeeded"  # the driver has to do something: `client` says what
-PENDING = "Pending"  # the provider has taken it on; its webhook or look_up tells the end
+REFUSED = "Refused"  # no money was moved
+ACTION_NEEDED = "ActionNeeded"  # the driver has to act, as `client` says
+PENDING = "Pending"  # the provider has accepted the call; its webhook or look_up gives the outcome
 
 
 class ProviderError(Exception):
-    """What an adapter raises; its text names no key and no card."""
+    """An error of an adapter. Its text contains no key and no card data."""
 
 
 class ProviderSilent(ProviderError):
-    """No answer: the call may or may not have been done."""
+    """No answer: the call may or may not have been executed."""
 
 
 class Call(NamedTuple):
-    """One call. amount_minor: in minor units of the currency, which has minor_digits of them.
+    """One call. amount_minor: in minor units of the currency, which has minor_digits decimal places.
 
-    hold_ref: the provider's name of the hold, None for authorize.
+    hold_ref: the provider's reference of the hold; None for authorize.
     """
 
     kind: str
@@ -48,8 +49,8 @@ class Call(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What has become of a call. ref: the provider's name of what it made; reason: a word of the provider's
-    why it was refused; client: what the driver's browser needs to go on, never stored in a log.
+    """The outcome of a call. ref: the provider's reference of what the call created. reason: the provider's
+    code of a refusal. client: what the driver's browser needs to continue; never logged.
     """
 
     state: str
@@ -59,7 +60,7 @@ class Outcome(NamedTuple):
 
 
 class Event(NamedTuple):
-    """Something that the provider tells by itself. event_id: the same one may come more than once."""
+    """An event that the provider sends. An event with the same event_id may come more than once."""
 
     event_id: str
     key: str  # of the call that it is about
@@ -70,20 +71,20 @@ class ReportRow(NamedTuple):
     """A line of the provider's own report."""
 
     kind: str  # of KINDS
-    key: str | None  # None where it was done without one, such as by hand or because a hold lapsed
+    key: str | None  # None for what was done without a key, such as by hand or because a hold lapsed
     ref: str
-    hold_ref: str  # the provider's name of the hold
+    hold_ref: str  # the provider's reference of the hold
     amount_minor: int
     currency: str
     at: int
-    state: str = DONE  # or REFUSED: a refund that failed after it had been taken on
+    state: str = DONE  # or REFUSED: a refund that failed after the provider had accepted it
 
 
 class Adapter(Protocol):
-    """A provider. capture takes amount_minor of the hold and releases the rest."""
+    """A provider. `capture` takes amount_minor of the hold and releases the rest."""
 
     name: str
-    is_test: bool  # no money moves; everything that people see of it says so
+    is_test: bool  # no money moves; pages, receipts and exports say so
     report_kept_s: int | None  # for how long the provider keeps its report; None: for ever
 
     def authorize(self, call: Call) -> Outcome: ...
@@ -95,13 +96,13 @@ class Adapter(Protocol):
     def refund(self, call: Call) -> Outcome: ...
 
     def look_up(self, call: Call) -> Outcome | None:
-        """What has become of the call with this key; None where the provider has never got it."""
+        """The outcome of the call with this key; None if the provider has no such call."""
         ...
 
     def webhook(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
-        """The events of a request of the provider's. Raises Problem where its signature is wrong."""
+        """The events in a webhook request of the provider. Raises Problem if the signature is wrong."""
         ...
 
     def report(self, from_at: int, until_at: int) -> Iterable[ReportRow]:
-        """What the provider has done from `from_at` until before `until_at`, Unix seconds."""
+        """What the provider executed from `from_at` until before `until_at`, Unix seconds."""
         ...

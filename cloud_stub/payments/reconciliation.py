@@ -1,13 +1,13 @@
-"""Our calls beside the provider's own report: names each difference.
+"""Compares the cloud's calls with the provider's own report, and names each difference.
 
-    MissingAtProvider   done here, and not in its report
-    MissingHere         in its report, and no call of ours: made by hand there, lapsed, or lost here
+    MissingAtProvider   done here, and not in the provider's report
+    MissingHere         in the report, and no call of the cloud: made by hand there, lapsed, or lost here
     AmountDiffers       another amount, or another currency
     StateDiffers        done there and open or refused here, or the other way round
 
-A call is found by its key. What the provider did without one (it cancelled a hold, somebody refunded in its
-dashboard) is found by the hold. A difference of clocks, and a call that is done there before midnight and
-resolved here after it, are none.
+Rows are matched by the call's key. A row without a key (the provider cancelled a hold, somebody refunded in
+its dashboard) is matched by the hold. These are no differences: clocks that differ by at most CLOCK_S, and a
+call that is done there before midnight and resolved here after it.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _DONE = Query(
 
 
 class _Pair(NamedTuple):
-    """A call of ours with its hold, and the provider's row about it; None where one is missing."""
+    """A call of the cloud with its hold, and the provider's row about it; None for the missing one."""
 
     call: CallRow | None
     hold: HoldRow | None
@@ -50,9 +50,10 @@ class _Pair(NamedTuple):
 
 
 def reconcile(store: Store, adapter: Adapter | None, from_at: int, until_at: int, now: int) -> dict[str, Any]:
-    """Compare what was done from `from_at` until before `until_at`, Unix seconds; asks the provider.
+    """Compare the calls from `from_at` until before `until_at`, Unix seconds. Requests the provider's report.
 
-    Raises Problem: NoPaymentProvider, PaymentUnavailable; InvalidRequest where it keeps no report so old.
+    Raises Problem: NoPaymentProvider, PaymentUnavailable; InvalidRequest if the provider no longer keeps the
+    report of `from_at`.
     """
     if adapter is None:
         raise Problem(409, "NoPaymentProvider", "No payment provider is set, so there is nothing to compare")
@@ -62,7 +63,8 @@ def reconcile(store: Store, adapter: Adapter | None, from_at: int, until_at: int
     with store.reading.connect() as conn:
         asked = {"from_at": from_at, "until_at": until_at, "adapter": adapter.name}
         ours = {row.key: row for row in _DONE.all(conn, asked)}
-    since_at = min([from_at, *(row.created_at for row in ours.values())])  # it was done after it was written
+    # A call is stored before it is done.
+    since_at = min([from_at, *(row.created_at for row in ours.values())])
     try:
         theirs = list(adapter.report(since_at - CLOCK_S, until_at + CLOCK_S))
     except port.ProviderError:
@@ -89,7 +91,7 @@ def _pairs(
         if not is_ours and not from_at <= row.at < until_at:
             continue
         if call is None and hold is None and row.key is None:
-            continue  # another business of the same account
+            continue  # another use of the same account
         if call is not None and call.key in matched:
             yield _Pair(None, hold, row)  # a second time
             continue
@@ -107,7 +109,7 @@ def _find(conn: Connection, row: ReportRow) -> tuple[CallRow | None, HoldRow | N
     if call is not None and call.kind == row.kind:
         return call, holds.find(conn, call.hold_id)
     hold = holds.by_ref(conn, row.hold_ref)
-    if hold is None or row.kind == port.REFUND:  # of refunds there may be several
+    if hold is None or row.kind == port.REFUND:  # a hold may have several refunds
         return None, hold
     of_kind = [each for each in holds.calls_of(conn, hold.hold_id) if each.kind == row.kind]
     return (of_kind[-1] if of_kind else None), hold

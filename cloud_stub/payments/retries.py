@@ -1,4 +1,4 @@
-"""An operator has a refused call made again, as a new call."""
+"""An operator retries a refused call; it is made as a new call."""
 
 from ..base.problems import Problem
 from ..db import audit
@@ -10,7 +10,7 @@ from .views import unknown_hold
 
 
 def retry(tx: Transaction, actor: Actor, hold_id: str, now: int) -> HoldRow:
-    """What is due is worked out anew. Raises Problem: UnknownHold, NothingToRetry."""
+    """Make the hold due again; due.py decides which call. Raises Problem: UnknownHold, NothingToRetry."""
     if holds.find(tx.conn, hold_id) is None:
         raise unknown_hold()
     hold = holds.lock(tx.conn, hold_id)

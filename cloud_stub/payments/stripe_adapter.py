@@ -1,7 +1,7 @@
-"""The provider `stripe`: a PaymentIntent with manual capture is the hold, and card data reaches Stripe only.
+"""The provider `stripe`: a hold is a PaymentIntent with manual capture. Card data reaches Stripe only.
 
-The driver's browser confirms the PaymentIntent with its client secret; the amount is set here. Each call's
-key is Stripe's idempotency key, and stands in the metadata of what the call makes.
+The driver's browser confirms the PaymentIntent with its client secret; the cloud sets the amount. The key of
+a call is Stripe's idempotency key, and is in the metadata of the object that the call creates.
 """
 
 import json
@@ -16,12 +16,12 @@ from ..settings import Settings
 from . import port
 from .port import Call, Event, Outcome, ReportRow
 
-logging.getLogger("stripe").addFilter(lambda _: False)  # its lines have the client secrets
+logging.getLogger("stripe").addFilter(lambda _: False)  # the library logs client secrets
 
 SIGNATURE_AGE_S = 300  # an older event is refused
 EVENTS_KEPT_S = 30 * 86_400
-# Currencies whose smallest unit at Stripe is not ISO 4217's (docs.stripe.com/currencies). ISK and UGX have
-# two digits there; an amount in MGA has none.
+# Currencies whose minor unit at Stripe differs from ISO 4217 (docs.stripe.com/currencies). ISK and UGX have
+# two decimal places there; MGA has none.
 _DIGITS = {"ISK": 2, "UGX": 2, "MGA": 0}
 _HELD = "payment_intent.amount_capturable_updated"
 _CAPTURED = "payment_intent.succeeded"
@@ -29,13 +29,13 @@ _RELEASED = "payment_intent.canceled"
 _REFUNDS = ("refund.created", "refund.updated", "refund.failed")
 _KINDS = {_HELD: port.AUTHORIZE, _CAPTURED: port.CAPTURE, _RELEASED: port.RELEASE}
 _KINDS |= dict.fromkeys(_REFUNDS, port.REFUND)
-_PER_MINOR = {"ISK": 100, "UGX": 100}  # Stripe's units in one of ISO 4217's, of those that are taken
+_PER_MINOR = {"ISK": 100, "UGX": 100}  # Stripe's units per minor unit of ISO 4217, if not 1
 _REFUND_STATES = {"succeeded": port.DONE, "failed": port.REFUSED, "canceled": port.REFUSED}
 
 
 def stripe_amount(amount_minor: int, currency: str, minor_digits: int) -> int | None:
-    """The amount in Stripe's units. None where Stripe cannot take every amount of the currency: it takes
-    currencies of three digits in multiples of ten only, and MGA without its minor unit.
+    """The amount in Stripe's units; None if Stripe cannot take every amount of the currency. Stripe takes
+    currencies with three decimal places in multiples of ten only, and MGA without its minor unit.
     """
     digits = _DIGITS.get(currency, minor_digits)
     if minor_digits > 2 or digits < minor_digits:
@@ -51,14 +51,14 @@ class StripeAdapter:
     report_kept_s: int | None = EVENTS_KEPT_S
 
     def __init__(self, settings: Settings):
-        """The settings have all keys of Stripe."""
+        """settings: all keys of Stripe must be set."""
         self._publishable_key = settings.stripe_publishable_key
         self._webhook_secret = _plain(settings.stripe_webhook_secret)
         bases: Any = {"api": settings.stripe_api} if settings.stripe_api else None
         self._stripe = stripe.StripeClient(
             _plain(settings.stripe_secret_key),
             http_client=stripe.RequestsClient(timeout=settings.payment_call_s),
-            max_network_retries=0,  # an open call is looked up, and then made again
+            max_network_retries=0,  # the cashier looks an open call up before it repeats it
             base_addresses=bases or {},
         )
 
@@ -74,7 +74,7 @@ class StripeAdapter:
             "metadata": {"authorize": call.key, "hold_id": call.hold_id},
         }
         made = self._ask(lambda: self._stripe.v1.payment_intents.create(params, _once(call)))
-        # The answer to a repeated key is the first one, so the intent's state is read.
+        # Stripe answers a repeated key with its first answer, so the current state is read.
         return made if isinstance(made, Outcome) else self._intent(call, made["id"])
 
     def capture(self, call: Call) -> Outcome:
@@ -96,7 +96,7 @@ class StripeAdapter:
         return done if isinstance(done, Outcome) else _of_refund(done)
 
     def look_up(self, call: Call) -> Outcome | None:
-        """None for a hold whose name is not known here: authorize() with the same key finds it."""
+        """None for a hold whose reference is not known here: authorize() with the same key finds it."""
         if call.hold_ref is None:
             return None
         if call.kind == port.REFUND:
@@ -104,7 +104,7 @@ class StripeAdapter:
         return self._intent(call, call.hold_ref)
 
     def webhook(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
-        """Raises Problem (EventRefused) for a wrong signature, an old event and one that cannot be read."""
+        """Raises Problem (EventRefused) if the signature is wrong, or the event is old or cannot be read."""
         try:
             signature = headers.get("stripe-signature", "")
             stripe.WebhookSignature.verify_header(
@@ -117,7 +117,9 @@ class StripeAdapter:
             raise Problem(400, "EventRefused", "The event's signature, age or content is wrong") from None
 
     def report(self, from_at: int, until_at: int) -> Iterable[ReportRow]:
-        """From Stripe's events; also what is about no intent of ours, which has no key."""
+        """From Stripe's events, including those about objects that the cloud did not create: these have no
+        key.
+        """
         types = [_HELD, _CAPTURED, _RELEASED, *_REFUNDS]
         params: Any = {"types": types, "created": {"gte": from_at, "lt": until_at}, "limit": 100}
 
@@ -129,14 +131,14 @@ class StripeAdapter:
         if isinstance(listed, Outcome):
             raise port.ProviderSilent(f"Stripe gives no report: {listed.reason}")
         rows = [each for each in reversed(listed["rows"]) if each is not None]
-        return {(row.kind, row.ref): row for row in rows}.values()  # the newest tells how a refund ended
+        return {(row.kind, row.ref): row for row in rows}.values()  # the newest has a refund's outcome
 
     def _intent(self, call: Call, ref: str) -> Any:
         found = self._ask(lambda: self._stripe.v1.payment_intents.retrieve(ref))
         return found if isinstance(found, Outcome) else self._state(call, found)
 
     def _state(self, call: Call, intent: dict[str, Any]) -> Outcome | None:
-        """What the intent tells of the call; None: it was not done."""
+        """The outcome of the call, from the intent's state; None: the call was not executed."""
         status, ref = intent["status"], intent["id"]
         if call.kind == port.CAPTURE:
             if status == "succeeded":
@@ -161,7 +163,9 @@ class StripeAdapter:
         return Outcome(port.ACTION_NEEDED, ref, client=client)
 
     def _after(self, call: Call, done: Any) -> Outcome:
-        """The outcome of a capture or a release. A refusal may only say that it was done before."""
+        """The outcome of a capture or a release. After a refusal the intent is read, because Stripe also
+        refuses a call that was executed before.
+        """
         if isinstance(done, Outcome):
             return self._intent(call, _ref(call)) or done
         return self._state(call, done) or Outcome(port.PENDING, call.hold_ref)
@@ -179,8 +183,8 @@ class StripeAdapter:
         return _of_refund(mine[0]) if mine else None
 
     def _ask(self, ask: Callable[[], Any]) -> Any:
-        """A JSON object of Stripe's, or the Outcome of a refusal. Raises ProviderSilent, also where Stripe
-        takes no call of this account, because nothing is known of the call then.
+        """Stripe's answer as a JSON object, or the Outcome of a refusal. Raises ProviderSilent, also if
+        Stripe rejects every call of the account: the outcome of an earlier attempt is unknown then.
         """
         try:
             return _dict(ask())
@@ -194,13 +198,13 @@ class StripeAdapter:
             silent = "busy with the same key"
         except (stripe.StripeError, ValueError, KeyError, TypeError, AttributeError) as error:
             silent = type(error).__name__
-        raise port.ProviderSilent(f"no answer of Stripe's: {silent}")  # its own text may name keys
+        raise port.ProviderSilent(f"no answer from Stripe: {silent}")  # Stripe's own text may contain keys
 
 
 def _dict(answer: Any) -> dict[str, Any]:
     found = answer if isinstance(answer, dict) else answer.to_dict()
     if "id" not in found and "rows" not in found:
-        raise ValueError("no object of Stripe's")
+        raise ValueError("not an object of Stripe")
     return found
 
 
@@ -212,7 +216,7 @@ def _plain(secret: Any) -> str:
 
 def _ref(call: Call) -> str:
     if call.hold_ref is None:
-        raise port.ProviderSilent("the hold has no name at Stripe")
+        raise port.ProviderSilent("the hold has no reference at Stripe")
     return call.hold_ref
 
 
@@ -237,7 +241,7 @@ def _of_refund(refund: dict[str, Any]) -> Outcome:
 
 
 def _told(event: dict[str, Any]) -> tuple[str, str, Outcome] | None:
-    """(kind, key, outcome) of the call that the event is about; None where it is about none of ours."""
+    """(kind, key, outcome) of the call that the event is about; None if the cloud made no such call."""
     about = event["data"]["object"]
     metadata = about.get("metadata") or {}
     if event["type"] in _REFUNDS:
@@ -249,7 +253,7 @@ def _told(event: dict[str, Any]) -> tuple[str, str, Outcome] | None:
 
 
 def _report_row(event: dict[str, Any]) -> ReportRow | None:
-    """What the event reports; None for a refund that has not ended."""
+    """The event as a row of the report; None for a refund that is still pending."""
     about, told = event["data"]["object"], _told(event)
     kind = _KINDS[event["type"]]
     state = _of_refund(about).state if kind == port.REFUND else port.DONE

@@ -1,13 +1,13 @@
 """The provider `test`: it holds, captures, releases and refunds as a real one does. No money moves.
 
-Its books are a file of its own, so that the cloud may be killed between the two. What it is to do otherwise
-is in `<file>.behaviour`, one JSON object, for trials and tests:
+It keeps its books in a file of its own, so that tests can kill the cloud between a provider's commit and its
+own. `<file>.behaviour`, one JSON object, makes it misbehave, for trials and tests:
 
     refuse     kinds of calls that it refuses: {"authorize": "card_declined"}
-    action     true: a hold needs a step of the driver's; until it is taken off again
-    late       kinds that it does and then does not answer
-    silent     kinds that it neither does nor answers
-    kill       {"before" or "after": kind}: the process is killed there, for tests of what is left
+    action     true: a hold needs a step of the driver, until the member is removed
+    late       kinds that it executes without an answer
+    silent     kinds that it neither executes nor answers
+    kill       {"before" or "after": kind}: the process is killed before or after the call, to test recovery
 """
 
 import json
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, kind TEXT, hold_id TEXT,
 class TestProvider:
     """An Adapter (port.py)."""
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # not a test class of pytest
     name = "test"
     is_test = True
     report_kept_s: int | None = None
@@ -130,7 +130,7 @@ class TestProvider:
         return known[0]
 
     def _apply(self, call: Call) -> str | None:
-        """Do it in the books; a reason where that cannot be."""
+        """Execute the call in the books; returns the reason if it is refused."""
         if call.kind == port.AUTHORIZE:
             self._books.execute(
                 "INSERT OR IGNORE INTO holds (hold_id, amount_minor, state) VALUES (?, ?, 'Held')",

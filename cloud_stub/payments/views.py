@@ -19,8 +19,8 @@ _OF_HOLD = (
 
 
 def order_view(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
-    """settlements.views.order_with_bill, whose `payment` also tells what is held, captured and refunded; and
-    `free`: whether it is an order that nobody pays.
+    """As settlements.views.order_with_bill, with the held, captured and refunded amounts in `payment`, and
+    with `free`: whether nobody pays the order.
     """
     view = settlement_views.order_with_bill(conn, hub, row)
     hold = holds.of_order(conn, row.order_id)

@@ -38,7 +38,7 @@ class _Sums(NamedTuple):
 
 
 class _Of(NamedTuple):
-    """Whose sums a row of the report has."""
+    """What a row of the report sums up by."""
 
     day: str
     adapter: str
@@ -109,7 +109,7 @@ def _amounts(row: _Sums) -> dict[str, int]:
 
 
 def _unpaid(conn: Connection, day: Days) -> Iterator[tuple[_Of, int]]:
-    """What is left to pay of the bills of a day, by the adapter of their hold; "" where nothing was held."""
+    """What is left to pay of the bills of a day, by the adapter of their hold; "" if nothing was held."""
     for row in bill_rows.of_time(conn, day.from_at, day.until_at, _ALL):
         minor = bills.amounts(row)["unpaid_minor"]
         if minor:

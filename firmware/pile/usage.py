@@ -1,8 +1,8 @@
 """Metering of an order whose rate has more than energy prices and a session fee: time by price step, time by
-power tier, and staying on after the charge. Imported for such an order alone.
+power tier, and staying on after the charge. Imported only for such an order.
 
-Time counts while the relay is confirmed closed, on the order's own time base. Between two samples of the
-power it belongs to the tier of the lower one; without a valid sample to the lowest tier.
+Time counts while the relay is confirmed closed, on the order's own time base. The time between two power
+samples counts in the tier of the lower sample; without a valid sample it counts in the lowest tier.
 """
 
 from pile_protocol import components
@@ -11,14 +11,14 @@ from .metering import MOST_MWH, Metering
 from .readings import VALID
 
 STAY_MAX_MS = 86_400_000
-CYCLE_MS = 100  # the money limit is not looked for more often than the relay can be commanded
+CYCLE_MS = 100  # the shortest time between two checks of the money limit: one control cycle
 
 
 class UsageMetering(Metering):
-    """`times`: [[step index, ms], ...] in order of time. `tiers_ms`: one for each tier. `stay_ms`: since the
-    charge ended with the vehicle plugged in, 0 before.
+    """`times`: [[step index, ms], ...] in order of time. `tiers_ms`: one for each tier. `stay_ms`: the time
+    since the end of the charge with the vehicle plugged in; 0 before the end.
 
-    kept: what the journal has of this order, as [stay_ms, tiers_ms, times]; or None.
+    kept: the order's [stay_ms, tiers_ms, times] in the journal, or None.
     """
 
     def __init__(self, order, started_at, start_register_mwh, now_ms, kept=None):
@@ -26,11 +26,11 @@ class UsageMetering(Metering):
         self.stay_ms = 0
         self.tiers_ms = [0] * len(rate.get("tiers", ()))
         self.times = []
-        self._tier_ms = 0  # since the newest sample of the power: it belongs to no tier yet
+        self._tier_ms = 0  # since the newest power sample; counted in no tier yet
         self._power_at_ms = None
         self._power_mw = 0
         self._counted_to_ms = None
-        self._look_ms = self._look_mwh = None  # when to work out the cost again
+        self._look_ms = self._look_mwh = None  # the time and register at which to compute the cost again
         self.is_spent = False
         self.stay_end_ms = STAY_MAX_MS  # the stay_ms from which on staying costs nothing more
         if kept and self._is_of(order, kept):
@@ -38,7 +38,7 @@ class UsageMetering(Metering):
         Metering.__init__(self, order, started_at, start_register_mwh, now_ms)
 
     def _is_of(self, order, kept):
-        """Whether what was found in flash fits the order's rate."""
+        """Whether the values from the journal fit the order's rate."""
         steps = len(order["rate"]["steps"])
         return len(kept[1]) == len(self.tiers_ms) and all([row[0] < steps for row in kept[2]])
 
@@ -48,7 +48,7 @@ class UsageMetering(Metering):
         self._look_ms = None
 
     def restore(self, register_mwh, boundaries, at, now_ms):
-        """As Metering.restore. What was stayed before the power cut has passed since `at`."""
+        """As Metering.restore. stay_ms from before the power cut is part of the time since `at`."""
         Metering.restore(self, register_mwh, boundaries, at, now_ms)
         self._start_base(at + self.stay_ms // 1000, now_ms)
 
@@ -59,7 +59,7 @@ class UsageMetering(Metering):
         if "time_prices" in self._rate:
             self._count_time(now_ms, passed_ms)
         if self.tiers_ms:
-            if now_ms - passed_ms != self._counted_to_ms:  # it was suspended, and drew nothing meanwhile
+            if now_ms - passed_ms != self._counted_to_ms:  # the order was suspended, so nothing was drawn
                 self._power_mw = 0
             self._counted_to_ms = now_ms
             self._tier_ms += passed_ms
@@ -83,7 +83,7 @@ class UsageMetering(Metering):
         self.times[-1][1] += passed_ms
 
     def _enter_time(self, at_ms):
-        """The price of time that holds at `at_ms`: until when, and its row in `times`."""
+        """Finds the time price that holds at `at_ms`: the time of its end, and its row in `times`."""
         index = self.times[-1][0] if self.times else 0
         while self._has_begun(index + 1, at_ms + 1):
             index += 1
@@ -100,9 +100,9 @@ class UsageMetering(Metering):
         self._tier_ms = 0
 
     def counted(self):
-        """What journal.keep_usage() makes durable, with the newest row of `times` alone: its file must be
-        small. Time since the newest sample of the power is of the lowest tier if the power fails before
-        the next one.
+        """The values for journal.keep_usage(). They have only the newest row of `times`, to keep the file
+        small. The time since the newest power sample counts in the lowest tier, in case the power fails
+        before the next sample.
         """
         tiers_ms = list(self.tiers_ms)
         if self._tier_ms:
@@ -110,12 +110,12 @@ class UsageMetering(Metering):
         return [self.stay_ms, tiers_ms, self.times[-1:]]
 
     def staying(self, since_at):
-        """The `idle` of a meter message. since_at: when the charge ended."""
+        """The member `idle` of a meter message. since_at: the end of the charge."""
         free_until_at = since_at + self._rate["idle"]["after_s"]
         return {"since_at": since_at, "free_until_at": free_until_at, "time_ms": self.idle_ms}
 
     def can_stay(self):
-        """Whether staying on costs something: works out until when. To be called after the last reading."""
+        """Computes stay_end_ms; returns whether staying on costs anything. Call it after the last reading."""
         rate = self._rate
         idle = rate.get("idle")
         if not idle or not idle["price"] or not self.energy_mwh:
@@ -133,13 +133,13 @@ class UsageMetering(Metering):
         return self.stay_ms < self.stay_end_ms
 
     def stay(self, passed_ms):
-        """Adds time after the charge, with the vehicle plugged in. Returns whether more costs nothing."""
+        """Adds time after the charge with the vehicle plugged in. Returns whether further time is free."""
         self.stay_ms = min(self.stay_ms + passed_ms, self.stay_end_ms)
         return self.stay_ms == self.stay_end_ms
 
     @property
     def idle_ms(self):
-        """How long it stayed on after the grace time."""
+        """The time that the vehicle stayed on after the grace time."""
         idle = self._rate.get("idle")
         return max(0, self.stay_ms - 1000 * idle["after_s"]) if idle else 0
 
@@ -153,7 +153,7 @@ class UsageMetering(Metering):
         return components.bill(self._rate, self.usage(), self._cost_limit_minor)["total_minor"]
 
     def costs(self):
-        """The `costs` of a meter message."""
+        """The member `costs` of a meter message."""
         return components.costs(self._rate, self.usage(), self._cost_limit_minor)[0]
 
     def bill(self):
@@ -162,12 +162,13 @@ class UsageMetering(Metering):
     # -- the money limit -------------------------------------------------------------------------------------
 
     def must_look(self, now_ms):
-        """Whether the cost has to be worked out again, to see whether the money limit is reached."""
+        """Whether look() has to check the money limit again."""
         return self._look_ms is None or now_ms >= self._look_ms or self.register_mwh >= self._look_mwh
 
     def look(self, now_ms):
-        """Works out whether the money limit is reached (is_spent), and until when it cannot be: half of what
-        is left may go into energy, half into time, at the dearest price until the next price step.
+        """Computes whether the money limit is reached (is_spent), and the time and register before which it
+        cannot be reached: one half of the rest may go into energy, the other into time, at the highest price
+        until the next price step.
         """
         left_parts = self._missing_parts()
         self.is_spent = left_parts <= 0
@@ -188,7 +189,7 @@ class UsageMetering(Metering):
             self._look_ms = min(self._look_ms, next_ms)
 
     def _missing_parts(self):
-        """What charging leaves of the money limit, in parts. With a maximum below it, it is never reached."""
+        """The rest of the money limit, in parts. A limit above the rate's maximum is never reached."""
         rate = self._rate
         limit_minor = self._cost_limit_minor
         unit = components.parts_per_minor(rate["minor_digits"])
@@ -197,10 +198,10 @@ class UsageMetering(Metering):
             return unit * limit_minor
         usage = self.usage()
         usage.idle_ms = 0
-        if usage.tiers_ms:  # the time since the newest sample may yet be of the dearest tier
+        if usage.tiers_ms:  # the time since the newest sample may turn out to be of the most expensive tier
             usage.tiers_ms[0] -= self._tier_ms
             usage.tiers_ms[-1] += self._tier_ms
-        if not usage.energy_mwh:  # the first energy makes everything before it count
+        if not usage.energy_mwh:  # the first energy makes the fee and the time before it billable
             usage.energies = [(self._first, 1)]
         return limit_minor * unit - components.cost_parts(rate, usage)
 
@@ -212,7 +213,7 @@ class UsageMetering(Metering):
 
 
 def _least(parts, price, most, least):
-    """How many units at `price` parts each are worth `parts`, from `least` to `most`."""
+    """How many units at `price` parts each `parts` pay for, at least `least` and at most `most`."""
     if not price:
         return most
     return max(least, min(most, parts // price))

@@ -1,19 +1,19 @@
-"""The price of an order by everything that a rate may be made of. A module of its own, because a pile imports
-it only for an order whose rate has more than energy prices and a session fee.
+"""The price of an order by all components of a rate. A module of its own, because a pile imports it only for
+an order whose rate has more than energy prices and a session fee.
 
 Members of a rate beyond those of pricing.py, each of which may be absent:
 
     time_prices     the price of an hour of charging, one for each step, 10^-6 currency per hour
-    tiers           [[up_to_mw, price], ...]: the price of an hour by the power drawn; the last holds above it
+    tiers           [[up_to_mw, price], ...]: the price of an hour by power drawn; the last has no upper limit
     idle            {price, after_s, max_minor}: the price of an hour that the vehicle stays on after the
                     charge, from after_s on, at most max_minor
-    minimum_minor   of the whole order; so is maximum_minor
-    tax_per_mille   in the prices
+    minimum_minor   of the whole order, like maximum_minor
+    tax_per_mille   the tax that the prices include
 
 Exact integers, in eighteenths of 10^-12 currency, `_parts`: 1 mWh at a price per kWh is 18 x price of them,
 1 ms at a price per hour 5 x price (10^-6 / 3,600,000 = 5/18 x 10^-12). Rounded once, half up.
 
-An order that delivered no energy costs nothing, whatever its rate is made of.
+An order that delivered no energy costs nothing, whatever its rate.
 """
 
 from . import pricing
@@ -25,8 +25,8 @@ TIME_PARTS = 5  # of 1 ms at price 1
 
 
 class Usage:
-    """What an order took. energies: (step index, mWh) pairs, times: (step index, ms) pairs, both in order of
-    time; tiers_ms: one for each tier; idle_ms: how long it stayed on after the grace time.
+    """The usage of an order. energies: (step index, mWh) pairs, times: (step index, ms) pairs, both in order
+    of time; tiers_ms: one for each tier; idle_ms: the time that the vehicle stayed on after the grace time.
     """
 
     def __init__(self, energies=(), times=(), tiers_ms=(), idle_ms=0):
@@ -47,7 +47,7 @@ class Usage:
 
 
 def components_of(rate):
-    """The words of COMPONENTS that a pile has to know to bill this rate."""
+    """Those of COMPONENTS that a pile must support to bill this rate."""
     return [COMPONENTS[i] for i in range(len(pricing.MEMBERS)) if rate.get(pricing.MEMBERS[i]) is not None]
 
 
@@ -57,7 +57,7 @@ def parts_per_minor(minor_digits):
 
 
 def idle_parts(rate, idle_ms):
-    """The exact cost of staying on for idle_ms after the grace time, at most the cap; None: the cap."""
+    """The exact cost of staying on for idle_ms after the grace time, up to the cap; None: the cap."""
     idle = rate["idle"]
     most = idle["max_minor"] * parts_per_minor(rate["minor_digits"])
     return most if idle_ms is None else min(TIME_PARTS * idle_ms * idle["price"], most)
@@ -69,7 +69,7 @@ def _amounts(rate, usage):
     """
     amounts = []
     steps = rate["steps"]
-    parts = ENERGY_PARTS  # a global is slower
+    parts = ENERGY_PARTS  # a local variable is faster than a global
     for index, mwh in usage.energies:
         _, electricity_price, service_price, _ = steps[index]
         mwh *= parts
@@ -104,10 +104,10 @@ def costs(rate, usage, limit_minor=None):
 
 
 def bill(rate, usage, limit_minor=None):
-    """The members of a settlement that the rate decides: periods, session_fee_minor, total_minor and, where
-    the rate has that component, times, tiers, idle_minor, top_up_minor (to the minimum), tax_minor.
+    """The members of a settlement that follow from the rate: periods, session_fee_minor, total_minor and, if
+    the rate has that component, times, tiers, idle_minor, top_up_minor (up to the minimum), tax_minor.
 
-    limit_minor: the money limit, never exceeded; it goes before the minimum.
+    limit_minor: the money limit. It is never exceeded, not even by the minimum.
     """
     digits = rate["minor_digits"]
     amounts = _amounts(rate, usage)
@@ -151,13 +151,13 @@ def bill(rate, usage, limit_minor=None):
 
 
 def tax_minor(total_minor, tax_per_mille):
-    """The tax that is in a total, half up; the net amount is the rest."""
+    """The tax that a total includes, rounded half up; the net amount is the rest."""
     whole = 1000 + tax_per_mille
     return (2 * total_minor * tax_per_mille + whole) // (2 * whole)
 
 
 def usage_of(rate, fields):
-    """The Usage of a settlement. Raises PricingError where a row is not of the locked rate."""
+    """The Usage of a settlement. Raises PricingError if a row does not fit the locked rate."""
     steps = rate["steps"]
     index_of = {step[0]: i for i, step in enumerate(steps)}
     energies = []

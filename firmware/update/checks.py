@@ -1,4 +1,4 @@
-"""Whether an offered manifest is signed, and whether a fetched one fits this pile. In the heap only then."""
+"""Checks the signature of an offered manifest, and a fetched manifest. Imported only for these checks."""
 
 import binascii
 import json
@@ -10,8 +10,8 @@ from .slots import FETCHED, ROWS
 
 
 def verify(key, digest, signature):
-    """A generator: one slice of the work each. Raises Refused unless the manifest whose SHA-256 is `digest`
-    (hex) is signed. key: the public key, 128 hex digits.
+    """A generator: each step does one slice of the work. Raises Refused unless `signature` is valid for the
+    manifest's SHA-256 `digest` (hex). key: the public key, 128 hex digits.
     """
     from .p256 import Verification, public_key
 
@@ -30,8 +30,8 @@ def verify(key, digest, signature):
 
 
 def read_manifest(release, board, mpy):
-    """Checks the fetched manifest, and writes ROWS. Returns (bytes of all files, bytes of flash they take).
-    Raises Refused, OSError.
+    """Checks the fetched manifest and writes ROWS. Returns (bytes of all files, bytes of flash that they
+    take). Raises Refused, OSError.
     """
     from pile_protocol import manifest
 

@@ -1,4 +1,4 @@
-"""A configuration over the air (topics.CONFIG): checked, and on trial from the next start."""
+"""A configuration over the air (topics.CONFIG): checks it, and puts it on trial at the next start."""
 
 import json
 
@@ -11,8 +11,8 @@ from .overrides import CONFIG, Overrides
 
 
 def take(message, controller, bounds):
-    """Makes the values durable that are to be tried. bounds: what the board bears, by the name of a limit.
-    Returns None, or why they are refused: a word of wire.UPDATE_REASONS.
+    """Checks the values and writes them to flash for the trial. bounds: the board's limits, by name. Returns
+    None, or the reason of a refusal, one of wire.UPDATE_REASONS.
     """
     try:
         _take(message, controller, bounds)

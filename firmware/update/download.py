@@ -1,8 +1,8 @@
-"""Fetches files, in parts that the pile asks for one after the other.
+"""Fetches files in parts. The pile requests one part at a time.
 
-What is in flash already counts: a file of the right size is compared with its SHA-256, a shorter one is
-gone on with. So a download survives any restart, and a part that comes twice, late or for something else
-changes nothing.
+Parts that are already in flash are kept: a file of the right size is compared with its SHA-256, a shorter
+file is continued. So a download continues after a restart. A part that comes twice, late or for another
+request is ignored.
 """
 
 import binascii
@@ -11,22 +11,22 @@ import hashlib
 
 from .errors import Refused
 
-PART_BYTES = 512  # the message with it is in the heap several times: as bytes, as text, decoded
+PART_BYTES = 512  # the heap holds a part several times: as the message's bytes, as text, decoded
 SMALL_PART_BYTES = 256  # with less than ROOM_BYTES free
 ROOM_BYTES = 24_000
 ASK_EVERY_MS = 100  # at most 5 KB a second
-RETRY_MS = 2_000  # for an answer; doubles up to the next
+RETRY_MS = 2_000  # until a request is repeated; doubles each time, up to RETRY_MAX_MS
 RETRY_MAX_MS = 60_000
-SILENCE_MS = 14_000  # after three questions without an answer it is told
-TRIES_MAX = 3  # of a file that came whole and is not what the manifest says
+SILENCE_MS = 14_000  # three requests without an answer; then the pile reports it
+TRIES_MAX = 3  # of a file whose SHA-256 is wrong
 READ_BYTES = 512
 
 
 class Download:
-    """release: its number. clock: pile.clock.Clock. ask: called with each question, a message of
+    """release: its number. clock: pile.clock.Clock. ask: called with each request, a message of
     topics.UPDATE_ASK.
 
-    done_bytes: of all files, in flash. is_answered: whether the last question was, within SILENCE_MS.
+    done_bytes: of all files, in flash. is_answered: whether the last request was answered within SILENCE_MS.
     """
 
     def __init__(self, release, clock, ask):
@@ -43,8 +43,9 @@ class Download:
             self._part_bytes = SMALL_PART_BYTES
 
     def fetch(self, slot, name, size, digest):
-        """A generator: one slice of the work each; yields whether there is more to do at once. When it ends,
-        the file is whole. slot: files.SlotFiles. digest: the SHA-256 in hex. Raises Refused, OSError.
+        """A generator: each step does one slice of the work, and yields whether the next can follow at once.
+        When it ends, the file is complete. slot: files.SlotFiles. digest: the SHA-256 in hex. Raises Refused,
+        OSError.
         """
         tries = 0
         while not (yield from self._try(slot, name, size, digest)):
@@ -55,7 +56,7 @@ class Download:
                 raise Refused("BadFile")
 
     def take(self, chunk):
-        """A message of topics.UPDATE_CHUNK; only the answer to the open question is used."""
+        """Handles a message of topics.UPDATE_CHUNK; only the answer to the open request is used."""
         question = self._question
         if question is None or self._data is not None:
             return
@@ -70,11 +71,11 @@ class Download:
             self._data = data
 
     def hurry(self):
-        """The cloud is there: an open question is asked again at once."""
+        """Repeats an open request at once, because the cloud can be reached."""
         self._asked_ms = self._clock.now_ms - RETRY_MAX_MS
 
     def _try(self, slot, name, size, digest):
-        """Returns whether the file has this SHA-256."""
+        """Fetches the rest of the file; returns whether its SHA-256 is right."""
         have = slot.size(name)
         if have is None or have > size:
             slot.remove(name)
@@ -92,7 +93,7 @@ class Download:
         return (yield from _is_right(slot, name, digest))
 
     def _part(self, question):
-        """The bytes that answer a question."""
+        """Requests a part until it is answered; returns its bytes."""
         clock = self._clock
         while clock.now_ms - self._asked_ms < ASK_EVERY_MS:
             yield False
@@ -114,7 +115,7 @@ class Download:
 
 
 def _is_right(slot, name, digest):
-    """Reads the file back."""
+    """Reads the file back and compares its SHA-256."""
     sha256 = hashlib.sha256()
     buffer = bytearray(READ_BYTES)
     file = slot.open(name)

@@ -1,4 +1,4 @@
-"""Refused   an offered release or configuration is not taken."""
+"""Refused   the pile refuses an offered release or a configuration."""
 
 
 class Refused(Exception):

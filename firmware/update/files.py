@@ -1,4 +1,4 @@
-"""The files of the slot that an update is written to. Every method raises OSError where the flash refuses."""
+"""The files of the slot that an update is written to. Every method raises OSError if the flash fails."""
 
 import errno
 import os
@@ -8,13 +8,13 @@ _FOLDER = 0x4000  # in st_mode
 
 
 class SlotFiles:
-    """folder: the slot's, as slots.State.other names it."""
+    """folder: that of the slot, slots.State.other."""
 
     def __init__(self, folder):
         self._folder = folder
 
     def size(self, name):
-        """Bytes of a file; None where there is none."""
+        """The size of a file in bytes; None if there is no such file."""
         try:
             return os.stat(self._path(name))[6]
         except OSError as error:
@@ -48,9 +48,9 @@ class SlotFiles:
                 raise
 
     def room_bytes(self):
-        """What is free, and what the slot's own files take."""
+        """The free bytes of the flash, plus those that the slot's own files take."""
         stats = os.statvfs(".")
-        # littlefs may count a block twice: where it is full, the number of free ones falls below 0 and wraps.
+        # littlefs may count a block twice. If it is full, the number of free blocks falls below 0 and wraps.
         free = stats[0] * stats[3] if stats[3] <= stats[2] else 0
         return free + _used_bytes(self._folder)
 
@@ -59,7 +59,7 @@ class SlotFiles:
 
 
 def blocks_bytes(size):
-    """What a file of so many bytes takes."""
+    """The flash that a file of `size` bytes takes, in bytes."""
     return (size + BLOCK_BYTES - 1) // BLOCK_BYTES * BLOCK_BYTES
 
 
@@ -68,7 +68,7 @@ def _used_bytes(folder):
     try:
         names = os.listdir(folder)
     except OSError:
-        return 0  # it is not there
+        return 0  # the folder does not exist
     for name in names:
         stats = os.stat(folder + "/" + name)
         used += _used_bytes(folder + "/" + name) if stats[0] & _FOLDER else blocks_bytes(stats[6])

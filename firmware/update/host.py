@@ -1,12 +1,12 @@
-"""The part of updates over the air that is always in the heap. The rest is imported while there is something
-to do (topics.UPDATES), or while a release or a configuration is on trial.
+"""The part of updates over the air that is always in the heap. The other modules are imported only while an
+update runs (topics.UPDATES), or while a release or a configuration is on trial.
 """
 
 from pile_protocol import topics
 from pile_protocol.errors import ProtocolError
 
 SLICE_MS = 20  # of a control cycle, for work that can be cut into slices
-FRESH_MS = 600_000  # after a start; a heap that has no room then has none after another start either
+FRESH_MS = 600_000  # uptime; if the heap has no room before this, a restart would not help
 _MODULES = (  # one text takes less heap than many
     "update.updater update.incoming update.offer update.checks update.download update.files update.p256"
     " update.slots update.configure update.overrides update.errors config pile_protocol.updates"
@@ -15,10 +15,10 @@ _MODULES = (  # one text takes less heap than many
 
 
 class Host:
-    """controller: pile.controller. facts: what Updater takes of the board. forget: called with names of
-    modules that are to leave the heap. time: the module.
+    """controller: pile.controller. facts: as in Updater. forget: called with the names of modules to remove
+    from the heap. time: the module.
 
-    offer_waits: an offer in flash is to be taken up. trials: trial.Trial of what is on trial.
+    offer_waits: whether to continue with the offer in flash. trials: a trial.Trial for each subject on trial.
     """
 
     def __init__(self, controller, facts, forget, time):
@@ -29,13 +29,13 @@ class Host:
         self._forget = forget
         self._time = time
         self._updater = None
-        self._restart = None  # why the pile is to restart when nothing waits for it
+        self._restart = None  # the reason of a restart that waits until no order runs
         controller.on_update = self.take
 
     def take(self, name, data):
-        """A message of topics.UPDATES; its seal is good. Raises ProtocolError, OSError."""
+        """Handles a message of topics.UPDATES whose seal is valid. Raises ProtocolError, OSError."""
         if self._updater is None and name == topics.UPDATE_CHUNK:
-            return  # it comes too late
+            return  # a late chunk: no download is open
         try:
             self._opened().take(name, data)
         except (ProtocolError, OSError):
@@ -44,8 +44,8 @@ class Host:
             self._give_up(error)
 
     def step(self, now_ms):
-        """After each control cycle. Returns None, or why the pile is to restart."""
-        if self.trials and self._controller.reason_busy() != "OrderRuns":  # one from before goes on first
+        """Called after each control cycle. Returns None, or the reason of a restart."""
+        if self.trials and self._controller.reason_busy() != "OrderRuns":  # a resumed order ends first
             for trial in self.trials:
                 reason = self._step_trial(trial, now_ms)
                 if reason:
@@ -58,7 +58,8 @@ class Host:
                 self._opened().resume()
         except Exception as error:  # noqa: BLE001 - see _give_up
             self._give_up(error)
-        # Not while a message waits that the broker takes for delivered: it may be an order.
+        # No restart while the inbox holds a message: it may be an order, and the broker counts it as
+        # delivered.
         if (
             self._restart
             and self._controller.inbox.is_empty
@@ -68,7 +69,7 @@ class Host:
         return None
 
     def begin_trial(self, trial, withhold):
-        """withhold: no order is taken until it is confirmed."""
+        """Starts a trial. withhold: refuse orders until it is confirmed."""
         self.trials.append(trial)
         self.tell(trial.what, "Trial")
         if withhold:
@@ -91,17 +92,18 @@ class Host:
         return self._updater
 
     def _close(self):
-        """Gives back the heap. An offer stays in flash, and is taken up when it comes again."""
+        """Frees the heap. An offer stays in flash, and is continued when it comes again."""
         self._updater = None
         self._forget(_MODULES.split())
 
     def _give_up(self, error):
-        """Ends an update for which the heap has no room, or whose own code fails, such as a damaged module:
-        the pile goes on.
+        """Ends an update that has no room in the heap, or whose own code fails, such as a damaged module. The
+        pile goes on charging.
 
-        For want of heap, the pile restarts when no order runs, and takes up the offer while its heap is in
-        one piece. Soon after a start it does not: a heap that is too small would restart it for ever. An
-        error of the code would end every start in the same way, so the offer is removed.
+        MemoryError: the offer stays in flash. The pile restarts when no order runs, and continues while its
+        heap is not fragmented. It does not restart before FRESH_MS, because a heap that is too small would
+        cause endless restarts. Other errors: the offer is removed, because the error would occur again at
+        each start.
         """
         release = self._updater.release if self._updater else 0
         state = "Waiting"
@@ -141,9 +143,10 @@ class Host:
                 trial.subject.fall_back(end)
         except OSError:
             if is_confirmed:
-                return None  # the flash refuses: tried again until the trial ends
+                return None  # the flash failed: tried again until the trial ends
         if not is_confirmed:
-            return "back from what was on trial: " + end  # at the latest when its starts are used up
+            # If fall_back() failed too, the trial ends when its starts are used up.
+            return "back from what was on trial: " + end
         self.trials.remove(trial)
         self.tell(trial.what, end)
         if not self.trials:

@@ -1,12 +1,12 @@
-"""What a message of topics.UPDATE or topics.CONFIG leads to. In the heap only while one is handled."""
+"""Handles a message of topics.UPDATE or topics.CONFIG. Imported only while one is handled."""
 
 from pile_protocol import topics, updates
 from pile_protocol.errors import ProtocolError
 
 
 def take(updater, controller, bounds, name, data):
-    """A message whose seal is good. bounds: what the board bears, by the name of a limit. Raises
-    ProtocolError, OSError.
+    """Handles a message whose seal is valid. bounds: the board's limits, by name. Raises ProtocolError,
+    OSError.
     """
     message = updates.decode(name, data)
     if message["device_id"] != controller.device_id:
@@ -27,7 +27,7 @@ def take(updater, controller, bounds, name, data):
     at = controller.clock.cloud_at()
     if message["kind"] == "cancel":
         if at is None or at >= message["expires_at"]:
-            return  # it comes too late, or anew
+            return  # an expired message, or an old one again
         kept = None if updater.release else offer.kept()
         if message["release"] == (kept["release"] if kept else updater.release):
             updater.release = message["release"]
@@ -38,7 +38,7 @@ def take(updater, controller, bounds, name, data):
         release = message["release"]
         try:
             offer.keep(message, at)
-        except Refused as refused:  # what is under way goes on
+        except Refused as refused:  # a download under way goes on
             _refuse(controller, {"release": release}, refused.reason)
         else:
             updater.begin(release)

@@ -1,5 +1,5 @@
-"""An offered release and the two slots: whether it may run here, room for it, and the switch to it. Imported
-for each of these steps, and out of the heap while the files are fetched.
+"""An offered release and the two slots: whether the release may run here, the room for it, and the switch to
+it. Imported for each of these steps, and not in the heap while the files are fetched.
 """
 
 import binascii
@@ -12,15 +12,15 @@ from . import slots
 from .errors import Refused
 from .files import SlotFiles
 
-SPARE_BYTES = 32_768  # flash for folders, the manifest, and what is written anew
+SPARE_BYTES = 32_768  # flash for folders, the manifest, and files that are replaced
 
 
 def keep(message, at):
-    """Makes an offer durable. at: the cloud's time. Raises Refused, OSError."""
+    """Writes an offer to flash. at: the cloud's time. Raises Refused, OSError."""
     if at is None or at >= message["expires_at"]:
         raise Refused("Expired")
     text = message.pop("manifest", None)
-    if text is not None:  # from a cloud that does not know that piles fetch it
+    if text is not None:  # an older cloud sends the manifest in the offer
         text = text.encode()
         message["manifest_sha256"] = binascii.hexlify(hashlib.sha256(text).digest()).decode()
         message["manifest_bytes"] = len(text)
@@ -32,7 +32,7 @@ def keep(message, at):
 
 
 def check(message):
-    """Raises Refused where the release must not run here, whatever is in its files."""
+    """Raises Refused if the offer alone shows that the release must not run here."""
     state = slots.load()
     release = message["release"]
     for name in ("manifest_sha256", "manifest_bytes", "signature"):
@@ -51,28 +51,28 @@ def check(message):
 
 
 def kept():
-    """The message that keep() has made durable; None where there is none that can be used."""
+    """The message that keep() wrote to flash; None if there is none, or it cannot be used."""
     try:
         with open(slots.OFFER) as file:
             message = json.load(file)
-        return message if "manifest_sha256" in message else None  # without: of the release before
+        return message if "manifest_sha256" in message else None  # an older release's offer has none
     except (OSError, ValueError):
         return None
 
 
 def remove():
-    """The offer is not taken up again."""
+    """Removes the offer: it is not continued."""
     slots.remove_offer()
 
 
 def release_key():
-    """The text of the public key; empty where this pile has none."""
+    """The text of the public key; empty if this pile has none."""
     return slots.release_key() or ""
 
 
 def prepare(signature, need_bytes):
-    """Leaves in the other slot what belongs to the manifest of this signature, and checks that the rest has
-    room. need_bytes: what its files take. Returns the slot. Raises Refused, OSError.
+    """Empties the other slot, unless a download with this signature has begun there, and checks the free
+    flash. need_bytes: what the release's files take. Returns the slot's files. Raises Refused, OSError.
     """
     other = slots.load().other
     slot = SlotFiles(other)
@@ -92,7 +92,7 @@ def prepare(signature, need_bytes):
 
 
 def switch(release):
-    """The slot is whole; the next start is its trial. Raises OSError."""
+    """Marks the slot as complete; the next start is its trial. Raises OSError."""
     state = slots.load()
     slots.finish(state.other)
     remove()

@@ -1,5 +1,5 @@
-"""Configuration over the air: values that stand in for some of config.json, which stays as it was written by
-cable. So an older release, which does not know them, runs with the configuration that it had.
+"""Configuration over the air: values that override some of config.json. config.json itself stays as written
+by cable, so an older release that does not know the overrides runs with it.
 
 config.air       the confirmed values
 config.trial     values on trial, until the cloud has answered over them
@@ -9,7 +9,7 @@ config.trial     values on trial, until the cloud has answered over them
 version    of the values; 0: there are none
 starts     how often a start has tried them
 fell_back  the version that was given up last, and why; null for none
-of         the CRC-32 of the config.json that they stand in for: after provisioning anew they do not count
+of         the CRC-32 of the config.json that they override: after it was provisioned again they do not apply
 """
 
 import binascii
@@ -38,7 +38,7 @@ class Overrides:
         self.before = self.values
 
     def start(self):
-        """Counts a start with the values on trial, and uses them. Raises OSError where the flash refuses."""
+        """Counts a start with the values on trial, and uses them. Raises OSError if the flash fails."""
         trial = self._read(TRIAL)
         if trial is None or self.fell_back and self.fell_back[0] >= trial["version"]:
             return
@@ -51,24 +51,24 @@ class Overrides:
         self.on_trial = True
 
     def begin_trial(self, version, values):
-        """The next start tries these values. Raises OSError."""
+        """Puts these values on trial at the next start. Raises OSError."""
         self._write(TRIAL, {"version": version, "values": values, "starts": 0, "fell_back": None})
 
     def confirm(self):
-        """The values on trial are confirmed. Raises OSError."""
+        """Confirms the values on trial. Raises OSError."""
         if self.on_trial:
             os.rename(TRIAL, CONFIRMED)
             self.on_trial = False
 
     def fall_back(self, reason):
-        """The values on trial are given up; the next start has those from before. Raises OSError."""
+        """Gives up the values on trial; the next start has the confirmed ones. Raises OSError."""
         version = self.version
         self._use_confirmed()
         self.on_trial = False
         self._give_up(version, reason)
 
     def applied(self, values):
-        """What config.json says, with the values in effect in place of its own."""
+        """The values of config.json, overridden by the values in effect."""
         values = dict(values)
         for name in self.values:
             if name == "broker":
@@ -82,7 +82,7 @@ class Overrides:
         return values
 
     def merged(self, changes):
-        """The values with changes of a topics.CONFIG message: null takes one away."""
+        """The values with the changes of a topics.CONFIG message; null removes a value."""
         values = dict(self.values)
         for name in changes:
             if changes[name] is None:
@@ -104,14 +104,16 @@ class Overrides:
         self.fell_back = kept["fell_back"] and tuple(kept["fell_back"])
 
     def _give_up(self, version, reason):
-        """A power cut between the two leaves a trial that start() knows as given up."""
+        """Writes CONFIRMED, then removes TRIAL. After a power cut in between, start() finds the trial given
+        up.
+        """
         self.fell_back = (version, reason)
         kept = {"version": self.version, "values": self.values, "starts": 0, "fell_back": self.fell_back}
         self._write(CONFIRMED, kept)
         os.remove(TRIAL)
 
     def _read(self, path):
-        """The members of a file; None where there is none that can be used."""
+        """The members of a file; None if it is missing or cannot be used."""
         try:
             with open(path, "rb") as file:
                 content = checksum.unframed(file.read())
@@ -128,6 +130,6 @@ class Overrides:
 def _crc_of_config():
     try:
         with open(CONFIG, "rb") as file:
-            return binascii.crc32(file.read()) & 0x3FFFFFFF  # a small int
+            return binascii.crc32(file.read()) & 0x3FFFFFFF  # a small int of MicroPython
     except OSError:
         return None

@@ -1,11 +1,11 @@
 """Verifies signatures: ECDSA over the curve P-256 with SHA-256 (FIPS 186-5), in slices.
 
-Everything here is public: key, digest and signature. So nothing needs to take the same time for all values,
-and whole numbers of any size are enough. The work is cut into steps of a few milliseconds on a chip, and what
-is kept between two steps has a fixed size.
+Key, digest and signature are public. So the computation need not take constant time, and uses ordinary big
+integers. The work is divided into steps of a few milliseconds on a chip. The state between two steps has a
+fixed size.
 
-A signature has one form only: s must be at most half the order of the curve. With (r, s) the pair (r, n - s)
-is a signature too, so without this rule anybody could make a second one out of the first.
+A signature has one form only: s must be at most half the order n of the curve. If (r, s) is valid, (r, n - s)
+is valid too, so without this rule anybody could make a second signature from the first.
 """
 
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
@@ -17,20 +17,20 @@ G = (
 )
 BASE = G + (1,)
 BITS = 256
-INVERT_BITS = 16  # of the exponent, in a step: such a bit takes a sixteenth of a bit of the multiplication
+INVERT_BITS = 16  # of the exponent in one step; one takes a sixteenth of the time of a multiplication's bit
 INFINITY = (1, 1, 0)
 _HEX_DIGITS = 64  # of one number
 
 
 def number(text):
-    """The whole number of 64 hex digits. Raises ValueError."""
+    """The number in 64 hex digits. Raises ValueError."""
     if len(text) != _HEX_DIGITS or text.strip("0123456789abcdef"):
         raise ValueError("a number of P-256 has 64 hex digits")
     return int(text, 16)
 
 
 def public_key(text):
-    """The point (x, y) of a public key: 128 hex digits, a line end may follow. Raises ValueError."""
+    """The point (x, y) of a public key in 128 hex digits; a line end may follow. Raises ValueError."""
     text = text.strip()
     x, y = number(text[:_HEX_DIGITS]), number(text[_HEX_DIGITS:])
     if x >= P or y >= P or (y * y - (x * x - 3) * x - B) % P:
@@ -41,7 +41,7 @@ def public_key(text):
 class Verification:
     """key: of public_key(). digest: the 32 bytes of a SHA-256. signature: r and s, 128 hex digits.
 
-    step() does one slice of the work; it returns None until the result is there, then True or False.
+    step() does one slice of the work. It returns None until the result is known, then True or False.
     """
 
     def __init__(self, key, digest, signature):
@@ -96,7 +96,7 @@ class Verification:
             self._result = self._is_r()
 
     def _is_r(self):
-        """Whether the sum's x is r modulo N. x is X / Z^2 modulo P, so it is compared without a division."""
+        """Whether the sum's x equals r modulo N. x is X / Z^2 modulo P, so X is compared with r x Z^2."""
         x, _, z = self._sum
         if not z:
             return False
@@ -120,7 +120,7 @@ def double(point):
 
 
 def add(left, right):
-    """The sum of any two points, equal, opposite or infinite ones too."""
+    """The sum of two points, which may be equal, opposite or infinite."""
     if not left[2]:
         return right
     if not right[2]:

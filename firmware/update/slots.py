@@ -1,8 +1,8 @@
 """The two slots on the file system, a and b, and the state file that says which of them runs.
 
 A slot is a folder with the files of one release. Its manifest.json is written last, by a rename, and removed
-first: a slot that has one is whole. launcher.py, which lies outside the slots and is never updated
-over the air, reads and writes the state file too, so its format must not change:
+first: a slot with a manifest is complete. launcher.py, which is outside the slots and is never updated over
+the air, reads and writes the state file too, so its format must not change:
 
 ["a",12,13,1,[13,"ImportError"]], a newline, the CRC-32 of the list in hex
 
@@ -10,8 +10,8 @@ slot        the slot with the confirmed release; the other one may be on trial
 confirmed   the highest release that was confirmed: no older one is accepted over the air
 trial       the release on trial in the other slot; 0 for none
 starts      how often the trial has been started; without a trial, failed starts of the slot in a row
-fell_back   the release that was given up last and why, in at most 24 characters; null for none. While a
-            release is on trial: why its last start ended
+fell_back   the release that was given up last and the reason, in at most 24 characters; null for none.
+            While a release is on trial: the reason why its last start ended
 """
 
 import json
@@ -24,20 +24,20 @@ SLOTS = ("a", "b")
 FILE = "slots.state"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
-OFFER = "update.offer"  # what is to be fetched, in JSON
-FETCHED = "update.manifest"  # the manifest of that release, until the slot is whole
-ROWS = "update.files"  # a line of JSON for each of its files: the list takes too much heap for a download
-KEY = "release.pub"  # 128 hex digits: the public key that signs the releases of this pile
+OFFER = "update.offer"  # the offer of the release to fetch, in JSON
+FETCHED = "update.manifest"  # the manifest of that release, until the slot is complete
+ROWS = "update.files"  # a line of JSON for each file of the release: the whole list takes too much heap
+KEY = "release.pub"  # 128 hex digits: the public key that verifies the releases of this pile
 REASON_MAX = 24  # characters
 
 
 class State:
-    """What the state file says, seen by the firmware that runs.
+    """The state file's content, for the firmware that runs.
 
-    slot        "a" or "b": the slot that runs. None where the firmware lies in no slot, but in the flash of
-                the image or in ROMFS: it is not updated over the air
+    slot        "a" or "b": the slot that runs. None if the firmware is in no slot, but frozen into the image
+                or in ROMFS: it takes no updates over the air
     other       the slot that an update is written to; None without a slot
-    release     the number of the running release; 0 for one that was deployed from an unreleased tree
+    release     the number of the running release; 0 if it was deployed from an unreleased tree
     confirmed   the highest release that was confirmed
     on_trial    whether the running release is on trial
     fell_back   (release, reason) of the release that was given up last; None for none, and during a trial
@@ -52,11 +52,11 @@ class State:
         self.fell_back = tuple(fell_back) if fell_back and not self.on_trial else None
 
     def begin_trial(self, release):
-        """The other slot, which is whole, is started on trial at the next reset. Raises OSError."""
+        """Starts the other slot, which is complete, on trial at the next reset. Raises OSError."""
         write([self.slot, self.confirmed, release, 0, None])
 
     def confirm(self):
-        """Ends the trial: the running slot is the confirmed one. Raises OSError."""
+        """Ends the trial: the running slot becomes the confirmed one. Raises OSError."""
         self.confirmed = max(self.confirmed, self.release)
         write([self.slot, self.confirmed, 0, 0, None])
         self.on_trial = False
@@ -74,7 +74,7 @@ def load():
 
 
 def read():
-    """The list in the state file; None where there is none, or a damaged one."""
+    """The list in the state file; None if the file is missing or damaged."""
     try:
         with open(FILE, "rb") as file:
             content = checksum.unframed(file.read())
@@ -84,12 +84,12 @@ def read():
 
 
 def write(values):
-    """Replaces the state file: after a power cut it is old or new. Raises OSError."""
+    """Replaces the state file: after a power cut it is the old or the new one. Raises OSError."""
     replace(FILE, checksum.framed(json.dumps(values, separators=(",", ":")).encode()))
 
 
 def release_key():
-    """The text of the public key of this pile's releases; None where it has none."""
+    """The text of the public key of this pile's releases; None if it has none."""
     try:
         with open(KEY) as file:
             return file.read()
@@ -98,12 +98,12 @@ def release_key():
 
 
 def is_offer_kept():
-    """Whether an offered release is to be fetched."""
+    """Whether the flash holds an offer of a release to fetch."""
     return is_file(OFFER)
 
 
 def remove_offer():
-    """No release is to be fetched."""
+    """Removes the offer, its manifest and its list of files."""
     _remove(OFFER)
     _remove(FETCHED)
     _remove(ROWS)
@@ -118,19 +118,19 @@ def is_file(path):
 
 
 def empty(slot):
-    """Removes all files of a slot, its manifest first: from here on it is not whole. Raises OSError."""
+    """Removes all files of a slot, the manifest first, which marks it as incomplete. Raises OSError."""
     _remove(slot + "/" + MANIFEST)
     _remove_tree(slot)
     os.mkdir(slot)
 
 
 def finish(slot):
-    """Makes a slot whole whose files are written and compared. Raises OSError."""
+    """Marks a slot as complete, after all its files were written and compared. Raises OSError."""
     os.rename(FETCHED, slot + "/" + MANIFEST)
 
 
 def _release_of(slot):
-    """The release in a slot, 0 where it cannot be read."""
+    """The number of the release in a slot; 0 if it cannot be read."""
     try:
         with open((slot or "") + "/" + MANIFEST) as file:
             return json.load(file)["release"]
@@ -139,7 +139,7 @@ def _release_of(slot):
 
 
 def replace(path, data):
-    """Replaces a file: after a power cut it is old or new. Raises OSError."""
+    """Replaces a file: after a power cut it is the old or the new one. Raises OSError."""
     with open(path + ".new", "wb") as file:
         file.write(data)
     os.rename(path + ".new", path)
@@ -149,14 +149,14 @@ def _remove(path):
     try:
         os.remove(path)
     except OSError:
-        pass  # it is not there
+        pass  # the file does not exist
 
 
 def _remove_tree(folder):
     try:
         names = os.listdir(folder)
     except OSError:
-        return  # it is not there
+        return  # the folder does not exist
     for name in names:
         path = folder + "/" + name
         if os.stat(path)[0] & 0x4000:

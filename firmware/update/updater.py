@@ -1,12 +1,13 @@
-"""What the messages of topics.UPDATES lead to: an offered release, from its offer to the start of its trial,
-and a configuration over the air. Imported for the first such message, and gone when there is nothing to do.
+"""Handles the messages of topics.UPDATES: a release from its offer to the start of its trial, and a
+configuration over the air. Imported for the first such message, and removed from the heap when there is
+nothing to do.
 
-The offer is kept in flash until it is refused, cancelled, or goes on trial. So whatever interrupts the work
-(an order, a restart) only has to begin it anew: the manifest is verified again, and what is whole in the slot
-stays.
+The offer is kept in flash until it is refused, cancelled, or goes on trial. After an interruption (an order,
+a restart) the work begins again from the offer: the manifest is verified again, and the complete files in the
+slot are kept.
 
-Each step has modules of its own, which leave the heap before the next one: beside the firmware there is room
-for one step, and not for all.
+Each step has its own modules, which are removed from the heap before the next step, because the heap has room
+for the firmware and one step only.
 """
 
 import json
@@ -21,11 +22,11 @@ PROGRESS_MS = 3_000  # between two messages about the progress
 
 class Updater:
     """controller: pile.controller. facts: (the board's name, (version, sub-version) of the .mpy files that
-    its MicroPython loads, what it bears by the name of a limit). forget: called with names of modules that
-    are to leave the heap.
+    its MicroPython loads, the board's limits by name). forget: called with the names of modules to remove
+    from the heap.
 
-    release: the one that is worked on; 0 for none. restart: why the pile is to restart. is_waiting: the offer
-    is to be taken up again later.
+    release: the release under way; 0 for none. restart: the reason of a restart, or None. is_waiting: whether
+    to continue with the offer later.
     """
 
     def __init__(self, controller, facts, forget):
@@ -38,7 +39,7 @@ class Updater:
         self._job = None
         self._download = None
         self._total_bytes = 0
-        self._told = None  # the last message about the release
+        self._told = None  # (state, reason) of the last message about the release
         self._told_ms = 0
 
     @property
@@ -46,7 +47,7 @@ class Updater:
         return self._job is None
 
     def take(self, name, data):
-        """A message of topics.UPDATES; its seal is good. Raises ProtocolError, OSError."""
+        """Handles a message of topics.UPDATES whose seal is valid. Raises ProtocolError, OSError."""
         if name == topics.UPDATE_CHUNK:
             from pile_protocol import chunk
 
@@ -63,7 +64,7 @@ class Updater:
             self._forget_offer()
 
     def resume(self):
-        """Goes on with the offer that is kept in flash."""
+        """Continues with the offer in flash."""
         offer = self._offer()
         message = offer.kept()
         if message is None:
@@ -73,7 +74,7 @@ class Updater:
         self._forget_offer()
 
     def begin(self, release):
-        """Begins with the offer of this release, which is in flash; what is under way stops."""
+        """Begins with the offer in flash, which is of this release. Stops the release under way."""
         self._stop()
         self.release = release
         reason = self._controller.reason_busy()
@@ -83,7 +84,7 @@ class Updater:
             self._wait(reason)
 
     def hurry(self):
-        """The cloud is there: an open question is asked again at once."""
+        """Repeats an open request at once, because the cloud can be reached."""
         if self._download is not None:
             self._download.hurry()
 
@@ -96,7 +97,7 @@ class Updater:
         self.release = 0
 
     def step(self):
-        """One slice of the work. Returns whether there is more to do at once."""
+        """Does one slice of the work. Returns whether the next one can follow at once."""
         if self._job is None:
             return False
         reason = self._controller.reason_busy()
@@ -118,7 +119,7 @@ class Updater:
     # -- an offered release ----------------------------------------------------------------------------------
 
     def _offer(self):
-        """The module, until _forget_offer()."""
+        """Imports the module; _forget_offer() removes it from the heap."""
         from . import offer
 
         return offer
@@ -127,7 +128,7 @@ class Updater:
         self._forget(("update.offer", "update.slots"))
 
     def _work(self):
-        """A generator: all of the work, in slices; yields whether there is more to do at once."""
+        """A generator: does all of the work in slices; yields whether the next one can follow at once."""
         offer = self._offer()
         message = offer.kept()
         if message is None:
@@ -199,7 +200,7 @@ class Updater:
             return
         state = ("Downloading", None) if download.is_answered else ("Waiting", "Unanswered")
         if download.is_answered and not self._total_bytes:
-            return  # the manifest comes first
+            return  # the manifest is not fetched yet, so the size is not known
         if state != self._told or self._controller.clock.now_ms - self._told_ms >= PROGRESS_MS:
             self._tell(*state)
 

@@ -13,11 +13,11 @@ from ocpi_types import v2_2_1
 from sqlalchemy import update
 
 from cloud_stub.app import create_app
-from cloud_stub.base.clock import now_s
+from cloud_stub.base.clock import iso_utc, now_s
 from cloud_stub.bridges.ocpi import pages, party, rule, tariffs
 from cloud_stub.bridges.ocpi.numbers import text_of
 from cloud_stub.cloud import Cloud
-from cloud_stub.db.tables import settlements
+from cloud_stub.db.tables import piles, rates, settlements
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import OPERATOR, Phone, settled
 from tests.cloud.fakes import BILLS_ALL, EVERY_COMPONENT, TWO_PRICES, FakePile, new_key
@@ -281,6 +281,20 @@ def test_only_what_changed_in_that_time_is_sent(
         assert ask(module, date_to="2026-01-01T00:00:00") == []
 
 
+def test_a_tariff_that_the_next_version_ends_has_changed(
+    pile: FakePile, ask: Callable[..., Any], operator: Callable[..., Any], cloud: Cloud
+) -> None:
+    """Its `last_updated` stayed, so a partner who asks for changes never heard of its end."""
+    hour_ago = now_s() - 3600
+    with cloud.store.writing.begin() as conn:
+        conn.execute(update(rates).values(published_at=hour_ago, from_at=hour_ago))
+    assert ask("tariffs", date_from=iso_utc(hour_ago + 60)) == []
+    assert operator("PUT", "/api/piles/PILE-1/rate", TWO_PRICES).is_success
+    [ended, new] = ask("tariffs", date_from=iso_utc(hour_ago + 60))
+    assert ended["end_date_time"] == new["start_date_time"] and "end_date_time" not in new
+    assert ended["last_updated"] == new["last_updated"]
+
+
 def test_a_location_has_an_evse_for_each_connector(
     site: FakePile, phone: Phone, ask: Callable[..., Any], operator: Callable[..., Any]
 ) -> None:
@@ -295,6 +309,26 @@ def test_a_location_has_an_evse_for_each_connector(
     assert location["evses"][0]["connectors"][0]["tariff_ids"] == [ask("tariffs")[0]["id"]]
     site.offline()
     assert {each["status"] for each in ask("locations")[0]["evses"]} == {"UNKNOWN", "INOPERATIVE"}
+
+
+def test_a_partner_who_asks_for_changes_hears_of_a_pile_that_went_offline_or_was_removed(
+    site: FakePile, ask: Callable[..., Any], operator: Callable[..., Any], cloud: Cloud
+) -> None:
+    """A location had the time of the last status of its piles, or of its making where none was left."""
+    this_minute = now_s() - 60
+    site.offline()
+    later = {"date_from": iso_utc(this_minute)}
+    with cloud.store.writing.begin() as conn:
+        conn.execute(piles.update().values(last_seen_at=this_minute - 600))
+    assert {each["status"] for each in ask("locations", **later)[0]["evses"]} == {"UNKNOWN"}
+    assert operator("DELETE", "/api/piles/PILE-1").is_success
+    [location] = ask("locations", **later)
+    evses = location["evses"]
+    assert [(each["uid"], each["status"]) for each in evses] == [
+        ("PILE-1-1", "REMOVED"),
+        ("PILE-1-2", "REMOVED"),
+    ]
+    assert {len(each["connectors"][0]["tariff_ids"]) for each in evses} == {0}
 
 
 def test_a_site_that_the_file_does_not_name_is_not_exported(
@@ -420,7 +454,9 @@ def test_periods_and_days_are_restrictions_of_which_the_first_that_is_met_counts
     holiday = {"name": "holiday", "calendar": "C", "periods": [[0, 1, 1, "flat"]]}
     winter = {"name": "winter", "from_day": "11-01", "to_day": "02-28", "periods": [[0, 1, 1, "flat"]]}
     of = version(days=[holiday, winter, sunday], calendars={"C": ["2026-12-25", "2026-12-31"]})
-    found = [each.get("restrictions") for each in tariffs.tariff(PARTY, of, 1_795_000_000, None)["elements"]]
+    found = [
+        each.get("restrictions") for each in tariffs.tariff(PARTY, of, 1_795_000_000, None, 0)["elements"]
+    ]
     assert found == [
         {"start_date": "2026-12-25", "end_date": "2026-12-26"},
         {"start_date": "2026-12-31", "end_date": "2027-01-01"},
@@ -436,7 +472,7 @@ def test_periods_and_days_are_restrictions_of_which_the_first_that_is_met_counts
 
 def test_a_text_that_would_be_too_long_ends_early() -> None:
     periods = [[i * 15, 1000 + i, 1, "flat"] for i in range(96)]
-    [text] = tariffs.tariff(PARTY, version(periods=periods), 0, None)["tariff_alt_text"]
+    [text] = tariffs.tariff(PARTY, version(periods=periods), 0, None, 0)["tariff_alt_text"]
     assert len(text["text"]) == 512 and text["text"].endswith("...")
 
 

@@ -49,14 +49,24 @@ def refuse_with(status: http.HTTPStatus) -> Http:
     return lambda connection, _request: connection.respond(status, "no")
 
 
+def redirect_to(address: str) -> Http:
+    def answer(connection: Any, _request: Any) -> Any:
+        response = connection.respond(http.HTTPStatus.FOUND, "elsewhere")
+        response.headers["Location"] = address
+        return response
+
+    return answer
+
+
 @pytest.mark.parametrize(
     ("request_of", "kind"),
     [
         (refuse_with(http.HTTPStatus.UNAUTHORIZED), "Unauthorized"),
         (refuse_with(http.HTTPStatus.NOT_FOUND), "HandshakeRefused"),
         (refuse_with(http.HTTPStatus.OK), "HandshakeRefused"),
+        (redirect_to("https://login.example.org/"), "HandshakeRefused"),
     ],
-    ids=["401", "404", "not a websocket"],
+    ids=["401", "404", "not a websocket", "to a login page"],
 )
 def test_a_central_system_that_refuses_the_connection_is_asked_again(
     gateway: Running,  # noqa: F811

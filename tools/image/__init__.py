@@ -1,5 +1,5 @@
-"""The files of a pile as its chip gets them: which (files.py), and joined into one module (bundle.py)."""
+"""Builds the files of a pile: which files (files.py), and how they are joined into one module (bundle.py)."""
 
 
 class BuildError(Exception):
-    """The files of a pile cannot be made; the text says why."""
+    """The files of a pile cannot be built; the text says why."""

@@ -1,19 +1,19 @@
 """Joins the modules of a pile into one, ratelock.py, for a chip whose heap holds the code.
 
-Every module of its own costs a table of its globals, a table of names, and a slot for each import: joined,
-the firmware takes about a quarter less of the heap. Each distinct name costs heap too, unless MicroPython
-has it in its flash. So:
+Each module costs heap for a table of globals, a table of names and a slot for each import. `make heap` shows
+the heap of the joined firmware. Each distinct name costs heap too, unless MicroPython has it in its flash.
+So:
 
-- what a module defines at its top level gets a name that is unique in the bundle, of those in flash;
-- a number or short text that a module assigns once stands wherever it is used, and its name disappears;
+- a definition at a module's top level gets a name that is unique in the bundle, if possible one in flash;
+- a number or short text that a module assigns once is inserted wherever it is used, and its name is removed;
 - attributes and methods that begin with an underscore are numbered in each module from 0;
-- other attributes and methods get one name each, in all modules; so do a function's parameters, numbered
-  from 0, because a function keeps their names for calls with keywords. A name that is also a text or a
-  keyword somewhere stays: it is in the heap anyway, and may be meant.
+- every other attribute or method gets one name for all modules; so does a function's parameter, by its
+  number, because a function keeps the names of its parameters for calls with keywords. A name that is also a
+  text or a keyword somewhere is kept: it is in the heap anyway, and the text may refer to it.
 
 An error class keeps its name, which is shown with the error. Modules outside the bundle (boot.py, main.py,
-board.py, and those that leave the heap after the start) import from it. A module for which this cannot be
-done is refused with BuildError.
+board.py, and those that are removed from the heap after the start) import from the bundle. A module that
+cannot be rewritten is refused with BuildError.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from tools.image.micropython_names import IN_FLASH, ON_CHIP
 from tools.image.renamer import NAME, Module, Renamer, Target, assigned_name, is_private
 from tools.image.scopes import assigned
 
-PARAMETERS_MAX = 24  # of a function and of those around it
-FREQUENT = 120  # with the few that a .mpy begins with, all that have a number of one byte
+PARAMETERS_MAX = 24  # of a function and the functions around it
+FREQUENT = 120  # names; with the first names of every .mpy, those whose number takes one byte
 SHOWN = (
     "board",
     "main",
     "start",
 )  # modules whose names are read from outside the firmware, or with `import *`
-CONSOLE = "relay is_closed"  # what tests/device asks of a deployed pile by these names
-CONSTANT_TEXT_MAX = 24  # characters; a longer text is in the heap once for each place that has it
+CONSOLE = "relay is_closed"  # names that tests/device uses on a deployed pile
+CONSTANT_TEXT_MAX = 24  # characters; a longer text would be in the heap once for each use
 
 
 class Bundle:
@@ -54,20 +54,20 @@ class Bundle:
             for name, path in modules.items()
         }
         self._roots = {name.split(".")[0] for name in modules}
-        self._external: set[str] = set()  # names that modules give to what they import from MicroPython
+        self._external: set[str] = set()  # local names of imports from MicroPython
         for module in self._modules.values():
             self._collect(module)
         self._kept = set(f"{IN_FLASH} {ON_CHIP} {CONSOLE}".split()) | self._meant()
         new_names = self._new_names()
         self._parameters = [next(new_names) for _ in range(PARAMETERS_MAX)]
         self._symbols = self._choose_symbols(new_names)
-        # An attribute may have the name of a symbol: each is looked up in its own place.
+        # An attribute may have the name of a symbol, because they are looked up in different tables.
         new_names = self._new_names()
         self._attributes = self._choose_attributes(new_names)
         self._public_attributes = self._choose_public_attributes(new_names)
 
     def sources(self) -> dict[str, str]:
-        """{module of the pile: its source}: the bundle, and what stays outside."""
+        """{module of the pile: its source}: the bundle, and the modules outside."""
         texts = {name: Renamer(self, module).text() for name, module in self._modules.items()}
         joined = "".join(texts[name] for name in texts if not self.is_outside(name))
         outside = {name: texts[name] for name in texts if self.is_outside(name)}
@@ -77,8 +77,8 @@ class Bundle:
         return name in self._outside
 
     def symbol(self, module: str, name: str) -> tuple[str, str]:
-        """(module of the pile, name there) of what a module calls `name`, its own or imported; of a constant
-        ("", its value).
+        """(module of the pile, name there) for the `name` that a module defines or imports; ("", its value)
+        for a constant.
         """
         while name in self._modules[module].aliases:
             source, inner = self._modules[module].aliases[name]
@@ -98,12 +98,12 @@ class Bundle:
         return self._attributes[self._owner(module)].get(name) or self._public_attributes.get(name)
 
     def parameter(self, name: str, number: int) -> str | None:
-        """The new name of a parameter; None: it keeps its own. number: how many others are seen beside it."""
+        """The new name of a parameter; None: it keeps its own. number: its index among all visible ones."""
         is_kept = name in self._kept or name == "self" or number >= PARAMETERS_MAX
         return None if is_kept else self._parameters[number]
 
     def imports(self, module: Module, node: ast.Import | ast.ImportFrom) -> dict[str, Target] | None:
-        """{local name: what it is}; None where the statement imports modules of MicroPython."""
+        """{local name: its Target}; None if the statement imports modules of MicroPython."""
         if isinstance(node, ast.Import):
             ours = [alias for alias in node.names if alias.name.split(".")[0] in self._roots]
             if ours and len(ours) < len(node.names):
@@ -209,8 +209,8 @@ class Bundle:
 
 
 def first_names(text: str) -> str:
-    """A line that uses the most frequent names of a bundle first: a .mpy numbers names by their first use,
-    and a number below 128 takes one byte of bytecode, a larger one two.
+    """A line that uses the most frequent names of a bundle first. A .mpy numbers names by their first use; a
+    number below 128 takes one byte of bytecode, a larger one two.
     """
     names: Counter[str] = Counter()
     tree = ast.parse(text)
@@ -227,7 +227,7 @@ def first_names(text: str) -> str:
 
 
 def constants(tree: ast.Module) -> dict[str, int | str]:
-    """The whole numbers and short texts that a module's top level assigns, each once and for all."""
+    """The whole numbers and short texts that a module's top level assigns exactly once."""
     stores = Counter(
         node.id
         for node in ast.walk(tree)
@@ -246,7 +246,7 @@ def literal(node: ast.expr) -> int | str | None:
     """The value of a text, a whole number, or arithmetic with whole numbers; else None."""
     try:
         value = eval(compile(ast.Expression(node), "<constant>", "eval"), {"__builtins__": {}})
-    except Exception:  # noqa: BLE001 - whatever it is, it is no constant
+    except Exception:  # noqa: BLE001 - any error means that it is not a constant
         return None
     return value if type(value) in (int, str) else None
 

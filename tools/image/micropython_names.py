@@ -1,10 +1,10 @@
 """Names that MicroPython has in its flash, for tools/image/bundle.py."""
 
 # Source: dir() of every built-in module and type of MicroPython 1.25 (unix port) and of the frozen asyncio,
-# without what only the unix port has. Every port has the names of its modules in flash (py/qstr.c, the
-# constant pool). Nobody has compared the list with an ESP32's image: a name that is not there is stored in
-# the heap when the bundle is loaded, at 7 bytes and its characters, and the firmware works the same. An
-# attribute of such a name may be MicroPython's own, so bundle.py never renames it.
+# without those that only the unix port has. Every port has the names of its modules in flash (py/qstr.c, the
+# constant pool). The list has not been compared with an ESP32's image. A name that is missing there is stored
+# in the heap when the bundle is loaded, at 7 bytes plus its characters; the firmware works all the same. An
+# attribute with a name of the list may be MicroPython's own, so bundle.py never renames it.
 IN_FLASH = """
 AF_INET ARRAY AUTO ArithmeticError AssertionError AttributeError BFINT16 BFINT32 BFINT8 BFUINT16 BFUINT32
 BFUINT8 BF_LEN BF_POS BIG_ENDIAN BaseException BytesIO CERT_NONE CERT_OPTIONAL CERT_REQUIRED

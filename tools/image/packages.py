@@ -1,7 +1,8 @@
 """Packages of firmware for the cloud's set-up page: python -m tools.image.packages FOLDER [BOARD...]
 
-One zip for each board: its files as they lie on the board, and ratelock.json, which says what they need
-(cloud_stub/piles/board_packages.py). They belong into the folder `boards` of the cloud's data folder.
+One zip for each board, with the files of the board's file system and ratelock.json, which has their
+requirements (cloud_stub/piles/board_packages.py). Put them into the folder `boards` of the cloud's data
+folder.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # zip has no earlier time; the same files g
 
 
 def about(board: Path) -> dict[str, object]:
-    """What ratelock.json says of a board's package. Raises BuildError."""
+    """The content of ratelock.json for a board's package. Raises BuildError."""
     described = json.loads((board / "board.json").read_text())
     return {
         "board": board.name,
@@ -51,13 +52,13 @@ def package(board: Path, number: int) -> bytes:
 
 
 def real_boards() -> list[Path]:
-    """The folders of the boards that have a chip: all but the simulated one."""
+    """The folders of the boards with a chip: all but the simulated one."""
     found = [path.parent for path in sorted(files.BOARDS.glob("*/board.json"))]
     return [board for board in found if json.loads((board / "board.json").read_text())["micropython_board"]]
 
 
 def mark(board: Path, number: int) -> str:
-    """What changes with everything that a board's package is made from. Raises BuildError."""
+    """A digest of all inputs of a board's package. Raises BuildError."""
     key = files.BOARDS / slot.RELEASE_KEY
     made_from = (
         cache.digest(board),
@@ -69,7 +70,7 @@ def mark(board: Path, number: int) -> str:
 
 
 def built(board: Path, number: int) -> Path:
-    """A board's package in build/, made once for each state of its sources. Raises BuildError, OSError."""
+    """A board's package in build/, built once for each state of its sources. Raises BuildError, OSError."""
     found = BUILT / f"{board.name}-{mark(board, number)}.zip"
     if not found.exists():
         BUILT.mkdir(parents=True, exist_ok=True)
@@ -78,7 +79,7 @@ def built(board: Path, number: int) -> Path:
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Replaces a file by a rename, as others may read it or write it too."""
+    """Replaces a file by a rename, because other processes may read or write it at the same time."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
     new.write_bytes(content)
     new.replace(path)

@@ -3,11 +3,11 @@
     python -m tools.image.release key KEY [--public FILE]     a new pair of keys
     python -m tools.image.release make KEY [--output FILE]    a release of this commit for every board
 
-KEY is the private key in PEM, which belongs on no cloud. Its passphrase is in RATELOCK_RELEASE_PASSPHRASE, or
-is asked for. The same commit and key give the same bytes.
+KEY is the private key in PEM; do not store it on a cloud. Its passphrase is in RATELOCK_RELEASE_PASSPHRASE,
+or is asked for. The same commit and key give the same bytes.
 
-A release's number is how many commits have changed what a release is made from (SOURCES): it grows by itself,
-and one commit has one number.
+A release's number is the number of commits that have changed the files of SOURCES. So a commit has one
+number, and later commits of a branch have no smaller one.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ def git(root: Path, *arguments: str) -> str:
 def number(root: Path = ROOT) -> int:
     """The release number of the checked out commit. Raises ReleaseError if the tree is not clean."""
     if git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
-        raise ReleaseError("a shallow clone does not tell the release's number: git fetch --unshallow")
+        raise ReleaseError("a shallow clone does not have all commits to count: git fetch --unshallow")
     if changed := git(root, "status", "--porcelain").splitlines():
         raise ReleaseError(f"the tree is not clean ({changed[0].strip()}): commit first")
     return int(git(root, "rev-list", "--count", "--full-history", "HEAD", "--", *SOURCES))
 
 
 def of_tree(root: Path = ROOT) -> int:
-    """The release number that the files of this tree have; slot.UNRELEASED if no commit has them."""
+    """The release number of the files in this tree; slot.UNRELEASED if they differ from the commit."""
     try:
         return number(root)
     except ReleaseError:
@@ -103,9 +103,9 @@ def read_key(path: Path, ask: Callable[[str], str] = getpass.getpass) -> ec.Elli
             passphrase = os.environ.get(PASSPHRASE_VARIABLE) or ask(f"passphrase of {path}: ")
         key = serialization.load_pem_private_key(pem, passphrase.encode() if passphrase else None)
     except (ValueError, TypeError) as error:
-        raise ReleaseError(f"{path} is no private key in PEM, or its passphrase is another") from error
+        raise ReleaseError(f"{path} is no private key in PEM, or the passphrase is wrong") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ReleaseError(f"{path} is a key of another kind: it must be of the curve P-256")
+        raise ReleaseError(f"{path} is not a P-256 key")
     return key
 
 
@@ -116,7 +116,7 @@ def public_text(key: ec.EllipticCurvePrivateKey) -> str:
 
 
 def sign(key: ec.EllipticCurvePrivateKey, text: str) -> str:
-    """128 hex digits, always the same: r, and the smaller of the two s that fit (firmware/update/p256.py)."""
+    """The deterministic signature in 128 hex digits: r, and the smaller valid s (firmware/update/p256.py)."""
     der = key.sign(text.encode(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
     r, s = utils.decode_dss_signature(der)
     return f"{r:064x}{min(s, ORDER - s):064x}"
@@ -142,7 +142,7 @@ def pack(contents: dict[Path, dict[str, bytes]], release: int, sign_text: Callab
     with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(entries):
             entry = zipfile.ZipInfo(name, _WRITTEN_AT)
-            entry.create_system = 3  # else it would differ between systems
+            entry.create_system = 3  # Unix; the default depends on the system
             archive.writestr(entry, entries[name])
     return made.getvalue()
 

@@ -30,7 +30,7 @@ class Module:
 
 
 class Names(Protocol):
-    """What the renamer asks of a bundle: see bundle.Bundle."""
+    """The methods of bundle.Bundle that the renamer uses."""
 
     def is_outside(self, name: str) -> bool: ...
 
@@ -54,7 +54,7 @@ class _Scope:
 
 
 class Renamer(ast.NodeVisitor):
-    """Walks one module with its scopes, and notes what to write in place of what."""
+    """Walks one module with its scopes, and collects the replacements."""
 
     def __init__(self, bundle: Names, module: Module):
         self._bundle = bundle
@@ -64,7 +64,7 @@ class Renamer(ast.NodeVisitor):
         self._edits: list[tuple[int, int, int, int, str]] = []
 
     def text(self) -> str:
-        """The module with its edits; as many lines as before."""
+        """The module with the replacements; the number of lines does not change."""
         for node in self._module.tree.body:
             if isinstance(node, ast.Assign) and assigned_name(node) in self._module.constants:
                 self._replace(node, "pass")
@@ -89,10 +89,10 @@ class Renamer(ast.NodeVisitor):
         return BuildError(f"{self._module.path}:{node.lineno}: {why}")
 
     def _resolve(self, name: str) -> Target | None:
-        """What a name of the firmware's top levels is; None for a local name and for MicroPython's."""
+        """The Target of a name from a top level of the firmware; None for local names and MicroPython's."""
         for i, scope in enumerate(reversed(self._scopes)):
             if isinstance(scope.node, ast.ClassDef) and i > 0:
-                continue  # names of a class are not seen in its methods
+                continue  # methods do not see the names of their class
             if name in scope.aliases:
                 return scope.aliases[name]
             if name in scope.names:
@@ -102,7 +102,7 @@ class Renamer(ast.NodeVisitor):
         return (self._module.name, name) if name in self._module.names else None
 
     def _parameter(self, name: str) -> str | None:
-        """The new name of a parameter of one of the functions around; None: it is something else."""
+        """The new name of a parameter of an enclosing function; None if `name` is not one."""
         for i, scope in enumerate(reversed(self._scopes)):
             if name in scope.names and not (isinstance(scope.node, ast.ClassDef) and i > 0):
                 return scope.parameters.get(name)
@@ -127,10 +127,10 @@ class Renamer(ast.NodeVisitor):
             if in_class and new in {
                 self._bundle.attribute(self._module.name, each) for each in self._scopes[-1].names
             }:
-                raise self._error(node, f"{node.id} has got the name of an attribute of this class")
+                raise self._error(node, f"{node.id} would get the name of an attribute of this class")
             self._replace(node, new)
         elif not self._bundle.is_outside(module):
-            raise self._error(node, f"{node.id} is a module: use what is in it")
+            raise self._error(node, f"{node.id} is a module: use it only as {node.id}.NAME")
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if isinstance(node.value, ast.Name):
@@ -145,7 +145,7 @@ class Renamer(ast.NodeVisitor):
             line, end = node.end_lineno or 0, node.end_col_offset or 0
             self._edits.append((line, end - len(node.attr), line, end, new))
         elif is_private(node.attr):
-            raise self._error(node, f"{node.attr} is another module's own")
+            raise self._error(node, f"{node.attr} is private to another module")
 
     def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         found = self._bundle.imports(self._module, node)
@@ -169,7 +169,7 @@ class Renamer(ast.NodeVisitor):
         self.visit_Import(node)
 
     def _used_of_module(self, local: str, module: str) -> list[str]:
-        """What an outside module uses of a module that it imports, as imports from the bundle."""
+        """The names that an outside module uses from an imported module, as imports from the bundle."""
         used = [
             self._bundle.symbol(module, node.attr)
             for node in ast.walk(self._module.tree)
@@ -204,7 +204,7 @@ class Renamer(ast.NodeVisitor):
         self._scopes.pop()
 
     def _name_parameters(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> dict[str, str]:
-        """New names of a function's parameters, written where they are defined."""
+        """The new names of a function's parameters; replaces them in its definition."""
         number = sum(len(scope.parameters) for scope in self._scopes)
         bound_by_text = names_without_nodes(node)
         found: dict[str, str] = {}
@@ -244,7 +244,7 @@ class Renamer(ast.NodeVisitor):
     visit_GeneratorExp = _visit_comprehension
 
     def _rename_definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        """A function, class or method; a method has its name as an attribute has."""
+        """Renames a function, class or method. A method is renamed like an attribute."""
         in_class = self._scopes and isinstance(self._scopes[-1].node, ast.ClassDef)
         if in_class:
             new = self._bundle.attribute(self._module.name, node.name)
@@ -258,7 +258,7 @@ class Renamer(ast.NodeVisitor):
         line = self._module.text.splitlines()[node.lineno - 1]
         place = re.search(rf"\b(def|class)\s+{node.name}\b", line)
         if place is None:
-            raise self._error(node, "a definition that cannot be read")
+            raise self._error(node, "cannot find the name of this definition")
         self._edits.append((node.lineno, place.end() - len(node.name), node.lineno, place.end(), new))
 
 
@@ -267,6 +267,6 @@ def is_private(name: str) -> bool:
 
 
 def assigned_name(node: ast.Assign) -> str:
-    """The one name that a statement assigns, or nothing."""
+    """The name that a statement assigns, if it is exactly one; else an empty text."""
     only = node.targets[0]
     return only.id if len(node.targets) == 1 and isinstance(only, ast.Name) else ""

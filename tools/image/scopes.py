@@ -10,7 +10,7 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def own_nodes(node: ast.AST) -> list[ast.AST]:
-    """Everything in a function or module but what is in functions and classes inside it."""
+    """The nodes of a function or module, without those of the functions and classes inside it."""
     found: list[ast.AST] = []
     waiting = list(ast.iter_child_nodes(node))
     while waiting:
@@ -50,8 +50,8 @@ def scope_names(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> se
 
 
 def names_without_nodes(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
-    """Names that a function, or one inside it, binds or declares other than by an ast.Name: these cannot be
-    renamed by their nodes alone.
+    """Names that a function, or one inside it, binds or declares without an ast.Name. These cannot be renamed
+    by replacing ast.Name nodes.
     """
     names = set()
     for each in ast.walk(node):

@@ -1,4 +1,4 @@
-"""A slot as it lies on a pile: its files, its manifest, and the state file beside the slots.
+"""A slot as on a pile: its files, its manifest, and the state file beside the slots.
 
 firmware/pile_protocol/manifest.py describes a manifest, firmware/update/slots.py the rest.
 """
@@ -17,7 +17,7 @@ MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 STATE = "slots.state"
 RELEASE_KEY = "release.pub"
-UNRELEASED = 0  # the release number of files that no release has
+UNRELEASED = 0  # the release number of files that belong to no release
 
 
 def manifest(board: Path, content: dict[str, bytes], release: int) -> str:
@@ -50,8 +50,7 @@ def state(
 def pile(board: Path, content: dict[str, bytes], release: int = UNRELEASED) -> dict[str, bytes]:
     """The file system of a deployed pile, {path: content}: the root's files, and `content` in slot a.
 
-    boards/release.pub, the public key of those who sign releases, belongs to it where it exists. Raises
-    BuildError.
+    It includes boards/release.pub, the public key of releases, if that file exists. Raises BuildError.
     """
     key = files.BOARDS / RELEASE_KEY
     return {

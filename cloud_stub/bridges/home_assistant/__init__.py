@@ -1,8 +1,8 @@
-"""Piles as devices of a Home Assistant, by MQTT discovery at a broker of the user's.
+"""Piles as devices in Home Assistant, by MQTT discovery at the user's broker.
 
-facts      what the database holds of the piles, as shown
-entities   facts as the topics and texts that Home Assistant reads
-mirror     which topics the broker holds otherwise than wanted
+facts      the piles' values from the database
+entities   facts as the topics and payloads that Home Assistant reads
+mirror     the topics whose payload at the broker has to change
 switch     out of service, switched in Home Assistant
-bridge     the process: reads, compares, publishes what differs
+bridge     the process: reads, compares, publishes the differences
 """

@@ -1,7 +1,8 @@
-"""The bridge to Home Assistant: every few seconds it reads the database, and publishes what differs at the
-user's broker.
+"""The bridge to Home Assistant: every few seconds it reads the database, and publishes the changed values to
+the user's broker.
 
-Nothing queues up: what the broker has not acknowledged yet is waited for, and then the newest values count.
+Nothing queues up: the bridge publishes again only after the broker has acknowledged all messages, and then
+the newest values.
 """
 
 import threading
@@ -24,9 +25,9 @@ from .switch import Switch
 
 log = structlog.get_logger()
 
-SETTLE_S = 1  # without a message after the connection, the broker has shown what it retains
-UNACKNOWLEDGED_S = 60  # after this time what the broker has not acknowledged is sent again
-REPORT_S = 600  # how often it logs what it has counted
+SETTLE_S = 1  # this long without a message after the connection: all retained messages have come
+UNACKNOWLEDGED_S = 60  # after this time messages that are not acknowledged are sent again
+REPORT_S = 600  # between two log lines with the counts
 BIRTH = b"online"
 
 
@@ -41,7 +42,7 @@ class Counts:
 
 
 class Bridge:
-    """`run` returns after `stop`, from any thread. `switch`: None where Home Assistant may only read."""
+    """`run` returns after `stop`, from any thread. `switch`: None if Home Assistant may only read."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class Bridge:
         self._threads = Threads()
         self._stopping = threading.Event()
         self._woken = threading.Event()
-        # Brokers acknowledge in order, so the last message tells of all.
+        # Brokers acknowledge in order, so it is enough to know the last message.
         self._sent: int | None = None
         self._acknowledged: int | None = None
         self._sent_on = 0  # the connection
@@ -76,7 +77,7 @@ class Bridge:
         self._client.on_puback = self._note_acknowledged
 
     def run(self) -> bool:
-        """Returns whether it ended because it was told to."""
+        """Run until `stop` is called or the connection's thread dies; returns whether it was `stop`."""
         died: list[str] = []
 
         def end_for(name: str) -> None:
@@ -93,7 +94,7 @@ class Bridge:
                 self._report()
             self._woken.wait(self._interval_s if self._is_settled() else SETTLE_S)
             self._woken.clear()
-        self._publish([(self._topics.availability, entities.OFFLINE)])  # goes out before the goodbye
+        self._publish([(self._topics.availability, entities.OFFLINE)])  # sent before DISCONNECT
         self._threads.expect_end("mqtt")
         self._client.stop()
         thread.join()
@@ -123,7 +124,7 @@ class Bridge:
         except DBAPIError as error:
             self.counts.database_errors += 1
             log.warning("database_failed", reason=type(error).__name__)
-            # What was published stays; Home Assistant shows it as unavailable.
+            # The published values stay; Home Assistant shows all entities as unavailable.
             return self._mirror.unchanged() | {self._topics.availability: entities.OFFLINE}
         return entities.wanted(self._topics, piles, self.switch is not None)
 
@@ -140,7 +141,7 @@ class Bridge:
                 self._mirror.note(topic, payload)
                 self.counts.published += 1
         if self._sent_on != self._client.connections:
-            self._mirror.forget()  # part of it may be lost with the connection before
+            self._mirror.forget()  # messages of the former connection may be lost
 
     def _waits_for_broker(self) -> bool:
         if self._sent == self._acknowledged or self._sent_on != self._client.connections:

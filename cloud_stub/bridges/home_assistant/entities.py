@@ -1,8 +1,8 @@
-"""Piles as the topics and texts that Home Assistant reads, by its device discovery (since 2024.11).
+"""Piles as the topics and payloads that Home Assistant reads, by its device discovery (since 2024.11).
 
-A pile is a device. Its configuration names its entities; their values are in one JSON text for the pile and
-one for each connector, all retained. Energy and money are decimals in JSON strings, because templates pass
-those on as they are, and a JSON number would become a float there.
+A pile is a device. Its configuration names its entities. Their values are in one JSON object for the pile and
+one for each connector, all retained. Energy and money are decimals in JSON strings, because a template passes
+strings on unchanged, but makes a float of a JSON number.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,9 @@ Component = dict[str, Any]
 
 
 class Topics(NamedTuple):
-    """prefix: where Home Assistant looks for configurations; base: above all values, one for each cloud."""
+    """prefix: the discovery prefix of Home Assistant. base: the first level of all value topics, one per
+    cloud.
+    """
 
     prefix: str
     base: str
@@ -34,7 +36,7 @@ class Topics(NamedTuple):
 
     @property
     def birth(self) -> str:
-        """Where Home Assistant says that it has started."""
+        """Home Assistant's birth message: it has started."""
         return f"{self.prefix}/status"
 
     def config(self, device_id: str) -> str:
@@ -51,7 +53,7 @@ class Topics(NamedTuple):
 
 
 def wanted(topics: Topics, piles: Iterable[Pile], with_switch: bool) -> dict[str, bytes]:
-    """What each topic shall hold."""
+    """The wanted payload of each topic."""
     found = {topics.availability: ONLINE}
     for pile in piles:
         found[topics.config(pile.device_id)] = _encoded(config(topics, pile, with_switch))

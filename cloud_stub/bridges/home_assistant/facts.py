@@ -1,6 +1,6 @@
-"""What the database holds of the piles that are not removed, as Home Assistant shows it.
+"""The values of all piles that are not removed, as Home Assistant shows them.
 
-A few statements, however many piles there are, each by an index of what it looks for.
+The number of statements does not depend on the number of piles, and each uses an index.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from ...rates.holding import PILE, Versions
 
 
 class Session(NamedTuple):
-    """What was charged last at a connector, or is charged there now.
+    """The order that runs at a connector, else the last one.
 
     began_at: Unix seconds. minor: None while its bill is flagged.
     """
@@ -35,7 +35,7 @@ class Session(NamedTuple):
 
 class Connector(NamedTuple):
     """power_mw: None while the pile is offline. register_mwh: None before the first reading. currency: that
-    of the rate; None where none holds.
+    of the rate; None without a rate.
     """
 
     number: int
@@ -49,7 +49,7 @@ class Connector(NamedTuple):
 
 
 class Pile(NamedTuple):
-    """site: its name. signal_dbm: None where the pile does not tell, or is offline."""
+    """site: its name. signal_dbm: None if the pile does not report it, or is offline."""
 
     device_id: str
     name: str
@@ -142,8 +142,8 @@ _SETTLED = Query(
 
 
 def read(conn: Connection, rates: Versions, silent_s: int, now: int) -> list[Pile]:
-    """All piles, by id. silent_s: a pile that has sent nothing for this time is offline, whatever is stored:
-    the cloud may not run.
+    """All piles, by id. silent_s: a pile without a message for this time is offline, whatever state is
+    stored, because the cloud may not be running.
     """
     rows = [_as_of(row, now - silent_s) for row in _PILES.all(conn)]
     device_ids = [row.device_id for row in rows]

@@ -1,7 +1,7 @@
-"""What the broker holds of the bridge's topics, as far as it has shown, and where that is not what is wanted.
+"""The retained payloads of the bridge's topics at the broker, and how they differ from the wanted ones.
 
 The bridge subscribes to its own topics. So it also sees what it published before a restart, its own last
-will, and what others have changed or cleared. What has not been shown is taken for missing, and published.
+will, and changes by others. A topic for which no message has come counts as missing, and is published.
 """
 
 import threading
@@ -10,7 +10,7 @@ import orjson
 
 from .entities import Topics
 
-KEPT_MAX_BYTES = 64 << 20  # what others publish beyond it is not looked at
+KEPT_MAX_BYTES = 64 << 20  # of all kept payloads; further topics are ignored
 CONFIG_MAX_BYTES = 65_536  # of a configuration that may be this bridge's
 VALUES_MAX_BYTES = 4096
 _TOO_LONG = b"?"
@@ -26,19 +26,19 @@ class Mirror:
         self._lock = threading.Lock()
 
     def subscriptions(self) -> list[tuple[str, int]]:
-        """(topic, QoS) of all that `note` wants to see."""
+        """(topic, QoS) of the messages for `note`."""
         topics = self._topics
         any_pile = topics.state("+"), topics.connector_state("+", "+")
         return [(each, 0) for each in (topics.availability, f"{topics.prefix}/device/+/config", *any_pile)]
 
     def forget(self) -> None:
-        """Take everything for missing."""
+        """Treat every topic as missing."""
         with self._lock:
             self._holds.clear()
             self._kept_bytes = 0
 
     def note(self, topic: str, payload: bytes) -> None:
-        """The broker has shown that the topic holds this; nothing where it is empty."""
+        """Note the topic's payload at the broker; an empty one means that the topic holds nothing."""
         if payload and topic.endswith("/config"):
             if not self._is_own(topic, payload):
                 payload = b""
@@ -54,14 +54,15 @@ class Mirror:
                 self._kept_bytes += size
 
     def unchanged(self) -> dict[str, bytes]:
-        """What the broker holds, as what is wanted."""
+        """The noted payloads: as `wanted`, they make no difference."""
         with self._lock:
             return dict(self._holds)
 
     def differences(self, wanted: dict[str, bytes]) -> list[tuple[str, bytes]]:
-        """What to publish, so that the broker holds what is wanted and no more; an empty text clears.
+        """The messages that make the broker hold exactly the wanted payloads; an empty payload clears a
+        topic.
 
-        An entity that goes is first marked in its device's configuration, and left out the next time.
+        A removed entity is first marked in its device's configuration, and left out in the next round.
         """
         holds = self.unchanged()
         changes = [
@@ -72,7 +73,7 @@ class Mirror:
         return changes + [(topic, b"") for topic in holds if topic not in wanted]
 
     def _is_own(self, topic: str, payload: bytes) -> bool:
-        """Configurations of others are on the same level, and name another topic of availability."""
+        """Other programs publish configurations beside these; theirs name another availability topic."""
         own_configs = f"{self._topics.prefix}/device/{self._topics.base}_"
         if not topic.startswith(own_configs) or len(payload) > CONFIG_MAX_BYTES:
             return False
@@ -80,7 +81,7 @@ class Mirror:
 
 
 def _with_removals(before: bytes | None, payload: bytes) -> bytes:
-    """The configuration, in which entities of the one before that it does not have are marked as removed."""
+    """The configuration `payload`, with the entities that only `before` has marked as removed."""
     old = _parsed(before or b"").get("components")
     config = orjson.loads(payload)
     gone = {

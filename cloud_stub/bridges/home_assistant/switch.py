@@ -1,7 +1,7 @@
 """Out of service, switched in Home Assistant: by the cloud's own function, with a line in the audit trail.
 
-It can take a connector out of service, and put back what it has taken out itself. What an operator took out
-stays out. It can start, stop or price nothing.
+It can take a connector out of service, and put back a connector that it has taken out itself. A connector
+that an operator took out stays out. It can neither start nor stop orders, nor change prices.
 
     refused: Retained Malformed UnknownPile UnknownConnector PileRemoved TakenOutByOperator TooMany, or the
     name of the database's error
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 ACTOR = Actor(audit.CLOUD, "home-assistant")
 REASON, NOTE = "Other", "Home Assistant"
 WAITING_MAX = 100
-BUDGET = (6, 10)  # changes of one connector at once; then one each so many seconds
+BUDGET = (6, 10)  # for each connector: changes at once; then seconds for each further one
 
 
 class Switch:
@@ -51,7 +51,7 @@ class Switch:
         return topic.endswith("/out_of_service/set")
 
     def receive(self, topic: str, payload: bytes, retained: bool) -> None:
-        """Keep a command for `act`. A retained one is old: it would act again at each connection."""
+        """Keep a command for `act`. A retained one is refused: it would act again at each connection."""
         device_id, connector = topic.split("/")[-4:-2]
         if retained:
             self.refused["Retained"] += 1
@@ -78,7 +78,7 @@ class Switch:
                 log.warning("command_refused", reason=reason, device_id=device_id[:40], connector=connector)
 
     def _switched(self, device_id: str, connector: int, is_out: bool) -> str | None:
-        """None where it is done, else why not."""
+        """Returns None, or the reason of a refusal."""
         try:
             with self._store.writing.begin() as conn:
                 return self._switch(Transaction(conn), device_id, connector, is_out)

@@ -1,8 +1,8 @@
 """Receipts by e-mail.
 
-requests  a driver asks for one: its bounds, its row in the outbox
-texts     the words, in the languages of the phone's page
+requests  a driver's request for a receipt: limits, and its row in the outbox
+texts     the texts, in the languages of the phone page
 receipt   an order as a message
 sending   one message to the mail server
-channel   what the courier needs
+channel   the interface to the courier
 """

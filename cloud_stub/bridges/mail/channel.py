@@ -1,4 +1,4 @@
-"""What the courier needs of mail."""
+"""Receipts by e-mail as a channel of the courier."""
 
 from collections.abc import Callable, Sequence
 
@@ -30,7 +30,7 @@ class MailChannel:
     def send(self, row: OutboxRow) -> Result:
         """Send one receipt as the order is at the moment."""
         settings = self._context.settings
-        if settings.mail_host is None:  # it was, when the receipt was asked for
+        if settings.mail_host is None:  # it was set when the receipt was requested
             return Result(False, False, "no mail server is set")
         wanted = orjson.loads(row.payload)
         with self._engine.connect() as conn:
@@ -41,7 +41,7 @@ class MailChannel:
         return Result(sent.is_final, not sent.is_final, sent.said)
 
     def settle(self, tx: Transaction, row: OutboxRow, result: Result, now: int) -> None:
-        """Tell operators of what will not be sent; what was sent is no event."""
+        """Record an event if the receipt will not be sent."""
         if result.is_done and result.said != sending.SENT:
             record_event(tx.conn, now, "ReceiptNotSent", row.device_id, row.order_id, result.said)
 

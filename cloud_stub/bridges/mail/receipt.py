@@ -24,7 +24,7 @@ def message(view: dict[str, Any], pile: str, zone: str, link: str, words: Simple
     ]
     text = "\n\n".join("\n".join(part) for part in parts if part) + "\n"
     subject = words.subject.format(total=total, pile=pile)
-    return " ".join(subject.split()), text  # a name may hold anything; a subject is one line
+    return " ".join(subject.split()), text  # a name may contain line ends; a subject must not
 
 
 def _lines(view: dict[str, Any], bill: dict[str, Any], zone: str, words: SimpleNamespace) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """A driver asks for a receipt by e-mail.
 
-The address is in the row of the outbox and nowhere else: it is gone with the row, when the message was sent
-or given up. Nobody can use this to send much to others: an order with a bill is needed, it has at most
-PER_ORDER messages, an address gets at most PER_HOUR, and no text of the message is the driver's.
+The address is stored only in the outbox's row, which is deleted when the message was sent or given up. To
+prevent abuse, a request needs an order with a bill, an order has at most PER_ORDER messages, an address gets
+at most PER_HOUR, and the message contains no text of the driver.
 """
 
 from typing import Any
@@ -52,7 +52,7 @@ def request(
     language: str,
     now: int,
 ) -> dict[str, Any]:
-    """Put the receipt into the outbox. budget: of each address, for the writer's thread.
+    """Add the receipt to the outbox. budget: messages of each address; used on the writer's thread.
 
     Raises Problem: UnknownOrder, NotSettled, SettlementFlagged, TooManyRequests.
     """

@@ -10,7 +10,7 @@ from ...settings import Settings
 
 
 class Sent(NamedTuple):
-    """is_final: it is sent, or the server will never take it. said: SENT, or why not, without the address."""
+    """is_final: it is sent, or refused permanently. said: SENT, or the reason, without the address."""
 
     is_final: bool
     said: str
@@ -20,7 +20,7 @@ SENT = "sent"
 
 
 def compose(settings: Settings, to: str, message_id: str, subject: str, text: str) -> EmailMessage:
-    """The same message id, with each attempt: a server may tell by it that it has the message already."""
+    """message_id: the same at each attempt, so that a server can recognise a repeated message."""
     sender = settings.mail_from or ""
     message = EmailMessage()
     message["From"] = sender
@@ -52,7 +52,7 @@ def send(settings: Settings, message: EmailMessage) -> Sent:
         return Sent(is_final, f"the mail server refused: {error.smtp_code}")
     except smtplib.SMTPNotSupportedError:
         return Sent(False, "the mail server does not offer STARTTLS, or no login")
-    except (OSError, smtplib.SMTPException) as error:  # some of smtplib's are both
+    except (OSError, smtplib.SMTPException) as error:
         return Sent(False, f"no answer of the mail server: {type(error).__name__}")
     return Sent(True, SENT)
 

@@ -1,4 +1,4 @@
-"""The words of a receipt by e-mail. A language has the same names as the others."""
+"""The texts of a receipt by e-mail, with the same names in each language."""
 
 from types import SimpleNamespace
 

@@ -1,8 +1,8 @@
-"""Bills as CDRs, credit notes as credit CDRs. The total is ours; where OCPI's rule gives another, the remark
-says so.
+"""Bills as CDRs, credit notes as credit CDRs. The total is that of the bill; if OCPI's rule gives another
+one, the remark says so.
 
-A CDR has the id of its order. A credit note makes two: `<id>-C` takes back the CDR before it as a whole, and
-`<order>-1` (then -2, ...) bills what is left, if something is.
+A CDR has the id of its order. A credit note makes two CDRs: `<id>-C` credits the CDR before it in full, and
+`<order>-1` (then -2, ...) bills the rest, if there is one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,12 +39,12 @@ class Bill(NamedTuple):
 
 
 class _Volumes(NamedTuple):
-    """By charging period: when it begins, the volume, the price as the rate has it."""
+    """By charging period: its start, the volume, the price in the rate's unit."""
 
     energies: list[tuple[int, int, int]]
     times: list[tuple[int, int, int]]
     parking_e4: int
-    is_known: bool  # False where time by power tier is not known by period
+    is_known: bool  # False if time by power tier is not known by period
 
 
 class Note(NamedTuple):
@@ -61,7 +61,7 @@ def of_bill(party: Party, bill: Bill) -> Cdr:
 
 
 def of_credit(party: Party, bill: Bill, notes: Sequence[Note]) -> Cdr:
-    """The credit CDR of the last of the bill's `notes`: it takes back the CDR before it as a whole."""
+    """The credit CDR of the last of the bill's `notes`: it credits the CDR before it in full."""
     *earlier, note = notes
     before_id = f"{bill.order_id}-{len(earlier)}" if earlier else bill.order_id
     before = bill.total_minor - sum(each.minor for each in earlier)
@@ -71,7 +71,7 @@ def of_credit(party: Party, bill: Bill, notes: Sequence[Note]) -> Cdr:
 
 
 def of_rest(party: Party, bill: Bill, notes: Sequence[Note]) -> Cdr:
-    """The CDR of what the last of the bill's `notes` leaves."""
+    """The CDR of the rest after the last of the bill's `notes`."""
     left = bill.total_minor - sum(each.minor for each in notes)
     return _cdr(party, bill, f"{bill.order_id}-{len(notes)}", left, notes[-1].at, _why(bill, notes[-1]))
 
@@ -119,12 +119,12 @@ def _cdr(party: Party, bill: Bill, cdr_id: str, total: int, at: int, remark: str
 
 
 def _net(bill: Bill, total: int) -> int:
-    """The total without the tax that the rate tells of."""
+    """The total without the rate's tax."""
     return total - components.tax_minor(total, bill.rate.get("tax_per_mille") or 0)
 
 
 def _costs(bill: Bill, total: int) -> list[dict[str, Any]]:
-    """Energy, fixed, time, parking, each a Price: they add up to the total, with VAT and without."""
+    """The Prices of energy, fixed, time and parking. They add up to the total, with VAT and without."""
     lines = bills.lines(dict(bill.said))
     gross = [
         lines["electricity_minor"] + lines["service_minor"],
@@ -138,7 +138,7 @@ def _costs(bill: Bill, total: int) -> list[dict[str, Any]]:
 
 
 def _volumes(bill: Bill) -> _Volumes:
-    """Rounded to 4 decimals so that they add up to the rounded totals."""
+    """The volumes, rounded to 4 decimals so that they add up to the rounded totals."""
     said = bill.said
     begun_at = said["started_at"]
     periods, times, tiers = said["periods"], said.get("times") or [], said.get("tiers") or []
@@ -158,7 +158,7 @@ def _volumes(bill: Bill) -> _Volumes:
 
 
 def _periods(bill: Bill, volumes: _Volumes) -> list[dict[str, Any]]:
-    """One for each price step; one for each power tier, whose place in time is not known; one for staying."""
+    """One period for each price step, for each power tier (its times are not known), and for staying on."""
     said = bill.said
     found: list[tuple[int, list[dict[str, Any]]]] = []
     times = list(volumes.times)
@@ -216,7 +216,7 @@ def _location(party: Party, bill: Bill) -> dict[str, Any]:
 
 
 def _remark(bill: Bill) -> str:
-    """Electricity and service apart, and what OCPI's rule would make of the volumes and the tariff."""
+    """Electricity and service apart, and the total by OCPI's rule if it differs."""
     lines = bills.lines(dict(bill.said))
     electricity, service = lines["electricity_minor"], lines["service_minor"]
     text = f"Electricity {_money(bill, electricity)}, service {_money(bill, service)}, with tax."

@@ -1,4 +1,4 @@
-"""Sites as locations. Each connector of a pile is an EVSE of its own, since they can be used at once."""
+"""Sites as locations. Each connector of a pile is an EVSE of its own, because all can be used at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from .party import Party
 
 
 class SiteRow(NamedTuple):
-    """What is exported of a row of `sites`."""
+    """The exported columns of `sites`."""
 
     site_id: str
     name: str
@@ -32,11 +32,10 @@ _SITES = Query(
     SiteRow,
 )
 _PILES = Query(
-    select(piles)
-    .where(piles.c.site_id.in_(json_lists.texts("site_ids")), piles.c.removed_at.is_(None))
-    .order_by(piles.c.device_id),
+    select(piles).where(piles.c.site_id.in_(json_lists.texts("site_ids"))).order_by(piles.c.device_id),
     PileRow,
 )
+MINUTE_S = 60
 _STATUSES = {
     "Available": "AVAILABLE",
     "Preparing": "AVAILABLE",
@@ -49,20 +48,24 @@ _STATUSES = {
 
 
 def exported(conn: Connection, party: Party) -> Sequence[SiteRow]:
-    """The sites that the party's file names, the oldest first."""
+    """The sites that the party's file names, oldest first."""
     return _SITES.all(conn, {"site_ids": to_json(list(party.sites))})
 
 
 def locations(conn: Connection, party: Party, rates: Versions, now: int) -> list[tuple[int, dict[str, Any]]]:
-    """(when it was last changed, location) of each site."""
+    """(when it was last changed, location) of each site.
+
+    That is the beginning of this minute: when a pile went offline, left the site or got another price is not
+    stored with it, and a partner who asks for changes since the last time must not miss that.
+    """
     rows = _PILES.all(conn, {"site_ids": to_json(list(party.sites))})
-    device_ids = [row.device_id for row in rows]
+    device_ids = [row.device_id for row in rows if row.removed_at is None]
+    changed_at = now - now % MINUTE_S
     held = rates.at_piles(conn, device_ids, now)
     found = []
     for site in exported(conn, party):
         there = [row for row in rows if row.site_id == site.site_id]
-        changed_at = max([site.created_at, *(row.last_seen_at or row.created_at for row in there)])
-        evses = [each for row in there for each in _evses(conn, party, row, held[row.device_id], now)]
+        evses = [each for row in there for each in _evses(conn, party, row, held.get(row.device_id, {}), now)]
         found.append((changed_at, _location(party, site, evses, changed_at)))
     return found
 
@@ -95,7 +98,7 @@ def _evses(
     now: int,
 ) -> Iterator[dict[str, Any]]:
     connector = party.connector_of(pile.device_id)
-    changed = {"last_updated": iso_utc(pile.last_seen_at or pile.created_at)}
+    changed = {"last_updated": iso_utc(pile.removed_at or now - now % MINUTE_S)}
     for view in pile_views.connector_views(conn, pile, now):
         number = view["connector"]
         rate = held.get(number, held.get(PILE))
@@ -103,7 +106,7 @@ def _evses(
         yield {
             "uid": party.evse_uid(pile.device_id, number),
             "evse_id": party.evse_id(pile.device_id, number),
-            "status": _status(view, pile.online),
+            "status": "REMOVED" if pile.removed_at else _status(view, pile.online),
             "connectors": [
                 {
                     "id": "1",

@@ -22,7 +22,7 @@ def number(value: int, digits: int = DIGITS) -> Decimal:
 
 
 def half_up(value: int, unit: int) -> int:
-    """How many units are nearest to `value`, both >= 0; a half goes up."""
+    """`value` in units, rounded half up; both >= 0."""
     return (2 * value + unit) // (2 * unit)
 
 
@@ -40,7 +40,7 @@ def hours_e4(ms: int) -> int:
 
 
 def net_price_e4(price: int, tax_per_mille: int) -> int:
-    """A price of a rate (10^-6 currency) without the tax that is in it."""
+    """A price of a rate (10^-6 currency), which includes tax, without the tax."""
     return half_up(1000 * price, 100 * (1000 + tax_per_mille))
 
 
@@ -67,7 +67,7 @@ def bound(minor: int, rate: dict[str, Any]) -> Price:
 
 
 def text_of(value: Any) -> str:
-    """JSON in which a Decimal is a number, written as it is."""
+    """JSON in which a Decimal is a number with exactly its digits."""
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, dict):

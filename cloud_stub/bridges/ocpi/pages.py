@@ -51,6 +51,7 @@ class _Version(NamedTuple):
     published_at: int
     from_at: int
     until_at: int | None
+    ended_by_at: int | None  # when the version that ends it was published
 
 
 class _Billed(NamedTuple):
@@ -80,21 +81,28 @@ class _Number(NamedTuple):
 
 
 _NEXT = rates.alias()
-_UNTIL = select(func.min(_NEXT.c.from_at)).where(
-    _NEXT.c.tariff_id == rates.c.tariff_id,
-    _NEXT.c.withdrawn_at.is_(None),
+_IS_NEXT = (
+    (_NEXT.c.tariff_id == rates.c.tariff_id)
+    & _NEXT.c.withdrawn_at.is_(None)
     # Of two with the same beginning, the one that was published later holds.
-    (_NEXT.c.from_at > rates.c.from_at)
-    | ((_NEXT.c.from_at == rates.c.from_at) & (_NEXT.c.rate_id > rates.c.rate_id)),
+    & (
+        (_NEXT.c.from_at > rates.c.from_at)
+        | ((_NEXT.c.from_at == rates.c.from_at) & (_NEXT.c.rate_id > rates.c.rate_id))
+    )
 )
+_UNTIL = select(func.min(_NEXT.c.from_at)).where(_IS_NEXT)
+_ENDED_BY = select(_NEXT.c.published_at).where(_IS_NEXT).order_by(_NEXT.c.from_at, _NEXT.c.rate_id).limit(1)
 _VERSION = select(
-    rates.c.rate_id, rates.c.published_at, rates.c.from_at, _UNTIL.scalar_subquery().label("until_at")
+    rates.c.rate_id,
+    rates.c.published_at,
+    rates.c.from_at,
+    _UNTIL.scalar_subquery().label("until_at"),
+    _ENDED_BY.scalar_subquery().label("ended_by_at"),
 )
+_MADE = rates.alias()
 _VERSIONS = Query(
     _VERSION.where(
-        rates.c.rate_id >= bindparam("first"),
-        rates.c.published_at >= bindparam("since"),
-        rates.c.published_at < bindparam("until"),
+        rates.c.tariff_id.in_(select(_MADE.c.tariff_id).where(_MADE.c.rate_id >= bindparam("first"))),
         rates.c.withdrawn_at.is_(None),
     ).order_by(rates.c.rate_id),
     _Version,
@@ -177,10 +185,15 @@ def list_locations(conn: Connection, party: Party, known: Versions, wanted: Want
 
 
 def list_tariffs(conn: Connection, party: Party, known: Versions, wanted: Wanted) -> list[Any]:
-    """The versions that were published in that time; one that was withdrawn is none."""
-    first = "r-" + first_id_of(wanted.from_at - CLOCKS_S)
-    found = _VERSIONS.all(conn, {"first": first, "since": wanted.from_at, "until": wanted.until_at})
-    return [tariff(party, known.get(conn, row.rate_id), row.from_at, row.until_at) for row in found]
+    """The versions that were published, or ended by the next one, in that time; one that was withdrawn is
+    none.
+    """
+    found = _VERSIONS.all(conn, {"first": "r-" + first_id_of(wanted.from_at - CLOCKS_S)})
+    return [
+        tariff(party, known.get(conn, row.rate_id), row.from_at, row.until_at, changed_at)
+        for row in found
+        if wanted.has(changed_at := max(row.published_at, row.ended_by_at or 0))
+    ]
 
 
 def cdr_keys(conn: Connection, party: Party, wanted: Wanted) -> list[Key]:
@@ -244,7 +257,7 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
             said=bills.content(row),
             rate=orjson.loads(order.rate_json),
             total_minor=row.total_minor or 0,
-            tariff=tariff(party, known.get(conn, order.rate_id), version.from_at, None),
+            tariff=tariff(party, known.get(conn, order.rate_id), version.from_at, None, version.published_at),
             site=(site_id, names[site_id]),
         )
         if not key.credit_id:

@@ -1,4 +1,4 @@
-"""The file that RATELOCK_OCPI_FILE names: who the operator is, and what OCPI wants to know of each place."""
+"""The file that RATELOCK_OCPI_FILE names: the operator's ids, and what OCPI requires of each site."""
 
 from pathlib import Path
 from typing import Literal
@@ -34,7 +34,7 @@ class Connector(_Part):
 
 
 class Place(_Part):
-    """What is not in the cloud of a site. country: ISO 3166-1 alpha-3; decimal degrees."""
+    """What OCPI requires of a site beside the cloud's data. country: ISO 3166-1 alpha-3; decimal degrees."""
 
     address: str = Field(min_length=1, max_length=45, pattern=LINE_PATTERN)
     city: str = Field(min_length=1, max_length=45, pattern=LINE_PATTERN)
@@ -63,13 +63,13 @@ class Party(_Part):
         return f"{device_id}-{connector}"
 
     def evse_id(self, device_id: str, connector: int) -> str:
-        """As eMI3 writes it: letters, digits and stars."""
+        """In the format of eMI3: letters, digits and stars."""
         own = "".join(letter if letter.isalnum() else "*" for letter in device_id.upper())
         return f"{self.country_code}*{self.party_id}*E{own}*{connector}"
 
 
 def load(file: Path) -> Party:
-    """Raises OSError; Problem (InvalidRequest) naming each member that is wrong."""
+    """Raises OSError; Problem (InvalidRequest), which names each wrong member."""
     try:
         return Party.model_validate_json(file.read_bytes())
     except ValidationError as error:

@@ -1,11 +1,11 @@
-"""What a bill costs by OCPI's own rule: volumes and prices with 4 decimals, prices without VAT, step_size 1
-(Wh, second), then minimum and maximum. How the sum is rounded is not told; here half up, once.
+"""The cost of a bill by OCPI's own rule: volumes and prices with 4 decimals, prices without VAT, step_size 1
+(Wh, second), then minimum and maximum. OCPI does not define how the sum is rounded; here once, half up.
 
-It knows neither the order's money limit nor that staying on is capped, so it may differ from the total by
-those, too. A CDR tells the difference.
+OCPI's rule has no money limit of an order and no cap of staying on, so it may differ from the total by those,
+too. The CDR's remark states the difference.
 
-Everything is counted in ninths of 10^-8 currency: 0.0001 kWh or h at 0.0001 per unit are 9 of them, and a
-second (25/9 of 0.0001 h) at 0.0001 per hour 25.
+All amounts are in ninths of 10^-8 currency: 0.0001 kWh or h at 0.0001 per unit are 9 of them, and a second
+(25/9 of 0.0001 h) at 0.0001 per hour is 25 of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ def total_minor(
     times: Sequence[tuple[int, int]],
     parking_e4: int,
 ) -> int:
-    """With tax, in minor units. rate: as locked. energies, times: (volume_e4, price) of each charging period,
-    the price as the rate has it.
+    """The total with tax, in minor units. rate: as locked. energies, times: (volume_e4, price) of each
+    charging period, the price in the rate's unit.
     """
     tax = rate.get("tax_per_mille") or 0
     digits = rate["minor_digits"]
@@ -44,7 +44,7 @@ def total_minor(
 
 
 def _cost(volumes: Sequence[tuple[int, int]], step: int, tax: int) -> int:
-    """The volume of all periods is rounded up to whole steps, at the price of the last one."""
+    """The sum of the volumes is rounded up to whole steps; the difference costs the last period's price."""
     prices = [net_price_e4(price, tax) for _, price in volumes]
     taken = [_E4 * volume for volume, _ in volumes]
     if taken:

@@ -22,8 +22,11 @@ Rate = Mapping[str, Any]
 Element = dict[str, Any]
 
 
-def tariff(party: Party, rate: Rate, from_at: int, until_at: int | None) -> dict[str, Any]:
-    """rate: a version, as model.build made it. It holds from `from_at`, and until the next one begins."""
+def tariff(party: Party, rate: Rate, from_at: int, until_at: int | None, changed_at: int) -> dict[str, Any]:
+    """rate: a version, as model.build made it. It holds from `from_at`, and until the next one begins.
+
+    changed_at: when it was published, or ended by the next one.
+    """
     found = {
         "country_code": party.country_code,
         "party_id": party.party_id,
@@ -38,7 +41,7 @@ def tariff(party: Party, rate: Rate, from_at: int, until_at: int | None) -> dict
     found["start_date_time"] = iso_utc(from_at)
     if until_at is not None:
         found["end_date_time"] = iso_utc(until_at)
-    return found | {"last_updated": iso_utc(rate["published_at"])}
+    return found | {"last_updated": iso_utc(changed_at)}
 
 
 def _elements(rate: Rate, from_at: int) -> list[Element]:

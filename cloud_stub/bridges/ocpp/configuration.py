@@ -1,4 +1,4 @@
-"""The configuration keys of a charge point: those of the Core profile, two of which can be changed."""
+"""The configuration keys of a charge point: those of the Core profile. Two of them can be changed."""
 
 from typing import Any
 

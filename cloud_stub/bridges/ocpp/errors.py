@@ -1,17 +1,17 @@
-"""What may go wrong between gateway and central system. Each is counted by its kind:
+"""Errors between the gateway and the central system, which are counted by kind:
 
 Unreachable          no connection, or it was closed
 TlsFailed
 Unauthorized
 HandshakeRefused     another HTTP status, or not a WebSocket
 NoSubprotocol        the central system did not agree to ocpp1.6
-NoAnswer             in time
+NoAnswer             no answer in time
 CallError            the answer is a CALLERROR
-BadAnswer            the answer is not as its JSON schema
+BadAnswer            the answer does not match its JSON schema
 BadFrame             not OCPP-J
-BadCall              a call that is not as its JSON schema
+BadCall              a call that does not match its JSON schema
 UnknownCall          a call that is not supported here
-UnknownAnswer        an answer that nobody waits for
+UnknownAnswer        an answer to no open call
 TooManyCalls
 Rejected             a request that the cloud refused; with the code of its problem
 DatabaseUnavailable

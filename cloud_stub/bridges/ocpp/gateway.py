@@ -1,5 +1,5 @@
-"""The process of the gateway: a connection to the central system for each pile, and one look at the database
-for all of them each second.
+"""The process of the gateway. It keeps a connection to the central system for each pile, and reads the
+database once a second for all of them.
 """
 
 import asyncio
@@ -59,6 +59,13 @@ _HELD = Query(
 )
 
 
+class _Connect(connect):
+    """Redirects are not followed: the password of a pile goes to no other address."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 class Gateway:
     """Runs until it is cancelled. context: of a cloud that is not started."""
 
@@ -72,8 +79,8 @@ class Gateway:
         self._written: dict[str, str] = {}
 
     async def run(self, bound: int = queue.BOUND) -> None:
-        """bound: how many events of orders wait for it at most, from here on, also while it does not run.
-        Raises GatewayError (DatabaseUnavailable) at its start.
+        """bound: the most events of orders that wait for the gateway, also while it does not run. Raises
+        GatewayError if the database is not available at the start.
         """
 
         def begin(tx: Transaction) -> None:
@@ -116,7 +123,7 @@ class Gateway:
             del self._stations[device_id]
 
     async def _write_states(self) -> None:
-        """Write the states of connections that changed, and the errors since the last time."""
+        """Store the changed states of connections, and the errors since the last call."""
         changed = [
             (station, list(station.errors))
             for station in self._stations.values()
@@ -144,10 +151,13 @@ class Gateway:
             except GatewayError as error:
                 station.count(error)
                 log.warning("ocpp_connection", device_id=station.device_id, reason=str(error))
+            except Exception as error:
+                station.count(GatewayError("InternalError", repr(error)))
+                log.exception("ocpp_connection_failed", device_id=station.device_id)
             failed = 1 if station.state == ACCEPTED else min(failed + 1, 16)
             station.state = CONNECTING
             longest = min(self._timing.reconnect_min_s * 2**failed, self._timing.reconnect_max_s)
-            # Piles whose central system comes back must not all connect in the same moment.
+            # A random wait, so that not all piles connect at once when the central system is back.
             await asyncio.sleep(longest * random.uniform(0.5, 1))
 
     async def _connected(self, station: Station, answers: Any) -> None:
@@ -155,7 +165,7 @@ class Gateway:
         url = f"{self._target.url.rstrip('/')}/{quote(station.device_id, safe='')}"
         options: dict[str, Any] = {} if self._target.tls is None else {"ssl": self._target.tls}
         try:
-            async with connect(
+            async with _Connect(
                 url,
                 subprotocols=[SUBPROTOCOL],
                 additional_headers=self._target.headers(station.device_id),

@@ -1,4 +1,4 @@
-"""Values of RateLock in the words of OCPP 1.6. Whole numbers; pure functions."""
+"""Values of RateLock as values of OCPP 1.6. Whole numbers; pure functions."""
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -12,14 +12,14 @@ MEASURANDS = f"{ENERGY},{POWER}"
 _TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 PERIODIC, BEGIN, END = "Sample.Periodic", "Transaction.Begin", "Transaction.End"
 
-# A fault of a connector that OCPP has no errorCode for is an OtherError with its own word in vendorErrorCode.
+# A fault without an errorCode in OCPP is sent as OtherError, with RateLock's code in vendorErrorCode.
 _ERROR_CODES = frozenset(
     (
         *("GroundFailure", "HighTemperature", "InternalError", "OverCurrentFailure"),
         *("PowerMeterFailure", "PowerSwitchFailure", "UnderVoltage"),
     )
 )
-# A reason that is not here is told as Other; the receipt has RateLock's own word.
+# A stop reason that is not listed here is sent as Other; the receipt has RateLock's reason.
 _REASONS = {
     "Remote": "Remote",
     "Local": "Local",
@@ -42,7 +42,7 @@ def id_tag(order_id: str) -> str:
 def wh(register_mwh: int) -> int:
     """A register in watt-hours, half up.
 
-    The register is rounded, never a difference of two: so what a pile's transactions add up to is the
+    Registers are rounded, never their differences. So the transactions of a connector add up to the
     difference of its rounded registers.
     """
     return (register_mwh + 500) // 1000
@@ -92,7 +92,7 @@ def boot(device_id: str, hello: Mapping[str, Any]) -> dict[str, str]:
 
 
 def pile_status(online: bool, connectors: list[dict[str, Any]]) -> dict[str, Any]:
-    """The members of a StatusNotification of connector 0, the pile: Available where any connector works."""
+    """The members of a StatusNotification of connector 0, the pile: Available if any connector works."""
     if not online:
         return {"status": "Unavailable", "errorCode": "NoError", "info": "The pile is offline"}
     statuses = {each["status"] for each in connectors}

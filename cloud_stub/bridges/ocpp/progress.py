@@ -1,13 +1,13 @@
-"""How far each pile and each order has come at the central system: the rows of db.ocpp_tables.
+"""Which calls of each pile and order the central system has answered: the rows of db.ocpp_tables.
 
-A transaction's states, each after the answer that it names:
+A transaction's state is the newest call that was answered:
 
-    Waiting  nothing has been told
+    Waiting  none
     Started  StartTransaction
-    Told     DataTransfer with the rate; from here on MeterValues
+    Told     DataTransfer with the rate; MeterValues follow
     Stopped  StopTransaction
     Done     DataTransfer with the receipt
-    Refused  the central system refused StartTransaction or StopTransaction too often
+    Refused  StartTransaction or StopTransaction was refused too often and given up
 """
 
 from collections import Counter
@@ -75,7 +75,7 @@ class _Charging(NamedTuple):
 
 
 class OpenOne(NamedTuple):
-    """A transaction of which more is to be told, its order, and when its newest meter value was taken."""
+    """A transaction with further calls to send, its order, and the time of its newest meter value."""
 
     device_id: str
     order_id: str
@@ -166,14 +166,14 @@ _LAST = Query(_SAMPLES.order_by(meter_samples.c.at.desc()).limit(1), MeterSample
 
 
 def add_missing(conn: Connection, device_ids: Sequence[str], now: int) -> None:
-    """A row for each of the piles that has none."""
+    """Add a row for each of these piles that has none."""
     for device_id in device_ids:
         values = {"device_id": device_id, "sample_s": SAMPLE_S, "refusals": 0, "errors_json": "{}"}
         conn.execute(insert_or_ignore(conn, ocpp_piles), values | {"state": "", "changed_at": now})
 
 
 def adopt_running(conn: Connection, tag_of: Callable[[str], str], now: int) -> None:
-    """A row for each order that charges and has none: its event came before anybody asked for events."""
+    """Add a row for each charging order that has none, because its event came before the subscription."""
     found = _CHARGING.all(conn)
     add_missing(conn, sorted({each.device_id for each in found}), now)
     for each in found:
@@ -185,7 +185,7 @@ def charge_points(conn: Connection) -> Sequence[ChargePoint]:
 
 
 def charge_point(conn: Connection, device_id: str) -> ChargePoint:
-    """Its row, held against other writers. Raises sqlalchemy.exc.NoResultFound."""
+    """The pile's row, locked. Raises sqlalchemy.exc.NoResultFound."""
     return _PILE.one(conn, {"device_id": device_id})
 
 
@@ -194,7 +194,7 @@ def set_sample_s(conn: Connection, device_id: str, sample_s: int) -> None:
 
 
 def note(conn: Connection, device_id: str, state: str, errors: Sequence[GatewayError], at: int) -> None:
-    """Write the state of its connection, and the errors since the last time."""
+    """Store the state of the pile's connection, and the errors since the last call."""
     counts = Counter(orjson.loads(charge_point(conn, device_id).errors_json))
     counts.update(each.kind for each in errors)
     last = str(errors[-1]) if errors else None
@@ -211,7 +211,7 @@ def ask(
     order_id: str | None,
     refusals: int = 0,
 ) -> None:
-    """Write the call that waits for its answer; all None: there is none."""
+    """Store the open call, which waits for its answer; all None: no call is open."""
     values = {"message_id": message_id, "action": action, "payload_json": payload_json}
     conn.execute(_ASK, values | {"of": device_id, "order_id": order_id, "refusals": refusals})
 
@@ -221,7 +221,7 @@ def find(conn: Connection, order_id: str) -> Progress | None:
 
 
 def open_of(conn: Connection, device_id: str) -> Sequence[Progress]:
-    """The transactions of the pile of which more is to be told, oldest first."""
+    """The pile's transactions with further calls to send, oldest first."""
     return _OPEN.all(conn, {"device_id": device_id})
 
 
@@ -240,7 +240,7 @@ def change(conn: Connection, order_id: str, **values: Any) -> None:
 
 
 def samples(conn: Connection, order_id: str, from_at: int, until_at: int) -> Sequence[MeterSampleRow]:
-    """Its stored meter values of that time, the oldest of them at most."""
+    """The order's stored meter values of that time, oldest first, in a limited number."""
     return _DUE.all(conn, {"order_id": order_id, "from_at": from_at, "until_at": until_at})
 
 
@@ -253,7 +253,7 @@ def last_sample(conn: Connection, order_id: str) -> MeterSampleRow | None:
 
 
 def retry(conn: Connection, order_id: str) -> bool:
-    """Tell a refused transaction anew from where it was refused. False: it was not refused."""
+    """Send a refused transaction's calls again, from the refused one on. False: none was refused."""
     known = find(conn, order_id)
     if known is None or known.state != REFUSED:
         return False
@@ -263,6 +263,6 @@ def retry(conn: Connection, order_id: str) -> bool:
 
 
 def list_views(conn: Connection) -> list[dict[str, Any]]:
-    """What operators see of each charge point; `unsent`: how many events of orders wait for its pile."""
+    """Each charge point as operators see it. `unsent`: how many events of the pile's orders wait."""
     found = [row._asdict() for row in _VIEWS.all(conn)]
     return [each | {"errors": orjson.loads(each.pop("errors_json"))} for each in found]

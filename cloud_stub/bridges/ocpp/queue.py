@@ -1,4 +1,4 @@
-"""The outbox's rows for the gateway: events of orders, which go one after the other for each pile."""
+"""The outbox's rows for the gateway: events of orders, sent in order for each pile."""
 
 from sqlalchemy import Connection, bindparam, exists, select
 
@@ -11,7 +11,7 @@ from ...messaging import receivers
 RECEIVER = "ocpp"
 BEFORE_THE_END = ("OrderCharging", "OrderFinishing")
 KINDS = (*BEFORE_THE_END, "OrderSettled", "OrderLost")
-BOUND = 100_000  # rows; the oldest beyond it are dropped, which is told as EventsDropped
+BOUND = 100_000  # rows; beyond it the oldest are dropped, with an event EventsDropped
 
 _OURS = outbox.c.receiver == RECEIVER
 _NEXT = Query(
@@ -24,12 +24,12 @@ _WAITING = select(ocpp_piles.c.device_id).where(
 
 
 def subscribe(tx: Transaction, bound: int, now: int) -> None:
-    """From here on events of orders wait for the gateway, also while it does not run."""
+    """Keep the events of orders for the gateway from the commit on, also while it does not run."""
     receivers.subscribe(tx, RECEIVER, KINDS, bound, now, per_pile=True)
 
 
 def unsubscribe(tx: Transaction) -> None:
-    """The gateway is not used any more: what waits for it is deleted."""
+    """Keep no further events for the gateway, and delete those that wait."""
     receivers.unsubscribe(tx, RECEIVER)
 
 
@@ -44,5 +44,5 @@ def waiting(conn: Connection) -> set[str]:
 
 
 def done(tx: Transaction, row: OutboxRow) -> None:
-    """Nothing more follows from the event: delete it."""
+    """Delete the event: no further call follows from it."""
     receivers.done(tx, row)

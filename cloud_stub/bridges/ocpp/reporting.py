@@ -1,14 +1,14 @@
-"""What the central system is to be told next of the orders of a pile: durable, in order, nothing twice.
+"""Which call of a pile's orders is sent next to the central system: durable and in order.
 
-An event of an order waits in the outbox, for the receiver `ocpp`. `advance` works out which call it asks for,
-and stores that call before it is sent. The same call, with the same message id, is sent until it is answered.
-Then one transaction stores what the answer gave, deletes the event where nothing more follows from it, and
-stores the next call.
+An event of an order waits in the outbox, for the receiver `ocpp`. `advance` determines the call that follows
+from it, and stores the call before it is sent. The same call, with the same message id, is sent until it is
+answered. Then one transaction stores the result of the answer, deletes the event if no further call follows
+from it, and stores the next call.
 
     StartTransaction -> DataTransfer Rate -> MeterValues ... -> StopTransaction -> DataTransfer Receipt
 
-What is told comes from the order, its meter values and its settlement, which are stored already. So an event
-that comes late, twice or never changes nothing in it: a transaction that is open is looked after without one.
+The content of a call comes from the order, its meter values and its settlement, not from the event. So an
+event that comes late or twice, or is lost, changes no call: `advance` also examines each open transaction.
 """
 
 import uuid
@@ -35,7 +35,7 @@ _FOREVER = 2**40
 
 
 class Request(NamedTuple):
-    """A call that is stored. refusals: how often it was refused."""
+    """A stored call. refusals: how often the central system has refused it."""
 
     message_id: str
     action: str
@@ -50,13 +50,13 @@ class _Call(NamedTuple):
 
 
 class _Nothing(NamedTuple):
-    """Nothing is to be told. waits: it will be, but what it needs is not stored yet."""
+    """No call is due. waits: one will be, when the values that it needs are stored."""
 
     waits: bool = False
 
 
 def due(conn: Connection) -> set[str]:
-    """The piles for which `advance` would find something."""
+    """The piles for which `advance` may return a call."""
     points = {row.device_id: row for row in progress.charge_points(conn)}
     found = {device_id for device_id, row in points.items() if row.message_id is not None}
     found |= queue.waiting(conn)
@@ -71,8 +71,8 @@ def due(conn: Connection) -> set[str]:
 def advance(
     tx: Transaction, device_id: str, answered: tuple[str, dict[str, Any]] | None, now: int
 ) -> Request | None:
-    """The call that is to be sent next; None: nothing is to be told. answered: (message id, payload) of the
-    answer to the one before, which has passed `check`.
+    """The call to send next; None if none is due. answered: (message id, payload) of the answer to the call
+    before, which has passed `check`.
     """
     point = progress.charge_point(tx.conn, device_id)
     request = _stored(point)
@@ -84,14 +84,14 @@ def advance(
 
 
 def check(request: Request, answer: dict[str, Any]) -> None:
-    """Raises GatewayError (BadAnswer) for what its JSON schema allows and no database can hold."""
+    """Raises GatewayError (BadAnswer) for a value that the schema allows and the database cannot hold."""
     if request.action == "StartTransaction" and abs(answer["transactionId"]) > TRANSACTION_ID_MAX:
         raise GatewayError("BadAnswer", "transactionId has more than 32 bits")
 
 
 def refused(tx: Transaction, device_id: str, error: GatewayError, now: int) -> None:
-    """The central system has refused the stored call, or answered it with nothing that can be used. After
-    ATTEMPTS times it is given up, and an event tells that.
+    """The central system has refused the stored call, or its answer cannot be used. After ATTEMPTS refusals
+    the call is given up, with an event OcppRefused.
     """
     request = _stored(progress.charge_point(tx.conn, device_id))
     if request is None:
@@ -109,7 +109,7 @@ def refused(tx: Transaction, device_id: str, error: GatewayError, now: int) -> N
 
 
 def _stored(point: ChargePoint) -> Request | None:
-    """The call that waits for its answer."""
+    """The stored call, which waits for its answer."""
     if point.message_id is None or point.action is None or point.order_id is None:
         return None
     payload = orjson.loads(point.payload_json or "{}")
@@ -136,7 +136,7 @@ def _resolve(conn: Connection, device_id: str, request: Request, answer: dict[st
 
 
 def _go_on(conn: Connection, request: Request) -> None:
-    """Write that this call is over."""
+    """Store that this call has ended, and the state that follows."""
     if request.action == "MeterValues":
         at = mapping.at(request.payload["meterValue"][-1]["timestamp"])
         progress.change(conn, request.order_id, sampled_at=at)
@@ -179,7 +179,9 @@ def _next(tx: Transaction, device_id: str, sample_s: int) -> Request | None:
 
 
 def _ask(conn: Connection, order: OrderRow, known: Progress | None, call: _Call, sample_s: int) -> Request:
-    """Store the call. A transaction's last meter values go before its end, whatever its pile's clock says."""
+    """Store the call. If it is StopTransaction, the remaining MeterValues are stored and sent first, even if
+    the pile's clock puts them after the end.
+    """
     if call.action == "StopTransaction" and known is not None:
         request = _meter_values(conn, order.device_id, [known], sample_s, _FOREVER)
         if request is not None:
@@ -196,7 +198,7 @@ def _store(conn: Connection, device_id: str, order_id: str, call: _Call) -> Requ
 def _meter_values(
     conn: Connection, device_id: str, opened: Sequence[Progress], sample_s: int, until_at: int
 ) -> Request | None:
-    """MeterValues of the transaction whose next ones are the oldest, none later than `until_at`."""
+    """MeterValues of the transaction whose next values are the oldest, none later than `until_at`."""
     if not sample_s:
         return None
     oldest: tuple[Progress, list[Any]] | None = None
@@ -224,7 +226,7 @@ def _meter_values(
 
 
 def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: bool) -> _Call | _Nothing:
-    """What is to be told next of an order, apart from meter values. with_end: also that it has ended."""
+    """The order's next call, apart from MeterValues. with_end: also StopTransaction and the receipt."""
     settlement = settlement_views.of_order(conn, order.order_id)
     is_over = settlement is not None or not order.holds
     state = known.state if known is not None else WAITING
@@ -259,7 +261,7 @@ def _transfer(message_id: str, data: dict[str, Any]) -> _Call:
 
 
 def _start(conn: Connection, order: OrderRow, settlement: SettlementRow | None) -> tuple[int, int] | None:
-    """(when, register in mWh) of the beginning; None where it is not known, or not yet."""
+    """(Unix seconds, register in mWh) at the start of the charge; None if they are not known, or not yet."""
     if settlement is not None and settlement.start_register_mwh is not None:
         return orjson.loads(settlement.payload)["started_at"], settlement.start_register_mwh
     if order.charging_at is None:
@@ -271,7 +273,7 @@ def _start(conn: Connection, order: OrderRow, settlement: SettlementRow | None) 
 def _stop(
     conn: Connection, order: OrderRow, known: Progress, settlement: SettlementRow | None
 ) -> _Call | _Nothing:
-    """StopTransaction. Of an order that was lost it has the last reading that is known."""
+    """StopTransaction. For a lost order, with its last known reading."""
     start = _start(conn, order, settlement)
     if settlement is not None and settlement.end_register_mwh is not None:
         end_at, end_mwh = settlement.ended_at, settlement.end_register_mwh
@@ -295,7 +297,7 @@ def _stop(
 
 
 def latest(conn: Connection, device_id: str, connector: int | None) -> list[dict[str, Any]]:
-    """The payload of MeterValues with the latest value of each charge that the central system knows of."""
+    """The payloads of MeterValues with the latest value of each transaction that runs."""
     found = []
     for each in progress.open_of(conn, device_id):
         order, row = lookup.get(conn, each.order_id), progress.last_sample(conn, each.order_id)
@@ -307,7 +309,7 @@ def latest(conn: Connection, device_id: str, connector: int | None) -> list[dict
 
 
 def cost(conn: Connection, order_id: str) -> dict[str, Any] | None:
-    """The payload of DataTransfer with what a charge costs so far."""
+    """The payload of DataTransfer with the cost so far."""
     row = progress.last_sample(conn, order_id)
     if row is None:
         return None

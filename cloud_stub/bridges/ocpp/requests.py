@@ -1,8 +1,8 @@
-"""What the central system asks for, answered by the cloud's own functions, with the same refusals.
+"""Requests of the central system. They use the cloud's own functions and get the same refusals.
 
-It can stop orders, take connectors out of service and put back what it has taken out itself, and restart an
-idle pile. It starts an order only at a site whose operator has entered at which rate its users agreed to
-charge (sites.remote_starts); the order is refused where another rate holds.
+The central system can stop orders, restart an idle pile, take connectors out of service, and put back those
+that it has taken out itself. It can start an order only at a site for which an operator has entered the rate
+that was agreed on (sites.remote_starts). If another rate holds, the order is refused.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from .rpc import Answer
 from .station import Station
 
 ACTOR = Actor(audit.OCPP, "OCPP central system")  # no account can have this name
-# Requests that change something leave audit lines: so many at once, then one in each CHANGE_S.
+# Requests that change something add audit lines, so they are limited: a burst, then one in each CHANGE_S.
 CHANGES, CHANGE_S = 20, 10
 _OUT_REASON = "Other"
 _ACCEPTED, _REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
@@ -52,14 +52,14 @@ class Requests:
             "GetConfiguration": self._get_configuration,
             "ChangeConfiguration": self._change_configuration,
             "UnlockConnector": _always({"status": "NotSupported"}),
-            "ClearCache": _always(_REJECTED),  # there is none
+            "ClearCache": _always(_REJECTED),  # there is no cache
             "GetLocalListVersion": _always({"listVersion": -1}),  # local lists are not supported
             "SendLocalList": _always({"status": "NotSupported"}),
             "DataTransfer": _always({"status": "UnknownVendorId"}),
         }
 
     async def _change(self, unit: Callable[[Transaction, int], str]) -> dict[str, Any]:
-        """Run what changes something; what the cloud refuses is Rejected."""
+        """Run a unit that changes something; a refusal of the cloud becomes Rejected."""
         if not self._budget.take(""):
             self._station.count(GatewayError("TooManyCalls", "requests that change something"))
             return _REJECTED
@@ -136,7 +136,7 @@ class Requests:
                     tx, ACTOR, context, device_id, connector, _OUT_REASON, note, False, now
                 )
             elif not goes_out and by_others:
-                return "Rejected"  # an operator knows why it is out of service
+                return "Rejected"  # an operator has taken it out of service
             elif not goes_out and concerned:
                 pile_commands.put_back_into_service(tx, ACTOR, context, device_id, connector, now)
             views = pile_views.connector_views(tx.conn, pile, now)

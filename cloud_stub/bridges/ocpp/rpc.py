@@ -1,6 +1,7 @@
-"""Calls and answers of OCPP-J on one WebSocket: ours one at a time, the central system's in their order.
+"""Calls and answers of OCPP-J on one WebSocket. One call of the gateway is open at a time; calls of the
+central system are answered in their order.
 
-GatewayError      what went wrong with the central system; `kind` is one of KINDS and is counted
+GatewayError      an error of the connection or the central system; `kind` is one of KINDS and is counted
 """
 
 import asyncio
@@ -23,7 +24,7 @@ VERSION = "1.6"
 FRAME_MAX_BYTES = 65_536
 ID_MAX = 36
 UNANSWERED_MAX = 8
-FRAMES = 60  # of the central system at once that are not answers waited for; then one in each `frame_s`
+FRAMES = 60  # a burst of frames that answer no open call; then one in each `frame_s`
 
 _UNREADABLE = (OCPPError, ValueError, RecursionError)
 _OCPP_ACTIONS = frozenset(Action)  # type: ignore[call-overload]
@@ -34,7 +35,7 @@ Count = Callable[[GatewayError], None]
 
 
 class Rpc:
-    """answers: what makes the answer to a call of the central system, by its action."""
+    """answers: the function that answers a call of the central system, by action."""
 
     def __init__(
         self,
@@ -50,10 +51,10 @@ class Rpc:
         self._answer_s = answer_s
         self._one_call = asyncio.Lock()
         self._awaited: tuple[str, asyncio.Future[Any]] | None = None
-        self._unanswered: dict[str, Any] = {}  # calls that were not answered in time; the answer if it came
+        self._unanswered: dict[str, Any] = {}  # by message id of a call without answer in time: a late answer
         self._budget = Budget(FRAMES, frame_s)
         self._frame_s = frame_s
-        self.silent = False  # set: the central system has not accepted the pile, so its calls get no answer
+        self.silent = False  # True: the central system has rejected the pile, so its calls get no answer
 
     async def run(self) -> None:
         """Read until the connection ends, which raises GatewayError."""
@@ -66,7 +67,7 @@ class Rpc:
     async def call(self, message_id: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Send a call; returns the payload of its answer. Raises GatewayError.
 
-        A call whose message id was not answered in time gets that answer, where it has come since.
+        If the answer to an earlier attempt with this message id has come late, it is returned at once.
         """
         async with self._one_call:
             answer = self._unanswered.pop(message_id, None) or await self._answered(
@@ -123,7 +124,9 @@ class Rpc:
             await self._slow_down()
 
     async def _slow_down(self) -> bool:
-        """Wait, if there have been too many frames: the socket then fills, and the peer has to wait too."""
+        """Wait, if there have been too many frames. The socket's buffer then fills, which slows the peer
+        down.
+        """
         if self._budget.take(""):
             return False
         self._count(GatewayError("TooManyCalls"))
@@ -149,7 +152,7 @@ class Rpc:
         answer = self._answers.get(call.action)
         if answer is None:
             self._count(GatewayError("UnknownCall", call.action))
-            # The library's own descriptions of these two codes are each other's.
+            # The library has swapped the descriptions of these two codes.
             if call.action in _OCPP_ACTIONS:
                 raise NotSupportedError("The action is not supported here")
             raise UnknownAction("The action is not known here")
@@ -162,8 +165,8 @@ class Rpc:
 
 
 async def within(limit_s: float, doing: Awaitable[T]) -> T:
-    """Its result. Raises asyncio.TimeoutError; unlike asyncio.wait_for before Python 3.12 it never loses a
-    cancellation that comes in the moment of the result.
+    """Await `doing`. Raises asyncio.TimeoutError. Unlike asyncio.wait_for before Python 3.12, it loses no
+    cancellation that comes together with the result.
     """
     task = asyncio.ensure_future(doing)
     try:

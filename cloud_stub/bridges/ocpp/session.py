@@ -1,8 +1,8 @@
 """One connection of one pile to the central system, from its BootNotification until it ends.
 
-All calls of the pile go out one after the other: first the status of connectors that changed, then what the
-orders ask for (reporting), then the heartbeat. Whatever the central system does wrong is counted and, but for
-the end of the connection, waited out.
+The pile's calls are sent one at a time: first the changed statuses of connectors, then the calls of orders
+(reporting), then the heartbeat. Errors of the central system are counted; only those that end the connection
+end the session.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from .station import ACCEPTED, HEARTBEAT_S, REJECTED, Pile, Station
 T = TypeVar("T")
 
 INTERVAL_MAX_S = 86_400
-AUTHORIZE_WITHIN_S = 60  # of the start of a charge; later than that nobody waits for the answer
+AUTHORIZE_WITHIN_S = 60  # after the start of a charge; later it is not sent
 _ENDS = ("Unreachable", "InternalError")
 
 
@@ -38,10 +38,12 @@ class Session:
         self._rpc = Rpc(socket, answers, station.count, self._timing.answer_s, self._timing.frame_s)
         self._told: dict[int, dict[str, Any]] = {}
         self._booted_as: Pile | None = None
-        self._authorized = ""  # the call before which that was done
+        self._authorized = ""  # message id of the newest StartTransaction for which Authorize was sent
         self._not_before = 0.0
         self._heartbeat_at = 0.0
-        self._transfers = True  # until the central system says that it does not know our DataTransfer
+        self._transfers = (
+            True  # False once the central system has answered that it does not know DataTransfer
+        )
 
     async def run(self) -> None:
         tasks = [asyncio.create_task(self._rpc.run()), asyncio.create_task(self._work())]
@@ -75,7 +77,7 @@ class Session:
             await self._wait()
 
     async def _wait(self) -> None:
-        """For news, for the next heartbeat, or for the next try of a call that was refused."""
+        """Wait for news, for the next heartbeat, or for the next attempt of a refused call."""
         now = time.monotonic()
         until = self._heartbeat_at
         if self._not_before > now:
@@ -102,8 +104,8 @@ class Session:
             await _first(self._boot_triggered(), wait_s)
 
     async def _boot_triggered(self) -> None:
-        """Returns when the central system asks for another BootNotification; while Pending it gets no other
-        message than those that it asks for.
+        """Wait until the central system triggers another BootNotification. While Pending, only the messages
+        that it triggers are sent.
         """
         while True:
             await self._station.news.wait()
@@ -137,7 +139,7 @@ class Session:
 
     async def _tell_status(self, connector: int, status: dict[str, Any]) -> None:
         at = {"timestamp": mapping.timestamp(now_s())}
-        self._told[connector] = status  # a refusal is not repeated: the next change is told
+        self._told[connector] = status  # a refused status is not sent again; the next change is
         try:
             await self._call("StatusNotification", {"connectorId": connector, **status, **at})
         except GatewayError as error:
@@ -146,7 +148,7 @@ class Session:
             raise
 
     async def _send_latest(self, connector: int | None) -> None:
-        """The latest meter value of each charge that the central system knows of."""
+        """Send the latest meter value of each transaction that runs."""
 
         def look(conn: Connection) -> list[dict[str, Any]]:
             return reporting.latest(conn, self._station.device_id, connector)
@@ -158,7 +160,9 @@ class Session:
         return await self._rpc.call(str(uuid.uuid4()), action, payload)
 
     async def _try(self, doing: Awaitable[T]) -> T | None:
-        """Its result; None where it failed, which is counted. Raises GatewayError if the connection ended."""
+        """Await `doing`. Returns None if it fails, and counts that. Raises GatewayError if the connection
+        ended.
+        """
         try:
             return await doing
         except GatewayError as error:
@@ -170,7 +174,7 @@ class Session:
     # -- calls of orders
 
     async def _report(self) -> None:
-        """Send what the orders ask for, until nothing is left or a call was not answered."""
+        """Send the calls of orders, until none is due or one was not answered."""
         answered: tuple[str, dict[str, Any]] | None = None
         while (self._station.is_due or answered) and time.monotonic() >= self._not_before:
             request = await self._try(self._station.write(self._advance(answered)))
@@ -188,7 +192,7 @@ class Session:
         return lambda tx: reporting.advance(tx, station.device_id, answered, now_s())
 
     async def _send(self, request: Request) -> tuple[str, dict[str, Any]] | None:
-        """(message id, answer); None: it was refused, or not answered, and is sent again later."""
+        """Send a call; returns (message id, answer). None: refused or not answered, so it is sent again."""
         if request.action == "StartTransaction" and request.message_id != self._authorized:
             self._authorized = request.message_id
             await self._authorize(request)
@@ -212,8 +216,8 @@ class Session:
         return request.message_id, answer
 
     async def _authorize(self, request: Request) -> None:
-        """Tell who charges. Whatever the answer, the driver has confirmed a rate, and the order goes on. An
-        idTag of the central system's own it has authorised already.
+        """Send Authorize. The order goes on whatever the answer, because the driver has confirmed a rate. An
+        idTag that came from the central system is not sent: it has authorised that already.
         """
         tag = request.payload["idTag"]
         is_news = now_s() - mapping.at(request.payload["timestamp"]) <= AUTHORIZE_WITHIN_S
@@ -221,7 +225,7 @@ class Session:
             await self._try(self._call("Authorize", {"idTag": tag}))
 
     async def _tell_cost(self, request: Request) -> None:
-        """What the charge costs so far; without the next value the central system misses nothing."""
+        """Send the cost so far. It is not repeated if it fails: the next MeterValues bring a newer one."""
         if not self._transfers:
             return
         cost = await self._try(self._station.read(lambda conn: reporting.cost(conn, request.order_id)))

@@ -1,4 +1,4 @@
-"""A pile as a charge point: what outlives a connection, and what both the calls and the answers need."""
+"""A pile as a charge point: the state that is kept across connections, shared by calls and answers."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from .errors import GatewayError
 T = TypeVar("T")
 
 CONNECTING, PENDING, REJECTED, ACCEPTED = "Connecting", "Pending", "Rejected", "Accepted"
-HEARTBEAT_S = 300  # before the central system says otherwise
+HEARTBEAT_S = 300  # unless the central system sets another interval
 
 
 class Timing(NamedTuple):
-    """Seconds; tests have shorter ones."""
+    """Seconds; tests use shorter ones."""
 
-    answer_s: float = 30  # how long an answer is waited for
+    answer_s: float = 30  # timeout of an answer
     retry_s: float = 10  # after a refusal, times the number of refusals
     reconnect_min_s: float = 1
     reconnect_max_s: float = 300
@@ -27,11 +27,11 @@ class Timing(NamedTuple):
 
 
 class Pile(NamedTuple):
-    """What the central system is told of a pile itself."""
+    """What is sent to the central system about the pile itself."""
 
     device_id: str
     connectors: int
-    boot: tuple[tuple[str, str], ...]  # members of BootNotification; another value is another boot
+    boot: tuple[tuple[str, str], ...]  # members of BootNotification; a changed value is sent again
     boots: int | None
     statuses: tuple[dict[str, Any], ...]  # members of StatusNotification, by connector
 
@@ -45,7 +45,7 @@ class Database(Protocol):
 
 
 class Station:
-    """A pile as a charge point: what outlives a connection."""
+    """A pile as a charge point: the state that is kept across connections."""
 
     def __init__(self, pile: Pile, database: Database, timing: Timing):
         self.pile = pile
@@ -65,7 +65,7 @@ class Station:
         return self.pile.connectors
 
     def update(self, pile: Pile, is_due: bool) -> None:
-        """What a look at the database found."""
+        """Take over what was read from the database."""
         changed = pile != self.pile
         self.pile, self.is_due = pile, is_due
         if changed or is_due:

@@ -1,4 +1,4 @@
-"""Which central system, whom to trust that it is that one, and how the piles prove who they are."""
+"""The central system: its address, the CA that verifies it, and the piles' passwords."""
 
 import base64
 import ssl
@@ -19,8 +19,7 @@ PASSWORD_MAX = 40  # characters; OCPP's AuthorizationKey has 16 to 40
 class Target:
     """The central system. url: without the name of a charge point. tls: None for ws://.
 
-    passwords: of the charge points by device id, for basic authentication; "": of all that have none of
-    their own.
+    passwords: for basic authentication, by device id; the password at "" is for all others.
     """
 
     url: str

@@ -1,8 +1,9 @@
 """Webhooks: events as signed HTTP requests to the operator's own systems.
 
-registry   which there are: added, shown, removed, enabled again
+registry   the webhooks: add, show, remove, enable again
+addresses  which addresses are allowed
 bodies     an event as the body of a request
-signature  as Standard Webhooks specifies it
-sending    one request to an address that the operator gave, and that is not trusted
-channel    what the courier needs of a webhook: what is sent, and what becomes of the answer
+signature  the signature, by Standard Webhooks
+sending    one request to an address that is not trusted
+channel    a webhook as a channel of the courier: its requests, and what follows from the answers
 """

@@ -1,8 +1,7 @@
-"""Which addresses a webhook may lead to: none inside the cloud's own network, unless a setting allows it.
+"""Which addresses a webhook may have: none inside a private network, unless a setting allows it.
 
-An address is written by a person and resolved by a name server that may be anybody's, so it is judged after
-it was resolved, and the connection is made to exactly the address that was judged: another answer of the name
-server a moment later changes nothing.
+The name server of a webhook's host is not trusted. So the resolved IP address is checked, and the connection
+is made to exactly that IP address: a different answer of the name server later has no effect.
 """
 
 import ipaddress
@@ -52,7 +51,7 @@ def _wrong(why: str) -> Problem:
 def resolve(host: str, port: int, allow_private: bool) -> list[str]:
     """The addresses of the host that may be connected to, by the system's resolver.
 
-    Raises NotAllowed where there are only others; OSError, UnicodeError where the name has none.
+    Raises NotAllowed if all its addresses are private; OSError, UnicodeError if the name has none.
     """
     found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     allowed = [each for each in found if allow_private or is_public(ipaddress.ip_address(each.split("%")[0]))]
@@ -62,7 +61,7 @@ def resolve(host: str, port: int, allow_private: bool) -> list[str]:
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether everybody can reach it; of an IPv6 address that contains an IPv4 address: whether both are."""
+    """Whether the address is public. An IPv6 address that contains an IPv4 address is public if both are."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:

@@ -13,15 +13,15 @@ from ...payments import views
 
 
 def body(conn: Connection, hub: Hub, payload: str) -> bytes:
-    """The event with the order as it is at the moment, null where it is about none.
+    """The event with its order in the current state; null if it is about no order.
 
-    payload: of a row of the outbox.
+    payload: that of the outbox's row.
     """
     event: dict[str, Any] = orjson.loads(payload)
     order_id = event["order_id"]
     row = lookup.find(conn, order_id) if order_id else None
     if row is not None and row.device_id != event["device_id"]:
-        row = None  # a settlement names an order of another pile
+        row = None  # a settlement may name an order of another pile
     order = None if row is None else views.order_view(conn, hub, row)
     return json.dumps(event | {"time": iso(event["at"]), "order": order}).encode()
 

@@ -1,4 +1,4 @@
-"""What the courier needs of a webhook, and the event by which an operator tries one."""
+"""A webhook as a channel of the courier, and the test event that an operator can send."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,7 +21,7 @@ DAY_S = 86_400
 
 
 class WebhookChannel:
-    """One webhook, as it was when it was read."""
+    """One webhook, as read from the database."""
 
     def __init__(self, context: Context, engine: Engine, row: WebhookRow):
         self.receiver = row.receiver
@@ -40,7 +40,7 @@ class WebhookChannel:
         return Result(answer.is_taken, answer.status is None, str(answer))
 
     def settle(self, tx: Transaction, row: OutboxRow, result: Result, now: int) -> None:
-        """Store with the webhook what became of it."""
+        """Store the result with the webhook."""
         if result.is_done:
             registry.taken(tx, self._row, result.said, now)
         else:
@@ -48,7 +48,7 @@ class WebhookChannel:
 
 
 def channels(context: Context, engine: Engine) -> Callable[[Connection], Sequence[WebhookChannel]]:
-    """For Courier: the webhooks that are enabled."""
+    """The enabled webhooks, as a source of Courier."""
     return lambda conn: [WebhookChannel(context, engine, row) for row in registry.enabled(conn)]
 
 

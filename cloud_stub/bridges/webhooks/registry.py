@@ -1,6 +1,4 @@
-"""Which webhooks there are: each is a receiver of events (messaging/receivers.py) with an address and a
-secret.
-"""
+"""The webhooks: each is a receiver of events (messaging/receivers.py) with an address and a secret."""
 
 from typing import Any, NamedTuple
 
@@ -21,7 +19,7 @@ from . import addresses, signature
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 WEBHOOKS_MAX = 20
-WAITING_MAX = 50_000  # events for one of them
+WAITING_MAX = 50_000  # events for one webhook
 WAITING_SHOWN = 20
 PREFIX = "webhook:"
 
@@ -79,7 +77,7 @@ _FAILED = (
 def add(
     tx: Transaction, actor: Actor, name: str, url: str, kinds: list[str], allow_private: bool, now: int
 ) -> dict[str, Any]:
-    """A new webhook; only this answer has its secret. name: as NAME; kinds: of events, or groups of them.
+    """Add a webhook; only this answer contains its secret. name: matches NAME. kinds: of events, or groups.
 
     Raises Problem: InvalidRequest, WebhookExists, TooManyWebhooks.
     """
@@ -100,7 +98,7 @@ def add(
 
 
 def remove(tx: Transaction, actor: Actor, name: str, now: int) -> None:
-    """With what waits for it. Raises Problem (UnknownWebhook)."""
+    """Remove the webhook and the events that wait for it. Raises Problem (UnknownWebhook)."""
     row = find(tx.conn, name)
     tx.conn.execute(delete(webhooks).where(webhooks.c.name == row.name))
     receivers.unsubscribe(tx, row.receiver)
@@ -130,7 +128,7 @@ def enabled(conn: Connection) -> list[WebhookRow]:
 
 
 def list_views(conn: Connection) -> list[dict[str, Any]]:
-    """By name. `waiting`: events that it has not taken."""
+    """All webhooks, by name. `waiting`: how many events it has not accepted yet."""
     return [_view(conn, row) for row in _ALL.all(conn)]
 
 
@@ -149,7 +147,7 @@ def taken(tx: Transaction, row: WebhookRow, said: str, now: int) -> None:
 def refused(
     tx: Transaction, row: WebhookRow, event: OutboxRow, said: str, disable_after_s: int, now: int
 ) -> None:
-    """It has not taken the event. It is disabled where it has taken nothing for `disable_after_s`."""
+    """Store a refusal. Disables the webhook if it has accepted nothing for `disable_after_s`."""
     tx.conn.execute(_FAILED, {"this": row.name, "at": now, "said": said[: receivers.REASON_MAX]})
     known = _ONE.first(tx.conn, {"name": row.name})
     if known is None or known.disabled_at is not None or known.failing_since is None:
@@ -183,5 +181,5 @@ def _waiting_view(row: OutboxRow) -> dict[str, Any]:
 
 
 def _origin(url: str) -> str:
-    """Without path and query, in which a token may be."""
+    """The address without path and query, which may contain a token."""
     return "/".join(url.split("/")[:3]).partition("?")[0]

@@ -1,8 +1,8 @@
-"""One request to a webhook. Nothing about the other side is trusted.
+"""One request to a webhook. The receiver is not trusted.
 
-It may be away, slow, never end or send anything at all: the whole call ends at its deadline, connection and
-TLS included (but for the resolver of names, which has time limits of its own); redirects are answers like any
-other; of an answer, its status and the beginning of its text are read.
+The request ends at its deadline, whatever the receiver does; that includes connection and TLS, but not the
+name resolution, which has its own time limits. Redirects are not followed. Only the status and the beginning
+of the answer's text are read.
 """
 
 import http.client
@@ -16,12 +16,12 @@ from urllib.parse import SplitResult
 
 from .addresses import NotAllowed, resolve
 
-TEXT_MAX = 100  # of an answer
-TEXT_S = 1  # for which it is waited
+TEXT_MAX = 100  # characters of the answer's text
+TEXT_S = 1  # how long the text may take after the status
 
 
 class Answer(NamedTuple):
-    """status: None where no answer came. text: why, or the beginning of the answer's text."""
+    """status: None without an answer. text: why there is none, or the beginning of the answer's text."""
 
     status: int | None
     text: str
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 
 def post(url: SplitResult, headers: dict[str, str], body: bytes, limit_s: int, allow_private: bool) -> Answer:
-    """The answer to a request, at most `limit_s` after the host's name was resolved."""
+    """Send a request; returns within `limit_s` after the host's name was resolved."""
     host = url.hostname or ""
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
@@ -69,12 +69,12 @@ def _exchange(
         bounded.deadline = min(bounded.deadline, time.monotonic() + TEXT_S)
         text = response.read1(TEXT_MAX).decode(errors="replace")
     except (OSError, ValueError, http.client.HTTPException):
-        text = ""  # the status is what counts
+        text = ""  # the status is enough
     return Answer(response.status, re.sub(r"[^!-~]+", " ", text).strip())
 
 
 def _connect(addresses: list[str], port: int, deadline: float) -> socket.socket:
-    """A connection to the first that accepts one. Raises OSError."""
+    """A connection to the first address that accepts one. Raises OSError."""
     for each in addresses[:-1]:
         try:
             return socket.create_connection((each, port), _left_s(deadline))
@@ -84,7 +84,7 @@ def _connect(addresses: list[str], port: int, deadline: float) -> socket.socket:
 
 
 def _secured(plain: socket.socket, scheme: str, host: str, deadline: float) -> socket.socket:
-    """Raises OSError, where the certificate is wrong too."""
+    """The socket with TLS. Raises OSError, also for a wrong certificate."""
     if scheme == "http":
         return plain
     plain.settimeout(_left_s(deadline))
@@ -118,7 +118,7 @@ class _Bounded:
         return self._sock.recv_into(into)
 
     def close(self) -> None:
-        """Its owner closes the socket."""
+        """Does nothing: the owner closes the socket."""
 
 
 class _Reader(io.RawIOBase):

@@ -13,7 +13,7 @@ def new_secret() -> str:
 
 
 def headers(secret: str, event_id: str, at: int, body: bytes) -> dict[str, str]:
-    """at: when it is sent, Unix seconds; a receiver refuses what is old, so each attempt is signed anew."""
+    """at: the time of sending, Unix seconds. Receivers refuse old ones, so each attempt is signed anew."""
     key = base64.b64decode(secret.removeprefix(PREFIX))
     signed = f"{event_id}.{at}.".encode() + body
     mac = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
