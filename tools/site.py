@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -48,15 +49,18 @@ class SiteError(Exception):
 def certificate(folder: Path, names: list[str]) -> list[str]:
     """Makes what is missing in `folder`, a new server certificate where `names` are others than it has.
 
-    Returns its names, without those of this machine alone. Raises SiteError, certs.CertsError.
+    Returns its names, without those of this machine alone. All addresses have
+    the first one. Raises SiteError, certs.CertsError.
     """
-    present = certs.names_of(folder / "server.pem") - set(certs.LOCAL_NAMES)
+    present = [name for name in certs.names_of(folder / "server.pem") if name not in certs.LOCAL_NAMES]
     if not names and not present:
         raise SiteError(
             'say how piles and phones know this machine: make site NAMES="192.0.2.7 pile.example.org"'
         )
-    wanted = names or sorted(present)
-    if set(wanted) != present:
+    wanted = names or present
+    if not re.fullmatch(r"[^:*]+", wanted[0]):
+        raise SiteError(f"{wanted[0]} leads no pile here: begin with a host name or an IPv4 address")
+    if wanted != present:
         certs.Ca(folder).issue("server", (*wanted, *certs.LOCAL_NAMES))
     certs.ensure(folder, (*wanted, *certs.LOCAL_NAMES))
     return wanted

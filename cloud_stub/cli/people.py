@@ -88,12 +88,18 @@ def _password(options: argparse.Namespace) -> str:
 
     Raises Problem (InvalidRequest).
     """
-    if options.password_stdin:
-        given = sys.stdin.readline().rstrip("\r\n")
-    else:
-        given = getpass.getpass(f"Password for {options.name}: ")
-        if getpass.getpass("Again: ") != given:
-            raise invalid(("password", "was not the same twice"))
+    try:
+        if options.password_stdin:
+            given = again = sys.stdin.readline().rstrip("\r\n")
+        else:
+            given = getpass.getpass(f"Password for {options.name}: ")
+            again = getpass.getpass("Again: ")
+    except EOFError:
+        raise invalid(("password", "was not typed; --password-stdin reads it from a pipe")) from None
+    except UnicodeDecodeError:
+        raise invalid(("password", "is not in UTF-8")) from None
+    if again != given:
+        raise invalid(("password", "was not the same twice"))
     passwords.check(given, options.name)
     return given
 

@@ -1,14 +1,13 @@
 """The commands `release ...` and `rollout ...`: firmware and configuration over the air."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from ..base.clock import now_s
 from ..releases import archive, rollouts, store, views
 from ..settings import Settings
-from .tools import Commands, actor, fail, how_many, print_json, reading, subject, writing
+from .tools import Commands, actor, how_many, print_json, read_json, reading, subject, writing
 
 
 def add(commands: Commands) -> None:
@@ -77,10 +76,7 @@ def _rollout_start(settings: Settings, options: argparse.Namespace) -> int:
     if options.release is not None:
         wanted["release"] = options.release
     else:
-        try:
-            wanted["config"] = json.loads(options.config.read_bytes())
-        except ValueError:
-            return fail(f"{options.config} is not JSON")
+        wanted["config"] = read_json(options.config)
     if options.waves is not None:
         wanted["waves"] = [each.strip() for each in options.waves.split(",") if each.strip()]
     if options.lost_max is not None:

@@ -92,7 +92,7 @@ def read_json(file: Path) -> Any:
     """Raises OSError; Problem (InvalidRequest) where the file is not JSON."""
     try:
         return json.loads(file.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of thousands of brackets
         raise invalid((str(file), "is not JSON")) from None
 
 

@@ -14,6 +14,7 @@ from pile_protocol import messages, pricing, seal, topics, wire
 
 from ..base.ids import new_id
 from ..base.problems import Problem, invalid, pile_removed, unknown_connector
+from ..base.text import LINE_PATTERN
 from ..base.tokens import new_token
 from ..db.engine import to_json
 from ..db.events import tell_receivers
@@ -76,7 +77,7 @@ class OrderBody(BaseModel):
         default=None,
         min_length=1,
         max_length=200,
-        pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+        pattern=LINE_PATTERN,
         description="Of an operator who may decide about money: the order is free, and why.",
     )
 

@@ -13,6 +13,7 @@ from pile_protocol import messages
 
 from ..base.ids import new_id
 from ..base.problems import Problem, invalid
+from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
 from ..db.payment_tables import free_grants, free_orders
@@ -38,7 +39,7 @@ class GrantBody(BaseModel):
         examples=["Guests of the hotel"],
         min_length=1,
         max_length=200,
-        pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$",
+        pattern=LINE_PATTERN,
     )
     site_id: str | None = Field(default=None, max_length=32, description="Only there")
     with_code: bool = Field(

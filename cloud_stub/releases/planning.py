@@ -25,6 +25,8 @@ from ..db.rows import Query
 from ..db.tables import piles
 
 WAVES_MAX = 20
+RUNS_IT = "RunsIt"
+RUNS_NEWER = "RunsNewer"
 
 
 class Candidate(NamedTuple):
@@ -85,7 +87,7 @@ def reason_left_out(
         if boards[pile.board].mpy != pile.mpy:
             return "WrongMpy"
         if pile.release >= release:
-            return "RunsIt" if pile.release == release else "RunsNewer"
+            return RUNS_IT if pile.release == release else RUNS_NEWER
         if pile.fell_back_release == release and not again:
             return "FellBackBefore"
     return "InRollout" if pile.rollout_id is not None else None

@@ -22,7 +22,7 @@ from ..db.tables import orders, piles
 from ..db.writer import Transaction
 from ..orders.context import Context
 from ..piles import views as pile_views
-from . import configuration, offers, states, store
+from . import configuration, offers, planning, states, store
 from . import rollouts as rollout_book
 
 ANSWER_S = offers.OFFER_LIFE_S + 30  # after that, an offer without an answer is made again
@@ -59,6 +59,17 @@ _SILENT = Query(
 )
 _WITHDRAWABLE = Query(_OF_ROLLOUT.where(rollout_piles.c.state.in_(states.WITHDRAWABLE)), RolloutPileRow)
 _QUEUED = Query(_OF_ROLLOUT.where(rollout_piles.c.state == states.QUEUED), RolloutPileRow)
+_REMOVED = Query(
+    _OF_ROLLOUT.join(piles, piles.c.device_id == rollout_piles.c.device_id).where(
+        piles.c.removed_at.is_not(None)
+    ),
+    RolloutPileRow,
+)
+_PAST_IT = _OF_ROLLOUT.join(pile_firmware, pile_firmware.c.device_id == rollout_piles.c.device_id).where(
+    rollout_piles.c.state == states.QUEUED, ~pile_firmware.c.on_trial
+)
+_RUN_IT = Query(_PAST_IT.where(pile_firmware.c.release == bindparam("release")), RolloutPileRow)
+_RUN_NEWER = Query(_PAST_IT.where(pile_firmware.c.release > bindparam("release")), RolloutPileRow)
 _HOLDS = select(literal(1)).where(orders.c.device_id == piles.c.device_id, orders.c.holds).exists()
 _ABLE = (
     select(piles)
@@ -137,6 +148,7 @@ class _Step:
 
     def run(self, free: int) -> int:
         """free: how many piles may be offered something; returns how many were."""
+        self._leave_out()
         self._give_up()
         if self._now > self._row.deadline_at:
             self._withdraw(states.MISSED)
@@ -162,6 +174,17 @@ class _Step:
             self._tx.conn.execute(_BEGIN_WAVE, {"of": self._row.id, "to": self._row.wave + 1, "lost": lost})
             able = self._able(self._row.wave + 1)
         return self._offer(able[:free])
+
+    def _leave_out(self) -> None:
+        """Piles that were removed, or got this release or a newer one by cable, are not awaited."""
+        own = {"rollout_id": self._row.id}
+        for pile in _REMOVED.all(self._tx.conn, own):
+            self._change(pile, states.CANCELLED)
+        if self._row.release is None:
+            return
+        for query, why in ((_RUN_IT, planning.RUNS_IT), (_RUN_NEWER, planning.RUNS_NEWER)):
+            for pile in query.all(self._tx.conn, own | {"release": self._row.release}):
+                self._change(pile, states.LEFT_OUT, why)
 
     def _give_up(self) -> None:
         """Piles that do not answer an offer get it again, some times; those long silent count as lost."""

@@ -1,5 +1,6 @@
 """The command line, as processes."""
 
+import io
 import json
 import os
 import signal
@@ -166,6 +167,10 @@ def test_a_pile_that_cannot_be_let_in_is_not_added(
     assert len(json.loads(capsys.readouterr().out)["key"]) == 64
 
 
+def nobody_types(_: str) -> str:
+    raise EOFError
+
+
 def test_what_is_wrong_is_one_sentence(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -176,6 +181,8 @@ def test_what_is_wrong_is_one_sentence(
     file.write_text(json.dumps(FLAT_RATE | {"time_zone": "Mars"}))
     text = tmp_path / "text"
     text.write_text("not json")
+    deep = tmp_path / "deep"
+    deep.write_text("[" * 100_000)
     assert main(["pile", "add", "PILE-1"]) == 0
     wrong: list[tuple[list[str], str]] = [
         (["pile", "add", "PILE-1"], "There is a pile with that id already"),
@@ -183,8 +190,15 @@ def test_what_is_wrong_is_one_sentence(
         (["pile", "add", "PILE-2", "--connectors", "9"], "connectors"),
         (["rate", "set", "PILE-9", str(file)], "time_zone"),
         (["rate", "set", "PILE-1", str(text)], "is not JSON"),
+        (["rate", "set", "PILE-1", str(deep)], "is not JSON"),
         (["rate", "set", "PILE-1", str(tmp_path / "missing")], "there is no"),
+        (["rollout", "start", "all", "--config", str(text)], "is not JSON"),
+        (["rollout", "start", "all", "--config", str(deep)], "is not JSON"),
+        (["user", "add", "anna", "--role", "owner", "--password-stdin"], "is not in UTF-8"),
+        (["user", "add", "anna", "--role", "owner"], "was not typed"),
     ]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff" * 12), encoding="utf-8"))
+    monkeypatch.setattr("getpass.getpass", nobody_types)
     for arguments, expected in wrong:
         assert main(arguments) == 1, arguments
         said = capsys.readouterr().err

@@ -4,12 +4,14 @@ import unicodedata
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import update
 
 from cloud_stub.base.text import LINE_REASON, is_line
 from cloud_stub.cloud import Cloud
 from cloud_stub.db.site_tables import sites
 from cloud_stub.db.tables import piles
+from cloud_stub.orders.create import OrderBody
 from tests.cloud.fakes import FLAT_RATE, FakePile
 from tests.cloud.test_sites import HARBOUR
 
@@ -39,6 +41,14 @@ def test_a_line_has_nothing_hidden():
             assert not is_line(f"a{each}b"), hex(ord(each))
 
 
+def test_the_reason_of_a_free_order_has_nothing_hidden():
+    order = {"device_id": "PILE-1", "connector": 1, "rate_id": "r-1", "limits": {}}
+    OrderBody.model_validate(order | {"free_reason": VISIBLE[0]})
+    for each in HIDDEN:
+        with pytest.raises(ValidationError, match="free_reason"):
+            OrderBody.model_validate(order | {"free_reason": each})
+
+
 @only_sqlite
 def test_no_form_takes_a_name_with_something_hidden(operator: Any, pile: FakePile):
     for name in HIDDEN:
@@ -58,6 +68,7 @@ def _refused_everywhere(operator: Any, name: str) -> None:
         ("PUT", "/api/piles/PILE-1/rate", FLAT_RATE | {"days": [day]}),
         ("PUT", "/api/piles/PILE-1/out-of-service", {"reason": "Damaged", "note": name}),
         ("POST", "/api/tags", {"selection": "pile:PILE-1", "add": [name]}),
+        ("POST", "/api/free-vend", {"reason": name}),
     ]
     if not is_line(f"x{name}y"):  # a blank between letters can be seen
         tries.append(("POST", "/api/pile-imports", {"csv": f'device_id,name\nPILE-9,"x{name}y"'}))

@@ -258,6 +258,45 @@ def test_a_pile_whose_hello_tells_no_release_is_never_offered_anything(rollouts:
     assert "TellsNoRelease" in rollouts.refused(config={"ntp": "pool.ntp.org"}, selection="all")["detail"]
 
 
+@pytest.mark.parametrize("state", ["Queued", "Offered", "Trial"])
+def test_a_pile_that_is_removed_holds_up_no_rollout_and_is_not_lost(rollouts: Rollouts, state: str):
+    gone, other = rollouts.piles(2)
+    if state == "Queued":
+        gone.report(outbox=1)  # it cannot take an offer at the moment
+    rollouts.start(waves=["1"])
+    rollouts.step()
+    if state == "Trial":
+        gone.say_update("Trial")
+    assert rollouts.states()[gone.device_id] == state
+    assert rollouts.operator("DELETE", "/api/piles/PILE-1?force=true").status_code == 200
+    rollouts.step(times=2)
+    assert rollouts.states() == {"PILE-1": "Cancelled", "PILE-2": "Offered"}
+    other.update()
+    rollouts.step(after_s=HOUR_S * 3)
+    assert rollouts.view()["state"] == "Finished"
+
+
+@pytest.mark.parametrize(("release", "reason"), [(12, "RunsIt"), (13, "RunsNewer")])
+def test_a_pile_that_got_the_release_by_cable_holds_up_no_rollout(
+    rollouts: Rollouts, release: int, reason: str
+):
+    cabled, other = rollouts.piles(2)
+    cabled.report(outbox=1)
+    rollouts.start(waves=["1"])
+    rollouts.step()
+    cabled.come(release=release, on_trial=True)  # what is on trial may fall back
+    rollouts.step(times=2)
+    assert rollouts.states() == {"PILE-1": "Queued", "PILE-2": "Queued"}
+    cabled.come(release=release, on_trial=False)
+    rollouts.step(times=2)
+    assert rollouts.states() == {"PILE-1": "LeftOut", "PILE-2": "Offered"}
+    [first, _] = rollouts.operator("GET", "/api/rollouts/1/piles").json()["items"]
+    assert (first["reason"], cabled.updates()) == (reason, [])
+    other.update()
+    rollouts.step()
+    assert rollouts.view()["state"] == "Finished"
+
+
 def test_a_pile_that_went_back_gets_that_release_again_only_if_a_person_says_so(rollouts: Rollouts):
     pile = rollouts.pile("PILE-1")
     rollouts.start()
@@ -485,7 +524,10 @@ def test_a_configuration_is_rolled_out_and_its_password_is_shown_to_nobody(rollo
         ("config", {}),
         ("config.wifi2", {"wifi2": {"ssid": "x"}}),
         ("config.wifi2.ssid", {"wifi2": {"ssid": "", "password": ""}}),
+        ("config.wifi2.password", {"wifi2": {"ssid": "Yard", "password": "seven!!"}}),
         ("config.broker.port", {"broker": {"host": "x", "port": 0}}),
+        ("config.broker.host", {"broker": {"host": "mqtts://broker.example.org", "port": 8883}}),
+        ("config.ntp", {"ntp": "time.example.org "}),
         ("config.ca", {"ca": "-----BEGIN CERTIFICATE-----\nno certificate" + 64 * " "}),
         ("config.limits.max_current_ma", {"limits": {"max_current_ma": 10**6}}),
         ("config", {"key": "00" * 32}),

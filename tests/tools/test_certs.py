@@ -50,7 +50,16 @@ def test_a_name_longer_than_a_subject_may_be(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["b\u00fccher.example", "broker.example.org:8883", "192.0.2.7:8883", "a b", ""]
+    "name",
+    [
+        "b\u00fccher.example",
+        "broker.example.org:8883",
+        "192.0.2.7:8883",
+        "192.0.2.777",
+        "broker..example.org",
+        "a b",
+        "",
+    ],
 )
 def test_what_no_pile_calls_its_broker_gets_no_certificate(tmp_path, name: str) -> None:
     with pytest.raises(CertsError, match="no host name"):

@@ -202,6 +202,20 @@ def test_a_file_that_is_no_release_key_is_refused(tmp_path, what: str) -> None:
         release.read_key(path)
 
 
+@pytest.mark.parametrize(("key", "says"), [("", "no KEY is given"), ("new.pem", release.PASSPHRASE_VARIABLE)])
+def test_what_is_not_given_is_one_sentence(tmp_path, monkeypatch, capsys, key: str, says: str) -> None:
+    def nobody_types(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", nobody_types)
+    monkeypatch.delenv(release.PASSPHRASE_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["release", "key", key])
+    assert release.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith("release: ") and says in said and len(said.splitlines()) == 1
+
+
 def test_the_manifest_of_a_slot_is_what_a_pile_reads(contents) -> None:
     for board, content in contents.items():
         text = slot.manifest(board, content, 3)

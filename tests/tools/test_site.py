@@ -88,16 +88,30 @@ def test_the_names_are_asked_for_once(tmp_path: Path) -> None:
         certificate(tmp_path, [])
     assert certificate(tmp_path, list(NAMES)) == list(NAMES)
     made = (tmp_path / "server.pem").read_bytes()
-    assert certificate(tmp_path, []) == sorted(NAMES)
+    assert certificate(tmp_path, []) == list(NAMES)
     assert certificate(tmp_path, list(NAMES)) == list(NAMES)
     assert (tmp_path / "server.pem").read_bytes() == made
+
+
+def test_the_first_name_stays_the_first_at_later_starts(tmp_path: Path) -> None:
+    # Addresses, and the codes of printed labels, have it.
+    for names in (["pile.example.org", "192.0.2.7"], ["192.0.2.7", "pile.example.org"]):
+        certificate(tmp_path, names)
+        assert certificate(tmp_path, []) == names
+
+
+@pytest.mark.parametrize("name", ["fd00::1", "*.example.org"])
+def test_a_first_name_that_is_in_no_address_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SiteError, match="begin with a host name"):
+        certificate(tmp_path, [name, "pile.example.org"])
+    assert certificate(tmp_path, ["pile.example.org", name]) == ["pile.example.org", name]
 
 
 def test_other_names_get_another_certificate_of_the_same_ca(tmp_path: Path) -> None:
     certificate(tmp_path, list(NAMES))
     ca = (tmp_path / "ca.pem").read_bytes()
     certificate(tmp_path, ["192.0.2.7"])
-    assert certs.names_of(tmp_path / "server.pem") == {"192.0.2.7", *certs.LOCAL_NAMES}
+    assert certs.names_of(tmp_path / "server.pem") == ["192.0.2.7", *certs.LOCAL_NAMES]
     assert (tmp_path / "ca.pem").read_bytes() == ca
 
 

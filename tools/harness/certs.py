@@ -27,6 +27,9 @@ from cloud_stub.base.os_errors import in_words
 CA_DAYS = 3_650
 SERVER_DAYS = 825
 LOCAL_NAMES = ("localhost", "127.0.0.1")
+HOST_NAME_MAX = 253
+# The last part has a letter: 192.0.2.777 is an address with an error in it.
+_HOST_NAME = re.compile(r"(\*\.)?([A-Za-z0-9_-]{1,63}\.)*(?=[^.]*[A-Za-z])[A-Za-z0-9_-]{1,63}")
 COMMON_NAME_MAX = 64  # X.509's; what a pile compares are the alternative names, which may be longer
 
 
@@ -118,16 +121,19 @@ class Ca:
         )
 
 
-def names_of(certificate: Path) -> set[str]:
-    """The host names and addresses that a certificate is for; empty if there is none. Raises CertsError."""
+def names_of(certificate: Path) -> list[str]:
+    """The host names and addresses that a certificate is for, in its order; empty if there is none.
+
+    Raises CertsError.
+    """
     if not certificate.exists():
-        return set()
+        return []
     try:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, x509.ExtensionNotFound) as error:
         raise CertsError(f"{certificate} is no certificate of a server: move it away") from error
-    return {str(each.value) for each in names}
+    return [str(each.value) for each in names]
 
 
 def ensure(folder: Path, names: tuple[str, ...] = LOCAL_NAMES) -> None:
@@ -152,7 +158,7 @@ def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
-        if not re.fullmatch(r"[A-Za-z0-9*._-]{1,253}", name):
+        if len(name) > HOST_NAME_MAX or not _HOST_NAME.fullmatch(name):
             raise CertsError(
                 f"{name!r} is no host name or address (no port; letters beyond ASCII as xn--...)"
             ) from None

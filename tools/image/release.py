@@ -164,7 +164,7 @@ def parser() -> argparse.ArgumentParser:
     what = made.add_subparsers(dest="what", required=True)
     for name in ("key", "make"):
         each = what.add_parser(name)
-        each.add_argument("key", type=Path)
+        each.add_argument("key")
         if name == "key":
             each.add_argument("--public", type=Path, default=files.BOARDS / slot.RELEASE_KEY)
         else:
@@ -198,9 +198,17 @@ def _make_release(options: argparse.Namespace) -> None:
 def main() -> int:
     options = parser().parse_args()
     try:
+        if not options.key:
+            raise ReleaseError(
+                "no KEY is given: the file of the private key, such as /media/stick/ratelock.pem"
+            )
+        options.key = Path(options.key)
         (_make_key if options.what == "key" else _make_release)(options)
     except (ReleaseError, BuildError) as error:
         print(f"release: {error}", file=sys.stderr)
+        return 1
+    except EOFError:
+        print(f"release: no passphrase was typed: set {PASSPHRASE_VARIABLE}", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"release: {error.filename}: {error.strerror}", file=sys.stderr)
