@@ -189,7 +189,8 @@ def _values(
 ) -> dict[str, Any]:
     """What the outcome changes in the hold's row. `open` stays where more may be due."""
     if not is_done:
-        return {"state": _REFUSED[row.kind], "open": False}
+        # After a refused capture the provider may hold it still, and releases it once the bill is paid otherwise.
+        return {"state": _REFUSED[row.kind], "open": row.kind == port.CAPTURE}
     match row.kind:
         case port.AUTHORIZE:
             return {"state": holds.HELD, "ref": outcome.ref}

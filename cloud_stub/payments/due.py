@@ -5,11 +5,11 @@ Rejected, Expired, Cancelled      release
 Lost                              release, after settings.hold_lost_s
 Settled, flagged                  nothing until an operator has decided
 Settled, something to pay         capture exactly that; the provider releases the rest
-nothing to pay, or paid already   release
+nothing to pay, or paid already   release, also where the capture was refused
 captured more than the bill less its credits    refund the difference
 """
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from ..db.payment_tables import payment_holds
 from ..db.rows import OrderRow
@@ -31,7 +31,10 @@ _WAITING = (
     .where(
         payment_holds.c.open,
         payment_holds.c.adapter == bindparam("adapter"),
-        payment_holds.c.state.in_((holds.HELD, holds.CAPTURED)),
+        or_(
+            payment_holds.c.state.in_((holds.HELD, holds.CAPTURED)),
+            and_(payment_holds.c.state == holds.CAPTURE_REFUSED, orders.c.state == states.PAID),
+        ),
         or_(
             orders.c.state.in_((*_RELEASED_AT_ONCE, states.SETTLED, states.LOST)),
             payment_holds.c.order_id.is_(None),
@@ -68,7 +71,8 @@ def begin_of(tx: Transaction, context: Context, hold_id: str, now: int) -> port.
         return None
     if hold.state == holds.CAPTURED:
         return _refund(tx, context, hold, order, now)
-    if hold.state != holds.HELD:
+    is_paid_otherwise = hold.state == holds.CAPTURE_REFUSED and order is not None and order.state == states.PAID
+    if hold.state != holds.HELD and not is_paid_otherwise:
         return None
     amount_minor = _capture_minor(tx, context, hold, order, now)
     if amount_minor is None:

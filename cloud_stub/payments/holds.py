@@ -4,7 +4,8 @@
          |          +----> Releasing -> Released
          +-> ActionNeeded | Refused
 
-CaptureRefused, ReleaseRefused and RefundRefused wait for an operator's retry.
+CaptureRefused, ReleaseRefused and RefundRefused wait for an operator's retry; CaptureRefused is released where
+its bill is credited in whole or paid otherwise.
 """
 
 from collections.abc import Iterable

@@ -236,6 +236,23 @@ def test_a_refused_capture_leaves_the_bill_unpaid_until_a_retry(
     ]
 
 
+@pytest.mark.parametrize("by", ["credit", "payment"])
+def test_a_refused_capture_is_released_once_the_bill_is_closed_otherwise(
+    cloud: Cloud, phone: Phone, pile: FakePile, behave: Any, books: Any, by: str
+):
+    behave(refuse={"capture": "processing_error"})
+    settled(phone, pile, 2_500_000)
+    run(cloud)
+    assert phone.get()["payment"]["state"] == "CaptureRefused"
+    if by == "credit":
+        credit(phone, 350)
+    else:
+        assert phone.pay(350).status_code == 200
+    run(cloud)
+    assert (phone.get()["state"], phone.get()["payment"]["state"]) == ("Paid", "Released")
+    assert books("SELECT state FROM holds") == [("Released",)]
+
+
 @pytest.mark.parametrize("end", ["rejected", "zero", "expired"])
 def test_an_end_without_a_bill_releases_at_once(
     cloud: Cloud, phone: Phone, pile: FakePile, books: Any, end: str
