@@ -71,8 +71,8 @@ def begin_of(tx: Transaction, context: Context, hold_id: str, now: int) -> port.
         return None
     if hold.state == holds.CAPTURED:
         return _refund(tx, context, hold, order, now)
-    is_paid_otherwise = hold.state == holds.CAPTURE_REFUSED and order is not None and order.state == states.PAID
-    if hold.state != holds.HELD and not is_paid_otherwise:
+    is_paid = order is not None and order.state == states.PAID
+    if hold.state != holds.HELD and not (hold.state == holds.CAPTURE_REFUSED and is_paid):
         return None
     amount_minor = _capture_minor(tx, context, hold, order, now)
     if amount_minor is None:
