@@ -189,7 +189,7 @@ def _values(
 ) -> dict[str, Any]:
     """What the outcome changes in the hold's row. `open` stays where more may be due."""
     if not is_done:
-        # After a refused capture the money may still be held: it is released once the bill is closed otherwise.
+        # After a refused capture the money may be held still, and is released once the bill is closed.
         return {"state": _REFUSED[row.kind], "open": row.kind == port.CAPTURE}
     match row.kind:
         case port.AUTHORIZE:

@@ -87,6 +87,7 @@ class Cashier:
         """Begin everything that is due as of `now`, without waiting for the provider."""
 
         def unit(tx: Transaction) -> tuple[list[port.Call], list[port.Call]]:
+            free.give_back_unused(tx)
             free.credit_settled(tx, self._context, now)
             if self.adapter is None:
                 return [], []

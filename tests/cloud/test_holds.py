@@ -318,6 +318,29 @@ def test_a_code_makes_an_order_free(cloud: Cloud, phone: Phone, pile: FakePile, 
     assert operator("GET", "/api/free-vend").json()["items"][0]["revoked_at"] is not None
 
 
+@pytest.mark.parametrize("end", ["rejected", "expired"])
+def test_an_order_that_never_charged_gives_the_use_of_its_code_back(
+    cloud: Cloud, phone: Phone, pile: FakePile, operator: Any, end: str
+):
+    grant = operator("POST", "/api/free-vend", {"reason": "Guests", "uses_max": 1}).json()
+    body = phone.body() | {"code": grant["code"]}
+    made = phone.client.post("/api/orders", json=body, headers=new_key()).json()
+    phone.order_id, phone.token, message = made["order_id"], made["token"], phone.message(pile)
+    if end == "rejected":
+        pile.order_status(phone.order_id, "Rejected", reason="NotPlugged")
+    else:
+        cloud.jobs.run_once(now_s() + 1000)
+    run(cloud)
+    run(cloud)
+    assert operator("GET", "/api/free-vend").json()["items"][0]["uses"] == 0
+    again = phone.client.post("/api/orders", json=body, headers=new_key())
+    assert (again.status_code, again.json()["free"]) == (201, True)
+    if end == "expired":  # the pile had it all the same
+        pile.settle(message, 2_500_000)
+        run(cloud)
+        assert phone.get()["credits"][0]["amount_minor"] == 350
+
+
 def test_a_pile_says_that_everybody_charges_for_free_at_its_site(phone: Phone, pile: FakePile, operator: Any):
     site = {"site_id": "S-1", "name": "Harbour", "address": "", "time_zone": "UTC", "contact": ""}
     assert operator("POST", "/api/sites", site).status_code == 201
