@@ -29,6 +29,7 @@ _WAITING = (
     select(payment_holds.c.hold_id)
     .select_from(payment_holds.outerjoin(orders, orders.c.order_id == payment_holds.c.order_id))
     .where(
+        payment_holds.c.hold_id > bindparam("after"),
         payment_holds.c.open,
         payment_holds.c.adapter == bindparam("adapter"),
         or_(
@@ -45,11 +46,17 @@ _WAITING = (
 )
 
 
-def begin_due(tx: Transaction, context: Context, now: int) -> list[port.Call]:
-    """Write every call that is due, and return them to be made."""
-    waiting = tx.conn.execute(_WAITING, {"adapter": context.settings.payment}).scalars().all()
+def begin_due(tx: Transaction, context: Context, after: str, now: int) -> tuple[list[port.Call], str]:
+    """Write the calls that are due for at most AT_ONCE holds from the one after `after` on; "": the first.
+
+    Returns them to be made, and the hold after which to go on; "" after the last. So holds that wait long,
+    such as those of flagged bills, delay no other.
+    """
+    values = {"adapter": context.settings.payment, "after": after}
+    waiting = tx.conn.execute(_WAITING, values).scalars().all()
     made = (begin_of(tx, context, hold_id, now) for hold_id in waiting)
-    return [each for each in made if each is not None]
+    next_after = waiting[-1] if len(waiting) == AT_ONCE else ""
+    return [each for each in made if each is not None], next_after
 
 
 def begin_of_order(tx: Transaction, context: Context, order_id: str, now: int) -> port.Call | None:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
+from cloud_stub.payments import due
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import AS_OPERATOR, Phone, settled
 from tests.cloud.fakes import FakePile, new_key
@@ -281,6 +282,17 @@ def test_the_hold_of_a_lost_order_is_released_later(
     assert phone.get()["payment"]["state"] == "Held"
     run(cloud, after_s=2 * 86_400 + 10)
     assert phone.get()["payment"]["state"] == "Released"
+
+
+def test_holds_that_wait_for_a_decision_keep_no_other_waiting(
+    cloud: Cloud, phone: Phone, pile: FakePile, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(due, "_WAITING", due._WAITING.limit(1))
+    monkeypatch.setattr(due, "AT_ONCE", 1)
+    settled(phone, pile, 2_500_000, total_minor=1)
+    settled(phone, pile, 2_500_000)
+    run(cloud)
+    assert phone.get()["payment"]["state"] == "Captured"
 
 
 def test_while_money_is_held_nobody_else_pays(cloud: Cloud, phone: Phone, pile: FakePile, behave: Any):
