@@ -1,7 +1,9 @@
 """What follows for a hold from its order and bill as they are. The only place that decides how much is taken.
 
 no order                          release, after settings.hold_orphan_s
-Rejected, Expired, Cancelled      release
+Rejected, Cancelled               release
+Expired                           release once the pile reports that it has nothing of it, because it may charge
+                                  all the same; else after settings.hold_lost_s
 Lost                              release, after settings.hold_lost_s
 Settled, flagged                  nothing until an operator has decided
 Settled, something to pay         capture exactly that; the provider releases the rest
@@ -22,7 +24,7 @@ from . import calls, holds, port
 from .holds import HoldRow
 
 AT_ONCE = 100
-_RELEASED_AT_ONCE = (states.REJECTED, states.EXPIRED, states.CANCELLED, states.PAID)
+_RELEASED_AT_ONCE = (states.REJECTED, states.CANCELLED, states.PAID)
 ORDER_LOST = "OrderLost"
 
 _WAITING = (
@@ -37,7 +39,7 @@ _WAITING = (
             and_(payment_holds.c.state == holds.CAPTURE_REFUSED, orders.c.state == states.PAID),
         ),
         or_(
-            orders.c.state.in_((*_RELEASED_AT_ONCE, states.SETTLED, states.LOST)),
+            orders.c.state.in_((*_RELEASED_AT_ONCE, states.EXPIRED, states.SETTLED, states.LOST)),
             payment_holds.c.order_id.is_(None),
         ),
     )
@@ -97,6 +99,9 @@ def _capture_minor(
         return 0 if hold.reason or now - hold.changed_at >= context.settings.hold_orphan_s else None
     if order.state in _RELEASED_AT_ONCE:
         return 0
+    if order.state == states.EXPIRED:
+        is_given_up = now - order.expires_at >= context.settings.hold_lost_s
+        return 0 if is_given_up or lookup.is_over_at_pile(tx.conn, order) else None
     if order.state == states.LOST:
         if hold.reason != ORDER_LOST:
             holds.change(tx.conn, hold, now, reason=ORDER_LOST)

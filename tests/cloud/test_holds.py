@@ -254,6 +254,12 @@ def test_a_refused_capture_is_released_once_the_bill_is_closed_otherwise(
     assert books("SELECT state FROM holds") == [("Released",)]
 
 
+def report_nothing(pile: FakePile, at: int) -> None:
+    """The pile says as of `at` that it has neither an order nor a settlement."""
+    idle = {"connector": 1, "status": "Available", "fault": None, "plugged": False, "order_id": None}
+    pile._say("status", {"online": True, "connectors": [idle], "outbox": 0, "at": at})
+
+
 @pytest.mark.parametrize("end", ["rejected", "zero", "expired"])
 def test_an_end_without_a_bill_releases_at_once(
     cloud: Cloud, phone: Phone, pile: FakePile, books: Any, end: str
@@ -266,9 +272,33 @@ def test_an_end_without_a_bill_releases_at_once(
         pile.settle(phone.message(pile), 0)
     else:
         cloud.jobs.run_once(now_s() + 1000)
+        report_nothing(pile, now_s() + 1000)
     run(cloud)
     assert phone.get()["payment"]["state"] == "Released"
     assert books("SELECT state FROM holds") == [("Released",)]
+
+
+def test_an_expired_order_that_its_pile_had_all_the_same_is_paid(
+    cloud: Cloud, phone: Phone, pile: FakePile, books: Any
+):
+    """Its pile was without network when it accepted it. The hold was released as soon as it expired."""
+    phone.order(cost_minor=1000)
+    cloud.jobs.run_once(now_s() + 1000)
+    run(cloud, after_s=1000)
+    assert (phone.get()["state"], phone.get()["payment"]["state"]) == ("Expired", "Held")
+    pile.settle(phone.message(pile), 2_500_000)
+    run(cloud)
+    assert (phone.get()["state"], phone.get()["payment"]["captured_minor"]) == ("Paid", 350)
+    balanced(cloud, books)
+
+
+def test_the_hold_of_an_expired_order_whose_pile_stays_away_is_released_later(
+    cloud: Cloud, phone: Phone, pile: FakePile
+):
+    phone.order(cost_minor=1000)
+    cloud.jobs.run_once(now_s() + 1000)
+    run(cloud, after_s=2 * 86_400 + 100)
+    assert phone.get()["payment"]["state"] == "Released"
 
 
 def test_the_hold_of_a_lost_order_is_released_later(
