@@ -2,8 +2,8 @@
 
 no order                          release, after settings.hold_orphan_s
 Rejected, Cancelled               release
-Expired                           release once the pile reports that it has nothing of it, because it may charge
-                                  all the same; else after settings.hold_lost_s
+Expired                           release once the pile reports that it has nothing of it, because it may
+                                  charge all the same; else after settings.hold_lost_s
 Lost                              release, after settings.hold_lost_s
 Settled, flagged                  nothing until an operator has decided
 Settled, something to pay         capture exactly that; the provider releases the rest
