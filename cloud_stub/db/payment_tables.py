@@ -94,7 +94,7 @@ free_orders = Table(
     "free_orders",
     metadata,
     Column("order_id", String(40), ForeignKey("orders.order_id"), primary_key=True),
-    Column("grant_id", String(40), ForeignKey("free_grants.grant_id")),  # null: an operator's
+    Column("grant_id", String(40), ForeignKey("free_grants.grant_id")),  # null: an operator's, or given back
     Column("reason", Text, nullable=False),
     Column("actor_kind", String(16), nullable=False),
     Column("actor", String(100), nullable=False),

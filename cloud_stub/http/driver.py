@@ -51,7 +51,7 @@ async def get_rate(request: Request, device_id: str) -> Response:
     rate = await quick(cloud, lambda conn: _rate(conn, cloud, device_id, connector, now))
     settings = cloud.settings
     power_w = rate["power_w"] or settings.connector_power_w
-    return json_response(estimates.offered(rate, now, settings.duration_s, power_w))
+    return json_response(estimates.offered(rate, now, settings.duration_s, settings.order_life_s, power_w))
 
 
 def _connector(request: Request) -> int:

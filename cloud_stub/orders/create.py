@@ -214,7 +214,7 @@ def _confirmable_rate(
     if rate["rate_id"] != body.rate_id or is_another_price or is_another_zone:
         settings = context.settings
         power_w = rate["power_w"] or settings.connector_power_w
-        offered = estimates.offered(rate, now, settings.duration_s, power_w)
+        offered = estimates.offered(rate, now, settings.duration_s, settings.order_life_s, power_w)
         raise Problem(409, "RateChanged", "The price has changed; confirm the new one", rate=offered)
     billing.require_billable(conn, rate, pile.device_id, body.connector)
     if not (pile.online and context.dispatch.connected):

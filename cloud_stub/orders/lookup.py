@@ -8,6 +8,7 @@ from ..db import json_lists
 from ..db.engine import to_json
 from ..db.rows import OrderRow, Query
 from ..db.tables import orders
+from ..piles import registry, views
 
 _BY_ID = select(orders).where(orders.c.order_id == bindparam("order_id"))
 _GET = Query(_BY_ID, OrderRow)
@@ -35,6 +36,12 @@ def find(conn: Connection, order_id: str) -> OrderRow | None:
 def get(conn: Connection, order_id: str) -> OrderRow:
     """The row of an order that is known to be there. Raises sqlalchemy.exc.NoResultFound."""
     return _GET.one(conn, {"order_id": order_id})
+
+
+def is_over_at_pile(conn: Connection, order: OrderRow) -> bool:
+    """Whether the pile reported, later than it could begin the order, that it has nothing of it."""
+    pile = registry.get(conn, order.device_id, removed=True)
+    return views.reports_nothing_of(pile, order.order_id, order.expires_at)
 
 
 def lock(conn: Connection, order_id: str) -> OrderRow | None:

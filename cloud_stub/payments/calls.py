@@ -191,7 +191,8 @@ def _values(
 ) -> dict[str, Any]:
     """The new values of the hold's row. `open` stays true if further calls may be due."""
     if not is_done:
-        return {"state": _REFUSED[row.kind], "open": False}
+        # After a refused capture the money may be held still, and is released once the bill is closed.
+        return {"state": _REFUSED[row.kind], "open": row.kind == port.CAPTURE}
     match row.kind:
         case port.AUTHORIZE:
             return {"state": holds.HELD, "ref": outcome.ref}

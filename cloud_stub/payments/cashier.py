@@ -37,6 +37,7 @@ class Cashier:
         self._stopping = False
         self._lock = threading.Lock()
         self._being_made: set[Future[None]] = set()
+        self._after = ""  # the hold after which the next sweep goes on
         if adapter is not None:
             context.hub.ended = self._ended.put
 
@@ -61,7 +62,7 @@ class Cashier:
             self.sweep(now)
             with self._lock:
                 waiting = list(self._being_made)
-            if not waiting:
+            if not waiting and not self._after:
                 return
             for each in waiting:
                 each.result()
@@ -85,15 +86,19 @@ class Cashier:
             return found
 
     def sweep(self, now: int) -> None:
-        """Begin every call that is due at `now`, without waiting for the provider."""
+        """Begin what is due as of `now`, without waiting for the provider: of due.AT_ONCE holds, and in the
+        next sweep of those after them.
+        """
 
-        def unit(tx: Transaction) -> tuple[list[port.Call], list[port.Call]]:
+        def unit(tx: Transaction) -> tuple[list[port.Call], list[port.Call], str]:
+            free.give_back_unused(tx)
             free.credit_settled(tx, self._context, now)
             if self.adapter is None:
-                return [], []
-            return due.begin_due(tx, self._context, now), calls.claim_due(tx.conn, self._context, now)
+                return [], [], ""
+            begun, after = due.begin_due(tx, self._context, self._after, now)
+            return begun, calls.claim_due(tx.conn, self._context, now), after
 
-        new, left = self._writer.submit(unit).result()
+        new, left, self._after = self._writer.submit(unit).result()
         for call in new:
             self._submit(call, False, now)
         for call in left:

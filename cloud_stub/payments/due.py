@@ -1,15 +1,17 @@
 """Which call is due for a hold, given its order and bill. Only this module decides how much is captured.
 
 no order                          release, after settings.hold_orphan_s
-Rejected, Expired, Cancelled      release
+Rejected, Cancelled               release
+Expired                           release once the pile reports that it has nothing of it, because it may
+                                  charge all the same; else after settings.hold_lost_s
 Lost                              release, after settings.hold_lost_s
 Settled, flagged                  nothing until an operator has decided
 Settled, something to pay         capture exactly that; the provider releases the rest
-nothing to pay, or already paid   release
-captured more than the bill less its credit notes    refund the difference
+nothing to pay, or paid already   release, also where the capture was refused
+captured more than the bill less its credits    refund the difference
 """
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from ..db.payment_tables import payment_holds
 from ..db.rows import OrderRow
@@ -22,18 +24,22 @@ from . import calls, holds, port
 from .holds import HoldRow
 
 AT_ONCE = 100
-_RELEASED_AT_ONCE = (states.REJECTED, states.EXPIRED, states.CANCELLED, states.PAID)
+_RELEASED_AT_ONCE = (states.REJECTED, states.CANCELLED, states.PAID)
 ORDER_LOST = "OrderLost"
 
 _WAITING = (
     select(payment_holds.c.hold_id)
     .select_from(payment_holds.outerjoin(orders, orders.c.order_id == payment_holds.c.order_id))
     .where(
+        payment_holds.c.hold_id > bindparam("after"),
         payment_holds.c.open,
         payment_holds.c.adapter == bindparam("adapter"),
-        payment_holds.c.state.in_((holds.HELD, holds.CAPTURED)),
         or_(
-            orders.c.state.in_((*_RELEASED_AT_ONCE, states.SETTLED, states.LOST)),
+            payment_holds.c.state.in_((holds.HELD, holds.CAPTURED)),
+            and_(payment_holds.c.state == holds.CAPTURE_REFUSED, orders.c.state == states.PAID),
+        ),
+        or_(
+            orders.c.state.in_((*_RELEASED_AT_ONCE, states.EXPIRED, states.SETTLED, states.LOST)),
             payment_holds.c.order_id.is_(None),
         ),
     )
@@ -42,11 +48,17 @@ _WAITING = (
 )
 
 
-def begin_due(tx: Transaction, context: Context, now: int) -> list[port.Call]:
-    """Store every call that is due; the caller makes the returned calls."""
-    waiting = tx.conn.execute(_WAITING, {"adapter": context.settings.payment}).scalars().all()
+def begin_due(tx: Transaction, context: Context, after: str, now: int) -> tuple[list[port.Call], str]:
+    """Write the calls that are due for at most AT_ONCE holds from the one after `after` on; "": the first.
+
+    Returns them to be made, and the hold after which to go on; "" after the last. So holds that wait long,
+    such as those of flagged bills, delay no other.
+    """
+    values = {"adapter": context.settings.payment, "after": after}
+    waiting = tx.conn.execute(_WAITING, values).scalars().all()
     made = (begin_of(tx, context, hold_id, now) for hold_id in waiting)
-    return [each for each in made if each is not None]
+    next_after = waiting[-1] if len(waiting) == AT_ONCE else ""
+    return [each for each in made if each is not None], next_after
 
 
 def begin_of_order(tx: Transaction, context: Context, order_id: str, now: int) -> port.Call | None:
@@ -68,7 +80,8 @@ def begin_of(tx: Transaction, context: Context, hold_id: str, now: int) -> port.
         return None
     if hold.state == holds.CAPTURED:
         return _refund(tx, context, hold, order, now)
-    if hold.state != holds.HELD:
+    is_paid = order is not None and order.state == states.PAID
+    if hold.state != holds.HELD and not (hold.state == holds.CAPTURE_REFUSED and is_paid):
         return None
     amount_minor = _capture_minor(tx, context, hold, order, now)
     if amount_minor is None:
@@ -86,6 +99,9 @@ def _capture_minor(
         return 0 if hold.reason or now - hold.changed_at >= context.settings.hold_orphan_s else None
     if order.state in _RELEASED_AT_ONCE:
         return 0
+    if order.state == states.EXPIRED:
+        is_given_up = now - order.expires_at >= context.settings.hold_lost_s
+        return 0 if is_given_up or lookup.is_over_at_pile(tx.conn, order) else None
     if order.state == states.LOST:
         if hold.reason != ORDER_LOST:
             holds.change(tx.conn, hold, now, reason=ORDER_LOST)

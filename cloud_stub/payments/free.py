@@ -75,6 +75,12 @@ class FreeRow(NamedTuple):
     open: bool
 
 
+class _Unused(NamedTuple):
+    order_id: str
+    grant_id: str | None
+    state: str
+
+
 _GRANTS = select(free_grants)
 _LIST = Query(_GRANTS, GrantRow)
 _GET = Query(_GRANTS.where(free_grants.c.grant_id == bindparam("grant_id")).with_for_update(), GrantRow)
@@ -102,6 +108,22 @@ _SETTLED = Query(
     .limit(AT_ONCE),
     FreeRow,
 )
+_UNUSED = Query(
+    select(free_orders.c.order_id, free_orders.c.grant_id, orders.c.state)
+    .join(orders, orders.c.order_id == free_orders.c.order_id)
+    .where(
+        free_orders.c.open,
+        free_orders.c.grant_id.is_not(None),
+        orders.c.state.in_((states.REJECTED, states.EXPIRED, states.CANCELLED)),
+    )
+    .order_by(free_orders.c.order_id)
+    .limit(AT_ONCE),
+    _Unused,
+)
+_FORGET_GRANT = update(free_orders).where(
+    free_orders.c.order_id == bindparam("this"), free_orders.c.grant_id.is_not(None)
+)
+_GIVE_BACK = _REVOKE.values(uses=free_grants.c.uses - 1)
 _CLOSE = update(free_orders).where(free_orders.c.order_id == bindparam("this")).values(open=False)
 _SITE = select(func.count()).select_from(sites).where(sites.c.site_id == bindparam("site_id"))
 
@@ -196,6 +218,16 @@ def mark(conn: Connection, order_id: str, used: GrantRow | None, actor: Actor, r
     conn.execute(insert(free_orders), row._asdict())
     if used is not None:
         conn.execute(_USE, {"this": used.grant_id})
+
+
+def give_back_unused(tx: Transaction) -> None:
+    """Give back the use of a grant where nothing was charged. An expired or cancelled order that its pile had
+    all the same is still credited; a rejected one is closed.
+    """
+    for row in _UNUSED.all(tx.conn, {}):
+        values = {"grant_id": None, "open": row.state != states.REJECTED}
+        if tx.conn.execute(_FORGET_GRANT.values(values), {"this": row.order_id}).rowcount:
+            tx.conn.execute(_GIVE_BACK, {"this": row.grant_id})
 
 
 def credit_settled(tx: Transaction, context: Context, now: int) -> None:

@@ -4,7 +4,8 @@
          |          +----> Releasing -> Released
          +-> ActionNeeded | Refused
 
-CaptureRefused, ReleaseRefused and RefundRefused wait for an operator's retry.
+CaptureRefused, ReleaseRefused and RefundRefused wait for an operator's retry. Where the bill is credited in
+whole or paid otherwise, CaptureRefused becomes Releasing.
 """
 
 from collections.abc import Iterable

@@ -132,8 +132,11 @@ def errors(body: ComponentsBody, fee_minor: int, digits: int) -> Iterator[tuple[
             yield f"offers[{i}].{wanted}", f"is missing in an offer of {offer.kind}"
         for name in sorted(given - {wanted}):
             yield f"offers[{i}].{name}", f"does not belong to an offer of {offer.kind}"
-        if offer.kind == "money" and offer.cost_minor is not None and offer.cost_minor < least:
-            yield f"offers[{i}].cost_minor", f"must be at least {least}: session fee and minimum reach it"
+        if offer.kind == "money" and offer.cost_minor is not None:
+            if offer.cost_minor < least:
+                yield f"offers[{i}].cost_minor", f"must be at least {least}: session fee and minimum reach it"
+            if body.maximum_minor is not None and offer.cost_minor > body.maximum_minor:
+                yield f"offers[{i}].cost_minor", "must not be above the maximum: no order costs more"
 
 
 def sum_errors(

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from pile_protocol import components
+from pile_protocol import components, wire
 
 from . import component_body, highest_cost, schedule
 
@@ -12,28 +12,56 @@ _HOUR_S = 3600
 _LEAST_MWH = 1  # an order that delivers nothing costs nothing
 
 
-def offered(rate: dict[str, Any], now: int, duration_s: int, power_w: int) -> dict[str, Any]:
+def offered(rate: dict[str, Any], now: int, duration_s: int, life_s: int, power_w: int) -> dict[str, Any]:
     """The rate as a driver is shown it: schedule.rate_view with estimates, offers and `hold_minor`, the most
     that an order without limits costs; each estimate and offer has its own, for an order with its limits.
+    `longest_hold_minor`: the most that an order costs whose driver sets a time limit above `duration_s`.
 
-    rate: one of holding. duration_s: the time limit of an order whose driver sets none. power_w: the most
-    that the connector carries.
+    rate: one of holding. duration_s: the time limit of an order whose driver sets none. life_s: how long a
+    pile may take to begin an order. power_w: the most that the connector carries.
     """
     view = schedule.rate_view(rate, now)
-    return view | _sums(_View(view, rate["rate_id"], duration_s, power_w))
+    columns = schedule.columns_of(rate, now, now + life_s + wire.MAX_DURATION_S)
+    durations = {duration_s, _HOUR_S, wire.MAX_DURATION_S}
+    durations.update(offer["duration_s"] for offer in view.get("offers", ()) if "duration_s" in offer)
+    counts = {
+        each: sum(step[0] < now + life_s + each for step in columns["steps"]) for each in sorted(durations)
+    }
+    of = _View(view, columns, counts, rate["rate_id"], duration_s, power_w)
+    return view | {"duration_s": duration_s} | _sums(of)
 
 
 class _View:
-    """A rate_view as a key, by all that the sums depend on."""
+    """A rate_view as a key, by all that the sums depend on. columns: of schedule.columns_of, as far as the
+    longest order goes; counts: how many of its steps an order of each duration locks.
+    """
 
-    __slots__ = ("body", "duration_s", "key", "power_w")
+    __slots__ = ("body", "columns", "counts", "duration_s", "key", "power_w")
 
-    def __init__(self, body: dict[str, Any], rate_id: str, duration_s: int, power_w: int):
+    def __init__(
+        self,
+        body: dict[str, Any],
+        columns: dict[str, Any],
+        counts: dict[int, int],
+        rate_id: str,
+        duration_s: int,
+        power_w: int,
+    ):
         self.body = body
+        self.columns = columns
+        self.counts = counts
         self.duration_s = duration_s
         self.power_w = power_w
-        prices = tuple((step[1], step[2]) for step in body["steps"])
-        self.key = (rate_id, duration_s, power_w, prices, tuple(body.get("time_prices", ())))
+        prices = tuple((step[1], step[2]) for step in columns["steps"])
+        times = tuple(columns.get("time_prices", ()))
+        self.key = (rate_id, duration_s, power_w, prices, times, tuple(counts.items()))
+
+    def highest_minor(self, limits: dict[str, int]) -> int:
+        """What is held for an order with these limits that is made at once."""
+        limits = {"duration_s": self.duration_s} | limits
+        count = self.counts[limits["duration_s"]]
+        locked = self.body | {name: rows[:count] for name, rows in self.columns.items()}
+        return highest_cost.highest_minor(locked, limits, self.power_w)
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -45,21 +73,24 @@ class _View:
 @lru_cache(maxsize=1024)
 def _sums(of: _View) -> dict[str, Any]:
     """Cached, because prices change a few times a day and many phones ask."""
-    view, limits = of.body, {"duration_s": of.duration_s}
+    view = of.body
     offers = [
         offer
-        | {"limits": (own := component_body.limits_of(offer))}
-        | _of_offer(view, offer, limits | own, of.power_w)
+        | {
+            "limits": (limits := component_body.limits_of(offer)),
+            "estimate_minor": _estimate_minor(view, offer),
+            "hold_minor": of.highest_minor(limits),
+        }
         for offer in view.get("offers", ())
     ]
     found = at_present_price(view)
     for each in found:
-        own = limits | component_body.limits_of(each)
-        each["hold_minor"] = highest_cost.highest_minor(view, own, of.power_w)
+        each["hold_minor"] = of.highest_minor(component_body.limits_of(each))
     return {
         "estimates": found,
         "offers": offers,
-        "hold_minor": highest_cost.highest_minor(view, limits, of.power_w),
+        "hold_minor": of.highest_minor({}),
+        "longest_hold_minor": of.highest_minor({"duration_s": wire.MAX_DURATION_S}),
     }
 
 
@@ -96,19 +127,15 @@ def at_present_price(rate_view: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _of_offer(
-    view: dict[str, Any], offer: dict[str, Any], limits: dict[str, int], power_w: int
-) -> dict[str, int | None]:
-    """estimate_minor: what the whole offer costs, null where that depends on the vehicle; and hold_minor."""
-    estimate_minor = None
+def _estimate_minor(view: dict[str, Any], offer: dict[str, Any]) -> int | None:
+    """What the whole offer costs; None where that depends on the vehicle."""
     if offer["kind"] == "money":
-        estimate_minor = offer["cost_minor"]
-    elif offer["kind"] == "energy" and not _costs_time(view):
-        estimate_minor = _total_minor(view, offer["energy_mwh"], 0)
-    elif offer["kind"] == "time" and "tiers" not in view and not _energy_price(view):
-        estimate_minor = _total_minor(view, _LEAST_MWH, offer["duration_s"])
-    hold_minor = highest_cost.highest_minor(view, limits, power_w)
-    return {"estimate_minor": estimate_minor, "hold_minor": hold_minor}
+        return int(offer["cost_minor"])
+    if offer["kind"] == "energy" and not _costs_time(view):
+        return _total_minor(view, offer["energy_mwh"], 0)
+    if offer["kind"] == "time" and "tiers" not in view and not _energy_price(view):
+        return _total_minor(view, _LEAST_MWH, offer["duration_s"])
+    return None
 
 
 def _costs_time(view: dict[str, Any]) -> bool:

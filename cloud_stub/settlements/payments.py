@@ -20,7 +20,9 @@ from . import bills
 from . import views as settlement_views
 
 _OPEN_HOLD = select(payment_holds.c.open).where(
-    payment_holds.c.order_id == bindparam("order_id"), payment_holds.c.open
+    payment_holds.c.order_id == bindparam("order_id"),
+    payment_holds.c.open,
+    payment_holds.c.state != "CaptureRefused",
 )
 
 

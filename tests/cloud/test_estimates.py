@@ -10,7 +10,7 @@ from cloud_stub.cloud import Cloud
 from cloud_stub.db.writer import Transaction
 from cloud_stub.messaging.outbox import put_row
 from cloud_stub.orders import power_curve
-from cloud_stub.rates import model, versions
+from cloud_stub.rates import estimates, highest_cost, model, schedule, versions
 from tests.cloud.fakes import ACTOR, FLAT_RATE, FakePile
 
 
@@ -53,6 +53,30 @@ def test_a_new_rate_is_shown_at_once_whoever_published_it(client, add_pile, clou
     assert after["now"]["electricity_price"] == 2_000_000
     assert [each["total_minor"] for each in before["estimates"]] == [100, 500, 1000]
     assert [each["total_minor"] for each in after["estimates"]] == [205, 1005, 2005]
+
+
+@pytest.mark.parametrize("now", [1_795_860_000, 1_795_881_570, 1_795_910_400])
+def test_the_hold_that_is_shown_is_that_of_the_order(now: int):
+    """An hour was shown with the hold of the day's dearest price. 1,795,881,570 is 30 s before a step."""
+    offers = [{"kind": "time", "duration_s": each} for each in (3600, 8 * 3600, 86_400)]
+    rate = {
+        "rate_id": "r-of-steps",
+        "currency": "CNY",
+        "minor_digits": 2,
+        "session_fee_minor": 50,
+        "time_zone": "UTC",
+        "changes_at": None,
+        "periods": [[0, 300_000, 0, "valley"], [420, 900_000, 0, "flat"], [960, 2_000_000, 0, "peak"]],
+        "time_prices": [0, 600_000, 300_000],
+        "offers": [*offers, {"kind": "energy", "energy_mwh": 5_000_000}, {"kind": "full"}],
+    }
+    view = estimates.offered(rate, now, 6 * 3600, 60, 7_000)
+    shown = [(each["limits"], each["hold_minor"]) for each in view["offers"]]
+    for limits, hold_minor in [*shown, ({}, view["hold_minor"]), (offers[-1], view["longest_hold_minor"])]:
+        limits = {"duration_s": 6 * 3600, **limits}
+        locked = schedule.lock_rate(rate, now, now + 60 + limits["duration_s"])
+        assert hold_minor == highest_cost.highest_minor(locked, limits, 7_000)
+    assert len({hold_minor for _, hold_minor in shown}) > 3
 
 
 def test_the_rates_address_is_described_and_is_only_read_and_put(client):

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
+from cloud_stub.payments import due
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import AS_OPERATOR, Phone, settled
 from tests.cloud.fakes import FakePile, new_key
@@ -236,6 +237,29 @@ def test_a_refused_capture_leaves_the_bill_unpaid_until_a_retry(
     ]
 
 
+@pytest.mark.parametrize("by", ["credit", "payment"])
+def test_a_refused_capture_is_released_once_the_bill_is_closed_otherwise(
+    cloud: Cloud, phone: Phone, pile: FakePile, behave: Any, books: Any, by: str
+):
+    behave(refuse={"capture": "processing_error"})
+    settled(phone, pile, 2_500_000)
+    run(cloud)
+    assert phone.get()["payment"]["state"] == "CaptureRefused"
+    if by == "credit":
+        credit(phone, 350)
+    else:
+        assert phone.pay(350).status_code == 200
+    run(cloud)
+    assert (phone.get()["state"], phone.get()["payment"]["state"]) == ("Paid", "Released")
+    assert books("SELECT state FROM holds") == [("Released",)]
+
+
+def report_nothing(pile: FakePile, at: int) -> None:
+    """The pile says as of `at` that it has neither an order nor a settlement."""
+    idle = {"connector": 1, "status": "Available", "fault": None, "plugged": False, "order_id": None}
+    pile._say("status", {"online": True, "connectors": [idle], "outbox": 0, "at": at})
+
+
 @pytest.mark.parametrize("end", ["rejected", "zero", "expired"])
 def test_an_end_without_a_bill_releases_at_once(
     cloud: Cloud, phone: Phone, pile: FakePile, books: Any, end: str
@@ -248,9 +272,33 @@ def test_an_end_without_a_bill_releases_at_once(
         pile.settle(phone.message(pile), 0)
     else:
         cloud.jobs.run_once(now_s() + 1000)
+        report_nothing(pile, now_s() + 1000)
     run(cloud)
     assert phone.get()["payment"]["state"] == "Released"
     assert books("SELECT state FROM holds") == [("Released",)]
+
+
+def test_an_expired_order_that_its_pile_had_all_the_same_is_paid(
+    cloud: Cloud, phone: Phone, pile: FakePile, books: Any
+):
+    """Its pile was without network when it accepted it. The hold was released as soon as it expired."""
+    phone.order(cost_minor=1000)
+    cloud.jobs.run_once(now_s() + 1000)
+    run(cloud, after_s=1000)
+    assert (phone.get()["state"], phone.get()["payment"]["state"]) == ("Expired", "Held")
+    pile.settle(phone.message(pile), 2_500_000)
+    run(cloud)
+    assert (phone.get()["state"], phone.get()["payment"]["captured_minor"]) == ("Paid", 350)
+    balanced(cloud, books)
+
+
+def test_the_hold_of_an_expired_order_whose_pile_stays_away_is_released_later(
+    cloud: Cloud, phone: Phone, pile: FakePile
+):
+    phone.order(cost_minor=1000)
+    cloud.jobs.run_once(now_s() + 1000)
+    run(cloud, after_s=2 * 86_400 + 100)
+    assert phone.get()["payment"]["state"] == "Released"
 
 
 def test_the_hold_of_a_lost_order_is_released_later(
@@ -264,6 +312,17 @@ def test_the_hold_of_a_lost_order_is_released_later(
     assert phone.get()["payment"]["state"] == "Held"
     run(cloud, after_s=2 * 86_400 + 10)
     assert phone.get()["payment"]["state"] == "Released"
+
+
+def test_holds_that_wait_for_a_decision_keep_no_other_waiting(
+    cloud: Cloud, phone: Phone, pile: FakePile, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(due, "_WAITING", due._WAITING.limit(1))
+    monkeypatch.setattr(due, "AT_ONCE", 1)
+    settled(phone, pile, 2_500_000, total_minor=1)
+    settled(phone, pile, 2_500_000)
+    run(cloud)
+    assert phone.get()["payment"]["state"] == "Captured"
 
 
 def test_while_money_is_held_nobody_else_pays(cloud: Cloud, phone: Phone, pile: FakePile, behave: Any):
@@ -299,6 +358,29 @@ def test_a_code_makes_an_order_free(cloud: Cloud, phone: Phone, pile: FakePile, 
     problem(phone.client.post("/api/orders", json=body, headers=new_key()), 409, "FreeCodeInvalid")
     assert operator("DELETE", f"/api/free-vend/{grant['grant_id']}").status_code == 200
     assert operator("GET", "/api/free-vend").json()["items"][0]["revoked_at"] is not None
+
+
+@pytest.mark.parametrize("end", ["rejected", "expired"])
+def test_an_order_that_never_charged_gives_the_use_of_its_code_back(
+    cloud: Cloud, phone: Phone, pile: FakePile, operator: Any, end: str
+):
+    grant = operator("POST", "/api/free-vend", {"reason": "Guests", "uses_max": 1}).json()
+    body = phone.body() | {"code": grant["code"]}
+    made = phone.client.post("/api/orders", json=body, headers=new_key()).json()
+    phone.order_id, phone.token, message = made["order_id"], made["token"], phone.message(pile)
+    if end == "rejected":
+        pile.order_status(phone.order_id, "Rejected", reason="NotPlugged")
+    else:
+        cloud.jobs.run_once(now_s() + 1000)
+    run(cloud)
+    run(cloud)
+    assert operator("GET", "/api/free-vend").json()["items"][0]["uses"] == 0
+    again = phone.client.post("/api/orders", json=body, headers=new_key())
+    assert (again.status_code, again.json()["free"]) == (201, True)
+    if end == "expired":  # the pile had it all the same
+        pile.settle(message, 2_500_000)
+        run(cloud)
+        assert phone.get()["credits"][0]["amount_minor"] == 350
 
 
 def test_a_pile_says_that_everybody_charges_for_free_at_its_site(phone: Phone, pile: FakePile, operator: Any):

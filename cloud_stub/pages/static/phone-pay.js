@@ -11,7 +11,7 @@ const testMark = payment => payment.is_test && h("span.pill.test", t.test);
  */
 export function beforeStart(rate, limits, offer, w) {
   const exact = limits.cost_minor ?? offer?.hold_minor ?? (Object.keys(limits).length ? null : rate.hold_minor);
-  const most = exact ?? rate.hold_minor;
+  const most = exact ?? (limits.duration_s > rate.duration_s ? rate.longest_hold_minor : rate.hold_minor);
   if (most == null) return null;
   const sum = money(most, rate);
   return h("p.small.locked", exact == null ? w.holdAtMost(sum) : w.hold(sum));
