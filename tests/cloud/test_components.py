@@ -100,7 +100,7 @@ def test_a_rate_without_components_is_as_it_always_was(operator: Any, add_pile: 
         ("tiers.1.price", 10**12, "tiers"),
         ("offers.0.cost_minor", 99, "offers[0].cost_minor"),
         ("offers.0.cost_minor", MISSING, "offers[0].cost_minor"),
-        ("offers.0.cost_minor", 5_001, "offers[0].cost_minor"),  # above the maximum
+        ("offers.0.cost_minor", 50_001, "offers[0].cost_minor"),  # above the maximum
         ("offers.1.energy_mwh", 5, "offers[1].energy_mwh"),
         ("offers.3.kind", "half", "offers[3].kind"),
         ("offers", [{"kind": "full"}] * 9, "offers"),

@@ -234,6 +234,7 @@ def test_hostile_commands_are_counted_and_change_nothing(
         until(lambda: value(home, FIRST, "out_of_service") is False)
 
 
+@pytest.mark.long
 def test_a_connector_that_is_switched_without_end_is_left_alone(
     cloud: Cloud, pile: FakePile, home: Home, broker: UsersBroker
 ) -> None:

@@ -30,6 +30,7 @@ def settings(request: pytest.FixtureRequest, server: Postgres, tmp_path: Path) -
     return Settings(data=tmp_path, operator_token=OPERATOR, duty_period_s=60, database_url=url)
 
 
+@pytest.mark.long
 def test_a_worker_whose_database_hangs_lives_and_is_not_ready(server: Postgres, served: str):
     with httpx2.Client(base_url=served, timeout=BOUND_S, headers=AS_OPERATOR) as client:
 

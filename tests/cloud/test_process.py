@@ -124,6 +124,7 @@ def test_log_lines_that_cannot_be_written_end_nothing(settings: Settings, way: C
 
 
 @only_sqlite
+@pytest.mark.long
 def test_sigterm_ends_a_process_whose_database_is_locked(settings: Settings):
     with serving(settings, subprocess.DEVNULL) as served:
         other = sqlite3.connect(settings.data / "cloud.db", isolation_level=None)

@@ -145,7 +145,7 @@ def test_attributes_and_parameters_have_names_in_flash_unless_somebody_means_the
     [
         ("from pile import a\n\n\ndef all_of_it():\n    return dir(a)\n", "is a module"),
         ("from pile import a\n\n\ndef missing():\n    return a.nothing\n", "has no nothing"),
-        ("def other(one):\n    return one._hidden\n", "another module's own"),
+        ("def other(one):\n    return one._hidden\n", "private to another module"),
     ],
 )
 def test_what_cannot_be_joined_is_refused(tmp_path: Path, text: str, why: str) -> None:

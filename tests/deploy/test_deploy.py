@@ -77,6 +77,7 @@ def test_a_board_without_slots_gets_them_and_keeps_what_is_its_own(pty_board, si
     assert (pty_board.flash / "flash" / "used").read_bytes() == b"'old'"
 
 
+@pytest.mark.long
 def test_a_deploy_is_what_the_pile_starts_whatever_an_update_had_made_of_it(pty_board, sim) -> None:
     """Release 99 was confirmed in slot b, and another one is on trial: the person at the cable decides."""
     deploy(sim, pty_board.port, restart=False)

@@ -210,6 +210,7 @@ CRASH += "\n\nBacktrace: 0x400d1a29:0x3ffb1f90 0x400d2b5c:0x3ffb1fb0\n\nELF file
 
 
 @pytest.mark.parametrize("answer", [b"", b"OK", b"R\x01\x00\x01"])
+@pytest.mark.long
 def test_a_board_that_crashes_is_one_sentence(monkeypatch, answer: bytes) -> None:
     """It prints registers and a backtrace in place of an answer; nobody at a terminal can use them."""
     monkeypatch.setattr(line, "READ_S", 0.2)

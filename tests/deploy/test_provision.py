@@ -294,6 +294,7 @@ def test_a_board_without_firmware_is_provisioned_and_told_so(pty_board, capsys) 
     assert "there is no firmware on the board yet: `make deploy`" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_what_the_firmware_in_the_slot_refuses_is_an_error(pty_board, sim, monkeypatch) -> None:
     """A board with another release than this repository judges by its own rules."""
     deploy(sim, pty_board.port, restart=False)

@@ -40,6 +40,7 @@ def test_twenty_thousand_damaged_inputs_bring_out_typed_errors_only():
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.long
 def test_a_hundred_thousand_bad_messages_leave_the_heap_as_it_was():
     done = subprocess.run(
         [*interpreter(), str(FOLDER / "memory.py"), "100000"],

@@ -122,6 +122,7 @@ def test_the_control_loop_allocates_nothing(interpreter, tmp_path) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("what", "count", "settled"), [("orders", 1000, 1000), ("hours", 24, 1)])
+@pytest.mark.long
 def test_the_heap_does_not_grow(interpreter, tmp_path, what: str, count: int, settled: int) -> None:
     report = run(interpreter, tmp_path, "growth.py", what, str(count))
     assert report["settled"] == settled

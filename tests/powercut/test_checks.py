@@ -24,6 +24,7 @@ def test_there_are_checks() -> None:
 
 
 @pytest.mark.parametrize(("module", "name"), CHECKS, ids=[name for _, name in CHECKS])
+@pytest.mark.long
 def test_on_littlefs(module: str, name: str) -> None:
     done = subprocess.run(
         powercut.command("run_check.py", module, name),

@@ -22,6 +22,7 @@ QUICK = ("--backoff-max-ms", "500", "--keepalive-s", "2")
 PERIOD_MS = 100
 
 
+@pytest.mark.long
 def test_no_limit_is_missed_and_no_cycle_is_late_because_of_the_network(tmp_path):
     """Every trouble at once, each on a pile of its own; then two hundred connections lost and found again."""
     seed = random.randrange(10**6)
@@ -167,6 +168,7 @@ def test_every_qos_1_message_twice_with_the_dup_flag_changes_nothing(pile, phone
     assert p.count(lambda line: line["event"] == "relay closed") == 2
 
 
+@pytest.mark.long
 def test_a_settlement_whose_acknowledgement_is_lost_ten_times_is_stored_once(
     pile, phone, bad_line, tap, system
 ):

@@ -24,6 +24,7 @@ def workers(tmp_path: Path, postgres: Postgres) -> Iterator[Workers]:
         yield running
 
 
+@pytest.mark.long
 def test_two_of_three_workers_die_in_the_middle_and_the_books_balance(workers: Workers):
     seed = secrets.randbelow(10**6)
     chaos = WorkersChaos(workers, piles=4, seed=seed)

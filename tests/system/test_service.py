@@ -40,6 +40,7 @@ def test_a_restart_says_so_first_and_the_pile_tells_that_it_was_one(pile, phone,
     assert tap.wait_for(p.device_id, "status", lambda m: m.get("restarting"))["online"]
     after = tap.wait_for(p.device_id, "status", lambda m: m.get("boots") == 2)
     assert after["reset_cause"] == "Hard"
+    tap.wait_for(p.device_id, "status", lambda m: m.get("boots") == 2 and m.get("clock") == "Cloud")
     p.wait_until_online()
     phone.order(p.device_id).wait_for_state("Charging")
     refused = system.operator.post(f"/api/piles/{p.device_id}/restart")

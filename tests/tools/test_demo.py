@@ -77,6 +77,7 @@ def test_the_demo_ends_well_and_says_so_on_its_last_line(tmp_path: Path) -> None
 
 
 @pytest.mark.system
+@pytest.mark.long
 def test_a_run_whose_token_is_another_is_left_alone(up: System) -> None:
     piles = up.operator.get("/api/piles?q=DEMO-").json()["items"]
     lines = demonstrate(environment(up.data, RATELOCK_OPERATOR_TOKEN="the token of another system"))

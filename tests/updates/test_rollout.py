@@ -63,6 +63,7 @@ def test_a_release_and_a_configuration_reach_a_pile_by_rollouts(
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.long
 def test_a_pile_moves_to_another_broker_and_authority_and_comes_back_from_one_without_the_cloud(
     tmp_path: Path, open_tap: Callable[[Broker], Tap]
 ):

@@ -385,6 +385,7 @@ def test_an_image_that_was_cut_off_is_written_again(
     assert rom.written == {0x1000: image_of()}
 
 
+@pytest.mark.long
 def test_a_chip_that_does_not_answer_its_bootloader_is_told_so(
     fleet: Fleet, sim_package: Path, open_board: Callable[..., Page]
 ):

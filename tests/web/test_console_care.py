@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from pile_protocol import seal
@@ -18,6 +19,7 @@ Console = Callable[..., Page]
 KNOWN = ["restart", "service"]
 
 
+@pytest.mark.long
 def test_out_of_service_and_back_restart_name_and_key(fleet: Fleet, console: Console):
     pile = fleet.pile("PILE-1")
     pile.hello(commands=KNOWN, chip="aa", connectors=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import Watch
@@ -64,6 +65,7 @@ def tab_to(page: Page, name: str) -> None:
     raise AssertionError(f"no Tab leads to {name}")
 
 
+@pytest.mark.long
 def test_a_pile_is_found_moved_and_taken_out_of_service_by_keys_alone(
     fleet: Fleet, console: Callable[..., Page]
 ):

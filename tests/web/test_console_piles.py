@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.web.conftest import DESKTOP, Watch, choose, row
@@ -143,6 +144,7 @@ def test_a_pile_shows_todays_curve_its_order_and_stops_it(fleet: Fleet, console:
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Charging")
 
 
+@pytest.mark.long
 def test_what_is_drawn_again_and_again_keeps_the_focus(
     fleet: Fleet, console: Callable[..., Page], new_context: Callable[..., BrowserContext]
 ):

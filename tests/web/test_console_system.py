@@ -23,6 +23,7 @@ def console(system: Any, open_page: Callable[..., Page]) -> Callable[..., Page]:
     return open_view
 
 
+@pytest.mark.long
 def test_a_welded_relay_is_seen_and_reset_in_the_console(pile: Any, phone: Any, console: Any):
     p = pile(speed=600)
     page = console(f"/piles/{p.device_id}")

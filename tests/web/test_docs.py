@@ -26,6 +26,7 @@ def test_the_api_is_described_and_can_be_tried(fleet: Fleet, open_page: Callable
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
+@pytest.mark.long
 def test_the_description_can_be_read(fleet: Fleet, open_page: Callable[..., Page], scheme: str):
     page = open_page(f"{fleet.url}/docs", viewport=DESKTOP, color_scheme=scheme)
     expect(page.locator(".opblock").last).to_be_visible()
