@@ -98,6 +98,7 @@ def test_a_source_that_would_hide_its_compiled_twin_goes(pty_board, sim) -> None
     assert not (pty_board.flash / "a" / "config.py").exists()
 
 
+@pytest.mark.long
 def test_a_pile_at_work_is_interrupted_with_its_relays_open(pty_board, sim, capsys) -> None:
     deploy(sim, pty_board.port, restart=False)
     config = {"device_id": "PILE-1", "key": "5a" * 32, "broker": {"host": "127.0.0.1", "port": 1}}

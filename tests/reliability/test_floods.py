@@ -88,6 +88,7 @@ def wait_until_shown(system: System, name: str) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.long
 def test_settlements_without_end_while_the_cloud_is_away(
     own_system: System, sim_pile: Callable[..., SimPile]
 ):

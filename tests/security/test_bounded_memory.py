@@ -102,6 +102,7 @@ def limited(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.long
 def test_nothing_kept_grows_with_requests_that_have_no_token(
     limited: Settings, cloud: Cloud, client: TestClient, pile: FakePile
 ):

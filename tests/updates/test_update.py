@@ -108,6 +108,7 @@ def test_an_order_is_taken_during_a_download_and_settled_before_it_goes_on(
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 def test_releases_that_do_not_work_go_back_by_themselves(
     slot_pile, server: ReleaseServer, content: dict[str, bytes], tap: Tap, phone: Phone
 ) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from pile_protocol import topics
@@ -26,6 +27,7 @@ def step(fleet: Fleet) -> None:
     fleet.cloud.jobs.run_once(int(time.time()))
 
 
+@pytest.mark.long
 def test_a_release_is_added_and_rolled_out_to_all(
     fleet: Fleet, console: Callable[..., Page], watch: Watch, tmp_path: Path
 ):

@@ -50,7 +50,7 @@ def check(page: Page, state: str) -> None:
     [
         pytest.param(SMALL_PHONE, "light", "en-GB", marks=pytest.mark.long),
         (SMALL_PHONE, "dark", "zh-CN"),
-        (DESKTOP, "dark", "en-GB"),
+        pytest.param(DESKTOP, "dark", "en-GB", marks=pytest.mark.long),
     ],
     ids=["320 px", "320 px dark Chinese", "desktop dark"],
 )

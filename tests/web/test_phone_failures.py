@@ -138,6 +138,7 @@ def test_too_many_tries_are_told_to_wait(
     expect(again.locator("#confirm")).to_be_enabled()
 
 
+@pytest.mark.long
 def test_a_pile_without_network_shows_of_when_its_values_are(
     fleet: Fleet, pile: FakePile, open_page: Callable[..., Page]
 ):
