@@ -16,6 +16,8 @@ from sqlalchemy import (
 
 from .tables import metadata
 
+CAPTURE_REFUSED = "CaptureRefused"  # a state of payment_holds: open, and nothing more is captured
+
 payment_holds = Table(
     "payment_holds",
     metadata,

@@ -226,7 +226,7 @@ def _pay(tx: Transaction, context: Context, hold: HoldRow, order: Any, now: int)
 
 def _record(tx: Transaction, hold: HoldRow, row: CallRow, is_done: bool, now: int) -> None:
     """Add the audit line, and an event if an operator has to act on it."""
-    test = "TEST - no money moves: " if hold.is_test else ""
+    test = f"{port.TEST}: " if hold.is_test else ""
     detail = test + bills.as_text(row.amount_minor, hold.currency, hold.minor_digits)
     action = _ACTIONS[row.kind] if is_done else _REFUSED[row.kind]
     if not is_done:

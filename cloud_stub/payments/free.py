@@ -19,7 +19,7 @@ from ..db.audit import Actor
 from ..db.payment_tables import free_grants, free_orders
 from ..db.rows import Query
 from ..db.site_tables import sites
-from ..db.tables import orders
+from ..db.tables import orders, settlements
 from ..db.writer import Transaction
 from ..orders import states
 from ..orders.context import Context
@@ -103,9 +103,10 @@ _USE = _REVOKE.values(uses=free_grants.c.uses + 1)
 _SETTLED = Query(
     select(free_orders)
     .join(orders, orders.c.order_id == free_orders.c.order_id)
-    .where(free_orders.c.open, orders.c.state.in_((states.SETTLED, states.PAID)))
+    .join(settlements, settlements.c.settles_order_id == free_orders.c.order_id)
+    .where(free_orders.c.open, orders.c.state.in_((states.SETTLED, states.PAID)), ~settlements.c.flagged)
     .order_by(free_orders.c.order_id)
-    .limit(AT_ONCE),
+    .limit(bindparam("at_most")),
     FreeRow,
 )
 _UNUSED = Query(
@@ -113,8 +114,10 @@ _UNUSED = Query(
     .join(orders, orders.c.order_id == free_orders.c.order_id)
     .where(
         free_orders.c.open,
-        free_orders.c.grant_id.is_not(None),
-        orders.c.state.in_((states.REJECTED, states.EXPIRED, states.CANCELLED)),
+        or_(
+            orders.c.state == states.REJECTED,
+            free_orders.c.grant_id.is_not(None) & orders.c.state.in_((states.EXPIRED, states.CANCELLED)),
+        ),
     )
     .order_by(free_orders.c.order_id)
     .limit(AT_ONCE),
@@ -225,6 +228,9 @@ def give_back_unused(tx: Transaction) -> None:
     all the same is still credited; a rejected one is closed.
     """
     for row in _UNUSED.all(tx.conn, {}):
+        if row.grant_id is None:
+            tx.conn.execute(_CLOSE, {"this": row.order_id})
+            continue
         values = {"grant_id": None, "open": row.state != states.REJECTED}
         if tx.conn.execute(_FORGET_GRANT.values(values), {"this": row.order_id}).rowcount:
             tx.conn.execute(_GIVE_BACK, {"this": row.grant_id})
@@ -232,10 +238,8 @@ def give_back_unused(tx: Transaction) -> None:
 
 def credit_settled(tx: Transaction, context: Context, now: int) -> None:
     """Credit the bills of free orders in full. A flagged bill is credited after its review."""
-    for row in _SETTLED.all(tx.conn, {}):
-        bill = bills.of_orders(tx.conn, [row.order_id]).get(row.order_id)
-        if bill is None or bill.flagged:
-            continue
+    for row in _SETTLED.all(tx.conn, {"at_most": AT_ONCE}):
+        bill = bills.of_orders(tx.conn, [row.order_id])[row.order_id]
         left_minor = (bill.total_minor or 0) - bill.credited_minor
         if left_minor > 0:
             body = credits.CreditBody(amount_minor=left_minor, reason=row.reason)

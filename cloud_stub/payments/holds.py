@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from ..db.payment_tables import payment_calls, payment_holds
+from ..db.payment_tables import CAPTURE_REFUSED, payment_calls, payment_holds
 from ..db.rows import Query
 
 AUTHORIZING, ACTION_NEEDED, HELD, REFUSED = "Authorizing", "ActionNeeded", "Held", "Refused"
-CAPTURING, CAPTURED, CAPTURE_REFUSED = "Capturing", "Captured", "CaptureRefused"
+CAPTURING, CAPTURED = "Capturing", "Captured"
 RELEASING, RELEASED, RELEASE_REFUSED = "Releasing", "Released", "ReleaseRefused"
 REFUNDING, REFUND_REFUSED = "Refunding", "RefundRefused"
 # The state of a hold after an operator's retry, by its state of refusal.

@@ -22,6 +22,7 @@ DONE = "Done"  # states of outcomes
 REFUSED = "Refused"  # no money was moved
 ACTION_NEEDED = "ActionNeeded"  # the driver has to act, as `client` says
 PENDING = "Pending"  # the provider has accepted the call; its webhook or look_up gives the outcome
+TEST = "TEST - no money moves"  # what people see of a provider that is_test
 
 
 class ProviderError(Exception):

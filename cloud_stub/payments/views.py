@@ -8,10 +8,9 @@ from ..base.problems import Problem
 from ..db.rows import OrderRow
 from ..orders.hub import Hub
 from ..settlements import views as settlement_views
-from . import free, holds
+from . import free, holds, port
 from .holds import HoldRow
 
-TEST = "TEST - no money moves"
 _OF_HOLD = (
     *("hold_id", "adapter", "is_test", "state", "currency", "minor_digits", "reason"),
     *("captured_minor", "released_minor", "refunded_minor"),
@@ -32,7 +31,7 @@ def order_view(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any]:
 
 def _amounts_view(hold: HoldRow) -> dict[str, Any]:
     found = {name: getattr(hold, name) for name in _OF_HOLD} | {"held_minor": hold.amount_minor}
-    return found | ({"notice": TEST} if hold.is_test else {})
+    return found | ({"notice": port.TEST} if hold.is_test else {})
 
 
 def hold_view(row: HoldRow) -> dict[str, Any]:

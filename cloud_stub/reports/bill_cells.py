@@ -11,7 +11,7 @@ from ..db.rows import Query
 from ..db.site_tables import sites
 from ..db.tables import piles, rates
 from ..payments.holds import HoldRow
-from ..payments.views import TEST
+from ..payments.port import TEST
 from ..rates import currencies
 from ..settlements import bills
 from ..settlements.bills import BillRow

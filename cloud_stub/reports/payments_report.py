@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select
 
 from ..db.payment_tables import payment_calls, payment_holds
 from ..db.rows import Query
-from ..payments import calls, holds, port, views
+from ..payments import calls, holds, port
 from ..rates import currencies
 from ..settlements import bills
 from . import bill_rows
@@ -93,7 +93,7 @@ def csv_lines(report: dict[str, Any]) -> Iterator[str]:
     yield BOM + line(COLUMNS)
     for row in report["rows"]:
         amounts = {name.removesuffix("_minor"): decimal(row[name], row["minor_digits"]) for name in AMOUNTS}
-        shown = row | amounts | {"notice": views.TEST if row["is_test"] else ""}
+        shown = row | amounts | {"notice": port.TEST if row["is_test"] else ""}
         yield line([str(shown[name]) for name in COLUMNS])
 
 

@@ -10,7 +10,7 @@ from pile_protocol import messages
 from ..base.problems import Problem, unknown_order
 from ..db import audit
 from ..db.audit import Actor
-from ..db.payment_tables import payment_holds
+from ..db.payment_tables import CAPTURE_REFUSED, payment_holds
 from ..db.rows import OrderRow
 from ..db.tables import payments
 from ..db.writer import Transaction
@@ -22,7 +22,7 @@ from . import views as settlement_views
 _OPEN_HOLD = select(payment_holds.c.open).where(
     payment_holds.c.order_id == bindparam("order_id"),
     payment_holds.c.open,
-    payment_holds.c.state != "CaptureRefused",
+    payment_holds.c.state != CAPTURE_REFUSED,
 )
 
 

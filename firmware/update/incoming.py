@@ -40,6 +40,9 @@ def take(updater, controller, bounds, name, data):
             offer.keep(message, at)
         except Refused as refused:  # a download under way goes on
             _refuse(controller, {"release": release}, refused.reason)
+        except OSError:  # what is under way may have lost its offer in flash
+            updater.release = release
+            updater.end("Refused", "StorageFailure")
         else:
             updater.begin(release)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from cloud_stub.base.clock import now_s
@@ -342,65 +341,3 @@ def test_everything_is_in_the_audit_trail(cloud: Cloud, phone: Phone, pile: Fake
     found = {line.action: line.detail for line in lines}
     assert {"HoldMade", "HoldCaptured", "PaymentRefunded"} <= set(found)
     assert found["HoldCaptured"] == "TEST - no money moves: 3.50 CNY"
-
-
-def test_a_code_makes_an_order_free(cloud: Cloud, phone: Phone, pile: FakePile, operator: Any):
-    grant = operator("POST", "/api/free-vend", {"reason": "Guests", "uses_max": 1}).json()
-    body = phone.body() | {"code": grant["code"].lower()}
-    made = phone.client.post("/api/orders", json=body, headers=new_key())
-    assert (made.status_code, made.json()["payment"], made.json()["free"]) == (201, None, True)
-    phone.order_id, phone.token = made.json()["order_id"], made.json()["token"]
-    pile.order_status(phone.order_id, "Accepted")
-    pile.settle(phone.message(pile), 2_500_000)
-    run(cloud)
-    assert (phone.get()["state"], phone.get()["credits"][0]["amount_minor"]) == ("Paid", 350)
-    body["connector"] = 2
-    problem(phone.client.post("/api/orders", json=body, headers=new_key()), 409, "FreeCodeInvalid")
-    assert operator("DELETE", f"/api/free-vend/{grant['grant_id']}").status_code == 200
-    assert operator("GET", "/api/free-vend").json()["items"][0]["revoked_at"] is not None
-
-
-@pytest.mark.parametrize("end", ["rejected", "expired"])
-def test_an_order_that_never_charged_gives_the_use_of_its_code_back(
-    cloud: Cloud, phone: Phone, pile: FakePile, operator: Any, end: str
-):
-    grant = operator("POST", "/api/free-vend", {"reason": "Guests", "uses_max": 1}).json()
-    body = phone.body() | {"code": grant["code"]}
-    made = phone.client.post("/api/orders", json=body, headers=new_key()).json()
-    phone.order_id, phone.token, message = made["order_id"], made["token"], phone.message(pile)
-    if end == "rejected":
-        pile.order_status(phone.order_id, "Rejected", reason="NotPlugged")
-    else:
-        cloud.jobs.run_once(now_s() + 1000)
-    run(cloud)
-    run(cloud)
-    assert operator("GET", "/api/free-vend").json()["items"][0]["uses"] == 0
-    again = phone.client.post("/api/orders", json=body, headers=new_key())
-    assert (again.status_code, again.json()["free"]) == (201, True)
-    if end == "expired":  # the pile had it all the same
-        pile.settle(message, 2_500_000)
-        run(cloud)
-        assert phone.get()["credits"][0]["amount_minor"] == 350
-
-
-def test_a_pile_says_that_everybody_charges_for_free_at_its_site(phone: Phone, pile: FakePile, operator: Any):
-    site = {"site_id": "S-1", "name": "Harbour", "address": "", "time_zone": "UTC", "contact": ""}
-    assert operator("POST", "/api/sites", site).status_code == 201
-    move = {"selection": f"pile:{pile.device_id}", "site_id": "S-1"}
-    assert operator("POST", "/api/pile-moves", move).status_code == 200
-    path = f"/api/piles/{pile.device_id}"
-    operator("POST", "/api/free-vend", {"reason": "Guests", "site_id": "S-1"})  # a code is not everybody
-    assert phone.client.get(path).json()["free"] is False
-    everybody = {"reason": "Opening", "site_id": "S-1", "with_code": False}
-    grant = operator("POST", "/api/free-vend", everybody).json()
-    assert phone.client.get(path).json()["free"] is True
-    assert phone.order()["free"] is True
-    operator("DELETE", f"/api/free-vend/{grant['grant_id']}")
-    assert phone.client.get(path).json()["free"] is False
-
-
-def test_an_operator_gives_an_order_away_and_nobody_else(client: TestClient, phone: Phone, pile: FakePile):
-    body = phone.body() | {"free_reason": "Apology"}
-    problem(client.post("/api/orders", json=body, headers=new_key()), 401, "Unauthorized")
-    made = client.post("/api/orders", json=body, headers=new_key() | AS_OPERATOR)
-    assert (made.status_code, made.json()["payment"]) == (201, None)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cloud_stub.base.clock import iso_utc
 from cloud_stub.base.ids import new_id
 from cloud_stub.bridges.ocpp import mapping
 from cloud_stub.cloud import Cloud
@@ -43,7 +44,7 @@ def test_an_order_is_told_as_a_transaction_from_its_start_to_its_receipt(
     pile.meter(order_id, 1_000_400, at=at + 1, energy_mwh=400, elapsed_s=1)
     (start,) = central.wait_for("StartTransaction")
     tag = mapping.id_tag(order_id)
-    assert start == {"connectorId": 1, "idTag": tag, "meterStart": 1000, "timestamp": mapping.timestamp(at)}
+    assert start == {"connectorId": 1, "idTag": tag, "meterStart": 1000, "timestamp": iso_utc(at)}
     assert central.of("Authorize") == [{"idTag": tag}]
     central.wait(lambda: central.transfers("Rate"), "rate")
     assert central.transfers("Rate")[0]["rate"] == phone.get()["rate"]

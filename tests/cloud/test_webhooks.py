@@ -76,7 +76,7 @@ def test_an_order_from_confirmation_to_payment_signed_and_in_order(
     last = peer.received[-1].body
     assert last["order"]["settlement"]["total_minor"] == total
     assert last["order"]["state"] == "Paid"
-    assert last["time"] == time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(last["at"]))
+    assert last["time"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last["at"]))
     assert phone.token not in peer.received[-1].data.decode()
     view = shown(operator)
     assert (view["delivered"], view["waiting"], view["answer"]) == (5, 0, "204")

@@ -433,3 +433,16 @@ def test_a_flash_that_refuses_ends_the_download(rig):
     rig.cycles(200)
     assert rig.states()[-1] == ("Refused", "StorageFailure")
     assert read(slots.OFFER) is None
+
+
+@in_flash
+def test_an_offer_that_the_flash_refuses_ends_the_download_under_way(rig):
+    rig.answers = lambda question: []
+    rig.offer()
+    rig.cycles(50)
+    os.mkdir(slots.OFFER + ".new")  # in the way of the file
+    rig.offer(manifest_of(release=13), release=13)
+    asked = len(rig.questions)
+    rig.cycles(200)
+    assert rig.told[-1] == {"release": 13, "state": "Refused", "reason": "StorageFailure"}
+    assert len(rig.questions) == asked and read(slots.OFFER) is None and read(slots.FETCHED) is None

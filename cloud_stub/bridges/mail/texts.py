@@ -2,10 +2,12 @@
 
 from types import SimpleNamespace
 
+from ...payments.port import TEST
+
 EN = SimpleNamespace(
     subject="Receipt: {total}, {pile}",
     total="Total",
-    test="TEST - no money moves",
+    test=TEST,
     per_kwh="per kWh",
     per_hour="per hour",
     start="from",
@@ -42,7 +44,7 @@ EN = SimpleNamespace(
 ZH_CN = SimpleNamespace(
     subject="账单：{total}，{pile}",
     total="总计",
-    test="测试 - 不发生真实扣款（TEST - no money moves）",
+    test="测试 - 不发生真实扣款（" + TEST + "）",
     per_kwh="每度",
     per_hour="每小时",
     start="自",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ...base.clock import iso_utc
+
 VENDOR = "RateLock"
 ID_TAG_MAX = 20
 ENERGY = "Energy.Active.Import.Register"
@@ -53,24 +55,20 @@ def watts(power_mw: int) -> str:
     return f"{power_mw // 1000}.{power_mw % 1000:03d}"
 
 
-def timestamp(at: int) -> str:
-    return datetime.fromtimestamp(at, timezone.utc).strftime(_TIMESTAMP)
-
-
 def at(text: str) -> int:
-    """Unix seconds of a `timestamp`."""
+    """Unix seconds of what iso_utc wrote."""
     return int(datetime.strptime(text, _TIMESTAMP).replace(tzinfo=timezone.utc).timestamp())
 
 
 def register_value(at: int, register_mwh: int, context: str) -> dict[str, Any]:
     """A meterValue with the register alone."""
-    return {"timestamp": timestamp(at), "sampledValue": [_register(register_mwh, context)]}
+    return {"timestamp": iso_utc(at), "sampledValue": [_register(register_mwh, context)]}
 
 
 def meter_value(at: int, register_mwh: int, power_mw: int) -> dict[str, Any]:
     """A meterValue of a charge that runs."""
     power = {"value": watts(power_mw), "context": PERIODIC, "measurand": POWER, "unit": "W"}
-    return {"timestamp": timestamp(at), "sampledValue": [_register(register_mwh, PERIODIC), power]}
+    return {"timestamp": iso_utc(at), "sampledValue": [_register(register_mwh, PERIODIC), power]}
 
 
 def _register(register_mwh: int, context: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
+from ...base.clock import iso_utc
 from ...db.engine import to_json
 from ...db.events import record_event
 from ...db.rows import OrderRow, SettlementRow
@@ -241,7 +242,7 @@ def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: b
             "connectorId": order.connector,
             "idTag": known.id_tag,
             "meterStart": mapping.wh(register_mwh),
-            "timestamp": mapping.timestamp(at),
+            "timestamp": iso_utc(at),
         }
         return _Call("StartTransaction", payload)
     if state == STARTED:
@@ -288,7 +289,7 @@ def _stop(
     payload = {
         "idTag": known.id_tag,
         "meterStop": mapping.wh(end_mwh),
-        "timestamp": mapping.timestamp(end_at),
+        "timestamp": iso_utc(end_at),
         "transactionId": known.transaction_id,
         "reason": mapping.reason(order.reason if order.state != states.LOST else None),
         "transactionData": values,

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from websockets.asyncio.client import ClientConnection
 
-from ...base.clock import now_s
+from ...base.clock import iso_utc, now_s
 from ...db.writer import Transaction
 from . import mapping, reporting
 from .errors import GatewayError
@@ -138,7 +138,7 @@ class Session:
                 await self._try(self._send_status(connector, status))
 
     async def _send_status(self, connector: int, status: dict[str, Any]) -> None:
-        at = {"timestamp": mapping.timestamp(now_s())}
+        at = {"timestamp": iso_utc(now_s())}
         self._sent_statuses[connector] = status  # a refused status is not sent again; the next change is
         try:
             await self._call("StatusNotification", {"connectorId": connector, **status, **at})

@@ -1,12 +1,12 @@
 """An event as the body of a request."""
 
 import json
-from datetime import datetime, timezone
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection
 
+from ...base.clock import iso_utc
 from ...orders import lookup
 from ...orders.hub import Hub
 from ...payments import views
@@ -23,8 +23,4 @@ def body(conn: Connection, hub: Hub, payload: str) -> bytes:
     if row is not None and row.device_id != event["device_id"]:
         row = None  # a settlement may name an order of another pile
     order = None if row is None else views.order_view(conn, hub, row)
-    return json.dumps(event | {"time": iso(event["at"]), "order": order}).encode()
-
-
-def iso(at: int) -> str:
-    return datetime.fromtimestamp(at, timezone.utc).isoformat()
+    return json.dumps(event | {"time": iso_utc(event["at"]), "order": order}).encode()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import orjson
 from sqlalchemy import Connection, Engine
 
-from ...base.clock import now_s
+from ...base.clock import iso_utc, now_s
 from ...base.ids import new_id
 from ...base.problems import Problem
 from ...db.engine import to_json
@@ -55,7 +55,7 @@ def channels(context: Context, engine: Engine) -> Callable[[Connection], Sequenc
 def send_test(settings: Settings, row: WebhookRow) -> dict[str, object]:
     """Send an event of kind Test at once, outside the outbox; returns what came back."""
     event = {"event_id": new_id(), "kind": "Test", "at": now_s(), "device_id": None, "order_id": None}
-    event |= {"detail": "", "time": bodies.iso(now_s()), "order": None}
+    event |= {"detail": "", "time": iso_utc(now_s()), "order": None}
     answer = _post(settings, row, str(event["event_id"]), to_json(event).encode())
     return {"taken": answer.is_taken, "status": answer.status, "answer": str(answer)}
 
