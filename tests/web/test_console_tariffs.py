@@ -42,7 +42,7 @@ def test_a_site_gets_a_pile_and_a_tariff_of_its_own(fleet: Fleet, console: Calla
     page.get_by_role("button", name="Move piles here").click()
     fill(page, Which="PILE-1")
     choose(page, "Move")
-    expect(page.get_by_role("link", name="PILE-1")).to_be_visible()
+    expect(page.get_by_role("region", name="Piles").get_by_role("link", name="PILE-1")).to_be_visible()
 
     page.get_by_role("link", name="Tariffs").click()
     page.get_by_role("button", name="New tariff").click()
