@@ -125,8 +125,10 @@ async def remove_pile(
     force: Annotated[bool, Query(description="Also where settlements at the pile would be lost")] = False,
 ) -> dict[str, Any]:
     """Remove a pile: it can connect no more. Its orders and receipts stay; its id is not used again."""
-    put, lose = cloud.dispatch.put, lose_with_pile(cloud.context)
-    pile = await cloud.write(lambda tx: removal.remove(tx, actor, put, lose, device_id, force, now_s()))
+    lose = lose_with_pile(cloud.context)
+    pile = await cloud.write(
+        lambda tx: removal.remove(tx, actor, cloud.dispatch, lose, device_id, force, now_s())
+    )
     try:
         await asyncio.to_thread(revoke, cloud.settings, device_id)
     except OSError as error:  # the pile is removed; asking again, or the next start, revokes its password

@@ -46,7 +46,7 @@ def _put(
     key = find_key(tx.conn, command["device_id"])
     if key is None:
         raise unknown_pile(command["device_id"])
-    context.dispatch.put_sealed(tx, key, topics.COMMAND, command, now, expires_at, order_id)
+    context.outbox.put_sealed(tx, key, topics.COMMAND, command, now, expires_at, order_id)
 
 
 def request_stop(
@@ -66,7 +66,7 @@ def request_stop(
     if operator is not None:
         audit.record(tx.conn, operator, now, "OrderStopped", device_id=row.device_id, order_id=order_id)
     if row.state == states.PENDING:
-        never_sent = context.dispatch.never_sent(tx, order_id)
+        never_sent = context.outbox.never_sent(tx, order_id)
         # If the order were sent after the stop, the pile would begin to charge: it ignores a stop of an order
         # that it does not have.
         withdraw_orders(tx, [order_id])

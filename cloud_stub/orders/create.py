@@ -189,7 +189,7 @@ def make(
         },
     )
     key = seal.parse_key(terms.pile.key_hex)
-    context.dispatch.put_sealed(tx, key, topics.ORDER, message, now, terms.expires_at, order_id)
+    context.outbox.put_sealed(tx, key, topics.ORDER, message, now, terms.expires_at, order_id)
     tell_receivers(tx.conn, [event_of(order_id, device_id, states.PENDING, now)])
     tx.after_commit(lambda: announce(context, order_id, device_id, states.PENDING, None))
     return row
@@ -217,7 +217,7 @@ def _confirmable_rate(
         offered = estimates.offered(rate, now, settings.duration_s, settings.order_life_s, power_w)
         raise Problem(409, "RateChanged", "The price has changed; confirm the new one", rate=offered)
     billing.require_billable(conn, rate, pile.device_id, body.connector)
-    if not (pile.online and context.dispatch.connected):
+    if not (pile.online and context.outbox.connected):
         raise Problem(503, "PileOffline", "The pile is not connected")
     connector = pile_views.connector_views(conn, pile, now)[body.connector - 1]
     if pile_views.has_no_clock(pile):
