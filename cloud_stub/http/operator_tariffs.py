@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection
 
+from ..base.body import Body
 from ..base.clock import now_s
 from ..rates import assignments, calendars, differences, model, reach, tariffs, versions
 from ..reports import rate_use
@@ -22,10 +23,8 @@ CalendarId = Annotated[str, Path(pattern=model.ID_PATTERN)]
 At = Annotated[int | None, Query(ge=0, le=2**40, description="When it begins to hold; null: now")]
 
 
-class AssignmentBody(BaseModel):
+class AssignmentBody(Body):
     """Where a tariff is to hold; null: what the pile or the site has holds there."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     places: list[str] = Field(
         min_length=1,

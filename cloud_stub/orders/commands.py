@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from pile_protocol import topics
 
+from ..base.body import Body
 from ..base.problems import Problem, unknown_connector, unknown_order, unknown_pile
 from ..base.text import LINE_PATTERN
 from ..db import audit
@@ -22,10 +23,8 @@ from .context import Context
 REASON_MAX = 500
 
 
-class CloseBody(BaseModel):
+class CloseBody(Body):
     """Why an operator ends an order; kept with the order's events."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     reason: str = Field(
         min_length=1,

@@ -7,11 +7,12 @@ Problem before their first write.
 import hashlib
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, insert, select
 
 from pile_protocol import messages, pricing, seal, topics, wire
 
+from ..base.body import Body
 from ..base.ids import new_id
 from ..base.problems import Problem, invalid, pile_removed, unknown_connector
 from ..base.text import LINE_PATTERN
@@ -29,20 +30,16 @@ from .context import Context
 from .transitions import announce, event_of
 
 
-class LimitsBody(BaseModel):
+class LimitsBody(Body):
     """What the order may reach at most; the pile itself stops there."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     energy_mwh: int | None = Field(default=None, ge=1, le=messages.MAX_ENERGY_MWH)
     cost_minor: int | None = Field(default=None, ge=1, le=messages.MAX_MINOR)
     duration_s: int | None = Field(default=None, ge=1, le=wire.MAX_DURATION_S)
 
 
-class OrderBody(BaseModel):
+class OrderBody(Body):
     """A confirmation: this pile, this connector, this rate, at the price that was shown."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     device_id: str = Field(max_length=64)
     connector: int = Field(ge=1, le=messages.MAX_CONNECTORS)
