@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select
 
 from ..base.decimals import decimal
-from ..db.credit_tables import credits
+from ..db.payment_tables import credits
 from ..db.rows import Query
 from ..db.tables import orders, payments, settlements
 from ..messaging import decoding

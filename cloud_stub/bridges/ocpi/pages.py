@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select, un
 from ...base.ids import first_id_of
 from ...base.problems import invalid
 from ...db import json_lists
-from ...db.credit_tables import credits
 from ...db.engine import to_json
+from ...db.payment_tables import credits
 from ...db.rows import OrderRow, Query
 from ...db.site_tables import connector_tariffs, sites
 from ...db.tables import orders, piles, rates, settlements
