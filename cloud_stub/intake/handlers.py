@@ -247,6 +247,7 @@ class Handlers:
                 sample["remaining_json"] = to_json(each.fields["remaining"])
                 of_costs = {name: each.fields[name] for name in ("costs", "idle") if name in each.fields}
                 sample["costs_json"] = to_json(of_costs) if of_costs else None
+                sample["current_ma"] = each.fields.get("current_ma")
                 samples.append(sample)
                 stored.append(each)
         if samples:
