@@ -21,6 +21,10 @@ export function whileRunning({ payment, ...order }, w) {
   return h("p.small.muted", payment.held_minor > 0 && w.held(money(payment.held_minor, order)), " ", testMark(payment));
 }
 
+/** On the page of an order that did not start, as far as the cloud knows. */
+export const afterNoStart = ({ payment, ...order }, w) =>
+  payment.state === "Held" && h("p.small.locked", w.stillHeld(money(payment.held_minor, order)), " ", testMark(payment));
+
 /** What stands at the head of a receipt that is not paid. */
 export const pending = ({ state }, w) => (state === "CaptureRefused" ? w.notTaken : w.taking);
 
