@@ -49,7 +49,15 @@ def test_an_order_is_told_as_a_transaction_from_its_start_to_its_receipt(
     central.wait(lambda: central.transfers("Rate"), "rate")
     assert central.transfers("Rate")[0]["rate"] == phone.get()["rate"]
 
-    pile.meter(order_id, 1_700_600, at=at + 61, energy_mwh=700_600, elapsed_s=61, power_mw=7_123_456, current_ma=30_970)
+    pile.meter(
+        order_id,
+        1_700_600,
+        at=at + 61,
+        energy_mwh=700_600,
+        elapsed_s=61,
+        power_mw=7_123_456,
+        current_ma=30_970,
+    )
     (values,) = central.wait_for("MeterValues")
     register, power, current = values["meterValue"][0]["sampledValue"]
     assert values["transactionId"] == 100
