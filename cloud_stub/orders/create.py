@@ -150,9 +150,13 @@ def highest_minor(context: Context, terms: Terms) -> int:
 def make(
     tx: Transaction, context: Context, terms: Terms, now: int, held_minor: int | None = None
 ) -> OrderRow:
-    """Write the order and put its message into the outbox. held_minor: then the money limit is that."""
+    """Write the order and put its message into the outbox. held_minor: then the money limit is that, except
+    where the order costs the session fee and nothing else: a pile would end it at once at this limit.
+    """
     order_id = new_id()
-    limits = terms.limits if held_minor is None else terms.limits | {"cost_minor": held_minor}
+    limits = terms.limits
+    if held_minor is not None and held_minor >= component_body.least_limit_minor(terms.rate):
+        limits = limits | {"cost_minor": held_minor}
     device_id = terms.pile.device_id
     message = {
         "kind": "order",

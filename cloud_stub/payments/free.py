@@ -29,6 +29,7 @@ from ..settlements import bills, credits
 AT_ONCE = 100
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without characters that look alike
 CODE_LENGTH = 12  # 60 bits, too many to guess
+_CREDIT_KEY = "free-vend"  # shorter than the Idempotency-Key of any request
 
 
 class GrantBody(Body):
@@ -243,5 +244,5 @@ def credit_settled(tx: Transaction, context: Context, now: int) -> None:
         if left_minor > 0:
             body = credits.CreditBody(amount_minor=left_minor, reason=row.reason)
             actor = Actor(row.actor_kind, row.actor)
-            credits.credit(tx, actor, context, row.order_id, "free-vend-" + row.order_id, body, now)
+            credits.credit(tx, actor, context, row.order_id, _CREDIT_KEY, body, now)
         tx.conn.execute(_CLOSE, {"this": row.order_id})
