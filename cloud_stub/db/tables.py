@@ -207,7 +207,7 @@ outbox = Table(
     Column("payload", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
-    Column("sent_at", BigInteger),  # acknowledged by the broker
+    Column("sent_at", BigInteger),  # acknowledged by the broker; of a receiver: since when a worker sends it
     # Nobody takes it before then: a worker is sending it, or it failed and waits. Null: nobody has it.
     Column("leased_until", BigInteger),
     # Null: the pile, over MQTT. Otherwise one of `receivers`, and the rest is about its attempts.
@@ -242,6 +242,7 @@ meter_samples = Table(
     Column("elapsed_s", Integer, nullable=False),
     Column("remaining_json", Text, nullable=False),
     Column("costs_json", Text),  # `costs` and `idle` of wire.METER; null where the rate needs neither
+    Column("current_ma", BigInteger),  # null where the pile measures none
 )
 
 events = Table(
