@@ -33,6 +33,7 @@ ocpp_transactions = Table(
     Column("state", String(16), nullable=False),
     Column("open", Boolean, nullable=False),  # neither Done nor Refused
     Column("sampled_at", BigInteger, nullable=False),  # the meter value last told, 0: none
+    Column("receipt_digest", String(64)),  # of the receipt last told
     Index(
         "ocpp_transactions_open",
         "device_id",

@@ -146,6 +146,7 @@ class MeterSampleRow(NamedTuple):
     elapsed_s: int
     remaining_json: str
     costs_json: str | None
+    current_ma: int | None
 
 
 class EventRow(NamedTuple):

@@ -102,7 +102,7 @@ orders = Table(
     Column("total_minor", BigInteger),
     # Whether it keeps others from its connector.
     Column("holds", Boolean, nullable=False),
-    # Where its pile was when it was confirmed, which its bill counts at; the site may have been removed since.
+    # Where its pile was when it was confirmed: there its bill counts. The site may have been removed since.
     Column("site_id", String(32)),
     UniqueConstraint("idempotency_key", name="orders_idempotency_key"),
     Index("orders_by_device", "device_id", "order_id"),
@@ -209,7 +209,7 @@ outbox = Table(
     Column("payload", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
-    Column("sent_at", BigInteger),  # acknowledged by the broker
+    Column("sent_at", BigInteger),  # acknowledged by the broker; of a receiver: since when a worker sends it
     # Nobody takes it before then: a worker is sending it, or it failed and waits. Null: nobody has it.
     Column("leased_until", BigInteger),
     # Null: the pile, over MQTT. Otherwise one of `receivers`, and the rest is about its attempts.
@@ -244,6 +244,7 @@ meter_samples = Table(
     Column("elapsed_s", Integer, nullable=False),
     Column("remaining_json", Text, nullable=False),
     Column("costs_json", Text),  # `costs` and `idle` of wire.METER; null where the rate needs neither
+    Column("current_ma", BigInteger),  # null where the pile measures none
 )
 
 events = Table(

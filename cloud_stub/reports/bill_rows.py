@@ -10,7 +10,7 @@ from ..db.engine import Store
 from ..db.site_tables import pile_tags
 from ..db.tables import settlements
 from ..piles import registry as pile_registry
-from ..settlements.bills import BILLS, ROWS, SITE_ID, BillRow
+from ..settlements.bills import BILLS, ROWS, BillRow, site_id_of_bill
 from ..sites import registry as site_registry
 
 PAGE = 500
@@ -40,7 +40,7 @@ class PileScope:
         if self.device_id is not None:
             query = query.where(of == self.device_id)
         if self.site_id is not None:
-            query = query.where(SITE_ID == self.site_id)
+            query = query.where(site_id_of_bill == self.site_id)
         if self.tag is not None:
             query = query.where(of.in_(select(pile_tags.c.device_id).where(pile_tags.c.tag == self.tag)))
         return query

@@ -71,7 +71,7 @@ _SUM = select(cast(func.coalesce(func.sum(credits.c.amount_minor), 0), BigIntege
 _CREDITED_OF = _SUM.where(credits.c.order_id == bindparam("order_id"))
 _CREDITED = _SUM.where(credits.c.order_id == settlements.c.settles_order_id).scalar_subquery()
 # Where its order was confirmed; of one that settles no order, where its pile is.
-SITE_ID = case((settlements.c.settles_order_id.is_(None), piles.c.site_id), else_=orders.c.site_id)
+site_id_of_bill = case((settlements.c.settles_order_id.is_(None), piles.c.site_id), else_=orders.c.site_id)
 ROWS = select(
     settlements.c.id,
     settlements.c.device_id,
@@ -97,7 +97,7 @@ ROWS = select(
     payments.c.amount_minor.label("paid_minor"),
     payments.c.paid_at.label("paid_at"),
     _CREDITED.label("credited_minor"),
-    SITE_ID.label("site_id"),
+    site_id_of_bill.label("site_id"),
 ).select_from(
     settlements.join(piles, piles.c.device_id == settlements.c.device_id)
     .outerjoin(orders, orders.c.order_id == settlements.c.settles_order_id)

@@ -57,7 +57,7 @@ def test_orders_that_were_lost_or_had_nothing_to_pay_before_there_were_states_fo
 def test_orders_of_before_are_at_the_site_where_their_pile_is(settings: Settings):
     store = Store(settings.database)
     load(store, "0005")
-    migrate(store, "0020")
+    migrate(store, "0023")
     with store.writing.begin() as conn:
         conn.execute(
             text(

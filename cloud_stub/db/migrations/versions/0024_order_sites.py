@@ -1,10 +1,10 @@
-"""The site at which an order was confirmed: it stays when the pile moves. Of older orders: where the pile is."""
+"""The site at which an order was confirmed, which stays when the pile moves. Of older orders: the pile's."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
