@@ -36,12 +36,7 @@ class GrantBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    reason: str = Field(
-        examples=["Guests of the hotel"],
-        min_length=1,
-        max_length=200,
-        pattern=LINE_PATTERN,
-    )
+    reason: str = Field(examples=["Guests of the hotel"], min_length=1, max_length=200, pattern=LINE_PATTERN)
     site_id: str | None = Field(default=None, max_length=32, pattern=LINE_PATTERN, description="Only there")
     with_code: bool = Field(
         default=True, examples=[True], description="False: everybody at the site, which must be given"
