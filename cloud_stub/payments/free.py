@@ -6,11 +6,12 @@ A free order is metered and settled like any other. Its bill is then credited in
 import secrets
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from pile_protocol import messages
 
+from ..base.body import Body
 from ..base.ids import new_id
 from ..base.problems import Problem, invalid
 from ..base.text import LINE_PATTERN
@@ -31,10 +32,8 @@ CODE_LENGTH = 12  # 60 bits, too many to guess
 _CREDIT_KEY = "free-vend"  # shorter than the Idempotency-Key of any request
 
 
-class GrantBody(BaseModel):
+class GrantBody(Body):
     """Who charges for free: everybody at a site, or everybody who has the new code."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     reason: str = Field(examples=["Guests of the hotel"], min_length=1, max_length=200, pattern=LINE_PATTERN)
     site_id: str | None = Field(default=None, max_length=32, pattern=LINE_PATTERN, description="Only there")
