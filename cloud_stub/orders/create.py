@@ -97,14 +97,6 @@ class Terms(NamedTuple):
     charging_end_at: int
 
 
-def create_order(
-    tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
-) -> tuple[OrderRow, bool]:
-    """(the order's row, whether it is new), without a hold. Raises Problem for each reason not to."""
-    terms = agree(tx, context, body, idempotency_key, now)
-    return (make(tx, context, terms, now), True) if isinstance(terms, Terms) else (terms, False)
-
-
 def agree(
     tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
 ) -> Terms | OrderRow:

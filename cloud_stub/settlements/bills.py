@@ -48,7 +48,6 @@ class BillRow(NamedTuple):
     settles_order_id: str | None
     payload: str
     billed_json: str | None
-    sealed_minor: int
     computed_minor: int | None
     currency: str
     flagged: bool
@@ -59,6 +58,7 @@ class BillRow(NamedTuple):
     unbilled_mwh: int | None
     ended_at: int
     received_at: int
+    sealed_minor: int
     total_minor: int | None
     rate_id: str | None
     paid_minor: int | None
@@ -73,25 +73,8 @@ _CREDITED = _SUM.where(credits.c.order_id == settlements.c.settles_order_id).sca
 # Where its order was confirmed; of one that settles no order, where its pile is.
 site_id_of_bill = case((settlements.c.settles_order_id.is_(None), piles.c.site_id), else_=orders.c.site_id)
 ROWS = select(
-    settlements.c.id,
-    settlements.c.device_id,
-    settlements.c.order_id,
-    settlements.c.seq,
-    settlements.c.epoch,
-    settlements.c.settles_order_id,
-    settlements.c.payload,
-    settlements.c.billed_json,
+    *(settlements.c[name] for name in BillRow._fields[: BillRow._fields.index("sealed_minor")]),
     settlements.c.total_minor.label("sealed_minor"),
-    settlements.c.computed_minor,
-    settlements.c.currency,
-    settlements.c.flagged,
-    settlements.c.flags_json,
-    settlements.c.review,
-    settlements.c.reviewed_at,
-    settlements.c.review_note,
-    settlements.c.unbilled_mwh,
-    settlements.c.ended_at,
-    settlements.c.received_at,
     orders.c.total_minor,
     orders.c.rate_id.label("rate_id"),
     payments.c.amount_minor.label("paid_minor"),
