@@ -150,7 +150,7 @@ class Confirmations:
             return _ToHold(calls.as_call(hold, row), True)
         if hold.state != holds.HELD or hold.reason:
             raise _refused(hold)
-        return _Made(self._order(tx, terms, holds.lock(tx.conn, hold.hold_id), now), True)
+        return _Made(self._order(tx, terms, hold, now), True)
 
     def _order(self, tx: Transaction, terms: create.Terms, hold: HoldRow, now: int) -> OrderRow:
         row = create.make(tx, self._context, terms, now, hold.amount_minor)

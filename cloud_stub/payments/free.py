@@ -6,11 +6,12 @@ A free order is metered and settled like any other. Its bill is then credited in
 import secrets
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from pile_protocol import messages
 
+from ..base.body import Body
 from ..base.ids import new_id
 from ..base.problems import Problem, invalid
 from ..base.text import LINE_PATTERN
@@ -28,12 +29,11 @@ from ..settlements import bills, credits
 AT_ONCE = 100
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without characters that look alike
 CODE_LENGTH = 12  # 60 bits, too many to guess
+_CREDIT_KEY = "free-vend"  # shorter than the Idempotency-Key of any request
 
 
-class GrantBody(BaseModel):
+class GrantBody(Body):
     """Who charges for free: everybody at a site, or everybody who has the new code."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     reason: str = Field(
         examples=["Guests of the hotel"],
@@ -244,5 +244,5 @@ def credit_settled(tx: Transaction, context: Context, now: int) -> None:
         if left_minor > 0:
             body = credits.CreditBody(amount_minor=left_minor, reason=row.reason)
             actor = Actor(row.actor_kind, row.actor)
-            credits.credit(tx, actor, context, row.order_id, "free-vend-" + row.order_id, body, now)
+            credits.credit(tx, actor, context, row.order_id, _CREDIT_KEY, body, now)
         tx.conn.execute(_CLOSE, {"this": row.order_id})

@@ -67,7 +67,7 @@ _HOLDS = select(payment_holds)
 _BY_ID = _HOLDS.where(payment_holds.c.hold_id == bindparam("hold_id"))
 _GET = Query(_BY_ID, HoldRow)
 _LOCK = Query(_BY_ID.with_for_update(), HoldRow)
-_BY_KEY = Query(_HOLDS.where(payment_holds.c.idempotency_key == bindparam("key")), HoldRow)
+_BY_KEY = Query(_HOLDS.where(payment_holds.c.idempotency_key == bindparam("key")).with_for_update(), HoldRow)
 _OF_ORDER = Query(_HOLDS.where(payment_holds.c.order_id == bindparam("order_id")), HoldRow)
 _BY_REF = Query(_HOLDS.where(payment_holds.c.ref == bindparam("ref")), HoldRow)
 _SOME = Query(_HOLDS, HoldRow)
@@ -100,7 +100,7 @@ def lock(conn: Connection, hold_id: str) -> HoldRow:
 
 
 def by_key(conn: Connection, key: str) -> HoldRow | None:
-    """The hold of the confirmation with this Idempotency-Key."""
+    """The hold of the confirmation with this Idempotency-Key, locked."""
     return _BY_KEY.first(conn, {"key": key})
 
 

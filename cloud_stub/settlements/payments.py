@@ -2,11 +2,12 @@
 
 import json
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, insert, select
 
 from pile_protocol import messages
 
+from ..base.body import Body
 from ..base.problems import Problem, unknown_order
 from ..db import audit
 from ..db.audit import Actor
@@ -26,10 +27,8 @@ _OPEN_HOLD = select(payment_holds.c.open).where(
 )
 
 
-class PaymentBody(BaseModel):
+class PaymentBody(Body):
     """What is paid, in minor units of the order's currency."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     amount_minor: int = Field(ge=0, le=messages.MAX_MINOR)
     method: str = Field(pattern="^test$", examples=["test"])

@@ -11,9 +11,10 @@ from typing import Any
 
 import orjson
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import bindparam, select, update
 
+from ..base.body import Body
 from ..base.problems import Problem, unknown_settlement
 from ..base.text import LINE_PATTERN
 from ..db import audit
@@ -50,10 +51,8 @@ _REVIEW = (
 )
 
 
-class ReviewBody(BaseModel):
+class ReviewBody(Body):
     """A decision and why: `release` at what the locked rate gives, or `waive`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     decision: str = Field(pattern="^(release|waive)$", examples=["release"])
     note: str = Field(min_length=1, max_length=NOTE_MAX, pattern=LINE_PATTERN)

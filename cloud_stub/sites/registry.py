@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
+from ..base.body import Body
 from ..base.problems import Problem, invalid, require_unchanged
 from ..base.text import LINE_PATTERN
 from ..db import audit, json_lists
@@ -22,9 +23,7 @@ from ..rates import billing, displays, zones
 from ..rates.model import ID_PATTERN, is_time_zone
 
 
-class SiteBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class SiteBody(Body):
     site_id: str = Field(pattern=ID_PATTERN, examples=["HARBOUR"])
     name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["Harbour car park"])
     address: str = Field(default="", max_length=300, pattern=LINE_PATTERN)
@@ -32,10 +31,8 @@ class SiteBody(BaseModel):
     contact: str = Field(default="", max_length=300, pattern=LINE_PATTERN)
 
 
-class SiteFields(BaseModel):
+class SiteFields(Body):
     """What may be changed of a site."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str | None = Field(default=None, min_length=1, max_length=100, pattern=LINE_PATTERN)
     address: str | None = Field(default=None, max_length=300, pattern=LINE_PATTERN)
