@@ -83,7 +83,7 @@ def test_what_a_role_may_not_do_is_not_offered(fleet: Fleet, signed_in: Callable
     expect(page.get_by_role("heading", name="Service")).to_have_count(0)  # a viewer can do nothing there
     expect(page.get_by_role("link", name="People")).to_have_count(0)
     page.evaluate("location.hash = '/people'")
-    expect(page.get_by_text("There is no such page")).to_be_visible()
+    expect(page.get_by_text("Your role does not allow this.")).to_be_visible()
 
 
 def test_a_session_that_ends_in_the_middle_keeps_what_was_typed(
@@ -157,13 +157,13 @@ def test_a_token_is_made_shown_once_and_revoked(fleet: Fleet, signed_in: Callabl
 def test_a_person_changes_the_own_password(fleet: Fleet, signed_in: Callable[..., Page], watch: Watch):
     watch.allow("422")
     page = signed_in("viewer", "/account")
-    fields = {"Password until now": "wrong one", "New password again": OTHER_PASSWORD}
+    fields = {"Current password": "wrong one", "New password again": OTHER_PASSWORD}
     for label, value in fields.items():
         page.get_by_label(label).fill(value)
     page.get_by_label("New password", exact=True).fill(OTHER_PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_text("is not the password")).to_be_visible()
-    page.get_by_label("Password until now").fill(PASSWORD)
+    page.get_by_label("Current password").fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_text("The password is changed.").first).to_be_visible()
     assert audited(fleet, "action=PasswordSet") == [("anna", "PasswordSet")]
@@ -186,7 +186,7 @@ def test_audit_lines_stand_with_their_thing_and_are_filtered(fleet: Fleet, signe
     page.get_by_label("From day").fill("2020-01-01")
     page.get_by_label("Until day").fill("2020-01-02")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("No line is like that.")).to_be_visible()
+    expect(page.get_by_text("No lines match.")).to_be_visible()
     with page.expect_download() as started:
         page.get_by_role("link", name="Show all").click()
         page.get_by_role("button", name="Export as CSV").click()
