@@ -28,6 +28,6 @@ def test_a_webhook_is_added_tried_and_removed(console: Callable[..., Page], watc
     page.get_by_role("button", name="Test: books").click()
     expect(page.get_by_text("is no public address")).to_be_visible()
     page.set_viewport_size({"width": 360, "height": 740})
-    page.get_by_role("button", name="Remove…: books").click()
+    page.get_by_role("button", name="Remove: books").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove…").click()
     expect(page.get_by_text("There are no webhooks.")).to_be_visible()
