@@ -44,7 +44,7 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
         if options.module == "locations":
             _print(pages.list_locations(conn, owner, known, wanted, now_s()))
         elif options.module == "tariffs":
-            _print(pages.list_tariffs(conn, owner, known, wanted))
+            _print(pages.list_tariffs(conn, owner, known, wanted, now_s()))
         else:
             _print(pages.cdrs_of(conn, owner, known, pages.cdr_keys(conn, owner, wanted)))
     return 0

@@ -96,7 +96,7 @@ def _find(
         keys = pages.cdr_keys(conn, owner, wanted)
         return list(pages.cdrs_of(conn, owner, known, keys[offset : offset + limit])), len(keys)
     if module == "tariffs":
-        found = pages.list_tariffs(conn, owner, known, wanted)
+        found = pages.list_tariffs(conn, owner, known, wanted, now_s())
     else:
         found = pages.list_locations(conn, owner, known, wanted, now_s())
     return found[offset : offset + limit], len(found)

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection
 
 from pile_protocol import messages, wire
 
+from ..base.body import Body
 from ..base.clock import now_s
 from ..base.problems import Problem
 from ..base.text import LINE_PATTERN
@@ -32,27 +33,21 @@ router = APIRouter(prefix="/api", tags=["operator"])
 DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
 
 
-class PileBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class PileBody(Body):
     device_id: str = Field(pattern=DEVICE_ID, examples=["PILE-1"])
     name: str = Field(default="", max_length=100, pattern=LINE_PATTERN)
     connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 
-class ConnectorPowerBody(BaseModel):
+class ConnectorPowerBody(Body):
     """The most that a connector of the pile carries, in watts; null: what all piles have by default."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     power_w: int | None = Field(
         ge=registry.CONNECTOR_POWER_MIN_W, le=registry.CONNECTOR_POWER_MAX_W, examples=[7400]
     )
 
 
-class ResetBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class ResetBody(Body):
     connector: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 
@@ -125,8 +120,10 @@ async def remove_pile(
     force: Annotated[bool, Query(description="Also where settlements at the pile would be lost")] = False,
 ) -> dict[str, Any]:
     """Remove a pile: it can connect no more. Its orders and receipts stay; its id is not used again."""
-    put, lose = cloud.dispatch.put, lose_with_pile(cloud.context)
-    pile = await cloud.write(lambda tx: removal.remove(tx, actor, put, lose, device_id, force, now_s()))
+    lose = lose_with_pile(cloud.context)
+    pile = await cloud.write(
+        lambda tx: removal.remove(tx, actor, cloud.dispatch, lose, device_id, force, now_s())
+    )
     try:
         await asyncio.to_thread(revoke, cloud.settings, device_id)
     except OSError as error:  # the pile is removed; asking again, or the next start, revokes its password

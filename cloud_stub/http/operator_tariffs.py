@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection
 
+from ..base.body import Body
 from ..base.clock import now_s
 from ..rates import assignments, calendars, differences, model, reach, tariffs, versions
 from ..reports import rate_use
@@ -22,10 +23,8 @@ CalendarId = Annotated[str, Path(pattern=model.ID_PATTERN)]
 At = Annotated[int | None, Query(ge=0, le=2**40, description="When it begins to hold; null: now")]
 
 
-class AssignmentBody(BaseModel):
+class AssignmentBody(Body):
     """Where a tariff is to hold; null: what the pile or the site has holds there."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     places: list[str] = Field(
         min_length=1,
@@ -136,10 +135,9 @@ async def publish_version(
 
     With `replaces`, a version that the caller has not seen is not replaced: 409 RateReplaced has it.
     """
-    put = cloud.dispatch.put
     return await cloud.write(
         lambda tx: versions.publish(
-            tx, actor, put, tariff_id, body, now_s(), from_at, replaces, allow_unusual
+            tx, actor, cloud.dispatch, tariff_id, body, now_s(), from_at, replaces, allow_unusual
         )
     )
 
@@ -150,8 +148,9 @@ async def publish_version(
 )
 async def withdraw_version(cloud: TheCloud, actor: CanPrice, tariff_id: str, rate_id: str) -> dict[str, Any]:
     """Withdraw a version that has not begun to hold."""
-    put = cloud.dispatch.put
-    return await cloud.write(lambda tx: versions.withdraw(tx, actor, put, tariff_id, rate_id, now_s()))
+    return await cloud.write(
+        lambda tx: versions.withdraw(tx, actor, cloud.dispatch, tariff_id, rate_id, now_s())
+    )
 
 
 @router.get(
@@ -176,10 +175,9 @@ async def list_differences(cloud: TheCloud, tariff_id: str, before: str, after: 
 )
 async def assign_tariff(cloud: TheCloud, actor: CanPrice, body: AssignmentBody) -> dict[str, Any]:
     """Let a tariff hold at sites, piles and connectors; all of them or none. Running orders keep theirs."""
-    put = cloud.dispatch.put
     done = await cloud.write(
         lambda tx: assignments.assign(
-            tx, actor, put, selection.places(tx.conn, body.places), body.tariff_id, now_s()
+            tx, actor, cloud.dispatch, selection.places(tx.conn, body.places), body.tariff_id, now_s()
         )
     )
     return {"tariff_id": body.tariff_id, "places": [str(place) for place in done]}

@@ -6,11 +6,12 @@ A free order is metered and settled like any other. Its bill is then credited in
 import secrets
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from pile_protocol import messages
 
+from ..base.body import Body
 from ..base.ids import new_id
 from ..base.problems import Problem, invalid
 from ..base.text import LINE_PATTERN
@@ -28,20 +29,14 @@ from ..settlements import bills, credits
 AT_ONCE = 100
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without characters that look alike
 CODE_LENGTH = 12  # 60 bits, too many to guess
+_CREDIT_KEY = "free-vend"  # shorter than the Idempotency-Key of any request
 
 
-class GrantBody(BaseModel):
+class GrantBody(Body):
     """Who charges for free: everybody at a site, or everybody who has the new code."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    reason: str = Field(
-        examples=["Guests of the hotel"],
-        min_length=1,
-        max_length=200,
-        pattern=LINE_PATTERN,
-    )
-    site_id: str | None = Field(default=None, max_length=32, description="Only there")
+    reason: str = Field(examples=["Guests of the hotel"], min_length=1, max_length=200, pattern=LINE_PATTERN)
+    site_id: str | None = Field(default=None, max_length=32, pattern=LINE_PATTERN, description="Only there")
     with_code: bool = Field(
         default=True, examples=[True], description="False: everybody at the site, which must be given"
     )
@@ -180,11 +175,12 @@ def list_grants(conn: Connection, limit: int, before: str | None) -> list[dict[s
 
 
 def find(conn: Connection, code: str | None, site_id: str | None, now: int) -> GrantRow | None:
-    """The grant that makes an order free: that of the code, else that of the pile's site, else None. Raises
-    Problem (FreeCodeInvalid).
+    """The grant that makes an order free: that of the code, else that of the pile's site, else None. The code
+    may be typed in small letters, and with blanks or hyphens. Raises Problem (FreeCodeInvalid).
     """
     if code is not None:
-        found = _BY_CODE.first(conn, {"code": code.strip().upper()})
+        typed = "".join(each for each in code.upper() if each in _ALPHABET)
+        found = _BY_CODE.first(conn, {"code": typed})
         reason = _invalid_reason(found, site_id, now)
         if reason is not None:
             title = "The code is unknown, used up, expired, revoked, or of another site"
@@ -244,5 +240,5 @@ def credit_settled(tx: Transaction, context: Context, now: int) -> None:
         if left_minor > 0:
             body = credits.CreditBody(amount_minor=left_minor, reason=row.reason)
             actor = Actor(row.actor_kind, row.actor)
-            credits.credit(tx, actor, context, row.order_id, "free-vend-" + row.order_id, body, now)
+            credits.credit(tx, actor, context, row.order_id, _CREDIT_KEY, body, now)
         tx.conn.execute(_CLOSE, {"this": row.order_id})

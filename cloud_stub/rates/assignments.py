@@ -1,6 +1,6 @@
 """Where tariffs are assigned: to sites, piles and connectors, many at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -13,6 +13,7 @@ from ..db.rows import Query
 from ..db.site_tables import connector_tariffs, sites
 from ..db.tables import piles
 from ..db.writer import Transaction
+from ..messaging.outbox import Outbox
 from . import billing, displays, tariffs, zones
 
 PLACES_MAX = 500
@@ -93,7 +94,7 @@ _AT_CONNECTORS = Query(
 def assign(
     tx: Transaction,
     actor: Actor,
-    put: Callable[..., object],
+    outbox: Outbox,
     places: Iterable[Place],
     tariff_id: str | None,
     now: int,
@@ -123,7 +124,7 @@ def assign(
     for place in wanted:
         if place.site_id:
             displays.mark_site(tx, place.site_id, now)
-    displays.send_due(tx, put, now)
+    displays.send_due(tx, outbox, now)
     return wanted
 
 

@@ -1,11 +1,13 @@
 """What a settlement is held against: every rule flags what breaks it, and no honest settlement."""
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cloud_stub.settlements import chains, rules
+from pile.session import RECOVERY_JUMP_MWH
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakePile
 from tools import ROOT
@@ -144,6 +146,35 @@ def test_energy_that_appears_after_the_last_meter_value(phone: Phone, pile: Fake
     pile.meter(phone.order_id, 2_000, at=began + 28)
     pile.settle(message, mwh=500_000, started_at=began, ended_at=began + 30)
     assert flags(phone) == ["PowerTooHigh"]
+
+
+# The last durable reading is of the step that begins at 2000.
+CUT_STEPS = [[1000, 500, 0, "flat"], [2000, 800, 0, "peak"], [3000, 600, 0, "flat"], [4000, 600, 0, "flat"]]
+CUT = {"recovered": True, "stop_reason": "PowerLoss", "started_at": 1500, "ended_at": 2500}
+
+
+@pytest.mark.parametrize(
+    "periods, lies, is_flagged",
+    [
+        ([(1, KWH), (2, 120_000)], {}, False),  # the power may have been cut in the cheaper step
+        ([(2, 120_000)], {"stop_reason": "Remote"}, False),
+        ([(1, KWH), (2, 120_000)], {"recovered": False}, True),
+        ([(1, KWH), (2, 120_000)], {"stop_reason": "EVDisconnected"}, True),  # durable before the cut
+        ([(1, KWH), (2, 120_001)], {}, True),
+        ([(1, KWH), (2, 1), (3, 1)], {}, True),
+        ([(2, 120_000)], {"ended_at": 1900}, True),  # dearer than at the end
+    ],
+)
+def test_energy_after_the_end_is_at_most_what_a_power_cut_explains(
+    periods: list[tuple[int, int]], lies: dict[str, Any], is_flagged: bool
+):
+    """No energy after the end was flagged where the pile had recovered."""
+    rows = [[*CUT_STEPS[index], mwh, 0, 0] for index, mwh in periods]
+    case: Any = SimpleNamespace(
+        fields=CUT | {"periods": rows} | lies, rate={"steps": CUT_STEPS, "until_at": 5000}
+    )
+    assert rules._has_energy_outside(case) == is_flagged
+    assert rules._CUT_MWH == RECOVERY_JUMP_MWH
 
 
 def test_the_table_of_rules_is_the_one_that_is_documented():

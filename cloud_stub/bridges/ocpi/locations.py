@@ -35,7 +35,6 @@ _PILES = Query(
     select(piles).where(piles.c.site_id.in_(json_lists.texts("site_ids"))).order_by(piles.c.device_id),
     PileRow,
 )
-MINUTE_S = 60
 _STATUSES = {
     "Available": "AVAILABLE",
     "Preparing": "AVAILABLE",
@@ -47,6 +46,11 @@ _STATUSES = {
 }
 
 
+def minute(now: int) -> int:
+    """The beginning of this minute: `last_updated` of what may change at any time."""
+    return now - now % 60
+
+
 def exported(conn: Connection, party: Party) -> Sequence[SiteRow]:
     """The sites that the party's file names, oldest first."""
     return _SITES.all(conn, {"site_ids": to_json(list(party.sites))})
@@ -55,12 +59,12 @@ def exported(conn: Connection, party: Party) -> Sequence[SiteRow]:
 def locations(conn: Connection, party: Party, rates: Versions, now: int) -> list[tuple[int, dict[str, Any]]]:
     """(when it was last changed, location) of each site.
 
-    That is the beginning of this minute: when a pile went offline, left the site or got another price is not
-    stored with it, and a partner who asks for changes since the last time must not miss that.
+    That is in this minute: when a pile went offline, left the site or got another price is not stored with
+    it, and a partner who asks for changes since the last time must not miss that.
     """
     rows = _PILES.all(conn, {"site_ids": to_json(list(party.sites))})
     device_ids = [row.device_id for row in rows if row.removed_at is None]
-    changed_at = now - now % MINUTE_S
+    changed_at = minute(now)
     held = rates.at_piles(conn, device_ids, now)
     found = []
     for site in exported(conn, party):
@@ -98,7 +102,7 @@ def _evses(
     now: int,
 ) -> Iterator[dict[str, Any]]:
     connector = party.connector_of(pile.device_id)
-    changed = {"last_updated": iso_utc(pile.removed_at or now - now % MINUTE_S)}
+    changed = {"last_updated": iso_utc(pile.removed_at or minute(now))}
     for view in pile_views.connector_views(conn, pile, now):
         number = view["connector"]
         rate = held.get(number, held.get(PILE))

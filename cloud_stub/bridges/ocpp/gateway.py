@@ -25,7 +25,7 @@ from ...db.pile_tables import pile_boards
 from ...db.rows import PileRow, Query
 from ...db.tables import orders, piles
 from ...db.writer import Transaction
-from ...messaging.posting import Posting
+from ...messaging.outbox import Outbox
 from ...orders.context import Context
 from ...piles import service
 from ...piles import views as pile_views
@@ -70,7 +70,7 @@ class Gateway:
     """Runs until it is cancelled. context: of a cloud that is not started."""
 
     def __init__(self, store: Store, context: Context, target: Target, timing: Timing | None = None):
-        self._context = replace(context, dispatch=Posting())
+        self._context = replace(context, outbox=Outbox())
         self._target = target
         self._timing = timing or Timing()
         self._database = Database(store)

@@ -6,7 +6,7 @@ A transaction's state is the newest call that was answered:
     Started  StartTransaction
     Told     DataTransfer with the rate; MeterValues follow
     Stopped  StopTransaction
-    Done     DataTransfer with the receipt
+    Done     DataTransfer with the receipt; another one follows if the bill is corrected
     Refused  StartTransaction or StopTransaction was refused too often and given up
 """
 
@@ -55,6 +55,7 @@ class Progress(NamedTuple):
     state: str
     open: bool
     sampled_at: int
+    receipt_digest: str | None
 
 
 class View(NamedTuple):
@@ -230,7 +231,7 @@ def all_open(conn: Connection) -> Sequence[OpenOne]:
 
 
 def add(conn: Connection, order_id: str, device_id: str, id_tag: str) -> Progress:
-    row = Progress(order_id, device_id, id_tag, None, WAITING, True, 0)
+    row = Progress(order_id, device_id, id_tag, None, WAITING, True, 0, None)
     conn.execute(_ADD, row._asdict())
     return row
 

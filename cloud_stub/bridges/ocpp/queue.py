@@ -10,7 +10,8 @@ from ...messaging import receivers
 
 RECEIVER = "ocpp"
 BEFORE_THE_END = ("OrderCharging", "OrderFinishing")
-KINDS = (*BEFORE_THE_END, "OrderSettled", "OrderLost")
+CORRECTIONS = ("SettlementReviewed", "BillCredited")
+KINDS = (*BEFORE_THE_END, "OrderSettled", "OrderLost", *CORRECTIONS)
 BOUND = 100_000  # rows; beyond it the oldest are dropped, with an event EventsDropped
 
 _OURS = outbox.c.receiver == RECEIVER

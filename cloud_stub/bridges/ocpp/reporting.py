@@ -7,10 +7,13 @@ from it, and stores the next call.
 
     StartTransaction -> DataTransfer Rate -> MeterValues ... -> StopTransaction -> DataTransfer Receipt
 
+After a review or a credit note the receipt is sent again, unless its content is the same.
+
 The content of a call comes from the order, its meter values and its settlement, not from the event. So an
 event that comes late or twice, or is lost, changes no call: `advance` also examines each open transaction.
 """
 
+import hashlib
 import uuid
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -24,6 +27,7 @@ from ...db.events import record_event
 from ...db.rows import OrderRow, SettlementRow
 from ...db.writer import Transaction
 from ...orders import lookup, states
+from ...settlements import credits
 from ...settlements import views as settlement_views
 from . import mapping, progress, queue
 from .errors import GatewayError
@@ -146,7 +150,8 @@ def _go_on(conn: Connection, request: Request) -> None:
     elif request.payload["messageId"] == "Rate":
         progress.change(conn, request.order_id, state=TOLD)
     else:
-        progress.change(conn, request.order_id, state=DONE, open=False)
+        digest = _digest(request.payload["data"])
+        progress.change(conn, request.order_id, state=DONE, open=False, receipt_digest=digest)
 
 
 def _next(tx: Transaction, device_id: str, sample_s: int) -> Request | None:
@@ -161,6 +166,8 @@ def _next(tx: Transaction, device_id: str, sample_s: int) -> Request | None:
         order = lookup.find(conn, event.order_id) if event.order_id else None
         known = progress.find(conn, order.order_id) if order else None
         is_its_end = event.name not in queue.BEFORE_THE_END
+        if known is None and event.name in queue.CORRECTIONS:
+            order = None  # it ended before the gateway was first started
         step = _step(conn, order, known, is_its_end) if order else _Nothing()
         if order is not None and isinstance(step, _Call):
             return _ask(conn, order, known, step, sample_s)
@@ -221,7 +228,7 @@ def _meter_values(
     payload = {
         "connectorId": order.connector,
         "transactionId": known.transaction_id,
-        "meterValue": [mapping.meter_value(row.at, row.register_mwh, row.power_mw) for row in rows],
+        "meterValue": [mapping.meter_value(row) for row in rows],
     }
     return _store(conn, device_id, known.order_id, _Call("MeterValues", payload))
 
@@ -251,9 +258,22 @@ def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: b
         return _Nothing()
     if state == TOLD and known is not None and is_over:
         return _stop(conn, order, known, settlement)
-    if state == STOPPED and settlement is not None:
-        return _transfer("Receipt", settlement_views.bill(settlement))
+    if state in (STOPPED, DONE) and known is not None and settlement is not None:
+        receipt = _transfer("Receipt", _receipt(conn, settlement))
+        if known.receipt_digest != _digest(receipt.payload["data"]):
+            return receipt
     return _Nothing()
+
+
+def _receipt(conn: Connection, settlement: SettlementRow) -> dict[str, Any]:
+    """The settlement as billed, with its credit notes if it has any."""
+    notes = credits.of_order(conn, settlement.order_id)
+    listed = [{"amount_minor": each.amount_minor, "created_at": each.created_at} for each in notes]
+    return settlement_views.bill(settlement) | ({"credits": listed} if listed else {})
+
+
+def _digest(data: str) -> str:
+    return hashlib.sha256(data.encode()).hexdigest()
 
 
 def _transfer(message_id: str, data: dict[str, Any]) -> _Call:
@@ -303,9 +323,8 @@ def latest(conn: Connection, device_id: str, connector: int | None) -> list[dict
     for each in progress.open_of(conn, device_id):
         order, row = lookup.get(conn, each.order_id), progress.last_sample(conn, each.order_id)
         if each.state in (STARTED, TOLD) and row is not None and connector in (None, 0, order.connector):
-            value = mapping.meter_value(row.at, row.register_mwh, row.power_mw)
             payload = {"connectorId": order.connector, "transactionId": each.transaction_id}
-            found.append(payload | {"meterValue": [value]})
+            found.append(payload | {"meterValue": [mapping.meter_value(row)]})
     return found
 
 

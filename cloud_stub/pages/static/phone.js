@@ -346,7 +346,7 @@ function wanted() {
   if (!device) return "ask";
   if (my.order) {
     if (RUNNING.includes(my.order.state)) return "charge";
-    if (!my.order.settlement) return "ended";
+    if (!my.order.settlement) return holdsOf(my.order.payment) === null ? "loading" : "ended";
     return partsOf(my.order.rate) === null || holdsOf(my.order.payment) === null ? "loading" : "receipt";
   }
   return my.pile && my.rate && partsOf(my.rate) !== null ? "choose" : "loading";
