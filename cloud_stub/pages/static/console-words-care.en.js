@@ -48,6 +48,14 @@ export default {
   renameAction: "Save",
   renameDone: "It has been changed.",
 
+  power: "Most power…",
+  powerTitle: (name) => `The most power of a connector of ${name}`,
+  powerText: "A settlement with more energy than that gives in its time is flagged, and no hold is made for more.",
+  powerLabel: "Watts",
+  powerHint: "Empty: as for all piles, by the cloud's settings.",
+  powerDefault: "as for all piles",
+  powerWrong: "A whole number of watts, such as 7400.",
+
   key: "New key…",
   keyTitle: (name) => `A new key for ${name}`,
   keyText:

@@ -56,6 +56,8 @@ export default {
     placeHint: "The id of the site or the pile, or the tag. A connector: PILE-1/2.",
     placeWrong: "Name one.",
     assignAction: "Assign",
+    nothing: "nothing",
+    otherThere: (found) => `Assigned there so far: ${found}. Assigning again replaces it.`,
     removeTitle: (name) => `Remove ${name}?`,
     removeText: "It leaves the lists. Orders keep the prices that they have locked.",
   },
