@@ -60,6 +60,11 @@ class _Billed(NamedTuple):
     order_id: str
 
 
+class _AtSite(NamedTuple):
+    device_id: str
+    site_id: str | None
+
+
 class _Credited(NamedTuple):
     at: int
     order_id: str
@@ -144,8 +149,9 @@ _CREDITED_KEYS = Query(
 )
 _BILLS = bills.BILLS.narrowed(bills.ROWS.where(settlements.c.settles_order_id.in_(json_lists.texts("ids"))))
 _ORDERS = Query(select(orders).where(orders.c.order_id.in_(json_lists.texts("ids"))), OrderRow)
-_SITE_OF = select(piles.c.device_id, piles.c.site_id).where(
-    piles.c.device_id.in_(json_lists.texts("device_ids"))
+_SITE_OF = Query(
+    select(piles.c.device_id, piles.c.site_id).where(piles.c.device_id.in_(json_lists.texts("device_ids"))),
+    _AtSite,
 )
 
 
@@ -233,7 +239,7 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
     rate_ids = {"rate_ids": to_json(sorted({row.rate_id for row in made.values()}))}
     versions = {row.rate_id: row for row in _VERSIONS_OF.all(conn, rate_ids)}
     of_pile = {"device_ids": to_json(sorted({row.device_id for row in made.values()}))}
-    site_of = dict(conn.execute(_SITE_OF, of_pile).tuples().all())
+    site_of = {row.device_id: row.site_id for row in _SITE_OF.all(conn, of_pile)}
     names = {site.site_id: site.name for site in exported(conn, party)}
     for key in keys:
         row, order = found.get(key.order_id), made[key.order_id]
