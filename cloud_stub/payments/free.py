@@ -35,13 +35,8 @@ _CREDIT_KEY = "free-vend"  # shorter than the Idempotency-Key of any request
 class GrantBody(Body):
     """Who charges for free: everybody at a site, or everybody who has the new code."""
 
-    reason: str = Field(
-        examples=["Guests of the hotel"],
-        min_length=1,
-        max_length=200,
-        pattern=LINE_PATTERN,
-    )
-    site_id: str | None = Field(default=None, max_length=32, description="Only there")
+    reason: str = Field(examples=["Guests of the hotel"], min_length=1, max_length=200, pattern=LINE_PATTERN)
+    site_id: str | None = Field(default=None, max_length=32, pattern=LINE_PATTERN, description="Only there")
     with_code: bool = Field(
         default=True, examples=[True], description="False: everybody at the site, which must be given"
     )
@@ -180,11 +175,12 @@ def list_grants(conn: Connection, limit: int, before: str | None) -> list[dict[s
 
 
 def find(conn: Connection, code: str | None, site_id: str | None, now: int) -> GrantRow | None:
-    """The grant that makes an order free: that of the code, else that of the pile's site, else None. Raises
-    Problem (FreeCodeInvalid).
+    """The grant that makes an order free: that of the code, else that of the pile's site, else None. The code
+    may be typed in small letters, and with blanks or hyphens. Raises Problem (FreeCodeInvalid).
     """
     if code is not None:
-        found = _BY_CODE.first(conn, {"code": code.strip().upper()})
+        typed = "".join(each for each in code.upper() if each in _ALPHABET)
+        found = _BY_CODE.first(conn, {"code": typed})
         reason = _invalid_reason(found, site_id, now)
         if reason is not None:
             title = "The code is unknown, used up, expired, revoked, or of another site"

@@ -1,4 +1,4 @@
-"""A site in a central system: the console shows its charge points, and sets at which rate it may start orders."""
+"""A site in a central system: its charge points, and at which rate orders may be started remotely."""
 
 from __future__ import annotations
 

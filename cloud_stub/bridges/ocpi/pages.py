@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select, un
 from ...base.ids import first_id_of
 from ...base.problems import invalid
 from ...db import json_lists
-from ...db.credit_tables import credits
 from ...db.engine import to_json
+from ...db.payment_tables import credits
 from ...db.rows import OrderRow, Query
 from ...db.site_tables import connector_tariffs, sites
 from ...db.tables import orders, piles, rates, settlements
@@ -60,11 +60,6 @@ class _Billed(NamedTuple):
     order_id: str
 
 
-class _AtSite(NamedTuple):
-    device_id: str
-    site_id: str | None
-
-
 class _Credited(NamedTuple):
     at: int
     order_id: str
@@ -99,11 +94,11 @@ _IS_BILLED = (
     & ~settlements.c.flagged
     & (func.coalesce(settlements.c.review, "") != bills.WAIVED)
 )
+_CHARGED_AT_SITES = orders.c.site_id.in_(json_lists.texts("site_ids"))
 _BILLED = (
     select(settlements.c.received_at.label("at"), orders.c.order_id)
     .join(orders, orders.c.order_id == settlements.c.settles_order_id)
-    .join(piles, piles.c.device_id == settlements.c.device_id)
-    .where(_IS_BILLED, _AT_SITES)
+    .where(_IS_BILLED, _CHARGED_AT_SITES)
     .limit(CDRS_MAX + 1)
 )
 _RECEIVED_KEYS = Query(
@@ -136,23 +131,18 @@ _CREDITED_KEYS = Query(
     )
     .join(orders, orders.c.order_id == credits.c.order_id)
     .join(settlements, settlements.c.settles_order_id == credits.c.order_id)
-    .join(piles, piles.c.device_id == settlements.c.device_id)
     .where(
         credits.c.credit_id >= bindparam("first"),
         credits.c.created_at >= bindparam("since"),
         credits.c.created_at < bindparam("until"),
         _IS_BILLED,
-        _AT_SITES,
+        _CHARGED_AT_SITES,
     )
     .limit(CDRS_MAX + 1),
     _Credited,
 )
 _BILLS = bills.BILLS.narrowed(bills.ROWS.where(settlements.c.settles_order_id.in_(json_lists.texts("ids"))))
 _ORDERS = Query(select(orders).where(orders.c.order_id.in_(json_lists.texts("ids"))), OrderRow)
-_SITE_OF = Query(
-    select(piles.c.device_id, piles.c.site_id).where(piles.c.device_id.in_(json_lists.texts("device_ids"))),
-    _AtSite,
-)
 
 
 def found(
@@ -238,14 +228,12 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
     made = {row.order_id: row for row in _ORDERS.all(conn, ids)}
     rate_ids = {"rate_ids": to_json(sorted({row.rate_id for row in made.values()}))}
     versions = {row.rate_id: row for row in _VERSIONS_OF.all(conn, rate_ids)}
-    of_pile = {"device_ids": to_json(sorted({row.device_id for row in made.values()}))}
-    site_of = {row.device_id: row.site_id for row in _SITE_OF.all(conn, of_pile)}
     names = {site.site_id: site.name for site in exported(conn, party)}
     for key in keys:
         row, order = found.get(key.order_id), made[key.order_id]
-        site_id = site_of[order.device_id]
+        site_id = order.site_id or ""
         if row is None or bills.kind(row) != bills.BILLED or site_id not in names:
-            continue  # it was flagged, or moved, a moment ago
+            continue  # it was flagged, or its site removed, a moment ago
         version = versions[order.rate_id]
         bill = cdr.Bill(
             order_id=order.order_id,
