@@ -74,7 +74,7 @@ class Requests:
     async def _remote_start(self, asked: dict[str, Any]) -> dict[str, Any]:
         only = 1 if self._station.connectors == 1 else 0
         connector = asked.get("connectorId", only)
-        if not 0 < connector <= self._station.connectors:
+        if not 0 < connector <= self._station.connectors or not asked["idTag"].isprintable():
             return _REJECTED
 
         def start(tx: Transaction, now: int) -> str:
