@@ -1,6 +1,7 @@
 """What HTTP shows of a pile and its connectors."""
 
-from collections.abc import Container
+from collections import defaultdict
+from collections.abc import Container, Sequence
 from typing import Any
 
 import orjson
@@ -11,9 +12,9 @@ from ..db.tables import orders
 from . import service
 
 _BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
-_HELD = select(orders.c.connector).where(
-    orders.c.device_id == bindparam("device_id"), orders.c.holds, orders.c.window_end_at > bindparam("now")
-)
+_IS_HELD = orders.c.holds & (orders.c.window_end_at > bindparam("now"))
+_HELD = select(orders.c.connector).where(orders.c.device_id == bindparam("device_id"), _IS_HELD)
+_HELD_ANYWHERE = select(orders.c.device_id, orders.c.connector).where(_IS_HELD)
 
 
 def is_stopped(connector: dict[str, Any]) -> bool:
@@ -69,6 +70,20 @@ def connector_views(conn: Connection, pile: PileRow, now: int) -> list[dict[str,
     """
     held = set(conn.execute(_HELD, {"device_id": pile.device_id, "now": now}).scalars())
     return connector_views_with(pile, held, service.find(conn, pile.device_id))
+
+
+def all_connector_views(
+    conn: Connection, piles: Sequence[PileRow], now: int
+) -> dict[str, list[dict[str, Any]]]:
+    """As connector_views, of many piles by id, in two statements."""
+    out = service.find_many(conn, [pile.device_id for pile in piles])
+    held: defaultdict[str, set[int]] = defaultdict(set)
+    for device_id, connector in conn.execute(_HELD_ANYWHERE, {"now": now}):
+        held[device_id].add(connector)
+    return {
+        pile.device_id: connector_views_with(pile, held[pile.device_id], out[pile.device_id])
+        for pile in piles
+    }
 
 
 def connector_views_with(pile: PileRow, held: Container[int], out: service.Out) -> list[dict[str, Any]]:

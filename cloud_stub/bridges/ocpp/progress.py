@@ -20,7 +20,7 @@ from sqlalchemy import Connection, bindparam, exists, func, insert, select, upda
 from ...db.engine import insert_or_ignore, to_json
 from ...db.ocpp_tables import ocpp_piles, ocpp_transactions
 from ...db.rows import MeterSampleRow, Query
-from ...db.tables import meter_samples, orders, outbox
+from ...db.tables import meter_samples, orders, outbox, piles
 from .errors import GatewayError
 from .queue import RECEIVER
 
@@ -58,18 +58,6 @@ class Progress(NamedTuple):
     receipt_digest: str | None
 
 
-class View(NamedTuple):
-    """A charge point as operators see it."""
-
-    device_id: str
-    state: str
-    errors_json: str
-    last_error: str | None
-    changed_at: int
-    waits_for: str | None
-    unsent: int
-
-
 class _Charging(NamedTuple):
     order_id: str
     device_id: str
@@ -88,23 +76,7 @@ class OpenOne(NamedTuple):
 
 _PILES = select(ocpp_piles)
 _LIST = Query(_PILES.order_by(ocpp_piles.c.device_id), ChargePoint)
-_UNSENT = (
-    select(func.count())
-    .select_from(outbox)
-    .where(outbox.c.receiver == RECEIVER, outbox.c.lane == ocpp_piles.c.device_id)
-)
-_VIEWS = Query(
-    select(
-        ocpp_piles.c.device_id,
-        ocpp_piles.c.state,
-        ocpp_piles.c.errors_json,
-        ocpp_piles.c.last_error,
-        ocpp_piles.c.changed_at,
-        ocpp_piles.c.action.label("waits_for"),
-        _UNSENT.correlate(ocpp_piles).scalar_subquery().label("unsent"),
-    ).order_by(ocpp_piles.c.device_id),
-    View,
-)
+_UNSENT = select(outbox.c.lane, func.count()).where(outbox.c.receiver == RECEIVER).group_by(outbox.c.lane)
 _PILE = Query(_PILES.where(ocpp_piles.c.device_id == bindparam("device_id")).with_for_update(), ChargePoint)
 _SET_PILE = update(ocpp_piles).where(ocpp_piles.c.device_id == bindparam("of"))
 _ASK = _SET_PILE.values(
@@ -263,7 +235,23 @@ def retry(conn: Connection, order_id: str) -> bool:
     return True
 
 
-def list_views(conn: Connection) -> list[dict[str, Any]]:
-    """Each charge point as operators see it. `unsent`: how many events of the pile's orders wait."""
-    found = [row._asdict() for row in _VIEWS.all(conn)]
-    return [each | {"errors": orjson.loads(each.pop("errors_json"))} for each in found]
+def list_views(
+    conn: Connection, limit: int | None = None, after: str = "", site_id: str | None = None
+) -> list[dict[str, Any]]:
+    """Charge points as operators see them, by id. `unsent`: how many events of the pile's orders wait."""
+    query = _PILES.where(ocpp_piles.c.device_id > after).order_by(ocpp_piles.c.device_id).limit(limit)
+    if site_id is not None:
+        query = query.join(piles).where(piles.c.site_id == site_id)
+    unsent = dict(conn.execute(_UNSENT).tuples().all())
+    return [
+        {
+            "device_id": row.device_id,
+            "state": row.state,
+            "last_error": row.last_error,
+            "changed_at": row.changed_at,
+            "waits_for": row.action,
+            "unsent": unsent.get(row.device_id, 0),
+            "errors": orjson.loads(row.errors_json),
+        }
+        for row in _LIST.narrowed(query).all(conn)
+    ]

@@ -26,6 +26,7 @@ from ...db.engine import to_json
 from ...db.events import record_event
 from ...db.rows import OrderRow, SettlementRow
 from ...db.writer import Transaction
+from ...messaging import receivers
 from ...orders import lookup, states
 from ...settlements import credits
 from ...settlements import views as settlement_views
@@ -52,12 +53,6 @@ class Request(NamedTuple):
 class _Call(NamedTuple):
     action: str
     payload: dict[str, Any]
-
-
-class _Nothing(NamedTuple):
-    """No call is due. waits: one will be, when the values that it needs are stored."""
-
-    waits: bool = False
 
 
 def due(conn: Connection) -> set[str]:
@@ -168,20 +163,21 @@ def _next(tx: Transaction, device_id: str, sample_s: int) -> Request | None:
         is_its_end = event.name not in queue.BEFORE_THE_END
         if known is None and event.name in queue.CORRECTIONS:
             order = None  # it ended before the gateway was first started
-        step = _step(conn, order, known, is_its_end) if order else _Nothing()
-        if order is not None and isinstance(step, _Call):
-            return _ask(conn, order, known, step, sample_s)
-        if isinstance(step, _Nothing) and step.waits:
-            return None
-        queue.done(tx, event)
+        if order is not None:
+            step = _step(conn, order, known, is_its_end)
+            if step is not None:
+                return _ask(conn, order, known, step, sample_s)
+            if order.holds and order.charging_at is not None and (known is None or known.state == WAITING):
+                return None  # its first meter value is not stored yet
+        receivers.done(tx, event)
     if request is not None:
         return request
     for each in opened:
         order = lookup.get(conn, each.order_id)
         step = _step(conn, order, each, True)
-        if isinstance(step, _Call):
+        if step is not None:
             return _ask(conn, order, each, step, sample_s)
-        if not order.holds and not step.waits:
+        if not order.holds:
             progress.change(conn, each.order_id, open=False)
     return None
 
@@ -233,7 +229,7 @@ def _meter_values(
     return _store(conn, device_id, known.order_id, _Call("MeterValues", payload))
 
 
-def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: bool) -> _Call | _Nothing:
+def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: bool) -> _Call | None:
     """The order's next call, apart from MeterValues. with_end: also StopTransaction and the receipt."""
     settlement = settlement_views.of_order(conn, order.order_id)
     is_over = settlement is not None or not order.holds
@@ -241,7 +237,7 @@ def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: b
     if state == WAITING:
         start = _start(conn, order, settlement)
         if start is None:
-            return _Nothing(waits=not is_over and order.charging_at is not None)
+            return None
         if known is None:
             known = progress.add(conn, order.order_id, order.device_id, mapping.id_tag(order.order_id))
         at, register_mwh = start
@@ -255,14 +251,14 @@ def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: b
     if state == STARTED:
         return _transfer("Rate", {"order_id": order.order_id, "rate": orjson.loads(order.rate_json)})
     if not with_end:
-        return _Nothing()
+        return None
     if state == TOLD and known is not None and is_over:
         return _stop(conn, order, known, settlement)
     if state in (STOPPED, DONE) and known is not None and settlement is not None:
         receipt = _transfer("Receipt", _receipt(conn, settlement))
         if known.receipt_digest != _digest(receipt.payload["data"]):
             return receipt
-    return _Nothing()
+    return None
 
 
 def _receipt(conn: Connection, settlement: SettlementRow) -> dict[str, Any]:
@@ -293,7 +289,7 @@ def _start(conn: Connection, order: OrderRow, settlement: SettlementRow | None) 
 
 def _stop(
     conn: Connection, order: OrderRow, known: Progress, settlement: SettlementRow | None
-) -> _Call | _Nothing:
+) -> _Call | None:
     """StopTransaction. For a lost order, with its last known reading."""
     start = _start(conn, order, settlement)
     if settlement is not None and settlement.end_register_mwh is not None:
@@ -301,7 +297,7 @@ def _stop(
     else:
         last = progress.last_sample(conn, order.order_id)
         if last is None:
-            return _Nothing()
+            return None
         end_at, end_mwh = last.at, last.register_mwh
     values = [mapping.register_value(end_at, end_mwh, mapping.END)]
     if start is not None:

@@ -64,7 +64,7 @@ class Requests:
             self._station.count(GatewayError("TooManyCalls", "requests that change something"))
             return _REJECTED
         try:
-            return {"status": await self._station.write(lambda tx: unit(tx, now_s()))}
+            return {"status": await self._station.database.write(lambda tx: unit(tx, now_s()))}
         except Problem as problem:
             self._station.count(GatewayError("Rejected", problem.code))
         except GatewayError as error:
@@ -165,7 +165,7 @@ class Requests:
 
     async def _get_configuration(self, asked: dict[str, Any]) -> dict[str, Any]:
         station = self._station
-        point = await station.read(lambda conn: progress.charge_point(conn, station.device_id))
+        point = await station.database.read(lambda conn: progress.charge_point(conn, station.device_id))
         changeable = {
             configuration.HEARTBEAT: station.heartbeat_s,
             configuration.SAMPLE: point.sample_s,
