@@ -109,6 +109,8 @@ orders = Table(
     Column("total_minor", BigInteger),
     # Whether it keeps others from its connector.
     Column("holds", Boolean, nullable=False),
+    # Where its pile was when it was confirmed: there its bill counts. The site may have been removed since.
+    Column("site_id", String(32)),
     UniqueConstraint("idempotency_key", name="orders_idempotency_key"),
     Index("orders_by_device", "device_id", "order_id"),
     Index("orders_by_rate", "rate_id", "order_id"),
