@@ -73,6 +73,7 @@ class OrderRow(NamedTuple):
     energy_mwh: int | None
     total_minor: int | None
     holds: bool
+    site_id: str | None
 
 
 class SettlementRow(NamedTuple):

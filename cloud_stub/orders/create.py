@@ -97,14 +97,6 @@ class Terms(NamedTuple):
     charging_end_at: int
 
 
-def create_order(
-    tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
-) -> tuple[OrderRow, bool]:
-    """(the order's row, whether it is new), without a hold. Raises Problem for each reason not to."""
-    terms = agree(tx, context, body, idempotency_key, now)
-    return (make(tx, context, terms, now), True) if isinstance(terms, Terms) else (terms, False)
-
-
 def agree(
     tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
 ) -> Terms | OrderRow:
@@ -187,6 +179,7 @@ def make(
             "expires_at": terms.expires_at,
             "window_end_at": terms.charging_end_at + component_body.longest_stay_s(terms.rate),
             "holds": True,
+            "site_id": terms.pile.site_id,
         },
     )
     key = seal.parse_key(terms.pile.key_hex)

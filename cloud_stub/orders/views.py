@@ -78,7 +78,11 @@ def _staying(row: OrderRow, latest: dict[str, Any] | None) -> dict[str, Any] | N
 def list_item(row: OrderRow) -> dict[str, Any]:
     """The order as one line of a list."""
     rate = json.loads(row.rate_json)
-    return _brief(row) | {"currency": rate["currency"], "minor_digits": rate["minor_digits"]}
+    return _brief(row) | {
+        "currency": rate["currency"],
+        "minor_digits": rate["minor_digits"],
+        "site_id": row.site_id,
+    }
 
 
 def _brief(row: OrderRow) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from .holds import CallRow, HoldRow
 
 log = structlog.get_logger()
 
-OPEN, DONE, REFUSED = "Open", "Done", "Refused"
+OPEN, DONE, REFUSED = "Open", port.DONE, port.REFUSED
 CLAIMED_AT_ONCE = 100
 UNRESOLVED_S = 600  # calls without an outcome for longer are reported to operators
 
@@ -149,8 +149,8 @@ def resolve(tx: Transaction, context: Context, key: str, outcome: port.Outcome, 
     if outcome.state in (port.PENDING, port.ACTION_NEEDED):
         return _wait(conn, context, hold, row, outcome, now)
     is_done = outcome.state == port.DONE
-    values = {"state": DONE if is_done else REFUSED, "ref": outcome.ref, "reason": outcome.reason}
-    conn.execute(_RESOLVE.values(values | {"resolved_at": now}), {"this": key})
+    values = {"state": outcome.state, "ref": outcome.ref, "reason": outcome.reason, "resolved_at": now}
+    conn.execute(_RESOLVE.values(values), {"this": key})
     changed = _values(conn, hold, row, outcome, is_done)
     hold = holds.change(conn, hold, now, reason=outcome.reason, **changed)
     _record(tx, hold, row, is_done, now)
@@ -159,7 +159,7 @@ def resolve(tx: Transaction, context: Context, key: str, outcome: port.Outcome, 
             _pay(tx, context, hold, order, now)
         transitions.count_change(conn, [order.order_id])
         tx.after_commit(lambda: context.hub.wake(order.order_id))
-    tx.after_commit(lambda: context.metrics.payment_calls.labels(row.kind, values["state"]).inc())
+    tx.after_commit(lambda: context.metrics.payment_calls.labels(row.kind, outcome.state).inc())
     if is_done and row.kind in (port.CAPTURE, port.REFUND):
         tx.after_commit(lambda: context.hub.ended(hold.order_id or ""))  # more may be due
     return hold

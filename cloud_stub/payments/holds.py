@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from ..base.problems import Problem
 from ..db.payment_tables import CAPTURE_REFUSED, payment_calls, payment_holds
 from ..db.rows import Query
 
@@ -97,6 +98,10 @@ def find(conn: Connection, hold_id: str) -> HoldRow | None:
 def lock(conn: Connection, hold_id: str) -> HoldRow:
     """The row, locked. If the hold has an order, lock the order first."""
     return _LOCK.one(conn, {"hold_id": hold_id})
+
+
+def unknown_hold() -> Problem:
+    return Problem(404, "UnknownHold", "There is no hold with that id")
 
 
 def by_key(conn: Connection, key: str) -> HoldRow | None:

@@ -20,9 +20,8 @@ from ..base.problems import Problem, unknown_order
 from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
-from ..db.credit_tables import credits
 from ..db.events import tell_receivers
-from ..db.payment_tables import payment_holds
+from ..db.payment_tables import credits, payment_holds
 from ..db.rows import OrderRow, Query
 from ..db.writer import Transaction
 from ..orders import lookup, states

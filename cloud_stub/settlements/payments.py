@@ -72,15 +72,8 @@ def pay(
     tx.conn.execute(insert(payments), values)
     if operator is not None:
         detail = bills.as_text(body.amount_minor, rate["currency"], rate["minor_digits"])
-        audit.record(
-            tx.conn,
-            operator,
-            now,
-            "PaymentEntered",
-            device_id=row.device_id,
-            order_id=order_id,
-            detail=detail,
-        )
+        about = {"device_id": row.device_id, "order_id": order_id}
+        audit.record(tx.conn, operator, now, "PaymentEntered", **about, detail=detail)
     transitions.apply_event(tx, context, row, states.PAYMENT_MADE, now)
     return lookup.get(tx.conn, order_id)
 

@@ -87,15 +87,8 @@ def review(
         transitions.close_if_nothing_to_pay(order, billed["total_minor"] - credited_minor)
         transitions.write()
     detail = f"{decision}: {body.note}"
-    audit.record(
-        tx.conn,
-        actor,
-        now,
-        "SettlementReviewed",
-        device_id=row.device_id,
-        order_id=row.order_id,
-        detail=detail,
-    )
+    about = {"device_id": row.device_id, "order_id": row.order_id}
+    audit.record(tx.conn, actor, now, "SettlementReviewed", **about, detail=detail)
     record_event(tx.conn, now, "SettlementReviewed", row.device_id, row.order_id, detail)
     tx.after_commit(lambda: _tell(context, row, decision))
 

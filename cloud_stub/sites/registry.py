@@ -107,6 +107,13 @@ def get(conn: Connection, site_id: str, lock: bool = False) -> SiteRow:
     return row
 
 
+def require_known(conn: Connection, site_id: str) -> None:
+    """Raises Problem (UnknownSite) where there is no site with that id and never was one."""
+    was_there = audit.Wanted({"site_id": site_id})
+    if not (re.match(ID_PATTERN, site_id) and audit.list_lines(conn, was_there, 1)):
+        get(conn, site_id)
+
+
 def add(tx: Transaction, actor: Actor, body: SiteBody, now: int) -> dict[str, Any]:
     """Raises Problem: SiteExists, InvalidRequest."""
     _require_zone(body.time_zone)

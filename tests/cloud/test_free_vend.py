@@ -16,7 +16,11 @@ from tests.cloud.test_operator import problem
 
 def test_a_code_makes_an_order_free(cloud: Cloud, phone: Phone, pile: FakePile, operator: Any):
     grant = operator("POST", "/api/free-vend", {"reason": "Guests", "uses_max": 1}).json()
-    body = phone.body() | {"code": grant["code"].lower()}
+    for wrong in ("\0", "ß", f"{grant['code']}A"):  # PostgreSQL refuses a NUL in a text
+        refused = phone.client.post("/api/orders", json=phone.body() | {"code": wrong}, headers=new_key())
+        problem(refused, 409, "FreeCodeInvalid")
+    typed = f" {grant['code'][:4]}-{grant['code'][4:]}".lower()
+    body = phone.body() | {"code": typed}
     made = phone.client.post("/api/orders", json=body, headers=new_key())
     assert (made.status_code, made.json()["payment"], made.json()["free"]) == (201, None, True)
     phone.order_id, phone.token = made.json()["order_id"], made.json()["token"]

@@ -1,6 +1,6 @@
 """The objects of each module, in the order of their making, filtered by when they were last changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select, un
 from ...base.ids import first_id_of
 from ...base.problems import invalid
 from ...db import json_lists
-from ...db.credit_tables import credits
 from ...db.engine import to_json
+from ...db.payment_tables import credits
 from ...db.rows import OrderRow, Query
 from ...db.site_tables import connector_tariffs, sites
 from ...db.tables import orders, piles, rates, settlements
@@ -60,25 +60,11 @@ class _Billed(NamedTuple):
     order_id: str
 
 
-class _Reviewed(NamedTuple):
-    at: int | None
-    order_id: str
-
-
 class _Credited(NamedTuple):
     at: int
     order_id: str
     credit_id: str
     left_minor: int
-
-
-class _AtSite(NamedTuple):
-    device_id: str
-    site_id: str | None
-
-
-class _Number(NamedTuple):
-    value: int
 
 
 _AT_SITES = piles.c.site_id.in_(json_lists.texts("site_ids"))
@@ -97,23 +83,22 @@ _VERSIONS = Query(
 _VERSIONS_OF = Query(_VERSION.where(rates.c.rate_id.in_(json_lists.texts("rate_ids"))), _Version)
 
 _RECEIVED = (
-    select(settlements.c.received_at.label("value"))
+    select(settlements.c.received_at)
     .where(settlements.c.id >= bindparam("first"))
     .order_by(settlements.c.id)
     .limit(1)
 )
-_RECEIVED_AT = Query(_RECEIVED, _Number)
 _LAST_ID = select(func.coalesce(func.max(settlements.c.id), 0))
 _IS_BILLED = (
     settlements.c.settles_order_id.is_not(None)
     & ~settlements.c.flagged
     & (func.coalesce(settlements.c.review, "") != bills.WAIVED)
 )
+_CHARGED_AT_SITES = orders.c.site_id.in_(json_lists.texts("site_ids"))
 _BILLED = (
     select(settlements.c.received_at.label("at"), orders.c.order_id)
     .join(orders, orders.c.order_id == settlements.c.settles_order_id)
-    .join(piles, piles.c.device_id == settlements.c.device_id)
-    .where(_IS_BILLED, _AT_SITES)
+    .where(_IS_BILLED, _CHARGED_AT_SITES)
     .limit(CDRS_MAX + 1)
 )
 _RECEIVED_KEYS = Query(
@@ -131,7 +116,7 @@ _REVIEWED_KEYS = Query(
         settlements.c.reviewed_at >= bindparam("since"),
         settlements.c.reviewed_at < bindparam("until"),
     ),
-    _Reviewed,
+    _Billed,
 )
 _UP_TO = credits.alias()
 _CREDITED = select(cast(func.sum(_UP_TO.c.amount_minor), BigInteger)).where(
@@ -146,33 +131,38 @@ _CREDITED_KEYS = Query(
     )
     .join(orders, orders.c.order_id == credits.c.order_id)
     .join(settlements, settlements.c.settles_order_id == credits.c.order_id)
-    .join(piles, piles.c.device_id == settlements.c.device_id)
     .where(
         credits.c.credit_id >= bindparam("first"),
         credits.c.created_at >= bindparam("since"),
         credits.c.created_at < bindparam("until"),
         _IS_BILLED,
-        _AT_SITES,
+        _CHARGED_AT_SITES,
     )
     .limit(CDRS_MAX + 1),
     _Credited,
 )
 _BILLS = bills.BILLS.narrowed(bills.ROWS.where(settlements.c.settles_order_id.in_(json_lists.texts("ids"))))
 _ORDERS = Query(select(orders).where(orders.c.order_id.in_(json_lists.texts("ids"))), OrderRow)
-_SITE_OF = Query(
-    select(piles.c.device_id, piles.c.site_id).where(piles.c.device_id.in_(json_lists.texts("device_ids"))),
-    _AtSite,
-)
 
 
-def list_locations(conn: Connection, party: Party, known: Versions, wanted: Wanted, now: int) -> list[Any]:
-    """Those that have changed in that time."""
-    return [each for at, each in locations(conn, party, known, now) if wanted.has(at)]
+def found(
+    conn: Connection, party: Party, known: Versions, module: str, wanted: Wanted, now: int, page: slice
+) -> tuple[Iterable[Any], int]:
+    """The objects of one page of a module, and how many there are on all. Raises Problem (InvalidRequest)."""
+    if module == "cdrs":
+        keys = cdr_keys(conn, party, wanted)
+        return cdrs_of(conn, party, known, keys[page]), len(keys)
+    if module == "tariffs":
+        items = tariffs_of(conn, party, known, now)
+    else:
+        items = locations(conn, party, known, now)
+    inside = [item for changed_at, item in items if wanted.has(changed_at)]
+    return inside[page], len(inside)
 
 
-def list_tariffs(conn: Connection, party: Party, known: Versions, wanted: Wanted, now: int) -> list[Any]:
-    """The versions of all tariffs assigned at the sites, those that have changed in that time. One that was
-    withdrawn ends when it would have begun.
+def tariffs_of(conn: Connection, party: Party, known: Versions, now: int) -> list[tuple[int, dict[str, Any]]]:
+    """(when it was last changed, tariff) of each version of the tariffs that are assigned at the sites. One
+    that was withdrawn ends when it would have begun.
 
     A version that has not ended has changed in this minute, because a tariff may be assigned at any time.
     """
@@ -188,9 +178,8 @@ def list_tariffs(conn: Connection, party: Party, known: Versions, wanted: Wanted
         found.append((row, until_at, max(row.published_at, ended_at) if has_ended else minute(now)))
         until_at, ended_at = row.from_at, row.published_at
     return [
-        tariff(party, known.get(conn, row.rate_id), row.from_at, ends_at, changed_at)
+        (changed_at, tariff(party, known.get(conn, row.rate_id), row.from_at, ends_at, changed_at))
         for row, ends_at, changed_at in sorted(found)
-        if wanted.has(changed_at)
     ]
 
 
@@ -204,7 +193,7 @@ def cdr_keys(conn: Connection, party: Party, wanted: Wanted) -> list[Key]:
     first_id = _first_received(conn, wanted.from_at - CLOCKS_S)
     first_credit = "c-" + first_id_of(wanted.from_at - CLOCKS_S)
     keys = [Key(row.at, row.order_id) for row in _RECEIVED_KEYS.all(conn, asked | {"first": first_id})]
-    keys += [Key(row.at or 0, row.order_id) for row in _REVIEWED_KEYS.all(conn, asked)]
+    keys += [Key(row.at, row.order_id) for row in _REVIEWED_KEYS.all(conn, asked)]
     for row in _CREDITED_KEYS.all(conn, asked | {"first": first_credit}):
         keys.append(Key(row.at, row.order_id, row.credit_id))
         if row.left_minor > 0:
@@ -225,8 +214,8 @@ def _first_received(conn: Connection, at: int) -> int:
     low, high = 0, conn.execute(_LAST_ID).scalar_one() + 1
     while low < high:
         middle = (low + high) >> 1
-        row = _RECEIVED_AT.first(conn, {"first": middle})
-        if row is not None and row.value < at:
+        received_at = conn.execute(_RECEIVED, {"first": middle}).scalar_one_or_none()
+        if received_at is not None and received_at < at:
             low = middle + 1
         else:
             high = middle
@@ -239,14 +228,12 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
     made = {row.order_id: row for row in _ORDERS.all(conn, ids)}
     rate_ids = {"rate_ids": to_json(sorted({row.rate_id for row in made.values()}))}
     versions = {row.rate_id: row for row in _VERSIONS_OF.all(conn, rate_ids)}
-    of_pile = {"device_ids": to_json(sorted({row.device_id for row in made.values()}))}
-    site_of = {row.device_id: row.site_id or "" for row in _SITE_OF.all(conn, of_pile)}
     names = {site.site_id: site.name for site in exported(conn, party)}
     for key in keys:
         row, order = found.get(key.order_id), made[key.order_id]
-        site_id = site_of[order.device_id]
+        site_id = order.site_id or ""
         if row is None or bills.kind(row) != bills.BILLED or site_id not in names:
-            continue  # it was flagged, or moved, a moment ago
+            continue  # it was flagged, or its site removed, a moment ago
         version = versions[order.rate_id]
         bill = cdr.Bill(
             order_id=order.order_id,
@@ -258,12 +245,9 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
             tariff=tariff(party, known.get(conn, order.rate_id), version.from_at, None, version.published_at),
             site=(site_id, names[site_id]),
         )
-        if not key.credit_id:
-            yield cdr.of_bill(party, bill)
-            continue
         notes = [
             cdr.Note(each.amount_minor, each.created_at, each.reason)
-            for each in credit_notes.of_order(conn, order.order_id)
+            for each in (credit_notes.of_order(conn, order.order_id) if key.credit_id else ())
             if each.credit_id <= key.credit_id
         ]
-        yield (cdr.of_rest if key.is_rest else cdr.of_credit)(party, bill, notes)
+        yield cdr.cdr(party, bill, notes, key.is_rest)
