@@ -74,7 +74,8 @@ class Fleet:
             device_id, key, lambda topic, data: self.link.deliver(f"pile/v1/{device_id}/{topic}", data)
         )
         if rate:
-            assert self.operator.put(f"/api/piles/{device_id}/rate?allow_unusual=true", rate).status == 201
+            priced = self.operator.put(f"/api/piles/{device_id}/rate?allow_unusual=true", rate)
+            assert priced.status == 201, priced.body
         if online:
             self.report(pile, connectors)
         return pile
