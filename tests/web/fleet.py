@@ -286,6 +286,7 @@ def serving(data: Path, database: Path, **own: Any) -> Iterator[Fleet]:
     shutil.copy(database, data / "cloud.db")
     link = FakeLink()
     usual = {"operator_token": TOKEN, "duty_period_s": 60, "connector_power_w": SIMULATED_POWER_W}
+    usual["write_s"] = WAIT_S  # a busy machine is no database that does not answer
     settings = Settings(data=data, **(usual | own))
     cloud = Cloud(settings, link)  # type: ignore[arg-type]
     with servers.serving(cloud) as base_url:
