@@ -284,7 +284,7 @@ def test_only_what_changed_in_that_time_is_sent(
 def test_a_partner_who_asks_for_changes_hears_that_a_version_ended_or_was_withdrawn(
     site: FakePile, ask: Callable[..., Any], operator: Callable[..., Any], cloud: Cloud
 ) -> None:
-    """The version before a withdrawn one kept its end; the withdrawn one was not heard of again."""
+    """The version before one that was withdrawn kept its end, and the withdrawn one is not told again."""
     hour_ago = now_s() - 3600
     with cloud.store.writing.begin() as conn:
         conn.execute(update(rates).values(published_at=hour_ago - 60, from_at=hour_ago))

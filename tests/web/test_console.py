@@ -154,14 +154,15 @@ def english(page: Page) -> list[str]:
 
 
 def test_the_hours_of_a_chart_do_not_overlap_on_a_phone(fleet: Fleet, console: Callable[..., Page]):
-    fleet.pile("PILE-1")
+    pile = fleet.pile("PILE-1")
+    fleet.charge(pile, fleet.order(pile)[0])
     page = console("/piles/PILE-1", viewport=PHONE)
     ticks = page.get_by_role("img", name="Power today").locator("text", has_text=":00")
     expect(ticks).to_have_text(["00:00", "06:00", "12:00", "18:00", "24:00"])
     boxes = [box for box in (tick.bounding_box() for tick in ticks.all()) if box]
     for one, two in itertools.pairwise(boxes):
         assert one["x"] + one["width"] < two["x"]
-    expect(page.get_by_text("The day as it is in")).to_be_visible()
+    expect(page.get_by_text("The day in")).to_be_visible()
     expect(page.get_by_role("contentinfo")).to_contain_text("All times are in")
 
 

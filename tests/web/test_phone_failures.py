@@ -251,7 +251,7 @@ def test_an_emergency_stop_is_a_reason_that_a_driver_reads(
 def test_a_bill_that_somebody_looked_into_is_what_they_decided(
     fleet: Fleet, pile: FakePile, open_page: Callable[..., Page]
 ):
-    decided = {"release": "it is what your locked price gives", "waive": "you need not pay it"}
+    decided = {"release": "it is computed with your locked price", "waive": "you need not pay it"}
     for decision, told in decided.items():
         order = fleet.charged(pile, 2_000_000, pay=False, total_minor=9_999)
         page = open_page(link(fleet, order))

@@ -245,7 +245,7 @@ def test_a_receipt_goes_by_mail_and_is_found_again_among_the_phones_own(
     page.locator("#done").click()
     expect(page.locator("#confirm")).to_be_visible()
     page.get_by_text("Your earlier charges and receipts").click()
-    link = page.locator("nav").get_by_role("link", name="PILE-1 · connector 1")
+    link = page.locator(".others").get_by_role("link", name="PILE-1 · connector 1")
     link.focus()
     with page.expect_response("**/api/piles/PILE-1"):
         ask_now(page)
