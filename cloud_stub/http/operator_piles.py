@@ -12,7 +12,7 @@ from pile_protocol import messages, wire
 
 from ..base.body import Body
 from ..base.clock import now_s
-from ..base.problems import Problem
+from ..base.problems import Problem, require_unchanged
 from ..base.text import LINE_PATTERN
 from ..db.writer import Transaction
 from ..orders import commands
@@ -39,12 +39,16 @@ class PileBody(Body):
     connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 
-class ConnectorPowerBody(Body):
+class PowerFields(Body):
     """The most that a connector of the pile carries, in watts; null: what all piles have by default."""
 
     power_w: int | None = Field(
         ge=registry.CONNECTOR_POWER_MIN_W, le=registry.CONNECTOR_POWER_MAX_W, examples=[7400]
     )
+
+
+class ConnectorPowerBody(PowerFields):
+    replaces: PowerFields | None = Field(default=None, description="What the caller knows of the pile")
 
 
 class ResetBody(Body):
@@ -131,12 +135,21 @@ async def remove_pile(
     return {"device_id": device_id, "removed_at": pile.removed_at}
 
 
-@router.put("/piles/{device_id}/connector-power", openapi_extra=raises("UnknownPile", "PileRemoved"))
+@router.put(
+    "/piles/{device_id}/connector-power",
+    openapi_extra=raises("UnknownPile", "PileRemoved", "Replaced"),
+)
 async def set_connector_power(
     cloud: TheCloud, actor: CanRegister, device_id: str, body: ConnectorPowerBody
 ) -> dict[str, Any]:
     """Set the most that a connector of the pile carries. A settlement with more is flagged."""
-    await cloud.write(lambda tx: registry.set_connector_power(tx, actor, device_id, body.power_w, now_s()))
+
+    def change(tx: Transaction) -> None:
+        before = registry.get(tx.conn, device_id, lock=True).connector_power_w
+        require_unchanged(body.replaces and body.replaces.model_dump(), {"power_w": before})
+        registry.set_connector_power(tx, actor, device_id, body.power_w, now_s())
+
+    await cloud.write(change)
     return {"device_id": device_id, "connector_power_w": body.power_w}
 
 

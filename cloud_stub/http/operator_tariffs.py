@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from ..base.body import Body
 from ..base.clock import now_s
+from ..db.writer import Transaction
 from ..rates import assignments, calendars, differences, model, reach, tariffs, versions
 from ..reports import rate_use
 from ..sites import selection
@@ -32,6 +33,12 @@ class AssignmentBody(Body):
         examples=[["site:HARBOUR", "pile:PILE-1", "connector:PILE-2/1", "tag:fast"]],
     )
     tariff_id: str | None = Field(max_length=64, examples=["city"])
+    replaces: dict[str, str | None] | None = Field(
+        default=None,
+        max_length=assignments.PLACES_MAX,
+        description="What the caller knows to be assigned at each of the places, null for nothing",
+        examples=[{"site:HARBOUR": "city", "pile:PILE-1": None}],
+    )
 
 
 @router.get("/tariffs", dependencies=READ)
@@ -171,15 +178,22 @@ async def list_differences(cloud: TheCloud, tariff_id: str, before: str, after: 
 
 @router.put(
     "/assignments",
-    openapi_extra=raises("UnknownTariff", "UnknownPile", "PileRemoved", "UnknownSite", "RateNotBillable"),
+    openapi_extra=raises(
+        *("UnknownTariff", "UnknownPile", "PileRemoved", "UnknownSite", "RateNotBillable", "Replaced")
+    ),
 )
 async def assign_tariff(cloud: TheCloud, actor: CanPrice, body: AssignmentBody) -> dict[str, Any]:
-    """Let a tariff hold at sites, piles and connectors; all of them or none. Running orders keep theirs."""
-    done = await cloud.write(
-        lambda tx: assignments.assign(
-            tx, actor, cloud.dispatch, selection.places(tx.conn, body.places), body.tariff_id, now_s()
-        )
-    )
+    """Let a tariff hold at sites, piles and connectors; all of them or none. Running orders keep theirs.
+
+    With `replaces`, a tariff that the caller has not seen is not replaced: 409 Replaced has it by its place.
+    A place where the tariff is assigned already is as the caller wants it.
+    """
+
+    def assign(tx: Transaction) -> list[assignments.Place]:
+        places = selection.places(tx.conn, body.places)
+        return assignments.assign(tx, actor, cloud.dispatch, places, body.tariff_id, now_s(), body.replaces)
+
+    done = await cloud.write(assign)
     return {"tariff_id": body.tariff_id, "places": [str(place) for place in done]}
 
 

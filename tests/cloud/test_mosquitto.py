@@ -132,8 +132,9 @@ def order(cloud: Cloud, connector: int = 1) -> str:
         rate = cloud.context.rates.at(tx.conn, "PILE-1", connector, now_s())
         assert rate is not None
         body = create.OrderBody(device_id="PILE-1", connector=connector, rate_id=rate["rate_id"])
-        row, _ = create.create_order(tx, cloud.context, body, f"key-of-connector-{connector}", now_s())
-        return row.order_id
+        terms = create.agree(tx, cloud.context, body, f"key-of-connector-{connector}", now_s())
+        assert isinstance(terms, create.Terms)
+        return create.make(tx, cloud.context, terms, now_s()).order_id
 
     return cloud.writer.submit(unit).result(WAIT_S)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.web.conftest import row
+from tests.web.conftest import choose, row
 from tests.web.fleet import Fleet
 
 
@@ -41,6 +41,19 @@ def test_a_bill_is_credited_in_the_console_and_the_driver_pays_the_rest(
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Paid")
     page.get_by_role("button", name="Credit…").click()
     expect(box).to_contain_text("Up to ¥2.25. The bill is paid, so you must pay the amount back")
+
+
+def test_a_payment_is_entered_by_hand_with_its_audit_line(fleet: Fleet, console: Callable[..., Page]):
+    order = fleet.charged(fleet.pile("PILE-1"), 2_500_000, pay=False)
+    page = console("/orders/" + order.order_id)
+    page.get_by_role("button", name="Enter a payment…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Enter that ¥3.50 was paid?")
+    choose(page, "It was paid")
+    expect(page.get_by_text("¥3.50 is entered as paid.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Paid")
+    expect(page.get_by_role("button", name="Enter a payment…")).to_have_count(0)
+    lines = fleet.operator.get(f"/api/audit?order_id={order.order_id}").json()["items"]
+    assert [each["action"] for each in lines] == ["PaymentEntered"]
 
 
 def test_a_bill_credited_in_whole_leaves_nothing_to_pay(fleet: Fleet, open_page: Callable[..., Page]):

@@ -1,6 +1,6 @@
 """The objects of each module, in the order of their making, filtered by when they were last changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -60,20 +60,11 @@ class _Billed(NamedTuple):
     order_id: str
 
 
-class _Reviewed(NamedTuple):
-    at: int | None
-    order_id: str
-
-
 class _Credited(NamedTuple):
     at: int
     order_id: str
     credit_id: str
     left_minor: int
-
-
-class _Number(NamedTuple):
-    value: int
 
 
 _AT_SITES = piles.c.site_id.in_(json_lists.texts("site_ids"))
@@ -92,12 +83,11 @@ _VERSIONS = Query(
 _VERSIONS_OF = Query(_VERSION.where(rates.c.rate_id.in_(json_lists.texts("rate_ids"))), _Version)
 
 _RECEIVED = (
-    select(settlements.c.received_at.label("value"))
+    select(settlements.c.received_at)
     .where(settlements.c.id >= bindparam("first"))
     .order_by(settlements.c.id)
     .limit(1)
 )
-_RECEIVED_AT = Query(_RECEIVED, _Number)
 _LAST_ID = select(func.coalesce(func.max(settlements.c.id), 0))
 _IS_BILLED = (
     settlements.c.settles_order_id.is_not(None)
@@ -126,7 +116,7 @@ _REVIEWED_KEYS = Query(
         settlements.c.reviewed_at >= bindparam("since"),
         settlements.c.reviewed_at < bindparam("until"),
     ),
-    _Reviewed,
+    _Billed,
 )
 _UP_TO = credits.alias()
 _CREDITED = select(cast(func.sum(_UP_TO.c.amount_minor), BigInteger)).where(
@@ -155,14 +145,24 @@ _BILLS = bills.BILLS.narrowed(bills.ROWS.where(settlements.c.settles_order_id.in
 _ORDERS = Query(select(orders).where(orders.c.order_id.in_(json_lists.texts("ids"))), OrderRow)
 
 
-def list_locations(conn: Connection, party: Party, known: Versions, wanted: Wanted, now: int) -> list[Any]:
-    """Those that have changed in that time."""
-    return [each for at, each in locations(conn, party, known, now) if wanted.has(at)]
+def found(
+    conn: Connection, party: Party, known: Versions, module: str, wanted: Wanted, now: int, page: slice
+) -> tuple[Iterable[Any], int]:
+    """The objects of one page of a module, and how many there are on all. Raises Problem (InvalidRequest)."""
+    if module == "cdrs":
+        keys = cdr_keys(conn, party, wanted)
+        return cdrs_of(conn, party, known, keys[page]), len(keys)
+    if module == "tariffs":
+        items = tariffs_of(conn, party, known, now)
+    else:
+        items = locations(conn, party, known, now)
+    inside = [item for changed_at, item in items if wanted.has(changed_at)]
+    return inside[page], len(inside)
 
 
-def list_tariffs(conn: Connection, party: Party, known: Versions, wanted: Wanted, now: int) -> list[Any]:
-    """The versions of all tariffs assigned at the sites, those that have changed in that time. One that was
-    withdrawn ends when it would have begun.
+def tariffs_of(conn: Connection, party: Party, known: Versions, now: int) -> list[tuple[int, dict[str, Any]]]:
+    """(when it was last changed, tariff) of each version of the tariffs that are assigned at the sites. One
+    that was withdrawn ends when it would have begun.
 
     A version that has not ended has changed in this minute, because a tariff may be assigned at any time.
     """
@@ -178,9 +178,8 @@ def list_tariffs(conn: Connection, party: Party, known: Versions, wanted: Wanted
         found.append((row, until_at, max(row.published_at, ended_at) if has_ended else minute(now)))
         until_at, ended_at = row.from_at, row.published_at
     return [
-        tariff(party, known.get(conn, row.rate_id), row.from_at, ends_at, changed_at)
+        (changed_at, tariff(party, known.get(conn, row.rate_id), row.from_at, ends_at, changed_at))
         for row, ends_at, changed_at in sorted(found)
-        if wanted.has(changed_at)
     ]
 
 
@@ -194,7 +193,7 @@ def cdr_keys(conn: Connection, party: Party, wanted: Wanted) -> list[Key]:
     first_id = _first_received(conn, wanted.from_at - CLOCKS_S)
     first_credit = "c-" + first_id_of(wanted.from_at - CLOCKS_S)
     keys = [Key(row.at, row.order_id) for row in _RECEIVED_KEYS.all(conn, asked | {"first": first_id})]
-    keys += [Key(row.at or 0, row.order_id) for row in _REVIEWED_KEYS.all(conn, asked)]
+    keys += [Key(row.at, row.order_id) for row in _REVIEWED_KEYS.all(conn, asked)]
     for row in _CREDITED_KEYS.all(conn, asked | {"first": first_credit}):
         keys.append(Key(row.at, row.order_id, row.credit_id))
         if row.left_minor > 0:
@@ -215,8 +214,8 @@ def _first_received(conn: Connection, at: int) -> int:
     low, high = 0, conn.execute(_LAST_ID).scalar_one() + 1
     while low < high:
         middle = (low + high) >> 1
-        row = _RECEIVED_AT.first(conn, {"first": middle})
-        if row is not None and row.value < at:
+        received_at = conn.execute(_RECEIVED, {"first": middle}).scalar_one_or_none()
+        if received_at is not None and received_at < at:
             low = middle + 1
         else:
             high = middle
@@ -246,12 +245,9 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
             tariff=tariff(party, known.get(conn, order.rate_id), version.from_at, None, version.published_at),
             site=(site_id, names[site_id]),
         )
-        if not key.credit_id:
-            yield cdr.of_bill(party, bill)
-            continue
         notes = [
             cdr.Note(each.amount_minor, each.created_at, each.reason)
-            for each in credit_notes.of_order(conn, order.order_id)
+            for each in (credit_notes.of_order(conn, order.order_id) if key.credit_id else ())
             if each.credit_id <= key.credit_id
         ]
-        yield (cdr.of_rest if key.is_rest else cdr.of_credit)(party, bill, notes)
+        yield cdr.cdr(party, bill, notes, key.is_rest)

@@ -64,7 +64,7 @@ class Requests:
             self._station.count(GatewayError("TooManyCalls", "requests that change something"))
             return _REJECTED
         try:
-            return {"status": await self._station.write(lambda tx: unit(tx, now_s()))}
+            return {"status": await self._station.database.write(lambda tx: unit(tx, now_s()))}
         except Problem as problem:
             self._station.count(GatewayError("Rejected", problem.code))
         except GatewayError as error:
@@ -74,7 +74,7 @@ class Requests:
     async def _remote_start(self, asked: dict[str, Any]) -> dict[str, Any]:
         only = 1 if self._station.connectors == 1 else 0
         connector = asked.get("connectorId", only)
-        if not 0 < connector <= self._station.connectors:
+        if not 0 < connector <= self._station.connectors or not asked["idTag"].isprintable():
             return _REJECTED
 
         def start(tx: Transaction, now: int) -> str:
@@ -165,7 +165,7 @@ class Requests:
 
     async def _get_configuration(self, asked: dict[str, Any]) -> dict[str, Any]:
         station = self._station
-        point = await station.read(lambda conn: progress.charge_point(conn, station.device_id))
+        point = await station.database.read(lambda conn: progress.charge_point(conn, station.device_id))
         changeable = {
             configuration.HEARTBEAT: station.heartbeat_s,
             configuration.SAMPLE: point.sample_s,

@@ -90,7 +90,11 @@ function buttons(pile, path) {
       button(t.report, (at) => busy(at, async () => (await send(path + "/report", "POST"), notice(t.reportDone)))),
       pile.board.commands.includes("restart") && button(t.restart, (at) => restart(at, pile, path)),
     ],
-    may("register") && [button(t.rename, () => change(pile, path)), button(t.key, () => newKey(pile, path), true)],
+    may("register") && [
+      button(t.rename, () => change(pile, path)),
+      button(t.power, () => setPower(pile, path)),
+      button(t.key, () => newKey(pile, path), true),
+    ],
   );
 }
 
@@ -140,6 +144,33 @@ async function change(pile, path) {
     ],
     action: common.names.save,
     submit: ({ replaces, ...changed }) => send(path, "PATCH", { ...number(changed), replaces: number(replaces) }),
+  });
+  if (done) notice(t.renameDone);
+}
+
+async function setPower(pile, path) {
+  const watts = (text) => (text === "" ? null : Number(text));
+  const done = await changeDialog({
+    was: { power_w: String(pile.connector_power_w ?? "") },
+    id: "power",
+    title: t.powerTitle(pile.name),
+    body: t.powerText,
+    fields: [
+      {
+        name: "power_w",
+        label: t.powerLabel,
+        hint: t.powerHint,
+        shown: (value) => (value === null ? t.powerDefault : `${value} W`),
+        control: h("input", { inputmode: "numeric", size: "10", value: String(pile.connector_power_w ?? "") }),
+        check: (text) => (/^\d{0,10}$/.test(text) ? null : t.powerWrong),
+      },
+    ],
+    action: t.renameAction,
+    submit: ({ power_w, replaces }) =>
+      send(path + "/connector-power", "PUT", {
+        power_w: watts(power_w),
+        replaces: { power_w: watts(String(replaces.power_w ?? "")) },
+      }),
   });
   if (done) notice(t.renameDone);
 }

@@ -124,7 +124,31 @@ export function open(root, _params, id) {
     next && h("p.muted.small", t.first(REACHED)),
   ];
 
-  const put = (places, tariff_id) => ask("/api/assignments", { method: "PUT", body: { places, tariff_id } });
+  const put = (places, tariff_id, replaces) =>
+    ask("/api/assignments", { method: "PUT", body: { places, tariff_id, replaces } });
+
+  /** The piles with a tag as places; the tag itself where they are too many to be named. */
+  async function taggedPlaces(tag) {
+    const { items, next } = await ask(`/api/piles?limit=500&tag=${encodeURIComponent(tag)}`);
+    return next || !items.length ? ["tag:" + tag] : items.map((each) => "pile:" + each.device_id);
+  }
+
+  /** Assign where nothing is; what else is there is told first, then `seen` has it and assigning again replaces it. */
+  async function assign({ kind, places: name }, seen) {
+    const places = kind === "tag" ? await taggedPlaces(name) : [`${kind}:${name}`];
+    try {
+      return await put(places, id, Object.fromEntries(places.map((place) => [place, seen[place] ?? null])));
+    } catch (problem) {
+      if (problem.code !== "Replaced") throw problem;
+      const { present } = problem.members;
+      Object.assign(seen, present);
+      const text = Object.entries(present)
+        .map(([place, tariff]) => `${parsed(place).text}: ${tariff ?? t.nothing}`)
+        .join(", ");
+      problem.members.errors = [{ field: "places", text: t.otherThere(text) }];
+      throw problem;
+    }
+  }
 
   async function assignTo(sites, tags) {
     const kind = h(
@@ -141,6 +165,7 @@ export function open(root, _params, id) {
       );
     kind.addEventListener("change", offer);
     offer();
+    const seen = {};
     const done = await formDialog({
       id: "place",
       title: t.assignTitle,
@@ -156,14 +181,14 @@ export function open(root, _params, id) {
         },
       ],
       action: t.assignAction,
-      submit: (values) => put([`${values.kind}:${values.places}`], id),
+      submit: (values) => assign(values, seen),
     });
     if (done) load();
   }
 
   async function unassign(button, place) {
     if (!(await confirm(t.unassignOne(parsed(place).text), t.unassignText, t.unassign, true))) return;
-    await busy(button, () => put([place], null));
+    await busy(button, () => put([place], null, { [place]: id }));
     load();
   }
 

@@ -45,6 +45,14 @@ export default {
   connectorsHint: "Cannot be changed while an order holds one of them.",
   renameDone: "Changed.",
 
+  power: "Most power…",
+  powerTitle: (name) => `The most power of a connector of ${name}`,
+  powerText: "A settlement with more energy than that gives in its time is flagged, and no hold is made for more.",
+  powerLabel: "Watts",
+  powerHint: "Empty: as for all piles, by the cloud's settings.",
+  powerDefault: "as for all piles",
+  powerWrong: "A whole number of watts, such as 7400.",
+
   key: "New key…",
   keyTitle: (name) => `A new key for ${name}`,
   keyText: "The present key is refused from now on. The pile comes back when the new key is on its board. Its id and labels stay the same.",

@@ -45,6 +45,14 @@ export default {
   connectorsHint: "有订单占用时不能修改。",
   renameDone: "已修改。",
 
+  power: "最大功率…",
+  powerTitle: (name) => `${name} 每把枪的最大功率`,
+  powerText: "结算电量超过该功率在充电时间内所能提供的电量时，结算单会被标记异常；预授权金额也以此为上限。",
+  powerLabel: "瓦",
+  powerHint: "留空：与所有充电桩相同，以云端设置为准。",
+  powerDefault: "与所有充电桩相同",
+  powerWrong: "须为整数瓦数，例如 7400。",
+
   key: "新密钥…",
   keyTitle: (name) => `为 ${name} 生成新密钥`,
   keyText: "现有密钥随即失效；新密钥写入主板后充电桩恢复连接。编号和标签不变。",

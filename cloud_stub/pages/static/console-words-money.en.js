@@ -10,6 +10,11 @@ export default {
     title: "Credit notes",
     none: "There are no credit notes.",
     add: "Credit…",
+    pay: "Enter a payment…",
+    payTitle: (amount) => `Enter that ${amount} was paid?`,
+    payText: "For money that the driver has paid outside of this cloud. It closes the bill, and cannot be taken back; it can be credited.",
+    payAction: "It was paid",
+    payDone: (amount) => `${amount} is entered as paid.`,
     dialog: "Credit this bill?",
     text: (left, state) =>
       `Up to ${left}. ` +

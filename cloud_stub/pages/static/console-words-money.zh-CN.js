@@ -10,6 +10,11 @@ export default {
     title: "减免单",
     none: "该账单没有减免。",
     add: "减免…",
+    pay: "登记付款…",
+    payTitle: (amount) => `登记已收到 ${amount}？`,
+    payText: "用于用户在本系统之外已付的款项。登记后账单即结清，不能撤销，但可以减免。",
+    payAction: "已收到付款",
+    payDone: (amount) => `已登记付款 ${amount}。`,
     dialog: "减免这份账单？",
     text: (left, state) =>
       `最多 ${left}。` +

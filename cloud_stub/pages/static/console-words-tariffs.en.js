@@ -47,6 +47,8 @@ export default {
     placeHint: "The id of the site or the pile, or the tag. A connector: PILE-1/2.",
     placeWrong: "Enter an id or a tag.",
     assignAction: "Assign",
+    nothing: "nothing",
+    otherThere: (found) => `Assigned there so far: ${found}. Assigning again replaces it.`,
     removeTitle: (name) => `Remove ${name}?`,
     removeText: "It disappears from the lists. Orders keep their locked prices.",
   },

@@ -41,6 +41,8 @@ export default {
     placeHint: "站点或充电桩的编号，或标签。枪写作 PILE-1/2。",
     placeWrong: "请填写。",
     assignAction: "分配",
+    nothing: "无",
+    otherThere: (found) => `此处目前已分配：${found}。再次分配将替换它。`,
     removeTitle: (name) => `移除 ${name}？`,
     removeText: "它将从列表中消失。订单保留已锁定的价格。",
   },
