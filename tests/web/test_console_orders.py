@@ -64,10 +64,10 @@ def test_ten_thousand_orders_come_a_page_at_a_time(fleet: Fleet, console: Callab
     newest = lines.first.inner_text()
     page.get_by_role("button", name="Older").click()
     expect(page.get_by_text("101 to 200, newest first")).to_be_visible()
-    assert lines.first.inner_text() != newest
+    expect(lines.first).not_to_have_text(newest, use_inner_text=True)
     page.get_by_role("button", name="Newer").click()
     expect(page.get_by_text("1 to 100, newest first")).to_be_visible()
-    assert lines.first.inner_text() == newest
+    expect(lines.first).to_have_text(newest, use_inner_text=True)
 
 
 # -- flagged settlements
@@ -86,7 +86,7 @@ def test_an_order_whose_pile_is_gone_is_closed_with_a_reason(
     box = page.get_by_role("dialog", name="Close this order?")
     box.get_by_label("Reason").fill("the pile was stolen")
     box.get_by_role("button", name="Close it").click()
-    expect(box.get_by_role("alert")).to_contain_text("The pile is online; stop the order")
+    expect(box.get_by_role("alert")).to_contain_text("The pile is online. Stop the order instead")
     pile.offline()
     box.get_by_role("button", name="Close it").click()  # what was written is still there
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Lost")
