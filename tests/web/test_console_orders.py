@@ -138,7 +138,7 @@ def test_a_flagged_settlement_is_released_and_then_paid(
     phone.locator("#pay").click()
     expect(phone.get_by_text("Paid on")).to_be_visible()
     page.get_by_role("link", name="Its order").click()
-    expect(page.get_by_text("these lines are what the locked rate gives")).to_be_visible()
+    expect(page.get_by_text("these lines are computed with the locked rate")).to_be_visible()
     cells = page.get_by_role("row").filter(has_text="Total").get_by_role("cell")
     expect(cells.last).to_have_text("¥3.50")
     page.locator('[data-tab="flagged"]').click()
