@@ -28,7 +28,7 @@ def test_the_remote_start_is_allowed_at_a_rate_and_each_charge_point_is_listed(
     found = page.locator("section", has_text="Central system (OCPP)")
     expect(found.get_by_role("link", name="PILE-1")).to_be_visible()
     expect(found).to_contain_text("Not allowed")
-    found.get_by_role("button", name="Change", exact=True).click()
+    found.get_by_role("button", name="Change").click()
     form = page.get_by_role("dialog")
     form.get_by_label("Rate").fill(rate_id)
     form.get_by_role("button", name="Save").click()
@@ -38,7 +38,7 @@ def test_the_remote_start_is_allowed_at_a_rate_and_each_charge_point_is_listed(
     expect(found).to_contain_text(rate_id)
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    found.get_by_role("button", name="Change", exact=True).click()
+    found.get_by_role("button", name="Change").click()
     form.get_by_label("Rate").fill("")
     form.get_by_label("Agreement").fill("Contract ended")
     form.get_by_role("button", name="Save").click()
