@@ -21,6 +21,7 @@ from .http import (
     operator_events,
     operator_import,
     operator_names,
+    operator_ocpp,
     operator_orders,
     operator_payments,
     operator_people,
@@ -55,6 +56,7 @@ ROUTERS = (
     operator_import,
     operator_names,
     operator_payments,
+    operator_ocpp,
     operator_people,
     operator_pile_care,
     operator_piles,
@@ -96,8 +98,8 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.state.quote_limit = Limit(cloud.settings.quotes_per_minute)
     app.state.sign_in_limit = Limit(cloud.settings.sign_ins_per_minute)
     problem_details.install(app)
-    for each in ROUTERS:
-        app.include_router(each.router)
+    for each in ROUTERS:  # as they are: include_router would build each route anew
+        app.router.routes.extend(each.router.routes)
     app.router.routes.insert(0, driver.rate_route)
     pages.install(app)
     app.include_router(monitoring.router)

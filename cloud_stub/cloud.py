@@ -75,10 +75,12 @@ class Cloud:
         self.dispatch = Dispatch(self.link, self.writer)
         self.context = Context(settings, self.dispatch, self.hub, KnownPiles(), Versions(), self.metrics)
         self.chunks = ChunkServer(settings, self.store, self.dispatch, self.metrics, self.threads)
-        self.receiver = Receiver(self.context, self.link, self.writer, self.chunks)
+        self.receiver = Receiver(self.context, self.dispatch, self.link, self.writer, self.chunks)
         self.cashier = Cashier(self.context, self.writer, self.threads, adapters.make(settings))
         self.confirmations = Confirmations(self.context, self.cashier, self.write)
-        self.jobs = PeriodicJobs(self.context, self.receiver, self.writer, self.cashier, self.threads)
+        self.jobs = PeriodicJobs(
+            self.context, self.dispatch, self.receiver, self.writer, self.cashier, self.threads
+        )
         self.courier = Courier(
             self.writer,
             self.store.reading,

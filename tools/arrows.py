@@ -1,12 +1,7 @@
 """Checks the imports of the repository, and that no float is used where money, energy or time is counted.
 
-The parts, and which part may import which (ALLOWED):
-
-main -> net -> pile -> pile_protocol      main -> update -> pile      boards -> drivers
-cloud_stub -> pile_protocol
-
-The rooms inside a part, and which room may import which (ROOMS). A room is a folder or a module directly
-inside the package. A module directly inside the package that the table does not name belongs to the room TOP.
+The rooms inside a part, and which room may import which, stand in CONTRIBUTING.md and nowhere else. A room is
+a folder or a module directly inside the package; a module that has no line there belongs to the room TOP.
 
 python -m tools.arrows
 """
@@ -14,6 +9,7 @@ python -m tools.arrows
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,15 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "main": {"config", "net", "update", "pile", "pile_protocol", "drivers", "boards"},
     "cloud_stub": {"pile_protocol"},
     "tools": {"cloud_stub", "config", "pile_protocol", "pile"},  # provision reads a pile's outbox
-    "bench": {
-        "tools",
-        "cloud_stub",
-        "config",
-        "pile_protocol",
-        "pile",
-        "net",
-        "drivers",
-    },  # it measures each part
+    "bench": {"tools", "cloud_stub", "config", "pile_protocol", "pile", "net", "drivers"},  # it measures each
 }
 
 # The device's modules outside the packages.
@@ -62,17 +50,8 @@ TOP_MODULES = {
 
 # Modules that would make a part impure: the controller is stepped from outside and has no I/O of its own.
 IMPURE = {
-    "machine",
-    "network",
-    "asyncio",
-    "uasyncio",
-    "time",
-    "utime",
-    "socket",
-    "usocket",
-    "esp32",
-    "select",
-    "_thread",
+    *("machine", "network", "asyncio", "uasyncio", "time", "utime"),
+    *("socket", "usocket", "esp32", "select", "_thread"),
 }
 FORBIDDEN: dict[str, set[str]] = {
     "pile": IMPURE,
@@ -82,102 +61,8 @@ FORBIDDEN: dict[str, set[str]] = {
 
 # The room of all modules directly inside a package that have no line of their own in its table.
 TOP = "top"
-
-# Inside a package: each room, and the other rooms that it may import. CONTRIBUTING.md shows these tables.
-TOOLS_ROOMS: dict[str, set[str]] = {
-    TOP: {"harness", "image"},
-    "demo": {"harness", "run"},
-    "run": {"harness"},
-    "bench": {"harness"},
-    "board": {"harness", "image"},
-    "console": {"harness"},
-    "harness": {"image"},
-    "image": set(),
-}
-CLOUD_ROOMS: dict[str, set[str]] = {
-    TOP: {"cli"},
-    "cli": {
-        *(
-            "app",
-            "logs",
-            "http",
-            "cloud",
-            "reports",
-            "payments",
-            "settlements",
-            "orders",
-            "sites",
-            "piles",
-            "rates",
-        ),
-        *("bridges", "releases", "people", "messaging", "db", "settings", "base"),
-    },
-    "app": {"pages", "http", "cloud", "releases"},
-    "logs": {"base"},
-    "pages": {"http", "cloud"},
-    "http": {
-        *(
-            "cloud",
-            "bridges",
-            "reports",
-            "intake",
-            "payments",
-            "settlements",
-            "orders",
-            "sites",
-            "piles",
-            "rates",
-            "people",
-        ),
-        *("bridges", "releases", "db", "base"),
-    },
-    "cloud": {
-        *("jobs", "intake", "reports", "payments", "orders", "piles", "rates", "people", "messaging", "db"),
-        *("bridges", "releases", "settings", "base"),
-    },
-    "jobs": {
-        "releases",
-        "intake",
-        "payments",
-        "orders",
-        "piles",
-        "rates",
-        "people",
-        "messaging",
-        "db",
-        "base",
-    },
-    "intake": {"releases", "settlements", "orders", "piles", "rates", "messaging", "db", "base"},
-    "bridges": {
-        "payments",
-        "settlements",
-        "orders",
-        "sites",
-        "piles",
-        "rates",
-        "messaging",
-        "db",
-        "settings",
-        "base",
-    },
-    "reports": {"payments", "settlements", "orders", "sites", "piles", "rates", "db", "base"},
-    "payments": {"settlements", "orders", "db", "settings", "base"},
-    "settlements": {"orders", "piles", "messaging", "db", "base"},
-    "orders": {"piles", "rates", "messaging", "db", "settings", "base"},
-    "sites": {"piles", "rates", "db", "base"},
-    "piles": {"messaging", "db", "settings", "base"},
-    "rates": {"messaging", "db", "base"},
-    "releases": {"sites", "orders", "piles", "messaging", "db", "settings", "base"},
-    "people": {"db", "base"},
-    "messaging": {"db", "base"},
-    "db": {"base"},
-    "settings": {"base"},
-    "base": set(),
-}
-ROOMS: dict[str, dict[str, set[str]]] = {
-    "cloud_stub": CLOUD_ROOMS,
-    "tools": TOOLS_ROOMS,
-}
+TABLES = "CONTRIBUTING.md"
+Rooms = dict[str, set[str]]
 
 # The places in which only whole numbers are allowed.
 EXACT = (
@@ -274,14 +159,12 @@ def _room_imports(tree: ast.AST, path: Path, package: str) -> Iterator[tuple[int
             yield line, inner[1]
 
 
-def room_of(name: str, rooms: dict[str, set[str]]) -> str:
+def room_of(name: str, rooms: Rooms) -> str:
     """The room of a module or folder `name` directly inside a package whose table is `rooms`."""
     return name if name in rooms else TOP
 
 
-def used_arrows(
-    source: str, path: Path, package: str, rooms: dict[str, set[str]]
-) -> list[tuple[int, str, str]]:
+def used_arrows(source: str, path: Path, package: str, rooms: Rooms) -> list[tuple[int, str, str]]:
     """(line, room, imported room) of each import in `source` of another room of the same package."""
     if path.parts[0] != package:
         return []
@@ -290,7 +173,7 @@ def used_arrows(
     return [(line, here, target) for line, target in targets if target != here]
 
 
-def room_findings(source: str, path: Path, package: str, rooms: dict[str, set[str]]) -> list[Finding]:
+def room_findings(source: str, path: Path, package: str, rooms: Rooms) -> list[Finding]:
     """What the file at `path`, relative to the repository, does against the table `rooms` of `package`.
 
     Found are a folder that has no line in the table, and an import of a room that the table does not allow.
@@ -298,7 +181,7 @@ def room_findings(source: str, path: Path, package: str, rooms: dict[str, set[st
     if path.parts[0] != package:
         return []
     if len(path.parts) > 2 and path.parts[1] not in rooms:
-        return [Finding(str(path), 0, f"the folder {path.parts[1]} has no line in ROOMS of tools/arrows.py")]
+        return [Finding(str(path), 0, f"the folder {path.parts[1]} has no line in {TABLES}")]
     found = []
     for line, here, target in used_arrows(source, path, package, rooms):
         if target not in rooms.get(here, set()):
@@ -309,30 +192,30 @@ def room_findings(source: str, path: Path, package: str, rooms: dict[str, set[st
     return found
 
 
-def table_findings(package: str, rooms: dict[str, set[str]]) -> list[Finding]:
+def table_findings(package: str, rooms: Rooms) -> list[Finding]:
     """Mistakes of the table itself: an arrow to a room that it does not name, or arrows in a circle."""
-    place = "tools/arrows.py"
     found = [
-        Finding(place, 0, f"{package}: {room} may import {target}, which has no line of its own")
+        Finding(TABLES, 0, f"{package}: {room} may import {target}, which has no line of its own")
         for room, targets in rooms.items()
         for target in sorted(targets - set(rooms))
     ]
     try:
         TopologicalSorter(rooms).prepare()
     except CycleError as error:
-        found.append(Finding(place, 0, f"{package}: arrows in a circle: {', '.join(error.args[1])}"))
+        found.append(Finding(TABLES, 0, f"{package}: arrows in a circle: {', '.join(error.args[1])}"))
     return found
 
 
-def drawing(package: str, rooms: dict[str, set[str]]) -> str:
-    """The lines that CONTRIBUTING.md shows for `package`: one a room, with the rooms that it may import."""
-    width = max(map(len, rooms))
-    return "\n".join(
-        f"{room:{width}} -> {' '.join(t for t in rooms if t in rooms[room])}".rstrip(" ->") for room in rooms
-    )
+def read_rooms(contributing: str) -> dict[str, Rooms]:
+    """The tables of CONTRIBUTING.md: of each package, each room and the rooms that it may import."""
+    found: dict[str, Rooms] = {}
+    for package, table in re.findall(r"The rooms of `(\w+)/`.*?```\n(.*?)```", contributing, re.DOTALL):
+        lines = (line.partition("->") for line in table.splitlines())
+        found[package] = {room.strip(): set(targets.split()) for room, _, targets in lines}
+    return found
 
 
-def house_findings(root: Path, package: str, rooms: dict[str, set[str]]) -> list[Finding]:
+def house_findings(root: Path, package: str, rooms: Rooms) -> list[Finding]:
     """Every mistake in the rooms of `package`. An arrow or a room that nothing uses is a mistake too."""
     found = table_findings(package, rooms)
     unused = {(room, target) for room, targets in rooms.items() for target in targets}
@@ -343,14 +226,8 @@ def house_findings(root: Path, package: str, rooms: dict[str, set[str]]) -> list
         empty.discard(room_of(path.parts[1].removesuffix(".py"), rooms))
         found += room_findings(source, path, package, rooms)
         unused -= {(here, target) for _line, here, target in used_arrows(source, path, package, rooms)}
-    place = "tools/arrows.py"
-    found += [Finding(place, 0, f"{package}: there is no room {room}") for room in sorted(empty)]
-    found += [Finding(place, 0, f"{package}: {a} may import {b}, but never does") for a, b in sorted(unused)]
-    shown = root / "CONTRIBUTING.md"
-    if drawing(package, rooms) not in (shown.read_text(encoding="utf-8") if shown.exists() else ""):
-        found.append(
-            Finding("CONTRIBUTING.md", 0, f"does not show the rooms of {package}:\n{drawing(package, rooms)}")
-        )
+    found += [Finding(TABLES, 0, f"{package}: there is no room {room}") for room in sorted(empty)]
+    found += [Finding(TABLES, 0, f"{package}: {a} may import {b}, but never does") for a, b in sorted(unused)]
     return found
 
 
@@ -388,9 +265,9 @@ def findings(root: Path = ROOT) -> list[Finding]:
             found += arrow_findings(source, path)
             if is_exact(path):
                 found += float_findings(source, path)
-    for package, rooms in ROOMS.items():
-        if (root / package).exists():
-            found += house_findings(root, package, rooms)
+    tables = root / TABLES
+    for package, rooms in read_rooms(tables.read_text("utf-8") if tables.exists() else "").items():
+        found += house_findings(root, package, rooms)
     return found
 
 

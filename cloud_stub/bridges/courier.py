@@ -140,7 +140,7 @@ class Courier:
             receivers.drop_older(tx, channel.receiver, now - channel.give_up_after_s, now)
             self._swept_at[channel.receiver] = now
         rows = receivers.next_rows(tx.conn, channel.receiver, ROWS_AT_ONCE, now)
-        receivers.lease(tx, [row.id for row in rows], now + LEASE_S)
+        receivers.lease(tx, rows, now, now + LEASE_S)
         return rows
 
     def _mark(
@@ -159,7 +159,7 @@ class Courier:
                 receivers.failed(tx, row, now + wait_s, result.said)
                 log.warning("not_delivered", receiver=channel.receiver, kind=row.name, said=result.said)
             channel.settle(tx, row, result, now)
-        receivers.lease(tx, [row.id for row in rows[len(results) :]], now)
+        receivers.release(tx, rows[len(results) :], now)
 
     def _wait_s(self, channel: Channel, row: OutboxRow, result: Result, now: int) -> int:
         if not result.is_away:

@@ -39,14 +39,9 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
     if settings.ocpi_file is None:
         raise invalid(("RATELOCK_OCPI_FILE", "must name the file that docs/ocpi.md describes"))
     owner = party.load(settings.ocpi_file)
-    wanted, known = pages.Wanted(options.since, options.until), Versions()
+    wanted = pages.Wanted(options.since, options.until)
     with reading(settings) as conn:
-        if options.module == "locations":
-            _print(pages.list_locations(conn, owner, known, wanted, now_s()))
-        elif options.module == "tariffs":
-            _print(pages.list_tariffs(conn, owner, known, wanted))
-        else:
-            _print(pages.cdrs_of(conn, owner, known, pages.cdr_keys(conn, owner, wanted)))
+        _print(pages.found(conn, owner, Versions(), options.module, wanted, now_s(), slice(None))[0])
     return 0
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bridges.ocpp import progress, queue
+from ..messaging import receivers
 from ..settings import Settings
 from .tools import Commands, fail, how_many, idle_cloud, print_json, reading, subject, writing
 
@@ -98,5 +99,5 @@ def _retry(settings: Settings, options: argparse.Namespace) -> int:
 
 def _off(settings: Settings, _: argparse.Namespace) -> int:
     with writing(settings) as tx:
-        queue.unsubscribe(tx)
+        receivers.unsubscribe(tx, queue.RECEIVER)
     return 0

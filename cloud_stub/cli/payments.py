@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from ..base.clock import now_s
-from ..payments import adapters, free, retries, views
+from ..payments import adapters, due, free, views
 from ..payments.reconciliation import reconcile
 from ..reports import days, payments_report
 from ..settings import Settings
@@ -83,7 +83,7 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
 
 def _retry(settings: Settings, options: argparse.Namespace) -> int:
     with writing(settings) as tx:
-        print_json(views.hold_view(retries.retry(tx, actor(), options.hold_id, now_s())))
+        print_json(views.hold_view(due.retry(tx, actor(), options.hold_id, now_s())))
     return 0
 
 

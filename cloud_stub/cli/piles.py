@@ -9,7 +9,7 @@ from ..db import audit
 from ..db.writer import Transaction
 from ..http.label_downloads import label_names
 from ..http.operator_piles import ConnectorPowerBody, PileBody
-from ..messaging.outbox import put_row
+from ..messaging.outbox import Outbox
 from ..orders.transitions import lose_with_pile
 from ..piles import labels, registry, removal
 from ..piles.credentials import admit, admit_many, revoke
@@ -108,7 +108,7 @@ def _pile_remove(settings: Settings, options: argparse.Namespace) -> int:
         lose = lose_with_pile(cloud.context)
         with cloud.store.writing.begin() as conn:
             pile = removal.remove(
-                Transaction(conn), actor(), put_row, lose, options.device_id, options.force, now_s()
+                Transaction(conn), actor(), Outbox(), lose, options.device_id, options.force, now_s()
             )
         revoke(settings, options.device_id)
     print_json({"device_id": options.device_id, "removed_at": pile.removed_at})

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..base.clock import now_s
-from ..messaging.outbox import put_row
+from ..messaging.outbox import Outbox
 from ..rates import model, versions
 from ..settings import Settings
 from .tools import Commands, actor, print_json, read_json, subject, writing
@@ -23,7 +23,7 @@ def _rate_set(settings: Settings, options: argparse.Namespace) -> int:
     body = model.parse(read_json(options.file))
     with writing(settings) as tx:
         rate = versions.publish_for_pile(
-            tx, actor(), put_row, options.device_id, body, now_s(), None, options.yes
+            tx, actor(), Outbox(), options.device_id, body, now_s(), None, options.yes
         )
     print_json(rate)
     return 0

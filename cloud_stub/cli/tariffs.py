@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..base.clock import now_s
-from ..messaging.outbox import put_row
+from ..messaging.outbox import Outbox
 from ..rates import assignments, differences, model, previews, reach, tariffs, versions
 from ..reports import rate_use
 from ..settings import Settings
@@ -147,7 +147,7 @@ def _publish(settings: Settings, options: argparse.Namespace) -> int:
     with writing(settings) as tx:
         print_json(
             versions.publish(
-                *(tx, actor(), put_row, options.tariff_id, body, now_s()),
+                *(tx, actor(), Outbox(), options.tariff_id, body, now_s()),
                 *(options.from_at, options.replaces, options.yes),
             )
         )
@@ -156,7 +156,7 @@ def _publish(settings: Settings, options: argparse.Namespace) -> int:
 
 def _withdraw(settings: Settings, options: argparse.Namespace) -> int:
     with writing(settings) as tx:
-        print_json(versions.withdraw(tx, actor(), put_row, options.tariff_id, options.rate_id, now_s()))
+        print_json(versions.withdraw(tx, actor(), Outbox(), options.tariff_id, options.rate_id, now_s()))
     return 0
 
 
@@ -206,6 +206,6 @@ def _preview(settings: Settings, options: argparse.Namespace) -> int:
 def _assign(settings: Settings, options: argparse.Namespace) -> int:
     with writing(settings) as tx:
         places = selection.places(tx.conn, options.places)
-        done = assignments.assign(tx, actor(), put_row, places, options.tariff_id, now_s())
+        done = assignments.assign(tx, actor(), Outbox(), places, options.tariff_id, now_s())
     print_json({"tariff_id": options.tariff_id, "places": [str(place) for place in done]})
     return 0

@@ -8,10 +8,34 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import BigInteger, Column, Connection, Index, String, Table, Text, insert, select
 
-from .audit_table import audit
 from .rows import Query
+from .tables import SERIAL, metadata
+
+_trail = Table(
+    "audit",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("device_id", String(32)),
+    Column("order_id", String(40)),
+    Column("site_id", String(40)),
+    Column("tariff_id", String(40)),
+    Column("account", String(100)),
+    Column("detail", Text, nullable=False),
+    Index("audit_by_device", "device_id", "id"),
+    Index("audit_by_order", "order_id", "id"),
+    Index("audit_by_site", "site_id", "id"),
+    Index("audit_by_tariff", "tariff_id", "id"),
+    Index("audit_by_account", "account", "id"),
+    Index("audit_by_actor", "actor", "id"),
+    Index("audit_by_action", "action", "id"),
+    Index("audit_by_time", "at", "id"),
+)
 
 USER = "user"  # kinds of actors: a named operator,
 TOKEN = "token"  # an API token,
@@ -47,8 +71,8 @@ class AuditRow(NamedTuple):
     detail: str
 
 
-_LINE = insert(audit)
-_ALL = select(audit)
+_LINE = insert(_trail)
+_ALL = select(_trail)
 _LINES = Query(_ALL, AuditRow)
 COLUMNS = ("actor", "action", "device_id", "order_id", "site_id", "tariff_id", "account")
 CLOCKS_S = 60  # by how much the clocks of two workers may differ
@@ -98,19 +122,19 @@ def list_lines(conn: Connection, wanted: Wanted, limit: int, before: int | None 
     """Newest first, older than line `before`."""
     query = _ALL
     for column, value in wanted.columns.items():
-        query = query.where(audit.c[column] == value)
+        query = query.where(_trail.c[column] == value)
     if not wanted.accounts:
-        query = query.where(audit.c.account.is_(None))
+        query = query.where(_trail.c.account.is_(None))
     # Ids grow with time, but for the difference of two workers' clocks: an index finds the first and last id
     # of the time wanted, and the walk is no longer than that.
     if wanted.from_at is not None:
-        first = select(audit.c.id).where(audit.c.at >= wanted.from_at - CLOCKS_S)
-        first = first.order_by(audit.c.at, audit.c.id).limit(1)
-        query = query.where(audit.c.at >= wanted.from_at, audit.c.id >= first.scalar_subquery())
+        first = select(_trail.c.id).where(_trail.c.at >= wanted.from_at - CLOCKS_S)
+        first = first.order_by(_trail.c.at, _trail.c.id).limit(1)
+        query = query.where(_trail.c.at >= wanted.from_at, _trail.c.id >= first.scalar_subquery())
     if wanted.until_at is not None:
-        last = select(audit.c.id).where(audit.c.at < wanted.until_at + CLOCKS_S)
-        last = last.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(1)
-        query = query.where(audit.c.at < wanted.until_at, audit.c.id <= last.scalar_subquery())
+        last = select(_trail.c.id).where(_trail.c.at < wanted.until_at + CLOCKS_S)
+        last = last.order_by(_trail.c.at.desc(), _trail.c.id.desc()).limit(1)
+        query = query.where(_trail.c.at < wanted.until_at, _trail.c.id <= last.scalar_subquery())
     if before is not None:
-        query = query.where(audit.c.id < before)
-    return _LINES.narrowed(query.order_by(audit.c.id.desc()).limit(limit)).all(conn)
+        query = query.where(_trail.c.id < before)
+    return _LINES.narrowed(query.order_by(_trail.c.id.desc()).limit(limit)).all(conn)

@@ -1,8 +1,8 @@
 """The tables of the OCPP gateway: what the central system knows of piles and orders."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, String, Table, Text
 
-from .tables import metadata
+from .tables import metadata, partial_index
 
 # A charge point. message_id to refusals: the call to the central system that has no answer yet, which is
 # repeated as it is.
@@ -33,11 +33,6 @@ ocpp_transactions = Table(
     Column("state", String(16), nullable=False),
     Column("open", Boolean, nullable=False),  # neither Done nor Refused
     Column("sampled_at", BigInteger, nullable=False),  # the meter value last told, 0: none
-    Index(
-        "ocpp_transactions_open",
-        "device_id",
-        "order_id",
-        sqlite_where=text("open = 1"),
-        postgresql_where=text("open"),
-    ),
+    Column("receipt_digest", String(64)),  # of the receipt last told
+    partial_index("ocpp_transactions_open", "device_id", "order_id", where="open", sqlite_where="open = 1"),
 )

@@ -1,4 +1,4 @@
-"""The tables of payments: holds, the calls to providers, free vend."""
+"""The tables of payments: holds, the calls to providers, free vend, credit notes."""
 
 from sqlalchemy import (
     BigInteger,
@@ -11,10 +11,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
-from .tables import metadata
+from .tables import metadata, partial_index
 
 CAPTURE_REFUSED = "CaptureRefused"  # a state of payment_holds: open, and nothing more is captured
 
@@ -42,12 +41,7 @@ payment_holds = Table(
     Column("changed_at", BigInteger, nullable=False),
     UniqueConstraint("idempotency_key", name="payment_holds_idempotency_key"),
     UniqueConstraint("order_id", name="payment_holds_order"),
-    Index(
-        "payment_holds_open",
-        "hold_id",
-        sqlite_where=text("open = 1"),
-        postgresql_where=text("open"),
-    ),
+    partial_index("payment_holds_open", "hold_id", where="open", sqlite_where="open = 1"),
     Index("payment_holds_by_state", "state", "hold_id"),
     Index("payment_holds_by_ref", "ref"),
 )
@@ -67,12 +61,7 @@ payment_calls = Table(
     Column("resolved_at", BigInteger),
     Index("payment_calls_by_hold", "hold_id", "key"),
     Index("payment_calls_by_end", "resolved_at"),
-    Index(
-        "payment_calls_open",
-        "next_at",
-        sqlite_where=text("state = 'Open'"),
-        postgresql_where=text("state = 'Open'"),
-    ),
+    partial_index("payment_calls_open", "next_at", where="state = 'Open'"),
 )
 
 free_grants = Table(
@@ -101,10 +90,23 @@ free_orders = Table(
     Column("actor_kind", String(16), nullable=False),
     Column("actor", String(100), nullable=False),
     Column("open", Boolean, nullable=False),  # its bill is not credited yet
-    Index(
-        "free_orders_open",
-        "order_id",
-        sqlite_where=text("open = 1"),
-        postgresql_where=text("open"),
-    ),
+    partial_index("free_orders_open", "order_id", where="open", sqlite_where="open = 1"),
+)
+
+# Credit notes: a settlement never changes; what is credited of its bill stands beside it.
+credits = Table(
+    "credits",
+    metadata,
+    Column("credit_id", String(40), primary_key=True),
+    Column("order_id", String(40), ForeignKey("orders.order_id"), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),  # together never more than the order's total
+    Column("currency", String(3), nullable=False),
+    Column("minor_digits", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("idempotency_key", String(128), nullable=False),
+    UniqueConstraint("order_id", "idempotency_key", name="credits_idempotency_key"),
+    Index("credits_by_order", "order_id", "credit_id"),
 )

@@ -1,8 +1,8 @@
 """The tables of the room people: operators, their sessions, API tokens. Secrets are stored as hashes only."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text
 
-from .tables import metadata
+from .tables import metadata, partial_index
 
 users = Table(
     "users",
@@ -46,11 +46,5 @@ api_tokens = Table(
     Column("revoked_at", BigInteger),
     Index("api_tokens_by_secret", "secret_hash", unique=True),
     # Of those that are not revoked, no two have one name.
-    Index(
-        "api_tokens_by_name",
-        "name",
-        unique=True,
-        sqlite_where=text("revoked_at IS NULL"),
-        postgresql_where=text("revoked_at IS NULL"),
-    ),
+    partial_index("api_tokens_by_name", "name", unique=True, where="revoked_at IS NULL"),
 )

@@ -14,10 +14,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    text,
 )
 
-from .tables import SERIAL, metadata
+from .tables import SERIAL, metadata, partial_index
 
 releases = Table(
     "releases",
@@ -80,12 +79,7 @@ rollouts = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("deadline_at", BigInteger, nullable=False),  # nothing is offered after it
     Column("ended_at", BigInteger),  # null while a pile's row is open
-    Index(
-        "rollouts_open",
-        "id",
-        sqlite_where=text("ended_at IS NULL"),
-        postgresql_where=text("ended_at IS NULL"),
-    ),
+    partial_index("rollouts_open", "id", where="ended_at IS NULL"),
     Index("rollouts_by_release", "release", "id"),
 )
 
@@ -103,11 +97,5 @@ rollout_piles = Table(
     Column("total_bytes", BigInteger),
     Column("changed_at", BigInteger, nullable=False),
     Index("rollout_piles_by_pile", "device_id", "rollout_id"),
-    Index(
-        "rollout_piles_open",
-        "device_id",
-        unique=True,
-        sqlite_where=text("open = 1"),
-        postgresql_where=text("open"),
-    ),
+    partial_index("rollout_piles_open", "device_id", unique=True, where="open", sqlite_where="open = 1"),
 )

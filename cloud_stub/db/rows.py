@@ -73,6 +73,7 @@ class OrderRow(NamedTuple):
     energy_mwh: int | None
     total_minor: int | None
     holds: bool
+    site_id: str | None
 
 
 class SettlementRow(NamedTuple):
@@ -145,6 +146,7 @@ class MeterSampleRow(NamedTuple):
     elapsed_s: int
     remaining_json: str
     costs_json: str | None
+    current_ma: int | None
 
 
 class EventRow(NamedTuple):

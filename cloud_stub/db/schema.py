@@ -1,7 +1,6 @@
 """All tables of the database: what migrations and their tests compare with it."""
 
-from . import audit_table as audit_table
-from . import credit_tables as credit_tables
+from . import audit as audit
 from . import ocpp_tables as ocpp_tables
 from . import payment_tables as payment_tables
 from . import people_tables as people_tables

@@ -1,7 +1,6 @@
 """The database's tables. Units are in the names; `_json` columns hold JSON text.
 
-A change here needs a migration beside it; a test compares the two. A partial index of SQLite serves a query
-only if both write its condition alike, and SQLAlchemy writes `holds = 1` there.
+A change here needs a migration beside it; a test compares the two.
 """
 
 from sqlalchemy import (
@@ -23,6 +22,19 @@ from sqlalchemy import (
 metadata = MetaData()
 
 SERIAL = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER PRIMARY KEY
+
+
+def partial_index(
+    name: str, *columns: str, where: str, sqlite_where: str | None = None, unique: bool = False
+) -> Index:
+    """An index of the rows for which `where` holds.
+
+    sqlite_where: where it differs. A partial index of SQLite serves a query only if both write the condition
+    alike, and SQLAlchemy writes a flag as `holds = 1` there.
+    """
+    sqlite, postgresql = text(sqlite_where or where), text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=sqlite, postgresql_where=postgresql)
+
 
 piles = Table(
     "piles",
@@ -49,12 +61,7 @@ piles = Table(
     # When its retained `rate` message has to be made again; null where nothing will change it.
     Column("rate_due_at", BigInteger),
     Index("piles_rate_due", "rate_due_at"),
-    Index(
-        "piles_removed",
-        "device_id",
-        sqlite_where=text("removed_at IS NOT NULL"),
-        postgresql_where=text("removed_at IS NOT NULL"),
-    ),
+    partial_index("piles_removed", "device_id", where="removed_at IS NOT NULL"),
 )
 
 rates = Table(
@@ -102,35 +109,21 @@ orders = Table(
     Column("total_minor", BigInteger),
     # Whether it keeps others from its connector.
     Column("holds", Boolean, nullable=False),
+    # Where its pile was when it was confirmed: there its bill counts. The site may have been removed since.
+    Column("site_id", String(32)),
     UniqueConstraint("idempotency_key", name="orders_idempotency_key"),
     Index("orders_by_device", "device_id", "order_id"),
     Index("orders_by_rate", "rate_id", "order_id"),
     Index("orders_by_state", "state", "order_id"),
-    Index(
-        "orders_holding",
-        "device_id",
-        "connector",
-        sqlite_where=text("holds = 1"),
-        postgresql_where=text("holds"),
-    ),
-    Index(
-        "orders_holding_until",
-        "window_end_at",
-        sqlite_where=text("holds = 1"),
-        postgresql_where=text("holds"),
-    ),
-    Index(
+    partial_index("orders_holding", "device_id", "connector", where="holds", sqlite_where="holds = 1"),
+    partial_index("orders_holding_until", "window_end_at", where="holds", sqlite_where="holds = 1"),
+    partial_index(
         "orders_stopping",
         "order_id",
-        sqlite_where=text("holds = 1 AND stop_requested_at IS NOT NULL"),
-        postgresql_where=text("holds AND stop_requested_at IS NOT NULL"),
+        where="holds AND stop_requested_at IS NOT NULL",
+        sqlite_where="holds = 1 AND stop_requested_at IS NOT NULL",
     ),
-    Index(
-        "orders_pending",
-        "expires_at",
-        sqlite_where=text("state = 'Pending'"),
-        postgresql_where=text("state = 'Pending'"),
-    ),
+    partial_index("orders_pending", "expires_at", where="state = 'Pending'"),
 )
 
 settlements = Table(
@@ -172,19 +165,14 @@ settlements = Table(
     UniqueConstraint("device_id", "epoch", "chain_seq", name="settlements_chain"),
     Index("settlements_by_connector", "device_id", "epoch", "connector", "chain_seq"),
     Index("settlements_by_end", "ended_at"),
-    Index("settlements_flagged", "id", sqlite_where=text("flagged = 1"), postgresql_where=text("flagged")),
-    Index(
+    partial_index("settlements_flagged", "id", where="flagged", sqlite_where="flagged = 1"),
+    partial_index(
         "settlements_unsettled",
         "device_id",
-        sqlite_where=text("flagged = 1 AND settles_order_id IS NULL"),
-        postgresql_where=text("flagged AND settles_order_id IS NULL"),
+        where="flagged AND settles_order_id IS NULL",
+        sqlite_where="flagged = 1 AND settles_order_id IS NULL",
     ),
-    Index(
-        "settlements_reviewed",
-        "id",
-        sqlite_where=text("reviewed_at IS NOT NULL"),
-        postgresql_where=text("reviewed_at IS NOT NULL"),
-    ),
+    partial_index("settlements_reviewed", "id", where="reviewed_at IS NOT NULL"),
 )
 
 payments = Table(
@@ -207,7 +195,7 @@ outbox = Table(
     Column("payload", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
-    Column("sent_at", BigInteger),  # acknowledged by the broker
+    Column("sent_at", BigInteger),  # acknowledged by the broker; of a receiver: since when a worker sends it
     # Nobody takes it before then: a worker is sending it, or it failed and waits. Null: nobody has it.
     Column("leased_until", BigInteger),
     # Null: the pile, over MQTT. Otherwise one of `receivers`, and the rest is about its attempts.
@@ -215,14 +203,9 @@ outbox = Table(
     Column("lane", String(40)),  # of its receiver: the order or the pile whose rows go one after the other
     Column("attempts", Integer, nullable=False, server_default="0"),  # that failed
     Column("reason", String(200)),  # why the last one failed
-    *(
-        Index(name, column, sqlite_where=text(where), postgresql_where=text(where))
-        for name, column, where in (
-            ("outbox_by_device", "device_id", "receiver IS NULL"),
-            ("outbox_by_order", "order_id", "receiver IS NULL"),
-            ("outbox_unsent", "created_at", "sent_at IS NULL AND receiver IS NULL"),
-        )
-    ),
+    partial_index("outbox_by_device", "device_id", where="receiver IS NULL"),
+    partial_index("outbox_by_order", "order_id", where="receiver IS NULL"),
+    partial_index("outbox_unsent", "created_at", where="sent_at IS NULL AND receiver IS NULL"),
     Index("outbox_by_expiry", "expires_at"),
     Index("outbox_by_lane", "receiver", "lane", "id"),
     Index("outbox_due", "receiver", "leased_until"),
@@ -242,6 +225,7 @@ meter_samples = Table(
     Column("elapsed_s", Integer, nullable=False),
     Column("remaining_json", Text, nullable=False),
     Column("costs_json", Text),  # `costs` and `idle` of wire.METER; null where the rate needs neither
+    Column("current_ma", BigInteger),  # null where the pile measures none
 )
 
 events = Table(

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from pile_protocol import messages
 
+from ..base.body import Body
 from ..base.problems import invalid, unknown_connector
 from ..piles import labels, registry
 from ..sites.pile_import import ROWS_MAX
@@ -28,10 +29,8 @@ Selection = Annotated[str, Query(max_length=100, examples=["site:HARBOUR", "tag:
 _BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 
 
-class LabelsBody(BaseModel):
+class LabelsBody(Body):
     """Which piles; one that is not registered has no label."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     device_ids: list[Annotated[str, Field(pattern=DEVICE_ID)]] = Field(
         min_length=1, max_length=ROWS_MAX, examples=[["PILE-1"]]

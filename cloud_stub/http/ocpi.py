@@ -66,10 +66,14 @@ async def objects(request: Request, cloud: TheCloud) -> Response:
     module = request.url.path.rpartition("/")[2]
     try:
         wanted, offset, limit = _asked(request)
-        owner = request.app.state.ocpi
-        found, total = await read(
-            cloud, lambda conn: _find(cloud, conn, owner, module, wanted, offset, limit)
-        )
+        page = slice(offset, offset + limit)
+
+        def look(conn: Connection) -> tuple[list[Any], int]:
+            owner, known = request.app.state.ocpi, cloud.context.rates
+            found, total = pages.found(conn, owner, known, module, wanted, now_s(), page)
+            return list(found), total
+
+        found, total = await read(cloud, look)
     except Problem as problem:
         return _mistake(problem)
     except OperationalError:
@@ -79,27 +83,6 @@ async def objects(request: Request, cloud: TheCloud) -> Response:
         query = urlencode(dict(request.query_params) | {"offset": str(offset + limit), "limit": str(limit)})
         headers["Link"] = f'<{cloud.settings.base_url}/ocpi/{VERSION}/{module}?{query}>; rel="next"'
     return _enveloped(found, headers)
-
-
-def _find(
-    cloud: Cloud,
-    conn: Connection,
-    owner: party.Party,
-    module: str,
-    wanted: pages.Wanted,
-    offset: int,
-    limit: int,
-) -> tuple[list[Any], int]:
-    """The objects of one page, and how many there are on all. Raises Problem (InvalidRequest)."""
-    known = cloud.context.rates
-    if module == "cdrs":
-        keys = pages.cdr_keys(conn, owner, wanted)
-        return list(pages.cdrs_of(conn, owner, known, keys[offset : offset + limit])), len(keys)
-    if module == "tariffs":
-        found = pages.list_tariffs(conn, owner, known, wanted)
-    else:
-        found = pages.list_locations(conn, owner, known, wanted, now_s())
-    return found[offset : offset + limit], len(found)
 
 
 def _asked(request: Request) -> tuple[pages.Wanted, int, int]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from ..base.clock import now_s
-from ..payments import free, retries, views
+from ..payments import due, free, views
 from ..payments.reconciliation import reconcile
 from ..reports import payments_report
 from ..reports.csv_lines import MEDIA_TYPE
@@ -43,7 +43,7 @@ async def get_payment(cloud: TheCloud, hold_id: str) -> dict[str, Any]:
 @router.post("/payments/{hold_id}/retry", openapi_extra=raises("UnknownHold", "NothingToRetry"))
 async def retry_payment(cloud: TheCloud, actor: CanMoney, hold_id: str) -> dict[str, Any]:
     """Make a refused capture, release or refund again; what is due is worked out anew."""
-    row = await cloud.write(lambda tx: retries.retry(tx, actor, hold_id, now_s()))
+    row = await cloud.write(lambda tx: due.retry(tx, actor, hold_id, now_s()))
     return views.hold_view(row)
 
 

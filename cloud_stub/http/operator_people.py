@@ -3,8 +3,9 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from ..base.body import Body
 from ..base.clock import now_s
 from ..people import passwords, sessions, tokens, users
 from ..people.roles import PERMISSIONS, ROLES
@@ -18,19 +19,15 @@ _ROLE = "^(" + "|".join(ROLES) + ")$"
 _PASSWORD = Field(max_length=passwords.LENGTH_MAX, examples=["correct horse battery"])
 
 
-class UserBody(BaseModel):
+class UserBody(Body):
     """A new account. Small letters, digits and . _ - are in its name, so that no two names look alike."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(pattern=users.NAME, examples=["anna"])
     role: str = Field(pattern=_ROLE, examples=["operator"])
     password: str = _PASSWORD
 
 
-class RoleFields(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class RoleFields(Body):
     role: str = Field(pattern=_ROLE, examples=["operator"])
 
 
@@ -38,22 +35,16 @@ class RoleBody(RoleFields):
     replaces: RoleFields | None = Field(default=None, description="What the caller knows of the account")
 
 
-class PasswordBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class PasswordBody(Body):
     password: str = _PASSWORD
 
 
-class DisabledBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class DisabledBody(Body):
     disabled: bool
 
 
-class TokenBody(BaseModel):
+class TokenBody(Body):
     """A new API token: what it may do, and after how many days it ends."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(pattern=users.NAME, examples=["monthly-export"])
     permissions: list[str] = Field(min_length=1, max_length=len(PERMISSIONS), examples=[["read"]])

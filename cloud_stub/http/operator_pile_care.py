@@ -4,10 +4,11 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from pile_protocol import messages
 
+from ..base.body import Body
 from ..base.clock import now_s
 from ..base.problems import invalid, require_unchanged
 from ..base.text import LINE_PATTERN
@@ -23,10 +24,8 @@ from .operator_piles import broker_unavailable
 router = APIRouter(prefix="/api", tags=["operator"])
 
 
-class PileFields(BaseModel):
+class PileFields(Body):
     """What may be changed of a pile."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str | None = Field(default=None, max_length=100, pattern=LINE_PATTERN, examples=["Gate 2"])
     connectors: int | None = Field(default=None, ge=1, le=messages.MAX_CONNECTORS)
@@ -38,10 +37,8 @@ class ChangeBody(PileFields):
     replaces: PileFields | None = Field(default=None, description="What the caller knows of the pile")
 
 
-class OutOfServiceBody(BaseModel):
+class OutOfServiceBody(Body):
     """connector: 0 is the whole pile. ends_order: stop what charges there; otherwise it goes on."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     connector: int = Field(default=service.WHOLE_PILE, ge=0, le=messages.MAX_CONNECTORS)
     reason: Literal[service.REASONS]  # type: ignore[valid-type] - the words of a table
@@ -49,12 +46,10 @@ class OutOfServiceBody(BaseModel):
     ends_order: bool = False
 
 
-class KeyBody(BaseModel):
+class KeyBody(Body):
     """new_board: the board was replaced, so its settlements begin again. force: also where settlements at the
     pile, or an order of a pile that is offline, would be lost.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     new_board: bool = False
     force: bool = False

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection
 
 from pile_protocol import messages, wire
 
+from ..base.body import Body
 from ..base.clock import now_s
-from ..base.problems import Problem
+from ..base.problems import Problem, require_unchanged
 from ..base.text import LINE_PATTERN
 from ..db.writer import Transaction
 from ..orders import commands
@@ -32,27 +33,25 @@ router = APIRouter(prefix="/api", tags=["operator"])
 DEVICE_ID = rf"^[A-Za-z0-9_-]{{{wire.DEVICE_ID.low},{wire.DEVICE_ID.high}}}$"
 
 
-class PileBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class PileBody(Body):
     device_id: str = Field(pattern=DEVICE_ID, examples=["PILE-1"])
     name: str = Field(default="", max_length=100, pattern=LINE_PATTERN)
     connectors: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 
-class ConnectorPowerBody(BaseModel):
+class PowerFields(Body):
     """The most that a connector of the pile carries, in watts; null: what all piles have by default."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     power_w: int | None = Field(
         ge=registry.CONNECTOR_POWER_MIN_W, le=registry.CONNECTOR_POWER_MAX_W, examples=[7400]
     )
 
 
-class ResetBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class ConnectorPowerBody(PowerFields):
+    replaces: PowerFields | None = Field(default=None, description="What the caller knows of the pile")
 
+
+class ResetBody(Body):
     connector: int = Field(default=1, ge=1, le=messages.MAX_CONNECTORS)
 
 
@@ -125,8 +124,10 @@ async def remove_pile(
     force: Annotated[bool, Query(description="Also where settlements at the pile would be lost")] = False,
 ) -> dict[str, Any]:
     """Remove a pile: it can connect no more. Its orders and receipts stay; its id is not used again."""
-    put, lose = cloud.dispatch.put, lose_with_pile(cloud.context)
-    pile = await cloud.write(lambda tx: removal.remove(tx, actor, put, lose, device_id, force, now_s()))
+    lose = lose_with_pile(cloud.context)
+    pile = await cloud.write(
+        lambda tx: removal.remove(tx, actor, cloud.dispatch, lose, device_id, force, now_s())
+    )
     try:
         await asyncio.to_thread(revoke, cloud.settings, device_id)
     except OSError as error:  # the pile is removed; asking again, or the next start, revokes its password
@@ -134,12 +135,21 @@ async def remove_pile(
     return {"device_id": device_id, "removed_at": pile.removed_at}
 
 
-@router.put("/piles/{device_id}/connector-power", openapi_extra=raises("UnknownPile", "PileRemoved"))
+@router.put(
+    "/piles/{device_id}/connector-power",
+    openapi_extra=raises("UnknownPile", "PileRemoved", "Replaced"),
+)
 async def set_connector_power(
     cloud: TheCloud, actor: CanRegister, device_id: str, body: ConnectorPowerBody
 ) -> dict[str, Any]:
     """Set the most that a connector of the pile carries. A settlement with more is flagged."""
-    await cloud.write(lambda tx: registry.set_connector_power(tx, actor, device_id, body.power_w, now_s()))
+
+    def change(tx: Transaction) -> None:
+        before = registry.get(tx.conn, device_id, lock=True).connector_power_w
+        require_unchanged(body.replaces and body.replaces.model_dump(), {"power_w": before})
+        registry.set_connector_power(tx, actor, device_id, body.power_w, now_s())
+
+    await cloud.write(change)
     return {"device_id": device_id, "connector_power_w": body.power_w}
 
 

@@ -39,10 +39,9 @@ async def set_rate(
 
     With `replaces`, a version that the caller has not seen is not replaced: 409 RateReplaced has it.
     """
-    put = cloud.dispatch.put
     return await cloud.write(
         lambda tx: versions.publish_for_pile(
-            tx, actor, put, device_id, body, now_s(), replaces, allow_unusual
+            tx, actor, cloud.dispatch, device_id, body, now_s(), replaces, allow_unusual
         )
     )
 

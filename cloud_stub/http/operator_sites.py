@@ -3,8 +3,9 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from ..base.body import Body
 from ..base.clock import now_s
 from ..db.writer import Transaction
 from ..sites import registry, remote_starts, selection, tags
@@ -16,10 +17,8 @@ from .reads import quick
 router = APIRouter(prefix="/api", tags=["operator"])
 
 
-class MoveBody(BaseModel):
+class MoveBody(Body):
     """Piles that are to be at a site; null: at none."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     selection: str = Field(max_length=64, examples=["tag:harbour", "pile:PILE-1"])
     site_id: str | None = Field(max_length=64, examples=["HARBOUR"])

@@ -3,10 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection
 
+from ..base.body import Body
 from ..base.clock import now_s
+from ..db.writer import Transaction
 from ..rates import assignments, calendars, differences, model, reach, tariffs, versions
 from ..reports import rate_use
 from ..sites import selection
@@ -22,10 +24,8 @@ CalendarId = Annotated[str, Path(pattern=model.ID_PATTERN)]
 At = Annotated[int | None, Query(ge=0, le=2**40, description="When it begins to hold; null: now")]
 
 
-class AssignmentBody(BaseModel):
+class AssignmentBody(Body):
     """Where a tariff is to hold; null: what the pile or the site has holds there."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     places: list[str] = Field(
         min_length=1,
@@ -33,6 +33,12 @@ class AssignmentBody(BaseModel):
         examples=[["site:HARBOUR", "pile:PILE-1", "connector:PILE-2/1", "tag:fast"]],
     )
     tariff_id: str | None = Field(max_length=64, examples=["city"])
+    replaces: dict[str, str | None] | None = Field(
+        default=None,
+        max_length=assignments.PLACES_MAX,
+        description="What the caller knows to be assigned at each of the places, null for nothing",
+        examples=[{"site:HARBOUR": "city", "pile:PILE-1": None}],
+    )
 
 
 @router.get("/tariffs", dependencies=READ)
@@ -136,10 +142,9 @@ async def publish_version(
 
     With `replaces`, a version that the caller has not seen is not replaced: 409 RateReplaced has it.
     """
-    put = cloud.dispatch.put
     return await cloud.write(
         lambda tx: versions.publish(
-            tx, actor, put, tariff_id, body, now_s(), from_at, replaces, allow_unusual
+            tx, actor, cloud.dispatch, tariff_id, body, now_s(), from_at, replaces, allow_unusual
         )
     )
 
@@ -150,8 +155,9 @@ async def publish_version(
 )
 async def withdraw_version(cloud: TheCloud, actor: CanPrice, tariff_id: str, rate_id: str) -> dict[str, Any]:
     """Withdraw a version that has not begun to hold."""
-    put = cloud.dispatch.put
-    return await cloud.write(lambda tx: versions.withdraw(tx, actor, put, tariff_id, rate_id, now_s()))
+    return await cloud.write(
+        lambda tx: versions.withdraw(tx, actor, cloud.dispatch, tariff_id, rate_id, now_s())
+    )
 
 
 @router.get(
@@ -172,16 +178,22 @@ async def list_differences(cloud: TheCloud, tariff_id: str, before: str, after: 
 
 @router.put(
     "/assignments",
-    openapi_extra=raises("UnknownTariff", "UnknownPile", "PileRemoved", "UnknownSite", "RateNotBillable"),
+    openapi_extra=raises(
+        *("UnknownTariff", "UnknownPile", "PileRemoved", "UnknownSite", "RateNotBillable", "Replaced")
+    ),
 )
 async def assign_tariff(cloud: TheCloud, actor: CanPrice, body: AssignmentBody) -> dict[str, Any]:
-    """Let a tariff hold at sites, piles and connectors; all of them or none. Running orders keep theirs."""
-    put = cloud.dispatch.put
-    done = await cloud.write(
-        lambda tx: assignments.assign(
-            tx, actor, put, selection.places(tx.conn, body.places), body.tariff_id, now_s()
-        )
-    )
+    """Let a tariff hold at sites, piles and connectors; all of them or none. Running orders keep theirs.
+
+    With `replaces`, a tariff that the caller has not seen is not replaced: 409 Replaced has it by its place.
+    A place where the tariff is assigned already is as the caller wants it.
+    """
+
+    def assign(tx: Transaction) -> list[assignments.Place]:
+        places = selection.places(tx.conn, body.places)
+        return assignments.assign(tx, actor, cloud.dispatch, places, body.tariff_id, now_s(), body.replaces)
+
+    done = await cloud.write(assign)
     return {"tariff_id": body.tariff_id, "places": [str(place) for place in done]}
 
 

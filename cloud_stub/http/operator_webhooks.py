@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from ..base.body import Body
 from ..base.clock import now_s
 from ..bridges.webhooks import addresses, channel, registry
 from .access import CanPeople, TheCloud
@@ -15,10 +16,8 @@ from .reads import quick, read
 router = APIRouter(prefix="/api/webhooks", tags=["operator"])
 
 
-class WebhookBody(BaseModel):
+class WebhookBody(Body):
     """A new webhook: its name, its address, and kinds of events or groups of kinds (docs/webhooks.md)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(pattern=registry.NAME, examples=["books"])
     url: str = Field(max_length=addresses.URL_MAX, examples=["https://books.example.org/ratelock"])

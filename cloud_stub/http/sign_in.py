@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from ..base.body import Body
 from ..base.clock import now_s
 from ..base.problems import Problem, invalid, too_many, unauthorized
 from ..cloud import Cloud
@@ -28,10 +29,8 @@ _TYPED_MAX = 1_000  # what a person may type; a password that can be right is sh
 _Typed = Annotated[str, Field(max_length=_TYPED_MAX)]
 
 
-class SignInBody(BaseModel):
+class SignInBody(Body):
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={"examples": [{"name": "anna", "password": "correct horse battery"}]},
     )
 
@@ -39,12 +38,10 @@ class SignInBody(BaseModel):
     password: _Typed
 
 
-class OwnPasswordBody(BaseModel):
+class OwnPasswordBody(Body):
     """The caller's password until now, and from now on."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={"examples": [{"old": "correct horse battery", "new": "staple of the four words"}]},
     )
 

@@ -25,6 +25,7 @@ from ..db.tables import meter_samples
 from ..db.tables import orders as orders_table
 from ..db.writer import Transaction
 from ..messaging.mqtt import Incoming
+from ..messaging.outbox import Dispatch
 from ..orders import lookup, pile_commands, states
 from ..orders.context import Context
 from ..orders.transitions import Transitions, lose_orders
@@ -89,8 +90,11 @@ class PileMessage:
 class Handlers:
     """Acts on messages inside one transaction of the writer's, at `now`."""
 
-    def __init__(self, context: Context, meters: MeterSampling, tx: Transaction, now: int):
+    def __init__(
+        self, context: Context, dispatch: Dispatch, meters: MeterSampling, tx: Transaction, now: int
+    ):
         self._context = context
+        self._dispatch = dispatch
         self._meters = meters
         self._tx = tx
         self._now = now
@@ -132,7 +136,7 @@ class Handlers:
             return False
         message.unusable = Unusable("UnknownPile", "it was removed")
         if message.name == topics.STATUS:  # its last will, which the broker now keeps
-            clear = self._context.dispatch.publish_now
+            clear = self._dispatch.publish_now
             self._tx.after_commit(lambda: clear(message.device_id, topics.STATUS, "", retain=True))
         return True
 
@@ -152,9 +156,9 @@ class Handlers:
         rate = displays.current(self._tx.conn, self._context.rates, device_id, connectors, self._now)
         if rate is not None:  # the broker may have lost what it retained
             text = to_json(rate)
-            publish = self._context.dispatch.publish_now
+            publish = self._dispatch.publish_now
             self._tx.after_commit(lambda: publish(device_id, topics.RATE, text, retain=True))
-        self._context.dispatch.resend(self._tx, device_id, self._now)
+        self._dispatch.resend(self._tx, device_id, self._now)
         pile_commands.reconcile_service(
             self._tx, self._context, [self._rows[device_id]], self._now, greeted=True
         )
@@ -182,7 +186,7 @@ class Handlers:
 
     def _tell_time(self, device_id: str, nonce: str, key: bytes) -> None:
         answer = {"kind": "time", "device_id": device_id, "nonce": nonce, "at": now_s()}
-        self._context.dispatch.publish_now(device_id, topics.TIME, seal.seal(to_json(answer), key))
+        self._dispatch.publish_now(device_id, topics.TIME, seal.seal(to_json(answer), key))
 
     def _order_statuses(self, batch: list[PileMessage]) -> None:
         order_ids = {each.fields["order_id"] for each in batch} - {None}
@@ -247,6 +251,7 @@ class Handlers:
                 sample["remaining_json"] = to_json(each.fields["remaining"])
                 of_costs = {name: each.fields[name] for name in ("costs", "idle") if name in each.fields}
                 sample["costs_json"] = to_json(of_costs) if of_costs else None
+                sample["current_ma"] = each.fields.get("current_ma")
                 samples.append(sample)
                 stored.append(each)
         if samples:
@@ -272,11 +277,14 @@ class Handlers:
                         each.device_id, key, each.fields, each.incoming.payload, each.malformed
                     )
                 )
-        if sealed:
-            refused = settlement_store.store_settlements(self._tx, self._context, sealed, self._now)
-            for each in batch:
-                if each.unusable is None and (each.device_id, each.fields["mac"]) in refused:
-                    each.unusable = Unusable("TooManySettlements", each.fields["order_id"])
+        if not sealed:
+            return
+        refused = settlement_store.store_settlements(self._tx, self._context, sealed, self._now)
+        for each in batch:
+            if each.unusable is None and (each.device_id, each.fields["mac"]) in refused:
+                each.unusable = Unusable("TooManySettlements", each.fields["order_id"])
+        acks = [_ack(each) for each in sealed if (each.device_id, each.fields["mac"]) not in refused]
+        self._tx.after_commit(lambda: self._dispatch.publish_all_now(acks))
 
     def _update_statuses(self, batch: list[PileMessage]) -> None:
         for each in batch:
@@ -285,6 +293,19 @@ class Handlers:
     def _key(self, device_id: str) -> bytes:
         """The pile's present key: its row is locked, so no other worker can change it meanwhile."""
         return seal.parse_key(self._rows[device_id].key_hex)
+
+
+def _ack(stored: settlement_store.SealedSettlement) -> tuple[str, str, bytes, bool]:
+    """The acknowledgement, as Dispatch.publish_all_now takes it."""
+    ack = {
+        "kind": "ack",
+        "device_id": stored.device_id,
+        "order_id": stored.fields["order_id"],
+        "seq": stored.fields["seq"],
+        "settlement_mac": stored.fields["mac"],
+        "status": "Stored",
+    }
+    return stored.device_id, topics.SETTLEMENT_ACK, seal.seal(to_json(ack), stored.key), False
 
 
 def _apply_order_status(

@@ -27,6 +27,7 @@ from ..db.events import record_event
 from ..db.writer import WAITING_MAX, Transaction, Writer
 from ..messaging import decoding
 from ..messaging.mqtt import Incoming, Link
+from ..messaging.outbox import Dispatch
 from ..orders.context import Context
 from ..releases.chunks import ChunkServer
 from .dead_letters import record_dead_letter
@@ -47,8 +48,9 @@ _BUDGETED = frozenset({topics.HELLO, topics.ORDER_STATUS, topics.STATUS, topics.
 class Receiver:
     """Connects the link's messages with the writer. `retry` is to be called now and then."""
 
-    def __init__(self, context: Context, link: Link, writer: Writer, chunks: ChunkServer):
+    def __init__(self, context: Context, dispatch: Dispatch, link: Link, writer: Writer, chunks: ChunkServer):
         self._context = context
+        self._dispatch = dispatch
         self._link = link
         self._writer = writer
         self._chunks = chunks
@@ -130,7 +132,7 @@ class Receiver:
         now = now_s()
         decoded = [message for message in items if message.fields]
         if decoded:
-            Handlers(self._context, self._meters, tx, now).handle(decoded)
+            Handlers(self._context, self._dispatch, self._meters, tx, now).handle(decoded)
         for message in items:
             if message.unusable is None:
                 continue

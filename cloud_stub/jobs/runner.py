@@ -18,7 +18,7 @@ from ..db.writer import Transaction, Writer
 from ..intake.dead_letters import trim_dead_letters
 from ..intake.receiver import Receiver
 from ..messaging import receivers
-from ..messaging.outbox import drop_expired
+from ..messaging.outbox import Dispatch, drop_expired
 from ..orders.context import Context
 from ..payments.cashier import Cashier
 from ..people import sessions
@@ -39,9 +39,16 @@ class PeriodicJobs:
     """Runs on a thread of its own, once every `duty_period_s`."""
 
     def __init__(
-        self, context: Context, ingest: Receiver, writer: Writer, cashier: Cashier, threads: Threads
+        self,
+        context: Context,
+        dispatch: Dispatch,
+        ingest: Receiver,
+        writer: Writer,
+        cashier: Cashier,
+        threads: Threads,
     ):
         self._context = context
+        self._dispatch = dispatch
         self._ingest = ingest
         self._writer = writer
         self._cashier = cashier
@@ -65,7 +72,7 @@ class PeriodicJobs:
         self._listen(now)
         self._writer.submit(lambda tx: self._tidy(tx, now, sweep)).result()
         self._cashier.sweep(now)
-        self._context.dispatch.send_unsent()
+        self._dispatch.send_unsent()
 
     def retain(self, now: int) -> bool:
         """Thin and drop what is old, a few units of each; whether there may be more."""
@@ -89,7 +96,7 @@ class PeriodicJobs:
 
     def _listen(self, now: int) -> None:
         """Remember when the cloud connected to the broker: the silence of piles counts from then."""
-        if not self._context.dispatch.connected:
+        if not self._dispatch.connected:
             self._listening_since = None
         elif self._listening_since is None or self._listening_since > now:  # or the clock was set back
             self._listening_since = now
@@ -100,7 +107,7 @@ class PeriodicJobs:
         expiry.expire_orders(tx, self._context, now)
         drop_expired(tx, now)
         stops.repeat_stops(tx, now)
-        displays.send_due(tx, self._context.dispatch.put, now)
+        displays.send_due(tx, self._dispatch, now)
         stepping.step_all(tx, self._context, now)
         if sweep:
             receivers.tidy(tx, now)

@@ -109,26 +109,15 @@ _UNSENT_ORDER = Query(
 )
 
 
-class Dispatch:
-    """All methods that publish run on the writer's thread, so the table of message ids needs no lock."""
-
-    def __init__(self, link: Link, writer: Writer):
-        self._link = link
-        self._writer = writer
-        self._in_flight: dict[int, tuple[int, str]] = {}  # MQTT message id -> row id, topic name
-        self._held_back: set[int] = set()  # rows not published after their commit, for want of a connection
-        self._acknowledged: set[int] = set()
-        self._marking = False
-        self._asked_to_send = False
-        self._marked_at = 0.0
-        link.on_puback = self._on_puback
-        link.on_connect = self._on_connect
-        link.on_disconnect = self._on_disconnect
+class Outbox:
+    """The outbox of a process without a connection to the broker: a worker of the cloud publishes what is put
+    there, within RATELOCK_DUTY_PERIOD_S.
+    """
 
     @property
     def connected(self) -> bool:
-        """Whether the broker can be reached at the moment."""
-        return self._link.connected
+        """Whether the broker can be reached, as far as this process knows."""
+        return True
 
     def put(
         self,
@@ -140,9 +129,8 @@ class Dispatch:
         expires_at: int | None = None,
         order_id: str | None = None,
     ) -> None:
-        """Add a message to the transaction; it is published as soon as that is committed."""
-        row_id = put_row(tx, device_id, name, payload, now, expires_at, order_id, now + LEASE_S)
-        tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload, expires_at))
+        """Add a message to the transaction; it is published after the commit."""
+        _insert(tx, device_id, name, payload, now, expires_at, order_id)
 
     def put_sealed(
         self,
@@ -163,15 +151,62 @@ class Dispatch:
 
         An order that was passed to MQTT may have reached the pile, even if no PUBACK has been marked.
         """
+        return False
+
+    def resend_commands(self, tx: Transaction, order_ids: list[str], now: int) -> None:
+        """Publish again, after the commit, the commands for these orders."""
+        mark_unsent(tx, [row.id for row in _commands_of(tx, order_ids, now)])
+
+
+class Dispatch(Outbox):
+    """The outbox of a worker, which publishes at once what it puts there.
+
+    All methods that publish run on the writer's thread, so the table of message ids needs no lock.
+    """
+
+    def __init__(self, link: Link, writer: Writer):
+        self._link = link
+        self._writer = writer
+        self._in_flight: dict[int, tuple[int, str]] = {}  # MQTT message id -> row id, topic name
+        self._held_back: set[int] = set()  # rows not published after their commit, for want of a connection
+        self._acknowledged: set[int] = set()
+        self._marking = False
+        self._asked_to_send = False
+        self._marked_at = 0.0
+        link.on_puback = self._on_puback
+        link.on_connect = self._on_connect
+        link.on_disconnect = self._on_disconnect
+
+    @property
+    def connected(self) -> bool:
+        return self._link.connected
+
+    def put(
+        self,
+        tx: Transaction,
+        device_id: str,
+        name: str,
+        payload: str,
+        now: int,
+        expires_at: int | None = None,
+        order_id: str | None = None,
+    ) -> None:
+        row_id = _insert(tx, device_id, name, payload, now, expires_at, order_id, now + LEASE_S)
+        tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload, expires_at))
+
+    def never_sent(self, tx: Transaction, order_id: str) -> bool:
         row = _UNSENT_ORDER.first(tx.conn, {"of": order_id, "order": topics.ORDER})
         # A worker that takes the row over renews its lease.
         return row is not None and row.id in self._held_back and row.leased_until == row.created_at + LEASE_S
+
+    def resend_commands(self, tx: Transaction, order_ids: list[str], now: int) -> None:
+        self._send_rows(tx, _commands_of(tx, order_ids, now))
 
     def publish_now(self, device_id: str, name: str, payload: bytes | str, retain: bool = False) -> None:
         """Publish a message that is not stored, because its receiver asks again until it gets it."""
         self.publish_all_now([(device_id, name, payload, retain)])
 
-    def publish_all_now(self, messages: list[tuple[str, str, bytes | str, bool]]) -> None:
+    def publish_all_now(self, messages: Iterable[tuple[str, str, bytes | str, bool]]) -> None:
         """As publish_now, of (device id, topic name, payload, retain) each."""
         if self._link.connected:
             self._link.publish_all(messages)
@@ -186,14 +221,6 @@ class Dispatch:
         rows = _OF_PILE.all(tx.conn, {"device_id": device_id, "rate": topics.RATE, "now": now})
         self._held_back.difference_update(row.id for row in rows)
         self._send_rows(tx, rows)
-
-    def resend_commands(self, tx: Transaction, order_ids: list[str], now: int) -> None:
-        """Publish again, after the commit, the commands for these orders."""
-        for order_id in order_ids:
-            rows = _COMMANDS_OF_ORDER.all(
-                tx.conn, {"order_id": order_id, "command": topics.COMMAND, "now": now}
-            )
-            self._send_rows(tx, rows)
 
     def _on_connect(self) -> None:
         # Without other workers, every lease is this process's own, perhaps from before a restart.
@@ -289,7 +316,7 @@ class Dispatch:
             self._in_flight.pop(mid, None)
 
 
-def put_row(
+def _insert(
     tx: Transaction,
     device_id: str,
     name: str,
@@ -299,9 +326,7 @@ def put_row(
     order_id: str | None = None,
     leased_until: int | None = None,
 ) -> int:
-    """Add a message to the transaction. The process that sends the unsent rows publishes it. Returns the row
-    id.
-    """
+    """Returns the row's id."""
     values = {
         "device_id": device_id,
         "name": name,
@@ -312,6 +337,15 @@ def put_row(
         "leased_until": leased_until,
     }
     return tx.conn.execute(_INSERT, values).scalar_one()
+
+
+def _commands_of(tx: Transaction, order_ids: list[str], now: int) -> list[OutboxRow]:
+    bounds = {"command": topics.COMMAND, "now": now}
+    return [
+        row
+        for order_id in order_ids
+        for row in _COMMANDS_OF_ORDER.all(tx.conn, {"order_id": order_id} | bounds)
+    ]
 
 
 def withdraw_orders(tx: Transaction, order_ids: list[str]) -> None:

@@ -52,12 +52,17 @@ _NEXT = Query(
     .with_for_update(skip_locked=True, of=outbox),
     OutboxRow,
 )
-_LEASE = update(outbox).where(outbox.c.id == bindparam("row_id")).values(leased_until=bindparam("until"))
+# `sent_at` is set while a process sends the row, so that `hurry` does not give it to another one.
+_LEASE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("row_id"))
+    .values(leased_until=bindparam("until"), sent_at=bindparam("at"))
+)
 _DONE = delete(outbox).where(outbox.c.id == bindparam("row_id"))
 _FAILED = (
     update(outbox)
     .where(outbox.c.id == bindparam("row_id"))
-    .values(attempts=outbox.c.attempts + 1, reason=bindparam("why"))
+    .values(attempts=outbox.c.attempts + 1, reason=bindparam("why"), sent_at=None)
 )
 # The whole lane is postponed, so that next_rows need not examine its later rows until then.
 _POSTPONE_LANE = (
@@ -65,7 +70,15 @@ _POSTPONE_LANE = (
 )
 _OLDEST = Query(select(outbox).where(_OF).order_by(outbox.c.id).limit(bindparam("at_most")), OutboxRow)
 _WAITING = select(func.count()).select_from(outbox).where(_OF)
-_HURRY = update(outbox).where(_OF).values(leased_until=bindparam("now"))
+_HURRY = (
+    update(outbox)
+    .where(
+        _OF,
+        outbox.c.leased_until > bindparam("now"),
+        outbox.c.sent_at.is_(None) | (outbox.c.sent_at > bindparam("now")),  # the clock was set back
+    )
+    .values(leased_until=bindparam("now"))
+)
 _OF_RECEIVER = delete(outbox).where(_OF)
 _BEYOND = select(outbox.c.id).where(_OF).order_by(outbox.c.id.desc()).offset(bindparam("bound")).limit(1)
 _DROP = delete(outbox).where(_OF).returning(outbox.c.device_id)
@@ -120,11 +133,18 @@ def next_rows(conn: Connection, receiver: str, limit: int, now: int) -> Sequence
     return _NEXT.all(conn, {"of_receiver": receiver, "now": now, "at_most": limit})
 
 
-def lease(tx: Transaction, row_ids: Iterable[int], until: int) -> None:
+def lease(tx: Transaction, rows: Iterable[OutboxRow], now: int, until: int) -> None:
     """Lease these rows: next_rows does not return them before `until`."""
-    leased = [{"row_id": row_id, "until": until} for row_id in row_ids]
+    leased = [{"row_id": row.id, "until": until, "at": now} for row in rows]
     if leased:
         tx.conn.execute(_LEASE, leased)
+
+
+def release(tx: Transaction, rows: Iterable[OutboxRow], now: int) -> None:
+    """End the lease of rows that were not sent."""
+    released = [{"row_id": row.id, "until": now, "at": None} for row in rows]
+    if released:
+        tx.conn.execute(_LEASE, released)
 
 
 def done(tx: Transaction, row: OutboxRow) -> None:
@@ -139,7 +159,7 @@ def failed(tx: Transaction, row: OutboxRow, next_at: int, reason: str) -> None:
 
 
 def hurry(tx: Transaction, receiver: str, now: int) -> None:
-    """Make every row of the receiver due at once."""
+    """Make every row of the receiver due at once, but those that a process is sending."""
     tx.conn.execute(_HURRY, {"of_receiver": receiver, "now": now})
 
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from pile_protocol import topics
 
+from ..base.body import Body
 from ..base.problems import Problem, unknown_connector, unknown_order, unknown_pile
 from ..base.text import LINE_PATTERN
 from ..db import audit
@@ -22,10 +23,8 @@ from .context import Context
 REASON_MAX = 500
 
 
-class CloseBody(BaseModel):
+class CloseBody(Body):
     """Why an operator ends an order; kept with the order's events."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     reason: str = Field(
         min_length=1,
@@ -46,7 +45,7 @@ def _put(
     key = find_key(tx.conn, command["device_id"])
     if key is None:
         raise unknown_pile(command["device_id"])
-    context.dispatch.put_sealed(tx, key, topics.COMMAND, command, now, expires_at, order_id)
+    context.outbox.put_sealed(tx, key, topics.COMMAND, command, now, expires_at, order_id)
 
 
 def request_stop(
@@ -66,7 +65,7 @@ def request_stop(
     if operator is not None:
         audit.record(tx.conn, operator, now, "OrderStopped", device_id=row.device_id, order_id=order_id)
     if row.state == states.PENDING:
-        never_sent = context.dispatch.never_sent(tx, order_id)
+        never_sent = context.outbox.never_sent(tx, order_id)
         # If the order were sent after the stop, the pile would begin to charge: it ignores a stop of an order
         # that it does not have.
         withdraw_orders(tx, [order_id])

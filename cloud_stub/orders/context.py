@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..base.metrics import Metrics
-from ..messaging.outbox import Dispatch
+from ..messaging.outbox import Outbox
 from ..piles.keys import KnownPiles
 from ..rates.holding import Versions
 from ..settings import Settings
@@ -15,7 +15,7 @@ class Context:
     """One for a process."""
 
     settings: Settings
-    dispatch: Dispatch
+    outbox: Outbox
     hub: Hub
     known_piles: KnownPiles
     rates: Versions

@@ -7,11 +7,12 @@ Problem before their first write.
 import hashlib
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, insert, select
 
 from pile_protocol import messages, pricing, seal, topics, wire
 
+from ..base.body import Body
 from ..base.ids import new_id
 from ..base.problems import Problem, invalid, pile_removed, unknown_connector
 from ..base.text import LINE_PATTERN
@@ -29,20 +30,16 @@ from .context import Context
 from .transitions import announce, event_of
 
 
-class LimitsBody(BaseModel):
+class LimitsBody(Body):
     """What the order may reach at most; the pile itself stops there."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     energy_mwh: int | None = Field(default=None, ge=1, le=messages.MAX_ENERGY_MWH)
     cost_minor: int | None = Field(default=None, ge=1, le=messages.MAX_MINOR)
     duration_s: int | None = Field(default=None, ge=1, le=wire.MAX_DURATION_S)
 
 
-class OrderBody(BaseModel):
+class OrderBody(Body):
     """A confirmation: this pile, this connector, this rate, at the price that was shown."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     device_id: str = Field(max_length=64)
     connector: int = Field(ge=1, le=messages.MAX_CONNECTORS)
@@ -100,14 +97,6 @@ class Terms(NamedTuple):
     charging_end_at: int
 
 
-def create_order(
-    tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
-) -> tuple[OrderRow, bool]:
-    """(the order's row, whether it is new), without a hold. Raises Problem for each reason not to."""
-    terms = agree(tx, context, body, idempotency_key, now)
-    return (make(tx, context, terms, now), True) if isinstance(terms, Terms) else (terms, False)
-
-
 def agree(
     tx: Transaction, context: Context, body: OrderBody, idempotency_key: str, now: int
 ) -> Terms | OrderRow:
@@ -153,9 +142,13 @@ def highest_minor(context: Context, terms: Terms) -> int:
 def make(
     tx: Transaction, context: Context, terms: Terms, now: int, held_minor: int | None = None
 ) -> OrderRow:
-    """Write the order and put its message into the outbox. held_minor: then the money limit is that."""
+    """Write the order and put its message into the outbox. held_minor: then the money limit is that, except
+    where the order costs the session fee and nothing else: a pile would end it at once at this limit.
+    """
     order_id = new_id()
-    limits = terms.limits if held_minor is None else terms.limits | {"cost_minor": held_minor}
+    limits = terms.limits
+    if held_minor is not None and held_minor >= component_body.least_limit_minor(terms.rate):
+        limits = limits | {"cost_minor": held_minor}
     device_id = terms.pile.device_id
     message = {
         "kind": "order",
@@ -186,10 +179,11 @@ def make(
             "expires_at": terms.expires_at,
             "window_end_at": terms.charging_end_at + component_body.longest_stay_s(terms.rate),
             "holds": True,
+            "site_id": terms.pile.site_id,
         },
     )
     key = seal.parse_key(terms.pile.key_hex)
-    context.dispatch.put_sealed(tx, key, topics.ORDER, message, now, terms.expires_at, order_id)
+    context.outbox.put_sealed(tx, key, topics.ORDER, message, now, terms.expires_at, order_id)
     tell_receivers(tx.conn, [event_of(order_id, device_id, states.PENDING, now)])
     tx.after_commit(lambda: announce(context, order_id, device_id, states.PENDING, None))
     return row
@@ -217,7 +211,7 @@ def _confirmable_rate(
         offered = estimates.offered(rate, now, settings.duration_s, settings.order_life_s, power_w)
         raise Problem(409, "RateChanged", "The price has changed; confirm the new one", rate=offered)
     billing.require_billable(conn, rate, pile.device_id, body.connector)
-    if not (pile.online and context.dispatch.connected):
+    if not (pile.online and context.outbox.connected):
         raise Problem(503, "PileOffline", "The pile is not connected")
     connector = pile_views.connector_views(conn, pile, now)[body.connector - 1]
     if pile_views.has_no_clock(pile):

@@ -36,7 +36,7 @@ def put(
         "expires_at": expires_at,
     }
     key = seal.parse_key(pile.key_hex)
-    context.dispatch.put_sealed(tx, key, topics.COMMAND, command, now, expires_at, None)
+    context.outbox.put_sealed(tx, key, topics.COMMAND, command, now, expires_at, None)
 
 
 def request_report(tx: Transaction, actor: Actor, context: Context, device_id: str, now: int) -> None:

@@ -138,7 +138,7 @@ class Transitions:
                 over.append(order_id)
         withdraw_orders(self._tx, answered)
         withdraw_all(self._tx, over)
-        self._context.dispatch.resend_commands(self._tx, self._to_stop, self._now)
+        self._context.outbox.resend_commands(self._tx, self._to_stop, self._now)
         lost = [self._event(each) for each in self._entered if each.state == states.LOST]
         record_events(self._tx.conn, lost)
         others = (self._event(each) for each in self._entered if each.state != states.LOST)

@@ -78,7 +78,11 @@ def _staying(row: OrderRow, latest: dict[str, Any] | None) -> dict[str, Any] | N
 def list_item(row: OrderRow) -> dict[str, Any]:
     """The order as one line of a list."""
     rate = json.loads(row.rate_json)
-    return _brief(row) | {"currency": rate["currency"], "minor_digits": rate["minor_digits"]}
+    return _brief(row) | {
+        "currency": rate["currency"],
+        "minor_digits": rate["minor_digits"],
+        "site_id": row.site_id,
+    }
 
 
 def _brief(row: OrderRow) -> dict[str, Any]:
@@ -96,8 +100,8 @@ def meter(conn: Connection, hub: Hub, row: OrderRow) -> dict[str, Any] | None:
     sample = _LATEST_SAMPLE.first(conn, {"order_id": row.order_id})
     if sample is None or (live is not None and live["at"] >= sample.at):
         return live
-    value = sample._asdict()
-    costs = json.loads(value.pop("costs_json") or "{}")
+    value = {name: each for name, each in sample._asdict().items() if each is not None}
+    costs = json.loads(value.pop("costs_json", "{}"))
     return value | {"connector": row.connector, "remaining": json.loads(value.pop("remaining_json"))} | costs
 
 

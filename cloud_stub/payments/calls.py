@@ -2,7 +2,8 @@
 
 If a process ends and leaves a call open, the call is looked up at the provider by its key. If the provider
 has no such call, it is made again with the same key. resolve() does nothing for a call that is already
-resolved, so an answer and its webhook may come in either order.
+resolved, so an answer and its webhook may come in either order. The exception is a refund that fails after
+the provider has reported it as done.
 """
 
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ from .holds import CallRow, HoldRow
 
 log = structlog.get_logger()
 
-OPEN, DONE, REFUSED = "Open", "Done", "Refused"
+OPEN, DONE, REFUSED = "Open", port.DONE, port.REFUSED
 CLAIMED_AT_ONCE = 100
 UNRESOLVED_S = 600  # calls without an outcome for longer are reported to operators
 
@@ -142,13 +143,14 @@ def resolve(tx: Transaction, context: Context, key: str, outcome: port.Outcome, 
     order = lookup.lock(conn, hold.order_id) if hold is not None and hold.order_id else None
     hold = holds.lock(conn, known.hold_id)
     row = _LOCK.one(conn, {"key": key})
-    if row.state != OPEN:
+    fails_late = (row.kind, row.state, outcome.state) == (port.REFUND, DONE, port.REFUSED)
+    if row.state != OPEN and not fails_late:
         return hold
     if outcome.state in (port.PENDING, port.ACTION_NEEDED):
         return _wait(conn, context, hold, row, outcome, now)
     is_done = outcome.state == port.DONE
-    values = {"state": DONE if is_done else REFUSED, "ref": outcome.ref, "reason": outcome.reason}
-    conn.execute(_RESOLVE.values(values | {"resolved_at": now}), {"this": key})
+    values = {"state": outcome.state, "ref": outcome.ref, "reason": outcome.reason, "resolved_at": now}
+    conn.execute(_RESOLVE.values(values), {"this": key})
     changed = _values(conn, hold, row, outcome, is_done)
     hold = holds.change(conn, hold, now, reason=outcome.reason, **changed)
     _record(tx, hold, row, is_done, now)
@@ -157,7 +159,7 @@ def resolve(tx: Transaction, context: Context, key: str, outcome: port.Outcome, 
             _pay(tx, context, hold, order, now)
         transitions.count_change(conn, [order.order_id])
         tx.after_commit(lambda: context.hub.wake(order.order_id))
-    tx.after_commit(lambda: context.metrics.payment_calls.labels(row.kind, values["state"]).inc())
+    tx.after_commit(lambda: context.metrics.payment_calls.labels(row.kind, outcome.state).inc())
     if is_done and row.kind in (port.CAPTURE, port.REFUND):
         tx.after_commit(lambda: context.hub.ended(hold.order_id or ""))  # more may be due
     return hold
@@ -192,7 +194,10 @@ def _values(
     """The new values of the hold's row. `open` stays true if further calls may be due."""
     if not is_done:
         # After a refused capture the money may be held still, and is released once the bill is closed.
-        return {"state": _REFUSED[row.kind], "open": row.kind == port.CAPTURE}
+        found = {"state": _REFUSED[row.kind], "open": row.kind == port.CAPTURE}
+        if row.state == DONE:  # a refund that fails late
+            found["refunded_minor"] = hold.refunded_minor - row.amount_minor
+        return found
     match row.kind:
         case port.AUTHORIZE:
             return {"state": holds.HELD, "ref": outcome.ref}
@@ -204,7 +209,8 @@ def _values(
             was_held = holds.calls_of(conn, hold.hold_id)[0].state == DONE
             minor = hold.amount_minor if was_held else 0
             return {"state": holds.RELEASED, "released_minor": minor, "open": False}
-    return {"state": holds.CAPTURED, "refunded_minor": hold.refunded_minor + row.amount_minor}
+    refunded_minor = hold.refunded_minor + row.amount_minor
+    return {"state": holds.CAPTURED, "refunded_minor": refunded_minor, "open": True}
 
 
 def _pay(tx: Transaction, context: Context, hold: HoldRow, order: Any, now: int) -> None:

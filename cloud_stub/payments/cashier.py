@@ -77,7 +77,8 @@ class Cashier:
             if found is not None:
                 return found
         try:
-            return _METHODS[call.kind](adapter, call)
+            outcome: port.Outcome = getattr(adapter, call.kind)(call)
+            return outcome
         except port.ProviderSilent:
             self._context.metrics.payment_calls.labels(call.kind, "Silent").inc()
             found = adapter.look_up(call)
@@ -139,11 +140,3 @@ class Cashier:
                     self._begin_of_order(order_id)
             except Exception:
                 log.exception("cashier_failed")
-
-
-_METHODS = {
-    port.AUTHORIZE: lambda adapter, call: adapter.authorize(call),
-    port.CAPTURE: lambda adapter, call: adapter.capture(call),
-    port.RELEASE: lambda adapter, call: adapter.release(call),
-    port.REFUND: lambda adapter, call: adapter.refund(call),
-}

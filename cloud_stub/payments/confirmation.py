@@ -101,15 +101,8 @@ class Confirmations:
                 reason = used.reason if used else body.free_reason or ""
                 free.mark(conn, row.order_id, used, operator or Actor(audit.CLOUD, "free vend"), reason)
                 detail = f"Free: {reason}"
-                audit.record(
-                    conn,
-                    operator or _DRIVER,
-                    now,
-                    "FreeOrderMade",
-                    device_id=row.device_id,
-                    order_id=row.order_id,
-                    detail=detail,
-                )
+                about = {"device_id": row.device_id, "order_id": row.order_id}
+                audit.record(conn, operator or _DRIVER, now, "FreeOrderMade", **about, detail=detail)
             return _Made(row, True)
         return _ToHold(self._begin(tx, terms, amount_minor, now), False)
 
@@ -150,7 +143,7 @@ class Confirmations:
             return _ToHold(calls.as_call(hold, row), True)
         if hold.state != holds.HELD or hold.reason:
             raise _refused(hold)
-        return _Made(self._order(tx, terms, holds.lock(tx.conn, hold.hold_id), now), True)
+        return _Made(self._order(tx, terms, hold, now), True)
 
     def _order(self, tx: Transaction, terms: create.Terms, hold: HoldRow, now: int) -> OrderRow:
         row = create.make(tx, self._context, terms, now, hold.amount_minor)
@@ -182,26 +175,18 @@ class Confirmations:
 
 
 def _refused(hold: HoldRow) -> Problem:
-    title = (
-        "The payment was refused; no order was made"
-        if hold.state == holds.REFUSED
-        else ("The hold of this confirmation was released; confirm again with a new Idempotency-Key")
-    )
-    members = {"amount_minor": hold.amount_minor, "currency": hold.currency, "reason": hold.reason}
-    return Problem(402, "PaymentRefused", title, adapter=hold.adapter, is_test=hold.is_test, **members)
+    title = "The hold of this confirmation was released; confirm again with a new Idempotency-Key"
+    if hold.state == holds.REFUSED:
+        title = "The payment was refused; no order was made"
+    return Problem(402, "PaymentRefused", title, reason=hold.reason, **_members(hold))
 
 
 def _needed(hold: HoldRow, outcome: port.Outcome) -> Problem:
     title = "The payment needs an action of the driver; after it, send the same request again"
-    return Problem(
-        402,
-        "PaymentNeeded",
-        title,
-        hold_id=hold.hold_id,
-        amount_minor=hold.amount_minor,
-        currency=hold.currency,
-        minor_digits=hold.minor_digits,
-        adapter=hold.adapter,
-        is_test=hold.is_test,
-        client=outcome.client,
-    )
+    members = _members(hold) | {"hold_id": hold.hold_id, "client": outcome.client}
+    return Problem(402, "PaymentNeeded", title, **members)
+
+
+def _members(hold: HoldRow) -> dict[str, Any]:
+    names = ("amount_minor", "currency", "minor_digits", "adapter", "is_test")
+    return {name: getattr(hold, name) for name in names}

@@ -13,6 +13,9 @@ captured more than the bill less its credits    refund the difference
 
 from sqlalchemy import and_, bindparam, or_, select
 
+from ..base.problems import Problem
+from ..db import audit
+from ..db.audit import Actor
 from ..db.payment_tables import payment_holds
 from ..db.rows import OrderRow
 from ..db.tables import orders
@@ -127,3 +130,18 @@ def _refund(
         return calls.begin(tx.conn, context, hold, port.REFUND, too_much_minor, now)
     holds.change(tx.conn, hold, now, open=False)
     return None
+
+
+def retry(tx: Transaction, actor: Actor, hold_id: str, now: int) -> HoldRow:
+    """An operator tries a refused call again: the hold is due, and the call is a new one. Raises Problem:
+    UnknownHold, NothingToRetry.
+    """
+    if holds.find(tx.conn, hold_id) is None:
+        raise holds.unknown_hold()
+    hold = holds.lock(tx.conn, hold_id)
+    if hold.state not in holds.RETRIED:
+        title = "Nothing of this hold was refused, so there is nothing to try again"
+        raise Problem(409, "NothingToRetry", title, state=hold.state)
+    about = {"device_id": hold.device_id, "order_id": hold.order_id}
+    audit.record(tx.conn, actor, now, "PaymentRetried", **about, detail=f"{hold_id}: was {hold.state}")
+    return holds.change(tx.conn, hold, now, state=holds.RETRIED[hold.state], reason=None, open=True)

@@ -6,11 +6,12 @@ A free order is metered and settled like any other. Its bill is then credited in
 import secrets
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from pile_protocol import messages
 
+from ..base.body import Body
 from ..base.ids import new_id
 from ..base.problems import Problem, invalid
 from ..base.text import LINE_PATTERN
@@ -28,20 +29,14 @@ from ..settlements import bills, credits
 AT_ONCE = 100
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # without characters that look alike
 CODE_LENGTH = 12  # 60 bits, too many to guess
+_CREDIT_KEY = "free-vend"  # shorter than the Idempotency-Key of any request
 
 
-class GrantBody(BaseModel):
+class GrantBody(Body):
     """Who charges for free: everybody at a site, or everybody who has the new code."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    reason: str = Field(
-        examples=["Guests of the hotel"],
-        min_length=1,
-        max_length=200,
-        pattern=LINE_PATTERN,
-    )
-    site_id: str | None = Field(default=None, max_length=32, description="Only there")
+    reason: str = Field(examples=["Guests of the hotel"], min_length=1, max_length=200, pattern=LINE_PATTERN)
+    site_id: str | None = Field(default=None, max_length=32, pattern=LINE_PATTERN, description="Only there")
     with_code: bool = Field(
         default=True, examples=[True], description="False: everybody at the site, which must be given"
     )
@@ -84,19 +79,14 @@ class _Unused(NamedTuple):
 _GRANTS = select(free_grants)
 _LIST = Query(_GRANTS, GrantRow)
 _GET = Query(_GRANTS.where(free_grants.c.grant_id == bindparam("grant_id")).with_for_update(), GrantRow)
-_VALID = (
-    free_grants.c.revoked_at.is_(None),
-    or_(free_grants.c.until_at.is_(None), free_grants.c.until_at > bindparam("now")),
-    or_(free_grants.c.uses_max.is_(None), free_grants.c.uses < free_grants.c.uses_max),
-)
 _BY_CODE = Query(_GRANTS.where(free_grants.c.code == bindparam("code")).with_for_update(), GrantRow)
-_OF_SITE = (
-    _GRANTS.where(free_grants.c.site_id == bindparam("site_id"), free_grants.c.code.is_(None), *_VALID)
-    .order_by(free_grants.c.grant_id)
-    .limit(1)
-)
-_AT_SITE = Query(_OF_SITE.with_for_update(), GrantRow)
-_SHOWN_AT_SITE = Query(_OF_SITE, GrantRow)
+_OF_SITE = _GRANTS.where(
+    free_grants.c.site_id == bindparam("site_id"),
+    free_grants.c.code.is_(None),
+    free_grants.c.revoked_at.is_(None),
+).order_by(free_grants.c.grant_id)
+_AT_SITE = Query(_OF_SITE, GrantRow)
+_LOCK_AT_SITE = Query(_OF_SITE.with_for_update(), GrantRow)
 _OF_ORDER = Query(select(free_orders).where(free_orders.c.order_id == bindparam("order_id")), FreeRow)
 _REVOKE = update(free_grants).where(free_grants.c.grant_id == bindparam("this"))
 _USE = _REVOKE.values(uses=free_grants.c.uses + 1)
@@ -180,22 +170,25 @@ def list_grants(conn: Connection, limit: int, before: str | None) -> list[dict[s
 
 
 def find(conn: Connection, code: str | None, site_id: str | None, now: int) -> GrantRow | None:
-    """The grant that makes an order free: that of the code, else that of the pile's site, else None. Raises
-    Problem (FreeCodeInvalid).
+    """The grant that makes an order free: that of the code, else that of the pile's site, else None. The code
+    may be typed in small letters, and with blanks or hyphens. Raises Problem (FreeCodeInvalid).
     """
     if code is not None:
-        found = _BY_CODE.first(conn, {"code": code.strip().upper()})
+        typed = "".join(each for each in code.upper() if each in _ALPHABET)
+        found = _BY_CODE.first(conn, {"code": typed})
         reason = _invalid_reason(found, site_id, now)
         if reason is not None:
             title = "The code is unknown, used up, expired, revoked, or of another site"
             raise Problem(409, "FreeCodeInvalid", title, reason=reason)
         return found
-    return _AT_SITE.first(conn, {"site_id": site_id, "now": now}) if site_id is not None else None
+    rows = _LOCK_AT_SITE.all(conn, {"site_id": site_id}) if site_id is not None else ()
+    return next((row for row in rows if _invalid_reason(row, site_id, now) is None), None)
 
 
 def is_free_at(conn: Connection, site_id: str, now: int) -> bool:
     """Whether everybody at the site charges for free."""
-    return _SHOWN_AT_SITE.first(conn, {"site_id": site_id, "now": now}) is not None
+    rows = _AT_SITE.all(conn, {"site_id": site_id})
+    return any(_invalid_reason(row, site_id, now) is None for row in rows)
 
 
 def is_free(conn: Connection, order_id: str) -> bool:
@@ -244,5 +237,5 @@ def credit_settled(tx: Transaction, context: Context, now: int) -> None:
         if left_minor > 0:
             body = credits.CreditBody(amount_minor=left_minor, reason=row.reason)
             actor = Actor(row.actor_kind, row.actor)
-            credits.credit(tx, actor, context, row.order_id, "free-vend-" + row.order_id, body, now)
+            credits.credit(tx, actor, context, row.order_id, _CREDIT_KEY, body, now)
         tx.conn.execute(_CLOSE, {"this": row.order_id})

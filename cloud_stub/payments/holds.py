@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from ..base.problems import Problem
 from ..db.payment_tables import CAPTURE_REFUSED, payment_calls, payment_holds
 from ..db.rows import Query
 
@@ -67,7 +68,7 @@ _HOLDS = select(payment_holds)
 _BY_ID = _HOLDS.where(payment_holds.c.hold_id == bindparam("hold_id"))
 _GET = Query(_BY_ID, HoldRow)
 _LOCK = Query(_BY_ID.with_for_update(), HoldRow)
-_BY_KEY = Query(_HOLDS.where(payment_holds.c.idempotency_key == bindparam("key")), HoldRow)
+_BY_KEY = Query(_HOLDS.where(payment_holds.c.idempotency_key == bindparam("key")).with_for_update(), HoldRow)
 _OF_ORDER = Query(_HOLDS.where(payment_holds.c.order_id == bindparam("order_id")), HoldRow)
 _BY_REF = Query(_HOLDS.where(payment_holds.c.ref == bindparam("ref")), HoldRow)
 _SOME = Query(_HOLDS, HoldRow)
@@ -99,8 +100,12 @@ def lock(conn: Connection, hold_id: str) -> HoldRow:
     return _LOCK.one(conn, {"hold_id": hold_id})
 
 
+def unknown_hold() -> Problem:
+    return Problem(404, "UnknownHold", "There is no hold with that id")
+
+
 def by_key(conn: Connection, key: str) -> HoldRow | None:
-    """The hold of the confirmation with this Idempotency-Key."""
+    """The hold of the confirmation with this Idempotency-Key, locked."""
     return _BY_KEY.first(conn, {"key": key})
 
 

@@ -12,7 +12,7 @@ settings.payment_call_s, and raise ProviderSilent after that.
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-AUTHORIZE = "authorize"  # kinds of calls
+AUTHORIZE = "authorize"  # kinds of calls: the names of the adapter's methods
 CAPTURE = "capture"
 RELEASE = "release"
 REFUND = "refund"

@@ -131,19 +131,19 @@ def _difference(pair: _Pair) -> str | None:
 
 def _view(what: str, pair: _Pair) -> dict[str, Any]:
     call, hold, theirs = pair
-    found: dict[str, Any] = {
+    said = theirs or call
+    return {
         "what": what,
-        "hold_id": hold.hold_id if hold else None,
-        "order_id": hold.order_id if hold else None,
-        "ours_minor": call.amount_minor if call else None,
-        "ours_state": call.state if call else None,
-        "theirs_minor": theirs.amount_minor if theirs else None,
-        "theirs_state": theirs.state if theirs else None,
-        "minor_digits": hold.minor_digits if hold else None,
+        "hold_id": hold and hold.hold_id,
+        "order_id": hold and hold.order_id,
+        "ours_minor": call and call.amount_minor,
+        "ours_state": call and call.state,
+        "theirs_minor": theirs and theirs.amount_minor,
+        "theirs_state": theirs and theirs.state,
+        "minor_digits": hold and hold.minor_digits,
+        "kind": said and said.kind,
+        "key": said and said.key,
+        "ref": said and said.ref,
+        "at": theirs.at if theirs else call and call.resolved_at,
+        "currency": theirs.currency if theirs else hold and hold.currency,
     }
-    if theirs is not None:
-        of_theirs = {"kind": theirs.kind, "key": theirs.key, "ref": theirs.ref, "at": theirs.at}
-        return found | of_theirs | {"currency": theirs.currency}
-    if call is not None:
-        found |= {"kind": call.kind, "key": call.key, "ref": call.ref, "at": call.resolved_at}
-    return found | {"currency": hold.currency if hold else None}

@@ -123,14 +123,10 @@ class StripeAdapter:
         types = [_HELD, _CAPTURED, _RELEASED, *_REFUNDS]
         params: Any = {"types": types, "created": {"gte": from_at, "lt": until_at}, "limit": 100}
 
-        def newest_first() -> dict[str, Any]:
-            events = self._stripe.v1.events.list(params).auto_paging_iter()
-            return {"rows": [_report_row(_dict(each)) for each in events]}
-
-        listed = self._ask(newest_first)
-        if isinstance(listed, Outcome):
-            raise port.ProviderSilent(f"Stripe gives no report: {listed.reason}")
-        rows = [each for each in reversed(listed["rows"]) if each is not None]
+        newest_first = self._all(lambda: self._stripe.v1.events.list(params), _report_row)
+        if isinstance(newest_first, Outcome):
+            raise port.ProviderSilent(f"Stripe gives no report: {newest_first.reason}")
+        rows = [each for each in reversed(newest_first) if each is not None]
         return {(row.kind, row.ref): row for row in rows}.values()  # the newest has a refund's outcome
 
     def _intent(self, call: Call, ref: str) -> Any:
@@ -172,15 +168,16 @@ class StripeAdapter:
 
     def _find_refund(self, call: Call) -> Outcome | None:
         params: Any = {"payment_intent": _ref(call), "limit": 100}
-        listed = self._ask(
-            lambda: {
-                "rows": [_dict(each) for each in self._stripe.v1.refunds.list(params).auto_paging_iter()]
-            }
-        )
+        listed = self._all(lambda: self._stripe.v1.refunds.list(params), dict)
         if isinstance(listed, Outcome):
             return listed
-        mine = [row for row in listed["rows"] if (row.get("metadata") or {}).get("refund") == call.key]
+        mine = [row for row in listed if (row.get("metadata") or {}).get("refund") == call.key]
         return _of_refund(mine[0]) if mine else None
+
+    def _all(self, ask: Callable[[], Any], read: Callable[[dict[str, Any]], Any]) -> list[Any] | Outcome:
+        """What `read` makes of each object of a list, all pages."""
+        found = self._ask(lambda: {"rows": [read(_dict(each)) for each in ask().auto_paging_iter()]})
+        return found if isinstance(found, Outcome) else found["rows"]
 
     def _ask(self, ask: Callable[[], Any]) -> Any:
         """Stripe's answer as a JSON object, or the Outcome of a refusal. Raises ProviderSilent, also if

@@ -52,18 +52,6 @@ class TestProvider:
     def close(self) -> None:
         self._books.close()
 
-    def authorize(self, call: Call) -> Outcome:
-        return self._do(call)
-
-    def capture(self, call: Call) -> Outcome:
-        return self._do(call)
-
-    def release(self, call: Call) -> Outcome:
-        return self._do(call)
-
-    def refund(self, call: Call) -> Outcome:
-        return self._do(call)
-
     def look_up(self, call: Call) -> Outcome | None:
         behaviour = self._behaviour()
         if call.kind in behaviour.get("silent", ()):
@@ -104,6 +92,8 @@ class TestProvider:
         if call.kind in behaviour.get("late", ()):
             raise port.ProviderSilent("the test provider was told to answer too late")
         return self._outcome(call, state, reason)
+
+    authorize = capture = release = refund = _do
 
     def _book(self, call: Call, behaviour: dict[str, Any]) -> tuple[Any, ...]:
         with self._lock:

@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..base.problems import Problem
 from ..db.rows import OrderRow
 from ..orders.hub import Hub
 from ..settlements import views as settlement_views
@@ -44,7 +43,7 @@ def hold_with_calls(conn: Connection, hold_id: str) -> dict[str, Any]:
     """A hold and every call about it. Raises Problem (UnknownHold)."""
     row = holds.find(conn, hold_id)
     if row is None:
-        raise unknown_hold()
+        raise holds.unknown_hold()
     return hold_view(row) | {"calls": [each._asdict() for each in holds.calls_of(conn, hold_id)]}
 
 
@@ -53,7 +52,3 @@ def list_holds(
 ) -> list[dict[str, Any]]:
     """Newest first, older than hold `before`."""
     return [hold_view(row) for row in holds.list_rows(conn, state, order_id, limit, before)]
-
-
-def unknown_hold() -> Problem:
-    return Problem(404, "UnknownHold", "There is no hold with that id")

@@ -19,7 +19,7 @@ from ..db.site_tables import connector_tariffs
 from ..db.tables import orders
 from ..db.tables import piles as piles_table
 from ..db.writer import Transaction
-from ..messaging.outbox import RETAINED, withdraw_of_pile
+from ..messaging.outbox import RETAINED, Outbox, withdraw_of_pile
 from . import registry
 
 _HELD_UNTIL = select(orders.c.window_end_at).where(
@@ -36,7 +36,7 @@ _REMOVE = (
 def remove(
     tx: Transaction,
     actor: Actor,
-    put: Callable[..., object],
+    outbox: Outbox,
     lose_orders: Callable[[Transaction, str, int], None],
     device_id: str,
     force: bool,
@@ -44,9 +44,8 @@ def remove(
 ) -> PileRow:
     """Remove the pile as of `now`; returns its row. Doing it again changes nothing.
 
-    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. lose_orders: ends the orders
-    of a pile, orders.transitions.lose_with_pile. Raises Problem: UnknownPile, PileInUse while it charges,
-    SettlementsWaiting where `force` would lose some.
+    lose_orders: ends the orders of a pile, orders.transitions.lose_with_pile. Raises Problem: UnknownPile,
+    PileInUse while it charges, SettlementsWaiting where `force` would lose some.
     """
     pile = registry.get(tx.conn, device_id, lock=True, removed=True)
     if pile.removed_at is not None:
@@ -60,7 +59,7 @@ def remove(
     audit.record(tx.conn, actor, now, "PileRemoved", device_id=device_id, detail=detail)
     record_event(tx.conn, now, "PileRemoved", device_id, detail=detail)
     for name in sorted(RETAINED):  # what the broker keeps of it: nothing takes its place
-        put(tx, device_id, name, "", now)
+        outbox.put(tx, device_id, name, "", now)
     return registry.get(tx.conn, device_id, removed=True)
 
 

@@ -1,19 +1,27 @@
 """What HTTP shows of a pile and its connectors."""
 
-from collections.abc import Container
-from typing import Any
+from collections import defaultdict
+from collections.abc import Container, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
-from ..db.rows import PileRow
+from ..db.rows import PileRow, Query
 from ..db.tables import orders
 from . import service
 
 _BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
-_HELD = select(orders.c.connector).where(
-    orders.c.device_id == bindparam("device_id"), orders.c.holds, orders.c.window_end_at > bindparam("now")
-)
+_IS_HELD = orders.c.holds & (orders.c.window_end_at > bindparam("now"))
+_HELD = select(orders.c.connector).where(orders.c.device_id == bindparam("device_id"), _IS_HELD)
+
+
+class _Held(NamedTuple):
+    device_id: str
+    connector: int
+
+
+_HELD_ANYWHERE = Query(select(orders.c.device_id, orders.c.connector).where(_IS_HELD), _Held)
 
 
 def is_stopped(connector: dict[str, Any]) -> bool:
@@ -69,6 +77,20 @@ def connector_views(conn: Connection, pile: PileRow, now: int) -> list[dict[str,
     """
     held = set(conn.execute(_HELD, {"device_id": pile.device_id, "now": now}).scalars())
     return connector_views_with(pile, held, service.find(conn, pile.device_id))
+
+
+def all_connector_views(
+    conn: Connection, piles: Sequence[PileRow], now: int
+) -> dict[str, list[dict[str, Any]]]:
+    """As connector_views, of many piles by id, in two statements."""
+    out = service.find_many(conn, [pile.device_id for pile in piles])
+    held: defaultdict[str, set[int]] = defaultdict(set)
+    for row in _HELD_ANYWHERE.all(conn, {"now": now}):
+        held[row.device_id].add(row.connector)
+    return {
+        pile.device_id: connector_views_with(pile, held[pile.device_id], out[pile.device_id])
+        for pile in piles
+    }
 
 
 def connector_views_with(pile: PileRow, held: Container[int], out: service.Out) -> list[dict[str, Any]]:

@@ -1,11 +1,11 @@
 """Where tariffs are assigned: to sites, piles and connectors, many at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from ..base.problems import invalid
+from ..base.problems import invalid, require_unchanged
 from ..db import audit, json_lists
 from ..db.audit import Actor
 from ..db.engine import to_json
@@ -13,6 +13,7 @@ from ..db.rows import Query
 from ..db.site_tables import connector_tariffs, sites
 from ..db.tables import piles
 from ..db.writer import Transaction
+from ..messaging.outbox import Outbox
 from . import billing, displays, tariffs, zones
 
 PLACES_MAX = 500
@@ -33,11 +34,19 @@ class Place(NamedTuple):
 
 class _Site(NamedTuple):
     site_id: str
+    tariff_id: str | None
 
 
 class _Pile(NamedTuple):
     device_id: str
     connectors: int
+    tariff_id: str | None
+
+
+class _Connector(NamedTuple):
+    device_id: str
+    connector: int
+    tariff_id: str
 
 
 class _AtSite(NamedTuple):
@@ -53,21 +62,29 @@ class _AtConnector(NamedTuple):
     connector: int
 
 
-_SITES = Query(select(sites.c.site_id).where(sites.c.site_id.in_(json_lists.texts("site_ids"))), _Site)
+_SITES = Query(
+    select(sites.c.site_id, sites.c.tariff_id)
+    .where(sites.c.site_id.in_(json_lists.texts("site_ids")))
+    .order_by(sites.c.site_id)
+    .with_for_update(key_share=True),
+    _Site,
+)
 _PILES = Query(
-    select(piles.c.device_id, piles.c.connectors).where(
-        piles.c.device_id.in_(json_lists.texts("device_ids")), piles.c.removed_at.is_(None)
-    ),
+    select(piles.c.device_id, piles.c.connectors, piles.c.tariff_id)
+    .where(piles.c.device_id.in_(json_lists.texts("device_ids")), piles.c.removed_at.is_(None))
+    .order_by(piles.c.device_id)
+    .with_for_update(key_share=True),
     _Pile,
+)
+_CONNECTORS = Query(
+    select(connector_tariffs).where(connector_tariffs.c.device_id.in_(json_lists.texts("device_ids"))),
+    _Connector,
 )
 _IS_SITE = sites.c.site_id == bindparam("of")
 _IS_PILE = piles.c.device_id == bindparam("of")
 _IS_CONNECTOR = (connector_tariffs.c.device_id == bindparam("of")) & (
     connector_tariffs.c.connector == bindparam("at")
 )
-_OF_SITE = select(sites.c.tariff_id).where(_IS_SITE)
-_OF_PILE = select(piles.c.tariff_id).where(_IS_PILE)
-_OF_CONNECTOR = select(connector_tariffs.c.tariff_id).where(_IS_CONNECTOR)
 _SET_SITE = update(sites).where(_IS_SITE).values(tariff_id=bindparam("tariff"))
 _SET_PILE = update(piles).where(_IS_PILE).values(tariff_id=bindparam("tariff"))
 _CLEAR_CONNECTOR = delete(connector_tariffs).where(_IS_CONNECTOR)
@@ -93,27 +110,33 @@ _AT_CONNECTORS = Query(
 def assign(
     tx: Transaction,
     actor: Actor,
-    put: Callable[..., object],
+    outbox: Outbox,
     places: Iterable[Place],
     tariff_id: str | None,
     now: int,
+    seen: Mapping[str, str | None] | None = None,
 ) -> list[Place]:
     """Let the tariff hold at the places, None: what their pile or site has. All of them or none.
 
-    Orders that run keep what they have locked. Raises Problem: UnknownTariff, InvalidRequest,
-    RateNotBillable.
+    seen: what the caller knows to be assigned at a place, by its text. Orders that run keep what they have
+    locked. Raises Problem: UnknownTariff, InvalidRequest, RateNotBillable; Replaced where another tariff than
+    `seen` says is assigned.
     """
+    if tariff_id is not None:
+        tariffs.get(tx.conn, tariff_id, lock=True)
     wanted = sorted(set(places))
-    _require_places(tx.conn, wanted)
+    present = _lock_present(tx.conn, wanted)
+    changing = {str(place): before for place, before in present.items() if before != tariff_id}
+    require_unchanged({place: seen[place] for place in changing if place in seen} if seen else None, changing)
     if tariff_id is not None:
         _require_assignable(tx.conn, tariff_id, wanted, now)
     else:
         left = [(place.device_id, place.connector) for place in wanted if place.device_id]
         billing.require_after_leaving(tx.conn, left, now)
-    for place in wanted:
-        before = _set(tx, place, tariff_id)
+    for place, before in present.items():
         if before == tariff_id:
             continue
+        _set(tx, place, tariff_id)
         for action, of in (("TariffUnassigned", before), ("TariffAssigned", tariff_id)):
             if of is not None:
                 about = {"device_id": place.device_id or None, "site_id": place.site_id or None}
@@ -123,30 +146,33 @@ def assign(
     for place in wanted:
         if place.site_id:
             displays.mark_site(tx, place.site_id, now)
-    displays.send_due(tx, put, now)
+    displays.send_due(tx, outbox, now)
     return wanted
 
 
-def _require_places(conn: Connection, places: list[Place]) -> None:
-    """Raises Problem (InvalidRequest) naming those that do not exist."""
+def _lock_present(conn: Connection, places: list[Place]) -> dict[Place, str | None]:
+    """The tariff that is assigned at each, held against other writers.
+
+    Raises Problem (InvalidRequest) naming those that do not exist.
+    """
     site_ids = {place.site_id for place in places if place.site_id}
     device_ids = {place.device_id for place in places if place.device_id}
-    sites_found = {row.site_id for row in _SITES.all(conn, {"site_ids": to_json(sorted(site_ids))})}
-    connectors_of = {
-        row.device_id: row.connectors for row in _PILES.all(conn, {"device_ids": to_json(sorted(device_ids))})
-    }
-    wrong = [
-        place
-        for place in places
-        if (place.site_id and place.site_id not in sites_found)
-        or (place.device_id and place.connector > connectors_of.get(place.device_id, -1))
-    ]
+    of_piles = {"device_ids": to_json(sorted(device_ids))}
+    found: dict[Place, str | None] = {}
+    for site in _SITES.all(conn, {"site_ids": to_json(sorted(site_ids))}):
+        found[Place(site.site_id, "", 0)] = site.tariff_id
+    for pile in _PILES.all(conn, of_piles):
+        found[Place("", pile.device_id, 0)] = pile.tariff_id
+        found |= {Place("", pile.device_id, number): None for number in range(1, pile.connectors + 1)}
+    wrong = [place for place in places if place not in found]
     if wrong:
         raise invalid(*(("places", f"there is no {place}") for place in wrong[:20]))
+    for row in _CONNECTORS.all(conn, of_piles):
+        found[Place("", row.device_id, row.connector)] = row.tariff_id
+    return {place: found[place] for place in places}
 
 
 def _require_assignable(conn: Connection, tariff_id: str, places: list[Place], now: int) -> None:
-    tariffs.get(conn, tariff_id, lock=True)
     own = tariffs.pile_of(tariff_id)
     if own is not None and any(place.device_id != own for place in places):
         raise invalid(("tariff_id", f"is of the pile {own} alone; copy it into a tariff with a name"))
@@ -155,19 +181,15 @@ def _require_assignable(conn: Connection, tariff_id: str, places: list[Place], n
     billing.require_at_places(conn, billing.held_or_to_come(conn, tariff_id, now), places)
 
 
-def _set(tx: Transaction, place: Place, tariff_id: str | None) -> str | None:
-    """Returns the tariff that was assigned there before."""
+def _set(tx: Transaction, place: Place, tariff_id: str | None) -> None:
     of = {"of": place.site_id or place.device_id, "at": place.connector}
-    before = _OF_SITE if place.site_id else _OF_CONNECTOR if place.connector else _OF_PILE
-    found = tx.conn.execute(before, of).scalar()
     if not place.connector:
         tx.conn.execute(_SET_SITE if place.site_id else _SET_PILE, of | {"tariff": tariff_id})
-        return found
+        return
     tx.conn.execute(_CLEAR_CONNECTOR, of)
     if tariff_id is not None:
         values = {"device_id": place.device_id, "connector": place.connector, "tariff_id": tariff_id}
         tx.conn.execute(_INSERT_CONNECTOR, values)
-    return found
 
 
 def places_of(conn: Connection, tariff_id: str) -> list[str]:

@@ -10,9 +10,10 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import holidays
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from ..base.body import Body
 from ..base.problems import Problem, invalid
 from ..base.text import LINE_PATTERN, is_line
 from ..db import audit, json_lists
@@ -28,20 +29,16 @@ YEARS_MAX = 10
 NAME_MAX = 100
 
 
-class CalendarBody(BaseModel):
+class CalendarBody(Body):
     """A calendar's days by date."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["Bavaria"])
     days: dict[str, str] = Field(max_length=DAYS_MAX, examples=[{"2026-10-03": "Day of German Unity"}])
     replaces: int | None = Field(default=None, description="The version that is changed; null: there is none")
 
 
-class FillBody(BaseModel):
+class FillBody(Body):
     """The public holidays of a country or a part of it, by its ISO 3166 codes."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     country: str = Field(pattern="^[A-Z]{2}$", examples=["DE"])
     part: str | None = Field(default=None, pattern="^[A-Za-z0-9 -]{1,40}$", examples=["BY"])

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from pile_protocol import messages, pricing, wire
+
+from ..base.body import Body
 
 TIERS_MAX = 4
 TIER_MAX_W = 1_000_000
@@ -20,31 +22,25 @@ _HOURS_MAX = 25
 _PICO_PER_HOUR = 1_000_000  # of a price of 1 (10^-6 currency per hour)
 
 
-class TierBody(BaseModel):
+class TierBody(Body):
     """The price of an hour in which at most so much power is drawn; power above the last tier counts to
     the last.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     up_to_w: int = Field(ge=1, le=TIER_MAX_W, examples=[200])
     price: int = Field(ge=0, le=wire.MAX_PRICE, description="10^-6 currency per hour")
 
 
-class IdleBody(BaseModel):
+class IdleBody(Body):
     """What staying plugged in costs after charging has ended."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     price: int = Field(ge=1, le=wire.MAX_PRICE, description="10^-6 currency per hour")
     after_s: int = Field(ge=0, lt=STAY_MAX_S, description="Free after the relay has opened", examples=[900])
     max_minor: int = Field(ge=1, le=messages.MAX_MINOR, description="The most that it costs", examples=[2000])
 
 
-class OfferBody(BaseModel):
+class OfferBody(Body):
     """A choice for the driver: an order limited to money, time or energy, or until the vehicle is full."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     kind: Literal["money", "time", "energy", "full"]
     cost_minor: int | None = Field(default=None, ge=1, le=messages.MAX_MINOR)
@@ -55,10 +51,8 @@ class OfferBody(BaseModel):
 _LIMIT_OF_KIND = {"money": "cost_minor", "time": "duration_s", "energy": "energy_mwh"}
 
 
-class ComponentsBody(BaseModel):
+class ComponentsBody(Body):
     """Each is left out, or null, where the rate does not have it."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     tiers: list[TierBody] | None = Field(
         default=None, min_length=1, max_length=TIERS_MAX, description="Price per hour by the power drawn"

@@ -5,7 +5,7 @@ connectors, where another rate holds there. So it is made again when a version b
 at midnight: `piles.rate_due_at` tells when.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from ..db.engine import to_json
 from ..db.rows import Query
 from ..db.tables import piles
 from ..db.writer import Transaction
-from ..messaging.outbox import withdraw_named
+from ..messaging.outbox import Outbox, withdraw_named
 from . import expansion, reach, schedule
 from .holding import PILE, Versions
 
@@ -60,18 +60,15 @@ def mark_site(tx: Transaction, site_id: str, now: int) -> None:
     tx.conn.execute(_MARK_SITE, {"site": site_id, "at": now})
 
 
-def send_due(tx: Transaction, put: Callable[..., object], now: int) -> None:
-    """Send the messages that are due, SENT_AT_ONCE at most; the periodic job sends the rest.
-
-    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT.
-    """
+def send_due(tx: Transaction, outbox: Outbox, now: int) -> None:
+    """Send the messages that are due, SENT_AT_ONCE at most; the periodic job sends the rest."""
     rows = _DUE.all(tx.conn, {"now": now, "limit": SENT_AT_ONCE})
     held_of = Versions().at_piles(tx.conn, [row.device_id for row in rows], now)
     for row in rows:
         held = held_of[row.device_id]
         found = message(held, row.connectors, now)
         withdraw_named(tx, row.device_id, topics.RATE)
-        put(tx, row.device_id, topics.RATE, to_json(found) if found else "", now)
+        outbox.put(tx, row.device_id, topics.RATE, to_json(found) if found else "", now)
         tx.conn.execute(_SET_DUE, {"of": row.device_id, "at": _next_due_at(held.values(), now)})
 
 

@@ -11,12 +11,10 @@ def highest_minor(locked_rate: dict[str, Any], limits: dict[str, int], power_w: 
     """Minor units. locked_rate: of schedule.lock_rate. limits: of the order, `duration_s` among them.
     power_w: the most that its connector carries.
 
-    The money limit where there is one. Else all energy that the other limits and the connector allow at the
-    dearest price of the order's time, all time at the dearest price per hour and in the dearest tier, the cap
-    of staying on, the session fee; then the rate's maximum and minimum.
+    All energy that the limits and the connector allow at the dearest price of the order's time, all time at
+    the dearest price per hour and in the dearest tier, the cap of staying on, the session fee; then the
+    rate's minimum and maximum, and the money limit.
     """
-    if "cost_minor" in limits:
-        return limits["cost_minor"]
     digits, duration_s = locked_rate["minor_digits"], limits["duration_s"]
     energy_mwh = -(-power_w * 1000 * duration_s // 3600)
     energy_mwh = min(energy_mwh, limits.get("energy_mwh", messages.MAX_ENERGY_MWH))
@@ -28,4 +26,5 @@ def highest_minor(locked_rate: dict[str, Any], limits: dict[str, int], power_w: 
     fixed_minor = locked_rate["session_fee_minor"] + locked_rate.get("idle", {}).get("max_minor", 0)
     minor = -(-pico // unit_pico) + fixed_minor
     minor = max(minor, locked_rate.get("minimum_minor", 0))
-    return min(minor, locked_rate.get("maximum_minor", minor), messages.MAX_MINOR)
+    most_minor = min(messages.MAX_MINOR, limits.get("cost_minor", messages.MAX_MINOR))
+    return min(minor, locked_rate.get("maximum_minor", minor), most_minor)

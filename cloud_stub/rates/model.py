@@ -5,10 +5,11 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from pile_protocol import messages, pricing, wire
 
+from ..base.body import Body
 from ..base.problems import invalid
 from ..base.text import LINE_PATTERN, reason
 from . import component_body, currencies
@@ -23,12 +24,10 @@ _MONTH_DAY = r"^((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,32}$"  # of sites, tariffs and calendars
 
 
-class PeriodBody(BaseModel):
+class PeriodBody(Body):
     """A stretch of the local day, from `start` to the next period's; prices in 10^-6 currency per kWh, the
     time price per hour of charging.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["00:00"])
     label: str = Field(examples=["flat"])
@@ -37,10 +36,8 @@ class PeriodBody(BaseModel):
     time_price: int = Field(default=0, ge=0, le=wire.MAX_PRICE)
 
 
-class DayBody(BaseModel):
+class DayBody(Body):
     """Other periods for the days that meet all of these conditions; at least one must be there."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(min_length=1, max_length=40, pattern=LINE_PATTERN, examples=["weekend"])
     weekdays: list[int] | None = Field(
@@ -64,8 +61,6 @@ class RateBody(component_body.ComponentsBody):
 
     The first of `days` that a date meets gives that date's periods; where none does, `periods` hold.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     currency: str = Field(pattern="^[A-Z]{3}$", examples=["CNY"])
     time_zone: str | None = Field(

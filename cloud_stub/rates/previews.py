@@ -5,20 +5,19 @@ from datetime import timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection
 
 from pile_protocol import components, messages, wire
 
+from ..base.body import Body
 from ..base.ids import new_id
 from ..base.problems import invalid
 from . import calendars, component_body, expansion, model, schedule
 
 
-class SampleBody(BaseModel):
+class SampleBody(Body):
     """A session at steady power, from `start` of the local day on; then the vehicle stays plugged in."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["17:30"])
     energy_mwh: int = Field(ge=1, le=messages.MAX_ENERGY_MWH)
@@ -26,9 +25,7 @@ class SampleBody(BaseModel):
     stay_s: int = Field(default=0, ge=0, le=component_body.STAY_MAX_S)
 
 
-class PreviewBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class PreviewBody(Body):
     rate: model.RateBody
     sample: SampleBody
     date: str | None = Field(

@@ -3,9 +3,10 @@
 import re
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, exists, func, or_, select, update
 
+from ..base.body import Body
 from ..base.problems import Problem, require_unchanged
 from ..base.text import LINE_PATTERN
 from ..db import audit
@@ -22,16 +23,12 @@ OF_PILE = "pile:"
 _ID = re.compile(rf"({OF_PILE})?[A-Za-z0-9_-]{{1,40}}")
 
 
-class TariffBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class TariffBody(Body):
     tariff_id: str = Field(pattern=ID_PATTERN, examples=["city"])
     name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["City, from May"])
 
 
-class NameFields(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class NameFields(Body):
     name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["City"])
 
 

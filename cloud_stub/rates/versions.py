@@ -1,7 +1,6 @@
 """Versions of a tariff: published for now or for a later date, never changed, withdrawn before they begin."""
 
 import json
-from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from ..db.events import record_event
 from ..db.rows import Query
 from ..db.tables import piles, rates
 from ..db.writer import Transaction
+from ..messaging.outbox import Outbox
 from . import billing, calendars, displays, holding, model, tariffs, unusual, zones
 from .model import RateBody
 
@@ -76,7 +76,7 @@ _WITHDRAW = update(rates).where(rates.c.rate_id == bindparam("of")).values(withd
 def publish_for_pile(
     tx: Transaction,
     actor: Actor,
-    put: Callable[..., object],
+    outbox: Outbox,
     device_id: str,
     body: RateBody,
     now: int,
@@ -109,14 +109,14 @@ def publish_for_pile(
         tariffs.ensure_own(tx, device_id, pile.name, now)
         tx.conn.execute(_SET_TARIFF, {"of": device_id, "tariff": tariff_id})
     record_event(tx.conn, now, "RatePublished", device_id, detail=rate["rate_id"])
-    _store(tx, actor, put, tariff_id, rate, now, now)
+    _store(tx, actor, outbox, tariff_id, rate, now, now)
     return rate
 
 
 def publish(
     tx: Transaction,
     actor: Actor,
-    put: Callable[..., object],
+    outbox: Outbox,
     tariff_id: str,
     body: RateBody,
     now: int,
@@ -126,10 +126,9 @@ def publish(
 ) -> dict[str, Any]:
     """Make `body` the tariff's newest version, a new one also where nothing changed; returns it.
 
-    put: `Dispatch.put`, or `put_row` where this process does not speak MQTT. from_at: when it begins to
-    hold, None for now. replaces: the rate_id that must be the newest, NO_RATE for none; None does not ask.
-    allow_unusual: also with prices that are likely typed wrong. Raises Problem: UnknownTariff,
-    RateReplaced, PriceUnusual, RateNotBillable, InvalidRequest.
+    from_at: when it begins to hold, None for now. replaces: the rate_id that must be the newest, NO_RATE for
+    none; None does not ask. allow_unusual: also with prices that are likely typed wrong. Raises Problem:
+    UnknownTariff, RateReplaced, PriceUnusual, RateNotBillable, InvalidRequest.
     """
     rate = build(tx.conn, body, now)
     tariffs.get(tx.conn, tariff_id, lock=True)
@@ -147,7 +146,7 @@ def publish(
     if rate["time_zone"] is None:
         zones.require_sites_of_reached(tx.conn, tariff_id, "time_zone")
     billing.require_in_reach(tx.conn, tariff_id, rate)
-    _store(tx, actor, put, tariff_id, rate, begins_at, now)
+    _store(tx, actor, outbox, tariff_id, rate, begins_at, now)
     return find(tx.conn, tariff_id, rate["rate_id"])
 
 
@@ -159,7 +158,7 @@ def build(conn: Connection, body: RateBody, now: int) -> dict[str, Any]:
 def _store(
     tx: Transaction,
     actor: Actor,
-    put: Callable[..., object],
+    outbox: Outbox,
     tariff_id: str,
     rate: dict[str, Any],
     from_at: int,
@@ -179,7 +178,7 @@ def _store(
         detail += " " + datetime.fromtimestamp(from_at, timezone.utc).isoformat()
     _record(tx, actor, now, "RatePublished", tariff_id, detail)
     displays.mark_reached(tx, tariff_id, now)
-    displays.send_due(tx, put, now)
+    displays.send_due(tx, outbox, now)
 
 
 def _record(tx: Transaction, actor: Actor, now: int, action: str, tariff_id: str, detail: str) -> None:
@@ -194,7 +193,7 @@ def _replaced(rate: dict[str, Any] | None) -> Problem:
 
 
 def withdraw(
-    tx: Transaction, actor: Actor, put: Callable[..., object], tariff_id: str, rate_id: str, now: int
+    tx: Transaction, actor: Actor, outbox: Outbox, tariff_id: str, rate_id: str, now: int
 ) -> dict[str, Any]:
     """Take back a version that has not begun; returns it. Doing it again changes nothing.
 
@@ -209,7 +208,7 @@ def withdraw(
     tx.conn.execute(_WITHDRAW, {"of": rate_id, "at": now})
     _record(tx, actor, now, "RateWithdrawn", tariff_id, rate_id)
     displays.mark_reached(tx, tariff_id, now)
-    displays.send_due(tx, put, now)
+    displays.send_due(tx, outbox, now)
     return row | {"withdrawn_at": now}
 
 

@@ -72,4 +72,4 @@ def _put(tx: Transaction, context: Context, name: str, message: dict[str, Any], 
     if key is None:
         raise unknown_pile(device_id)
     withdraw_named(tx, device_id, name)
-    context.dispatch.put_sealed(tx, key, name, message, now, message["expires_at"], None)
+    context.outbox.put_sealed(tx, key, name, message, now, message["expires_at"], None)

@@ -7,9 +7,10 @@ import json
 from collections import Counter
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from ..base.body import Body
 from ..base.problems import Problem, invalid
 from ..db import audit
 from ..db.audit import Actor
@@ -25,10 +26,8 @@ DAY_S = 86_400
 DEADLINE_MIN_S = 600
 
 
-class RolloutBody(BaseModel):
+class RolloutBody(Body):
     """A release, or values of a configuration, for the selected piles, in waves."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     release: int | None = Field(default=None, ge=1, le=999_999_999, examples=[12])
     config: dict[str, Any] | None = Field(

@@ -1,12 +1,15 @@
 """The columns of a bill in an export. No amount of a flagged one is in a column that is summed up."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
+from ..db import json_lists
+from ..db.engine import to_json
 from ..db.rows import Query
 from ..db.site_tables import sites
 from ..db.tables import piles, rates
@@ -120,47 +123,56 @@ def _of_bill(row: BillRow, said: dict[str, Any], zone: str) -> dict[str, str]:
     }
 
 
-class _Place(NamedTuple):
+class Charged(NamedTuple):
+    """Where and at which rate something was charged; site_id: None for none, rate_id: "" for none."""
+
     device_id: str
-    name: str
     site_id: str | None
-    time_zone: str | None
-
-
-class _Rate(NamedTuple):
     rate_id: str
-    body_json: str
 
 
-_PLACES = select(
-    piles.c.device_id, piles.c.name, piles.c.site_id, sites.c.time_zone.label("time_zone")
-).select_from(piles.outerjoin(sites, sites.c.site_id == piles.c.site_id))
-_PLACE_ROWS = Query(_PLACES, _Place)
-_RATES = select(rates.c.rate_id, rates.c.body_json)
-_RATE_ROWS = Query(_RATES, _Rate)
+class _Known(NamedTuple):
+    """What `Places` reads of a pile, a site or a rate."""
+
+    id: str
+    value: str
+
+
+def _known(of: Any, value: Any) -> Query[_Known]:
+    return Query(select(of.label("id"), value.label("value")).where(of.in_(json_lists.texts("ids"))), _Known)
+
+
+_NAMES = _known(piles.c.device_id, piles.c.name)
+_SITE_ZONES = _known(sites.c.site_id, sites.c.time_zone)
+_RATE_BODIES = _known(rates.c.rate_id, rates.c.body_json)
 
 
 class Places:
-    """Names, sites and time zones of piles, and the time zones of rates; each is read once."""
+    """Names of piles, time zones of sites and of rates; each is read once."""
 
     def __init__(self) -> None:
-        self._piles: dict[str, _Place] = {}
-        self._rate_zones: dict[str, str | None] = {}
+        self._names: dict[str, str] = {}
+        self._site_zones: dict[str, str] = {}
+        self._rate_zones: dict[str, str] = {}
 
-    def read(self, conn: Connection, device_ids: set[str], rate_ids: set[str]) -> None:
-        """Read those that are not known yet."""
-        wanted = device_ids - self._piles.keys()
-        if wanted:
-            query = _PLACES.where(piles.c.device_id.in_(wanted))
-            self._piles.update((row.device_id, row) for row in _PLACE_ROWS.narrowed(query).all(conn))
-        wanted = rate_ids - self._rate_zones.keys()
-        if wanted:
-            query = _RATES.where(rates.c.rate_id.in_(wanted))
-            for row in _RATE_ROWS.narrowed(query).all(conn):
-                self._rate_zones[row.rate_id] = json.loads(row.body_json).get("time_zone")
+    def read(self, conn: Connection, wanted: Iterable[Charged]) -> None:
+        """Read what is not known yet."""
+        found = list(wanted)
+        _read(conn, _NAMES, self._names, {each.device_id for each in found})
+        _read(conn, _SITE_ZONES, self._site_zones, {each.site_id for each in found if each.site_id})
+        bodies: dict[str, str] = {}
+        _read(conn, _RATE_BODIES, bodies, {each.rate_id for each in found} - self._rate_zones.keys())
+        zones = {rate_id: json.loads(body).get("time_zone") for rate_id, body in bodies.items()}
+        self._rate_zones.update((rate_id, zone or "UTC") for rate_id, zone in zones.items())
 
-    def of(self, device_id: str, rate_id: str | None) -> dict[str, Any]:
+    def of(self, charged: Charged) -> dict[str, str]:
         """{name, site_id, zone}: the zone is the site's, else the rate's, else UTC."""
-        place = self._piles[device_id]
-        zone = place.time_zone or self._rate_zones.get(rate_id or "") or "UTC"
-        return {"name": place.name, "site_id": place.site_id or "", "zone": zone}
+        site_id = charged.site_id or ""
+        zone = self._site_zones.get(site_id) or self._rate_zones.get(charged.rate_id, "UTC")
+        return {"name": self._names[charged.device_id], "site_id": site_id, "zone": zone}
+
+
+def _read(conn: Connection, query: Query[_Known], into: dict[str, str], ids: set[str]) -> None:
+    ids = ids - into.keys()
+    if ids:
+        into.update((row.id, row.value) for row in query.all(conn, {"ids": to_json(sorted(ids))}))

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select, tuple_
+from sqlalchemy import Connection, Select, select, tuple_
 
 from ..db.engine import Store
 from ..db.site_tables import pile_tags
-from ..db.tables import piles, settlements
+from ..db.tables import settlements
 from ..piles import registry as pile_registry
-from ..settlements.bills import BILLS, ROWS, BillRow
+from ..settlements.bills import BILLS, ROWS, BillRow, site_id_of_bill
 from ..sites import registry as site_registry
 
 PAGE = 500
@@ -18,7 +18,10 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class PileScope:
-    """Whose settlements or orders; None does not narrow. Piles that were removed count on."""
+    """Whose settlements; None does not narrow. Piles and sites that were removed count on.
+
+    site_id: where it was charged; tag: of the pile as it is tagged today.
+    """
 
     device_id: str | None = None
     site_id: str | None = None
@@ -29,14 +32,15 @@ class PileScope:
         if self.device_id is not None:
             pile_registry.get(conn, self.device_id, removed=True)
         if self.site_id is not None:
-            site_registry.get(conn, self.site_id)
+            site_registry.require_known(conn, self.site_id)
 
-    def narrow(self, query: Select[Any], of: ColumnElement[str]) -> Select[Any]:
-        """`query` with the rows whose device id, in the column `of`, is of these piles."""
+    def narrow(self, query: Select[Any]) -> Select[Any]:
+        """`query`, of bills, with those alone."""
+        of = settlements.c.device_id
         if self.device_id is not None:
             query = query.where(of == self.device_id)
         if self.site_id is not None:
-            query = query.where(of.in_(select(piles.c.device_id).where(piles.c.site_id == self.site_id)))
+            query = query.where(site_id_of_bill == self.site_id)
         if self.tag is not None:
             query = query.where(of.in_(select(pile_tags.c.device_id).where(pile_tags.c.tag == self.tag)))
         return query
@@ -68,8 +72,7 @@ def _page(conn: Connection, after: tuple[int, int], until_at: int, scope: PileSc
     place = tuple_(settlements.c.ended_at, settlements.c.id)
     # A cursor that streams needs a transaction on PostgreSQL, and who reads here has none.
     query: Any = ROWS.where(settlements.c.ended_at < until_at, place > after)
-    query = scope.narrow(query, settlements.c.device_id)
-    query = query.order_by(settlements.c.ended_at, settlements.c.id).limit(PAGE)
+    query = scope.narrow(query).order_by(settlements.c.ended_at, settlements.c.id).limit(PAGE)
     return list(BILLS.narrowed(query).all(conn))
 
 

@@ -16,8 +16,8 @@ from sqlalchemy import BigInteger, Connection, cast, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..base.clock import now_s
-from ..db.credit_tables import credits
 from ..db.engine import Store
+from ..db.payment_tables import credits
 from ..db.receiver_tables import receivers
 from ..db.rows import Query
 from ..db.tables import orders, outbox, piles, settlements

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, select
 
+from ..base.body import Body
 from ..db import json_lists
 from ..db.engine import to_json
 from ..db.rows import Query
@@ -17,10 +18,8 @@ _Ids = Annotated[
 ]
 
 
-class NamesBody(BaseModel):
+class NamesBody(Body):
     """Ids of things whose names are wanted; a list that is left out is empty."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     piles: _Ids
     sites: _Ids

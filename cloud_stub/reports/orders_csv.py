@@ -47,12 +47,16 @@ def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:
             page = list_orders(conn, wanted, PAGE, before)
             order_ids = [each["order_id"] for each in page]
             found, held = bills.of_orders(conn, order_ids), holds.of_orders(conn, order_ids)
-            places.read(conn, {each["device_id"] for each in page}, {each["rate_id"] for each in page})
+            places.read(conn, map(_charged, page))
         if page:
             yield "".join(line(_values(each, found, held, places)) for each in page)
         if len(page) < PAGE:
             return
         before = page[-1]["order_id"]
+
+
+def _charged(order: dict[str, Any]) -> bill_cells.Charged:
+    return bill_cells.Charged(order["device_id"], order["site_id"], order["rate_id"])
 
 
 def _values(
@@ -62,7 +66,7 @@ def _values(
     places: bill_cells.Places,
 ) -> list[str]:
     bill, hold = found.get(order["order_id"]), held.get(order["order_id"])
-    place = places.of(order["device_id"], order["rate_id"])
+    place = places.of(_charged(order))
     said = bills.content(bill) if bill else {}
     values = bill_cells.cells(bill, said, place["zone"], hold) | {
         "order_id": order["order_id"],

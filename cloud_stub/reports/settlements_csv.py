@@ -37,19 +37,20 @@ def csv_pages(store: Store, from_at: int, until_at: int, scope: bill_rows.PileSc
     for conn, page in bill_rows.pages(store, from_at, until_at, scope):
         found = [(row, bills.content(row)) for row in page]
         held = holds.of_orders(conn, (row.settles_order_id for row in page if row.settles_order_id))
-        places.read(conn, {row.device_id for row in page}, {_rate_id(*each) for each in found})
+        places.read(conn, (_charged(*each) for each in found))
         yield "".join(line(_values(row, said, held, places)) for row, said in found)
 
 
-def _rate_id(row: BillRow, said: dict[str, Any]) -> str:
-    """Its order's; of one that settles no order the one that it names, empty where that cannot be read."""
-    return row.rate_id or said.get("rate_id") or ""
+def _charged(row: BillRow, said: dict[str, Any]) -> bill_cells.Charged:
+    """The rate is its order's; of one that settles no order the one that it names, if that can be read."""
+    return bill_cells.Charged(row.device_id, row.site_id, row.rate_id or said.get("rate_id") or "")
 
 
 def _values(
     row: BillRow, said: dict[str, Any], held: dict[str, HoldRow], places: bill_cells.Places
 ) -> list[str]:
-    place = places.of(row.device_id, _rate_id(row, said))
+    charged = _charged(row, said)
+    place = places.of(charged)
     values = bill_cells.cells(row, said, place["zone"], held.get(row.settles_order_id or "")) | {
         "settlement_id": row.id,
         "device_id": row.device_id,
@@ -62,7 +63,7 @@ def _values(
         "received_at": time_utc(row.received_at),
         "stop_reason": said.get("stop_reason"),
         "recovered": {True: "yes", False: "no", None: ""}[said.get("recovered")],
-        "rate_id": _rate_id(row, said),
+        "rate_id": charged.rate_id,
         "unbilled_mwh": row.unbilled_mwh,
     }
     return ["" if values[name] is None else str(values[name]) for name in COLUMNS]

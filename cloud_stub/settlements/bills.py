@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select
+from sqlalchemy import BigInteger, Connection, bindparam, case, cast, func, select
 
 from ..base.decimals import decimal
-from ..db.credit_tables import credits
+from ..db.payment_tables import credits
 from ..db.rows import Query
-from ..db.tables import orders, payments, settlements
+from ..db.tables import orders, payments, piles, settlements
 from ..messaging import decoding
 
 BILLED, FLAGGED, WAIVED, NOBODY = "Billed", "Flagged", "Waived", "Nobody"
@@ -48,7 +48,6 @@ class BillRow(NamedTuple):
     settles_order_id: str | None
     payload: str
     billed_json: str | None
-    sealed_minor: int
     computed_minor: int | None
     currency: str
     flagged: bool
@@ -59,45 +58,33 @@ class BillRow(NamedTuple):
     unbilled_mwh: int | None
     ended_at: int
     received_at: int
+    sealed_minor: int
     total_minor: int | None
     rate_id: str | None
     paid_minor: int | None
     paid_at: int | None
     credited_minor: int
+    site_id: str | None
 
 
 _SUM = select(cast(func.coalesce(func.sum(credits.c.amount_minor), 0), BigInteger))
 _CREDITED_OF = _SUM.where(credits.c.order_id == bindparam("order_id"))
 _CREDITED = _SUM.where(credits.c.order_id == settlements.c.settles_order_id).scalar_subquery()
+# Where its order was confirmed; of one that settles no order, where its pile is.
+site_id_of_bill = case((settlements.c.settles_order_id.is_(None), piles.c.site_id), else_=orders.c.site_id)
 ROWS = select(
-    settlements.c.id,
-    settlements.c.device_id,
-    settlements.c.order_id,
-    settlements.c.seq,
-    settlements.c.epoch,
-    settlements.c.settles_order_id,
-    settlements.c.payload,
-    settlements.c.billed_json,
+    *(settlements.c[name] for name in BillRow._fields[: BillRow._fields.index("sealed_minor")]),
     settlements.c.total_minor.label("sealed_minor"),
-    settlements.c.computed_minor,
-    settlements.c.currency,
-    settlements.c.flagged,
-    settlements.c.flags_json,
-    settlements.c.review,
-    settlements.c.reviewed_at,
-    settlements.c.review_note,
-    settlements.c.unbilled_mwh,
-    settlements.c.ended_at,
-    settlements.c.received_at,
     orders.c.total_minor,
     orders.c.rate_id.label("rate_id"),
     payments.c.amount_minor.label("paid_minor"),
     payments.c.paid_at.label("paid_at"),
     _CREDITED.label("credited_minor"),
+    site_id_of_bill.label("site_id"),
 ).select_from(
-    settlements.outerjoin(orders, orders.c.order_id == settlements.c.settles_order_id).outerjoin(
-        payments, payments.c.order_id == settlements.c.settles_order_id
-    )
+    settlements.join(piles, piles.c.device_id == settlements.c.device_id)
+    .outerjoin(orders, orders.c.order_id == settlements.c.settles_order_id)
+    .outerjoin(payments, payments.c.order_id == settlements.c.settles_order_id)
 )
 BILLS = Query(ROWS, BillRow)
 

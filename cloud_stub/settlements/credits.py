@@ -9,19 +9,19 @@ from typing import Any, NamedTuple
 
 import orjson
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pile_protocol import messages
 
+from ..base.body import Body
 from ..base.ids import new_id
 from ..base.problems import Problem, unknown_order
 from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
-from ..db.credit_tables import credits
 from ..db.events import tell_receivers
-from ..db.payment_tables import payment_holds
+from ..db.payment_tables import credits, payment_holds
 from ..db.rows import OrderRow, Query
 from ..db.writer import Transaction
 from ..orders import lookup, states
@@ -34,10 +34,8 @@ log = structlog.get_logger()
 REASON_MAX = 500
 
 
-class CreditBody(BaseModel):
+class CreditBody(Body):
     """How much is credited, in minor units of the order's currency, and why."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     amount_minor: int = Field(ge=1, le=messages.MAX_MINOR, examples=[350])
     reason: str = Field(

@@ -2,11 +2,12 @@
 
 import json
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, insert, select
 
 from pile_protocol import messages
 
+from ..base.body import Body
 from ..base.problems import Problem, unknown_order
 from ..db import audit
 from ..db.audit import Actor
@@ -26,10 +27,8 @@ _OPEN_HOLD = select(payment_holds.c.open).where(
 )
 
 
-class PaymentBody(BaseModel):
+class PaymentBody(Body):
     """What is paid, in minor units of the order's currency."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     amount_minor: int = Field(ge=0, le=messages.MAX_MINOR)
     method: str = Field(pattern="^test$", examples=["test"])
@@ -73,15 +72,8 @@ def pay(
     tx.conn.execute(insert(payments), values)
     if operator is not None:
         detail = bills.as_text(body.amount_minor, rate["currency"], rate["minor_digits"])
-        audit.record(
-            tx.conn,
-            operator,
-            now,
-            "PaymentEntered",
-            device_id=row.device_id,
-            order_id=order_id,
-            detail=detail,
-        )
+        about = {"device_id": row.device_id, "order_id": order_id}
+        audit.record(tx.conn, operator, now, "PaymentEntered", **about, detail=detail)
     transitions.apply_event(tx, context, row, states.PAYMENT_MADE, now)
     return lookup.get(tx.conn, order_id)
 

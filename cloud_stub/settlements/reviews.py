@@ -11,9 +11,10 @@ from typing import Any
 
 import orjson
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import bindparam, select, update
 
+from ..base.body import Body
 from ..base.problems import Problem, unknown_settlement
 from ..base.text import LINE_PATTERN
 from ..db import audit
@@ -50,10 +51,8 @@ _REVIEW = (
 )
 
 
-class ReviewBody(BaseModel):
+class ReviewBody(Body):
     """A decision and why: `release` at what the locked rate gives, or `waive`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     decision: str = Field(pattern="^(release|waive)$", examples=["release"])
     note: str = Field(min_length=1, max_length=NOTE_MAX, pattern=LINE_PATTERN)
@@ -88,15 +87,8 @@ def review(
         transitions.close_if_nothing_to_pay(order, billed["total_minor"] - credited_minor)
         transitions.write()
     detail = f"{decision}: {body.note}"
-    audit.record(
-        tx.conn,
-        actor,
-        now,
-        "SettlementReviewed",
-        device_id=row.device_id,
-        order_id=row.order_id,
-        detail=detail,
-    )
+    about = {"device_id": row.device_id, "order_id": row.order_id}
+    audit.record(tx.conn, actor, now, "SettlementReviewed", **about, detail=detail)
     record_event(tx.conn, now, "SettlementReviewed", row.device_id, row.order_id, detail)
     tx.after_commit(lambda: _tell(context, row, decision))
 

@@ -22,6 +22,10 @@ FINISH_S = 20
 _ENERGY_MAX_MWH = messages.MAX_ENERGY_MWH - 1_000_000
 
 STAY_MAX_S = 86_400  # a pile ends an order then
+# What a meter may have counted between the last durable reading and a power cut: 10 s at 43 kW. A pile that
+# is shown more bills nothing of it.
+_CUT_MWH = 120_000
+_REASONS_OF_A_CUT = ("PowerLoss", "PowerQuality", "Remote")  # Remote: asked for while the pile recovers
 # A tier's time is told by samples of the power, energy by the register.
 _TIER_PERCENT = 10
 
@@ -83,15 +87,32 @@ def _ends_in_future(case: Case) -> bool:
 
 
 def _has_energy_outside(case: Case) -> bool:
-    """A pile that does not know when the power was cut bills at the lowest price until the order's end."""
     steps = case.rate["steps"]
     ends = [*(step[0] for step in steps[1:]), case.rate["until_at"]]
     end_of = {step[0]: end for step, end in zip(steps, ends, strict=True)}
     started_at, ended_at = case.fields["started_at"], case.fields["ended_at"]
-    return any(
-        (from_at > ended_at + TIME_SLACK_S and not case.fields["recovered"])
-        or end_of.get(from_at, started_at) < started_at - TIME_SLACK_S
-        for from_at, *_ in case.fields["periods"]
+    periods = case.fields["periods"]
+    late = [row for row in periods if row[0] > ended_at + TIME_SLACK_S]
+    return any(end_of.get(row[0], started_at) < started_at - TIME_SLACK_S for row in periods) or (
+        bool(late) and not _is_of_a_cut(case, late)
+    )
+
+
+def _is_of_a_cut(case: Case, late: list[list[Any]]) -> bool:
+    """Whether these periods after `ended_at`, the last durable reading, are what a power cut explains. A pile
+    that does not know when the power was cut bills what the meter counted after that reading at the lowest
+    price that may have held.
+    """
+    fields = case.fields
+    _, electricity_price, service_price, _, energy_mwh, *_ = late[0]
+    held = [step for step in case.rate["steps"] if step[0] <= max(fields["ended_at"], fields["started_at"])]
+    return (
+        fields["recovered"]
+        and fields["stop_reason"] in _REASONS_OF_A_CUT
+        and len(late) == 1
+        and energy_mwh <= _CUT_MWH
+        and bool(held)
+        and electricity_price + service_price < held[-1][1] + held[-1][2]
     )
 
 
@@ -294,7 +315,9 @@ RULES = (
     Rule(
         "PeriodOutsideTime",
         "itself",
-        f"a period more than {TIME_SLACK_S} s before `started_at`, or (unless `recovered`) after `ended_at`",
+        f"a period more than {TIME_SLACK_S} s before `started_at` or after `ended_at`, except one of a"
+        f" `recovered` order that a power cut ended: at most {_CUT_MWH // 1000} Wh, cheaper than at"
+        " `ended_at`",
         _has_energy_outside,
     ),
     Rule(

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import Column, ColumnElement, insert, select
 
-from pile_protocol import seal, topics
-
 from ..db import json_lists
 from ..db.engine import to_json
 from ..db.events import record_events, tell_receivers
@@ -88,10 +86,10 @@ class SealedSettlement:
 def store_settlements(
     tx: Transaction, context: Context, received: list[SealedSettlement], now: int
 ) -> set[tuple[str, str]]:
-    """Store each settlement once, in the order given, and acknowledge it to its pile after the commit.
+    """Store each settlement once, in the order given.
 
     Returns the (device id, mac) of those that were refused: they settle no order, and their pile has too many
-    such already. They are not acknowledged.
+    such already. All others may be acknowledged after the commit.
 
     It reads what all of them need, judges each one against that and against those before it, and then writes
     all results. So a hundred settlements take as many statements as one.
@@ -101,9 +99,6 @@ def store_settlements(
         if (one.device_id, one.fields["mac"]) not in known.macs:
             known.add(one)
     known.write(tx, context)
-    stored = [one for one in received if (one.device_id, one.fields["mac"]) not in known.refused]
-    acks = [ack for one in stored if (ack := _ack(tx, context, one))]
-    tx.after_commit(lambda: _publish(context, acks))
     return known.refused
 
 
@@ -253,22 +248,3 @@ def _count(context: Context, right: int, flagged: list[tuple[str, str, list[str]
     for device_id, order_id, flags in flagged:
         context.metrics.settlements.labels("flagged").inc()
         log.warning("settlement_flagged", order_id=order_id, device_id=device_id, flags=flags)
-
-
-def _ack(tx: Transaction, context: Context, one: SealedSettlement) -> tuple[str, bytes] | None:
-    """(device id, the sealed acknowledgement)."""
-    ack = {
-        "kind": "ack",
-        "device_id": one.device_id,
-        "order_id": one.fields["order_id"],
-        "seq": one.fields["seq"],
-        "settlement_mac": one.fields["mac"],
-        "status": "Stored",
-    }
-    return one.device_id, seal.seal(to_json(ack), one.key)
-
-
-def _publish(context: Context, acks: list[tuple[str, bytes]]) -> None:
-    context.dispatch.publish_all_now(
-        [(device_id, topics.SETTLEMENT_ACK, sealed, False) for device_id, sealed in acks]
-    )

@@ -5,11 +5,12 @@ import io
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from pile_protocol import messages, wire
 from pile_protocol.errors import MessageError
 
+from ..base.body import Body
 from ..base.problems import Problem, invalid
 from ..base.text import LINE_REASON, is_line
 from ..db.audit import Actor
@@ -26,12 +27,10 @@ ERRORS_MAX = 100  # of one answer
 DIGITS_MAX = 9  # of a number that is read: int() refuses thousands of them
 
 
-class ImportBody(BaseModel):
+class ImportBody(Body):
     """A table with a head line: device_id, and any of name, connectors, site, tags. Blanks separate the tags;
     commas, semicolons or tabs separate the columns.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     csv: str = Field(
         min_length=1,

@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
+from ..base.body import Body
 from ..base.problems import Problem, invalid, require_unchanged
 from ..base.text import LINE_PATTERN
 from ..db import audit, json_lists
@@ -22,9 +23,7 @@ from ..rates import billing, displays, zones
 from ..rates.model import ID_PATTERN, is_time_zone
 
 
-class SiteBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class SiteBody(Body):
     site_id: str = Field(pattern=ID_PATTERN, examples=["HARBOUR"])
     name: str = Field(min_length=1, max_length=100, pattern=LINE_PATTERN, examples=["Harbour car park"])
     address: str = Field(default="", max_length=300, pattern=LINE_PATTERN)
@@ -32,10 +31,8 @@ class SiteBody(BaseModel):
     contact: str = Field(default="", max_length=300, pattern=LINE_PATTERN)
 
 
-class SiteFields(BaseModel):
+class SiteFields(Body):
     """What may be changed of a site."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str | None = Field(default=None, min_length=1, max_length=100, pattern=LINE_PATTERN)
     address: str | None = Field(default=None, max_length=300, pattern=LINE_PATTERN)
@@ -108,6 +105,13 @@ def get(conn: Connection, site_id: str, lock: bool = False) -> SiteRow:
     if row is None:
         raise Problem(404, "UnknownSite", "There is no site with that id", site_id=site_id[:64])
     return row
+
+
+def require_known(conn: Connection, site_id: str) -> None:
+    """Raises Problem (UnknownSite) where there is no site with that id and never was one."""
+    was_there = audit.Wanted({"site_id": site_id})
+    if not (re.match(ID_PATTERN, site_id) and audit.list_lines(conn, was_there, 1)):
+        get(conn, site_id)
 
 
 def add(tx: Transaction, actor: Actor, body: SiteBody, now: int) -> dict[str, Any]:

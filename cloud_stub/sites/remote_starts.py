@@ -6,9 +6,10 @@ while another one holds at the connector.
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, select, update
 
+from ..base.body import Body
 from ..base.problems import Problem
 from ..base.text import LINE_PATTERN
 from ..db import audit
@@ -20,10 +21,8 @@ from ..rates.model import ID_PATTERN
 from . import registry
 
 
-class RemoteStartBody(BaseModel):
+class RemoteStartBody(Body):
     """rate_id: the version of a tariff that was agreed to; null: from here on no order is started so."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     rate_id: str | None = Field(pattern=ID_PATTERN, examples=["r-01m83gry8askc8k2dteppn5jc9"])
     agreement: str = Field(

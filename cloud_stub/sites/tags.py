@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, bindparam, delete, func, select
 
+from ..base.body import Body
 from ..base.problems import invalid
 from ..db import audit, json_lists
 from ..db.audit import Actor
@@ -19,10 +20,8 @@ OF_PILE_MAX = 20
 TAGS_LISTED_MAX = 500
 
 
-class TagsBody(BaseModel):
+class TagsBody(Body):
     """Tags to add to the selected piles, and to take off them."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     selection: str = Field(max_length=64, examples=["site:HARBOUR"])
     add: list[str] = Field(default=[], max_length=OF_PILE_MAX, examples=[["fast"]])

@@ -113,10 +113,15 @@ class Connector:
         power = self.readings.power_mw
         return power.value if power.state == VALID else 0
 
+    def measured_ma(self):
+        """The newest valid current; None while there is none."""
+        current = self.readings.current_ma
+        return current.value if current.state == VALID else None
+
     def current_ma(self):
         """What the connector takes of the supply: measured, or computed from the power."""
-        current = self.readings.current_ma
-        return current.value if current.state == VALID else self.power_mw() // MAINS_V
+        measured = self.measured_ma()
+        return self.power_mw() // MAINS_V if measured is None else measured
 
     def status(self):
         """OCPP 1.6 connector status."""

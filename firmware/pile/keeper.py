@@ -73,7 +73,8 @@ class Keeper:
             elif phase == phases.RECOVERING or not order.session.has_run:
                 continue  # a reading in flash shows that the relay has closed
             elif order.keep_reading(controller.journal, now_ms):
-                controller.mailbox.meter(order.meter_message(connector.power_mw(), now_ms))
+                power_mw, current_ma = connector.power_mw(), connector.measured_ma()
+                controller.mailbox.meter(order.meter_message(power_mw, now_ms, current_ma))
 
     def _settle(self, connector, now_ms):
         """The settlement is durable before anything says that the order has ended."""

@@ -103,7 +103,7 @@ class OpenOrder:
 
     # -- messages --------------------------------------------------------------------------------------------
 
-    def meter_message(self, power_mw, now_ms):
+    def meter_message(self, power_mw, now_ms, current_ma=None):
         metering = self.session.metering
         message = {
             "order_id": self.order_id,
@@ -116,6 +116,8 @@ class OpenOrder:
             "elapsed_s": metering.elapsed_s(now_ms),
             "remaining": metering.remaining(now_ms),
         }
+        if current_ma is not None:
+            message["current_ma"] = current_ma
         usage = self.session.usage
         if usage:
             message["costs"] = usage.costs()

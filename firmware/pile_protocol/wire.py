@@ -236,6 +236,7 @@ METER = Table(
     ("register_mwh", REGISTER_MWH),
     ("energy_mwh", ENERGY_MWH),
     ("power_mw", Int(0, 10**9)),
+    ("current_ma?", Int(0, 10**9)),  # measured; of the phase that carries most
     ("cost_minor", MINOR),
     ("elapsed_s", DURATION_S),
     (

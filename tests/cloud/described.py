@@ -9,18 +9,23 @@ from fastapi import FastAPI
 # Answers that no route makes: what is refused before a route is found.
 _BEFORE_ROUTES = {"NotFound", "MethodNotAllowed", "BodyTooLarge"}
 
+_operations: list[tuple[re.Pattern[str], dict[str, Any]]] = []
+
 
 def described(app: FastAPI) -> Callable[[Any], None]:
-    """A hook for an HTTP client: AssertionError for an answer that the OpenAPI document does not have."""
-    document = app.openapi()
-    operations = [
-        (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) + "$"), methods)
-        for path, methods in sorted(document["paths"].items(), key=lambda each: each[0].count("{"))
-    ]
+    """A hook for an HTTP client: AssertionError for an answer that the OpenAPI document does not have.
+
+    The document is made once in a test run: it is the same whatever the cloud's settings are.
+    """
+    if not _operations:
+        paths = sorted(app.openapi()["paths"].items(), key=lambda each: each[0].count("{"))
+        for path, methods in paths:
+            pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) + "$"
+            _operations.append((re.compile(pattern), methods))
 
     def check(answer: Any) -> None:
         request = answer.request
-        methods = next((each for pattern, each in operations if pattern.match(request.url.path)), {})
+        methods = next((each for pattern, each in _operations if pattern.match(request.url.path)), {})
         operation = methods.get(request.method.lower())
         if operation is None:
             return

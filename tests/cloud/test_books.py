@@ -45,6 +45,8 @@ def books(operator: Any, phone: Phone, add_pile: Any, cloud: Cloud) -> dict[str,
         assert operator("POST", f"/api/settlements/{newest}/review", body).status_code == 201
 
     one, other = add_pile("PILE-1"), add_pile("PILE-2", rate=FLAT_RATE | {"time_zone": "Asia/Kolkata"})
+    assert operator("POST", "/api/sites", SITE).status_code == 201
+    move(operator, "PILE-2", "north")
     bill("paid", one, 1_000_000, pay=True)
     bill("unpaid", one, 2_000_000)
     bill("free", one, 0)
@@ -69,11 +71,14 @@ def books(operator: Any, phone: Phone, add_pile: Any, cloud: Cloud) -> dict[str,
     one.settle(phone.message(one), 1_000_000)  # claims a settled order: it bills nobody
     review(WAIVE)
     other.settle(phone.message(other) | {"order_id": "nobody-s-order"}, 1_000_000)
-    assert operator("POST", "/api/sites", SITE).status_code == 201
     with cloud.store.writing.begin() as conn:
-        conn.execute(update(piles).where(piles.c.device_id == "PILE-2").values(site_id="north"))
         conn.execute(update(piles).values(name="=cmd|x"))
     return made
+
+
+def move(operator: Any, device_id: str, site_id: str | None) -> None:
+    moved = operator("POST", "/api/pile-moves", {"selection": f"pile:{device_id}", "site_id": site_id})
+    assert moved.status_code == 200, moved.text
 
 
 def from_rows(cloud: Cloud, device_id: str | None = None) -> Counter[str]:
@@ -175,6 +180,29 @@ def test_the_books_of_a_site_are_those_of_its_piles(operator: Any, books: dict[s
     for path in ("/api/settlements.csv?", f"/api/reports/daily?{WHOLE}&"):
         assert operator("GET", path + "site_id=nowhere").json()["code"] == "UnknownSite"
         assert operator("GET", path + "device_id=PILE-9").json()["code"] == "UnknownPile"
+
+
+def test_a_bill_stays_at_the_site_where_it_was_charged(operator: Any, books: dict[str, str], cloud: Cloud):
+    def of_site(path: str, site_id: str) -> list[dict[str, str]]:
+        return [line for line in exported(operator, path) if line["site_id"] == site_id]
+
+    def of_north() -> tuple[list[dict[str, str]], ...]:
+        return tuple(of_site(path, "north") for path in ("/api/settlements.csv", "/api/orders.csv"))
+
+    before, in_orders = of_north()
+    assert {line["time_zone"] for line in before} == {"America/New_York"}
+    sums = reported(operator, "&site_id=north")
+    assert operator("POST", "/api/sites", SITE | {"site_id": "south"}).status_code == 201
+    move(operator, "PILE-2", "south")
+    # One settles no order, so no confirmation says where it belongs: it is where its pile is.
+    (moved,) = of_site("/api/settlements.csv", "south")
+    assert moved["order_id"] == "nobody-s-order"
+    assert of_north() == ([line for line in before if line["order_id"] != "nobody-s-order"], in_orders)
+    assert sums - reported(operator, "&site_id=north") == reported(operator, "&site_id=south")
+    assert set(reported(operator, "&site_id=south")) == {"flagged_minor"}
+    left = reported(operator, "&site_id=north")
+    assert operator("DELETE", "/api/sites/north").status_code == 200
+    assert reported(operator, "&site_id=north") == left == sums_of(of_site("/api/settlements.csv", "north"))
 
 
 def test_an_export_agrees_with_the_ledger_line_by_line(operator: Any, books: dict[str, str], cloud: Cloud):

@@ -185,11 +185,10 @@ def test_what_a_pile_sends_while_the_database_is_locked_is_stored_afterwards(
 
 
 def test_what_was_committed_too_late_is_not_published(pile: FakePile, cloud: Cloud, link: FakeLink):
-    put = cloud.dispatch.put
     now = now_s()
 
     def unit(tx: Transaction) -> None:
-        put(tx, "PILE-1", "command", "{}", now, expires_at=now)
+        cloud.dispatch.put(tx, "PILE-1", "command", "{}", now, expires_at=now)
 
     cloud.writer.submit(unit).result(WAIT_S)
     link.on_connect()

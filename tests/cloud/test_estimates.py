@@ -8,7 +8,7 @@ import pytest
 from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
 from cloud_stub.db.writer import Transaction
-from cloud_stub.messaging.outbox import put_row
+from cloud_stub.messaging.outbox import Outbox
 from cloud_stub.orders import power_curve
 from cloud_stub.rates import estimates, highest_cost, model, schedule, versions
 from tests.cloud.fakes import ACTOR, FLAT_RATE, FakePile
@@ -47,7 +47,7 @@ def test_a_new_rate_is_shown_at_once_whoever_published_it(client, add_pile, clou
     before = client.get("/api/piles/PILE-1/rate").json()
     body = model.parse(with_prices(2_000_000, 0, 5, "CNY"))
     with cloud.store.writing.begin() as conn:
-        published = versions.publish_for_pile(Transaction(conn), ACTOR, put_row, "PILE-1", body, now_s())
+        published = versions.publish_for_pile(Transaction(conn), ACTOR, Outbox(), "PILE-1", body, now_s())
     after = client.get("/api/piles/PILE-1/rate").json()
     assert before["rate_id"] != after["rate_id"] == published["rate_id"]
     assert after["now"]["electricity_price"] == 2_000_000

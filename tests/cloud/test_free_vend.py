@@ -16,7 +16,11 @@ from tests.cloud.test_operator import problem
 
 def test_a_code_makes_an_order_free(cloud: Cloud, phone: Phone, pile: FakePile, operator: Any):
     grant = operator("POST", "/api/free-vend", {"reason": "Guests", "uses_max": 1}).json()
-    body = phone.body() | {"code": grant["code"].lower()}
+    for wrong in ("\0", "ß", f"{grant['code']}A"):  # PostgreSQL refuses a NUL in a text
+        refused = phone.client.post("/api/orders", json=phone.body() | {"code": wrong}, headers=new_key())
+        problem(refused, 409, "FreeCodeInvalid")
+    typed = f" {grant['code'][:4]}-{grant['code'][4:]}".lower()
+    body = phone.body() | {"code": typed}
     made = phone.client.post("/api/orders", json=body, headers=new_key())
     assert (made.status_code, made.json()["payment"], made.json()["free"]) == (201, None, True)
     phone.order_id, phone.token = made.json()["order_id"], made.json()["token"]
@@ -92,6 +96,23 @@ def test_flagged_bills_keep_no_other_free_order_waiting(
         pile.settle(phone.message(pile), 2_500_000, **lies)
     run(cloud)
     assert phone.get()["credits"][0]["amount_minor"] == 350
+
+
+def test_a_credit_with_the_key_of_a_free_order_does_not_end_all_payments(
+    cloud: Cloud, phone: Phone, pile: FakePile
+):
+    """The key could be sent by an operator; then nothing was credited, captured or released any more."""
+    given_away(phone, 1)
+    pile.order_status(phone.order_id, "Accepted")
+    pile.settle(phone.message(pile), 2_500_000)
+    headers = AS_OPERATOR | {"Idempotency-Key": "free-vend-" + phone.order_id}
+    body = {"amount_minor": 1, "reason": "a test"}
+    path = f"/api/orders/{phone.order_id}/credits"
+    assert phone.client.post(path, json=body, headers=headers).status_code == 201
+    run(cloud)
+    assert [each["amount_minor"] for each in phone.get()["credits"]] == [1, 349]
+    headers = AS_OPERATOR | {"Idempotency-Key": free._CREDIT_KEY}
+    problem(phone.client.post(path, json=body, headers=headers), 422, "InvalidRequest")
 
 
 def test_an_order_given_away_that_its_pile_rejects_is_closed(cloud: Cloud, phone: Phone, pile: FakePile):

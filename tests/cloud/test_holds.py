@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,10 +11,10 @@ from sqlalchemy import text
 
 from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
-from cloud_stub.payments import due
+from cloud_stub.payments import calls, due, port
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import AS_OPERATOR, Phone, settled
-from tests.cloud.fakes import FakePile, new_key
+from tests.cloud.fakes import FLAT_RATE, FakePile, new_key
 from tests.cloud.test_operator import problem
 
 PAID_BY = {"adapter": "test", "is_test": True, "notice": "TEST - no money moves"}
@@ -90,6 +91,22 @@ def test_without_a_limit_the_most_that_it_can_cost_is_held(phone: Phone, pile: F
     assert order["payment"]["held_minor"] == order["limits"]["cost_minor"] > 1000
 
 
+def test_no_more_is_held_than_the_order_can_cost(phone: Phone, add_pile: Any):
+    """The limit that was typed was held, whatever the order could cost; and a pile that is given the session
+    fee as its limit stops at once.
+    """
+    for device_id, price, limits, held, limit in (
+        ("PILE-1", 1_200_000, {"cost_minor": 10**9, "energy_mwh": 1_000_000}, 170, 170),
+        ("PILE-2", 0, {}, 50, None),
+        ("PILE-3", 0, {"cost_minor": 51}, 50, 51),
+    ):
+        period = {"start": "00:00", "label": "flat", "electricity_price": price, "service_price": 0}
+        pile = add_pile(device_id, FLAT_RATE | {"session_fee_minor": 50, "periods": [period]})
+        made = phone.order(device_id, **limits)
+        assert (made["payment"]["held_minor"], made["limits"].get("cost_minor")) == (held, limit)
+        assert phone.message(pile)["limits"] == made["limits"]
+
+
 def test_a_refused_hold_makes_no_order(cloud: Cloud, phone: Phone, pile: FakePile, behave: Any, books: Any):
     behave(refuse={"authorize": "card_declined"})
     key = new_key()
@@ -113,6 +130,28 @@ def test_a_step_of_the_driver_comes_first(phone: Phone, pile: FakePile, behave: 
     made = confirm(phone, key, cost_minor=1000)
     assert (made.status_code, made.json()["payment"]["state"]) == (201, "Held")
     assert confirm(phone, key, cost_minor=1000).status_code == 200
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_no_order_is_made_with_a_hold_whose_release_another_worker_begins(
+    cloud: Cloud, phone: Phone, pile: FakePile, behave: Any
+):
+    """The hold was looked at, then locked, and its state was that of before."""
+    behave(silent=["authorize"])
+    key = new_key()
+    assert confirm(phone, key, cost_minor=1000).status_code == 503
+    behave()
+    run(cloud, after_s=10)
+    with ThreadPoolExecutor() as pool:
+        with cloud.store.writing.begin() as other:
+            other.execute(text("UPDATE payment_holds SET state = 'Releasing'"))
+            asked = pool.submit(confirm, phone, key, cost_minor=1000)
+            with cloud.store.reading.connect() as conn:
+                waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                while not conn.execute(waits).scalar_one():
+                    assert not asked.done()
+        problem(asked.result(), 402, "PaymentRefused")
 
 
 def test_a_driver_who_gives_up_leaves_no_hold(
@@ -139,8 +178,17 @@ def test_an_order_that_cannot_be_made_after_the_hold_releases_it(
     assert books("SELECT state FROM holds") == [("Released",)]
 
 
-@pytest.mark.parametrize("kind", ["capture", "refund", "release"])
-@pytest.mark.parametrize("how", ["late", "silent"])
+@pytest.mark.parametrize(
+    "how, kind",
+    [
+        ("late", "capture"),
+        ("silent", "capture"),
+        ("late", "refund"),
+        ("silent", "release"),
+        pytest.param("silent", "refund", marks=pytest.mark.long),
+        pytest.param("late", "release", marks=pytest.mark.long),
+    ],
+)
 def test_a_call_without_an_answer_is_looked_up_and_done_once(
     cloud: Cloud, phone: Phone, pile: FakePile, behave: Any, books: Any, kind: str, how: str
 ):
@@ -189,6 +237,30 @@ def test_credits_are_refunded_in_parts_and_in_whole(cloud: Cloud, phone: Phone, 
         run(cloud)
         assert phone.get()["payment"]["refunded_minor"] == refunded
     balanced(cloud, books)
+
+
+def test_a_refund_that_fails_after_it_was_done_is_to_be_made_again(
+    cloud: Cloud, phone: Phone, pile: FakePile, operator: Any
+):
+    """A bank may send it back days later. The provider's event was ignored, and the driver had nothing."""
+    settled(phone, pile, 2_500_000)
+    run(cloud)
+    credit(phone, 100)
+    run(cloud)
+    hold = operator("GET", "/api/payments").json()["items"][0]
+    key = operator("GET", f"/api/payments/{hold['hold_id']}").json()["calls"][-1]["key"]
+    failed = port.Event("e-1", key, port.Outcome(port.REFUSED, reason="lost_or_stolen_card"))
+    for _ in range(2):
+        cloud.writer.submit(lambda tx: calls.resolve_event(tx, cloud.context, failed, now_s())).result()
+    paid = phone.get()["payment"]
+    assert (paid["state"], paid["refunded_minor"], paid["reason"]) == (
+        "RefundRefused",
+        0,
+        "lost_or_stolen_card",
+    )
+    assert operator("POST", f"/api/payments/{hold['hold_id']}/retry").status_code == 200
+    run(cloud)
+    assert (phone.get()["payment"]["state"], phone.get()["payment"]["refunded_minor"]) == ("Captured", 100)
 
 
 def test_a_credit_before_the_capture_is_not_captured(cloud: Cloud, phone: Phone, pile: FakePile, books: Any):

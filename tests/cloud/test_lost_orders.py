@@ -117,7 +117,7 @@ def test_the_orders_of_a_pile_removed_by_force_are_lost(
     phone: Phone, pile: FakePile, cloud: Cloud, operator: Any, end_at: int
 ):
     unit = lambda tx: removal.remove(  # noqa: E731
-        tx, ACTOR, cloud.dispatch.put, lose_with_pile(cloud.context), "PILE-1", True, end_at
+        tx, ACTOR, cloud.dispatch, lose_with_pile(cloud.context), "PILE-1", True, end_at
     )
     cloud.writer.submit(unit).result(WAIT_S)
     assert (phone.get()["state"], phone.get()["reason"]) == ("Lost", "PileRemoved")

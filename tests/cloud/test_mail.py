@@ -48,6 +48,19 @@ class Inbox:
         return "250 OK"
 
 
+@contextlib.contextmanager
+def serving_mail(inbox: Inbox, **options: Any) -> Iterator[int]:
+    """An SMTP server on the port that it yields."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controller = Controller(inbox, hostname="localhost", port=port, **options)
+    controller.start()
+    try:
+        yield port
+    finally:
+        controller.stop()
+
+
 @pytest.fixture
 def inbox() -> Inbox:
     return Inbox()
@@ -59,11 +72,7 @@ def serve(inbox: Inbox, settings: Settings) -> Iterator[Callable[..., None]]:
     with contextlib.ExitStack() as ended:
 
         def start(**options: Any) -> None:
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                port = free.getsockname()[1]
-            controller = Controller(inbox, hostname="localhost", port=port, **options)
-            controller.start()
-            ended.callback(controller.stop)
+            port = ended.enter_context(serving_mail(inbox, **options))
             settings.mail_host, settings.mail_port = "localhost", port
             settings.mail_security, settings.mail_from = "none", "RateLock@example.com"
 

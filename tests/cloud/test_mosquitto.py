@@ -106,7 +106,7 @@ def registered(cloud: Cloud, device_id: str) -> bytes:
     )
     body = model.parse(FLAT_RATE)
     publish = cloud.writer.submit(
-        lambda tx: versions.publish_for_pile(tx, ACTOR, cloud.dispatch.put, device_id, body, now_s())
+        lambda tx: versions.publish_for_pile(tx, ACTOR, cloud.dispatch, device_id, body, now_s())
     )
     publish.result(WAIT_S)
     admit(cloud.settings, device_id, key)
@@ -132,8 +132,9 @@ def order(cloud: Cloud, connector: int = 1) -> str:
         rate = cloud.context.rates.at(tx.conn, "PILE-1", connector, now_s())
         assert rate is not None
         body = create.OrderBody(device_id="PILE-1", connector=connector, rate_id=rate["rate_id"])
-        row, _ = create.create_order(tx, cloud.context, body, f"key-of-connector-{connector}", now_s())
-        return row.order_id
+        terms = create.agree(tx, cloud.context, body, f"key-of-connector-{connector}", now_s())
+        assert isinstance(terms, create.Terms)
+        return create.make(tx, cloud.context, terms, now_s()).order_id
 
     return cloud.writer.submit(unit).result(WAIT_S)
 
@@ -293,9 +294,11 @@ def test_a_removed_pile_loses_its_connection_and_leaves_nothing_at_the_broker(
                 cleared.release()
 
         cloud.link.on_message = watching
-        put = cloud.dispatch.put
+        outbox = cloud.dispatch
         cloud.writer.submit(
-            lambda tx: removal.remove(tx, ACTOR, put, lose_with_pile(cloud.context), "PILE-8", False, now_s())
+            lambda tx: removal.remove(
+                tx, ACTOR, outbox, lose_with_pile(cloud.context), "PILE-8", False, now_s()
+            )
         ).result(WAIT_S)
         assert cleared.acquire(timeout=WAIT_S)
         revoke(settings, "PILE-8")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from ocpi_types import v2_2_1
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from cloud_stub.app import create_app
 from cloud_stub.base.clock import iso_utc, now_s
@@ -281,18 +281,26 @@ def test_only_what_changed_in_that_time_is_sent(
         assert ask(module, date_to="2026-01-01T00:00:00") == []
 
 
-def test_a_tariff_that_the_next_version_ends_has_changed(
-    pile: FakePile, ask: Callable[..., Any], operator: Callable[..., Any], cloud: Cloud
+def test_a_partner_who_asks_for_changes_hears_that_a_version_ended_or_was_withdrawn(
+    site: FakePile, ask: Callable[..., Any], operator: Callable[..., Any], cloud: Cloud
 ) -> None:
-    """Its `last_updated` stayed, so a partner who asks for changes never heard of its end."""
+    """The version before one that was withdrawn kept its end, and the withdrawn one is not told again."""
     hour_ago = now_s() - 3600
     with cloud.store.writing.begin() as conn:
-        conn.execute(update(rates).values(published_at=hour_ago, from_at=hour_ago))
-    assert ask("tariffs", date_from=iso_utc(hour_ago + 60)) == []
+        conn.execute(update(rates).values(published_at=hour_ago - 60, from_at=hour_ago))
+        tariff_id = conn.execute(select(rates.c.tariff_id)).scalar_one()
+    later = {"date_from": iso_utc(now_s() - 120)}
+    path = f"/api/tariffs/{tariff_id}/versions"
+    assert operator("POST", f"{path}?from_at={now_s() + 3600}", TWO_PRICES).is_success
+    [first, planned] = ask("tariffs", **later)
+    assert first["end_date_time"] == planned["start_date_time"] and "end_date_time" not in planned
+    assert operator("DELETE", f"{path}/{planned['id']}").is_success
+    [first, planned] = ask("tariffs", **later)
+    assert "end_date_time" not in first and planned["end_date_time"] == planned["start_date_time"]
     assert operator("PUT", "/api/piles/PILE-1/rate", TWO_PRICES).is_success
-    [ended, new] = ask("tariffs", date_from=iso_utc(hour_ago + 60))
-    assert ended["end_date_time"] == new["start_date_time"] and "end_date_time" not in new
-    assert ended["last_updated"] == new["last_updated"]
+    [first, _, now] = ask("tariffs", **later)
+    assert first["end_date_time"] == now["start_date_time"] and "end_date_time" not in now
+    assert ask("tariffs", date_from=iso_utc(hour_ago), date_to=iso_utc(hour_ago + 60)) == []
 
 
 def test_a_location_has_an_evse_for_each_connector(
@@ -335,7 +343,7 @@ def test_a_site_that_the_file_does_not_name_is_not_exported(
     pile: FakePile, phone: Phone, ask: Callable[..., Any]
 ) -> None:
     settled(phone, pile, 1_000_000)
-    assert ask("cdrs") == ask("locations") == []
+    assert ask("cdrs") == ask("locations") == ask("tariffs") == []
 
 
 @pytest.mark.parametrize(

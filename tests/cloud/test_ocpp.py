@@ -49,12 +49,21 @@ def test_an_order_is_told_as_a_transaction_from_its_start_to_its_receipt(
     central.wait(lambda: central.transfers("Rate"), "rate")
     assert central.transfers("Rate")[0]["rate"] == phone.get()["rate"]
 
-    pile.meter(order_id, 1_700_600, at=at + 61, energy_mwh=700_600, elapsed_s=61, power_mw=7_123_456)
+    pile.meter(
+        order_id,
+        1_700_600,
+        at=at + 61,
+        energy_mwh=700_600,
+        elapsed_s=61,
+        power_mw=7_123_456,
+        current_ma=30_970,
+    )
     (values,) = central.wait_for("MeterValues")
-    register, power = values["meterValue"][0]["sampledValue"]
+    register, power, current = values["meterValue"][0]["sampledValue"]
     assert values["transactionId"] == 100
     assert (register["value"], register["context"], register["unit"]) == ("1701", "Sample.Periodic", "Wh")
     assert (power["value"], power["measurand"], power["unit"]) == ("7123.456", "Power.Active.Import", "W")
+    assert (current["value"], current["measurand"], current["unit"]) == ("30.970", "Current.Import", "A")
     central.wait(lambda: central.transfers("Cost"), "cost")
 
     pile.order_status(order_id, "Finishing", reason="EVDisconnected")

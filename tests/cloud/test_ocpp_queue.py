@@ -17,6 +17,7 @@ from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakeLink, FakePile, open_sealed
 from tests.cloud.ocpp_central import NO_ANSWER, Central, Refusal, Running, charging
+from tests.cloud.test_credits import credit
 from tests.cloud.test_ocpp import central, gateway  # noqa: F401
 
 STEPS = ("StartTransaction", "Rate", "MeterValues", "StopTransaction", "Receipt")
@@ -224,6 +225,40 @@ def test_a_lost_order_ends_at_its_last_reading_and_its_settlement_is_told_when_i
     all_told(gateway, 1)
     assert len(central.of("StopTransaction")) == 1
     assert central.transfers("Receipt")[0]["energy_mwh"] == 900_000
+
+
+def test_the_receipt_is_told_again_when_the_bill_is_corrected_and_no_order_from_before_the_gateway_is(
+    gateway: Running,  # noqa: F811
+    central: Central,  # noqa: F811
+    pile: FakePile,
+    phone: Phone,
+    link: FakeLink,
+    operator: Any,
+):
+    def correct(order_id: str, credit_minor: int) -> None:
+        items = operator("GET", "/api/settlements").json()["items"]
+        (found,) = [each["id"] for each in items if each["order_id"] == order_id]
+        review = {"decision": "release", "note": "computed"}
+        assert operator("POST", f"/api/settlements/{found}/review", review).status_code == 201
+        phone.order_id = order_id
+        assert credit(phone, credit_minor).status_code == 201
+
+    before = charging(phone, pile, 2)
+    settle(link, pile, before, 1_000_000, total_minor=9999)
+    gateway.start()
+    central.wait_for("StatusNotification", 3)
+    order_id = charging(phone, pile)
+    settle(link, pile, order_id, 1_000_000, total_minor=9999)
+    all_told(gateway, 1)
+    correct(before, 5)
+    correct(order_id, 7)
+    central.wait(lambda: "credits" in central.transfers("Receipt")[-1], "the credit note")
+    all_told(gateway, len(central.transfers("Receipt")))
+    told = central.transfers("Receipt")
+    assert {each["order_id"] for each in told} == {order_id} and len(central.of("StartTransaction")) == 1
+    assert (told[0]["flagged"], told[0]["total_minor"]) == (True, 9999)
+    assert (told[-1]["flagged"], told[-1]["review"], told[-1]["total_minor"]) == (False, "Released", 170)
+    assert [each["amount_minor"] for each in told[-1]["credits"]] == [7]
 
 
 def test_a_transaction_that_is_open_is_ended_though_its_event_was_dropped(

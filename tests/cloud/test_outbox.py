@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from cloud_stub.app import create_app
 from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
+from cloud_stub.db.tables import outbox
 from cloud_stub.db.writer import Transaction
-from cloud_stub.messaging.outbox import put_row, withdraw_all
+from cloud_stub.messaging.outbox import withdraw_all
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile
@@ -161,7 +163,8 @@ def test_no_message_gets_the_id_of_one_that_was_deleted(cloud: Cloud, pile: Fake
     """The broker's late acknowledgement of the deleted one counted for the other, which was never sent."""
 
     def put(tx: Transaction) -> int:
-        return put_row(tx, pile.device_id, "order", "{}", 1, None, "an order")
+        cloud.dispatch.put(tx, pile.device_id, "order", "{}", 1, None, "an order")
+        return tx.conn.execute(select(func.max(outbox.c.id))).scalar_one()
 
     first = cloud.writer.submit(put).result(WAIT_S)
     cloud.writer.submit(lambda tx: withdraw_all(tx, ["an order"])).result(WAIT_S)

@@ -20,8 +20,6 @@ from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakePile, new_key
 from tests.cloud.test_holds import behave, books, by_hand, run, settings  # noqa: F401
 
-pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
-
 DAY_S = 86_400
 FAULTS = ("none", "late", "silent", "refused", "killed before", "killed after")
 # What happens at the first, second and third call of each kind.
@@ -229,12 +227,14 @@ def live(world: World, history: list[Any]) -> None:
     is_right(world)
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 @histories(10)
 def test_a_history_of_payments_ends_right(world: World, history: list[Any]):
     live(world, history)
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @histories(200)
 def test_many_histories_of_payments_end_right(world: World, history: list[Any]):
     live(world, history)

@@ -12,7 +12,17 @@ from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
 from cloud_stub.db import audit
 from cloud_stub.db.site_tables import tariffs
-from cloud_stub.db.tables import events, meter_samples, orders, outbox, payments, piles, rates, settlements
+from cloud_stub.db.tables import (
+    events,
+    metadata,
+    meter_samples,
+    orders,
+    outbox,
+    payments,
+    piles,
+    rates,
+    settlements,
+)
 from cloud_stub.messaging import receivers
 from tests.cloud import plans
 from tests.cloud.conftest import Phone
@@ -64,6 +74,7 @@ def _scanned_by_postgresql(conn: Connection, statement: str, parameters: Any) ->
 
 def fill(conn: Connection) -> None:
     """Copies of the order that there is, at as many piles and rates as such a number of orders has."""
+    trail = metadata.tables["audit"]
     pile, order = "'Q-' || (n % 500 + 1)", "'q' || n"
     own = {"device_id": pile, "order_id": order}
     _insert(conn, tariffs, "", {"tariff_id": "'t' || n", "name": "''", "created_at": "0"}, 500)
@@ -80,10 +91,10 @@ def fill(conn: Connection) -> None:
     of_events = {"at": "n", "kind": "'PileOnline'", "detail": "''"}
     _insert(conn, events, "", own | of_events)
     who = {"actor_kind": "'user'", "actor": "'user' || (n % 7)", "action": "'Action' || (n % 30)"}
-    _insert(conn, audit.audit, "", own | who | {"at": "n", "account": pile, "detail": "''"})
+    _insert(conn, trail, "", own | who | {"at": "n", "account": pile, "detail": "''"})
     waiting = {"name": "'OrderPaid'", "payload": "''", "created_at": "n", "leased_until": "n"}
     _insert(conn, outbox, "", own | waiting | {"receiver": "'r' || (n % 5)", "lane": order})
-    told = (events, audit.audit, outbox)
+    told = (events, trail, outbox)
     for table in (tariffs, piles, rates, orders, settlements, payments, meter_samples, *told):
         conn.execute(text(f"ANALYZE {table.name}"))
 
@@ -165,7 +176,7 @@ def test_telling_receivers_of_an_order_scans_nothing_whatever_waits_for_them(
     pile.order_status(phone.order_id, "Accepted")
     pile.settle(phone.message(pile))
     (row,) = do(lambda tx: receivers.next_rows(tx.conn, "books", 10, now + 1))
-    do(lambda tx: receivers.lease(tx, [row.id], now))
+    do(lambda tx: receivers.lease(tx, [row], now, now))
     do(lambda tx: receivers.failed(tx, row, now, "away"))
     do(lambda tx: receivers.done(tx, row))
     do(lambda tx: receivers.hurry(tx, "books", now))

@@ -100,9 +100,13 @@ def test_what_is_leased_is_nobody_elses_until_the_lease_ends(cloud: Cloud, phone
     phone.order()
     (row,) = due(cloud)
     until = now_s() + 30
-    do(cloud, lambda tx: receivers.lease(tx, [row.id], until))
+    do(cloud, lambda tx: receivers.lease(tx, [row], now_s(), until))
+    do(cloud, lambda tx: receivers.hurry(tx, "books", now_s()))
     assert due(cloud) == []
     assert [again.id for again in due(cloud, at=until)] == [row.id]
+    do(cloud, lambda tx: receivers.failed(tx, row, until, "away"))
+    do(cloud, lambda tx: receivers.hurry(tx, "books", now_s()))
+    assert [again.id for again in due(cloud)] == [row.id]
 
 
 def test_only_kinds_that_were_asked_for_are_told_and_each_receiver_gets_its_own(

@@ -110,7 +110,7 @@ def test_an_order_that_was_never_settled_counts_as_one_too(
     lose = lose_with_pile(cloud.context)
 
     def remove(force: bool) -> Any:
-        unit = lambda tx: removal.remove(tx, ACTOR, cloud.dispatch.put, lose, "PILE-1", force, later)  # noqa: E731
+        unit = lambda tx: removal.remove(tx, ACTOR, cloud.dispatch, lose, "PILE-1", force, later)  # noqa: E731
         return cloud.writer.submit(unit)
 
     with pytest.raises(Problem, match="SettlementsWaiting"):

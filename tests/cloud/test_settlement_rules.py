@@ -1,13 +1,20 @@
 """What a settlement is held against: every rule flags what breaks it, and no honest settlement."""
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cloud_stub.settlements import chains, rules
+from pile.recovery import KeptOrder
+from pile.session import RECOVERY_JUMP_MWH
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakePile
+from tests.portable import kit
+from tests.portable.session_run import Run
 from tools import ROOT
 
 KWH = 1_000_000
@@ -144,6 +151,72 @@ def test_energy_that_appears_after_the_last_meter_value(phone: Phone, pile: Fake
     pile.meter(phone.order_id, 2_000, at=began + 28)
     pile.settle(message, mwh=500_000, started_at=began, ended_at=began + 30)
     assert flags(phone) == ["PowerTooHigh"]
+
+
+# The last durable reading is of the step that begins at 2000.
+CUT_STEPS = [[1000, 500, 0, "flat"], [2000, 800, 0, "peak"], [3000, 600, 0, "flat"], [4000, 600, 0, "flat"]]
+CUT = {"recovered": True, "stop_reason": "PowerLoss", "started_at": 1500, "ended_at": 2500}
+
+
+@pytest.mark.parametrize(
+    "periods, lies, is_flagged",
+    [
+        ([(1, KWH), (2, 120_000)], {}, False),  # the power may have been cut in the cheaper step
+        ([(2, 120_000)], {"stop_reason": "Remote"}, False),
+        ([(1, KWH), (2, 120_000)], {"recovered": False}, True),
+        ([(1, KWH), (2, 120_000)], {"stop_reason": "EVDisconnected"}, True),  # durable before the cut
+        ([(1, KWH), (2, 120_001)], {}, True),
+        ([(1, KWH), (2, 1), (3, 1)], {}, True),
+        ([(2, 120_000)], {"ended_at": 1900}, True),  # dearer than at the end
+    ],
+)
+def test_energy_after_the_end_is_at_most_what_a_power_cut_explains(
+    periods: list[tuple[int, int]], lies: dict[str, Any], is_flagged: bool
+):
+    """No energy after the end was flagged where the pile had recovered."""
+    rows = [[*CUT_STEPS[index], mwh, 0, 0] for index, mwh in periods]
+    case: Any = SimpleNamespace(
+        fields=CUT | {"periods": rows} | lies, rate={"steps": CUT_STEPS, "until_at": 5000}
+    )
+    assert rules._has_energy_outside(case) == is_flagged
+    assert rules._CUT_MWH == RECOVERY_JUMP_MWH
+
+
+@settings(max_examples=60)
+@given(
+    prices=st.lists(st.sampled_from([100_000, 200_000, 300_000, 900_000]), min_size=2, max_size=6),
+    charged=st.lists(st.tuples(st.integers(1, 900), st.integers(0, 300_000)), min_size=1, max_size=6),
+    counted_mwh=st.integers(0, RECOVERY_JUMP_MWH),
+    back_after_s=st.none() | st.integers(0, 9_000),
+    are_steps_lost=st.booleans(),
+)
+def test_what_a_pile_settles_after_a_power_cut_is_not_flagged(
+    prices: list[int],
+    charged: list[tuple[int, int]],
+    counted_mwh: int,
+    back_after_s: int | None,
+    are_steps_lost: bool,
+):
+    steps = [[kit.AT - 60 + 600 * i, price, 0, "flat"] for i, price in enumerate(prices)]
+    run = Run({"duration_s": 7_200}, kit.rate(steps=steps)).charging()
+    for passed_s, energy_mwh in charged:
+        run.step(1000 * passed_s, energy_mwh)
+    kept = KeptOrder(b"", kit.AT, kit.REGISTER_MWH)
+    kept.at, kept.register_mwh, kept.ran = run.session.at(run.now_ms), run.metering.register_mwh, True
+    kept.boundaries = None if are_steps_lost else run.metering.boundaries
+    after: Any = Run({"duration_s": 7_200}, kit.rate(steps=steps))
+    after.readings.meter.remembers = after.readings.estop = True
+    after.relay, after.register_mwh = False, kept.register_mwh + counted_mwh
+    after.session.recover(kept, after.order["expires_at"], 0)
+    after.utc_at = back_after_s and kept.at + back_after_s
+    for _ in range(3):
+        after.step(10_000)
+    session = after.session
+    assert (session.phase, session.metering.register_mwh) == ("Done", after.register_mwh)
+    names = ("recovered", "stop_reason", "ended_at")
+    fields = {name: getattr(session, name) for name in names} | session.metering.bill()
+    case: Any = SimpleNamespace(fields=fields | {"started_at": kit.AT}, rate=after.order["rate"])
+    assert not rules._has_energy_outside(case), fields
 
 
 def test_the_table_of_rules_is_the_one_that_is_documented():

@@ -96,7 +96,7 @@ def test_a_calendar_is_filled_edited_and_named_by_a_preview(run: Any, file: Any)
     [
         (("tariff", "show", "none"), "UnknownTariff"),
         (("tariff", "add", "a b", "A"), "tariff_id"),
-        (("tariff", "assign", "none", "site:NONE"), "there is no site:NONE"),
+        (("tariff", "unassign", "site:NONE"), "there is no site:NONE"),
         (("tariff", "publish", "none", "missing.json"), "missing.json"),
         (("site", "show", "none"), "UnknownSite"),
         (("site", "add", "S", "S", "--time-zone", "Mars"), "time_zone"),

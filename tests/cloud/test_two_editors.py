@@ -42,6 +42,46 @@ def test_the_second_of_two_editors_is_told_and_nothing_is_lost(operator: Any, th
         assert operator(method, path, second | {"replaces": first}).json().items() >= second.items(), path
 
 
+def test_a_tariff_that_the_second_editor_has_not_seen_is_not_replaced(operator: Any, things: FakePile):
+    """Two people assigned different tariffs to one place: the last one won, and the first was not told."""
+    for tariff_id in ("day", "night"):
+        made = operator("POST", "/api/tariffs", {"tariff_id": tariff_id, "name": tariff_id})
+        assert made.status_code == 201
+    own = "pile:PILE-1"
+    for place, before in (("site:HARBOUR", None), (own, own), ("connector:PILE-1/2", None)):
+
+        def assign(tariff_id: str | None, seen: str | None, place: str = place) -> Any:
+            body = {"places": [place], "tariff_id": tariff_id, "replaces": {place: seen, "pile:OTHER": "day"}}
+            return operator("PUT", "/api/assignments", body)
+
+        assert assign("day", before).status_code == 200
+        assert problem(assign("night", before), 409, "Replaced")["present"] == {place: "day"}
+        assert problem(assign(None, "night"), 409, "Replaced")["present"] == {place: "day"}
+        assert assign("day", before).status_code == 200  # as it was wanted
+        assert assign("night", "day").status_code == 200
+        assert assign(None, "night").status_code == 200
+    with ThreadPoolExecutor(8) as pool:
+
+        def race(tariff_id: str) -> int:
+            places = ["connector:PILE-1/1", "site:HARBOUR"]
+            body = {"places": places, "tariff_id": tariff_id, "replaces": dict.fromkeys(places)}
+            return operator("PUT", "/api/assignments", body).status_code
+
+        answers = list(pool.map(race, ["day", "night"] * 4))
+    held = operator("GET", "/api/sites/HARBOUR").json()["tariff_id"]
+    assert answers == [200 if each == held else 409 for each in ["day", "night"] * 4]
+
+
+def test_the_most_power_that_the_second_editor_has_not_seen_is_not_replaced(operator: Any, things: FakePile):
+    def power(power_w: int | None, seen: int | None) -> Any:
+        body = {"power_w": power_w, "replaces": {"power_w": seen}}
+        return operator("PUT", "/api/piles/PILE-1/connector-power", body)
+
+    assert power(7400, None).status_code == 200
+    assert problem(power(11_000, None), 409, "Replaced")["present"] == {"power_w": 7400}
+    assert power(None, 7400).json()["connector_power_w"] is None
+
+
 def test_of_many_editors_at_the_same_moment_one_comes_through(operator: Any, things: FakePile):
     def rename(number: int) -> int:
         body = {"name": f"Name {number}", "replaces": {"name": HARBOUR["name"]}}

@@ -159,15 +159,19 @@ def test_a_checkpoint_is_written_once_a_second_and_only_while_it_moves():
 # -- what is said --------------------------------------------------------------------------------------------
 
 
-def test_meter_messages_keep_their_table():
-    pile = Pile()
-    pile.charge(cycles=50, limits={"duration_s": 100, "energy_mwh": 10**6, "cost_minor": 500})
-    name, message = pile.controller.mailbox.peek()
-    while name != topics.METER:
-        pile.controller.mailbox.done(name, message)
+def test_meter_messages_keep_their_table_and_tell_a_current_that_is_measured():
+    for current_ma in (None, 31_300):
+        pile = Pile()
+        if current_ma is not None:
+            pile.readings().current_ma.take(current_ma, 0)
+        pile.charge(cycles=50, limits={"duration_s": 100, "energy_mwh": 10**6, "cost_minor": 500})
         name, message = pile.controller.mailbox.peek()
-    messages.validate(wire.METER, message)
-    assert message["power_mw"] == 7_200_000 and message["energy_mwh"] == 41 * 200
+        while name != topics.METER:
+            pile.controller.mailbox.done(name, message)
+            name, message = pile.controller.mailbox.peek()
+        messages.validate(wire.METER, message)
+        assert message["power_mw"] == 7_200_000 and message["energy_mwh"] == 41 * 200
+        assert message.get("current_ma") == current_ma
 
 
 def test_status_and_hello_keep_their_tables():

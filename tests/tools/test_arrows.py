@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import arrows
+from tools import ROOT, arrows
 
 WRONG = [
     ("firmware/pile/session.py", "from drivers.contracts import Relay"),
@@ -142,13 +142,12 @@ def test_a_table_without_a_circle_is_in_order() -> None:
     assert arrows.table_findings("house", ROOMS) == []
 
 
-def test_rooms_arrows_and_drawings_that_are_not_true_are_found(tmp_path: Path) -> None:
+def test_rooms_and_arrows_that_are_not_true_are_found(tmp_path: Path) -> None:
     rooms = {"db": set(), "orders": {"db"}}
     (tmp_path / "house" / "db").mkdir(parents=True)
     (tmp_path / "house" / "orders").mkdir()
     (tmp_path / "house" / "db" / "x.py").write_text("import json\n")
     (tmp_path / "house" / "orders" / "x.py").write_text("from house import db\n")
-    (tmp_path / "CONTRIBUTING.md").write_text("```\n" + arrows.drawing("house", rooms) + "\n```\n")
     assert arrows.house_findings(tmp_path, "house", rooms) == []
 
     def texts(rooms: dict[str, set[str]]) -> str:
@@ -157,22 +156,16 @@ def test_rooms_arrows_and_drawings_that_are_not_true_are_found(tmp_path: Path) -
     assert "there is no room attic" in texts({**rooms, "attic": set()})
     assert "the folder orders has no line" in texts({"db": set(), arrows.TOP: {"db"}})
     assert "db may import orders, but never does" in texts({"db": {"orders"}, "orders": set()})
-    assert "does not show the rooms of house" in texts({"orders": {"db"}, "db": set()})
 
 
-@pytest.mark.parametrize(
-    ("path", "source"),
-    [
-        ("cloud_stub/orders/create.py", "from ..settlements import views"),
-        ("cloud_stub/orders/create.py", "from cloud_stub.jobs.runner import PeriodicJobs"),
-        ("cloud_stub/orders/create.py", "def late():\n    from ..intake.receiver import Receiver"),
-        ("cloud_stub/base/clock.py", "from ..db.engine import Store"),
-        ("cloud_stub/settings.py", "from .cloud import Cloud"),
-    ],
-)
-def test_a_room_of_the_cloud_imports_none_that_stands_above_it(path: str, source: str) -> None:
-    assert arrows.room_findings(source, Path(path), "cloud_stub", arrows.ROOMS["cloud_stub"])
+def test_the_tables_of_rooms_are_read_from_the_text_that_people_read() -> None:
+    text = "The rooms of `house/`:\n\n```\ntop -> db a\ndb\na   -> db\n```\nThe rooms of `b/`:\n```\nx\n```"
+    assert arrows.read_rooms(text) == {
+        "house": {"top": {"db", "a"}, "db": set(), "a": {"db"}},
+        "b": {"x": set()},
+    }
 
 
 def test_this_repository_is_in_order() -> None:
     assert [str(finding) for finding in arrows.findings()] == []
+    assert set(arrows.read_rooms((ROOT / arrows.TABLES).read_text())) == {"cloud_stub", "tools"}

@@ -11,7 +11,7 @@ from tests.web.conftest import Watch
 from tests.web.fleet import Fleet
 
 SITE = {"site_id": "S-1", "name": "Harbour", "address": "1 Quay Street", "time_zone": "Asia/Shanghai"}
-OVERWRITES = "Saving again writes over that."
+OVERWRITES = "Saving again overwrites that."
 
 
 def test_the_second_editor_is_told_at_the_field_and_loses_nothing(
@@ -27,12 +27,39 @@ def test_the_second_editor_is_told_at_the_field_and_loses_nothing(
     assert send("PATCH", "/api/sites/S-1", {"name": "Marina", "contact": "+49"}).status == 200
     box.get_by_label("Name").press("Enter")
     expect(box.get_by_role("alert")).to_have_text(
-        [f"Somebody else has changed this meanwhile: Marina. {OVERWRITES}"]
+        [f"Somebody else has changed this in the meantime: Marina. {OVERWRITES}"]
     )
     expect(box.get_by_label("Name")).to_have_value("Port")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Port")
     assert send("GET", "/api/sites/S-1").json()["contact"] == "+49", "a field that nobody touched was sent"
+
+    pile = fleet.pile("PILE-1")
+    assert send("POST", "/api/tariffs", {"tariff_id": "city", "name": "City"}).status == 201
+    page.evaluate("location.hash = '/tariffs/city'")
+    page.get_by_role("button", name="Assign…").click()
+    box.get_by_label("To").select_option(label="Pile")
+    box.get_by_label("Which").fill(pile.device_id)
+    box.get_by_label("Which").press("Enter")
+    expect(box.get_by_role("alert").filter(has_text="PILE-1")).to_have_text(
+        "Assigned there so far: Pile PILE-1: pile:PILE-1. Assigning again replaces it."
+    )
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Take it off Pile PILE-1")).to_be_visible()
+
+    page.evaluate("location.hash = '/piles/PILE-1'")
+    page.get_by_role("button", name="Most power…").click()
+    box.get_by_label("Watts").fill("7.4")
+    page.keyboard.press("Enter")
+    expect(box.get_by_role("alert").first).to_have_text("A whole number of watts, such as 7400.")
+    power = {"power_w": 22_000}
+    assert send("PUT", "/api/piles/PILE-1/connector-power", power).status == 200
+    box.get_by_label("Watts").fill("7400")
+    page.keyboard.press("Enter")
+    expect(box.get_by_role("alert").first).to_contain_text("meanwhile: 22000 W.")
+    page.keyboard.press("Enter")
+    expect(box).to_have_count(0)
+    assert send("GET", "/api/piles/PILE-1/report").json()["connector_power_w"] == 7400
 
     body = {"name": "Days", "days": {"2030-10-01": "National day"}}
     assert send("PUT", "/api/calendars/C-1", body).status == 200

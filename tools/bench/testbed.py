@@ -15,7 +15,7 @@ from cloud_stub.db.audit import COMMAND_LINE, Actor
 from cloud_stub.db.engine import Store, to_json
 from cloud_stub.db.tables import orders as orders_table
 from cloud_stub.db.writer import Transaction
-from cloud_stub.messaging.outbox import put_row
+from cloud_stub.messaging.outbox import Outbox
 from cloud_stub.orders import states
 from cloud_stub.piles import registry
 from cloud_stub.rates import model, schedule, versions
@@ -50,7 +50,7 @@ def register(store: Store, names: Iterable[str], rate: dict[str, Any] = DEMO_RAT
         tx = Transaction(conn)
         for name in names:
             key = registry.add(tx, ACTOR, name, name, 1, now_s())
-            versions.publish_for_pile(tx, ACTOR, put_row, name, body, now_s())
+            versions.publish_for_pile(tx, ACTOR, Outbox(), name, body, now_s())
             made.append(PileIdentity(name, key.hex(), 1))
     return made
 

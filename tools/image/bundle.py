@@ -63,6 +63,7 @@ class Bundle:
         self._symbols = self._choose_symbols(new_names)
         # An attribute may have the name of a symbol, because they are looked up in different tables.
         new_names = self._new_names()
+        self._owners = {name: self._owner(name) for name in self._modules}
         self._attributes = self._choose_attributes(new_names)
         self._public_attributes = self._choose_public_attributes(new_names)
 
@@ -105,7 +106,7 @@ class Bundle:
 
     def attribute(self, module: str, name: str) -> str | None:
         """The new name of an attribute or method; None: it keeps its own."""
-        return self._attributes[self._owner(module)].get(name) or self._public_attributes.get(name)
+        return self._attributes[self._owners[module]].get(name) or self._public_attributes.get(name)
 
     def parameter(self, name: str, number: int) -> str | None:
         """The new name of a parameter; None: it keeps its own. number: its index among all visible ones."""
@@ -191,7 +192,7 @@ class Bundle:
         numbers: list[str] = []
         tables: dict[str, dict[str, str]] = {name: {} for name in self._modules}
         for module in self._modules.values():
-            table = tables[self._owner(module.name)]
+            table = tables[self._owners[module.name]]
             for name in sorted(_defined_attributes(module.tree) - theirs - set(table)):
                 if is_private(name):
                     if len(table) == len(numbers):

@@ -1,8 +1,7 @@
 """Piles as the topics and payloads that Home Assistant reads, by its device discovery (since 2024.11).
 
 A pile is a device. Its configuration names its entities. Their values are in one JSON object for the pile and
-one for each connector, all retained. Energy and money are decimals in JSON strings, because a template passes
-strings on unchanged, but makes a float of a JSON number.
+one for each connector (facts), all retained.
 """
 
 from collections.abc import Iterable
@@ -10,14 +9,11 @@ from typing import Any, NamedTuple
 
 from pile_protocol import wire
 
-from ...base.clock import iso_utc
-from ...base.decimals import decimal
 from ...db.engine import to_json
 from .facts import Connector, Pile
 
 ONLINE, OFFLINE = b"online", b"offline"
 ON, OFF = b"ON", b"OFF"
-KWH_DIGITS, W_DIGITS = 6, 3  # a milliwatt-hour in kWh, a milliwatt in W
 
 Component = dict[str, Any]
 
@@ -57,9 +53,9 @@ def wanted(topics: Topics, piles: Iterable[Pile], with_switch: bool) -> dict[str
     found = {topics.availability: ONLINE}
     for pile in piles:
         found[topics.config(pile.device_id)] = _encoded(config(topics, pile, with_switch))
-        found[topics.state(pile.device_id)] = _encoded(_pile_state(pile))
+        found[topics.state(pile.device_id)] = _encoded(pile.state)
         for each in pile.connectors:
-            found[topics.connector_state(pile.device_id, each.number)] = _encoded(_connector_state(each))
+            found[topics.connector_state(pile.device_id, each.number)] = _encoded(each.state)
     return found
 
 
@@ -79,7 +75,7 @@ def config(topics: Topics, pile: Pile, with_switch: bool) -> dict[str, Any]:
         "model": f"Charging pile with {len(pile.connectors)} connector(s)",
         "serial_number": pile.device_id,
     }
-    device |= {"sw_version": pile.firmware} if pile.firmware else {}
+    device |= {"sw_version": pile.state["firmware"]} if pile.state["firmware"] else {}
     device |= {"suggested_area": pile.site} if pile.site else {}
     return {
         "device": device,
@@ -131,13 +127,12 @@ def _connector_components(
             "json_attributes_template": "{{ {'fault': value_json.fault} | tojson }}",
         },
     }
-    currency = connector.session.currency if connector.session else connector.currency
-    if currency is not None:
+    if connector.currency is not None:
         made["session_cost"] = _sensor(
             f"{name} session cost",
             "session_cost",
             device_class="monetary",
-            unit_of_measurement=currency,
+            unit_of_measurement=connector.currency,
             **began,
         )
     if with_switch:
@@ -174,26 +169,3 @@ def _on_if(member: str) -> str:
 
 def _unique(topics: Topics, pile: Pile, key: str) -> Component:
     return {"unique_id": f"{topics.base}_{pile.device_id}_{key}"}
-
-
-def _pile_state(pile: Pile) -> dict[str, Any]:
-    return {"online": pile.online, "firmware": pile.firmware, "signal_dbm": pile.signal_dbm}
-
-
-def _connector_state(connector: Connector) -> dict[str, Any]:
-    session = connector.session
-    cost = None if session is None or session.minor is None else decimal(session.minor, session.minor_digits)
-    return {
-        "status": connector.status,
-        "fault": connector.fault,
-        "out_of_service": connector.out_of_service,
-        "power_w": _decimal(connector.power_mw, W_DIGITS),
-        "energy_kwh": _decimal(connector.register_mwh, KWH_DIGITS),
-        "session_began": iso_utc(session.began_at) if session else None,
-        "session_kwh": _decimal(session.energy_mwh if session else None, KWH_DIGITS),
-        "session_cost": cost,
-    }
-
-
-def _decimal(value: int | None, digits: int) -> str | None:
-    return None if value is None else decimal(value, digits)

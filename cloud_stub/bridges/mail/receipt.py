@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ...base.decimals import decimal
 from ...settlements.bills import as_text
 
 
@@ -92,8 +93,7 @@ def _facts(bill: dict[str, Any], pile: str, zone: str, words: SimpleNamespace) -
 
 
 def _money(minor: int, bill: dict[str, Any]) -> str:
-    sign = "-" if minor < 0 else ""
-    return sign + as_text(abs(minor), bill["currency"], bill["minor_digits"])
+    return as_text(minor, bill["currency"], bill["minor_digits"])
 
 
 def _price(price: int, bill: dict[str, Any]) -> str:
@@ -104,8 +104,7 @@ def _price(price: int, bill: dict[str, Any]) -> str:
 
 
 def _kwh(mwh: int) -> str:
-    whole, rest = divmod((mwh + 500) // 1000, 1000)
-    return f"{whole}.{rest:03} kWh"
+    return f"{decimal((mwh + 500) // 1000, 3)} kWh"
 
 
 def _clock(time_ms: int) -> str:

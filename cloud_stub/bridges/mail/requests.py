@@ -7,9 +7,10 @@ at most PER_HOUR, and the message contains no text of the driver.
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import bindparam, func, select
 
+from ...base.body import Body
 from ...base.budgets import Budget
 from ...base.ids import new_id
 from ...base.problems import Problem, too_many, unknown_order
@@ -38,9 +39,7 @@ _COUNT = (
 )
 
 
-class ReceiptBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class ReceiptBody(Body):
     email: str = Field(max_length=254, pattern=ADDRESS, examples=["driver@example.org"])
 
 

@@ -55,29 +55,21 @@ class Note(NamedTuple):
     reason: str
 
 
-def of_bill(party: Party, bill: Bill) -> Cdr:
-    """The CDR of a bill as it was before any credit note."""
-    return _cdr(party, bill, bill.order_id, bill.total_minor, bill.at, _remark(bill))
-
-
-def of_credit(party: Party, bill: Bill, notes: Sequence[Note]) -> Cdr:
-    """The credit CDR of the last of the bill's `notes`: it credits the CDR before it in full."""
+def cdr(party: Party, bill: Bill, notes: Sequence[Note], is_rest: bool) -> Cdr:
+    """The CDR of a bill as it was before any credit note. With `notes`, what follows from the last of them:
+    the credit CDR, which credits the CDR before it in full, or with is_rest the CDR of the rest.
+    """
+    if not notes:
+        return _cdr(party, bill, bill.order_id, bill.total_minor, bill.at, _remark(bill))
     *earlier, note = notes
-    before_id = f"{bill.order_id}-{len(earlier)}" if earlier else bill.order_id
+    why = f"Credited {_money(bill, note.minor)}: {note.reason}"
     before = bill.total_minor - sum(each.minor for each in earlier)
-    found = _cdr(party, bill, f"{before_id}-C", before, note.at, _why(bill, note))
+    if is_rest:
+        return _cdr(party, bill, f"{bill.order_id}-{len(notes)}", before - note.minor, note.at, why)
+    before_id = f"{bill.order_id}-{len(earlier)}" if earlier else bill.order_id
+    found = _cdr(party, bill, f"{before_id}-C", before, note.at, why)
     found["total_cost"] = {name: -each for name, each in found["total_cost"].items()}
     return found | {"credit": True, "credit_reference_id": before_id}
-
-
-def of_rest(party: Party, bill: Bill, notes: Sequence[Note]) -> Cdr:
-    """The CDR of the rest after the last of the bill's `notes`."""
-    left = bill.total_minor - sum(each.minor for each in notes)
-    return _cdr(party, bill, f"{bill.order_id}-{len(notes)}", left, notes[-1].at, _why(bill, notes[-1]))
-
-
-def _why(bill: Bill, note: Note) -> str:
-    return f"Credited {_money(bill, note.minor)}: {note.reason}"
 
 
 def _cdr(party: Party, bill: Bill, cdr_id: str, total: int, at: int, remark: str) -> Cdr:
@@ -195,17 +187,12 @@ def _power(kind: str, milliwatts: int) -> dict[str, Any]:
 
 def _location(party: Party, bill: Bill) -> dict[str, Any]:
     site_id, site_name = bill.site
-    place, connector = party.sites[site_id], party.connector_of(bill.device_id)
+    connector = party.connector_of(bill.device_id)
     number_of = bill.said["connector"]
-    postal_code = {"postal_code": place.postal_code} if place.postal_code else {}
     return {
         "id": site_id,
         "name": site_name,
-        "address": place.address,
-        "city": place.city,
-        **postal_code,
-        "country": place.country,
-        "coordinates": {"latitude": place.latitude, "longitude": place.longitude},
+        **party.sites[site_id].members(),
         "evse_uid": party.evse_uid(bill.device_id, number_of),
         "evse_id": party.evse_id(bill.device_id, number_of),
         "connector_id": "1",

@@ -35,7 +35,6 @@ _PILES = Query(
     select(piles).where(piles.c.site_id.in_(json_lists.texts("site_ids"))).order_by(piles.c.device_id),
     PileRow,
 )
-MINUTE_S = 60
 _STATUSES = {
     "Available": "AVAILABLE",
     "Preparing": "AVAILABLE",
@@ -47,6 +46,11 @@ _STATUSES = {
 }
 
 
+def minute(now: int) -> int:
+    """The beginning of this minute: `last_updated` of what may change at any time."""
+    return now - now % 60
+
+
 def exported(conn: Connection, party: Party) -> Sequence[SiteRow]:
     """The sites that the party's file names, oldest first."""
     return _SITES.all(conn, {"site_ids": to_json(list(party.sites))})
@@ -55,34 +59,34 @@ def exported(conn: Connection, party: Party) -> Sequence[SiteRow]:
 def locations(conn: Connection, party: Party, rates: Versions, now: int) -> list[tuple[int, dict[str, Any]]]:
     """(when it was last changed, location) of each site.
 
-    That is the beginning of this minute: when a pile went offline, left the site or got another price is not
-    stored with it, and a partner who asks for changes since the last time must not miss that.
+    That is in this minute: when a pile went offline, left the site or got another price is not stored with
+    it, and a partner who asks for changes since the last time must not miss that.
     """
     rows = _PILES.all(conn, {"site_ids": to_json(list(party.sites))})
     device_ids = [row.device_id for row in rows if row.removed_at is None]
-    changed_at = now - now % MINUTE_S
+    changed_at = minute(now)
     held = rates.at_piles(conn, device_ids, now)
+    views = pile_views.all_connector_views(conn, rows, now)
     found = []
     for site in exported(conn, party):
         there = [row for row in rows if row.site_id == site.site_id]
-        evses = [each for row in there for each in _evses(conn, party, row, held.get(row.device_id, {}), now)]
+        evses = [
+            each
+            for row in there
+            for each in _evses(party, row, views[row.device_id], held[row.device_id], changed_at)
+        ]
         found.append((changed_at, _location(party, site, evses, changed_at)))
     return found
 
 
 def _location(party: Party, site: SiteRow, evses: list[dict[str, Any]], changed_at: int) -> dict[str, Any]:
-    place = party.sites[site.site_id]
     return {
         "country_code": party.country_code,
         "party_id": party.party_id,
         "id": site.site_id,
         "publish": True,
         "name": site.name,
-        "address": place.address,
-        "city": place.city,
-        **({"postal_code": place.postal_code} if place.postal_code else {}),
-        "country": place.country,
-        "coordinates": {"latitude": place.latitude, "longitude": place.longitude},
+        **party.sites[site.site_id].members(),
         "evses": evses,
         "operator": {"name": party.operator},
         "time_zone": site.time_zone,
@@ -91,15 +95,15 @@ def _location(party: Party, site: SiteRow, evses: list[dict[str, Any]], changed_
 
 
 def _evses(
-    conn: Connection,
     party: Party,
     pile: PileRow,
+    views: Sequence[Mapping[str, Any]],
     held: Mapping[int, Mapping[str, Any]],
-    now: int,
+    changed_at: int,
 ) -> Iterator[dict[str, Any]]:
     connector = party.connector_of(pile.device_id)
-    changed = {"last_updated": iso_utc(pile.removed_at or now - now % MINUTE_S)}
-    for view in pile_views.connector_views(conn, pile, now):
+    changed = {"last_updated": iso_utc(pile.removed_at or changed_at)}
+    for view in views:
         number = view["connector"]
         rate = held.get(number, held.get(PILE))
         power_w = {"max_electric_power": pile.connector_power_w} if pile.connector_power_w else {}

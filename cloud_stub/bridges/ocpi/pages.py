@@ -1,23 +1,24 @@
 """The objects of each module, in the order of their making, filtered by when they were last changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select
+from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select, union
 
 from ...base.ids import first_id_of
 from ...base.problems import invalid
 from ...db import json_lists
-from ...db.credit_tables import credits
 from ...db.engine import to_json
+from ...db.payment_tables import credits
 from ...db.rows import OrderRow, Query
+from ...db.site_tables import connector_tariffs, sites
 from ...db.tables import orders, piles, rates, settlements
 from ...rates.holding import Versions
 from ...settlements import bills
 from ...settlements import credits as credit_notes
 from . import cdrs as cdr
-from .locations import exported, locations
+from .locations import exported, locations, minute
 from .party import Party
 from .tariffs import tariff
 
@@ -48,19 +49,14 @@ class Key(NamedTuple):
 
 class _Version(NamedTuple):
     rate_id: str
+    tariff_id: str
     published_at: int
     from_at: int
-    until_at: int | None
-    ended_by_at: int | None  # when the version that ends it was published
+    withdrawn_at: int | None
 
 
 class _Billed(NamedTuple):
     at: int
-    order_id: str
-
-
-class _Reviewed(NamedTuple):
-    at: int | None
     order_id: str
 
 
@@ -71,63 +67,38 @@ class _Credited(NamedTuple):
     left_minor: int
 
 
-class _AtSite(NamedTuple):
-    device_id: str
-    site_id: str | None
-
-
-class _Number(NamedTuple):
-    value: int
-
-
-_NEXT = rates.alias()
-_IS_NEXT = (
-    (_NEXT.c.tariff_id == rates.c.tariff_id)
-    & _NEXT.c.withdrawn_at.is_(None)
-    # Of two with the same beginning, the one that was published later holds.
-    & (
-        (_NEXT.c.from_at > rates.c.from_at)
-        | ((_NEXT.c.from_at == rates.c.from_at) & (_NEXT.c.rate_id > rates.c.rate_id))
-    )
+_AT_SITES = piles.c.site_id.in_(json_lists.texts("site_ids"))
+_TARIFF_IDS = union(
+    select(sites.c.tariff_id).where(sites.c.site_id.in_(json_lists.texts("site_ids"))),
+    select(piles.c.tariff_id).where(_AT_SITES, piles.c.removed_at.is_(None)),
+    select(connector_tariffs.c.tariff_id).join(piles).where(_AT_SITES, piles.c.removed_at.is_(None)),
 )
-_UNTIL = select(func.min(_NEXT.c.from_at)).where(_IS_NEXT)
-_ENDED_BY = select(_NEXT.c.published_at).where(_IS_NEXT).order_by(_NEXT.c.from_at, _NEXT.c.rate_id).limit(1)
-_VERSION = select(
-    rates.c.rate_id,
-    rates.c.published_at,
-    rates.c.from_at,
-    _UNTIL.scalar_subquery().label("until_at"),
-    _ENDED_BY.scalar_subquery().label("ended_by_at"),
-)
-_MADE = rates.alias()
+_VERSION = select(*(rates.c[name] for name in _Version._fields))
 _VERSIONS = Query(
-    _VERSION.where(
-        rates.c.tariff_id.in_(select(_MADE.c.tariff_id).where(_MADE.c.rate_id >= bindparam("first"))),
-        rates.c.withdrawn_at.is_(None),
-    ).order_by(rates.c.rate_id),
+    _VERSION.where(rates.c.tariff_id.in_(_TARIFF_IDS)).order_by(
+        rates.c.tariff_id, rates.c.from_at, rates.c.rate_id
+    ),
     _Version,
 )
 _VERSIONS_OF = Query(_VERSION.where(rates.c.rate_id.in_(json_lists.texts("rate_ids"))), _Version)
 
 _RECEIVED = (
-    select(settlements.c.received_at.label("value"))
+    select(settlements.c.received_at)
     .where(settlements.c.id >= bindparam("first"))
     .order_by(settlements.c.id)
     .limit(1)
 )
-_RECEIVED_AT = Query(_RECEIVED, _Number)
 _LAST_ID = select(func.coalesce(func.max(settlements.c.id), 0))
 _IS_BILLED = (
     settlements.c.settles_order_id.is_not(None)
     & ~settlements.c.flagged
     & (func.coalesce(settlements.c.review, "") != bills.WAIVED)
 )
-_OF_SITES = piles.c.site_id.in_(json_lists.texts("site_ids"))
+_CHARGED_AT_SITES = orders.c.site_id.in_(json_lists.texts("site_ids"))
 _BILLED = (
     select(settlements.c.received_at.label("at"), orders.c.order_id)
     .join(orders, orders.c.order_id == settlements.c.settles_order_id)
-    .join(piles, piles.c.device_id == settlements.c.device_id)
-    .where(_IS_BILLED, _OF_SITES)
+    .where(_IS_BILLED, _CHARGED_AT_SITES)
     .limit(CDRS_MAX + 1)
 )
 _RECEIVED_KEYS = Query(
@@ -145,7 +116,7 @@ _REVIEWED_KEYS = Query(
         settlements.c.reviewed_at >= bindparam("since"),
         settlements.c.reviewed_at < bindparam("until"),
     ),
-    _Reviewed,
+    _Billed,
 )
 _UP_TO = credits.alias()
 _CREDITED = select(cast(func.sum(_UP_TO.c.amount_minor), BigInteger)).where(
@@ -160,39 +131,55 @@ _CREDITED_KEYS = Query(
     )
     .join(orders, orders.c.order_id == credits.c.order_id)
     .join(settlements, settlements.c.settles_order_id == credits.c.order_id)
-    .join(piles, piles.c.device_id == settlements.c.device_id)
     .where(
         credits.c.credit_id >= bindparam("first"),
         credits.c.created_at >= bindparam("since"),
         credits.c.created_at < bindparam("until"),
         _IS_BILLED,
-        _OF_SITES,
+        _CHARGED_AT_SITES,
     )
     .limit(CDRS_MAX + 1),
     _Credited,
 )
 _BILLS = bills.BILLS.narrowed(bills.ROWS.where(settlements.c.settles_order_id.in_(json_lists.texts("ids"))))
 _ORDERS = Query(select(orders).where(orders.c.order_id.in_(json_lists.texts("ids"))), OrderRow)
-_SITE_OF = Query(
-    select(piles.c.device_id, piles.c.site_id).where(piles.c.device_id.in_(json_lists.texts("device_ids"))),
-    _AtSite,
-)
 
 
-def list_locations(conn: Connection, party: Party, known: Versions, wanted: Wanted, now: int) -> list[Any]:
-    """Those that have changed in that time."""
-    return [each for at, each in locations(conn, party, known, now) if wanted.has(at)]
+def found(
+    conn: Connection, party: Party, known: Versions, module: str, wanted: Wanted, now: int, page: slice
+) -> tuple[Iterable[Any], int]:
+    """The objects of one page of a module, and how many there are on all. Raises Problem (InvalidRequest)."""
+    if module == "cdrs":
+        keys = cdr_keys(conn, party, wanted)
+        return cdrs_of(conn, party, known, keys[page]), len(keys)
+    if module == "tariffs":
+        items = tariffs_of(conn, party, known, now)
+    else:
+        items = locations(conn, party, known, now)
+    inside = [item for changed_at, item in items if wanted.has(changed_at)]
+    return inside[page], len(inside)
 
 
-def list_tariffs(conn: Connection, party: Party, known: Versions, wanted: Wanted) -> list[Any]:
-    """The versions that were published, or ended by the next one, in that time; one that was withdrawn is
-    none.
+def tariffs_of(conn: Connection, party: Party, known: Versions, now: int) -> list[tuple[int, dict[str, Any]]]:
+    """(when it was last changed, tariff) of each version of the tariffs that are assigned at the sites. One
+    that was withdrawn ends when it would have begun.
+
+    A version that has not ended has changed in this minute, because a tariff may be assigned at any time.
     """
-    found = _VERSIONS.all(conn, {"first": "r-" + first_id_of(wanted.from_at - CLOCKS_S)})
+    found = []
+    tariff_id, until_at, ended_at = "", None, 0  # by a later version, and when that was published
+    for row in reversed(_VERSIONS.all(conn, {"site_ids": to_json(list(party.sites))})):
+        if row.tariff_id != tariff_id:
+            tariff_id, until_at, ended_at = row.tariff_id, None, 0
+        if row.withdrawn_at is not None:
+            found.append((row, row.from_at, row.withdrawn_at))
+            continue
+        has_ended = until_at is not None and until_at <= now
+        found.append((row, until_at, max(row.published_at, ended_at) if has_ended else minute(now)))
+        until_at, ended_at = row.from_at, row.published_at
     return [
-        tariff(party, known.get(conn, row.rate_id), row.from_at, row.until_at, changed_at)
-        for row in found
-        if wanted.has(changed_at := max(row.published_at, row.ended_by_at or 0))
+        (changed_at, tariff(party, known.get(conn, row.rate_id), row.from_at, ends_at, changed_at))
+        for row, ends_at, changed_at in sorted(found)
     ]
 
 
@@ -206,7 +193,7 @@ def cdr_keys(conn: Connection, party: Party, wanted: Wanted) -> list[Key]:
     first_id = _first_received(conn, wanted.from_at - CLOCKS_S)
     first_credit = "c-" + first_id_of(wanted.from_at - CLOCKS_S)
     keys = [Key(row.at, row.order_id) for row in _RECEIVED_KEYS.all(conn, asked | {"first": first_id})]
-    keys += [Key(row.at or 0, row.order_id) for row in _REVIEWED_KEYS.all(conn, asked)]
+    keys += [Key(row.at, row.order_id) for row in _REVIEWED_KEYS.all(conn, asked)]
     for row in _CREDITED_KEYS.all(conn, asked | {"first": first_credit}):
         keys.append(Key(row.at, row.order_id, row.credit_id))
         if row.left_minor > 0:
@@ -227,8 +214,8 @@ def _first_received(conn: Connection, at: int) -> int:
     low, high = 0, conn.execute(_LAST_ID).scalar_one() + 1
     while low < high:
         middle = (low + high) >> 1
-        row = _RECEIVED_AT.first(conn, {"first": middle})
-        if row is not None and row.value < at:
+        received_at = conn.execute(_RECEIVED, {"first": middle}).scalar_one_or_none()
+        if received_at is not None and received_at < at:
             low = middle + 1
         else:
             high = middle
@@ -241,14 +228,12 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
     made = {row.order_id: row for row in _ORDERS.all(conn, ids)}
     rate_ids = {"rate_ids": to_json(sorted({row.rate_id for row in made.values()}))}
     versions = {row.rate_id: row for row in _VERSIONS_OF.all(conn, rate_ids)}
-    of_pile = {"device_ids": to_json(sorted({row.device_id for row in made.values()}))}
-    site_of = {row.device_id: row.site_id or "" for row in _SITE_OF.all(conn, of_pile)}
     names = {site.site_id: site.name for site in exported(conn, party)}
     for key in keys:
         row, order = found.get(key.order_id), made[key.order_id]
-        site_id = site_of[order.device_id]
+        site_id = order.site_id or ""
         if row is None or bills.kind(row) != bills.BILLED or site_id not in names:
-            continue  # it was flagged, or moved, a moment ago
+            continue  # it was flagged, or its site removed, a moment ago
         version = versions[order.rate_id]
         bill = cdr.Bill(
             order_id=order.order_id,
@@ -260,12 +245,9 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
             tariff=tariff(party, known.get(conn, order.rate_id), version.from_at, None, version.published_at),
             site=(site_id, names[site_id]),
         )
-        if not key.credit_id:
-            yield cdr.of_bill(party, bill)
-            continue
         notes = [
             cdr.Note(each.amount_minor, each.created_at, each.reason)
-            for each in credit_notes.of_order(conn, order.order_id)
+            for each in (credit_notes.of_order(conn, order.order_id) if key.credit_id else ())
             if each.credit_id <= key.credit_id
         ]
-        yield (cdr.of_rest if key.is_rest else cdr.of_credit)(party, bill, notes)
+        yield cdr.cdr(party, bill, notes, key.is_rest)

@@ -2,6 +2,7 @@
 
 gateway        the process: the piles and their connections
 session        one connection of one pile, from BootNotification on
+database       the store, on a thread of its own
 station        a pile as a charge point, across its connections
 rpc            frames, calls and answers on a WebSocket
 reporting      which call of a pile's orders is sent next, durable and in order

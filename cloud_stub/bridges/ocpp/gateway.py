@@ -5,16 +5,13 @@ database once a second for all of them.
 import asyncio
 import random
 import ssl
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 import structlog
-from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, select
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, NegotiationError
 from websockets.typing import Subprotocol
@@ -23,14 +20,14 @@ from ...base.clock import now_s
 from ...db.engine import Store
 from ...db.pile_tables import pile_boards
 from ...db.rows import PileRow, Query
-from ...db.tables import orders, piles
+from ...db.tables import piles
 from ...db.writer import Transaction
-from ...messaging.posting import Posting
+from ...messaging.outbox import Outbox
 from ...orders.context import Context
-from ...piles import service
 from ...piles import views as pile_views
 from ...piles.boards import BoardRow
 from . import mapping, progress, queue, reporting
+from .database import Database
 from .errors import GatewayError
 from .requests import Requests
 from .rpc import FRAME_MAX_BYTES
@@ -38,25 +35,11 @@ from .session import Session
 from .station import ACCEPTED, CONNECTING, Pile, Station, Timing
 from .target import Target
 
-T = TypeVar("T")
 log = structlog.get_logger()
 
 SUBPROTOCOL = Subprotocol("ocpp1.6")
 _PILES = Query(select(piles).order_by(piles.c.device_id), PileRow)
 _BOARDS = Query(select(pile_boards), BoardRow)
-
-
-class _Held(NamedTuple):
-    device_id: str
-    connector: int
-
-
-_HELD = Query(
-    select(orders.c.device_id, orders.c.connector).where(
-        orders.c.holds, orders.c.window_end_at > bindparam("now")
-    ),
-    _Held,
-)
 
 
 class _Connect(connect):
@@ -70,7 +53,7 @@ class Gateway:
     """Runs until it is cancelled. context: of a cloud that is not started."""
 
     def __init__(self, store: Store, context: Context, target: Target, timing: Timing | None = None):
-        self._context = replace(context, dispatch=Posting())
+        self._context = replace(context, outbox=Outbox())
         self._target = target
         self._timing = timing or Timing()
         self._database = Database(store)
@@ -94,6 +77,8 @@ class Gateway:
                     await self._look()
                 except GatewayError as error:
                     log.warning("ocpp_database", reason=str(error))
+                except Exception:
+                    log.exception("ocpp_failed")
                 await asyncio.sleep(self._timing.poll_s)
         finally:
             for task in self._tasks.values():
@@ -125,22 +110,21 @@ class Gateway:
     async def _write_states(self) -> None:
         """Store the changed states of connections, and the errors since the last call."""
         changed = [
-            (station, list(station.errors))
+            (station, station.state, station.errors.copy(), station.last_error)
             for station in self._stations.values()
             if station.errors or self._written.get(station.device_id) != station.state
         ]
         if not changed:
             return
-        states = {station.device_id: station.state for station, _ in changed}
 
         def write(tx: Transaction) -> None:
-            for station, errors in changed:
-                progress.note(tx.conn, station.device_id, states[station.device_id], errors, now_s())
+            for station, state, errors, last_error in changed:
+                progress.note(tx.conn, station.device_id, state, errors, last_error, now_s())
 
         await self._database.write(write)
-        for station, errors in changed:
-            del station.errors[: len(errors)]
-        self._written |= states
+        for station, state, errors, _ in changed:
+            station.errors -= errors
+            self._written[station.device_id] = state
 
     async def _keep_connected(self, station: Station) -> None:
         answers = Requests(station, self._context).answers()
@@ -192,67 +176,18 @@ class Gateway:
 
 
 def _look(conn: Connection) -> tuple[list[tuple[Pile, bool]], set[str]]:
-    return describe(conn, now_s()), reporting.due(conn)
-
-
-class Database:
-    """The store, used by one thread."""
-
-    def __init__(self, store: Store):
-        self._store = store
-        self._pool = ThreadPoolExecutor(1, "ocpp-database")
-
-    async def read(self, look: Callable[[Connection], T]) -> T:
-        """Raises GatewayError (DatabaseUnavailable)."""
-
-        def run() -> T:
-            with self._store.reading.connect() as conn:
-                return look(conn)
-
-        return await self._run(run)
-
-    async def write(self, unit: Callable[[Transaction], T]) -> T:
-        """Run a unit in a transaction. Raises GatewayError (DatabaseUnavailable)."""
-
-        def run() -> T:
-            with self._store.writing.begin() as conn:
-                tx = Transaction(conn)
-                done = unit(tx)
-            for effect in tx.effects:
-                effect()
-            return done
-
-        return await self._run(run)
-
-    async def _run(self, run: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, run)
-        except SQLAlchemyError as error:
-            raise GatewayError("DatabaseUnavailable", str(error)) from None
-
-    def close(self) -> None:
-        self._pool.shutdown()
-
-
-def describe(conn: Connection, now: int) -> list[tuple[Pile, bool]]:
-    """Each pile as a charge point, and whether it was removed."""
+    """Each pile as a charge point, and whether it was removed; and those with calls to send."""
     rows = _PILES.all(conn)
     boards = {row.device_id: row for row in _BOARDS.all(conn)}
-    out = service.find_many(conn, [row.device_id for row in rows])
-    held: dict[str, set[int]] = {}
-    for each in _HELD.all(conn, {"now": now}):
-        held.setdefault(each.device_id, set()).add(each.connector)
-    return [
-        (
-            _pile(row, boards.get(row.device_id), held.get(row.device_id, set()), out[row.device_id]),
-            row.removed_at is not None,
-        )
+    views = pile_views.all_connector_views(conn, rows, now_s())
+    found = [
+        (_pile(row, boards.get(row.device_id), views[row.device_id]), row.removed_at is not None)
         for row in rows
     ]
+    return found, reporting.due(conn)
 
 
-def _pile(row: PileRow, board: BoardRow | None, held: set[int], out: service.Out) -> Pile:
-    views = pile_views.connector_views_with(row, held, out)
+def _pile(row: PileRow, board: BoardRow | None, views: list[dict[str, Any]]) -> Pile:
     statuses = (mapping.pile_status(row.online, views), *map(mapping.connector_status, views))
     hello = orjson.loads(board.hello_json) if board is not None else {}
     boots = orjson.loads(row.status_json).get("boots") if row.status_json else None

@@ -5,12 +5,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ...base.clock import iso_utc
+from ...base.decimals import decimal
+from ...db.rows import MeterSampleRow
 
 VENDOR = "RateLock"
 ID_TAG_MAX = 20
 ENERGY = "Energy.Active.Import.Register"
 POWER = "Power.Active.Import"
-MEASURANDS = f"{ENERGY},{POWER}"
+CURRENT = "Current.Import"
+MEASURANDS = f"{ENERGY},{POWER},{CURRENT}"
 _TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 PERIODIC, BEGIN, END = "Sample.Periodic", "Transaction.Begin", "Transaction.End"
 
@@ -50,11 +53,6 @@ def wh(register_mwh: int) -> int:
     return (register_mwh + 500) // 1000
 
 
-def watts(power_mw: int) -> str:
-    """Exact, with three decimals."""
-    return f"{power_mw // 1000}.{power_mw % 1000:03d}"
-
-
 def at(text: str) -> int:
     """Unix seconds of what iso_utc wrote."""
     return int(datetime.strptime(text, _TIMESTAMP).replace(tzinfo=timezone.utc).timestamp())
@@ -62,17 +60,18 @@ def at(text: str) -> int:
 
 def register_value(at: int, register_mwh: int, context: str) -> dict[str, Any]:
     """A meterValue with the register alone."""
-    return {"timestamp": iso_utc(at), "sampledValue": [_register(register_mwh, context)]}
+    sampled = {"value": str(wh(register_mwh)), "context": context, "measurand": ENERGY, "unit": "Wh"}
+    return {"timestamp": iso_utc(at), "sampledValue": [sampled]}
 
 
-def meter_value(at: int, register_mwh: int, power_mw: int) -> dict[str, Any]:
-    """A meterValue of a charge that runs."""
-    power = {"value": watts(power_mw), "context": PERIODIC, "measurand": POWER, "unit": "W"}
-    return {"timestamp": iso_utc(at), "sampledValue": [_register(register_mwh, PERIODIC), power]}
-
-
-def _register(register_mwh: int, context: str) -> dict[str, Any]:
-    return {"value": str(wh(register_mwh)), "context": context, "measurand": ENERGY, "unit": "Wh"}
+def meter_value(row: MeterSampleRow) -> dict[str, Any]:
+    """A meterValue of a charge that runs; without a current if the pile measures none."""
+    found = register_value(row.at, row.register_mwh, PERIODIC)
+    for value, measurand, unit in ((row.power_mw, POWER, "W"), (row.current_ma, CURRENT, "A")):
+        if value is not None:
+            sampled = {"value": decimal(value, 3), "context": PERIODIC, "measurand": measurand, "unit": unit}
+            found["sampledValue"].append(sampled)
+    return found
 
 
 def reason(stop_reason: str | None) -> str:

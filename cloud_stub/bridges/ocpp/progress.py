@@ -6,7 +6,7 @@ A transaction's state is the newest call that was answered:
     Started  StartTransaction
     Told     DataTransfer with the rate; MeterValues follow
     Stopped  StopTransaction
-    Done     DataTransfer with the receipt
+    Done     DataTransfer with the receipt; another one follows if the bill is corrected
     Refused  StartTransaction or StopTransaction was refused too often and given up
 """
 
@@ -20,8 +20,7 @@ from sqlalchemy import Connection, bindparam, exists, func, insert, select, upda
 from ...db.engine import insert_or_ignore, to_json
 from ...db.ocpp_tables import ocpp_piles, ocpp_transactions
 from ...db.rows import MeterSampleRow, Query
-from ...db.tables import meter_samples, orders, outbox
-from .errors import GatewayError
+from ...db.tables import meter_samples, orders, outbox, piles
 from .queue import RECEIVER
 
 WAITING, STARTED, TOLD, STOPPED, DONE, REFUSED = "Waiting", "Started", "Told", "Stopped", "Done", "Refused"
@@ -55,18 +54,12 @@ class Progress(NamedTuple):
     state: str
     open: bool
     sampled_at: int
+    receipt_digest: str | None
 
 
-class View(NamedTuple):
-    """A charge point as operators see it."""
-
+class _Unsent(NamedTuple):
     device_id: str
-    state: str
-    errors_json: str
-    last_error: str | None
-    changed_at: int
-    waits_for: str | None
-    unsent: int
+    events: int
 
 
 class _Charging(NamedTuple):
@@ -87,22 +80,11 @@ class OpenOne(NamedTuple):
 
 _PILES = select(ocpp_piles)
 _LIST = Query(_PILES.order_by(ocpp_piles.c.device_id), ChargePoint)
-_UNSENT = (
-    select(func.count())
-    .select_from(outbox)
-    .where(outbox.c.receiver == RECEIVER, outbox.c.lane == ocpp_piles.c.device_id)
-)
-_VIEWS = Query(
-    select(
-        ocpp_piles.c.device_id,
-        ocpp_piles.c.state,
-        ocpp_piles.c.errors_json,
-        ocpp_piles.c.last_error,
-        ocpp_piles.c.changed_at,
-        ocpp_piles.c.action.label("waits_for"),
-        _UNSENT.correlate(ocpp_piles).scalar_subquery().label("unsent"),
-    ).order_by(ocpp_piles.c.device_id),
-    View,
+_UNSENT = Query(
+    select(outbox.c.lane.label("device_id"), func.count().label("events"))
+    .where(outbox.c.receiver == RECEIVER)
+    .group_by(outbox.c.lane),
+    _Unsent,
 )
 _PILE = Query(_PILES.where(ocpp_piles.c.device_id == bindparam("device_id")).with_for_update(), ChargePoint)
 _SET_PILE = update(ocpp_piles).where(ocpp_piles.c.device_id == bindparam("of"))
@@ -156,9 +138,7 @@ _SET = update(ocpp_transactions).where(ocpp_transactions.c.order_id == bindparam
 _OF_ORDER = meter_samples.c.order_id == bindparam("order_id")
 _SAMPLES = select(meter_samples).where(_OF_ORDER)
 _DUE = Query(
-    _SAMPLES.where(meter_samples.c.at >= bindparam("from_at"), meter_samples.c.at <= bindparam("until_at"))
-    .order_by(meter_samples.c.at)
-    .limit(_AT_ONCE),
+    _SAMPLES.where(meter_samples.c.at >= bindparam("from_at")).order_by(meter_samples.c.at).limit(_AT_ONCE),
     MeterSampleRow,
 )
 _FIRST = Query(_SAMPLES.order_by(meter_samples.c.at).limit(1), MeterSampleRow)
@@ -193,12 +173,12 @@ def set_sample_s(conn: Connection, device_id: str, sample_s: int) -> None:
     conn.execute(_SET_PILE.values(sample_s=bindparam("every_s")), {"of": device_id, "every_s": sample_s})
 
 
-def note(conn: Connection, device_id: str, state: str, errors: Sequence[GatewayError], at: int) -> None:
-    """Store the state of the pile's connection, and the errors since the last call."""
-    counts = Counter(orjson.loads(charge_point(conn, device_id).errors_json))
-    counts.update(each.kind for each in errors)
-    last = str(errors[-1]) if errors else None
-    values = {"of": device_id, "now_in": state, "counts": to_json(counts), "why": last, "at": at}
+def note(
+    conn: Connection, device_id: str, state: str, errors: Counter[str], last_error: str | None, at: int
+) -> None:
+    """Store the state of the pile's connection, and the errors by kind since the last call."""
+    counts = Counter(orjson.loads(charge_point(conn, device_id).errors_json)) + errors
+    values = {"of": device_id, "now_in": state, "counts": to_json(counts), "why": last_error, "at": at}
     conn.execute(_NOTE, values)
 
 
@@ -230,7 +210,7 @@ def all_open(conn: Connection) -> Sequence[OpenOne]:
 
 
 def add(conn: Connection, order_id: str, device_id: str, id_tag: str) -> Progress:
-    row = Progress(order_id, device_id, id_tag, None, WAITING, True, 0)
+    row = Progress(order_id, device_id, id_tag, None, WAITING, True, 0, None)
     conn.execute(_ADD, row._asdict())
     return row
 
@@ -239,9 +219,9 @@ def change(conn: Connection, order_id: str, **values: Any) -> None:
     conn.execute(_SET.values(values), {"of": order_id})
 
 
-def samples(conn: Connection, order_id: str, from_at: int, until_at: int) -> Sequence[MeterSampleRow]:
-    """The order's stored meter values of that time, oldest first, in a limited number."""
-    return _DUE.all(conn, {"order_id": order_id, "from_at": from_at, "until_at": until_at})
+def samples(conn: Connection, order_id: str, from_at: int) -> Sequence[MeterSampleRow]:
+    """The order's stored meter values from then on, oldest first, in a limited number."""
+    return _DUE.all(conn, {"order_id": order_id, "from_at": from_at})
 
 
 def first_sample(conn: Connection, order_id: str) -> MeterSampleRow | None:
@@ -262,7 +242,23 @@ def retry(conn: Connection, order_id: str) -> bool:
     return True
 
 
-def list_views(conn: Connection) -> list[dict[str, Any]]:
-    """Each charge point as operators see it. `unsent`: how many events of the pile's orders wait."""
-    found = [row._asdict() for row in _VIEWS.all(conn)]
-    return [each | {"errors": orjson.loads(each.pop("errors_json"))} for each in found]
+def list_views(
+    conn: Connection, limit: int | None = None, after: str = "", site_id: str | None = None
+) -> list[dict[str, Any]]:
+    """Charge points as operators see them, by id. `unsent`: how many events of the pile's orders wait."""
+    query = _PILES.where(ocpp_piles.c.device_id > after).order_by(ocpp_piles.c.device_id).limit(limit)
+    if site_id is not None:
+        query = query.join(piles).where(piles.c.site_id == site_id)
+    unsent = {row.device_id: row.events for row in _UNSENT.all(conn)}
+    return [
+        {
+            "device_id": row.device_id,
+            "state": row.state,
+            "last_error": row.last_error,
+            "changed_at": row.changed_at,
+            "waits_for": row.action,
+            "unsent": unsent.get(row.device_id, 0),
+            "errors": orjson.loads(row.errors_json),
+        }
+        for row in _LIST.narrowed(query).all(conn)
+    ]

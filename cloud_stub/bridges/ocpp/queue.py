@@ -10,7 +10,8 @@ from ...messaging import receivers
 
 RECEIVER = "ocpp"
 BEFORE_THE_END = ("OrderCharging", "OrderFinishing")
-KINDS = (*BEFORE_THE_END, "OrderSettled", "OrderLost")
+CORRECTIONS = ("SettlementReviewed", "BillCredited")
+KINDS = (*BEFORE_THE_END, "OrderSettled", "OrderLost", *CORRECTIONS)
 BOUND = 100_000  # rows; beyond it the oldest are dropped, with an event EventsDropped
 
 _OURS = outbox.c.receiver == RECEIVER
@@ -28,11 +29,6 @@ def subscribe(tx: Transaction, bound: int, now: int) -> None:
     receivers.subscribe(tx, RECEIVER, KINDS, bound, now, per_pile=True)
 
 
-def unsubscribe(tx: Transaction) -> None:
-    """Keep no further events for the gateway, and delete those that wait."""
-    receivers.unsubscribe(tx, RECEIVER)
-
-
 def next_of(conn: Connection, device_id: str) -> OutboxRow | None:
     """The pile's oldest event."""
     return _NEXT.first(conn, {"device_id": device_id})
@@ -41,8 +37,3 @@ def next_of(conn: Connection, device_id: str) -> OutboxRow | None:
 def waiting(conn: Connection) -> set[str]:
     """The piles that have any."""
     return set(conn.execute(_WAITING).scalars())
-
-
-def done(tx: Transaction, row: OutboxRow) -> None:
-    """Delete the event: no further call follows from it."""
-    receivers.done(tx, row)

@@ -153,7 +153,7 @@ class Session:
         def look(conn: Connection) -> list[dict[str, Any]]:
             return reporting.latest(conn, self._station.device_id, connector)
 
-        for payload in await self._try(self._station.read(look)) or []:
+        for payload in await self._try(self._station.database.read(look)) or []:
             await self._try(self._call("MeterValues", payload))
 
     async def _call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class Session:
         """Send the calls of orders, until none is due or one was not answered."""
         answered: tuple[str, dict[str, Any]] | None = None
         while (self._station.is_due or answered) and time.monotonic() >= self._not_before:
-            request = await self._try(self._station.write(self._advance(answered)))
+            request = await self._try(self._station.database.write(self._advance(answered)))
             if request is None:
                 self._station.is_due = False
                 return
@@ -208,7 +208,7 @@ class Session:
                 cause = error
                 device_id = self._station.device_id
                 await self._try(
-                    self._station.write(lambda tx: reporting.refused(tx, device_id, cause, now_s()))
+                    self._station.database.write(lambda tx: reporting.refused(tx, device_id, cause, now_s()))
                 )
             return None
         if request.action == "MeterValues":
@@ -228,7 +228,9 @@ class Session:
         """Send the cost so far. It is not repeated if it fails: the next MeterValues bring a newer one."""
         if not self._transfers:
             return
-        cost = await self._try(self._station.read(lambda conn: reporting.cost(conn, request.order_id)))
+        cost = await self._try(
+            self._station.database.read(lambda conn: reporting.cost(conn, request.order_id))
+        )
         if cost is not None:
             answer = await self._try(self._call("DataTransfer", cost))
             self._transfers = answer is None or not answer["status"].startswith("Unknown")

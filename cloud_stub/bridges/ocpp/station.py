@@ -1,15 +1,11 @@
 """A pile as a charge point: the state that is kept across connections, shared by calls and answers."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections import Counter
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
-
-from ...db.writer import Transaction
+from .database import Database
 from .errors import GatewayError
-
-T = TypeVar("T")
 
 CONNECTING, PENDING, REJECTED, ACCEPTED = "Connecting", "Pending", "Rejected", "Accepted"
 HEARTBEAT_S = 300  # unless the central system sets another interval
@@ -36,14 +32,6 @@ class Pile(NamedTuple):
     statuses: tuple[dict[str, Any], ...]  # members of StatusNotification, by connector
 
 
-class Database(Protocol):
-    """What a session needs of the database. Raises GatewayError (DatabaseUnavailable)."""
-
-    async def read(self, look: Callable[[Connection], T]) -> T: ...
-
-    async def write(self, unit: Callable[[Transaction], T]) -> T: ...
-
-
 class Station:
     """A pile as a charge point: the state that is kept across connections."""
 
@@ -51,14 +39,15 @@ class Station:
         self.pile = pile
         self.device_id = pile.device_id
         self.state = CONNECTING
-        self.errors: list[GatewayError] = []
+        self.errors: Counter[str] = Counter()  # by kind, since they were last stored
+        self.last_error: str | None = None
         self.heartbeat_s = HEARTBEAT_S
         self.retry_s = int(timing.retry_s)
         self.timing = timing
         self.is_due = False
         self.news = asyncio.Event()
         self.triggered: dict[tuple[str, int | None], None] = {}
-        self._database = database
+        self.database = database
 
     @property
     def connectors(self) -> int:
@@ -76,11 +65,6 @@ class Station:
         self.triggered[message, connector if of_connector else None] = None
         self.news.set()
 
-    async def read(self, look: Callable[[Connection], T]) -> T:
-        return await self._database.read(look)
-
-    async def write(self, unit: Callable[[Transaction], T]) -> T:
-        return await self._database.write(unit)
-
     def count(self, error: GatewayError) -> None:
-        self.errors.append(error)
+        self.errors[error.kind] += 1
+        self.last_error = str(error)

@@ -25,7 +25,7 @@ PREFIX = "webhook:"
 
 
 class WebhookRow(NamedTuple):
-    """A row of `webhooks`."""
+    """A row of `webhooks`, with its receiver's columns."""
 
     name: str
     receiver: str
@@ -38,22 +38,14 @@ class WebhookRow(NamedTuple):
     failing_since: int | None
     answer: str | None
     disabled_at: int | None
-
-
-class _Receiver(NamedTuple):
     kinds_json: str
     dropped: int
 
 
-_ALL = Query(select(webhooks).order_by(webhooks.c.name), WebhookRow)
-_ONE = Query(select(webhooks).where(webhooks.c.name == bindparam("name")), WebhookRow)
+_ROWS = select(webhooks, receivers_table.c.kinds_json, receivers_table.c.dropped).join(receivers_table)
+_ALL = Query(_ROWS.order_by(webhooks.c.name), WebhookRow)
+_ONE = Query(_ROWS.where(webhooks.c.name == bindparam("name")), WebhookRow)
 _COUNT = select(func.count()).select_from(webhooks)
-_RECEIVER = Query(
-    select(receivers_table.c.kinds_json, receivers_table.c.dropped).where(
-        receivers_table.c.name == bindparam("receiver")
-    ),
-    _Receiver,
-)
 _OF = webhooks.c.name == bindparam("this")
 _ENABLE = update(webhooks).where(_OF).values(disabled_at=None, failing_since=None)
 _DISABLE = update(webhooks).where(_OF).values(disabled_at=bindparam("at"))
@@ -91,10 +83,10 @@ def add(
         raise Problem(409, "TooManyWebhooks", f"There are {WEBHOOKS_MAX} webhooks; remove some")
     receiver, secret = PREFIX + name, signature.new_secret()
     receivers.subscribe(tx, receiver, kinds, WAITING_MAX, now)
-    row = WebhookRow(name, receiver, url, secret, actor.name, now, 0, None, None, None, None)
-    tx.conn.execute(insert(webhooks), row._asdict())
+    row = {"name": name, "receiver": receiver, "url": url, "secret": secret}
+    tx.conn.execute(insert(webhooks), row | {"created_by": actor.name, "created_at": now})
     audit.record(tx.conn, actor, now, "WebhookAdded", detail=f"{name}: {_origin(url)}")
-    return _view(tx.conn, row) | {"secret": secret}
+    return _view(tx.conn, find(tx.conn, name)) | {"secret": secret}
 
 
 def remove(tx: Transaction, actor: Actor, name: str, now: int) -> None:
@@ -163,14 +155,10 @@ def refused(
 
 def _view(conn: Connection, row: WebhookRow) -> dict[str, Any]:
     """Without its secret."""
-    receiver = _RECEIVER.one(conn, {"receiver": row.receiver})
-    shown = {name: value for name, value in row._asdict().items() if name not in ("receiver", "secret")}
+    shown = row._asdict()
+    del shown["receiver"], shown["secret"]
     waiting = receivers.count_waiting(conn, row.receiver)
-    return shown | {
-        "kinds": orjson.loads(receiver.kinds_json),
-        "waiting": waiting,
-        "dropped": receiver.dropped,
-    }
+    return shown | {"kinds": orjson.loads(shown.pop("kinds_json")), "waiting": waiting}
 
 
 def _waiting_view(row: OutboxRow) -> dict[str, Any]:

@@ -6,12 +6,14 @@ of the answer's text are read.
 """
 
 import http.client
-import io
 import re
 import socket
 import ssl
 import time
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Timer
+from typing import NamedTuple
 from urllib.parse import SplitResult
 
 from .addresses import NotAllowed, resolve
@@ -41,53 +43,71 @@ def post(url: SplitResult, headers: dict[str, str], body: bytes, limit_s: int, a
     """Send a request; returns within `limit_s` after the host's name was resolved."""
     host = url.hostname or ""
     port = url.port or (443 if url.scheme == "https" else 80)
+    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    fixed = {"Host": url.netloc, "Content-Type": "application/json", "User-Agent": "RateLock"}
     try:
         addresses = resolve(host, port, allow_private)
         deadline = time.monotonic() + limit_s
-        connection = http.client.HTTPConnection(host, port)
-        with _connect(addresses, port, deadline) as plain, _secured(plain, url.scheme, host, deadline) as end:
-            bounded = connection.sock = _Bounded(end, deadline)
-            return _exchange(connection, bounded, url, headers, body)
+        with (
+            _connect(addresses, port, deadline) as plain,
+            _ended_at(deadline, plain),
+            _secured(plain, url.scheme, host) as sock,
+        ):
+            connection = http.client.HTTPConnection(host, port)
+            connection.sock = sock
+            connection.request("POST", path, body, headers | fixed | {"Connection": "close"})
+            response = connection.getresponse()
+            _left_s(deadline)  # headers that the deadline cut off look complete
+            sock.settimeout(TEXT_S)
+            return Answer(response.status, _beginning(response))
     except NotAllowed as error:
         return Answer(None, str(error))
     except (OSError, UnicodeError, http.client.HTTPException) as error:
         return Answer(None, _in_words(error))
 
 
-def _exchange(
-    connection: http.client.HTTPConnection,
-    bounded: "_Bounded",
-    url: SplitResult,
-    headers: dict[str, str],
-    body: bytes,
-) -> Answer:
-    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    fixed = {"Host": url.netloc, "Content-Type": "application/json", "User-Agent": "RateLock"}
-    connection.request("POST", path, body, headers | fixed | {"Connection": "close"})
-    response = connection.getresponse()
+def _beginning(response: http.client.HTTPResponse) -> str:
+    """The beginning of the answer's text; the status is enough if it does not come."""
     try:
-        bounded.deadline = min(bounded.deadline, time.monotonic() + TEXT_S)
         text = response.read1(TEXT_MAX).decode(errors="replace")
     except (OSError, ValueError, http.client.HTTPException):
-        text = ""  # the status is enough
-    return Answer(response.status, re.sub(r"[^!-~]+", " ", text).strip())
+        return ""
+    return re.sub(r"[^!-~]+", " ", text).strip()
 
 
 def _connect(addresses: list[str], port: int, deadline: float) -> socket.socket:
     """A connection to the first address that accepts one. Raises OSError."""
     for each in addresses[:-1]:
-        try:
+        with suppress(OSError):
             return socket.create_connection((each, port), _left_s(deadline))
-        except OSError:
-            continue
     return socket.create_connection((addresses[-1], port), _left_s(deadline))
 
 
-def _secured(plain: socket.socket, scheme: str, host: str, deadline: float) -> socket.socket:
+@contextmanager
+def _ended_at(deadline: float, plain: socket.socket) -> Iterator[None]:
+    """Shut the connection down at the deadline, whatever waits for it. Raises TimeoutError then."""
+    with plain.dup() as same:
+        timer = Timer(_left_s(deadline), _shut_down, [same])
+        timer.start()
+        try:
+            yield
+        except (OSError, http.client.HTTPException):
+            _left_s(deadline)  # if it is over, that is the reason
+            raise
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def _shut_down(sock: socket.socket) -> None:
+    with suppress(OSError):  # the receiver has closed it
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _secured(plain: socket.socket, scheme: str, host: str) -> socket.socket:
     """The socket with TLS. Raises OSError, also for a wrong certificate."""
     if scheme == "http":
         return plain
-    plain.settimeout(_left_s(deadline))
     return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
 
 
@@ -97,39 +117,6 @@ def _left_s(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError("timed out")
     return left
-
-
-class _Bounded:
-    """A socket as http.client uses it, whose every wait ends at the deadline."""
-
-    def __init__(self, sock: socket.socket, deadline: float):
-        self._sock = sock
-        self.deadline = deadline
-
-    def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(_left_s(self.deadline))
-        self._sock.sendall(data)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self))
-
-    def receive(self, into: Any) -> int:
-        self._sock.settimeout(_left_s(self.deadline))
-        return self._sock.recv_into(into)
-
-    def close(self) -> None:
-        """Does nothing: the owner closes the socket."""
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, bounded: _Bounded):
-        self._bounded = bounded
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into: Any) -> int:
-        return self._bounded.receive(into)
 
 
 def _in_words(error: Exception) -> str:

@@ -1,14 +1,15 @@
-// The credit notes of an order, below its page, and the form that makes one.
+// The credit notes of an order, below its page, the form that makes one, and the entry of a payment by hand.
 
 import { digitsOf, loadCurrencies } from "./console-currency.js";
-import { notice } from "./console-dialog.js";
+import { confirm, notice } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
 import { renew } from "./console-keep.js";
-import { explain, h, moneyOf, section, table, when, whoWords } from "./console-parts.js";
+import { busy, explain, figures, h, moneyOf, section, table, when, whoWords } from "./console-parts.js";
 import { units } from "./console-ratemodel.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const t = (await words("console-words-money")).credits;
 const WHY_MAX = 500; // as the API takes it
 
@@ -25,7 +26,7 @@ export function open(place, { id, path }) {
     if (order.due_minor === null) return renew(place);
     try {
       const { items } = await ask("/api/credits?limit=100&order_id=" + encodeURIComponent(id));
-      renew(place, section(t.title, notes(items), button()));
+      renew(place, section(t.title, notes(items), h("p.group", creditButton(), payButton())));
     } catch (problem) {
       renew(place, section(t.title, h("p.empty", { role: "alert" }, explain(problem))));
     }
@@ -34,7 +35,26 @@ export function open(place, { id, path }) {
   /** How much of the bill has not been credited. */
   const rest = () => latest.total_minor - latest.credits.reduce((sum, each) => sum + each.amount_minor, 0);
 
-  const button = () => rest() > 0 && may("money") && h("p", h("button.button.small", { onclick: credit }, t.add));
+  const creditButton = () => rest() > 0 && may("money") && h("button.button.small", { onclick: credit }, t.add);
+
+  /** Where nobody else pays it: a bill that waits, without a hold, or with one whose capture was refused. */
+  const payButton = () =>
+    latest.state === "Settled" &&
+    !latest.settlement.flagged &&
+    [undefined, "CaptureRefused"].includes(latest.payment?.state) &&
+    may("money") &&
+    h("button.button.small", { onclick: (event) => enterPayment(event.currentTarget) }, t.pay);
+
+  async function enterPayment(button) {
+    const { due_minor } = latest;
+    const amount = moneyOf(due_minor, latest);
+    if (!(await confirm(t.payTitle(amount), t.payText, t.payAction))) return;
+    const body = { amount_minor: due_minor, method: "test" };
+    await busy(button, async () => {
+      update(await ask(path + "/payment", { method: "POST", body }));
+      notice(t.payDone(amount));
+    });
+  }
 
   async function credit() {
     await loadCurrencies();
@@ -81,7 +101,7 @@ export function open(place, { id, path }) {
 }
 
 function notes(items) {
-  const columns = [{ title: t.at }, { title: t.number, number: true }, { title: t.reason }, { title: t.by }];
+  const columns = [names.when, figures(names.amount), names.why, t.by];
   const rows = items.map((each) => [when(each.created_at), moneyOf(each.amount_minor, each), each.reason, whoWords(each.actor)]);
   return table(t.title, columns, rows, t.none);
 }

@@ -49,6 +49,9 @@ export const SECTIONS = {
     { module: "console-audit-of", need: "read" },
   ],
   settlement: [],
-  site: [{ module: "console-audit-of", need: "read" }],
+  site: [
+    { module: "console-site-ocpp", need: "read" },
+    { module: "console-audit-of", need: "read" },
+  ],
   tariff: [{ module: "console-audit-of", need: "read" }],
 };

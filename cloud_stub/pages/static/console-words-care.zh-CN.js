@@ -41,11 +41,17 @@ export default {
 
   rename: "修改…",
   renameTitle: (id) => `修改 ${id}`,
-  name: "名称",
   connectors: "充电枪数量",
   connectorsHint: "有订单占用时不能修改。",
-  renameAction: "保存",
   renameDone: "已修改。",
+
+  power: "最大功率…",
+  powerTitle: (name) => `${name} 每把枪的最大功率`,
+  powerText: "结算电量超过该功率在充电时间内所能提供的电量时，结算单会被标记异常；预授权金额也以此为上限。",
+  powerLabel: "瓦",
+  powerHint: "留空：与所有充电桩相同，以云端设置为准。",
+  powerDefault: "与所有充电桩相同",
+  powerWrong: "须为整数瓦数，例如 7400。",
 
   key: "新密钥…",
   keyTitle: (name) => `为 ${name} 生成新密钥`,

@@ -10,6 +10,11 @@ export default {
     title: "减免单",
     none: "该账单没有减免。",
     add: "减免…",
+    pay: "登记付款…",
+    payTitle: (amount) => `登记已收到 ${amount}？`,
+    payText: "用于用户在本系统之外已付的款项。登记后账单即结清，不能撤销，但可以减免。",
+    payAction: "已收到付款",
+    payDone: (amount) => `已登记付款 ${amount}。`,
     dialog: "减免这份账单？",
     text: (left, state) =>
       `最多 ${left}。` +
@@ -23,16 +28,12 @@ export default {
     whyMissing: "请填写原因。",
     action: "减免",
     done: (amount) => `已减免 ${amount}。`,
-    at: "时间",
     by: "操作人",
-    number: "金额",
-    reason: "原因",
   },
 
   apart: {
     title: "收入明细",
     what: "项目",
-    amount: "金额",
     names: {
       billed_minor: "已计费",
       paid_minor: "已支付",
@@ -47,7 +48,5 @@ export default {
     net: "计费减去减免",
     rule: "已计费 = 已支付 + 未支付 + 已减免 − 支付后减免。支付后减免由支付渠道自动退款；没有支付渠道时须另行退还。",
     csv: "结算单 CSV",
-    site: "站点",
-    tag: "标签",
   },
 };

@@ -1,6 +1,7 @@
 // The pages with one thing to say: which pile, what went wrong and what to do. Loaded where one of them is needed.
 
 import { h } from "./dom.js";
+import { holdsOf } from "./phone-later.js";
 import { explained, refusalWords, t } from "./phone-say.js";
 
 const WITH_FORM = ["UnknownPile", "PileRemoved", "NotFound"];
@@ -45,5 +46,6 @@ export function endedView(order, leave) {
   const { failures } = t;
   const [what, todo] = order.state === "Rejected" ? refusalWords(order.reason) : explained(order.state);
   const nothing = !["Expired", "Lost"].includes(order.state) && h("p", failures.nothing);
-  return page(what, nothing, h("p", todo), h("button.button.primary", { id: "back", onclick: leave }, t.back));
+  const holds = holdsOf(order.payment);
+  return page(what, nothing, h("p", todo), holds?.afterNoStart(order, holds.w), h("button.button.primary", { id: "back", onclick: leave }, t.back));
 }

@@ -4,6 +4,7 @@ export default {
   hold: m => `${m} is held first. Only the bill is taken; the rest is released.`,
   holdAtMost: m => `At most ${m} is held first. Only the bill is taken; the rest is released.`,
   held: m => `${m} is held. Only the bill is taken at the end.`,
+  stillHeld: m => `${m} is still held, because the pile may be charging without network. It is released when the pile answers, or else after some days.`,
   stepTitle: "Before the start",
   holdIt: m => `Hold ${m}`,
   giveUp: "Do not start",

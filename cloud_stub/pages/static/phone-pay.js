@@ -10,16 +10,20 @@ const testMark = payment => payment.is_test && h("span.pill.test", t.test);
  * Where only the cloud can tell the sum of these limits, it is said to be at most that of an order without any.
  */
 export function beforeStart(rate, limits, offer, w) {
-  const exact = limits.cost_minor ?? offer?.hold_minor ?? (Object.keys(limits).length ? null : rate.hold_minor);
-  const most = exact ?? (limits.duration_s > rate.duration_s ? rate.longest_hold_minor : rate.hold_minor);
-  if (most == null) return null;
-  const sum = money(most, rate);
-  return h("p.small.locked", exact == null ? w.holdAtMost(sum) : w.hold(sum));
+  const highest = limits.duration_s > rate.duration_s ? rate.longest_hold_minor : rate.hold_minor;
+  if (!highest) return null; // it costs nothing
+  const isExact = offer || Object.keys(limits).every(name => name === "cost_minor");
+  const sum = money(offer?.hold_minor ?? Math.min(highest, limits.cost_minor ?? highest), rate);
+  return h("p.small.locked", isExact ? w.hold(sum) : w.holdAtMost(sum));
 }
 
 export function whileRunning({ payment, ...order }, w) {
   return h("p.small.muted", payment.held_minor > 0 && w.held(money(payment.held_minor, order)), " ", testMark(payment));
 }
+
+/** On the page of an order that did not start, as far as the cloud knows. */
+export const afterNoStart = ({ payment, ...order }, w) =>
+  payment.state === "Held" && h("p.small.locked", w.stillHeld(money(payment.held_minor, order)), " ", testMark(payment));
 
 /** What stands at the head of a receipt that is not paid. */
 export const pending = ({ state }, w) => (state === "CaptureRefused" ? w.notTaken : w.taking);
@@ -27,7 +31,7 @@ export const pending = ({ state }, w) => (state === "CaptureRefused" ? w.notTake
 /** A card of the receipt: held, taken, released, refunded. */
 export function onReceipt({ payment, ...order }, w) {
   const { held_minor: held, captured_minor: captured, refunded_minor: refunded, state } = payment;
-  const isOver = ["Captured", "Released", "Refunding", "Refunded"].includes(state);
+  const isOver = captured > 0 || state === "Released";
   const row = (name, minor) => h("div", h("dt", name), h("dd.number", money(minor, order)));
   return h(
     "section.card",

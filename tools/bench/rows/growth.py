@@ -13,6 +13,7 @@ from sqlalchemy import bindparam
 from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
 from cloud_stub.db.engine import Store
+from cloud_stub.db.rows import OrderRow
 from cloud_stub.db.tables import orders as orders_table
 from cloud_stub.db.tables import settlements as settlements_table
 from cloud_stub.db.writer import Transaction
@@ -108,9 +109,12 @@ def _works(cloud: Cloud, names: list[str], chain: Chain) -> dict[str, Callable[[
     def confirm() -> None:
         name = secrets.choice(names[1:])  # not the first pile: an order runs there
         body = create.OrderBody(device_id=name, connector=1, rate_id=rate_ids[name])
-        row, _ = cloud.writer.submit(
-            lambda tx: create.create_order(tx, cloud.context, body, secrets.token_hex(16), now_s())
-        ).result()
+
+        def unit(tx: Transaction) -> OrderRow:
+            terms = create.agree(tx, cloud.context, body, secrets.token_hex(16), now_s())
+            return terms if isinstance(terms, OrderRow) else create.make(tx, cloud.context, terms, now_s())
+
+        row = cloud.writer.submit(unit).result()
         cloud.writer.submit(lambda tx: tx.conn.execute(_FREE, {"this": row.order_id})).result()
 
     topic = topics.topic(names[0], topics.SETTLEMENT)
