@@ -40,7 +40,7 @@ def test_a_bill_is_credited_in_the_console_and_the_driver_pays_the_rest(
     assert order.view()["payment"]["amount_minor"] == 225
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Paid")
     page.get_by_role("button", name="Credit…").click()
-    expect(box).to_contain_text("Up to ¥2.25. The bill is paid, so the amount is to be paid back")
+    expect(box).to_contain_text("Up to ¥2.25. The bill is paid, so you must pay the amount back")
 
 
 def test_a_payment_is_entered_by_hand_with_its_audit_line(fleet: Fleet, console: Callable[..., Page]):

@@ -86,7 +86,7 @@ def test_an_order_whose_pile_is_gone_is_closed_with_a_reason(
     box = page.get_by_role("dialog", name="Close this order?")
     box.get_by_label("Reason").fill("the pile was stolen")
     box.get_by_role("button", name="Close it").click()
-    expect(box.get_by_role("alert")).to_contain_text("The pile is online; stop the order")
+    expect(box.get_by_role("alert")).to_contain_text("The pile is online. Stop the order instead")
     pile.offline()
     box.get_by_role("button", name="Close it").click()  # what was written is still there
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Lost")
@@ -138,7 +138,7 @@ def test_a_flagged_settlement_is_released_and_then_paid(
     phone.locator("#pay").click()
     expect(phone.get_by_text("Paid on")).to_be_visible()
     page.get_by_role("link", name="Its order").click()
-    expect(page.get_by_text("these lines are what the locked rate gives")).to_be_visible()
+    expect(page.get_by_text("these lines are computed with the locked rate")).to_be_visible()
     cells = page.get_by_role("row").filter(has_text="Total").get_by_role("cell")
     expect(cells.last).to_have_text("¥3.50")
     page.locator('[data-tab="flagged"]').click()

@@ -78,7 +78,7 @@ def test_days_are_reported_exported_and_compared_with_the_provider(
     found: dict[str, Any] = {"adapter": "test", "is_test": True, "rows_ours": 3, "rows_theirs": 3}
     found["differences"] = []
     page = console("/payment-days")
-    for first in ("Test provider", "In all"):
+    for first in ("Test provider", "Total"):
         line = page.get_by_role("row").filter(has_text=first).last
         expect(line).to_contain_text(TEST)
         for amount in ("¥20.00", "¥1.70", "¥18.30", "¥0.20"):
