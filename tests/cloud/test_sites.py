@@ -171,13 +171,15 @@ def test_a_hundred_piles_at_twelve_sites_are_as_easy_as_one(
     row = {"name": "", "key_hex": "00" * 32, "connectors": 2, "created_at": now, "online": False}
     with cloud.store.writing.begin() as conn:
         conn.execute(insert(piles), [row | {"device_id": each} for each in device_ids])
-    operator("POST", "/api/tariffs", {"tariff_id": "city", "name": "City"})
-    for i in range(12):
-        operator("POST", "/api/sites", HARBOUR | {"site_id": f"S-{i}"})
+    made = [operator("POST", "/api/tariffs", {"tariff_id": "city", "name": "City"})]
+    made += [operator("POST", "/api/sites", HARBOUR | {"site_id": f"S-{i}"}) for i in range(12)]
+    assert [answer.text for answer in made if answer.status_code != 201] == []
     for i, device_id in enumerate(device_ids):
-        move(operator, f"pile:{device_id}", f"S-{i % 12}")
+        moved = move(operator, f"pile:{device_id}", f"S-{i % 12}")
+        assert moved.status_code == 200, moved.text
     assert operator("GET", "/api/sites/S-3").json()["piles"] == 9
-    assert assign(operator, "city", *(f"site:S-{i}" for i in range(12))).status_code == 200
+    assigned = assign(operator, "city", *(f"site:S-{i}" for i in range(12)))
+    assert assigned.status_code == 200, assigned.text
     version = operator("POST", "/api/tariffs/city/versions", NO_ZONE).json()
     reached = []
     after = ""

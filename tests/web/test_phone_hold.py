@@ -136,7 +136,15 @@ def test_a_hold_is_told_refused_taken_in_part_and_given_back(
         "Taken ¥3.50",
         f"Released ¥{(held - 350) // 100}.{(held - 350) % 100:02}",
     ]
+    behave(fleet, refuse={"refund": "no"})
     fleet.credit(order, 100)
+    fleet.cloud.cashier.run_once(now_s())
+    ask_now(page)
+    expect(page.locator("section:has(.test)")).to_contain_text("could not be given back yet")
+    assert facts(page)[1] == "Taken ¥3.50"
+    behave(fleet)
+    hold_id = fleet.operator.get("/api/payments").json()["items"][0]["hold_id"]
+    assert fleet.operator.post(f"/api/payments/{hold_id}/retry", {}).status == 200
     fleet.cloud.cashier.run_once(now_s())
     ask_now(page)
     expect(page.locator("section:has(.test)")).to_contain_text("Given back")  # on the page that is open
