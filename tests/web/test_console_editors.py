@@ -39,13 +39,13 @@ def test_the_second_editor_is_told_at_the_field_and_loses_nothing(
     page.evaluate("location.hash = '/tariffs/city'")
     page.get_by_role("button", name="Assign…").click()
     box.get_by_label("To").select_option(label="Pile")
-    box.get_by_label("Which").fill(pile.device_id)
-    box.get_by_label("Which").press("Enter")
+    box.get_by_label("Id or tag").fill(pile.device_id)
+    box.get_by_label("Id or tag").press("Enter")
     expect(box.get_by_role("alert").filter(has_text="PILE-1")).to_have_text(
         "Assigned there so far: Pile PILE-1: pile:PILE-1. Assigning again replaces it."
     )
     page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Take it off Pile PILE-1")).to_be_visible()
+    expect(page.get_by_role("button", name="Unassign from Pile PILE-1")).to_be_visible()
 
     page.evaluate("location.hash = '/piles/PILE-1'")
     page.get_by_role("button", name="Most power…").click()
@@ -56,7 +56,7 @@ def test_the_second_editor_is_told_at_the_field_and_loses_nothing(
     assert send("PUT", "/api/piles/PILE-1/connector-power", power).status == 200
     box.get_by_label("Watts").fill("7400")
     page.keyboard.press("Enter")
-    expect(box.get_by_role("alert").first).to_contain_text("meanwhile: 22000 W.")
+    expect(box.get_by_role("alert").first).to_contain_text("in the meantime: 22000 W.")
     page.keyboard.press("Enter")
     expect(box).to_have_count(0)
     assert send("GET", "/api/piles/PILE-1/report").json()["connector_power_w"] == 7400
