@@ -204,7 +204,7 @@ LOADED = """() => [...performance.getEntriesByType("navigation"), ...performance
     .map((each) => [each.name, [each.encodedBodySize, each.decodedBodySize]])"""
 
 
-@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize("locale", ["en-GB", pytest.param("zh-CN", marks=pytest.mark.long)])
 def test_the_page_is_small_and_kept_by_the_browser(system, pile, open_page, locale):
     p = pile(speed=60)
     page = open_page(address(system, p), locale=locale)

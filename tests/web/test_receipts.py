@@ -13,7 +13,10 @@ pytestmark = pytest.mark.system
 
 LOOKS = pytest.mark.parametrize(
     "look",
-    [{"locale": "en-GB"}, {"locale": "zh-CN", "viewport": SMALL_PHONE, "color_scheme": "dark"}],
+    [
+        pytest.param({"locale": "en-GB"}, marks=pytest.mark.long),
+        {"locale": "zh-CN", "viewport": SMALL_PHONE, "color_scheme": "dark"},
+    ],
     ids=["English", "Chinese, dark, 320 px"],
 )
 
