@@ -139,7 +139,7 @@ SAID = """() => {
 }"""
 # Names, units and codes that are the same in every language.
 SAME = {"RateLock", "English", "kWh", "kW", "KB", "ms", "CSV", "CNY", "UTC", "Asia", "Shanghai", "PILE"}
-SAME |= {"Webhook", "https", "org"}
+SAME |= {"Webhook", "OCPP", "https", "org"}
 SAME |= {"IANA", "API", "MQTT", "PDF", "sim", "none"}  # the last: the firmware of the played piles
 
 

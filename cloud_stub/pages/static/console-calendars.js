@@ -2,7 +2,8 @@
 
 import { confirm } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
-import { busy, crumbs, failure, figures, h, heading, show, table } from "./console-parts.js";
+import { busy, crumbs, figures, h, heading, show, table } from "./console-parts.js";
+import { openLoaded } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -28,18 +29,9 @@ function differing(before, after) {
 export const calendarIds = async () => (await ask("/api/calendars?limit=500")).items.map((each) => each.calendar_id);
 
 export function open(root) {
-  let ended = false;
+  const { load, end } = openLoaded(root, () => ask("/api/calendars?limit=500"), draw, "#/tariffs");
 
-  async function load() {
-    try {
-      const { items } = await ask("/api/calendars?limit=500");
-      if (!ended) draw(items);
-    } catch (problem) {
-      if (!ended) show(root, failure(problem, "#/tariffs"));
-    }
-  }
-
-  function draw(items) {
+  function draw({ items }) {
     const columns = [t.name, figures(t.days), t.last, ""];
     show(
       root,
@@ -156,8 +148,5 @@ export function open(root) {
     load();
   }
 
-  load();
-  return () => {
-    ended = true;
-  };
+  return end;
 }

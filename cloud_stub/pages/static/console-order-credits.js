@@ -95,9 +95,7 @@ export function open(place, { id, path }) {
     update(await ask(path));
   }
 
-  const end = () => {};
-  end.update = update;
-  return end;
+  return Object.assign(() => {}, { update });
 }
 
 function notes(items) {

@@ -27,7 +27,5 @@ export function open(place) {
     }
   }
 
-  const end = () => {};
-  end.update = update;
-  return end;
+  return Object.assign(() => {}, { update });
 }

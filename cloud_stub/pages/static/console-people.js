@@ -3,7 +3,8 @@
 import { accounts } from "./console-people-accounts.js";
 import { signedIn } from "./console-people-sessions.js";
 import { tokens } from "./console-people-tokens.js";
-import { failure, h, heading, section, show } from "./console-parts.js";
+import { h, heading, section, show } from "./console-parts.js";
+import { openLoaded } from "./console-sections.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -12,29 +13,21 @@ const t = await words("console-words-people");
 export function open(root) {
   const place = h("div.stack");
   show(root, place);
-  let ended = false;
+  const read = () => Promise.all(["/api/roles", "/api/users", "/api/sessions", "/api/tokens"].map((path) => ask(path)));
 
-  async function load() {
-    try {
-      const [roles, users, sessions, issued] = await Promise.all(
-        ["/api/roles", "/api/users", "/api/sessions", "/api/tokens"].map((path) => ask(path)),
-      );
-      if (ended) return;
-      const parts = [
-        [t.accounts, accounts(users.items, roles, load)],
-        [t.sessions, signedIn(sessions.items, load)],
-        [t.tokens, tokens(issued.items, Object.values(roles).flat(), load)],
-      ];
-      show(
-        place,
-        heading(t.title, h("a.button", { href: "#/webhooks" }, t.webhooks)),
-        parts.map(([title, [button, list]]) => section(title, button && h("p", button), list)),
-      );
-    } catch (problem) {
-      if (!ended) show(place, failure(problem, "#/piles"));
-    }
+  function draw([roles, users, sessions, issued]) {
+    const parts = [
+      [t.accounts, accounts(users.items, roles, load)],
+      [t.sessions, signedIn(sessions.items, load)],
+      [t.tokens, tokens(issued.items, Object.values(roles).flat(), load)],
+    ];
+    show(
+      place,
+      heading(t.title, h("a.button", { href: "#/webhooks" }, t.webhooks)),
+      parts.map(([title, [button, list]]) => section(title, button && h("p", button), list)),
+    );
   }
 
-  load();
-  return () => (ended = true);
+  const { load, end } = openLoaded(place, read, draw, "#/piles");
+  return end;
 }

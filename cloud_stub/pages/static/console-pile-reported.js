@@ -12,9 +12,7 @@ const WEAK_DBM = -80; // below it, packets begin to get lost
 export function open(place) {
   const body = h("div");
   place.append(section(t.title, body));
-  const end = () => {};
-  end.update = (pile) => drawReported(body, pile);
-  return end;
+  return Object.assign(() => {}, { update: (pile) => drawReported(body, pile) });
 }
 
 function drawReported(root, pile) {

@@ -65,7 +65,5 @@ export function open(place, { id }) {
     });
   }
 
-  const end = () => {};
-  end.update = update;
-  return end;
+  return Object.assign(() => {}, { update });
 }

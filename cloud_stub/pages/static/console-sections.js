@@ -40,6 +40,21 @@ export function openSections(kind, about, wide, narrow = wide) {
 }
 
 /**
+ * Open a page that is read once, and again by load(): draw(found) shows what read() resolves to; list: the address to go
+ * back to where that fails. Returns {load, end}.
+ */
+export function openLoaded(root, read, draw, list) {
+  let ended = false;
+  const load = () =>
+    read().then(
+      (found) => ended || draw(found),
+      (problem) => ended || show(root, failure(problem, list)),
+    );
+  load();
+  return { load, end: () => (ended = true) };
+}
+
+/**
  * Open a page about one thing: what draw(root, found) shows of the answer of `path`, asked for every `everyMs`, and the
  * sections of `kind` below it. above: what stands over both; list: the address to go back to. Returns the page's end.
  */

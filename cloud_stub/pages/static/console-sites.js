@@ -2,7 +2,8 @@
 
 import { formDialog } from "./console-form.js";
 import { named } from "./console-names.js";
-import { failure, h, heading, show, table, wideOnly } from "./console-parts.js";
+import { h, heading, show, table, wideOnly } from "./console-parts.js";
+import { openLoaded } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -11,14 +12,12 @@ const t = await words("console-words-sites");
 const ID = /^[A-Za-z0-9_-]{1,32}$/;
 
 export function open(root) {
-  let ended = false;
-  ask("/api/sites?limit=500").then(
-    ({ items }) => ended || draw(root, items),
-    (problem) => ended || show(root, failure(problem, "#/sites")),
-  );
-  return () => {
-    ended = true;
-  };
+  return openLoaded(
+    root,
+    () => ask("/api/sites?limit=500"),
+    ({ items }) => draw(root, items),
+    "#/sites",
+  ).end;
 }
 
 function draw(root, items) {

@@ -124,8 +124,7 @@ export function open(root, _params, id) {
     next && h("p.muted.small", t.first(REACHED)),
   ];
 
-  const put = (places, tariff_id, replaces) =>
-    ask("/api/assignments", { method: "PUT", body: { places, tariff_id, replaces } });
+  const put = (places, tariff_id, replaces) => ask("/api/assignments", { method: "PUT", body: { places, tariff_id, replaces } });
 
   /** The piles with a tag as places; the tag itself where they are too many to be named. */
   async function taggedPlaces(tag) {

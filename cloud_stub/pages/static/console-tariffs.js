@@ -3,7 +3,8 @@
 import { loadCurrencies } from "./console-currency.js";
 import { miniBar } from "./console-daybar.js";
 import { formDialog } from "./console-form.js";
-import { failure, h, heading, here, show, table, when, wideOnly } from "./console-parts.js";
+import { h, heading, here, show, table, when, wideOnly } from "./console-parts.js";
+import { openLoaded } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -13,15 +14,9 @@ export const ID = /^[A-Za-z0-9_-]{1,32}$/;
 const LISTED = 500;
 
 export function open(root, params) {
-  let ended = false;
   const all = params.get("all") === "true";
-  Promise.all([ask(`/api/tariffs?limit=${LISTED}&of_piles=${all}`), loadCurrencies()]).then(
-    ([{ items }]) => ended || draw(root, items, all),
-    (problem) => ended || show(root, failure(problem, "#/tariffs")),
-  );
-  return () => {
-    ended = true;
-  };
+  const read = () => Promise.all([ask(`/api/tariffs?limit=${LISTED}&of_piles=${all}`), loadCurrencies()]);
+  return openLoaded(root, read, ([{ items }]) => draw(root, items, all), "#/tariffs").end;
 }
 
 /** "0.70 to 1.20" of a version, on its usual day. */

@@ -2,8 +2,9 @@
 
 import { confirm, notice } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
-import { busy, crumbs, failure, h, heading, pill, show, table, when, whoWords } from "./console-parts.js";
+import { busy, crumbs, h, heading, pill, show, table, when, whoWords } from "./console-parts.js";
 import { showSecret } from "./console-secret.js";
+import { openLoaded } from "./console-sections.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -12,18 +13,9 @@ const t = await words("console-words-webhooks");
 const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 
 export function open(root) {
-  let ended = false;
+  const { load, end } = openLoaded(root, () => ask("/api/webhooks"), draw, "#/people");
 
-  async function load() {
-    try {
-      const { items } = await ask("/api/webhooks");
-      if (!ended) draw(items);
-    } catch (problem) {
-      if (!ended) show(root, failure(problem, "#/people"));
-    }
-  }
-
-  function draw(items) {
+  function draw({ items }) {
     const columns = [names.name, t.kinds, names.state, t.waiting, t.delivered, t.madeBy, ""];
     show(
       root,
@@ -69,8 +61,7 @@ export function open(root) {
     if (await busy(button, () => ask(`/api/webhooks/${each.name}`, { method: "DELETE" }))) load();
   }
 
-  load();
-  return () => (ended = true);
+  return end;
 }
 
 function stateOf({ disabled_at: disabled, failing_since: failing }) {

@@ -15,6 +15,21 @@ export function addPoint(points, at, powerMw) {
   if (points.length > POINTS_MAX) points.splice(0, points.length, ...points.filter((_, i) => i % 2 === 0));
 }
 
+/** What stands above a running order that is not what it seems; "" where nothing is to be said. */
+export function bannerText({ order, pile, lost, heardAt, stopping, failure }, running) {
+  const { banner, failures } = t;
+  const parts = [];
+  if (lost) {
+    parts.push(running && heardAt ? banner.lostAt(format.time(heardAt)) : banner.lost);
+    if (running) parts.push(banner.lostCharging);
+  } else if (running && pile && !pile.online) {
+    parts.push(order.meter ? banner.pileOfflineAt(format.time(order.meter.at)) : banner.pileOffline, banner.pileOfflineCharging);
+    if (stopping || order.stop_requested_at !== null) parts.push(banner.stopLater);
+  }
+  if (running && failure) parts.push(...failures.stop);
+  return parts.join(" ");
+}
+
 const WIDTH = 320;
 const HEIGHT = 96;
 

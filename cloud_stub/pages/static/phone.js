@@ -8,10 +8,9 @@
 import { Problem } from "./api.js";
 import { h, show } from "./dom.js";
 import { askAgain } from "./phone-changed.js";
-import { addPoint, chargeView } from "./phone-charge.js";
+import { addPoint, bannerText, chargeView } from "./phone-charge.js";
 import { bestConnector, chooseView } from "./phone-choose.js";
 import { holdsOf, later, partsOf, readyFor, whenSomethingComes } from "./phone-later.js";
-import { bannerText, loadingView } from "./phone-messages.js";
 import { asOf, differs, priceNow } from "./phone-rate.js";
 import { receiptView } from "./phone-receipt.js";
 import { languageButton, words } from "./say.js";
@@ -324,6 +323,8 @@ function leave() {
 }
 
 // -- drawing
+
+const loadingView = () => ({ title: null, element: h("main", h("section.card.message", { "aria-busy": "true" }, h("p.muted", t.loading))) });
 
 const VIEWS = {
   ask: () => page("askView"),
