@@ -175,7 +175,7 @@ def test_telling_receivers_of_an_order_scans_nothing_whatever_waits_for_them(
     phone.order()
     pile.order_status(phone.order_id, "Accepted")
     pile.settle(phone.message(pile))
-    (row,) = do(lambda tx: receivers.next_rows(tx.conn, "books", 10, now + 1))
+    (row,) = do(lambda tx: receivers.next_rows(tx.conn, "books", 10, now_s() + 1))
     do(lambda tx: receivers.lease(tx, [row], now, now))
     do(lambda tx: receivers.failed(tx, row, now, "away"))
     do(lambda tx: receivers.done(tx, row))
