@@ -2,12 +2,17 @@
 
 import ipaddress
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from .base.tokens import read_or_create_secret
 
+# As DATABASE_URL may begin; db.engine chooses the driver.
+DATABASES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg")
 CONNECTOR_POWER_MIN_W, CONNECTOR_POWER_MAX_W = 100, 1_000_000_000
 
 
@@ -47,7 +52,7 @@ class Settings(BaseSettings):
     mqtt_password: str | None = None
     mqtt_client_id: str = "cloud"
     # The group of a shared subscription. If set, the workers of the group share the incoming messages.
-    mqtt_share: str | None = None
+    mqtt_share: str | None = Field(default=None, pattern="^[^/+#]+$")
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
     operator_token: str | None = Field(default=None, min_length=8)
 
@@ -130,6 +135,39 @@ class Settings(BaseSettings):
     session_s: int = Field(default=7 * 86_400, ge=300, le=90 * 86_400)
     # If a request has not arrived completely by then, its connection is closed.
     request_s: int = Field(default=20, ge=1, le=600)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_text(cls, value: Any) -> Any:
+        """Raises ValueError for bytes of the environment that are not UTF-8."""
+        if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ValueError("must be UTF-8")
+        return value
+
+    @field_validator("http_host", "mqtt_host")
+    @classmethod
+    def _check_host(cls, value: str) -> str:
+        """Raises ValueError for what can be no host name: an empty or a too long part between its dots."""
+        try:
+            value.encode("idna")
+        except UnicodeError:
+            raise ValueError("must be a host name or an address") from None
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, value: str | None) -> str | None:
+        """Raises ValueError for what is neither a PostgreSQL server nor a file of SQLite."""
+        if value is None:
+            return None
+        try:
+            url = make_url(value)
+        except (ArgumentError, ValueError):  # the latter of a port that is no number
+            url = None
+        in_memory = url is not None and url.drivername == "sqlite" and url.database in (None, "", ":memory:")
+        if url is None or in_memory or url.drivername not in DATABASES:
+            raise ValueError("must be such as postgresql://user@host/name or sqlite:////path/cloud.db")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -161,8 +161,8 @@ async def make_order(
 ) -> dict[str, Any]:
     """Confirm a rate. The answer has the order's token, which every other call about the order needs.
 
-    Where a hold is needed, the provider holds the money limit first: the one given, else the most that the
-    order can cost. After PaymentNeeded the same request goes on, with the same Idempotency-Key.
+    Where a hold is needed, the provider first holds the most that the order can cost, or the money limit if
+    that is less. After PaymentNeeded the same request goes on, with the same Idempotency-Key.
     """
     key = create.check_idempotency_key(idempotency_key)
     operator = None

@@ -79,19 +79,14 @@ class _Unused(NamedTuple):
 _GRANTS = select(free_grants)
 _LIST = Query(_GRANTS, GrantRow)
 _GET = Query(_GRANTS.where(free_grants.c.grant_id == bindparam("grant_id")).with_for_update(), GrantRow)
-_VALID = (
-    free_grants.c.revoked_at.is_(None),
-    or_(free_grants.c.until_at.is_(None), free_grants.c.until_at > bindparam("now")),
-    or_(free_grants.c.uses_max.is_(None), free_grants.c.uses < free_grants.c.uses_max),
-)
 _BY_CODE = Query(_GRANTS.where(free_grants.c.code == bindparam("code")).with_for_update(), GrantRow)
-_OF_SITE = (
-    _GRANTS.where(free_grants.c.site_id == bindparam("site_id"), free_grants.c.code.is_(None), *_VALID)
-    .order_by(free_grants.c.grant_id)
-    .limit(1)
-)
-_AT_SITE = Query(_OF_SITE.with_for_update(), GrantRow)
-_SHOWN_AT_SITE = Query(_OF_SITE, GrantRow)
+_OF_SITE = _GRANTS.where(
+    free_grants.c.site_id == bindparam("site_id"),
+    free_grants.c.code.is_(None),
+    free_grants.c.revoked_at.is_(None),
+).order_by(free_grants.c.grant_id)
+_AT_SITE = Query(_OF_SITE, GrantRow)
+_LOCK_AT_SITE = Query(_OF_SITE.with_for_update(), GrantRow)
 _OF_ORDER = Query(select(free_orders).where(free_orders.c.order_id == bindparam("order_id")), FreeRow)
 _REVOKE = update(free_grants).where(free_grants.c.grant_id == bindparam("this"))
 _USE = _REVOKE.values(uses=free_grants.c.uses + 1)
@@ -186,12 +181,14 @@ def find(conn: Connection, code: str | None, site_id: str | None, now: int) -> G
             title = "The code is unknown, used up, expired, revoked, or of another site"
             raise Problem(409, "FreeCodeInvalid", title, reason=reason)
         return found
-    return _AT_SITE.first(conn, {"site_id": site_id, "now": now}) if site_id is not None else None
+    rows = _LOCK_AT_SITE.all(conn, {"site_id": site_id}) if site_id is not None else ()
+    return next((row for row in rows if _invalid_reason(row, site_id, now) is None), None)
 
 
 def is_free_at(conn: Connection, site_id: str, now: int) -> bool:
     """Whether everybody at the site charges for free."""
-    return _SHOWN_AT_SITE.first(conn, {"site_id": site_id, "now": now}) is not None
+    rows = _AT_SITE.all(conn, {"site_id": site_id})
+    return any(_invalid_reason(row, site_id, now) is None for row in rows)
 
 
 def is_free(conn: Connection, order_id: str) -> bool:

@@ -2,19 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Container, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
-from ..db.rows import PileRow
+from ..db.rows import PileRow, Query
 from ..db.tables import orders
 from . import service
 
 _BUSY_STATUSES = frozenset({"Charging", "SuspendedEV", "SuspendedEVSE", "Finishing"})
 _IS_HELD = orders.c.holds & (orders.c.window_end_at > bindparam("now"))
 _HELD = select(orders.c.connector).where(orders.c.device_id == bindparam("device_id"), _IS_HELD)
-_HELD_ANYWHERE = select(orders.c.device_id, orders.c.connector).where(_IS_HELD)
+
+
+class _Held(NamedTuple):
+    device_id: str
+    connector: int
+
+
+_HELD_ANYWHERE = Query(select(orders.c.device_id, orders.c.connector).where(_IS_HELD), _Held)
 
 
 def is_stopped(connector: dict[str, Any]) -> bool:
@@ -78,8 +85,8 @@ def all_connector_views(
     """As connector_views, of many piles by id, in two statements."""
     out = service.find_many(conn, [pile.device_id for pile in piles])
     held: defaultdict[str, set[int]] = defaultdict(set)
-    for device_id, connector in conn.execute(_HELD_ANYWHERE, {"now": now}):
-        held[device_id].add(connector)
+    for row in _HELD_ANYWHERE.all(conn, {"now": now}):
+        held[row.device_id].add(row.connector)
     return {
         pile.device_id: connector_views_with(pile, held[pile.device_id], out[pile.device_id])
         for pile in piles

@@ -21,7 +21,7 @@ from cloud_stub.db.tables import metadata
 from cloud_stub.settings import Settings
 from tests.cloud import plans
 from tests.cloud.described import described
-from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile, new_key, open_sealed
+from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key, open_sealed
 from tests.servers import postgres_or_skip, serving
 from tools.harness.postgres import Postgres
 
@@ -74,6 +74,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
         data=data,
         operator_token=OPERATOR,
         duty_period_s=60,
+        write_s=WAIT_S,  # a busy machine is no database that does not answer
         database_url=url,
         connector_power_w=FAST_POWER_W,
         raise_unknown_events=True,

@@ -148,8 +148,8 @@ class Central:
             return
         await self.send(device_id, json.dumps(reply))
 
-    async def send(self, device_id: str, text: str) -> None:
-        self._note(Frame(device_id, False, text))
+    async def send(self, device_id: str, text: str | bytes) -> None:
+        self._note(Frame(device_id, False, text if isinstance(text, str) else "binary"))
         await self.connections[device_id].send(text)
 
     def _note(self, frame: Frame) -> None:

@@ -91,23 +91,20 @@ def test_without_a_limit_the_most_that_it_can_cost_is_held(phone: Phone, pile: F
     assert order["payment"]["held_minor"] == order["limits"]["cost_minor"] > 1000
 
 
-@pytest.mark.parametrize(
-    "price, limits, held, limit",
-    [
-        (1_200_000, {"cost_minor": 10**9, "energy_mwh": 1_000_000}, 170, 170),
-        (0, {}, 50, None),  # a pile that is given the session fee as a limit stops at once
-        (0, {"cost_minor": 51}, 50, 51),
-    ],
-)
-def test_no_more_is_held_than_the_order_can_cost(
-    phone: Phone, add_pile: Any, price: int, limits: dict[str, Any], held: int, limit: int | None
-):
-    """The limit that was typed was held, whatever the order could cost."""
-    period = {"start": "00:00", "label": "flat", "electricity_price": price, "service_price": 0}
-    pile = add_pile(rate=FLAT_RATE | {"session_fee_minor": 50, "periods": [period]})
-    made = phone.order(**limits)
-    assert (made["payment"]["held_minor"], made["limits"].get("cost_minor")) == (held, limit)
-    assert phone.message(pile)["limits"] == made["limits"]
+def test_no_more_is_held_than_the_order_can_cost(phone: Phone, add_pile: Any):
+    """The limit that was typed was held, whatever the order could cost; and a pile that is given the session
+    fee as its limit stops at once.
+    """
+    for device_id, price, limits, held, limit in (
+        ("PILE-1", 1_200_000, {"cost_minor": 10**9, "energy_mwh": 1_000_000}, 170, 170),
+        ("PILE-2", 0, {}, 50, None),
+        ("PILE-3", 0, {"cost_minor": 51}, 50, 51),
+    ):
+        period = {"start": "00:00", "label": "flat", "electricity_price": price, "service_price": 0}
+        pile = add_pile(device_id, FLAT_RATE | {"session_fee_minor": 50, "periods": [period]})
+        made = phone.order(device_id, **limits)
+        assert (made["payment"]["held_minor"], made["limits"].get("cost_minor")) == (held, limit)
+        assert phone.message(pile)["limits"] == made["limits"]
 
 
 def test_a_refused_hold_makes_no_order(cloud: Cloud, phone: Phone, pile: FakePile, behave: Any, books: Any):
@@ -181,8 +178,17 @@ def test_an_order_that_cannot_be_made_after_the_hold_releases_it(
     assert books("SELECT state FROM holds") == [("Released",)]
 
 
-@pytest.mark.parametrize("kind", ["capture", "refund", "release"])
-@pytest.mark.parametrize("how", ["late", "silent"])
+@pytest.mark.parametrize(
+    "how, kind",
+    [
+        ("late", "capture"),
+        ("silent", "capture"),
+        ("late", "refund"),
+        ("silent", "release"),
+        pytest.param("silent", "refund", marks=pytest.mark.long),
+        pytest.param("late", "release", marks=pytest.mark.long),
+    ],
+)
 def test_a_call_without_an_answer_is_looked_up_and_done_once(
     cloud: Cloud, phone: Phone, pile: FakePile, behave: Any, books: Any, kind: str, how: str
 ):

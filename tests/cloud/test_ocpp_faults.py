@@ -125,6 +125,7 @@ NAUGHTY = {
         ['{"a":1}', "[]", '[9,"1",{}]', "[2]", '[2,1,"Reset",{}]', '[3,"1",[]]', '[2,"1",["a"],{}]'],
         "BadFrame",
     ),
+    "binary": ([b"\x00\xff", b'[3,"1",{}]'], "BadFrame"),
     "deep": ([DEEP], "BadFrame"),
     "a number without end": (["[" + "9" * 60_000 + "]"], "BadFrame"),
     "an answer to nothing": (['[3,"nobody",{}]', '[4,"nobody","InternalError","",{}]'], "UnknownAnswer"),
@@ -135,6 +136,12 @@ NAUGHTY = {
     "calls off their schema": (
         ['[2,"1","Reset",{"type":"Now"}]', '[2,"2","RemoteStartTransaction",{}]'],
         "BadCall",
+    ),
+    "texts that no database holds": ([json.dumps([2, "1", "\ud800\0", {}])], "UnknownCall: ??"),
+    "a remote start whose tag is no text": (
+        [json.dumps([2, "1", "RemoteStartTransaction", {"connectorId": 1.0, "idTag": "\ud800"}])] * 2
+        + [json.dumps([2, "2", "RemoteStartTransaction", _START | {"connectorId": 1.0}])],
+        "RemoteStartNotAgreed",
     ),
     "a huge frame": ([HUGE], "Unreachable"),
     "remote starts with any tag": (
@@ -190,7 +197,7 @@ def test_a_wrong_answer_is_counted_and_the_call_is_sent_again_or_given_up(
         if next(turn):
             return central.usual(message_id, action)
         if how == "CallError":
-            raise Refusal("not now")
+            raise Refusal("not now \ud800\0")  # no database holds that text
         return NO_ANSWER if how == "NoAnswer" else {"status": 7, "currentTime": [], "idTagInfo": None}
 
     central.answers[action], central.is_wrong = answer, True

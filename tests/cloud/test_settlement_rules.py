@@ -5,11 +5,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cloud_stub.settlements import chains, rules
+from pile.recovery import KeptOrder
 from pile.session import RECOVERY_JUMP_MWH
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakePile
+from tests.portable import kit
+from tests.portable.session_run import Run
 from tools import ROOT
 
 KWH = 1_000_000
@@ -175,6 +180,43 @@ def test_energy_after_the_end_is_at_most_what_a_power_cut_explains(
     )
     assert rules._has_energy_outside(case) == is_flagged
     assert rules._CUT_MWH == RECOVERY_JUMP_MWH
+
+
+@settings(max_examples=60)
+@given(
+    prices=st.lists(st.sampled_from([100_000, 200_000, 300_000, 900_000]), min_size=2, max_size=6),
+    charged=st.lists(st.tuples(st.integers(1, 900), st.integers(0, 300_000)), min_size=1, max_size=6),
+    counted_mwh=st.integers(0, RECOVERY_JUMP_MWH),
+    back_after_s=st.none() | st.integers(0, 9_000),
+    are_steps_lost=st.booleans(),
+)
+def test_what_a_pile_settles_after_a_power_cut_is_not_flagged(
+    prices: list[int],
+    charged: list[tuple[int, int]],
+    counted_mwh: int,
+    back_after_s: int | None,
+    are_steps_lost: bool,
+):
+    steps = [[kit.AT - 60 + 600 * i, price, 0, "flat"] for i, price in enumerate(prices)]
+    run = Run({"duration_s": 7_200}, kit.rate(steps=steps)).charging()
+    for passed_s, energy_mwh in charged:
+        run.step(1000 * passed_s, energy_mwh)
+    kept = KeptOrder(b"", kit.AT, kit.REGISTER_MWH)
+    kept.at, kept.register_mwh, kept.ran = run.session.at(run.now_ms), run.metering.register_mwh, True
+    kept.boundaries = None if are_steps_lost else run.metering.boundaries
+    after: Any = Run({"duration_s": 7_200}, kit.rate(steps=steps))
+    after.readings.meter.remembers = after.readings.estop = True
+    after.relay, after.register_mwh = False, kept.register_mwh + counted_mwh
+    after.session.recover(kept, after.order["expires_at"], 0)
+    after.utc_at = back_after_s and kept.at + back_after_s
+    for _ in range(3):
+        after.step(10_000)
+    session = after.session
+    assert (session.phase, session.metering.register_mwh) == ("Done", after.register_mwh)
+    names = ("recovered", "stop_reason", "ended_at")
+    fields = {name: getattr(session, name) for name in names} | session.metering.bill()
+    case: Any = SimpleNamespace(fields=fields | {"started_at": kit.AT}, rate=after.order["rate"])
+    assert not rules._has_energy_outside(case), fields
 
 
 def test_the_table_of_rules_is_the_one_that_is_documented():

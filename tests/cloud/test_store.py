@@ -84,9 +84,17 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
     assert Settings().database.startswith("sqlite:///")
 
 
-@pytest.mark.parametrize("name, value", [("HTTP_PORT", "eighty"), ("MQTT_PORT", "0"), ("ORDER_LIFE_S", "0")])
+WRONG_SETTINGS = [
+    *(("RATELOCK_HTTP_PORT", "eighty"), ("RATELOCK_MQTT_PORT", "0"), ("RATELOCK_ORDER_LIFE_S", "0")),
+    *(("RATELOCK_MQTT_HOST", "a..b"), ("RATELOCK_HTTP_HOST", "a" * 64), ("RATELOCK_MQTT_SHARE", "a/b")),
+    ("RATELOCK_MQTT_PASSWORD", "\udcff"),  # a byte of the environment that is not UTF-8
+    *(("DATABASE_URL", url) for url in ("mysql://x/y", "postgresql://x:port/y", "sqlite://", "cloud.db")),
+]
+
+
+@pytest.mark.parametrize("name, value", WRONG_SETTINGS)
 def test_a_wrong_setting_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
-    monkeypatch.setenv("RATELOCK_" + name, value)
+    monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError):
         Settings()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 
-from tools.harness.certs import Ca, CertsError, ensure, main
+from tools.harness.certs import Ca, CertsError, ensure, main, names_of
 
 
 def contents(folder):
@@ -88,3 +88,11 @@ def test_an_empty_variable_names_no_folder(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("sys.argv", ["certs"])
     assert main() == 0
     assert [path.name for path in tmp_path.iterdir()] == [".ratelock"]
+
+
+def test_a_new_certificate_without_names_is_for_those_of_the_present_one(tmp_path, monkeypatch) -> None:
+    """It was for this machine alone then, and every pile lost its broker."""
+    for names in (["broker.example.org", "192.0.2.7"], []):
+        monkeypatch.setattr("sys.argv", ["certs", "--data", str(tmp_path), *names])
+        assert main() == 0
+        assert names_of(tmp_path / "certs" / "server.pem") == ["broker.example.org", "192.0.2.7"]

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,15 @@ def test_output_goes_to_the_log_file(tmp_path) -> None:
     with Children() as children:
         children.start("talker", [sys.executable, "-c", "print('one'); print('two')"], log=log).wait()
     assert log.read_text() == "one\ntwo\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+def test_a_child_whose_log_is_on_a_full_disk_is_still_read() -> None:
+    """The reading thread ended, the child waited for the full pipe, and nothing was logged for ever."""
+    with Children() as children:
+        talker = [sys.executable, "-c", "for number in range(20_000): print(number)"]
+        child = children.start("talker", talker, log=Path("/dev/full"))
+        child.wait_for_line("19999")
 
 
 def test_a_free_port_is_never_one_that_an_outgoing_connection_could_be_given() -> None:

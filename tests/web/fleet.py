@@ -74,7 +74,8 @@ class Fleet:
             device_id, key, lambda topic, data: self.link.deliver(f"pile/v1/{device_id}/{topic}", data)
         )
         if rate:
-            assert self.operator.put(f"/api/piles/{device_id}/rate?allow_unusual=true", rate).status == 201
+            priced = self.operator.put(f"/api/piles/{device_id}/rate?allow_unusual=true", rate)
+            assert priced.status == 201, priced.body
         if online:
             self.report(pile, connectors)
         return pile
@@ -285,6 +286,7 @@ def serving(data: Path, database: Path, **own: Any) -> Iterator[Fleet]:
     shutil.copy(database, data / "cloud.db")
     link = FakeLink()
     usual = {"operator_token": TOKEN, "duty_period_s": 60, "connector_power_w": SIMULATED_POWER_W}
+    usual["write_s"] = WAIT_S  # a busy machine is no database that does not answer
     settings = Settings(data=data, **(usual | own))
     cloud = Cloud(settings, link)  # type: ignore[arg-type]
     with servers.serving(cloud) as base_url:

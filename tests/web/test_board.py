@@ -312,7 +312,7 @@ def test_a_board_with_orders_of_another_pile_is_asked_about(installed: Cable, wa
     page.get_by_role("button", name="Register and write").click()
     expect(step(page, "pile").get_by_role("alert")).to_contain_text("This board was OLD-1")
     assert installed.fleet.operator.get("/api/piles").json()["items"] == []
-    page.get_by_role("button", name="Continue all the same").click()
+    page.get_by_role("button", name="Continue anyway").click()
     expect(page.get_by_text("NEW-1 is registered")).to_be_visible()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable
 
@@ -10,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web import views
-from tests.web.conftest import DESKTOP, NARROW, PHONE, Watch, log_in, row
+from tests.web.conftest import DESKTOP, NARROW, Watch, log_in, row
 from tests.web.fleet import Fleet
 
 PASSWORD = "correct horse battery"
@@ -151,18 +150,6 @@ def english(page: Page) -> list[str]:
         bare = re.sub(r"…[0-9a-z]{8}|[\w:-]*\d[\w-]*|\b[A-Z]{12}\b", " ", text)  # the last: a free code
         found |= set(re.findall(r"[A-Za-z]{2,}", bare)) - SAME
     return sorted(found)
-
-
-def test_the_hours_of_a_chart_do_not_overlap_on_a_phone(fleet: Fleet, console: Callable[..., Page]):
-    fleet.pile("PILE-1")
-    page = console("/piles/PILE-1", viewport=PHONE)
-    ticks = page.get_by_role("img", name="Power today").locator("text", has_text=":00")
-    expect(ticks).to_have_text(["00:00", "06:00", "12:00", "18:00", "24:00"])
-    boxes = [box for box in (tick.bounding_box() for tick in ticks.all()) if box]
-    for one, two in itertools.pairwise(boxes):
-        assert one["x"] + one["width"] < two["x"]
-    expect(page.get_by_text("The day as it is in")).to_be_visible()
-    expect(page.get_by_role("contentinfo")).to_contain_text("All times are in")
 
 
 def test_the_console_can_be_worked_with_the_keyboard_alone(fleet: Fleet, open_page: Callable[..., Page]):

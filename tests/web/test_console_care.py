@@ -26,7 +26,7 @@ def test_out_of_service_and_back_restart_name_and_key(fleet: Fleet, console: Con
     page = console("/piles/PILE-1")
     page.get_by_role("button", name="Out of service…").click()
     page.get_by_label("What", exact=True).select_option(label="Connector 2")
-    page.get_by_label("Why").select_option(label="Damaged")
+    page.get_by_label("Reason").select_option(label="Damaged")
     page.get_by_label("Note").fill("cable cut")
     page.get_by_label("Note").press("Enter")
     expect(page.locator(".hint")).to_contain_text("Connector 2 is out of service: Damaged")
@@ -66,7 +66,7 @@ def test_what_a_pile_reports_is_held_against_what_is_registered(fleet: Fleet, co
     for chip in ("aa", "bb", "aa"):
         pile.hello(chip=chip, connectors=4)
     page = console("/piles/PILE-1", viewport=NARROW)
-    expect(page.locator(".hint.bad")).to_contain_text("Two boards have this pile's id")
+    expect(page.locator(".hint.bad")).to_contain_text("Two boards use this pile's id")
     page.get_by_role("button", name="Set to 4").click()
     expect(page.get_by_role("region", name="Connector 4")).to_be_visible()
     expect(page.get_by_role("button", name="Restart…")).to_have_count(0)  # its firmware does not know it
@@ -91,7 +91,7 @@ def test_a_table_of_piles_is_imported_and_its_wrong_rows_are_named(
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_role("dialog")).to_contain_text("2 piles are registered")
     with page.expect_download() as downloading:
-        page.get_by_role("button", name="Keep the keys").click()
+        page.get_by_role("button", name="Save the keys").click()
     downloading.value.save_as(tmp_path / "keys.csv")
     rows = (tmp_path / "keys.csv").read_text().split()
     assert [row.split(",")[0] for row in rows] == ["device_id", "P-100", "P-101"]

@@ -11,7 +11,7 @@ from tests.web.conftest import Watch
 from tests.web.fleet import Fleet
 
 SITE = {"site_id": "S-1", "name": "Harbour", "address": "1 Quay Street", "time_zone": "Asia/Shanghai"}
-OVERWRITES = "Saving again writes over that."
+OVERWRITES = "Saving again overwrites that."
 
 
 def test_the_second_editor_is_told_at_the_field_and_loses_nothing(
@@ -27,7 +27,7 @@ def test_the_second_editor_is_told_at_the_field_and_loses_nothing(
     assert send("PATCH", "/api/sites/S-1", {"name": "Marina", "contact": "+49"}).status == 200
     box.get_by_label("Name").press("Enter")
     expect(box.get_by_role("alert")).to_have_text(
-        [f"Somebody else has changed this meanwhile: Marina. {OVERWRITES}"]
+        [f"Somebody else has changed this in the meantime: Marina. {OVERWRITES}"]
     )
     expect(box.get_by_label("Name")).to_have_value("Port")
     page.keyboard.press("Enter")

@@ -42,7 +42,7 @@ def test_a_dialog_is_left_at_once_only_while_nothing_is_typed(adding: tuple[Page
         page.keyboard.press("Escape")
         expect(box.get_by_text("Discard what was typed?")).to_be_hidden()
     box.get_by_role("button", name="Cancel").click()
-    box.get_by_role("button", name="Keep writing").click()
+    box.get_by_role("button", name="Keep editing").click()
     expect(name).to_have_value("North gate")
     box.get_by_role("button", name="Cancel").click()
     box.get_by_role("button", name="Discard", exact=True).click()

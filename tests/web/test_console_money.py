@@ -20,7 +20,7 @@ def test_a_bill_is_credited_in_the_console_and_the_driver_pays_the_rest(
     phone = open_page(f"{fleet.url}/p/PILE-1?order={order.order_id}#{order.placed['token']}")
     expect(phone.locator("#pay")).to_contain_text("¥3.50")
     page = console("/orders/" + order.order_id)
-    expect(page.get_by_text("Nothing of this bill was credited.")).to_be_visible()
+    expect(page.get_by_text("There are no credit notes.")).to_be_visible()
     page.get_by_role("button", name="Credit…").click()
     box = page.get_by_role("dialog", name="Credit this bill?")
     expect(box).to_contain_text("Up to ¥3.50")
@@ -29,7 +29,7 @@ def test_a_bill_is_credited_in_the_console_and_the_driver_pays_the_rest(
         page.keyboard.press("Enter")
         expect(box.get_by_role("alert").first).to_have_text("An amount above zero, ¥3.50 at most.")
     box.get_by_label("Amount in CNY").fill("1,25")
-    box.get_by_label("Why").fill("<b>The cable</b> did not lock")
+    box.get_by_label("Reason").fill("<b>The cable</b> did not lock")
     page.keyboard.press("Enter")
     expect(page.get_by_text("¥1.25 was credited.")).to_be_visible()
     expect(row(page, "<b>The cable</b> did not lock")).to_contain_text("¥1.25")
@@ -40,7 +40,7 @@ def test_a_bill_is_credited_in_the_console_and_the_driver_pays_the_rest(
     assert order.view()["payment"]["amount_minor"] == 225
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Paid")
     page.get_by_role("button", name="Credit…").click()
-    expect(box).to_contain_text("Up to ¥2.25. The bill is paid, so the amount is to be paid back")
+    expect(box).to_contain_text("Up to ¥2.25. The bill is paid, so you must pay the amount back")
 
 
 def test_a_payment_is_entered_by_hand_with_its_audit_line(fleet: Fleet, console: Callable[..., Page]):
@@ -74,14 +74,14 @@ def test_revenue_is_told_apart_and_exported(fleet: Fleet, console: Callable[...,
     fleet.charged(pile, 2_000_000, pay=False, total_minor=9_999)
     fleet.counted_today()
     page = console("/reports")
-    table = page.get_by_role("table", name="Revenue told apart")
+    table = page.get_by_role("table", name="Revenue by state")
     expect(table.get_by_role("row")).to_have_count(6)
     for name, amount in (
         ("Billed", "¥5.20"),
         ("Paid", "¥1.70"),
         ("Unpaid", "¥2.50"),
         ("Credited", "¥1.00"),
-        ("Flagged, as the piles sealed it", "¥99.99"),
+        ("Flagged (totals of the piles)", "¥99.99"),
     ):
         expect(table.get_by_role("row").filter(has_text=name).first).to_contain_text(amount)
     expect(page.locator(".tile").filter(has_text="Billed less credited")).to_contain_text("¥4.20")

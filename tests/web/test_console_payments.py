@@ -57,10 +57,10 @@ def test_holds_are_listed_explained_and_a_refused_call_is_made_again_by_who_may(
     expect(viewer.get_by_role("row")).to_have_count(3)
     expect(viewer.get_by_role("link", name="Free charging")).to_have_count(0)
     go(viewer, "/free-vend")
-    expect(viewer.get_by_text("There is no such page")).to_be_visible()
+    expect(viewer.get_by_text("Your role does not allow this.")).to_be_visible()
 
     payment.get_by_role("button", name="Try again").click()
-    expect(page.get_by_text("It is tried again.")).to_be_visible()
+    expect(page.get_by_text("The provider is asked again.")).to_be_visible()
     expect(payment.locator(".pill").first).to_have_text("Held")
     expect(row(page, "Payment tried again")).to_contain_text("Capture refused")
     page.get_by_role("button", name="中文").click()
@@ -78,7 +78,7 @@ def test_days_are_reported_exported_and_compared_with_the_provider(
     found: dict[str, Any] = {"adapter": "test", "is_test": True, "rows_ours": 3, "rows_theirs": 3}
     found["differences"] = []
     page = console("/payment-days")
-    for first in ("Test provider", "In all"):
+    for first in ("Test provider", "Total"):
         line = page.get_by_role("row").filter(has_text=first).last
         expect(line).to_contain_text(TEST)
         for amount in ("¥20.00", "¥1.70", "¥18.30", "¥0.20"):
@@ -130,17 +130,17 @@ def test_a_code_and_a_site_are_made_free_by_keyboard_and_revoked(fleet: Fleet, c
     assert fleet.operator.post("/api/sites", site).status == 201
     page = console("/free-vend")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    expect(page.get_by_text("Nobody charges for free.")).to_be_visible()
+    expect(page.get_by_text("There are no codes and no free sites.")).to_be_visible()
     page.get_by_role("button", name="New code or free site").press("Enter")
     box = page.get_by_role("dialog", name="New code or free site")
     box.get_by_label("How many orders").fill("many")
     box.get_by_label("Last day").fill("2020-01-01")
     page.keyboard.press("Enter")
-    for wrong in ("Write down why.", "A whole number from 1, or nothing.", "That day is over."):
+    for wrong in ("Enter a reason.", "A whole number from 1, or nothing.", "Must be today or later."):
         expect(box.get_by_text(wrong)).to_be_visible()
     box.get_by_label("How many orders").fill("3")
     box.get_by_label("Last day").fill("2099-01-31")
-    box.get_by_label("Why").fill("<b>Guests</b>")
+    box.get_by_label("Reason").fill("<b>Guests</b>")
     page.keyboard.press("Enter")
     shown = page.get_by_role("dialog", name="The code is made")
     code = shown.locator(".key").inner_text()
@@ -154,11 +154,11 @@ def test_a_code_and_a_site_are_made_free_by_keyboard_and_revoked(fleet: Fleet, c
 
     page.get_by_role("button", name="New code or free site").click()
     box.get_by_label("Who charges for free").select_option("Everybody at a site")
-    box.get_by_label("Why").fill("Opening week")
+    box.get_by_label("Reason").fill("Opening week")
     page.keyboard.press("Enter")
     expect(box.get_by_text("Choose the site.")).to_be_visible()
     box.get_by_label("Site", exact=True).select_option("Harbour")
-    box.get_by_role("button", name="Make it free").click()
+    box.get_by_role("button", name="Add").click()
     expect(row(page, "Opening week")).to_contain_text("Everybody there")
     row(page, code).get_by_role("button", name="Revoke").click()
     choose(page, "Revoke")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.web.conftest import DESKTOP, Watch, choose, row
+from tests.web.conftest import DESKTOP, PHONE, Watch, choose, row
 from tests.web.fleet import Fleet
 
 POLL_MS = 10_000  # longer than the page waits between any two of its questions
@@ -36,7 +37,7 @@ def test_a_thousand_piles_are_paged_searched_and_filtered(fleet: Fleet, console:
     page.reload()  # the address keeps what was asked for
     expect(body).to_have_count(1)
     page.get_by_label("Search piles").fill("nothing is called like this")
-    expect(page.get_by_text("No pile is like that.")).to_be_visible()
+    expect(page.get_by_text("No piles match.")).to_be_visible()
     page.get_by_label("Search piles").fill("")
     page.get_by_role("button", name="Faulted").click()
     expect(page.get_by_text("1 to 20 of 20")).to_be_visible()
@@ -103,7 +104,7 @@ def test_a_fault_is_reset_only_after_asking(fleet: Fleet, console: Callable[...,
     expect(page.get_by_text("has been asked to clear the fault")).to_be_visible()
     (command,) = fleet.commands(pile)
     assert (command["action"], command["connector"]) == ("reset", 2)
-    expect(page.get_by_text("Reset was asked for: connector 2")).to_be_visible()
+    expect(page.get_by_text("Reset requested: connector 2")).to_be_visible()
     fleet.report(pile)
     expect(second).to_contain_text("Available")
     expect(second.get_by_role("button")).to_have_count(0)
@@ -116,19 +117,32 @@ def test_a_pressed_emergency_stop_is_told_as_what_it_is(fleet: Fleet, console: C
     page = console()
     expect(row(page, "North gate")).to_contain_text("Stop pressed")
     row(page, "North gate").get_by_role("link").click()
-    expect(page.get_by_role("region", name="Connector 2")).to_contain_text("It is released at the pile")
+    second = page.get_by_role("region", name="Connector 2")
+    expect(second).to_contain_text("It can only be released at the pile")
     expect(page.get_by_text("Emergency stop or stop button pressed: connector 2")).to_be_visible()
     fleet.report(pile)
     expect(page.get_by_text("Emergency stop or stop button released: connector 2")).to_be_visible()
     expect(page.get_by_role("region", name="Connector 2")).to_contain_text("Available")
 
 
-def test_a_pile_shows_todays_curve_its_order_and_stops_it(fleet: Fleet, console: Callable[..., Page]):
+def test_a_pile_shows_todays_curve_also_on_a_phone_its_order_and_stops_it(
+    fleet: Fleet, console: Callable[..., Page]
+):
     pile = fleet.pile("PILE-1")
     order, _ = fleet.order(pile)
     fleet.charge(pile, order)
     page = console("/piles/PILE-1")
-    expect(page.get_by_role("img", name="Power today; at most 6.9 kW in 1 orders")).to_be_visible()
+    curve = page.get_by_role("img", name="Power today; at most 6.9 kW in 1 orders")
+    expect(curve).to_be_visible()
+    page.set_viewport_size(PHONE)
+    ticks = curve.locator("text", has_text=":00")
+    expect(ticks).to_have_text(["00:00", "06:00", "12:00", "18:00", "24:00"])
+    boxes = [box for box in (tick.bounding_box() for tick in ticks.all()) if box]
+    for one, two in itertools.pairwise(boxes):
+        assert one["x"] + one["width"] < two["x"]
+    expect(page.get_by_text("The day in")).to_be_visible()
+    expect(page.get_by_role("contentinfo")).to_contain_text("All times are in")
+    page.set_viewport_size(DESKTOP)
     card = page.get_by_role("region", name="Connector 1")
     expect(card).to_contain_text("6.91 kW")
     stop = card.get_by_role("button", name="Stop")

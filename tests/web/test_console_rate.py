@@ -43,14 +43,14 @@ def test_gaps_and_overlaps_are_told_as_one_types(fleet: Fleet, editor: Callable[
     page = editor()
     wrongs = page.locator(".wrongs li")
     ready = page.get_by_role("button", name="Publish…")
-    expect(page.get_by_text("This is what holds now.")).to_be_visible()
+    expect(page.get_by_text("No changes: these are the current prices.")).to_be_visible()
     expect(wrongs).to_have_count(0)
     field(page, "Start", 2).fill("08:30")
-    expect(wrongs).to_have_text(["Gap: no price holds from 07:00 to 08:30."])
+    expect(wrongs).to_have_text(["Gap: no price from 07:00 to 08:30."])
     expect(page.locator(".hole.gap")).to_be_visible()
     expect(ready).to_be_disabled()
     field(page, "End", 1).fill("09:00")
-    expect(wrongs).to_have_text(["Overlap: periods 1 and 2 both hold from 08:30 to 09:00."])
+    expect(wrongs).to_have_text(["Overlap: periods 1 and 2 both apply from 08:30 to 09:00."])
     expect(page.locator(".hole.overlap")).to_be_visible()
     field(page, "End", 1).fill("08:3")
     expect(wrongs.last).to_have_text("Period 1: end must be a time from 00:01 to 24:00.")
@@ -59,11 +59,11 @@ def test_gaps_and_overlaps_are_told_as_one_types(fleet: Fleet, editor: Callable[
     expect(wrongs).to_have_count(0)
     expect(ready).to_be_enabled()
     field(page, "End", 5).fill("23:00")
-    expect(wrongs).to_have_text(["Gap: no price holds from 23:00 to 24:00."])
+    expect(wrongs).to_have_text(["Gap: no price from 23:00 to 24:00."])
     field(page, "End", 5).fill("21:00")
-    expect(wrongs.first).to_have_text("Gap: no price holds from 22:00 to 24:00.")
+    expect(wrongs.first).to_have_text("Gap: no price from 22:00 to 24:00.")
     page.get_by_role("button", name="Discard changes").click()
-    expect(page.get_by_text("This is what holds now.")).to_be_visible()
+    expect(page.get_by_text("No changes: these are the current prices.")).to_be_visible()
     assert rate(fleet)["periods"][1][0] == 420
 
 
@@ -113,13 +113,13 @@ def test_a_published_rate_is_a_new_version_and_the_old_one_stays_known(
     box.get_by_role("button", name="Cancel").click()
     assert rate(fleet)["rate_id"] == old["rate_id"]
     publish(page)
-    expect(page.get_by_text("holds from now on")).to_be_visible()
+    expect(page.get_by_text("applies now")).to_be_visible()
     new = rate(fleet)
     assert new["rate_id"] != old["rate_id"]
     assert new["periods"][2] == [1020, 1_100_000, 123_456, "peak"]
     assert new["session_fee_minor"] == 100
     expect(versions).to_have_count(2)
-    expect(versions.first).to_contain_text("Holds now")
+    expect(versions.first).to_contain_text("Current")
     expect(versions.first).to_contain_text("Nobody has confirmed it.")
     expect(versions.last).to_contain_text("Confirmed by 1 order, 1 running")
     assert order.view()["rate"]["rate_id"] == old["rate_id"]
@@ -148,7 +148,7 @@ def test_periods_are_split_joined_and_added(fleet: Fleet, editor: Callable[..., 
     page.get_by_role("button", name="Add a period").click()  # into the gap
     expect(page.locator(".wrongs li")).to_have_count(0)
     publish(page)
-    expect(page.get_by_text("holds from now on")).to_be_visible()
+    expect(page.get_by_text("applies now")).to_be_visible()
     assert [(row[0], row[3]) for row in rate(fleet)["periods"]] == [
         (0, "flat"),
         (720, "flat"),
@@ -196,7 +196,7 @@ def test_the_sample_session_costs_what_the_engine_says(fleet: Fleet, editor: Cal
     field(page, "Service", 4).fill("0.60")
     expect(result).to_contain_text("¥7.26")
     field(page, "Service", 4).fill("")
-    expect(result).to_contain_text("Shown once the rate is whole.")
+    expect(result).to_contain_text("Shown when the rate is complete.")
 
 
 def test_the_first_rate_of_a_pile_starts_from_a_flat_day(fleet: Fleet, editor: Callable[..., Page]):
@@ -208,7 +208,7 @@ def test_the_first_rate_of_a_pile_starts_from_a_flat_day(fleet: Fleet, editor: C
     page.get_by_label("Session fee").fill("30")
     field(page, "Electricity", 1).fill("45.5")
     publish(page)
-    expect(page.get_by_text("Holds now", exact=True)).to_be_visible()
+    expect(page.get_by_text("Current", exact=True)).to_be_visible()
     made = rate(fleet)
     assert (made["currency"], made["minor_digits"], made["session_fee_minor"]) == ("JPY", 0, 30)
     assert made["periods"] == [[0, 45_500_000, 400_000, "flat"]]
@@ -218,7 +218,7 @@ def test_a_fee_is_counted_in_the_decimals_of_its_own_currency(fleet: Fleet, edit
     fleet.pile("PILE-1", rate=DAY_RATE | {"currency": "IDR", "session_fee_minor": 50_000})
     page = editor()
     expect(page.get_by_label("Session fee")).to_have_value("500.00")
-    expect(page.get_by_text("This is what holds now.")).to_be_visible()
+    expect(page.get_by_text("No changes: these are the current prices.")).to_be_visible()
     page.get_by_label("Currency").fill("JPY")
     page.get_by_label("Session fee").fill("50")
     page.get_by_role("button", name="Publish…").click()
@@ -279,7 +279,7 @@ def test_somebody_elses_version_is_not_overwritten_unseen(
     page.get_by_label("Session fee").fill("0.90")  # theirs, and mine
     third = fleet.operator.put("/api/piles/PILE-1/rate", DAY_RATE).json()
     publish_over(page, third["rate_id"])
-    expect(page.get_by_text("holds from now on")).to_be_visible()
+    expect(page.get_by_text("applies now")).to_be_visible()
     made = rate(fleet)
     assert (made["session_fee_minor"], made["periods"][2][2]) == (90, 500_000)
 
@@ -289,7 +289,7 @@ def publish_over(page: Page, rate_id: str) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Publish").click()
     box = page.get_by_role("dialog", name="Somebody else has published")
     expect(box).to_contain_text(rate_id[-8:])
-    box.get_by_role("button", name="Publish over it").click()
+    box.get_by_role("button", name="Publish mine instead").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
@@ -372,7 +372,7 @@ def test_a_rate_has_more_than_prices_of_energy(fleet: Fleet, editor: Callable[..
     expect(wrongs).to_have_text(["The minimum must not be above the maximum."])
     page.get_by_label("Maximum of an order").fill("30")
     page.get_by_label("Tax in the prices, %").fill("13")
-    page.get_by_label("Price an hour", exact=True).fill("6")
+    page.get_by_label("Price per hour", exact=True).fill("6")
     page.get_by_label("Free minutes").fill("15")
     page.get_by_label("At most", exact=True).fill("20")
     for up_to, price in (("200", "0.2"), ("150", "0.3")):
@@ -390,16 +390,16 @@ def test_a_rate_has_more_than_prices_of_energy(fleet: Fleet, editor: Callable[..
     expect(page.locator(".sample-result")).to_contain_text("Net ")
     page.get_by_role("button", name="Publish…").click()
     box = page.get_by_role("dialog")
-    for words in ("New: Up to 500 W: ¥0.30 an hour", "at most ¥20.00", "New: Offer 1: Money ¥5.00"):
+    for words in ("New: Up to 500 W: ¥0.30 per hour", "at most ¥20.00", "New: Offer 1: Money ¥5.00"):
         expect(box).to_contain_text(words)
     box.get_by_role("button", name="Publish").click()
     expect(box).to_have_count(0)
-    expect(page.get_by_text("This is what holds now.")).to_be_visible()
+    expect(page.get_by_text("No changes: these are the current prices.")).to_be_visible()
     held = rate(fleet)
     assert (held["minimum_minor"], held["maximum_minor"], held["tax_per_mille"]) == (200, 3000, 130)
     assert held["tiers"] == [[200_000, 200_000], [500_000, 300_000]]
     assert held["idle"] == {"price": 6_000_000, "after_s": 900, "max_minor": 2000}
     assert [each["kind"] for each in held["offers"]] == ["money", "full"]
     page.reload()
-    expect(page.get_by_text("This is what holds now.")).to_be_visible()
-    expect(page.get_by_label("Tier 2: price an hour")).to_have_value("0.30")
+    expect(page.get_by_text("No changes: these are the current prices.")).to_be_visible()
+    expect(page.get_by_label("Tier 2: price per hour")).to_have_value("0.30")

@@ -20,9 +20,9 @@ def test_energy_and_revenue_are_drawn_and_told(fleet: Fleet, console: Callable[.
     page = console("/reports")
     expect(page.get_by_text("3.0 kWh", exact=True).first).to_be_visible()
     expect(
-        page.get_by_role("img", name=f"Revenue by day, ¥{revenue // 100}.{revenue % 100:02} in all")
+        page.get_by_role("img", name=f"Revenue by day, ¥{revenue // 100}.{revenue % 100:02} in total")
     ).to_be_visible()
-    expect(page.get_by_role("img", name="Energy by day, 3.0 kWh in all")).to_be_visible()
+    expect(page.get_by_role("img", name="Energy by day, 3.0 kWh in total")).to_be_visible()
     expect(page.get_by_text("1 flagged settlement is not counted.")).to_be_visible()
     expect(row(page, "Session fees")).to_contain_text("¥1.00")
     watch.allow("404")

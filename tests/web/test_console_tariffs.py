@@ -40,28 +40,28 @@ def test_a_site_gets_a_pile_and_a_tariff_of_its_own(fleet: Fleet, console: Calla
     fill(page, Name="Harbour", Id="HARBOUR", Time_zone="Asia/Tokyo")
     choose(page, "New site")
     page.get_by_role("button", name="Move piles here").click()
-    fill(page, Which="PILE-1")
+    fill(page, Piles="PILE-1")
     choose(page, "Move")
     expect(page.get_by_role("region", name="Piles").get_by_role("link", name="PILE-1")).to_be_visible()
 
     page.get_by_role("link", name="Tariffs").click()
     page.get_by_role("button", name="New tariff").click()
     fill(page, Name="City", Id="city")
-    choose(page, "Make it")
+    choose(page, "Add")
     page.get_by_label("Time zone").fill("")
     page.get_by_role("button", name="Publish…").click()
-    expect(page.get_by_role("dialog")).to_contain_text("It reaches no pile")
+    expect(page.get_by_role("dialog")).to_contain_text("It applies to no pile")
     choose(page, "Publish")
     page.get_by_role("link", name="City").click()
     page.get_by_role("button", name="Assign…").click()
-    fill(page, Which="HARBOUR")
+    fill(page, Id_or_tag="HARBOUR")
     choose(page, "Assign")
     expect(page.get_by_role("cell", name="PILE-1")).to_be_visible()
     assert (rate(fleet)["time_zone"], rate(fleet)["now"]["electricity_price"]) == ("Asia/Tokyo", 800_000)
 
-    page.get_by_role("button", name="Take it off Site HARBOUR").click()
-    choose(page, "Take it off")
-    expect(page.get_by_text("Assigned nowhere.")).to_be_visible()
+    page.get_by_role("button", name="Unassign from Site HARBOUR").click()
+    choose(page, "Unassign")
+    expect(page.get_by_text("Not assigned.")).to_be_visible()
     assert rate(fleet)["code"] == "NoRate"
 
 
@@ -83,7 +83,7 @@ def test_days_that_differ_are_written_and_a_slip_is_asked_about(
     page.get_by_role("button", name="Publish…").click()
     expect(page.get_by_role("dialog")).to_contain_text("PILE-1 (1, 2)")
     page.get_by_role("dialog").get_by_role("button", name="Publish").click()
-    expect(page.get_by_role("dialog")).to_contain_text("Period 2, Electricity a kWh: 65.00, after 0.65")
+    expect(page.get_by_role("dialog")).to_contain_text("Period 2, Electricity per kWh: 65.00, after 0.65")
     choose(page, "Publish these prices")
     expect(page.get_by_text("Days that differ: weekend")).to_be_visible()
     (day,) = fleet.operator.get("/api/tariffs/city").json()["rate"]["days"]
@@ -101,10 +101,10 @@ def test_a_version_for_later_is_shown_and_withdrawn(fleet: Fleet, console: Calla
     page.get_by_role("button", name="Publish…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Session fee: 0.50 → 0.70")
-    dialog.get_by_label("Holds from").fill("2020-01-01T00:00")
+    dialog.get_by_label("Valid from").fill("2020-01-01T00:00")
     dialog.get_by_role("button", name="Publish").click()
-    expect(dialog).to_contain_text("Must be a time to come.")
-    dialog.get_by_label("Holds from").fill(
+    expect(dialog).to_contain_text("Must be in the future.")
+    dialog.get_by_label("Valid from").fill(
         page.evaluate("new Date(Date.now() + 864e5).toISOString().slice(0, 16)")
     )
     choose(page, "Publish")

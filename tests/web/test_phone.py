@@ -174,7 +174,7 @@ def test_a_lost_connection_is_said_and_the_values_go_on_after_it(system, pile, o
     start(page)
     banner = page.get_by_role("alert").filter(has_text="Connection lost")
     page.context.set_offline(True)
-    expect(banner).to_contain_text("The pile goes on by itself")
+    expect(banner).to_contain_text("The pile goes on charging")
     before = page.locator(".energy .value").inner_text()
     page.context.set_offline(False)
     expect(banner).to_be_hidden()

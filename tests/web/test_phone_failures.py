@@ -186,11 +186,13 @@ def test_a_link_that_opens_nothing_any_more_says_so(
     expect(page.locator("#confirm")).to_be_visible()
 
 
-def test_what_is_no_id_gets_the_page_that_takes_one(
+def test_what_is_no_id_and_no_address_gets_the_page_that_takes_an_id(
     fleet: Fleet, pile: FakePile, open_page: Callable[..., Page], watch
 ):
     watch.allow("404 (Not Found)")
-    page = open_page(f"{fleet.url}/p/")
+    page = open_page(f"{fleet.url}/nosuch")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    assert axe_problems(page) == []
     for typed in ("x%2F..%2F%3Cb%3E", "RIVER-1%2Frate", "RIVER-1/rate", "%00", "%E0%A4%A", "RIVER.1"):
         page.goto(f"{fleet.url}/p/{typed}")
         expect(page.get_by_role("heading", name="We know no pile with this id"), typed).to_be_visible()
@@ -198,18 +200,6 @@ def test_what_is_no_id_gets_the_page_that_takes_one(
     page.get_by_role("button", name="Show the price").click()
     expect(page.locator("#confirm")).to_be_visible()
     assert page.url == f"{fleet.url}/p/RIVER-1"
-
-
-def test_an_address_with_nothing_behind_it_gets_a_page_as_well(
-    fleet: Fleet, pile: FakePile, open_page: Callable[..., Page], watch
-):
-    watch.allow("404 (Not Found)")
-    page = open_page(f"{fleet.url}/nosuch")
-    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
-    assert axe_problems(page) == []
-    page.get_by_label("Pile id").fill("RIVER-1")
-    page.get_by_role("button", name="Show the price").click()
-    expect(page.locator("#confirm")).to_be_visible()
 
 
 def test_a_pile_that_was_removed_says_so_and_its_receipts_stay(
@@ -251,7 +241,7 @@ def test_an_emergency_stop_is_a_reason_that_a_driver_reads(
 def test_a_bill_that_somebody_looked_into_is_what_they_decided(
     fleet: Fleet, pile: FakePile, open_page: Callable[..., Page]
 ):
-    decided = {"release": "it is what your locked price gives", "waive": "you need not pay it"}
+    decided = {"release": "it is computed with your locked price", "waive": "you need not pay it"}
     for decision, told in decided.items():
         order = fleet.charged(pile, 2_000_000, pay=False, total_minor=9_999)
         page = open_page(link(fleet, order))

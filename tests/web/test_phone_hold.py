@@ -136,7 +136,15 @@ def test_a_hold_is_told_refused_taken_in_part_and_given_back(
         "Taken ¥3.50",
         f"Released ¥{(held - 350) // 100}.{(held - 350) % 100:02}",
     ]
+    behave(fleet, refuse={"refund": "no"})
     fleet.credit(order, 100)
+    fleet.cloud.cashier.run_once(now_s())
+    ask_now(page)
+    expect(page.locator("section:has(.test)")).to_contain_text("could not be given back yet")
+    assert facts(page)[1] == "Taken ¥3.50"
+    behave(fleet)
+    hold_id = fleet.operator.get("/api/payments").json()["items"][0]["hold_id"]
+    assert fleet.operator.post(f"/api/payments/{hold_id}/retry", {}).status == 200
     fleet.cloud.cashier.run_once(now_s())
     ask_now(page)
     expect(page.locator("section:has(.test)")).to_contain_text("Given back")  # on the page that is open
@@ -245,7 +253,7 @@ def test_a_receipt_goes_by_mail_and_is_found_again_among_the_phones_own(
     page.locator("#done").click()
     expect(page.locator("#confirm")).to_be_visible()
     page.get_by_text("Your earlier charges and receipts").click()
-    link = page.locator("nav").get_by_role("link", name="PILE-1 · connector 1")
+    link = page.locator(".others").get_by_role("link", name="PILE-1 · connector 1")
     link.focus()
     with page.expect_response("**/api/piles/PILE-1"):
         ask_now(page)

@@ -97,8 +97,11 @@ def link(fleet: Fleet, order: PhoneOrder) -> str:
 
 
 def texts(page: Page, selector: str) -> list[str]:
-    """The elements' texts, with one blank between words."""
-    return [" ".join(each.split()) for each in page.locator(selector).all_inner_texts()]
+    """The elements' texts, with one blank between words and between the parts of an element. Not as they are
+    drawn: the style of parts that are loaded where they are needed may come a moment later.
+    """
+    parts = "all => all.map((each) => [...each.childNodes].map((part) => part.textContent).join(' '))"
+    return [" ".join(each.split()) for each in page.locator(selector).evaluate_all(parts)]
 
 
 def check(page: Page) -> None:

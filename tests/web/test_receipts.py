@@ -39,7 +39,7 @@ def test_a_flagged_bill_is_told_and_not_to_be_paid_yet(system, pile, tap, open_p
     expect(page.locator("#total")).to_have_text("¥99.99")
     expect(page.locator(".pill")).to_have_text(said(page, "Being checked", "正在核对"))
     for place in (".now-price", ".bill .total"):  # a sum that is not ours is called so
-        expect(page.locator(place)).to_contain_text(said(page, "The pile's sum", "充电桩的金额"))
+        expect(page.locator(place)).to_contain_text(said(page, "The pile's total", "充电桩的金额"))
     expect(page.locator("#pay")).to_have_count(0)
     check(page, "flagged")
     page.reload()

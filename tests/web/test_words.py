@@ -50,13 +50,6 @@ def check(texts: dict[str, dict[str, Any]], words: dict[str, Sequence[str]] = WO
             assert other == name, f"{kind}: {name} reads as {other}"
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_phone_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page], language: str):
-    page = open_page(f"{fleet.url}/p/", viewport=PHONE)
-    folder = f"/static/{assets.version()}"
-    check(page.evaluate(_PHONE_TEXTS, [folder, language, WORDS]))
-
-
 # Problems of POST /api/orders that no order of this page can have.
 _NOT_OF_THE_PAGE = {"BadRequest", "NotJson", "BodyTooLarge", "HeadersTooLarge", "InternalError"}
 _NOT_OF_THE_PAGE |= {"IdempotencyKeyReused", "Unauthorized", "Forbidden"}  # the last two: of operators
@@ -70,9 +63,8 @@ _FAILURE_TEXTS = """async ([folder, language, names]) => {
 }"""
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_phone_has_a_text_for_each_refusal_of_the_cloud_and_each_end_without_a_bill(
-    fleet: Fleet, open_page: Callable[..., Page], language: str
+def test_the_phone_has_a_text_for_each_word_each_refusal_of_the_cloud_and_each_end_without_a_bill(
+    fleet: Fleet, open_page: Callable[..., Page]
 ):
     responses = fleet.operator.get("/openapi.json").json()["paths"]["/api/orders"]["post"]["responses"]
     codes = {
@@ -84,17 +76,17 @@ def test_the_phone_has_a_text_for_each_refusal_of_the_cloud_and_each_end_without
     names = sorted(codes - _NOT_OF_THE_PAGE | states.ENDS - {states.PAID, states.REJECTED})
     page = open_page(f"{fleet.url}/p/", viewport=PHONE)
     folder = f"/static/{assets.version()}"
-    assert page.evaluate(_FAILURE_TEXTS, [folder, language, names]) == []
+    for language in LANGUAGES:
+        check(page.evaluate(_PHONE_TEXTS, [folder, language, WORDS]))
+        assert page.evaluate(_FAILURE_TEXTS, [folder, language, names]) == [], language
 
 
 # Problems of operators' requests that the console never makes.
 _NOT_OF_THE_CONSOLE = {"BadRequest", "NotJson", "HeadersTooLarge", "MethodNotAllowed", "InvalidRequest"}
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page], language: str):
+def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[..., Page]):
     page = open_page(f"{fleet.url}/console")
-    texts = page.evaluate(_CONSOLE_TEXTS, [f"/static/{assets.version()}", language])
     closed_lists = {
         "losses": states.LOSS_REASONS,
         "flags": [rule.flag for rule in rules.RULES]
@@ -103,7 +95,9 @@ def test_the_console_has_a_text_for_each_word(fleet: Fleet, open_page: Callable[
         "statuses": wire.CONNECTOR_STATUSES,
         "problems": sorted(operators_problems(fleet) - _NOT_OF_THE_CONSOLE),
     }
-    check(texts, WORDS | closed_lists)
+    for language in LANGUAGES:
+        texts = page.evaluate(_CONSOLE_TEXTS, [f"/static/{assets.version()}", language])
+        check(texts, WORDS | closed_lists)
 
 
 def operators_problems(fleet: Fleet) -> set[str]:

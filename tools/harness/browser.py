@@ -20,7 +20,18 @@ FETCHED = ROOT / ".venv" / "chromium"
 FONTS = ROOT / ".venv" / "fonts"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC_PATH = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+# Chromium draws each window's address bar by pages of its own, which take as much of the processor as the
+# page of a test, headless or not. The other names are those that Playwright switches off: the last list
+# counts.
+DISABLED_FEATURES = (
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup"),
+    *("AimEnabled", "AvoidCorsURLLoaderRestartOnRedirect", "AvoidUnnecessaryBeforeUnloadCheckSync"),
+    *("DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable", "HttpsUpgrades", "LensOverlay"),
+    *("MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding"),
+    *("PreconnectToSearch", "ThirdPartyStoragePartitioning"),
+)
 FLAGS = (
+    "--disable-features=" + ",".join(DISABLED_FEATURES),
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

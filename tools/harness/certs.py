@@ -180,17 +180,18 @@ def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="A CA and the broker's certificate, for mqtts")
-    parser.add_argument("names", nargs="*", default=list(LOCAL_NAMES), help="how piles know the broker")
+    parser.add_argument("names", nargs="*", help="how piles know the broker; without any, as before")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("RATELOCK_DATA") or ".ratelock"))
     options = parser.parse_args()
     folder = options.data / "certs"
     try:
-        certificate, _ = Ca(folder).issue("server", tuple(options.names))
+        names = options.names or names_of(folder / "server.pem") or LOCAL_NAMES
+        certificate, _ = Ca(folder).issue("server", tuple(names))
     except (CertsError, OSError) as error:
         print(f"certs: {in_words(error)}", file=sys.stderr)
         return 1
     print(f"{folder / 'ca.pem'}: onto every pile")
-    print(f"{certificate}: the broker's, for {', '.join(options.names)}; it is used at its next start")
+    print(f"{certificate}: the broker's, for {', '.join(names)}; it is used at its next start")
     return 0
 
 

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, TypeVar
@@ -101,7 +102,7 @@ class Child:
         self.dropped = 0
         self._popen = popen
         self._on_end = on_end
-        self._log: IO[str] | None = open(log, "a", encoding="utf-8") if log else None  # noqa: SIM115 closed by _read
+        self._log = open(log, "ab", buffering=0) if log else None  # noqa: SIM115 closed by _read
         self._echo = echo
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, name=f"{name} output", daemon=True)
@@ -123,8 +124,9 @@ class Child:
         for line in stream:
             line = line.rstrip("\n")
             if self._log:
-                self._log.write(line + "\n")
-                self._log.flush()
+                # With a full disk the line is lost, and the next ones are read, or the child would wait.
+                with suppress(OSError):
+                    self._log.write(line.encode() + b"\n")
             if self._echo:
                 self._echo(line)
             with self._changed:

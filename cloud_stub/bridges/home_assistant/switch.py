@@ -20,17 +20,16 @@ from ...db import audit
 from ...db.audit import Actor
 from ...db.engine import Store
 from ...db.writer import Transaction
-from ...orders import pile_commands
 from ...orders.context import Context
-from ...piles import service
+from .. import availability
 from .entities import OFF, ON, Topics
 
 log = structlog.get_logger()
 
 ACTOR = Actor(audit.CLOUD, "home-assistant")
-REASON, NOTE = "Other", "Home Assistant"
+NOTE = "Home Assistant"
 WAITING_MAX = 100
-BUDGET = (6, 10)  # for each connector: changes at once; then seconds for each further one
+BUDGET = (6, 10)  # for each connector: commands at once; then seconds for each further one
 
 
 class Switch:
@@ -89,18 +88,7 @@ class Switch:
 
     def _switch(self, tx: Transaction, device_id: str, connector: int, is_out: bool) -> str | None:
         """Raises Problem: UnknownPile, PileRemoved, UnknownConnector."""
-        row = service.row_of(service.find(tx.conn, device_id), connector)
-        if is_out == (row is not None):
-            return None
-        if row is not None and row.actor != ACTOR.name:
-            return "TakenOutByOperator"
         if not self._budget.take((device_id, connector)):
             return "TooMany"
-        now = now_s()
-        if row is None:
-            pile_commands.take_out_of_service(
-                tx, ACTOR, self._context, device_id, connector, REASON, NOTE, False, now
-            )
-        else:
-            pile_commands.put_back_into_service(tx, ACTOR, self._context, device_id, connector, now)
-        return None
+        is_done = availability.switch(tx, ACTOR, self._context, device_id, connector, is_out, NOTE, now_s())
+        return None if is_done else "TakenOutByOperator"

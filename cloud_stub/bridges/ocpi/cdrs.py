@@ -187,17 +187,12 @@ def _power(kind: str, milliwatts: int) -> dict[str, Any]:
 
 def _location(party: Party, bill: Bill) -> dict[str, Any]:
     site_id, site_name = bill.site
-    place, connector = party.sites[site_id], party.connector_of(bill.device_id)
+    connector = party.connector_of(bill.device_id)
     number_of = bill.said["connector"]
-    postal_code = {"postal_code": place.postal_code} if place.postal_code else {}
     return {
         "id": site_id,
         "name": site_name,
-        "address": place.address,
-        "city": place.city,
-        **postal_code,
-        "country": place.country,
-        "coordinates": {"latitude": place.latitude, "longitude": place.longitude},
+        **party.sites[site_id].members(),
         "evse_uid": party.evse_uid(bill.device_id, number_of),
         "evse_id": party.evse_id(bill.device_id, number_of),
         "connector_id": "1",

@@ -80,18 +80,13 @@ def locations(conn: Connection, party: Party, rates: Versions, now: int) -> list
 
 
 def _location(party: Party, site: SiteRow, evses: list[dict[str, Any]], changed_at: int) -> dict[str, Any]:
-    place = party.sites[site.site_id]
     return {
         "country_code": party.country_code,
         "party_id": party.party_id,
         "id": site.site_id,
         "publish": True,
         "name": site.name,
-        "address": place.address,
-        "city": place.city,
-        **({"postal_code": place.postal_code} if place.postal_code else {}),
-        "country": place.country,
-        "coordinates": {"latitude": place.latitude, "longitude": place.longitude},
+        **party.sites[site.site_id].members(),
         "evses": evses,
         "operator": {"name": party.operator},
         "time_zone": site.time_zone,

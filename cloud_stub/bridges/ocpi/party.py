@@ -1,7 +1,7 @@
 """The file that RATELOCK_OCPI_FILE names: the operator's ids, and what OCPI requires of each site."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -42,6 +42,13 @@ class Place(_Part):
     country: str = Field(pattern="^[A-Z]{3}$")
     latitude: str = Field(pattern=r"^-?[0-9]{1,2}\.[0-9]{5,7}$")
     longitude: str = Field(pattern=r"^-?[0-9]{1,3}\.[0-9]{5,7}$")
+
+    def members(self) -> dict[str, Any]:
+        """The members of a location."""
+        return {
+            **self.model_dump(exclude={"latitude", "longitude"}, exclude_none=True),
+            "coordinates": {"latitude": self.latitude, "longitude": self.longitude},
+        }
 
 
 class Party(_Part):

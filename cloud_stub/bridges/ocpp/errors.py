@@ -20,9 +20,9 @@ InternalError        of this gateway
 
 
 class GatewayError(Exception):
-    """kind: as above."""
+    """kind: as above. detail: may be the central system's text; what no database holds becomes `?` in it."""
 
     def __init__(self, kind: str, detail: str = ""):
+        detail = "".join(letter if letter.isprintable() else "?" for letter in detail[:200])
         super().__init__(f"{kind}: {detail}" if detail else kind)
         self.kind = kind
-        self.detail = detail[:200]

@@ -77,6 +77,8 @@ class Gateway:
                     await self._look()
                 except GatewayError as error:
                     log.warning("ocpp_database", reason=str(error))
+                except Exception:
+                    log.exception("ocpp_failed")
                 await asyncio.sleep(self._timing.poll_s)
         finally:
             for task in self._tasks.values():
@@ -108,22 +110,21 @@ class Gateway:
     async def _write_states(self) -> None:
         """Store the changed states of connections, and the errors since the last call."""
         changed = [
-            (station, list(station.errors))
+            (station, station.state, station.errors.copy(), station.last_error)
             for station in self._stations.values()
             if station.errors or self._written.get(station.device_id) != station.state
         ]
         if not changed:
             return
-        states = {station.device_id: station.state for station, _ in changed}
 
         def write(tx: Transaction) -> None:
-            for station, errors in changed:
-                progress.note(tx.conn, station.device_id, states[station.device_id], errors, now_s())
+            for station, state, errors, last_error in changed:
+                progress.note(tx.conn, station.device_id, state, errors, last_error, now_s())
 
         await self._database.write(write)
-        for station, errors in changed:
-            del station.errors[: len(errors)]
-        self._written |= states
+        for station, state, errors, _ in changed:
+            station.errors -= errors
+            self._written[station.device_id] = state
 
     async def _keep_connected(self, station: Station) -> None:
         answers = Requests(station, self._context).answers()

@@ -21,7 +21,6 @@ from ...db.engine import insert_or_ignore, to_json
 from ...db.ocpp_tables import ocpp_piles, ocpp_transactions
 from ...db.rows import MeterSampleRow, Query
 from ...db.tables import meter_samples, orders, outbox, piles
-from .errors import GatewayError
 from .queue import RECEIVER
 
 WAITING, STARTED, TOLD, STOPPED, DONE, REFUSED = "Waiting", "Started", "Told", "Stopped", "Done", "Refused"
@@ -58,6 +57,11 @@ class Progress(NamedTuple):
     receipt_digest: str | None
 
 
+class _Unsent(NamedTuple):
+    device_id: str
+    events: int
+
+
 class _Charging(NamedTuple):
     order_id: str
     device_id: str
@@ -76,7 +80,12 @@ class OpenOne(NamedTuple):
 
 _PILES = select(ocpp_piles)
 _LIST = Query(_PILES.order_by(ocpp_piles.c.device_id), ChargePoint)
-_UNSENT = select(outbox.c.lane, func.count()).where(outbox.c.receiver == RECEIVER).group_by(outbox.c.lane)
+_UNSENT = Query(
+    select(outbox.c.lane.label("device_id"), func.count().label("events"))
+    .where(outbox.c.receiver == RECEIVER)
+    .group_by(outbox.c.lane),
+    _Unsent,
+)
 _PILE = Query(_PILES.where(ocpp_piles.c.device_id == bindparam("device_id")).with_for_update(), ChargePoint)
 _SET_PILE = update(ocpp_piles).where(ocpp_piles.c.device_id == bindparam("of"))
 _ASK = _SET_PILE.values(
@@ -129,9 +138,7 @@ _SET = update(ocpp_transactions).where(ocpp_transactions.c.order_id == bindparam
 _OF_ORDER = meter_samples.c.order_id == bindparam("order_id")
 _SAMPLES = select(meter_samples).where(_OF_ORDER)
 _DUE = Query(
-    _SAMPLES.where(meter_samples.c.at >= bindparam("from_at"), meter_samples.c.at <= bindparam("until_at"))
-    .order_by(meter_samples.c.at)
-    .limit(_AT_ONCE),
+    _SAMPLES.where(meter_samples.c.at >= bindparam("from_at")).order_by(meter_samples.c.at).limit(_AT_ONCE),
     MeterSampleRow,
 )
 _FIRST = Query(_SAMPLES.order_by(meter_samples.c.at).limit(1), MeterSampleRow)
@@ -166,12 +173,12 @@ def set_sample_s(conn: Connection, device_id: str, sample_s: int) -> None:
     conn.execute(_SET_PILE.values(sample_s=bindparam("every_s")), {"of": device_id, "every_s": sample_s})
 
 
-def note(conn: Connection, device_id: str, state: str, errors: Sequence[GatewayError], at: int) -> None:
-    """Store the state of the pile's connection, and the errors since the last call."""
-    counts = Counter(orjson.loads(charge_point(conn, device_id).errors_json))
-    counts.update(each.kind for each in errors)
-    last = str(errors[-1]) if errors else None
-    values = {"of": device_id, "now_in": state, "counts": to_json(counts), "why": last, "at": at}
+def note(
+    conn: Connection, device_id: str, state: str, errors: Counter[str], last_error: str | None, at: int
+) -> None:
+    """Store the state of the pile's connection, and the errors by kind since the last call."""
+    counts = Counter(orjson.loads(charge_point(conn, device_id).errors_json)) + errors
+    values = {"of": device_id, "now_in": state, "counts": to_json(counts), "why": last_error, "at": at}
     conn.execute(_NOTE, values)
 
 
@@ -212,9 +219,9 @@ def change(conn: Connection, order_id: str, **values: Any) -> None:
     conn.execute(_SET.values(values), {"of": order_id})
 
 
-def samples(conn: Connection, order_id: str, from_at: int, until_at: int) -> Sequence[MeterSampleRow]:
-    """The order's stored meter values of that time, oldest first, in a limited number."""
-    return _DUE.all(conn, {"order_id": order_id, "from_at": from_at, "until_at": until_at})
+def samples(conn: Connection, order_id: str, from_at: int) -> Sequence[MeterSampleRow]:
+    """The order's stored meter values from then on, oldest first, in a limited number."""
+    return _DUE.all(conn, {"order_id": order_id, "from_at": from_at})
 
 
 def first_sample(conn: Connection, order_id: str) -> MeterSampleRow | None:
@@ -242,7 +249,7 @@ def list_views(
     query = _PILES.where(ocpp_piles.c.device_id > after).order_by(ocpp_piles.c.device_id).limit(limit)
     if site_id is not None:
         query = query.join(piles).where(piles.c.site_id == site_id)
-    unsent = dict(conn.execute(_UNSENT).tuples().all())
+    unsent = {row.device_id: row.events for row in _UNSENT.all(conn)}
     return [
         {
             "device_id": row.device_id,

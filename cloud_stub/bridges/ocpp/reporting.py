@@ -15,7 +15,6 @@ event that comes late or twice, or is lost, changes no call: `advance` also exam
 
 import hashlib
 import uuid
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -37,7 +36,6 @@ from .progress import DONE, REFUSED, STARTED, STOPPED, TOLD, WAITING, ChargePoin
 ATTEMPTS = 5  # of a call that the central system refuses
 SAMPLES_AT_ONCE = 20
 TRANSACTION_ID_MAX = 2**31 - 1
-_FOREVER = 2**40
 
 
 class Request(NamedTuple):
@@ -150,87 +148,43 @@ def _go_on(conn: Connection, request: Request) -> None:
 
 
 def _next(tx: Transaction, device_id: str, sample_s: int) -> Request | None:
+    """Starts and stops of transactions follow the events, so they keep the order in which they happened. Then
+    each open transaction follows, oldest first.
+    """
     conn = tx.conn
-    while True:
-        event = queue.next_of(conn, device_id)
-        opened = progress.open_of(conn, device_id)
-        until_at = event.created_at if event else _FOREVER
-        request = _meter_values(conn, device_id, opened, sample_s, until_at)
-        if request is not None or event is None:
-            break
+    while event := queue.next_of(conn, device_id):
         order = lookup.find(conn, event.order_id) if event.order_id else None
         known = progress.find(conn, order.order_id) if order else None
-        is_its_end = event.name not in queue.BEFORE_THE_END
-        if known is None and event.name in queue.CORRECTIONS:
-            order = None  # it ended before the gateway was first started
-        if order is not None:
-            step = _step(conn, order, known, is_its_end)
-            if step is not None:
-                return _ask(conn, order, known, step, sample_s)
+        # A correction of an order that ended before the gateway was first started is not told.
+        if order is not None and (known is not None or event.name not in queue.CORRECTIONS):
+            call = _step(conn, order, known, sample_s, event.name not in queue.BEFORE_THE_END)
+            if call is not None:
+                return _store(conn, order, call)
             if order.holds and order.charging_at is not None and (known is None or known.state == WAITING):
-                return None  # its first meter value is not stored yet
+                break  # its first meter value is not stored yet
         receivers.done(tx, event)
-    if request is not None:
-        return request
-    for each in opened:
-        order = lookup.get(conn, each.order_id)
-        step = _step(conn, order, each, True)
-        if step is not None:
-            return _ask(conn, order, each, step, sample_s)
+    for known in progress.open_of(conn, device_id):
+        order = lookup.get(conn, known.order_id)
+        call = _step(conn, order, known, sample_s, True)
+        if call is not None:
+            return _store(conn, order, call)
         if not order.holds:
-            progress.change(conn, each.order_id, open=False)
+            progress.change(conn, known.order_id, open=False)
     return None
 
 
-def _ask(conn: Connection, order: OrderRow, known: Progress | None, call: _Call, sample_s: int) -> Request:
-    """Store the call. If it is StopTransaction, the remaining MeterValues are stored and sent first, even if
-    the pile's clock puts them after the end.
-    """
-    if call.action == "StopTransaction" and known is not None:
-        request = _meter_values(conn, order.device_id, [known], sample_s, _FOREVER)
-        if request is not None:
-            return request
-    return _store(conn, order.device_id, order.order_id, call)
-
-
-def _store(conn: Connection, device_id: str, order_id: str, call: _Call) -> Request:
-    request = Request(str(uuid.uuid4()), call.action, call.payload, order_id)
-    progress.ask(conn, device_id, request.message_id, call.action, to_json(call.payload), order_id)
+def _store(conn: Connection, order: OrderRow, call: _Call) -> Request:
+    request = Request(str(uuid.uuid4()), call.action, call.payload, order.order_id)
+    progress.ask(
+        conn, order.device_id, request.message_id, call.action, to_json(call.payload), order.order_id
+    )
     return request
 
 
-def _meter_values(
-    conn: Connection, device_id: str, opened: Sequence[Progress], sample_s: int, until_at: int
-) -> Request | None:
-    """MeterValues of the transaction whose next values are the oldest, none later than `until_at`."""
-    if not sample_s:
-        return None
-    oldest: tuple[Progress, list[Any]] | None = None
-    for each in opened:
-        if each.state != TOLD:
-            continue
-        chosen: list[Any] = []
-        last_at = each.sampled_at
-        for row in progress.samples(conn, each.order_id, last_at + sample_s, until_at):
-            if row.at >= last_at + sample_s and len(chosen) < SAMPLES_AT_ONCE:
-                chosen.append(row)
-                last_at = row.at
-        if chosen and (oldest is None or chosen[0].at < oldest[1][0].at):
-            oldest = (each, chosen)
-    if oldest is None:
-        return None
-    known, rows = oldest
-    order = lookup.get(conn, known.order_id)
-    payload = {
-        "connectorId": order.connector,
-        "transactionId": known.transaction_id,
-        "meterValue": [mapping.meter_value(row) for row in rows],
-    }
-    return _store(conn, device_id, known.order_id, _Call("MeterValues", payload))
-
-
-def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: bool) -> _Call | None:
-    """The order's next call, apart from MeterValues. with_end: also StopTransaction and the receipt."""
+def _step(
+    conn: Connection, order: OrderRow, known: Progress | None, sample_s: int, with_end: bool
+) -> _Call | None:
+    """The order's next call. with_end: also MeterValues, StopTransaction and the receipt."""
     settlement = settlement_views.of_order(conn, order.order_id)
     is_over = settlement is not None or not order.holds
     state = known.state if known is not None else WAITING
@@ -250,15 +204,28 @@ def _step(conn: Connection, order: OrderRow, known: Progress | None, with_end: b
         return _Call("StartTransaction", payload)
     if state == STARTED:
         return _transfer("Rate", {"order_id": order.order_id, "rate": orjson.loads(order.rate_json)})
-    if not with_end:
+    if not with_end or known is None:
         return None
-    if state == TOLD and known is not None and is_over:
-        return _stop(conn, order, known, settlement)
-    if state in (STOPPED, DONE) and known is not None and settlement is not None:
+    if state == TOLD:
+        values = _meter_values(conn, order, known, sample_s)
+        return values or (_stop(conn, order, known, settlement) if is_over else None)
+    if state in (STOPPED, DONE) and settlement is not None:
         receipt = _transfer("Receipt", _receipt(conn, settlement))
         if known.receipt_digest != _digest(receipt.payload["data"]):
             return receipt
     return None
+
+
+def _meter_values(conn: Connection, order: OrderRow, known: Progress, sample_s: int) -> _Call | None:
+    """The next meter values, each at least `sample_s` after the one before; 0: none is sent."""
+    chosen: list[dict[str, Any]] = []
+    last_at = known.sampled_at
+    for row in progress.samples(conn, order.order_id, last_at + sample_s) if sample_s else ():
+        if row.at >= last_at + sample_s and len(chosen) < SAMPLES_AT_ONCE:
+            chosen.append(mapping.meter_value(row))
+            last_at = row.at
+    payload = {"connectorId": order.connector, "transactionId": known.transaction_id, "meterValue": chosen}
+    return _Call("MeterValues", payload) if chosen else None
 
 
 def _receipt(conn: Connection, settlement: SettlementRow) -> dict[str, Any]:

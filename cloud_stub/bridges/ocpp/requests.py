@@ -21,6 +21,7 @@ from ...payments import free
 from ...piles import registry, service
 from ...piles import views as pile_views
 from ...sites import remote_starts
+from .. import availability
 from . import configuration, progress
 from .errors import GatewayError
 from .rpc import Answer
@@ -29,7 +30,6 @@ from .station import Station
 ACTOR = Actor(audit.OCPP, "OCPP central system")  # no account can have this name
 # Requests that change something add audit lines, so they are limited: a burst, then one in each CHANGE_S.
 CHANGES, CHANGE_S = 20, 10
-_OUT_REASON = "Other"
 _ACCEPTED, _REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
 
 
@@ -74,7 +74,7 @@ class Requests:
     async def _remote_start(self, asked: dict[str, Any]) -> dict[str, Any]:
         only = 1 if self._station.connectors == 1 else 0
         connector = asked.get("connectorId", only)
-        if not 0 < connector <= self._station.connectors:
+        if not 0 < connector <= self._station.connectors or not asked["idTag"].isprintable():
             return _REJECTED
 
         def start(tx: Transaction, now: int) -> str:
@@ -124,21 +124,9 @@ class Requests:
 
         def change(tx: Transaction, now: int) -> str:
             pile = registry.get(tx.conn, device_id, lock=True)
-            out = service.find(tx.conn, device_id)
-            if connector == service.WHOLE_PILE and not goes_out:
-                concerned = list(out.values())
-            else:
-                concerned = [row] if (row := service.row_of(out, connector)) else []
-            by_others = any(row.actor != ACTOR.name for row in concerned)
-            if goes_out and not concerned:
-                note = "ChangeAvailability"
-                pile_commands.take_out_of_service(
-                    tx, ACTOR, context, device_id, connector, _OUT_REASON, note, False, now
-                )
-            elif not goes_out and by_others:
+            note = "ChangeAvailability"
+            if not availability.switch(tx, ACTOR, context, device_id, connector, goes_out, note, now):
                 return "Rejected"  # an operator has taken it out of service
-            elif not goes_out and concerned:
-                pile_commands.put_back_into_service(tx, ACTOR, context, device_id, connector, now)
             views = pile_views.connector_views(tx.conn, pile, now)
             busy = any(each["busy"] for each in views if connector in (service.WHOLE_PILE, each["connector"]))
             return "Scheduled" if goes_out and busy else "Accepted"

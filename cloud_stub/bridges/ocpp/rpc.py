@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+import structlog
 from ocpp import messages
 from ocpp.exceptions import FormatViolationError, GenericError, NotSupportedError, OCPPError
 from ocpp.exceptions import NotImplementedError as UnknownAction
@@ -19,6 +20,7 @@ from ...base.budgets import Budget
 from .errors import GatewayError
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
 VERSION = "1.6"
 FRAME_MAX_BYTES = 65_536
@@ -108,6 +110,8 @@ class Rpc:
                 raise ValueError("binary")
             message = messages.unpack(frame)
             _check_header(message)
+            if not isinstance(message, messages.CallError):
+                message.payload = _whole(message.payload)
         except _UNREADABLE as error:
             self._count(GatewayError("BadFrame", _cause(error)))
             await self._slow_down()
@@ -142,6 +146,10 @@ class Rpc:
             answer = messages.CallResult(call.unique_id, await self._result(call)).to_json()
         except OCPPError as error:
             answer = messages.CallError(call.unique_id, _code(error), error.description or "", {}).to_json()
+        except Exception as error:
+            log.exception("ocpp_call_failed", action=call.action)
+            self._count(GatewayError("InternalError", f"{call.action}: {error!r}"))
+            answer = messages.CallError(call.unique_id, "InternalError", "", {}).to_json()
         try:
             await self._send(answer)
         except asyncio.TimeoutError:
@@ -189,6 +197,15 @@ def _check_header(message: Any) -> None:
         raise ValueError("the payload is not an object")
     if isinstance(message, messages.Call) and not isinstance(message.action, str):
         raise ValueError("the action is not a text")
+
+
+def _whole(value: Any) -> Any:
+    """The value with 1 in place of 1.0, which JSON schemas accept as an integer."""
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _code(error: OCPPError) -> str:

@@ -1,6 +1,7 @@
 """A pile as a charge point: the state that is kept across connections, shared by calls and answers."""
 
 import asyncio
+from collections import Counter
 from typing import Any, NamedTuple
 
 from .database import Database
@@ -38,7 +39,8 @@ class Station:
         self.pile = pile
         self.device_id = pile.device_id
         self.state = CONNECTING
-        self.errors: list[GatewayError] = []
+        self.errors: Counter[str] = Counter()  # by kind, since they were last stored
+        self.last_error: str | None = None
         self.heartbeat_s = HEARTBEAT_S
         self.retry_s = int(timing.retry_s)
         self.timing = timing
@@ -64,4 +66,5 @@ class Station:
         self.news.set()
 
     def count(self, error: GatewayError) -> None:
-        self.errors.append(error)
+        self.errors[error.kind] += 1
+        self.last_error = str(error)

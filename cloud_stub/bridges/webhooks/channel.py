@@ -1,6 +1,8 @@
 """A webhook as a channel of the courier, and the test event that an operator can send."""
 
+import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine
@@ -11,10 +13,13 @@ from ...base.problems import Problem
 from ...db.engine import to_json
 from ...db.rows import OutboxRow
 from ...db.writer import Transaction
+from ...orders import lookup
 from ...orders.context import Context
+from ...orders.hub import Hub
+from ...payments import views
 from ...settings import Settings
 from ..courier import Result
-from . import addresses, bodies, registry, sending, signature
+from . import addresses, registry, sending, signature
 from .registry import WebhookRow
 
 DAY_S = 86_400
@@ -33,8 +38,9 @@ class WebhookChannel:
     def send(self, row: OutboxRow) -> Result:
         """Make one request."""
         with self._engine.connect() as conn:
-            body = bodies.body(conn, self._context.hub, row.payload)
-        answer = _post(self._context.settings, self._row, orjson.loads(row.payload)["event_id"], body)
+            event = orjson.loads(row.payload)
+            body = _body(conn, self._context.hub, event)
+        answer = _post(self._context.settings, self._row, event["event_id"], body)
         outcome = "delivered" if answer.is_taken else "away" if answer.status is None else "refused"
         self._context.metrics.webhook_calls.labels(self._row.name, outcome).inc()
         return Result(answer.is_taken, answer.status is None, str(answer))
@@ -50,6 +56,15 @@ class WebhookChannel:
 def channels(context: Context, engine: Engine) -> Callable[[Connection], Sequence[WebhookChannel]]:
     """The enabled webhooks, as a source of Courier."""
     return lambda conn: [WebhookChannel(context, engine, row) for row in registry.enabled(conn)]
+
+
+def _body(conn: Connection, hub: Hub, event: dict[str, Any]) -> bytes:
+    """The event with its order in the current state; null if it is about no order of its pile."""
+    row = lookup.find(conn, event["order_id"]) if event["order_id"] else None
+    # A settlement may name an order of another pile.
+    is_its = row is not None and row.device_id == event["device_id"]
+    order = views.order_view(conn, hub, row) if row is not None and is_its else None
+    return json.dumps(event | {"time": iso_utc(event["at"]), "order": order}).encode()
 
 
 def send_test(settings: Settings, row: WebhookRow) -> dict[str, object]:

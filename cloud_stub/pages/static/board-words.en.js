@@ -28,7 +28,7 @@ export default {
 
   port: {
     title: "Connect",
-    text: "Connect the board by USB and choose its serial port. A pile that is at work is interrupted, with its relay open.",
+    text: "Connect the board by USB and choose its serial port. If it is a working pile, it is interrupted and its relay opens.",
     choose: "Choose port",
     another: "Choose port again",
     found: (machine, version) => `${machine}, MicroPython ${version}`,
@@ -73,7 +73,7 @@ export default {
       `This board was ${id}, and its journal has orders`,
       `Settlements that the cloud of ${id} has not stored would be lost. Let the board reach its cloud first, or continue if you know that nothing waits.`,
     ],
-    go: "Continue all the same",
+    go: "Continue anyway",
     renew: "Give it a new key",
     done: (id) => `${id} is registered and configured. The board restarts.`,
   },
@@ -129,7 +129,7 @@ export default {
     FlashFailed: ({ why }) => ["Writing the image failed", `Repeat it; the board starts only from a whole image. Try another cable if it fails again. The reason: ${why}`],
     NoFlasher: () => [
       "This cloud has no esptool-js",
-      "Whoever runs it installs npm and runs make setup. Until then: make flash IMAGE=... PORT=... on the command line.",
+      "Its operator must install npm and run make setup. Until then: make flash IMAGE=... PORT=... on the command line.",
     ],
 
     TooOld: ({ present, needed }) => [`The board has MicroPython ${present}; ${needed} or newer is needed`, "Write a newer image in step 2."],
@@ -152,7 +152,7 @@ export default {
     SettlementsWaiting: () => ["That pile has settlements that the cloud has not stored", "Let its old board connect first. Where that is not possible, give up the settlements in the console."],
     NoPackages: () => [
       "This cloud has no firmware for boards",
-      "Whoever runs it puts the packages into the folder boards of its data folder: python -m tools.image.packages (docs/hardware.md).",
+      "Its operator must put the packages into the folder boards of its data folder: python -m tools.image.packages (docs/hardware.md).",
     ],
 
     Unauthorized: () => ["Log in first", "This page registers a pile, which needs an operator. Log in to the console, then open this page in the same tab."],

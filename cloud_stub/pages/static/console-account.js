@@ -6,6 +6,7 @@ import { facts, h, heading, section, show, when } from "./console-parts.js";
 import { ask, who } from "./console-session.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const t = await words("console-words-people");
 
 export function open(root) {
@@ -52,7 +53,7 @@ function passwordForm(done) {
         check: (value, all) => (value === all.new ? null : t.notSame),
       },
     ],
-    action: t.save,
+    action: names.save,
     async submit({ old, new: next }) {
       await ask("/api/session/password", { method: "PUT", body: { old, new: next } });
       notice(t.passwordChanged);

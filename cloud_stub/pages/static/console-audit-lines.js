@@ -9,7 +9,7 @@ import { words } from "./say.js";
 const t = await words("console-words-audit");
 const people = await words("console-words-people");
 const care = await words("console-words-care");
-const { connector } = await words("console-words");
+const { connector, names } = await words("console-words");
 const { name, address, zone, contact } = await words("console-words-sites");
 const sites = { name, address, time_zone: zone, contact };
 const role = (name) => people.roles[name] ?? name;
@@ -62,7 +62,7 @@ const THINGS = {
 
 /** without: a column that is the same in all lines. */
 export function auditTable(caption, items, { empty, without } = {}) {
-  const columns = [t.when, t.who, t.what, t.about].map((title) => ({ title }));
+  const columns = [names.when, t.who, t.what, t.about];
   return table(
     caption,
     columns,

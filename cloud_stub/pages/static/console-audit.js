@@ -11,7 +11,7 @@ const FIELDS = ["actor", "action", "device_id", "order_id", "site_id", "tariff_i
 const DAYS = ["from", "until"];
 
 export function open(root, params) {
-  const lines = h("div");
+  const lines = h("div.card");
   const given = new URLSearchParams();
   for (const name of FIELDS) if (params.get(name)) given.set(name, params.get(name));
   const first = startOf(params.get("from"));
@@ -27,7 +27,8 @@ export function open(root, params) {
     try {
       const { items, next } = await ask("/api/audit?" + query);
       if (ended) return;
-      const older = next && h("button.button", { onclick: (event) => (event.target.remove(), load(next)) }, t.older);
+      const older =
+        next && h("p.pager", h("button.button", { onclick: (event) => (event.target.parentNode.remove(), load(next)) }, t.older));
       if (before) lines.append(auditTable(t.title, items), older ?? "");
       else show(lines, auditTable(t.title, items, { empty: t.none }), older);
     } catch (problem) {
@@ -72,7 +73,11 @@ function filters(params) {
     "form.card.panel.audit-filter",
     { onsubmit: (event) => (event.preventDefault(), (location.hash = "#/audit?" + wanted())) },
     controls.map(([name, control]) => h("div.field", h("label", { for: control.id }, t.fields[name]), control)),
-    h("datalist", { id: "audit-actions" }, Object.entries(t.actions).map(([value, text]) => h("option", { value }, text))),
+    h(
+      "datalist",
+      { id: "audit-actions" },
+      Object.entries(t.actions).map(([value, text]) => h("option", { value }, text)),
+    ),
     h("p.group", h("button.button.primary", t.filter), h("a.button", { href: "#/audit" }, t.clear)),
   );
 }

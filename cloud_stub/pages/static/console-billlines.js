@@ -1,8 +1,9 @@
 // The lines of a bill beyond energy and session fee: of a settlement, of its computation, of a sample session.
 
-import { h, here, moneyOf, table } from "./console-parts.js";
+import { figures, h, here, moneyOf, table } from "./console-parts.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const t = (await words("console-words-prices")).lines;
 
 /** [{key, name, ms, price, minor}] of the bill; the lines of two computations have the same keys. */
@@ -26,7 +27,7 @@ export function extraLines(bill) {
 export function extraTable(bill, about) {
   const money = (minor) => moneyOf(minor, about);
   const lines = extraLines(bill);
-  const columns = [{ title: t.line }, { title: t.lasted, number: true }, { title: t.price, number: true }, { title: t.amount, number: true }];
+  const columns = [t.line, figures(t.lasted), figures(t.price), figures(names.amount)];
   const rows = lines.map(({ name, ms, price, minor }) => [
     name,
     ms == null ? "" : here.clock(Math.floor(ms / 1000)),

@@ -2,7 +2,7 @@
 
 import { confirm } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
-import { busy, crumbs, failure, h, heading, show, table } from "./console-parts.js";
+import { busy, crumbs, failure, figures, h, heading, show, table } from "./console-parts.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -40,7 +40,7 @@ export function open(root) {
   }
 
   function draw(items) {
-    const columns = [{ title: t.name }, { title: t.days, number: true }, { title: t.last }, { title: t.actions }];
+    const columns = [t.name, figures(t.days), t.last, ""];
     show(
       root,
       crumbs([tabs.tariffs, "#/tariffs"], [all.calendars]),
@@ -58,7 +58,7 @@ export function open(root) {
             h(
               "div.group",
               h("button.button.small", { onclick: () => edit(each) }, may("price") ? t.edit : t.look),
-              may("price") && h("button.button.small.danger", { onclick: (event) => remove(event.target, each) }, t.remove),
+              may("price") && h("button.button.small.danger", { onclick: (event) => remove(event.target, each) }, common.names.remove),
             ),
           ]),
           t.none,
@@ -75,13 +75,18 @@ export function open(root) {
       title: t.add,
       body: t.addText,
       fields: [
-        { name: "name", label: all.name, control: h("input", { maxlength: "100" }), check: (value) => (value ? null : all.nameWrong) },
+        {
+          name: "name",
+          label: common.names.name,
+          control: h("input", { maxlength: "100" }),
+          check: (value) => (value ? null : common.names.nameWrong),
+        },
         {
           name: "calendar_id",
-          label: all.id,
-          hint: all.idHint,
+          label: common.names.id,
+          hint: common.names.idHint,
           control: h("input", { maxlength: "32", spellcheck: "false" }),
-          check: (value) => (ID.test(value) ? null : all.idWrong),
+          check: (value) => (ID.test(value) ? null : common.names.idWrong),
         },
         {
           name: "country",
@@ -119,7 +124,7 @@ export function open(root) {
           check: (value) => (typed(value).every((line) => LINE.test(line)) ? null : t.daysWrong),
         },
       ],
-      action: t.save,
+      action: common.names.save,
       async submit({ days }) {
         const body = {
           name: calendar.name,
@@ -139,10 +144,14 @@ export function open(root) {
     if (done) load();
   }
 
-  const typed = (value) => value.split("\n").map((line) => line.trim()).filter(Boolean);
+  const typed = (value) =>
+    value
+      .split("\n")
+      .map((line) => line.trim())
+      .filter(Boolean);
 
   async function remove(button, calendar) {
-    if (!(await confirm(t.removeTitle(calendar.name), t.removeText, t.remove, true))) return;
+    if (!(await confirm(t.removeTitle(calendar.name), t.removeText, common.names.remove, true))) return;
     await busy(button, () => ask("/api/calendars/" + encodeURIComponent(calendar.calendar_id), { method: "DELETE" }));
     load();
   }

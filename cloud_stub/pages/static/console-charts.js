@@ -10,7 +10,7 @@ const NARROWEST = 160; // nothing can be drawn in less, such as a place that has
 
 /** A place that calls `draw(width)` when it gets a width and whenever that changes. Returns {element, end, again}. */
 export function sized(draw) {
-  const element = h("div", { class: "chart" });
+  const element = h("div.chart");
   let width = 0;
   const again = () => width && show(element, draw(width));
   const observer = new ResizeObserver(([entry]) => {
@@ -40,8 +40,8 @@ function grid(width, height, { top, step }, format) {
   const marks = values.map((value, i) => {
     const y = at(value, top, height);
     return [
-      s("line", { class: "grid", x1: left, x2: width - MARGIN.right, y1: y, y2: y }),
-      s("text", { class: "tick", x: left - 8, y: y + 4, "text-anchor": "end" }, texts[i]),
+      s("line.grid", { x1: left, x2: width - MARGIN.right, y1: y, y2: y }),
+      s("text.tick", { x: left - 8, y: y + 4, "text-anchor": "end" }, texts[i]),
     ];
   });
   return { left, marks };
@@ -61,35 +61,22 @@ export function lines(width, { from, until, curves, least, ticks, now, format, l
   const { left, marks } = grid(width, height, span, format);
   const x = (time) => left + ((width - left - MARGIN.right) * (time - from)) / (until - from);
   const y = (value) => at(value, span.top, height);
-  const path = (points) =>
-    points.map(([time, value], i) => `${i ? "L" : "M"}${x(time).toFixed(1)} ${y(value).toFixed(1)}`).join("");
-  const area = (points) =>
-    `${path(points)}L${x(points.at(-1)[0]).toFixed(1)} ${y(0)}L${x(points[0][0]).toFixed(1)} ${y(0)}Z`;
+  const path = (points) => points.map(([time, value], i) => `${i ? "L" : "M"}${x(time).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+  const area = (points) => `${path(points)}L${x(points.at(-1)[0]).toFixed(1)} ${y(0)}L${x(points[0][0]).toFixed(1)} ${y(0)}Z`;
   return s(
     "svg",
     { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label },
     marks,
     ticks.map(([time, text]) =>
-      s(
-        "text",
-        {
-          class: "tick",
-          x: x(time),
-          y: height - 6,
-          "text-anchor": time === from ? "start" : time === until ? "end" : "middle",
-        },
-        text,
-      ),
+      s("text.tick", { x: x(time), y: height - 6, "text-anchor": time === from ? "start" : time === until ? "end" : "middle" }, text),
     ),
     curves
       .filter((curve) => curve.points.length)
       .map((curve) => [
         s("path", { class: "area curve-" + curve.kind, d: area(curve.points) }),
-        s("path", { class: "curve curve-" + curve.kind, d: path(curve.points) }, s("title", {}, curve.name)),
+        s("path", { class: "curve curve-" + curve.kind, d: path(curve.points) }, s("title", curve.name)),
       ]),
-    now
-      ? s("line", { class: "now", x1: x(now), x2: x(now), y1: MARGIN.top, y2: height - MARGIN.bottom })
-      : null,
+    now ? s("line.now", { x1: x(now), x2: x(now), y1: MARGIN.top, y2: height - MARGIN.bottom }) : null,
   );
 }
 
@@ -111,16 +98,9 @@ export function bars(width, { bars: all, format, label }) {
       const edge = begin + (room - thick) / 2;
       let below = 0;
       return s(
-        "g",
-        { class: "bar" },
-        s("title", {}, bar.title),
-        s("rect", {
-          class: "hover",
-          x: begin,
-          y: MARGIN.top,
-          width: room,
-          height: height - MARGIN.top - MARGIN.bottom,
-        }),
+        "g.bar",
+        s("title", bar.title),
+        s("rect.hover", { x: begin, y: MARGIN.top, width: room, height: height - MARGIN.top - MARGIN.bottom }),
         bar.parts.map(([kind, value]) => {
           if (!value) return null;
           const y = at(below + value, span.top, height);
@@ -130,11 +110,7 @@ export function bars(width, { bars: all, format, label }) {
         }),
         i % every
           ? null
-          : s(
-              "text",
-              { class: "tick", x: Math.min(begin + room / 2, width - TICK_WIDTH / 2), y: height - 6, "text-anchor": "middle" },
-              bar.name,
-            ),
+          : s("text.tick", { x: Math.min(begin + room / 2, width - TICK_WIDTH / 2), y: height - 6, "text-anchor": "middle" }, bar.name),
       );
     }),
   );
@@ -143,10 +119,7 @@ export function bars(width, { bars: all, format, label }) {
 /** What the colours mean: [[class, text], ...] */
 export function legend(entries) {
   return h(
-    "ul",
-    { class: "legend" },
-    entries.map(([kind, text]) =>
-      h("li", {}, h("span", { class: "swatch " + kind, "aria-hidden": "true" }), text),
-    ),
+    "ul.legend",
+    entries.map(([kind, text]) => h("li", h("span", { class: "swatch " + kind, "aria-hidden": "true" }), text)),
   );
 }

@@ -4,6 +4,7 @@ import { h, show } from "./dom.js";
 import { OFFERS_MAX, partsOf, TIERS_MAX } from "./console-ratecomponents.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const t = await words("console-words-prices");
 
 /** {element, load(rate), parts()}. changed(): something else is typed. */
@@ -21,14 +22,30 @@ export function componentsPanel(changed) {
   function draw(focus) {
     show(
       body,
-      h("div.filters", ["minimum", "maximum", "tax"].map((name) => field("part-" + name, t[name], parts, name))),
+      h(
+        "div.filters",
+        ["minimum", "maximum", "tax"].map((name) => field("part-" + name, t[name], parts, name)),
+      ),
       group(
         t.idle.title,
         null,
-        h("div.filters", ["price", "after", "max"].map((name) => field("part-idle-" + name, t.idle[name], parts.idle, name))),
+        h(
+          "div.filters",
+          ["price", "after", "max"].map((name) => field("part-idle-" + name, t.idle[name], parts.idle, name)),
+        ),
       ),
-      group(t.tiers.title, t.tiers.hint, parts.tiers.map(tierRow), more(parts.tiers, TIERS_MAX, t.tiers.add, { up_to: "", price: "" }, "tier-up")),
-      group(t.offers.title, t.offers.hint, parts.offers.map(offerRow), more(parts.offers, OFFERS_MAX, t.offers.add, { kind: "money", value: "" }, "offer-kind")),
+      group(
+        t.tiers.title,
+        t.tiers.hint,
+        parts.tiers.map(tierRow),
+        more(parts.tiers, TIERS_MAX, t.tiers.add, { up_to: "", price: "" }, "tier-up"),
+      ),
+      group(
+        t.offers.title,
+        t.offers.hint,
+        parts.offers.map(offerRow),
+        more(parts.offers, OFFERS_MAX, t.offers.add, { kind: "money", value: "" }, "offer-kind"),
+      ),
     );
     if (focus) body.querySelector("#" + focus)?.focus();
   }
@@ -77,11 +94,18 @@ export function componentsPanel(changed) {
     );
 
   const gone = (all, i, label) =>
-    h("button.button.small", { type: "button", "aria-label": label, onclick: () => (all.splice(i, 1), rearranged()) }, t.remove);
+    h("button.button.small", { type: "button", "aria-label": label, onclick: () => (all.splice(i, 1), rearranged()) }, names.erase);
 
   const more = (all, most, title, empty, focus) =>
     all.length < most &&
-    h("p", h("button.button.small", { type: "button", onclick: () => (all.push({ ...empty }), rearranged(`${focus}-${all.length - 1}`)) }, title));
+    h(
+      "p",
+      h(
+        "button.button.small",
+        { type: "button", onclick: () => (all.push({ ...empty }), rearranged(`${focus}-${all.length - 1}`)) },
+        title,
+      ),
+    );
 
   function rearranged(focus) {
     draw(focus ?? "part-minimum");

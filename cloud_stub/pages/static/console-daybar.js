@@ -18,15 +18,14 @@ const percent = (minute) => (100 * minute) / DAY + "%";
 
 /** {element, draw(rows)}; moved(left, right, minute) when a handle is moved; picked(row) when a stretch is chosen. */
 export function dayBar({ moved, picked }) {
-  const bar = h("div", { class: "daybar-bar" });
+  const bar = h("div.daybar-bar");
   const element = h(
-    "div",
-    { class: "daybar" },
+    "div.daybar",
     bar,
     h(
-      "div",
-      { class: "daybar-hours", "aria-hidden": "true" },
-      [0, 3, 6, 9, 12, 15, 18, 21, 24].map((hour) => h("span", {}, String(hour).padStart(2, "0"))),
+      "div.daybar-hours",
+      { "aria-hidden": "true" },
+      [0, 3, 6, 9, 12, 15, 18, 21, 24].map((hour) => h("span", String(hour).padStart(2, "0"))),
     ),
   );
   let shape = "";
@@ -63,23 +62,17 @@ export function dayBar({ moved, picked }) {
   }
 
   function make(name) {
-    if (name === "g") return h("div", { class: "hole gap", "aria-hidden": "true" }, t.gap);
-    if (name === "o") return h("div", { class: "hole overlap", "aria-hidden": "true" }, t.overlap);
+    if (name === "g") return h("div.hole.gap", { "aria-hidden": "true" }, t.gap);
+    if (name === "o") return h("div.hole.overlap", { "aria-hidden": "true" }, t.overlap);
     if (name[0] === "s") {
-      const parts = [h("span", { class: "stretch-name" }), h("span", { class: "stretch-price number" })];
+      const parts = [h("span.stretch-name"), h("span.stretch-price.number")];
       const props = { class: "stretch", "data-name": name };
       return NARROW.matches
         ? h("div", { ...props, role: "img" }, parts)
         : h("button", { ...props, type: "button", onclick: () => picked(Number(name.slice(1))) }, parts);
     }
     const [left, right] = name.slice(1).split("-").map(Number);
-    const handle = h("div", {
-      class: "handle",
-      role: "slider",
-      tabindex: "0",
-      "data-name": name,
-      "aria-orientation": "horizontal",
-    });
+    const handle = h("div.handle", { role: "slider", tabindex: "0", "data-name": name, "aria-orientation": "horizontal" });
     handle.addEventListener("keydown", (event) => byKey(event, left, right));
     handle.addEventListener("pointerdown", (event) => byPointer(event, handle, left, right));
     return handle;
@@ -147,8 +140,7 @@ export function dayBar({ moved, picked }) {
     handle.focus();
     handle.setPointerCapture(event.pointerId);
     const box = bar.getBoundingClientRect();
-    const follow = (at) =>
-      move(left, right, Math.round(((at.clientX - box.left) / box.width) * (DAY / STEP)) * STEP);
+    const follow = (at) => move(left, right, Math.round(((at.clientX - box.left) / box.width) * (DAY / STEP)) * STEP);
     const end = () => {
       handle.removeEventListener("pointermove", follow);
       handle.removeEventListener("pointerup", end);
@@ -165,15 +157,12 @@ export function dayBar({ moved, picked }) {
 /** The day of a published rate as a small picture. */
 export function miniBar(rate) {
   return s(
-    "svg",
+    "svg.minibar",
     {
-      class: "minibar",
       viewBox: `0 0 ${DAY} 60`,
       preserveAspectRatio: "none",
       role: "img",
-      "aria-label": rate.periods
-        .map(([start, , , label]) => t.from(PERIOD_NAMES[label], clock(start)))
-        .join(", "),
+      "aria-label": rate.periods.map(([start, , , label]) => t.from(PERIOD_NAMES[label], clock(start))).join(", "),
     },
     rate.periods.map(([start, , , label], i) =>
       s("rect", {

@@ -143,7 +143,14 @@ export function daysPanel({ calendars, choose, changed, rearranged }) {
         h("button.button.small", { type: "button", disabled: at === plans.length - 1, onclick: () => moved(1) }, t.later),
         h(
           "button.button.small",
-          { type: "button", onclick: () => rearranged(plans.filter((_, i) => i !== at), 0) },
+          {
+            type: "button",
+            onclick: () =>
+              rearranged(
+                plans.filter((_, i) => i !== at),
+                0,
+              ),
+          },
           t.remove,
         ),
       ),

@@ -46,13 +46,7 @@ export function modal(title, make, { unsaved = () => false, className = "", last
       question.hidden = false;
       question.querySelector("button").focus();
     };
-    const box = h(
-      "dialog",
-      { class: "card " + className, "aria-label": title },
-      h("h2", title),
-      make(close, leave),
-      question,
-    );
+    const box = h("dialog", { class: "card " + className, "aria-label": title }, h("h2", title), make(close, leave), question);
     box.addEventListener("cancel", (event) => {
       if (event.target !== box || !event.cancelable) return; // of a file chooser in it; one that cannot be held
       event.preventDefault();
@@ -75,11 +69,13 @@ export function modal(title, make, { unsaved = () => false, className = "", last
 
 /** The texts and elements of a dialog's body. */
 export const bodyOf = (parts) =>
-  h("div.dialog-body", [parts].flat().map((part) => (typeof part === "string" ? h("p", part) : part)));
+  h(
+    "div.dialog-body",
+    [parts].flat().map((part) => (typeof part === "string" ? h("p", part) : part)),
+  );
 
 /** A dialog without a form: `buttons(close)` are what ends it. */
-export const dialog = (title, body, buttons) =>
-  modal(title, (close) => [bodyOf(body), h("div.dialog-buttons", buttons(close))]);
+export const dialog = (title, body, buttons) => modal(title, (close) => [bodyOf(body), h("div.dialog-buttons", buttons(close))]);
 
 /** Ask before doing; resolves to whether `action` was chosen. `body`: texts or elements. */
 export async function confirm(title, body, action, danger = false) {

@@ -1,36 +1,31 @@
 // Settlements that were flagged, and those that somebody has decided about.
 
 import { named } from "./console-names.js";
-import { explain, h, heading, moneyOf, show, table, when } from "./console-parts.js";
+import { explain, figures, h, heading, moneyOf, show, table, when } from "./console-parts.js";
 import { ask } from "./console-session.js";
 import { flagWords } from "./console-words.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const all = await words("console-words-orders");
 const t = all.flagged;
 const PAGE = 50;
 
 export function open(root, params) {
   const reviewed = params.get("reviewed") === "true";
-  const list = h("div", { class: "card" });
-  const more = h("button", { class: "button small", hidden: true }, all.older);
+  const list = h("div.card");
+  const more = h("button.button.small", { hidden: true }, names.older);
   show(
     root,
     heading(
       reviewed ? t.reviewed : t.title,
       reviewed
-        ? h("a", { class: "button small", href: "#/flagged" }, t.toWaiting)
-        : h("a", { class: "button small", href: "#/flagged?reviewed=true" }, t.toReviewed),
+        ? h("a.button.small", { href: "#/flagged" }, t.toWaiting)
+        : h("a.button.small", { href: "#/flagged?reviewed=true" }, t.toReviewed),
     ),
-    h(
-      "p",
-      { class: "lead" },
-      reviewed
-        ? t.aboutReviewed
-        : t.about,
-    ),
+    h("p.lead", reviewed ? t.aboutReviewed : t.about),
     list,
-    h("div", { class: "pager" }, more),
+    h("div.pager", more),
   );
   const items = [];
   let next = null;
@@ -43,44 +38,33 @@ export function open(root, params) {
       more.hidden = !next;
       show(list, flaggedTable(items, reviewed));
     } catch (problem) {
-      show(list, h("p", { class: "empty", role: "alert" }, explain(problem)));
+      show(list, h("p.empty", { role: "alert" }, explain(problem)));
     }
   }
   more.addEventListener("click", load);
   load();
 }
 
-const muted = (text) => h("span", { class: "muted" }, text);
+const muted = (text) => h("span.muted", text);
 
 function flaggedTable(items, reviewed) {
   const columns = [
-    { title: t.received },
-    { title: t.settlement },
-    { title: t.pile },
-    { title: t.wrong },
-    { title: t.says, number: true },
-    { title: t.computes, number: true },
-    ...(reviewed ? [{ title: t.decision }] : []),
+    t.received,
+    names.settlement,
+    names.pile,
+    t.wrong,
+    figures(t.says),
+    figures(t.computes),
+    ...(reviewed ? [t.decision] : []),
   ];
   const rows = items.map((each) => [
     when(each.received_at),
     h("a", { href: "#/flagged/" + each.id }, t.number(each.seq)),
     named("piles", each.device_id),
-    each.flags.map((flag) => h("div", {}, flagWords(flag)[1])),
+    each.flags.map((flag) => h("div", flagWords(flag)[1])),
     each.sealed ? muted(t.unreadable) : moneyOf(each.total_minor, each),
-    each.computed_minor === null
-      ? muted(t.nothing)
-      : moneyOf(each.computed_minor, each),
-    ...(reviewed
-      ? [[all.review.decisions[each.review.decision], h("div", { class: "muted small" }, each.review.note)]]
-      : []),
+    each.computed_minor === null ? muted(t.nothing) : moneyOf(each.computed_minor, each),
+    ...(reviewed ? [[all.review.decisions[each.review.decision], h("div.muted.small", each.review.note)]] : []),
   ]);
-  return table(
-    reviewed ? t.reviewed : t.title,
-    columns,
-    rows,
-    reviewed
-      ? t.noneReviewed
-      : t.none,
-  );
+  return table(reviewed ? t.reviewed : t.title, columns, rows, reviewed ? t.noneReviewed : t.none);
 }

@@ -88,7 +88,7 @@ function fieldOf(form, { name, label, control, hint, check }) {
       hint && h("p.muted.small", { id: id + "-hint" }, hint),
       wrong,
     ),
-    value: () => (box ? control.checked : control.type === "file" ? control.files[0] ?? null : textOf(control)),
+    value: () => (box ? control.checked : control.type === "file" ? (control.files[0] ?? null) : textOf(control)),
     focus: () => control.focus(),
     isWrong: () => control.getAttribute("aria-invalid") === "true",
     tell(text) {

@@ -7,7 +7,7 @@ import { copyButton, showSecret } from "./console-secret.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
 
-const { tabs } = await words("console-words");
+const { names, tabs } = await words("console-words");
 const t = (await words("console-words-payments")).free;
 const PAGE = 100;
 const WHY_MAX = 200; // as the API takes it
@@ -15,7 +15,7 @@ const MOST = 1_000_000_000_000;
 
 export function open(root) {
   const list = h("div.card");
-  const more = h("button.button.small", { hidden: true, onclick: () => load(next) }, t.older);
+  const more = h("button.button.small", { hidden: true, onclick: () => load(next) }, names.older);
   let items = [];
   let sites = [];
   let next = null;
@@ -55,19 +55,15 @@ function stateOf({ revoked_at: revoked, until_at: until, uses_max: most, uses })
 }
 
 function grantTable(items, sites, changed) {
-  const columns = [t.code, t.where, t.reason, t.uses, t.until, t.by, t.state, ""].map((title) => ({ title }));
+  const columns = [t.code, t.where, names.why, t.uses, t.until, t.by, names.state, ""];
   const rows = items.map((each) => {
     const state = stateOf(each);
     const site = sites.find((one) => one.site_id === each.site_id);
     const name = each.code ?? site?.name ?? each.site_id;
     const isValid = state === "valid";
     return [
-      each.code
-        ? [h("span.mono", each.code), isValid && [" ", copyButton(each.code, t.copy(each.code))]]
-        : t.everybody,
-      each.site_id
-        ? h("a", { href: "#/sites/" + encodeURIComponent(each.site_id) }, site?.name ?? each.site_id)
-        : t.everywhere,
+      each.code ? [h("span.mono", each.code), isValid && [" ", copyButton(each.code, t.copy(each.code))]] : t.everybody,
+      each.site_id ? h("a", { href: "#/sites/" + encodeURIComponent(each.site_id) }, site?.name ?? each.site_id) : t.everywhere,
       each.reason,
       each.uses_max === null ? here.count(each.uses) : t.ofMost(here.count(each.uses), here.count(each.uses_max)),
       each.until_at === null ? t.forever : when(each.until_at),
@@ -114,13 +110,17 @@ async function add(sites) {
       },
       {
         name: "site_id",
-        label: t.site,
-        control: h("select", option("", t.everywhere), sites.map((each) => option(each.site_id, each.name))),
+        label: names.site,
+        control: h(
+          "select",
+          option("", t.everywhere),
+          sites.map((each) => option(each.site_id, each.name)),
+        ),
         check: (value, { who }) => (value || who === "code" ? null : t.siteWrong),
       },
       {
         name: "reason",
-        label: t.reason,
+        label: names.why,
         hint: t.reasonHint,
         control: h("input", { maxlength: String(WHY_MAX) }),
         check: (value) => (value ? null : t.reasonWrong),

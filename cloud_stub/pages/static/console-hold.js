@@ -1,10 +1,11 @@
 // A hold for the eye: its state, its amounts, its calls to the provider, and the button that has a refused one made again.
 
 import { notice } from "./console-dialog.js";
-import { busy, facts, h, moneyOf, pill, shortId, table, when } from "./console-parts.js";
+import { busy, facts, figures, h, moneyOf, pill, shortId, table, when, wideOnly } from "./console-parts.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const all = await words("console-words-payments");
 const t = all.hold;
 
@@ -55,7 +56,7 @@ export function holdParts(hold, changed, more = []) {
       [t.captured, money(hold.captured_minor)],
       [t.released, money(hold.released_minor)],
       [t.refunded, money(hold.refunded_minor)],
-      [t.reason, reasonOf(hold.reason)],
+      [names.why, reasonOf(hold.reason)],
       [t.provider, providerOf(hold.adapter)],
       [t.ref, hold.ref && h("span.mono.break", hold.ref)],
       ...more,
@@ -77,7 +78,7 @@ async function retry(button, holdId, changed) {
 }
 
 function callTable(hold) {
-  const columns = [{ title: t.call }, { title: t.amount, number: true }, { title: t.answer }, { title: t.made }, { title: t.key, minor: true }];
+  const columns = [t.call, figures(names.amount), t.answer, t.made, wideOnly(t.key)];
   const rows = hold.calls.map((each) => [
     kindOf(each.kind),
     moneyOf(each.amount_minor, hold),

@@ -6,13 +6,7 @@ const FOCUSABLE = 'a[href], button, input, select, textarea, summary, [tabindex=
 
 /** What tells one element from its neighbours after both have been made anew. */
 function nameOf(element) {
-  return [
-    element.tagName,
-    element.id,
-    element.getAttribute("href"),
-    element.getAttribute("aria-label"),
-    element.textContent,
-  ].join("\n");
+  return [element.tagName, element.id, element.getAttribute("href"), element.getAttribute("aria-label"), element.textContent].join("\n");
 }
 
 /**

@@ -36,19 +36,14 @@ export async function showLabel(button, pile) {
   await dialog(
     t.title(pile.name),
     [
-      several && h("p", {}, which, " ", h("span.muted.small", t.sheet)),
-      h("img", {
-        class: "label",
-        src: address,
-        alt: t.picture(pile.device_id),
-      }),
+      several && h("p", which, " ", h("span.muted.small", t.sheet)),
+      h("img.label", { src: address, alt: t.picture(pile.device_id) }),
     ].filter(Boolean),
     (close) => [
       KINDS.map((kind) => {
         const take = h(
-          "button",
+          "button.button",
           {
-            class: "button",
             type: "button",
             onclick: () => busy(take, () => download(kind === "pdf" ? path + kind : one(kind), `label-${pile.device_id}.${kind}`)),
           },
@@ -56,7 +51,7 @@ export async function showLabel(button, pile) {
         );
         return take;
       }),
-      h("button", { class: "button primary", type: "button", onclick: () => close(true) }, t.done),
+      h("button.button.primary", { type: "button", onclick: () => close(true) }, t.done),
     ],
   );
   URL.revokeObjectURL(address);

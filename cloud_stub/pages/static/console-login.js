@@ -72,9 +72,7 @@ export function loginPage(brand, language, done) {
 
 /** Resolves once somebody has logged in again. */
 export const loginAgain = () =>
-  modal(
-    t.ended,
-    (close) =>
-      loginForm(t.again, h("button.button", { type: "button", onclick: logOut }, t.logOut), () => close(true)),
-    { className: "covering", lasting: true },
-  );
+  modal(t.ended, (close) => loginForm(t.again, h("button.button", { type: "button", onclick: logOut }, t.logOut), () => close(true)), {
+    className: "covering",
+    lasting: true,
+  });

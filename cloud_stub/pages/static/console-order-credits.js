@@ -4,11 +4,12 @@ import { digitsOf, loadCurrencies } from "./console-currency.js";
 import { confirm, notice } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
 import { renew } from "./console-keep.js";
-import { busy, explain, h, moneyOf, section, table, when, whoWords } from "./console-parts.js";
+import { busy, explain, figures, h, moneyOf, section, table, when, whoWords } from "./console-parts.js";
 import { units } from "./console-ratemodel.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const t = (await words("console-words-money")).credits;
 const WHY_MAX = 500; // as the API takes it
 
@@ -100,7 +101,7 @@ export function open(place, { id, path }) {
 }
 
 function notes(items) {
-  const columns = [{ title: t.at }, { title: t.number, number: true }, { title: t.reason }, { title: t.by }];
+  const columns = [names.when, figures(names.amount), names.why, t.by];
   const rows = items.map((each) => [when(each.created_at), moneyOf(each.amount_minor, each), each.reason, whoWords(each.actor)]);
   return table(t.title, columns, rows, t.none);
 }

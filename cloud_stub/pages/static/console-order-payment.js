@@ -21,10 +21,7 @@ export function open(place) {
       const hold = await ask("/api/payments/" + encodeURIComponent(payment.hold_id));
       if (now !== known) return;
       const again = () => ((known = ""), update(order));
-      renew(
-        place,
-        section(t.title, settlement?.flagged && hold.state === "Held" && h("p.hint", t.flagged), holdParts(hold, again)),
-      );
+      renew(place, section(t.title, settlement?.flagged && hold.state === "Held" && h("p.hint", t.flagged), holdParts(hold, again)));
     } catch (problem) {
       renew(place, section(t.title, h("p.empty", { role: "alert" }, explain(problem))));
     }

@@ -2,27 +2,14 @@
 
 import { extraTable } from "./console-billlines.js";
 import { renew } from "./console-keep.js";
-import {
-  crumbs,
-  facts,
-  h,
-  heading,
-  here,
-  kwh,
-  moneyOf,
-  PERIOD_NAMES,
-  section,
-  statePill,
-  table,
-  when,
-} from "./console-parts.js";
+import { crumbs, facts, figures, h, heading, here, kwh, moneyOf, PERIOD_NAMES, section, statePill, table, when } from "./console-parts.js";
 import { closeOrder } from "./console-pileactions.js";
 import { openPolled } from "./console-sections.js";
 import { may } from "./console-session.js";
 import { reasonWords } from "./console-words.js";
 import { words } from "./say.js";
 
-const { tabs } = await words("console-words");
+const { names, tabs } = await words("console-words");
 const t = (await words("console-words-orders")).order;
 const prices = await words("console-words-prices");
 const EVERY_MS = 2000;
@@ -46,26 +33,22 @@ function drawOrder(root, order) {
   renew(
     root,
     heading(
-      [t.title, " ", h("span", { class: "mono" }, "…" + order.order_id.slice(-8)), " ", statePill(order.state)],
+      [names.order, " ", h("span.mono", "…" + order.order_id.slice(-8)), " ", statePill(order.state)],
       h(
-        "span",
-        { class: "group" },
-        OPEN.includes(order.state) &&
-          may("operate") &&
-          h("button", { class: "button small", onclick: () => closeOrder(order) }, t.close),
-        h("a", { class: "button small", href: "#/piles/" + encodeURIComponent(order.device_id) }, t.pile),
+        "span.group",
+        OPEN.includes(order.state) && may("operate") && h("button.button.small", { onclick: () => closeOrder(order) }, t.close),
+        h("a.button.small", { href: "#/piles/" + encodeURIComponent(order.device_id) }, t.pile),
       ),
     ),
     h(
-      "div",
-      { class: "columns even" },
+      "div.columns.even",
       section(
         t.about,
         facts([
-          [t.id, h("span", { class: "mono" }, order.order_id)],
-          [t.pileName, t.at(order.device_id, order.connector)],
+          [names.id, h("span.mono", order.order_id)],
+          [names.pile, t.at(order.device_id, order.connector)],
           [t.reason, order.reason && reasonWords(order.reason)],
-          [t.rate, h("span", { class: "mono" }, order.rate_id)],
+          [names.rate, h("span.mono", order.rate_id)],
           [
             t.limits,
             [
@@ -96,19 +79,10 @@ function drawOrder(root, order) {
     ),
     settlement
       ? section(
-          t.settlement,
-          settlement.flagged
-            ? h(
-                "p",
-                { class: "hint bad" },
-                t.flagged,
-                h("a", { href: "#/flagged/" + settlement.id }, t.compare),
-              )
-            : null,
-          settlement.review ? h("p", { class: "hint" }, reviewed(settlement)) : null,
-          settlement.last_reading === "Missing"
-            ? h("p", { class: "hint" }, t.noLast)
-            : null,
+          names.settlement,
+          settlement.flagged ? h("p.hint.bad", t.flagged, h("a", { href: "#/flagged/" + settlement.id }, t.compare)) : null,
+          settlement.review ? h("p.hint", reviewed(settlement)) : null,
+          settlement.last_reading === "Missing" ? h("p.hint", t.noLast) : null,
           lineTable(settlement, order),
           extraTable(settlement, order),
         )
@@ -127,47 +101,39 @@ function reviewed({ id, review }) {
 function lineTable(settlement, order) {
   const money = (minor) => moneyOf(minor, order);
   const columns = [
-    { title: t.from },
-    { title: t.period },
-    { title: t.kwh, number: true },
-    { title: t.price, number: true },
-    { title: t.electricity, number: true },
-    { title: t.service, number: true },
-    { title: t.together, number: true },
+    names.from,
+    names.period,
+    figures(names.energy),
+    figures(t.price),
+    figures(names.electricity),
+    figures(names.service),
+    figures(names.together),
   ];
-  const rows = settlement.periods.map(
-    ([at, electricity, service, label, mwh, electricityMinor, serviceMinor]) => [
-      when(at),
-      PERIOD_NAMES[label],
-      kwh(mwh),
-      `${here.price(electricity, order.currency)} + ${here.price(service, order.currency)}`,
-      money(electricityMinor),
-      money(serviceMinor),
-      money(electricityMinor + serviceMinor),
-    ],
-  );
+  const rows = settlement.periods.map(([at, electricity, service, label, mwh, electricityMinor, serviceMinor]) => [
+    when(at),
+    PERIOD_NAMES[label],
+    kwh(mwh),
+    `${here.price(electricity, order.currency)} + ${here.price(service, order.currency)}`,
+    money(electricityMinor),
+    money(serviceMinor),
+    money(electricityMinor + serviceMinor),
+  ]);
   const sum = (place) => settlement.periods.reduce((all, row) => all + row[place], 0);
-  if (settlement.session_fee_minor)
-    rows.push([t.fee, "", "", "", "", "", money(settlement.session_fee_minor)]);
+  if (settlement.session_fee_minor) rows.push([names.fee, "", "", "", "", "", money(settlement.session_fee_minor)]);
   rows.push([
-    h("strong", {}, settlement.flagged ? t.claimed : t.total),
+    h("strong", settlement.flagged ? t.claimed : names.total),
     "",
     kwh(settlement.energy_mwh),
     "",
     money(sum(5)),
     money(sum(6)),
-    h("strong", {}, money(settlement.total_minor)),
+    h("strong", money(settlement.total_minor)),
   ]);
   return table(t.lines, columns, rows);
 }
 
 function stepTable({ rate, currency }) {
-  const columns = [
-    { title: t.from },
-    { title: t.period },
-    { title: t.electricity, number: true },
-    { title: t.service, number: true },
-  ];
+  const columns = [names.from, names.period, figures(names.electricity), figures(names.service)];
   return table(
     t.prices,
     columns,

@@ -14,18 +14,17 @@ export function open(root, params) {
   const wanted = Object.fromEntries(FILTERS.map((name) => [name, params.get(name) ?? ""]));
   let before = [null];
   let next = null;
-  const list = h("div", { class: "card" });
-  const count = h("p", { class: "muted number", role: "status" });
-  const back = h("button", { class: "button small", onclick: () => load(before.slice(0, -1)) }, t.newer);
-  const forth = h("button", { class: "button small", onclick: () => load([...before, next]) }, t.older);
+  const list = h("div.card");
+  const count = h("p.muted.number", { role: "status" });
+  const back = h("button.button.small", { onclick: () => load(before.slice(0, -1)) }, t.newer);
+  const forth = h("button.button.small", { onclick: () => load([...before, next]) }, common.names.older);
   const choose = (change) => {
     Object.assign(wanted, change);
     const query = new URLSearchParams(Object.entries(wanted).filter(([, value]) => value)).toString();
     history.replaceState(null, "", "#/orders" + (query ? "?" + query : ""));
     load([null]);
   };
-  const field = (name, control) =>
-    h("div", { class: "field" }, h("label", { for: "filter-" + name }, t.filters[name]), control);
+  const field = (name, control) => h("div.field", h("label", { for: "filter-" + name }, t.filters[name]), control);
   const ends = [];
   const input = (name, props) => {
     const typed = later(250, (event) => choose({ [name]: event.target.value.trim() }));
@@ -33,16 +32,16 @@ export function open(root, params) {
     return h("input", { id: "filter-" + name, value: wanted[name], ...props, oninput: typed });
   };
   const csv = h(
-    "button",
-    { class: "button", onclick: () => busy(csv, () => download("/api/orders.csv?" + query(), "orders.csv")) },
-    t.csv,
+    "button.button",
+    { onclick: () => busy(csv, () => download("/api/orders.csv?" + query(), "orders.csv")) },
+    common.names.csv,
   );
   show(
     root,
     heading(common.tabs.orders, csv),
     h(
-      "div",
-      { class: "filters", role: "search" },
+      "div.filters",
+      { role: "search" },
       field(
         "device_id",
         input("device_id", {
@@ -58,9 +57,7 @@ export function open(root, params) {
           "select",
           { id: "filter-state", onchange: (event) => choose({ state: event.target.value }) },
           h("option", { value: "" }, common.all),
-          Object.entries(common.states).map(([each, text]) =>
-            h("option", { value: each, selected: each === wanted.state }, text),
-          ),
+          Object.entries(common.states).map(([each, text]) => h("option", { value: each, selected: each === wanted.state }, text)),
         ),
       ),
       field("from", input("from", { type: "date" })),
@@ -69,19 +66,15 @@ export function open(root, params) {
         ? field(
             "rate_id",
             h(
-              "button",
-              {
-                class: "button small",
-                id: "filter-rate_id",
-                onclick: (event) => (event.target.closest(".field").remove(), choose({ rate_id: "" })),
-              },
+              "button.button.small",
+              { id: "filter-rate_id", onclick: (event) => (event.target.closest(".field").remove(), choose({ rate_id: "" })) },
               `…${wanted.rate_id.slice(-8)} ×`,
             ),
           )
         : null,
     ),
     list,
-    h("div", { class: "pager" }, count, back, forth),
+    h("div.pager", count, back, forth),
   );
 
   function query(more = {}) {
@@ -101,9 +94,8 @@ export function open(root, params) {
     if (mine !== turn || items.some((each) => each.device_id === wanted.device_id)) return;
     const names = items.map((each) =>
       h(
-        "button",
+        "button.button.small",
         {
-          class: "button small",
           onclick: () => {
             document.getElementById("filter-device_id").value = each.device_id;
             choose({ device_id: each.device_id });
@@ -112,15 +104,7 @@ export function open(root, params) {
         each.name === each.device_id ? each.name : `${each.name} (${each.device_id})`,
       ),
     );
-    show(
-      list,
-      h(
-        "div",
-        { class: "empty" },
-        h("p", {}, t.noPile(wanted.device_id, names.length > 0)),
-        h("div", { class: "group suggestions" }, names),
-      ),
-    );
+    show(list, h("div.empty", h("p", t.noPile(wanted.device_id, names.length > 0)), h("div.group.suggestions", names)));
   }
 
   let turn = 0;
@@ -134,28 +118,21 @@ export function open(root, params) {
       [next, before] = [null, [null]];
       back.disabled = forth.disabled = true;
       show(count);
-      return show(list, h("p", { class: "empty", role: "alert" }, t.reversed));
+      return show(list, h("p.empty", { role: "alert" }, t.reversed));
     }
     try {
-      const page = await ask(
-        "/api/orders?" + query(to.at(-1) ? { limit: PAGE, before: to.at(-1) } : { limit: PAGE }),
-      );
+      const page = await ask("/api/orders?" + query(to.at(-1) ? { limit: PAGE, before: to.at(-1) } : { limit: PAGE }));
       if (mine !== turn) return; // a newer filter has been chosen meanwhile
       before = to;
       next = page.next;
       show(list, orderTable(common.tabs.orders, page.items));
       if (!page.items.length) await explainNothing(mine);
       const first = (before.length - 1) * PAGE;
-      show(
-        count,
-        page.items.length
-          ? t.range(here.count(first + 1), here.count(first + page.items.length))
-          : "",
-      );
+      show(count, page.items.length ? t.range(here.count(first + 1), here.count(first + page.items.length)) : "");
       back.disabled = before.length === 1;
       forth.disabled = !next;
     } catch (problem) {
-      if (mine === turn) show(list, h("p", { class: "empty", role: "alert" }, explain(problem)));
+      if (mine === turn) show(list, h("p.empty", { role: "alert" }, explain(problem)));
     }
   }
 

@@ -21,12 +21,7 @@ export const moneyOf = (minor, of) => here.money(minor, of.currency, of.minor_di
 
 /** A word with a tone ("ok", "busy", "warn", "bad", "off"), told by its text and its dot, never by colour alone. */
 export function pill(text, tone, title) {
-  return h(
-    "span",
-    { class: "pill " + tone, title },
-    h("span", { class: "dot", "aria-hidden": "true" }),
-    text,
-  );
+  return h("span", { class: "pill " + tone, title }, h("span.dot", { "aria-hidden": "true" }), text);
 }
 
 const STATUS_TONES = {
@@ -81,17 +76,13 @@ export const whoWords = (name) => (name === "operator token" ? t.operatorToken :
 
 /** An instant, with its full form to hover over. */
 export function when(at) {
-  if (at === null || at === undefined) return h("span", { class: "muted" }, "–");
-  return h(
-    "time",
-    { datetime: new Date(at * 1000).toISOString(), title: here.instant(at) },
-    here.dateTime(at),
-  );
+  if (at === null || at === undefined) return h("span.muted", "–");
+  return h("time", { datetime: new Date(at * 1000).toISOString(), title: here.instant(at) }, here.dateTime(at));
 }
 
 /** The end of an id: ids begin with their time, so the ends tell them apart. */
 export function shortId(id) {
-  return h("span", { class: "mono nowrap", title: id }, id.length > 12 ? "…" + id.slice(-8) : id);
+  return h("span.mono.nowrap", { title: id }, id.length > 12 ? "…" + id.slice(-8) : id);
 }
 
 export function kb(bytes) {
@@ -101,32 +92,35 @@ export function kb(bytes) {
 /** Whether a pile whose heap was once this small is worth a look. */
 export const isTight = (bytes) => bytes < 8 * 1024;
 
-/** A table: on a phone each row is a block of named values. columns: [{title, number, minor}]; rows: arrays of cells. */
-export function table(caption, columns, rows, empty) {
-  if (!rows.length) return h("p", { class: "empty" }, empty ?? t.nothing);
+/** Columns of table(): of figures; of what a narrow window leaves out. */
+export const figures = (title) => ({ title, number: true });
+export const wideOnly = (title) => ({ title, minor: true });
+
+/**
+ * A table: on a phone each row is a block of named values. columns: a title, or {title, number, minor}; the column of
+ * buttons has the title "". rows: arrays of cells.
+ */
+export function table(caption, titles, rows, empty) {
+  const columns = titles.map((each) => (each.title ? each : { title: each }));
+  if (!rows.length) return h("p.empty", empty ?? t.nothing);
   return h(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    "div.scroll",
+    { tabindex: "0", role: "region", "aria-label": caption },
     h(
-      "table",
-      { class: "rows" },
-      h("caption", { class: "visually-hidden" }, caption),
+      "table.rows",
+      h("caption.visually-hidden", caption),
       h(
         "thead",
-        {},
         h(
           "tr",
-          {},
-          columns.map((each) => h("th", { scope: "col", class: cellClass(each) }, each.title)),
+          columns.map((each) => h("th", { scope: "col", class: cellClass(each) }, each.title || h("span.visually-hidden", t.actions))),
         ),
       ),
       h(
         "tbody",
-        {},
         rows.map((cells) =>
           h(
             "tr",
-            {},
             cells.map((cell, i) => h("td", { class: cellClass(columns[i]), "data-label": columns[i].title }, cell)),
           ),
         ),
@@ -142,27 +136,19 @@ export function cellClass(column) {
 /** A list of facts: [[name, value], ...]; those without a value are left out. */
 export function facts(rows) {
   return h(
-    "dl",
-    { class: "facts" },
-    rows
-      .filter(([, value]) => value !== null && value !== undefined)
-      .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    "dl.facts",
+    rows.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => h("div", h("dt", name), h("dd", value))),
   );
 }
 
 export function heading(title, ...beside) {
-  return h(
-    "div",
-    { class: "heading" },
-    h("h1", { tabindex: "-1" }, title),
-    h("div", { class: "beside" }, beside),
-  );
+  return h("div.heading", h("h1", { tabindex: "-1" }, title), h("div.beside", beside));
 }
 
 export function crumbs(...links) {
   return h(
-    "nav",
-    { class: "crumbs", "aria-label": t.crumbs },
+    "nav.crumbs",
+    { "aria-label": t.crumbs },
     links.map(([text, href], i) => [
       i ? h("span", { "aria-hidden": "true" }, "/") : null,
       href ? h("a", { href }, text) : h("span", { "aria-current": "page" }, text),
@@ -171,13 +157,19 @@ export function crumbs(...links) {
 }
 
 export function section(title, ...children) {
-  return h("section", { class: "card panel" }, h("h2", {}, title), children);
+  return h("section.card.panel", h("h2", title), children);
 }
 
 /** What went wrong, of a Problem: in the page's language where this console knows its code. */
 export function explain(problem) {
   const { components, piles = [], count = piles.length } = problem.members ?? {};
-  const parts = components && t.notBillable(components.map((each) => t.components[each] ?? each), piles, count - piles.length);
+  const parts =
+    components &&
+    t.notBillable(
+      components.map((each) => t.components[each] ?? each),
+      piles,
+      count - piles.length,
+    );
   return [t.problems[problem.code] ?? t.refused(problem), parts].filter(Boolean).join(" ");
 }
 
@@ -208,8 +200,7 @@ export async function busy(button, work) {
   } finally {
     button.disabled = false;
     // What is disabled loses the focus, and what has been drawn anew cannot have it back.
-    if (document.activeElement === document.body)
-      (button.isConnected ? button : document.querySelector("main h1"))?.focus();
+    if (document.activeElement === document.body) (button.isConnected ? button : document.querySelector("main h1"))?.focus();
   }
 }
 

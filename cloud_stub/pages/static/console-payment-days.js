@@ -2,11 +2,29 @@
 
 import { digitsOf, loadCurrencies } from "./console-currency.js";
 import { kindOf, pageOf, providerOf, testMark } from "./console-hold.js";
-import { busy, crumbs, explain, h, heading, here, moneyOf, pill, section, shortId, show, table, when, wrongField, ZONE } from "./console-parts.js";
+import {
+  busy,
+  crumbs,
+  explain,
+  figures,
+  h,
+  heading,
+  here,
+  moneyOf,
+  pill,
+  section,
+  shortId,
+  show,
+  table,
+  when,
+  wideOnly,
+  wrongField,
+  ZONE,
+} from "./console-parts.js";
 import { ask, download } from "./console-session.js";
 import { words } from "./say.js";
 
-const { tabs } = await words("console-words");
+const { names, tabs } = await words("console-words");
 const { ranges } = await words("console-words-reports");
 const all = await words("console-words-payments");
 const t = all.days;
@@ -18,14 +36,25 @@ export function open(root, params) {
   let turn = 0;
   const body = h("div.stack");
   const compared = h("div.stack", { role: "status" });
-  const csv = h("button.button", { onclick: () => busy(csv, () => download("/api/reports/payments.csv?" + query(), "payments.csv")) }, t.csv);
+  const csv = h(
+    "button.button",
+    { onclick: () => busy(csv, () => download("/api/reports/payments.csv?" + query(), "payments.csv")) },
+    names.csv,
+  );
   const compare = h("button.button", { onclick: () => busy(compare, reconcile) }, all.compare.action);
   const buttons = RANGES.map((each) => [each, h("button.button.small", { onclick: () => choose(each) }, ranges[each])]);
   show(
     root,
     crumbs([tabs.payments, "#/payments"], [t.title]),
     heading(t.title, csv),
-    h("div.filters", h("div.group", { role: "group", "aria-label": t.day }, buttons.map(([, button]) => button))),
+    h(
+      "div.filters",
+      h(
+        "div.group",
+        { role: "group", "aria-label": t.day },
+        buttons.map(([, button]) => button),
+      ),
+    ),
     h("p.lead", t.about),
     body,
     section(all.compare.title, h("p.muted", all.compare.about), h("p", compare), compared),
@@ -82,12 +111,7 @@ const provider = (row) => [providerOf(row.adapter), row.is_test ? [" ", testMark
 
 /** A row for each day and provider, then their sums. */
 function dayTable(rows) {
-  const columns = [
-    { title: t.day },
-    { title: t.provider },
-    { title: t.holds, number: true },
-    ...AMOUNTS.map((name) => ({ title: all.hold[name] ?? t[name], number: true })),
-  ];
+  const columns = [t.day, t.provider, figures(t.holds), ...AMOUNTS.map((name) => figures(all.hold[name] ?? t[name]))];
   const cells = (first, row) => [
     first,
     provider(row),
@@ -121,15 +145,7 @@ function comparison(found) {
           moneyOf(minor, { currency, minor_digits: digits ?? digitsOf(currency) ?? 0 }),
           state && h("div.muted.small", all.calls[state] ?? state),
         ];
-  const columns = [
-    { title: w.what },
-    { title: w.kind },
-    { title: w.hold },
-    { title: w.ours, number: true },
-    { title: w.theirs, number: true },
-    { title: w.at },
-    { title: all.hold.ref, minor: true },
-  ];
+  const columns = [w.what, w.kind, w.hold, figures(w.ours), figures(w.theirs), names.when, wideOnly(all.hold.ref)];
   const rows = items.map((each) => [
     h("strong", w.names[each.what] ?? each.what),
     kindOf(each.kind),

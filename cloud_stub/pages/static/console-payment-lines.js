@@ -10,7 +10,16 @@ function callWords(detail) {
   return detail.replace("TEST - no money moves", t.test).replace(/: \w+ was refused(?:, (.+))?$/, more);
 }
 
-const CALLS = ["HoldMade", "HoldCaptured", "HoldReleased", "PaymentRefunded", "HoldRefused", "CaptureRefused", "ReleaseRefused", "RefundRefused"];
+const CALLS = [
+  "HoldMade",
+  "HoldCaptured",
+  "HoldReleased",
+  "PaymentRefunded",
+  "HoldRefused",
+  "CaptureRefused",
+  "ReleaseRefused",
+  "RefundRefused",
+];
 
 export const paymentDetails = {
   ...Object.fromEntries(CALLS.map((kind) => [kind, callWords])),

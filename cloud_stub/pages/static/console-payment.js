@@ -6,7 +6,7 @@ import { crumbs, failure, h, heading, section, shortId, show, when } from "./con
 import { poll } from "./console-session.js";
 import { words } from "./say.js";
 
-const { tabs } = await words("console-words");
+const { names, tabs } = await words("console-words");
 const t = (await words("console-words-payments")).hold;
 const EVERY_MS = 5000;
 
@@ -21,8 +21,8 @@ export function open(root, _params, id) {
       section(
         t.title,
         holdParts(hold, start, [
-          [t.order, hold.order_id ? link("#/orders/", hold.order_id) : t.noOrder],
-          [t.pile, link("#/piles/", hold.device_id)],
+          [names.order, hold.order_id ? link("#/orders/", hold.order_id) : t.noOrder],
+          [names.pile, link("#/piles/", hold.device_id)],
           [t.made, when(hold.created_at)],
           [t.changed, when(hold.changed_at)],
         ]),

@@ -1,7 +1,7 @@
 // The holds, newest first, by state.
 
 import { pageOf, reasonOf, statePills } from "./console-hold.js";
-import { explain, h, heading, moneyOf, shortId, show, table, when } from "./console-parts.js";
+import { explain, figures, h, heading, moneyOf, shortId, show, table, when } from "./console-parts.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -13,7 +13,7 @@ const PAGE = 50;
 export function open(root, params) {
   const state = params.get("state") ?? "";
   const list = h("div.card");
-  const more = h("button.button.small", { hidden: true, onclick: load }, t.older);
+  const more = h("button.button.small", { hidden: true, onclick: load }, common.names.older);
   const items = [];
   let next = null;
   let ended = false;
@@ -32,7 +32,7 @@ export function open(root, params) {
       "div.filters",
       h(
         "div.field",
-        h("label", { for: "hold-state" }, t.state),
+        h("label", { for: "hold-state" }, common.names.state),
         h("select", { id: "hold-state", onchange: choose }, [["", common.all], ...Object.entries(all.states)].map(option)),
       ),
     ),
@@ -61,13 +61,7 @@ export function open(root, params) {
 function holdTable(items) {
   const { hold: w } = all;
   const amounts = ["held", "captured", "released", "refunded"];
-  const columns = [
-    { title: w.made },
-    { title: w.order },
-    { title: w.pile },
-    { title: w.state },
-    ...amounts.map((name) => ({ title: w[name], number: true })),
-  ];
+  const columns = [w.made, common.names.order, common.names.pile, common.names.state, ...amounts.map((name) => figures(w[name]))];
   const rows = items.map((each) => [
     h("a", { href: pageOf(each.hold_id) }, when(each.created_at)),
     each.order_id ? h("a", { href: "#/orders/" + encodeURIComponent(each.order_id) }, shortId(each.order_id)) : "–",

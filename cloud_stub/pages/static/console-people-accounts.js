@@ -6,12 +6,13 @@ import { busy, h, pill, table, when } from "./console-parts.js";
 import { ask, who } from "./console-session.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const t = await words("console-words-people");
 const pathOf = (name) => "/api/users/" + encodeURIComponent(name);
 
 /** [the button that adds one, the table]. roles: {role: permissions}; changed(): reads all again. */
 export function accounts(items, roles, changed) {
-  const columns = [t.name, t.role, t.state, t.signedIn, ""].map((title) => ({ title }));
+  const columns = [names.name, t.role, names.state, t.signedIn, ""];
   const rows = items.map((user) => [
     h("a", { href: "#/audit?account=" + encodeURIComponent(user.name) }, user.name),
     t.roles[user.role] ?? user.role,
@@ -52,9 +53,7 @@ const passwordField = () => ({
 });
 
 function roleField(roles, chosen) {
-  const options = Object.keys(roles).map((role) =>
-    h("option", { value: role, selected: role === chosen }, t.roles[role] ?? role),
-  );
+  const options = Object.keys(roles).map((role) => h("option", { value: role, selected: role === chosen }, t.roles[role] ?? role));
   return { name: "role", label: t.role, hint: t.roleHint, control: h("select", options), shown: (role) => t.roles[role] ?? role };
 }
 
@@ -65,7 +64,7 @@ const addAccount = (roles) =>
     fields: [
       {
         name: "name",
-        label: t.name,
+        label: names.name,
         hint: t.nameHint,
         control: h("input", { maxlength: "32", autocapitalize: "none", spellcheck: "false" }),
         check: (value) => (/^[a-z0-9][a-z0-9._-]{0,31}$/.test(value) ? null : t.nameWrong),
@@ -83,7 +82,7 @@ const changeRole = (user, roles) =>
     id: "role",
     title: t.of(t.setRole, user.name),
     fields: [roleField(roles, user.role)],
-    action: t.save,
+    action: names.save,
     submit: (body) => ask(pathOf(user.name) + "/role", { method: "PUT", body }),
   });
 
@@ -93,7 +92,7 @@ const resetPassword = (user) =>
     title: t.of(t.setPassword, user.name),
     body: t.passwordEnds,
     fields: [passwordField()],
-    action: t.save,
+    action: names.save,
     submit: (body) => ask(pathOf(user.name) + "/password", { method: "PUT", body }),
   });
 

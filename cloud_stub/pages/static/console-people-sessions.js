@@ -4,11 +4,12 @@ import { busy, h, pill, table, when } from "./console-parts.js";
 import { ask, who } from "./console-session.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const t = await words("console-words-people");
 
 /** [no button, the table]; changed(): reads all again. */
 export function signedIn(items, changed) {
-  const columns = [t.name, t.since, t.lastUsed, t.from, ""].map((title) => ({ title }));
+  const columns = [names.name, t.since, t.lastUsed, t.from, ""];
   const rows = items.map((each) => [
     each.user_name,
     when(each.created_at),

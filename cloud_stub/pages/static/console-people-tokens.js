@@ -7,13 +7,14 @@ import { showSecret } from "./console-secret.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const t = await words("console-words-people");
 const DAYS_MAX = 366;
 
 /** [the button that makes one, the table]. permissions: all there are; changed(): reads all again. */
 export function tokens(items, permissions, changed) {
   const now = Date.now() / 1000;
-  const columns = [t.name, t.scope, t.ends, t.lastUsed, t.madeBy, ""].map((title) => ({ title }));
+  const columns = [names.name, t.scope, t.ends, t.lastUsed, t.madeBy, ""];
   const rows = items.map((each) => [
     h("a", { href: "#/audit?account=" + encodeURIComponent("token:" + each.name) }, each.name),
     each.permissions.map((permission) => t.permissions[permission] ?? permission).join(", "),
@@ -51,7 +52,7 @@ async function addToken(permissions, changed) {
     fields: [
       {
         name: "name",
-        label: t.name,
+        label: names.name,
         hint: t.tokenHint,
         control: h("input", { maxlength: "32", autocapitalize: "none", spellcheck: "false" }),
         check: (value) => (/^[a-z0-9][a-z0-9._-]{0,31}$/.test(value) ? null : t.nameWrong),

@@ -13,7 +13,7 @@ const t = await words("console-words-care");
 const NOTE_MAX = 200;
 
 export function open(place, { path }) {
-  const body = h("div", { class: "stack" });
+  const body = h("div.stack");
   const box = section(t.title, body);
   place.append(box);
   const end = () => {};
@@ -31,17 +31,15 @@ const send = (path, method, body) => ask(path, { method, body });
 function hints(pile, path) {
   const { board } = pile;
   return [
-    board.two_boards && h("p", { class: "hint bad" }, t.twoBoards),
+    board.two_boards && h("p.hint.bad", t.twoBoards),
     board.mismatch &&
       h(
-        "p",
-        { class: "hint warn" },
+        "p.hint.warn",
         t.mismatch(pile.connectors.length, board.connectors_told),
         may("register") &&
           h(
-            "button",
+            "button.button.small",
             {
-              class: "button small",
               onclick: (event) =>
                 busy(event.currentTarget, async () => {
                   await send(path, "PATCH", { connectors: board.connectors_told });
@@ -61,16 +59,14 @@ function out(pile, path) {
     : pile.connectors.filter((each) => each.service).map((each) => [each.connector, each.service]);
   return rows.map(([connector, { reason, note, by, at }]) =>
     h(
-      "div",
-      { class: "hint warn" },
-      h("p", {}, h("strong", {}, t.outOf(connector ? common.connector(connector) : t.whole, t.reasons[reason] ?? reason))),
-      note && h("p", {}, note),
-      h("p", { class: "muted small" }, t.by(whoWords(by), here.instant(at))),
+      "div.hint.warn",
+      h("p", h("strong", t.outOf(connector ? common.connector(connector) : t.whole, t.reasons[reason] ?? reason))),
+      note && h("p", note),
+      h("p.muted.small", t.by(whoWords(by), here.instant(at))),
       may("operate") &&
         h(
-          "button",
+          "button.button.small",
           {
-            class: "button small",
             onclick: (event) =>
               busy(event.currentTarget, async () => {
                 await send(`${path}/out-of-service?connector=${connector}`, "DELETE");
@@ -88,8 +84,7 @@ function buttons(pile, path) {
     h("button", { class: "button small" + (danger ? " danger" : ""), onclick: (event) => act(event.currentTarget) }, text);
   const { connectors } = pile;
   return h(
-    "div",
-    { class: "group" },
+    "div.group",
     may("operate") && [
       button(t.take, () => takeOut(connectors, path)),
       button(t.report, (at) => busy(at, async () => (await send(path + "/report", "POST"), notice(t.reportDone)))),
@@ -105,7 +100,11 @@ function buttons(pile, path) {
 
 async function takeOut(connectors, path) {
   const places = [[0, t.whole], ...connectors.map((each) => [each.connector, common.connector(each.connector)])];
-  const select = (pairs) => h("select", {}, pairs.map(([value, text]) => h("option", { value }, text)));
+  const select = (pairs) =>
+    h(
+      "select",
+      pairs.map(([value, text]) => h("option", { value }, text)),
+    );
   const done = await formDialog({
     id: "out",
     title: t.takeTitle,
@@ -135,7 +134,7 @@ async function change(pile, path) {
     id: "change",
     title: t.renameTitle(pile.device_id),
     fields: [
-      { name: "name", label: t.name, control: h("input", { maxlength: "100", value: pile.name }) },
+      { name: "name", label: common.names.name, control: h("input", { maxlength: "100", value: pile.name }) },
       {
         name: "connectors",
         label: t.connectors,
@@ -143,7 +142,7 @@ async function change(pile, path) {
         control: h("input", { type: "number", min: "1", max: "8", value: String(pile.connectors.length) }),
       },
     ],
-    action: t.renameAction,
+    action: common.names.save,
     submit: ({ replaces, ...changed }) => send(path, "PATCH", { ...number(changed), replaces: number(replaces) }),
   });
   if (done) notice(t.renameDone);

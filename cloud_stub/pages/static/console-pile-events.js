@@ -18,35 +18,24 @@ export function open(place, { id, fail }) {
 }
 
 function drawEvents(root, items) {
-  if (!items.length) return renew(root, h("p", { class: "empty" }, t.none));
+  if (!items.length) return renew(root, h("p.empty", t.none));
   renew(
     root,
     h(
-      "ol",
-      { class: "events" },
+      "ol.events",
       items.map((each) => {
         const [text, tone] = eventWords(each);
         return h(
           "li",
-          {},
           h("span", { class: "dot " + tone, "aria-hidden": "true" }),
           h(
             "div",
-            {},
-            h("p", {}, text),
+            h("p", text),
             h(
-              "p",
-              { class: "muted small" },
+              "p.muted.small",
               when(each.at),
               each.order_id
-                ? [
-                    " · ",
-                    h(
-                      "a",
-                      { href: "#/orders/" + encodeURIComponent(each.order_id) },
-                      t.order(each.order_id.slice(-8)),
-                    ),
-                  ]
+                ? [" · ", h("a", { href: "#/orders/" + encodeURIComponent(each.order_id) }, t.order(each.order_id.slice(-8)))]
                 : null,
             ),
           ),

@@ -18,7 +18,7 @@ export function open(place, { id, fail }) {
     renew(
       body,
       orderTable(t.title, items, { pile: false, empty: t.none }),
-      items.length ? h("p", { class: "more" }, h("a", { href: "#/orders?" + of }, t.all)) : null,
+      items.length ? h("p.more", h("a", { href: "#/orders?" + of }, t.all)) : null,
     );
   return poll(`/api/orders?limit=${SHOWN}&${of}`, EVERY_MS, draw, fail);
 }

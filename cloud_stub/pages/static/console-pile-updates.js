@@ -6,6 +6,7 @@ import { progressPill, reasonText, runs, whatOf } from "./console-rollout-parts.
 import { poll } from "./console-session.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const all = await words("console-words-updates");
 const t = all.pile;
 const EVERY_MS = 5000;
@@ -31,6 +32,6 @@ function draw(root, { firmware, items }) {
       [t.board, firmware?.board],
       [t.back, back ? all.list.wentBack(back, reasonText(firmware.fell_back_reason)) : null],
     ]),
-    table(t.history, [{ title: c.what }, { title: c.state }, { title: c.changed }], rows, t.none),
+    table(t.history, [c.what, names.state, c.changed], rows, t.none),
   ]);
 }

@@ -18,17 +18,17 @@ const EVERY_MS = 2000;
 export function open(root, _params, id) {
   const path = "/api/piles/" + encodeURIComponent(id);
   const own = "#/piles/" + encodeURIComponent(id);
-  const head = h("div", { class: "stack" });
-  const connectors = h("div", { class: "cards" });
+  const head = h("div.stack");
+  const connectors = h("div.cards");
   const curve = h("div");
-  const [wide, narrow] = [h("div", { class: "stack" }), h("div", { class: "stack" })];
+  const [wide, narrow] = [h("div.stack"), h("div.stack")];
   show(
     root,
     crumbs([common.tabs.piles, "#/piles"], [id]),
     head,
     connectors,
     section(all.today.title, curve),
-    h("div", { class: "columns" }, wide, narrow),
+    h("div.columns", wide, narrow),
   );
   const fail = (problem) => {
     end();
@@ -60,53 +60,22 @@ export function open(root, _params, id) {
 
 function drawHead(root, pile, own, path) {
   if (pile.removed_at !== null)
-    return renew(
-      root,
-      heading([pile.name, " ", pill(all.filters.removed, "off")]),
-      h(
-        "p",
-        { class: "hint warn" },
-        t.removedOn(when(pile.removed_at)),
-      ),
-    );
+    return renew(root, heading([pile.name, " ", pill(all.filters.removed, "off")]), h("p.hint.warn", t.removedOn(when(pile.removed_at))));
   renew(
     root,
     heading(
       [pile.name, " ", pile.online ? pill(all.filters.online, "ok") : pill(all.filters.offline, "off")],
-      h("a", { class: "button small", href: own + "/rate" }, pile.rate_id ? t.rate : t.setRate),
-      h(
-        "a",
-        {
-          class: "button small",
-          href: "/p/" + encodeURIComponent(pile.device_id),
-          target: "_blank",
-          rel: "noopener",
-        },
-        t.phone,
-      ),
-      h(
-        "button",
-        { class: "button small", onclick: (event) => showLabel(event.currentTarget, pile) },
-        t.label,
-      ),
+      h("a.button.small", { href: own + "/rate" }, pile.rate_id ? common.names.rate : t.setRate),
+      h("a.button.small", { href: "/p/" + encodeURIComponent(pile.device_id), target: "_blank", rel: "noopener" }, t.phone),
+      h("button.button.small", { onclick: (event) => showLabel(event.currentTarget, pile) }, t.label),
       may("register") &&
         h(
-          "button",
-          {
-            class: "button small danger",
-            onclick: (event) => removePile(event.currentTarget, pile, path, () => (location.hash = "#/piles")),
-          },
+          "button.button.small.danger",
+          { onclick: (event) => removePile(event.currentTarget, pile, path, () => (location.hash = "#/piles")) },
           t.remove,
         ),
     ),
-    pile.rate_id
-      ? null
-      : h(
-          "p",
-          { class: "hint warn" },
-          t.noRate,
-          h("a", { href: own + "/rate" }, t.writeRate),
-        ),
+    pile.rate_id ? null : h("p.hint.warn", t.noRate, h("a", { href: own + "/rate" }, t.writeRate)),
   );
 }
 
@@ -133,11 +102,8 @@ function drawConnectors(root, pile, path) {
       else root.append(card);
     }
     if (!order) return;
-    show(root.children[i].querySelector(".power"), here.kw(order.power_mw, 2), h("small", {}, " kW"));
-    show(
-      root.children[i].querySelector(".so-far"),
-      all.running(kwh(order.energy_mwh), moneyOf(order.cost_minor, order)),
-    );
+    show(root.children[i].querySelector(".power"), here.kw(order.power_mw, 2), h("small", " kW"));
+    show(root.children[i].querySelector(".so-far"), all.running(kwh(order.energy_mwh), moneyOf(order.cost_minor, order)));
   });
 }
 
@@ -150,45 +116,24 @@ function connectorCard(pile, each, path) {
       class: "card connector" + (each.fault || each.emergency_stop ? " has-fault" : ""),
       "aria-label": common.connector(each.connector),
     },
-    h("div", { class: "connector-top" }, h("h2", {}, common.connector(each.connector)), connectorPill(each)),
+    h("div.connector-top", h("h2", common.connector(each.connector)), connectorPill(each)),
     order
       ? [
-          h("p", { class: "power big number" }),
-          h("p", { class: "so-far number" }),
+          h("p.power.big.number"),
+          h("p.so-far.number"),
           h(
-            "p",
-            { class: "actions" },
+            "p.actions",
             h("a", { href: "#/orders/" + order.order_id }, t.order(common.states[order.state])),
-            may("operate") &&
-              h(
-                "button",
-                { class: "button small", onclick: (event) => stopOrder(event.currentTarget, each, pile) },
-                t.stop,
-              ),
+            may("operate") && h("button.button.small", { onclick: (event) => stopOrder(event.currentTarget, each, pile) }, t.stop),
           ),
         ]
-      : h("p", { class: "muted" }, pile.online ? idle : t.unknown),
-    each.emergency_stop
-      ? h(
-          "p",
-          { class: "fault-box" },
-          t.stopped,
-        )
-      : null,
+      : h("p.muted", pile.online ? idle : t.unknown),
+    each.emergency_stop ? h("p.fault-box", t.stopped) : null,
     each.fault
       ? h(
-          "div",
-          { class: "fault-box" },
-          h("p", {}, h("strong", {}, faultWords(each.fault)), pile.online ? null : t.whenSeen),
-          may("operate") &&
-            h(
-              "button",
-              {
-                class: "button danger small",
-                onclick: (event) => reset(event.currentTarget, pile, each, path),
-              },
-              t.reset,
-            ),
+          "div.fault-box",
+          h("p", h("strong", faultWords(each.fault)), pile.online ? null : t.whenSeen),
+          may("operate") && h("button.button.danger.small", { onclick: (event) => reset(event.currentTarget, pile, each, path) }, t.reset),
         )
       : null,
   );

@@ -14,18 +14,14 @@ export async function reset(button, pile, each, path) {
   const body = [t.resetText(faultWords(each.fault), each.connector, pile.name)];
   if (!pile.online) body.push(t.resetLater);
   if (!(await confirm(t.resetTitle, body, t.reset, true))) return;
-  const done = await busy(button, () =>
-    ask(path + "/reset", { method: "POST", body: { connector: each.connector } }),
-  );
+  const done = await busy(button, () => ask(path + "/reset", { method: "POST", body: { connector: each.connector } }));
   if (done) notice(t.resetDone);
 }
 
 /** `each`: the connector whose order is to end. */
 export async function stopOrder(button, each, pile) {
   if (!(await confirm(t.stopTitle, t.stopText(each.connector, pile.name), t.stop, true))) return;
-  const done = await busy(button, () =>
-    ask(`/api/orders/${encodeURIComponent(each.order.order_id)}/stop`, { method: "POST" }),
-  );
+  const done = await busy(button, () => ask(`/api/orders/${encodeURIComponent(each.order.order_id)}/stop`, { method: "POST" }));
   if (done) notice(t.stopDone);
 }
 
@@ -35,8 +31,7 @@ export async function closeOrder(order) {
     title: t.closeTitle,
     text: t.closeText,
     action: t.close,
-    submit: (reason) =>
-      ask(`/api/orders/${encodeURIComponent(order.order_id)}/close`, { method: "POST", body: { reason } }),
+    submit: (reason) => ask(`/api/orders/${encodeURIComponent(order.order_id)}/close`, { method: "POST", body: { reason } }),
   });
   if (done) notice(t.closeDone);
 }

@@ -21,7 +21,7 @@ export async function importPiles() {
   const keys = await formDialog({
     id: "import",
     title: t.title,
-    body: [t.text, h("p", {}, file)],
+    body: [t.text, h("p", file)],
     fields: [{ name: "csv", label: t.table, control: table, check: (value) => (value ? null : t.missing) }],
     action: t.action,
     submit: (body) => ask("/api/pile-imports", { method: "POST", body }, (answer) => answer.text()),
@@ -30,18 +30,21 @@ export async function importPiles() {
 }
 
 async function showKeys(keys) {
-  const device_ids = keys.trim().split("\n").slice(1).map((line) => line.split(",")[0]);
+  const device_ids = keys
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((line) => line.split(",")[0]);
   const labels = h(
     "button.button",
-    { type: "button", onclick: () => busy(labels, () => download("/api/labels.pdf", "labels.pdf", { method: "POST", body: { device_ids } })) },
+    {
+      type: "button",
+      onclick: () => busy(labels, () => download("/api/labels.pdf", "labels.pdf", { method: "POST", body: { device_ids } })),
+    },
     t.labels,
   );
   await dialog(t.done(device_ids.length), [t.keys], (close) => [
-    h(
-      "button.button.primary",
-      { type: "button", onclick: () => keepFile(new Blob([keys], { type: "text/csv" }), "keys.csv") },
-      t.keep,
-    ),
+    h("button.button.primary", { type: "button", onclick: () => keepFile(new Blob([keys], { type: "text/csv" }), "keys.csv") }, t.keep),
     labels,
     h("button.button", { type: "button", onclick: () => close(true) }, t.close),
   ]);

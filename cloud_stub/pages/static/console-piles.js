@@ -26,7 +26,7 @@ import { faultWords } from "./console-words.js";
 import { words } from "./say.js";
 
 const t = await words("console-words-piles");
-const { states, tabs } = await words("console-words");
+const { names, states, tabs } = await words("console-words");
 
 const EVERY_MS = 2000;
 const PAGE = 50;
@@ -41,8 +41,8 @@ const COLUMNS = [
     title: t.columns.pile,
     of: (p) => [p.name, p.device_id, p.site_id],
     cell: (name, id, site) => [
-      h("a", { class: "row-link", href: "#/piles/" + encodeURIComponent(id) }, name),
-      name === id ? null : h("div", { class: "mono muted small" }, id),
+      h("a.row-link", { href: "#/piles/" + encodeURIComponent(id) }, name),
+      name === id ? null : h("div.mono.muted.small", id),
       site && h("div.small", named("sites", site)),
     ],
   },
@@ -50,12 +50,8 @@ const COLUMNS = [
     title: t.columns.state,
     of: (p) => [p.online, p.online ? null : p.last_seen_at, p.removed_at],
     cell: (online, seen, removed) => [
-      removed !== null
-        ? pill(t.filters.removed, "off")
-        : online
-          ? pill(t.filters.online, "ok")
-          : pill(t.filters.offline, "off"),
-      seen ? h("div", { class: "muted small" }, t.seen(when(seen))) : null,
+      removed !== null ? pill(t.filters.removed, "off") : online ? pill(t.filters.online, "ok") : pill(t.filters.offline, "off"),
+      seen ? h("div.muted.small", t.seen(when(seen))) : null,
     ],
   },
   {
@@ -69,11 +65,10 @@ const COLUMNS = [
     cell: (online, ...all) =>
       online
         ? h(
-            "ol",
-            { class: "connectors" },
-            all.map((each) => h("li", {}, connectorPill(each))),
+            "ol.connectors",
+            all.map((each) => h("li", connectorPill(each))),
           )
-        : h("span", { class: "muted" }, String(all.length)),
+        : h("span.muted", String(all.length)),
   },
   {
     title: t.columns.power,
@@ -84,10 +79,7 @@ const COLUMNS = [
   {
     title: t.columns.running,
     of: (p) => [running(p)],
-    cell: (orders) =>
-      orders.length
-        ? orders.map((each) => h("div", {}, h("a", { href: "#/orders/" + each.id }, each.text)))
-        : dash(),
+    cell: (orders) => (orders.length ? orders.map((each) => h("div", h("a", { href: "#/orders/" + each.id }, each.text))) : dash()),
   },
   {
     title: t.columns.faults,
@@ -97,7 +89,7 @@ const COLUMNS = [
         .map((each) => t.fault(each.connector, faultWords(each.fault)))
         .join("\n"),
     ],
-    cell: (text) => (text ? text.split("\n").map((each) => h("div", { class: "fault" }, each)) : dash()),
+    cell: (text) => (text ? text.split("\n").map((each) => h("div.fault", each)) : dash()),
   },
   { title: t.columns.firmware, minor: true, of: (p) => [p.reported?.firmware], cell: (text) => text ?? dash() },
   {
@@ -105,17 +97,13 @@ const COLUMNS = [
     number: true,
     minor: true,
     of: (p) => [p.reported?.heap_min_free_bytes],
-    cell: (bytes) =>
-      bytes === undefined
-        ? dash()
-        : h("span", { class: isTight(bytes) ? "fault" : null, title: t.heapTitle }, kb(bytes)),
+    cell: (bytes) => (bytes === undefined ? dash() : h("span", { class: isTight(bytes) ? "fault" : null, title: t.heapTitle }, kb(bytes))),
   },
   {
     title: t.columns.clock,
     minor: true,
     of: (p) => [p.reported?.clock],
-    cell: (state) =>
-      state === undefined ? dash() : h("span", { class: state === "Unset" ? "fault" : null }, t.clocks[state] ?? state),
+    cell: (state) => (state === undefined ? dash() : h("span", { class: state === "Unset" ? "fault" : null }, t.clocks[state] ?? state)),
   },
   {
     title: t.columns.outbox,
@@ -124,16 +112,12 @@ const COLUMNS = [
     cell: (count, full) =>
       count === undefined
         ? dash()
-        : h(
-            "span",
-            { class: full ? "fault" : null, title: t.outboxTitle },
-            full ? t.full(count) : String(count),
-          ),
+        : h("span", { class: full ? "fault" : null, title: t.outboxTitle }, full ? t.full(count) : String(count)),
   },
 ];
 
 function dash() {
-  return h("span", { class: "muted dash" }, "–");
+  return h("span.muted.dash", "–");
 }
 
 function running(item) {
@@ -141,10 +125,7 @@ function running(item) {
     .filter((each) => each.order)
     .map(({ order }) => ({
       id: order.order_id,
-      text:
-        order.state === "Charging"
-          ? t.running(kwh(order.energy_mwh, 2), moneyOf(order.cost_minor, order))
-          : states[order.state],
+      text: order.state === "Charging" ? t.running(kwh(order.energy_mwh, 2), moneyOf(order.cost_minor, order)) : states[order.state],
     }));
 }
 
@@ -154,7 +135,7 @@ export function open(root, params) {
   let next = null;
   let stop = () => {};
 
-  const filters = h("div", { class: "tiles", role: "group", "aria-label": t.filter });
+  const filters = h("div.tiles", { role: "group", "aria-label": t.filter });
   const typed = later(250, () => choose({ q: search.value.trim() }));
   const search = h("input", {
     type: "search",
@@ -164,10 +145,10 @@ export function open(root, params) {
     oninput: typed,
   });
   const body = h("tbody");
-  const count = h("p", { class: "muted number", role: "status" });
-  const back = h("button", { class: "button small", disabled: true, onclick: () => turn(cursors.slice(0, -1)) }, t.previous);
-  const forth = h("button", { class: "button small", disabled: true, onclick: () => turn([...cursors, next]) }, t.next);
-  const list = h("div", { class: "scroll card", tabindex: "0", role: "region", "aria-label": t.caption });
+  const count = h("p.muted.number", { role: "status" });
+  const back = h("button.button.small", { disabled: true, onclick: () => turn(cursors.slice(0, -1)) }, names.previous);
+  const forth = h("button.button.small", { disabled: true, onclick: () => turn([...cursors, next]) }, names.next);
+  const list = h("div.scroll.card", { tabindex: "0", role: "region", "aria-label": t.caption });
   const rows = new Map();
 
   const filter = (name) => ({
@@ -177,12 +158,12 @@ export function open(root, params) {
     choose: (value) => choose({ [name]: value }),
   });
   const tiles = FILTERS.map((state) => {
-    const number = h("span", { class: "tile-number number" }, "–");
+    const number = h("span.tile-number.number", "–");
     const button = h(
       "button",
       { class: "tile card " + (state || "all"), hidden: state === "removed", onclick: () => choose({ state }) },
       number,
-      h("span", {}, t.filters[state || "all"]),
+      h("span", t.filters[state || "all"]),
     );
     filters.append(button);
     return { state, name: state || "piles", number, button };
@@ -191,37 +172,28 @@ export function open(root, params) {
     root,
     heading(
       tabs.piles,
-      h(
-        "label",
-        { class: "search", for: "search" },
-        h("span", { class: "visually-hidden" }, t.search),
-        search,
-      ),
+      h("label.search", { for: "search" }, h("span.visually-hidden", t.search), search),
       may("register") && h("a.button", { href: "/console/flash" }, t.board),
-      may("register") && h("button", { class: "button", onclick: addPile }, t.add.open),
-      may("register") && h("button", { class: "button", onclick: importPiles }, t.importMany),
+      may("register") && h("button.button", { onclick: addPile }, t.add.open),
+      may("register") && h("button.button", { onclick: importPiles }, t.importMany),
     ),
     h(
-      "div",
-      { class: "filters" },
+      "div.filters",
       choice({ ...filter("site_id"), path: "/api/sites?limit=500", of: siteOption }),
       choice({ ...filter("tag"), path: "/api/tags", of: ({ tag }) => [tag, tag] }),
     ),
     filters,
     list,
-    h("div", { class: "pager" }, count, back, forth),
+    h("div.pager", count, back, forth),
   );
   list.append(
     h(
-      "table",
-      { class: "piles rows" },
-      h("caption", { class: "visually-hidden" }, t.caption),
+      "table.piles.rows",
+      h("caption.visually-hidden", t.caption),
       h(
         "thead",
-        {},
         h(
           "tr",
-          {},
           COLUMNS.map((each) => h("th", { scope: "col", class: cellClass(each) }, each.title)),
         ),
       ),
@@ -283,8 +255,7 @@ export function open(root, params) {
     const element = h(
       "tr",
       {
-        onclick: (event) =>
-          event.target.closest("a") || (location.hash = "#/piles/" + encodeURIComponent(id)),
+        onclick: (event) => event.target.closest("a") || (location.hash = "#/piles/" + encodeURIComponent(id)),
       },
       cells,
     );

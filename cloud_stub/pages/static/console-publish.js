@@ -17,8 +17,7 @@ const NO_RATE = "none";
 const list = (lines) =>
   h(
     "ul",
-    {},
-    lines.map((each) => h("li", {}, each)),
+    lines.map((each) => h("li", each)),
   );
 
 const changes = (before, after) => {
@@ -81,7 +80,9 @@ function asked(of, body) {
 }
 
 const reach = ({ items, next }) => {
-  const names = items.map(({ device_id: id, name, connectors }) => `${name === id ? id : `${name}, ${id}`} (${connectors.join(", ")})`).join("; ");
+  const names = items
+    .map(({ device_id: id, name, connectors }) => `${name === id ? id : `${name}, ${id}`} (${connectors.join(", ")})`)
+    .join("; ");
   return h("p", items.length ? t.reach(names + (next ? " …" : "")) : t.reachesNone);
 };
 
@@ -95,10 +96,10 @@ function slip({ field, value, before }) {
 
 function meanwhile(before, newest, rate) {
   const said = [
-    h("p", {}, t.since(newest.rate_id.slice(-8), when(newest.published_at))),
-    h("h3", {}, t.theirs),
+    h("p", t.since(newest.rate_id.slice(-8), when(newest.published_at))),
+    h("h3", t.theirs),
     before ? changes(before, plain(newest)) : t.first,
-    h("h3", {}, t.yours),
+    h("h3", t.yours),
     changes(newest, rate),
   ];
   return [...said, t.forever];

@@ -75,12 +75,10 @@ export function componentsOf(parts, digits) {
       max_minor: money("part-idle-max", idle.max, what("max")),
     };
   }
-  for (const name of ["minimum", "maximum"])
-    if (parts[name].trim()) body[name + "_minor"] = money("part-" + name, parts[name], t[name]);
+  for (const name of ["minimum", "maximum"]) if (parts[name].trim()) body[name + "_minor"] = money("part-" + name, parts[name], t[name]);
   if (body.minimum_minor && body.maximum_minor && body.minimum_minor > body.maximum_minor)
     wrong.push({ field: "part-minimum", text: t.wrong.range });
-  if (parts.tax.trim())
-    body.tax_per_mille = read("part-tax", units(parts.tax, 1), (value) => value <= 1000, t.wrong.tax);
+  if (parts.tax.trim()) body.tax_per_mille = read("part-tax", units(parts.tax, 1), (value) => value <= 1000, t.wrong.tax);
   if (parts.offers.length) body.offers = parts.offers.map(({ kind, value }, i) => ({ kind, ...limit(kind, value, i) }));
   return { body, wrong };
 

@@ -7,6 +7,7 @@ import { componentsOf, partsOf, sentencesOf } from "./console-ratecomponents.js"
 import { periods, rowsOf, text } from "./console-ratemodel.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const all = await words("console-words-rate");
 const t = all.publishing;
 const prices = (await words("console-words-prices")).said;
@@ -30,9 +31,9 @@ export function differences(before, now) {
     ["currency", all.currency],
     ["time_zone", all.zone],
   ])
-    if (before[name] !== now[name]) found.push(t.changed(title, before[name] ?? all.zoneOfSite, now[name] ?? all.zoneOfSite));
+    if (before[name] !== now[name]) found.push(t.changed(title, before[name] ?? names.zoneOfSite, now[name] ?? names.zoneOfSite));
   const fee = (of) => text(of.session_fee_minor, digitsOf(of.currency));
-  if (fee(before) !== fee(now)) found.push(t.changed(all.fee, fee(before), fee(now)));
+  if (fee(before) !== fee(now)) found.push(t.changed(names.fee, fee(before), fee(now)));
   const said = (each) =>
     t.period(
       PERIOD_NAMES[each.label],

@@ -9,24 +9,16 @@ import { daysOf, daysPanel, plansOf, wrongDays } from "./console-days.js";
 import { notice } from "./console-dialog.js";
 import { busy, crumbs, failure, h, heading, here, section, show, wrongField } from "./console-parts.js";
 import { history as rateHistory } from "./console-ratehistory.js";
-import {
-  check,
-  clock,
-  complaints,
-  isWhole,
-  minutes,
-  periods,
-  text,
-  units,
-} from "./console-ratemodel.js";
+import { check, clock, complaints, isWhole, minutes, periods, text, units } from "./console-ratemodel.js";
 import { publishRate } from "./console-publish.js";
 import { plain } from "./console-ratediff.js";
 import { componentsOf, partsOf } from "./console-ratecomponents.js";
 import { periodRow } from "./console-raterows.js";
 import { samplePanel } from "./console-sample.js";
-import { ask, may } from "./console-session.js";
+import { may } from "./console-session.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const t = await words("console-words-rate");
 
 const EMPTY = {
@@ -73,16 +65,16 @@ function edit(root, of) {
       oninput: () => changed(),
     });
   const currency = input("currency", start.currency, { maxlength: "3", size: "4" });
-  const zone = input("zone", start.time_zone ?? "", { list: "zones", size: "22", placeholder: t.zoneOfSite });
+  const zone = input("zone", start.time_zone ?? "", { list: "zones", size: "22", placeholder: names.zoneOfSite });
   const fee = input("fee", text(start.session_fee_minor, start.minor_digits), {
     inputmode: "decimal",
     size: "8",
   });
-  const wrongs = h("ul", { class: "wrongs", "aria-live": "polite" });
+  const wrongs = h("ul.wrongs", { "aria-live": "polite" });
   const body = h("tbody");
-  const publish = h("button", { class: "button primary", type: "submit", form: "rate" }, t.publish);
-  const undo = h("button", { class: "button", onclick: () => load(latest ?? EMPTY) }, t.discard);
-  const state = h("p", { class: "muted", role: "status", tabindex: "-1" });
+  const publish = h("button.button.primary", { type: "submit", form: "rate" }, t.publish);
+  const undo = h("button.button", { onclick: () => load(latest ?? EMPTY) }, t.discard);
+  const state = h("p.muted", { role: "status", tabindex: "-1" });
   const bar = dayBar({
     moved: (left, right, at) => {
       rowsNow()[left].end = rowsNow()[right].start = at;
@@ -106,18 +98,17 @@ function edit(root, of) {
 
   show(
     root,
-    crumbs(...of.crumbs, [t.crumb]),
+    crumbs(...of.crumbs, [names.rate]),
     heading(of.title, may("price") && [undo, publish]),
     h(
       "form",
       { id: "rate", class: "card panel", novalidate: true, onsubmit: (event) => (event.preventDefault(), publishIt()) },
-      h("h2", {}, t.day),
+      h("h2", t.day),
       h(
-        "div",
-        { class: "filters" },
+        "div.filters",
         field("currency", t.currency, currency),
         field("zone", t.zone, zone),
-        field("fee", t.fee, fee),
+        field("fee", names.fee, fee),
         h(
           "datalist",
           { id: "zones" },
@@ -128,23 +119,20 @@ function edit(root, of) {
       bar.element,
       wrongs,
       h(
-        "div",
-        { class: "scroll", tabindex: "0", role: "region", "aria-label": t.periods },
+        "div.scroll",
+        { tabindex: "0", role: "region", "aria-label": t.periods },
         h(
-          "table",
-          { class: "periods rows" },
-          h("caption", { class: "visually-hidden" }, t.periods),
+          "table.periods.rows",
+          h("caption.visually-hidden", t.periods),
           h(
             "thead",
-            {},
             h(
               "tr",
-              {},
               Object.entries(t.columns).map(([name, text]) =>
                 h(
                   "th",
                   { scope: "col", class: name === "together" ? "minor" : null },
-                  name === "buttons" ? h("span", { class: "visually-hidden" }, text) : text,
+                  name === "buttons" ? h("span.visually-hidden", text) : text,
                 ),
               ),
             ),
@@ -152,16 +140,11 @@ function edit(root, of) {
           body,
         ),
       ),
-      h("p", {}, h("button", { class: "button small", type: "button", onclick: () => add() }, t.add)),
+      h("p", h("button.button.small", { type: "button", onclick: () => add() }, t.add)),
       components.element,
       state,
     ),
-    h(
-      "div",
-      { class: "columns even" },
-      section(t.sample, sample.element),
-      section(t.versions, versions.element),
-    ),
+    h("div.columns.even", section(t.sample, sample.element), section(t.versions, versions.element)),
   );
   load(start);
   versions.reload();
@@ -202,8 +185,7 @@ function edit(root, of) {
     const rows = rowsNow();
     const from = minutes(rows[i].start);
     const to = minutes(rows[i].end);
-    if (from === null || to === null || to - from < 10)
-      return notice(t.tooShort, "warn");
+    if (from === null || to === null || to - from < 10) return notice(t.tooShort, "warn");
     const middle = clock(to - from >= 60 ? Math.round((from + to) / 30) * 15 : Math.round((from + to) / 2));
     rows.splice(i + 1, 0, { ...rows[i], start: middle });
     rows[i].end = middle;
@@ -238,11 +220,7 @@ function edit(root, of) {
       });
       rebuilt(`#start-${rows.length - 1}`);
     } else {
-      split(
-        found.spans.reduce((longest, each) =>
-          each.to - each.from > longest.to - longest.from ? each : longest,
-        ).row,
-      );
+      split(found.spans.reduce((longest, each) => (each.to - each.from > longest.to - longest.from ? each : longest)).row);
     }
   }
 
@@ -259,13 +237,11 @@ function edit(root, of) {
     bar.draw(rows);
     for (const each of root.querySelectorAll('[aria-invalid="true"]')) each.removeAttribute("aria-invalid");
     const own = general();
-    for (const { row, field: name } of found.fields)
-      body.querySelector(`#${name}-${row}`)?.setAttribute("aria-invalid", "true");
+    for (const { row, field: name } of found.fields) body.querySelector(`#${name}-${row}`)?.setAttribute("aria-invalid", "true");
     for (const each of own) root.querySelector("#" + each.field)?.setAttribute("aria-invalid", "true");
     // Either the earlier one ends too late or the later one starts too early.
     for (const [, , earlier, later] of found.overlaps)
-      for (const id of [`#end-${earlier}`, `#start-${later}`])
-        body.querySelector(id)?.setAttribute("aria-invalid", "true");
+      for (const id of [`#end-${earlier}`, `#start-${later}`]) body.querySelector(id)?.setAttribute("aria-invalid", "true");
     const others = plans.filter((each, i) => i !== place && !isWhole(check(each.rows)));
     const conditions = wrongDays(plans);
     complain([
@@ -277,20 +253,14 @@ function edit(root, of) {
     ]);
     rows.forEach((row, i) => {
       const sum = [units(row.electricity, 6), units(row.service, 6)];
-      show(
-        body.children[i].querySelector(".together"),
-        sum.includes(null) ? "–" : text(sum[0] + sum[1], 6, 2),
-      );
+      show(body.children[i].querySelector(".together"), sum.includes(null) ? "–" : text(sum[0] + sum[1], 6, 2));
     });
     const whole = isWhole(found) && !own.length && !others.length && !conditions.length;
     const rate = whole ? written() : null;
     const news = whole && JSON.stringify(rate) !== JSON.stringify(latest && plain(latest));
     publish.disabled = !news;
     undo.disabled = !news && whole;
-    show(
-      state,
-      !whole ? t.states.wrong : news ? t.states.ready : t.states.same,
-    );
+    show(state, !whole ? t.states.wrong : news ? t.states.ready : t.states.same);
     sample.price(rate);
   }
 
@@ -300,21 +270,17 @@ function edit(root, of) {
     wrongs.dataset.now = now;
     show(
       wrongs,
-      all.slice(0, 8).map((each) => h("li", {}, each)),
+      all.slice(0, 8).map((each) => h("li", each)),
     );
   }
 
   function general() {
     const found = [];
     const digits = digitsOf(currency.value.trim());
-    if (!/^[A-Z]{3}$/.test(currency.value.trim()))
-      found.push({ field: "rate-currency", text: t.wrong.currencyForm });
-    else if (digits === null)
-      found.push({ field: "rate-currency", text: t.wrong.noCurrency(currency.value.trim()) });
-    if (zone.value.trim() && !isZone(zone.value.trim()))
-      found.push({ field: "rate-zone", text: t.wrong.zone });
-    if (digits !== null && units(fee.value, digits) === null)
-      found.push({ field: "rate-fee", text: t.wrong.fee(digits) });
+    if (!/^[A-Z]{3}$/.test(currency.value.trim())) found.push({ field: "rate-currency", text: t.wrong.currencyForm });
+    else if (digits === null) found.push({ field: "rate-currency", text: t.wrong.noCurrency(currency.value.trim()) });
+    if (zone.value.trim() && !isZone(zone.value.trim())) found.push({ field: "rate-zone", text: t.wrong.zone });
+    if (digits !== null && units(fee.value, digits) === null) found.push({ field: "rate-fee", text: t.wrong.fee(digits) });
     return [...found, ...(digits === null ? [] : componentsOf(components.parts(), digits).wrong)];
   }
 
@@ -344,7 +310,9 @@ function edit(root, of) {
     if (!made) return;
     latest = made;
     load(made);
-    notice(made.from_at > made.published_at ? t.doneLater(made.rate_id.slice(-8), here.dateTime(made.from_at)) : t.done(made.rate_id.slice(-8)));
+    notice(
+      made.from_at > made.published_at ? t.doneLater(made.rate_id.slice(-8), here.dateTime(made.from_at)) : t.done(made.rate_id.slice(-8)),
+    );
     versions.reload();
     state.focus(); // there is nothing to publish any more, so the button cannot have it
   }
@@ -368,7 +336,7 @@ function edit(root, of) {
 }
 
 function field(name, title, control) {
-  return h("div", { class: "field" }, h("label", { for: "rate-" + name }, title), control);
+  return h("div.field", h("label", { for: "rate-" + name }, title), control);
 }
 
 function isZone(name) {

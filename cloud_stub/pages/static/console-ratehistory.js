@@ -14,12 +14,8 @@ const TONES = { Running: "ok", Scheduled: "busy", Withdrawn: "off" };
 
 /** {element, reload()} of what openEditor() takes; `use(rate)` when a version is to be edited again. */
 export function history(of, use) {
-  const list = h("ol", { class: "versions" });
-  const more = h(
-    "button",
-    { class: "button small", hidden: true, onclick: () => load(next) },
-    t.older,
-  );
+  const list = h("ol.versions");
+  const more = h("button.button.small", { hidden: true, onclick: () => load(next) }, t.older);
   let next = null;
 
   async function load(before) {
@@ -29,18 +25,16 @@ export function history(of, use) {
       more.hidden = !next;
       if (!before) show(list);
       list.append(...page.items.map(entry));
-      if (!list.childElementCount) show(list, h("li", { class: "empty" }, t.none));
+      if (!list.childElementCount) show(list, h("li.empty", t.none));
     } catch (problem) {
-      show(list, h("li", { class: "empty" }, explain(problem)));
+      show(list, h("li.empty", explain(problem)));
     }
   }
 
   function entry(rate) {
     const { orders, running, last_at: lastAt } = rate.confirmed;
     const prices = rate.periods.map((each) => each[1] + each[2]);
-    const [low, high] = [Math.min(...prices), Math.max(...prices)].map((each) =>
-      here.price(each, rate.currency),
-    );
+    const [low, high] = [Math.min(...prices), Math.max(...prices)].map((each) => here.price(each, rate.currency));
     const seen = orders
       ? h(
           "a",
@@ -52,31 +46,20 @@ export function history(of, use) {
       : null;
     return h(
       "li",
-      {},
       h(
-        "div",
-        { class: "version-top" },
-        h("span", { class: "mono", title: rate.rate_id }, "…" + rate.rate_id.slice(-8)),
+        "div.version-top",
+        h("span.mono", { title: rate.rate_id }, "…" + rate.rate_id.slice(-8)),
         t.states[rate.state] && pill(t.states[rate.state], TONES[rate.state]),
         h("span.muted.small", rate.state === "Scheduled" ? t.from(when(rate.from_at)) : when(rate.from_at)),
         rate.published_by && h("span.muted.small", t.by(whoWords(rate.published_by))),
       ),
       miniBar(rate),
       h(
-        "p",
-        { class: "number" },
+        "p.number",
         low === high ? t.price(low) : t.prices(low, high),
-        rate.session_fee_minor
-          ? t.fee(moneyOf(rate.session_fee_minor, rate))
-          : "",
+        rate.session_fee_minor ? t.fee(moneyOf(rate.session_fee_minor, rate)) : "",
       ),
-      h(
-        "p",
-        { class: "small" },
-        seen
-          ? t.confirmed(seen, running, when(lastAt))
-          : h("span", { class: "muted" }, t.nobody),
-      ),
+      h("p.small", seen ? t.confirmed(seen, running, when(lastAt)) : h("span.muted", t.nobody)),
       rate.days?.length > 0 && h("p.muted.small", t.days(rate.days.map((day) => day.name).join(", "))),
       h(
         "p.group",
@@ -96,7 +79,7 @@ export function history(of, use) {
   }
 
   return {
-    element: h("div", {}, list, more),
+    element: h("div", list, more),
     reload: () => load(null),
   };
 }

@@ -49,21 +49,16 @@ export function check(rows) {
   rows.forEach((row, i) => {
     const from = minutes(row.start);
     const to = minutes(row.end);
-    if (from === null || from === DAY)
-      fields.push({ row: i, field: "start", text: t.start });
-    if (to === null || to === 0)
-      fields.push({ row: i, field: "end", text: t.end });
-    else if (from !== null && from < DAY && to <= from)
-      fields.push({ row: i, field: "end", text: t.endBefore });
+    if (from === null || from === DAY) fields.push({ row: i, field: "start", text: t.start });
+    if (to === null || to === 0) fields.push({ row: i, field: "end", text: t.end });
+    else if (from !== null && from < DAY && to <= from) fields.push({ row: i, field: "end", text: t.endBefore });
     else if (from !== null && from < DAY) spans.push({ row: i, from, to });
     for (const field of ["electricity", "service", "time"]) {
       const price = units(row[field] || (field === "time" ? "0" : ""), 6);
-      if (price === null || price > PRICE_MAX)
-        fields.push({ row: i, field, text: t[field] });
+      if (price === null || price > PRICE_MAX) fields.push({ row: i, field, text: t[field] });
     }
   });
-  if (rows.length > ROWS_MAX)
-    fields.push({ row: ROWS_MAX, field: "start", text: t.many(ROWS_MAX) });
+  if (rows.length > ROWS_MAX) fields.push({ row: ROWS_MAX, field: "start", text: t.many(ROWS_MAX) });
   spans.sort((a, b) => a.from - b.from || a.to - b.to);
   return { fields, spans, ...holes(spans) };
 }
@@ -94,9 +89,7 @@ export function isWhole({ fields, gaps, overlaps }) {
 export function complaints({ gaps, overlaps }) {
   return [
     ...gaps.map(([from, to]) => t.gap(clock(from), clock(to))),
-    ...overlaps.map(
-      ([from, to, a, b]) => t.overlap(a + 1, b + 1, clock(from), clock(to)),
-    ),
+    ...overlaps.map(([from, to, a, b]) => t.overlap(a + 1, b + 1, clock(from), clock(to))),
   ];
 }
 

@@ -3,6 +3,7 @@
 import { h, LABELS, PERIOD_NAMES } from "./console-parts.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const { columns, row: t } = await words("console-words-rate");
 
 /** A line of the table for period `i`; `only`: there is no other. changed(), split(i), remove(i) when somebody does so. */
@@ -18,8 +19,7 @@ export function periodRow(row, i, { only, changed, split, remove }) {
     });
   return h(
     "tr",
-    {},
-    h("td", { class: "muted number", "data-label": columns.number }, String(i + 1)),
+    h("td.muted.number", { "data-label": columns.number }, String(i + 1)),
     h("td", { "data-label": columns.start }, cell("start", { size: "5", maxlength: "5", inputmode: "numeric" })),
     h("td", { "data-label": columns.end }, cell("end", { size: "5", maxlength: "5", inputmode: "numeric" })),
     h(
@@ -37,34 +37,17 @@ export function periodRow(row, i, { only, changed, split, remove }) {
             changed()
           ),
         },
-        LABELS.map((each) =>
-          h("option", { value: each, selected: each === row.label }, PERIOD_NAMES[each]),
-        ),
+        LABELS.map((each) => h("option", { value: each, selected: each === row.label }, PERIOD_NAMES[each])),
       ),
     ),
     h("td", { "data-label": columns.electricity }, cell("electricity", { size: "9", inputmode: "decimal" })),
     h("td", { "data-label": columns.service }, cell("service", { size: "9", inputmode: "decimal" })),
     h("td", { "data-label": columns.time }, cell("time", { size: "7", inputmode: "decimal" })),
-    h("td", { class: "number together minor", "data-label": columns.together }),
+    h("td.number.together.minor", { "data-label": columns.together }),
     h(
-      "td",
-      { class: "row-buttons" },
-      h(
-        "button",
-        { class: "button small", type: "button", onclick: () => split(i), "aria-label": t.splitOne(i + 1) },
-        t.split,
-      ),
-      h(
-        "button",
-        {
-          class: "button small",
-          type: "button",
-          onclick: () => remove(i),
-          "aria-label": t.removeOne(i + 1),
-          disabled: only,
-        },
-        t.remove,
-      ),
+      "td.row-buttons",
+      h("button.button.small", { type: "button", onclick: () => split(i), "aria-label": t.splitOne(i + 1) }, t.split),
+      h("button.button.small", { type: "button", onclick: () => remove(i), "aria-label": t.removeOne(i + 1), disabled: only }, names.erase),
     ),
   );
 }

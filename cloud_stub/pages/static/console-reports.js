@@ -4,6 +4,7 @@ import { bars, legend, sized } from "./console-charts.js";
 import {
   busy,
   explain,
+  figures,
   h,
   heading,
   here,
@@ -34,13 +35,10 @@ const RANGES = [7, 30, 90]; // days
 export function open(root, params) {
   const wanted = { days: Number(params.get("days")) || 30 };
   for (const name of SCOPE) wanted[name] = params.get(name) ?? "";
-  const body = h("div", { class: "stack" });
+  const body = h("div.stack");
   let ends = [];
   let turn = 0;
-  const buttons = RANGES.map((days) => [
-    days,
-    h("button", { class: "button small", onclick: () => choose({ days }) }, t.ranges[days]),
-  ]);
+  const buttons = RANGES.map((days) => [days, h("button.button.small", { onclick: () => choose({ days }) }, t.ranges[days])]);
   const stops = [];
   const typed = (name, id) => {
     const soon = later(300, (event) => choose({ [name]: event.target.value.trim() }));
@@ -53,21 +51,26 @@ export function open(root, params) {
     root,
     heading(common.tabs.reports, csv),
     h(
-      "div",
-      { class: "filters" },
+      "div.filters",
       h(
-        "div",
-        { class: "field wide" },
-        h("span", { class: "field-name", id: "range-name" }, t.last),
+        "div.field.wide",
+        h("span.field-name", { id: "range-name" }, t.last),
         h(
-          "div",
-          { class: "group", role: "group", "aria-labelledby": "range-name" },
+          "div.group",
+          { role: "group", "aria-labelledby": "range-name" },
           buttons.map(([, button]) => button),
         ),
       ),
-      choice({ id: "report-site", label: apart.site, path: "/api/sites?limit=500", of: siteOption, chosen: wanted.site_id, choose: (site_id) => choose({ site_id }) }),
+      choice({
+        id: "report-site",
+        label: common.names.site,
+        path: "/api/sites?limit=500",
+        of: siteOption,
+        chosen: wanted.site_id,
+        choose: (site_id) => choose({ site_id }),
+      }),
       field("report-pile", t.pile, typed("device_id", "report-pile")),
-      field("report-tag", apart.tag, typed("tag", "report-tag")),
+      field("report-tag", common.names.tag, typed("tag", "report-tag")),
     ),
     body,
   );
@@ -102,45 +105,28 @@ export function open(root, params) {
       const found = await ask("/api/reports/daily?" + query);
       if (mine === turn) draw(found);
     } catch (problem) {
-      if (mine === turn) show(body, h("p", { class: "card panel empty", role: "alert" }, explain(problem)));
+      if (mine === turn) show(body, h("p.card.panel.empty", { role: "alert" }, explain(problem)));
     }
   }
 
   function draw(found) {
     for (const end of ends) end();
     ends = [];
-    const flagged = found.flagged
-      ? h(
-          "p",
-          { class: "hint warn" },
-          t.flagged(here.count(found.flagged)),
-          h("a", { href: "#/flagged" }, t.look),
-        )
-      : null;
+    const flagged = found.flagged ? h("p.hint.warn", t.flagged(here.count(found.flagged)), h("a", { href: "#/flagged" }, t.look)) : null;
     const unbilled = found.unbilled.length
       ? h(
-          "p",
-          { class: "hint warn" },
+          "p.hint.warn",
           t.unbilled,
-          found.unbilled.map(({ device_id, energy_mwh }, at) => [
-            at ? ", " : "",
-            named("piles", device_id),
-            ` ${kwh(energy_mwh)}`,
-          ]),
+          found.unbilled.map(({ device_id, energy_mwh }, at) => [at ? ", " : "", named("piles", device_id), ` ${kwh(energy_mwh)}`]),
         )
       : null;
-    if (!found.currencies.length)
-      return show(body, flagged, unbilled, h("p", { class: "card panel empty" }, t.nothing));
+    if (!found.currencies.length) return show(body, flagged, unbilled, h("p.card.panel.empty", t.nothing));
     show(
       body,
       flagged,
       unbilled,
       found.currencies.map((each) => currency(each, ends, found.currencies.length > 1)),
-      h(
-        "p",
-        { class: "muted small" },
-        t.zone(found.time_zone),
-      ),
+      h("p.muted.small", t.zone(found.time_zone)),
     );
   }
 
@@ -174,8 +160,7 @@ function currency({ currency: name, minor_digits: digits, days }, ends, several)
   const others = (each) => sum(PARTS.map((name) => each[name]));
   const hasFees = days.some((each) => each.fees_minor);
   const hasOthers = days.some(others);
-  const tile = (title, value) =>
-    h("div", { class: "tile card" }, h("span", { class: "tile-number number" }, value), h("span", {}, title));
+  const tile = (title, value) => h("div.tile.card", h("span.tile-number.number", value), h("span", title));
   const chart = (title, entries, options) => {
     const made = sized((width) => bars(width, options));
     ends.push(made.end);
@@ -183,14 +168,12 @@ function currency({ currency: name, minor_digits: digits, days }, ends, several)
   };
   const labels = used.map((label) => [label, PERIOD_NAMES[label]]);
   return h(
-    "div",
-    { class: "stack" },
+    "div.stack",
     h(
-      "div",
-      { class: "tiles" },
+      "div.tiles",
       tile(t.of(t.revenue, name), money(revenue)),
       tile(apart.net, money(revenue - sum(days.map((each) => each.credited_minor)))),
-      tile(t.energy, kwh(energy, 1)),
+      tile(common.names.energy, kwh(energy, 1)),
       tile(t.orders, here.count(orders)),
       tile(t.average, orders ? money(Math.round(revenue / orders)) : "–"),
     ),
@@ -212,9 +195,9 @@ function currency({ currency: name, minor_digits: digits, days }, ends, several)
         parts: used.map((label) => [label, each.labels[label]?.energy_mwh ?? 0]),
       })),
     }),
-    section(of(apart.title), revenueTable(days, money, of), h("p", { class: "muted small" }, apart.rule)),
+    section(of(apart.title), revenueTable(days, money, of), h("p.muted.small", apart.rule)),
     section(of(t.byPeriod), byPeriod(days, used, money, energy, of)),
-    h("details", { class: "card panel" }, h("summary", {}, of(t.table)), byDay(days, money, of)),
+    h("details.card.panel", h("summary", of(t.table)), byDay(days, money, of)),
   );
 }
 
@@ -230,17 +213,17 @@ function revenueTable(days, money, of) {
     .map(([name, text]) => [text, sum(days.map((each) => each[name]))])
     .filter(([, minor]) => minor)
     .map(([text, minor]) => [text, money(minor)]);
-  return table(of(apart.title), [{ title: apart.what }, { title: apart.amount, number: true }], rows);
+  return table(of(apart.title), [apart.what, figures(common.names.amount)], rows);
 }
 
 function byPeriod(days, used, money, energy, of) {
   const columns = [
-    { title: t.period },
-    { title: t.energy, number: true },
-    { title: t.share, number: true },
-    { title: t.electricity, number: true },
-    { title: t.service, number: true },
-    { title: t.together, number: true },
+    common.names.period,
+    figures(common.names.energy),
+    figures(t.share),
+    figures(common.names.electricity),
+    figures(common.names.service),
+    figures(common.names.together),
   ];
   const rows = used.map((label) => {
     const sumOf = (name) => sum(days.map((each) => each.labels[label]?.[name] ?? 0));
@@ -262,20 +245,10 @@ function byPeriod(days, used, money, energy, of) {
 }
 
 function byDay(days, money, of) {
-  const columns = [
-    { title: t.day },
-    { title: t.orders, number: true },
-    { title: t.energy, number: true },
-    { title: t.revenue, number: true },
-  ];
+  const columns = [t.day, figures(t.orders), figures(common.names.energy), figures(t.revenue)];
   return table(
     of(t.dayCaption),
     columns,
-    days.map((each) => [
-      each.day,
-      here.count(each.orders),
-      kwh(each.energy_mwh),
-      money(each.revenue_minor),
-    ]),
+    days.map((each) => [each.day, here.count(each.orders), kwh(each.energy_mwh), money(each.revenue_minor)]),
   );
 }

@@ -23,17 +23,12 @@ export function reviewPanel(said, decided) {
     );
   if (!said.flagged || !may("money")) return null;
   const { computed } = said;
-  const button = (text, options) =>
-    h("button.button", { onclick: () => decide(said, options, decided) }, text);
+  const button = (text, options) => h("button.button", { onclick: () => decide(said, options, decided) }, text);
   if (!said.settles) return section(t.becomes, h("p", t.noOrder), h("p.group", button(t.closeOpen, CLOSE)));
   return section(
     t.becomes,
     h("p", computed ? t.waits : t.onlyWaive),
-    h(
-      "p.group",
-      computed ? button(t.releaseAt(amount(said, computed.total_minor)), release(said)) : null,
-      button(t.waiveOpen, WAIVE),
-    ),
+    h("p.group", computed ? button(t.releaseAt(amount(said, computed.total_minor)), release(said)) : null, button(t.waiveOpen, WAIVE)),
   );
 }
 

@@ -25,12 +25,10 @@ const sum = (counted, states) => states.reduce((total, state) => total + (counte
 export const failed = (counted) => sum(counted, FAILED);
 export const open = (counted) => sum(counted, OPEN);
 
-export const whatOf = ({ release, rollout_id }) =>
-  release === null ? t.configuration(rollout_id) : t.release(release);
+export const whatOf = ({ release, rollout_id }) => (release === null ? t.configuration(rollout_id) : t.release(release));
 
 /** What a pile runs, from the number that its hello told. */
-export const runs = (release) =>
-  release === null ? t.unknown : release === 0 ? t.unreleased : t.release(release);
+export const runs = (release) => (release === null ? t.unknown : release === 0 ? t.unreleased : t.release(release));
 
 export function selectionText(selection) {
   const [kind, name] = selection.split(/:(.*)/s);

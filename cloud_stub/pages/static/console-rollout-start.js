@@ -79,7 +79,10 @@ function common() {
 
 const settings = ({ kind, name, waves, lost_max, days }) => ({
   selection: kind === "all" ? "all" : `${kind}:${name}`,
-  waves: waves.split(",").map((each) => each.trim()).filter(Boolean),
+  waves: waves
+    .split(",")
+    .map((each) => each.trim())
+    .filter(Boolean),
   lost_max: Number(lost_max),
   deadline_s: Number(days) * DAY_S,
 });
@@ -87,9 +90,7 @@ const settings = ({ kind, name, waves, lost_max, days }) => ({
 /** releases: as the API lists them. */
 export function startRollout(releases) {
   if (!releases.length) return notice(t.none, "bad");
-  const options = releases.map(({ release, version }) =>
-    h("option", { value: String(release) }, `${all.release(release)}, ${version}`),
-  );
+  const options = releases.map(({ release, version }) => h("option", { value: String(release) }, `${all.release(release)}, ${version}`));
   return begin({
     id: "rollout",
     title: t.title,
@@ -158,9 +159,7 @@ async function begin({ bodyOf, ...rest }) {
 }
 
 function planText({ waves, offline, left_out: leftOut }) {
-  const rows = Object.entries(leftOut).map(([reason, piles]) =>
-    h("li", t.leftOutRow(here.count(piles), reasonText(reason))),
-  );
+  const rows = Object.entries(leftOut).map(([reason, piles]) => h("li", t.leftOutRow(here.count(piles), reasonText(reason))));
   return [
     waves.length > 1 && h("p", t.waveSizes(waves.map((size) => here.count(size)).join(", "))),
     offline > 0 && h("p", t.offline(here.count(offline))),

@@ -2,7 +2,7 @@
 
 import { confirm } from "./console-dialog.js";
 import { keepingFocus, renew } from "./console-keep.js";
-import { busy, crumbs, facts, failure, h, heading, here, section, show, table, when } from "./console-parts.js";
+import { busy, crumbs, facts, failure, figures, h, heading, here, section, show, table, when, wideOnly } from "./console-parts.js";
 import { failed, open as openCount, progressPill, rolloutPill, selectionText, whatOf } from "./console-rollout-parts.js";
 import { ask, may, poll } from "./console-session.js";
 import { words } from "./say.js";
@@ -21,13 +21,7 @@ export function open(root, _params, id) {
   let after = null;
   let endPiles = () => {};
   const pager = h("div.pager");
-  show(
-    root,
-    crumbs([common.tabs.updates, "#/updates"], [t.title(id)]),
-    head,
-    section(t.progress, waves),
-    section(t.piles, piles, pager),
-  );
+  show(root, crumbs([common.tabs.updates, "#/updates"], [t.title(id)]), head, section(t.progress, waves), section(t.piles, piles, pager));
   const fail = (problem) => {
     end();
     show(root, failure(problem, "#/updates"));
@@ -53,12 +47,11 @@ export function open(root, _params, id) {
   function drawPiles({ items, next }) {
     after = next;
     renew(piles, pileTable(items));
-    const button = (text, enabled, onclick) =>
-      h("button.button.small", { type: "button", disabled: !enabled, onclick }, text);
+    const button = (text, enabled, onclick) => h("button.button.small", { type: "button", disabled: !enabled, onclick }, text);
     pager.hidden = before.length === 1 && !next;
     renew(pager, [
-      button(all.list.fewer, before.length > 1, () => look(before.slice(0, -1))),
-      button(all.list.more, Boolean(next), () => look([...before, after])),
+      button(common.names.previous, before.length > 1, () => look(before.slice(0, -1))),
+      button(common.names.next, Boolean(next), () => look([...before, after])),
     ]);
   }
 
@@ -76,8 +69,7 @@ function drawHead(root, rollout, path) {
     const asked = name !== "cancel" || (await confirm(t.cancelTitle(rollout.rollout_id), t.cancelText, t.cancel, true));
     if (asked) await busy(button, async () => drawHead(root, await ask(`${path}/${name}`, { method: "POST" }), path));
   };
-  const button = (name, tone = "") =>
-    h("button", { class: "button " + tone, type: "button", onclick: change(name) }, t[name]);
+  const button = (name, tone = "") => h("button", { class: "button " + tone, type: "button", onclick: change(name) }, t[name]);
   const going = rollout.state === "Running";
   const actions =
     may("release") && !ENDED.includes(rollout.state)
@@ -85,7 +77,7 @@ function drawHead(root, rollout, path) {
       : [];
   show(
     root,
-    heading(t.title(rollout.rollout_id), rolloutPill(rollout.state), actions),
+    heading([t.title(rollout.rollout_id), " ", rolloutPill(rollout.state)], actions),
     rollout.halted_why && h("p.hint.warn", { role: "status" }, t.halted(rollout.halted_why)),
     h(
       "div.card.panel",
@@ -104,7 +96,7 @@ function drawHead(root, rollout, path) {
 
 const valuesText = (config) =>
   Object.entries(config)
-    .map(([name, value]) => `${name}: ${value && typeof value === "object" ? Object.values(value).join(" ") : value ?? "–"}`)
+    .map(([name, value]) => `${name}: ${value && typeof value === "object" ? Object.values(value).join(" ") : (value ?? "–")}`)
     .join(", ");
 
 function waveTable({ waves, wave: latest, states }) {
@@ -121,18 +113,13 @@ function waveTable({ waves, wave: latest, states }) {
   });
   const left = states.LeftOut;
   const c = all.list.columns;
-  const columns = [{ title: c.wave }, { title: t.progress }, { title: c.done, number: true }, { title: c.lost, number: true }];
+  const columns = [c.wave, t.progress, figures(c.done), figures(c.lost)];
   return h("div", table(t.progress, columns, rows), left ? h("p.muted.small", `${all.states.LeftOut}: ${here.count(left)}`) : null);
 }
 
 function pileTable(items) {
   const c = all.list.columns;
-  const columns = [
-    { title: c.pile },
-    { title: c.wave, number: true },
-    { title: c.state },
-    { title: c.changed, minor: true },
-  ];
+  const columns = [c.pile, figures(c.wave), common.names.state, wideOnly(c.changed)];
   const rows = items.map((each) => [
     h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name),
     each.wave ? String(each.wave) : "–",

@@ -2,7 +2,7 @@
 
 import { extraLines } from "./console-billlines.js";
 import { renew } from "./console-keep.js";
-import { crumbs, facts, h, heading, here, kwh, moneyOf, PERIOD_NAMES, pill, section, table, when } from "./console-parts.js";
+import { crumbs, facts, figures, h, heading, here, kwh, moneyOf, PERIOD_NAMES, pill, section, table, when } from "./console-parts.js";
 import { reviewPanel } from "./console-review.js";
 import { openPolled } from "./console-sections.js";
 import { flagWords, reasonWords } from "./console-words.js";
@@ -37,31 +37,22 @@ function draw(root, said) {
             ? pill(said.settles ? all.review.decisions[said.review.decision] : t.closed, "ok")
             : pill(t.confirmed, "ok"),
       ],
-      order
-        ? h(
-            "a",
-            { class: "button small", href: "#/orders/" + encodeURIComponent(said.order_id) },
-            t.order,
-          )
-        : null,
+      order ? h("a.button.small", { href: "#/orders/" + encodeURIComponent(said.order_id) }, t.order) : null,
     ),
     said.flags.length
       ? section(
           said.flagged ? t.wrong : t.wasWrong,
           h(
-            "ul",
-            { class: "flags" },
+            "ul.flags",
             said.flags.map((flag) => {
               const [name, text] = flagWords(flag);
-              return h("li", {}, h("strong", {}, name), h("p", {}, text));
+              return h("li", h("strong", name), h("p", text));
             }),
           ),
         )
       : null,
     reviewPanel(said, (now) => draw(root, now)),
-    ...(said.sealed
-      ? [section(t.sealed, h("p", { class: "mono break" }, said.sealed))]
-      : bothSides(said)),
+    ...(said.sealed ? [section(t.sealed, h("p.mono.break", said.sealed))] : bothSides(said)),
   );
 }
 
@@ -70,18 +61,14 @@ function bothSides(said) {
   return [
     section(t.both, comparison(said)),
     h(
-      "div",
-      { class: "columns even" },
+      "div.columns.even",
       section(
         t.sealed,
         facts([
-          [t.orderId, h("span", { class: "mono" }, said.order_id)],
+          [common.names.order, h("span.mono", said.order_id)],
           [t.connector, compared(String(said.connector), order && String(order.connector))],
           [t.registers, `${here.kwh(said.start_register_mwh)} → ${kwh(said.end_register_mwh)}`],
-          [
-            t.difference,
-            compared(kwh(said.end_register_mwh - said.start_register_mwh, 6), kwh(said.energy_mwh, 6)),
-          ],
+          [t.difference, compared(kwh(said.end_register_mwh - said.start_register_mwh, 6), kwh(said.energy_mwh, 6))],
           [t.started, when(said.started_at)],
           [t.ended, when(said.ended_at)],
           [t.reason, reasonWords(said.stop_reason)],
@@ -90,36 +77,27 @@ function bothSides(said) {
           [t.chain, said.epoch > 1 ? t.chainText(said.epoch) : null],
           [t.unbilled, said.unbilled_mwh ? kwh(said.unbilled_mwh, 6) : null],
           [t.firmware, said.firmware],
-          [t.digest, h("span", { class: "mono break" }, said.rate_digest)],
-          [t.seal, h("span", { class: "mono break" }, said.mac)],
+          [t.digest, h("span.mono.break", said.rate_digest)],
+          [t.seal, h("span.mono.break", said.mac)],
         ]),
       ),
       section(
         t.locked,
         order
           ? facts([
-              [t.pile, compared(order.device_id, said.device_id)],
-              [t.state, common.states[order.state]],
+              [common.names.pile, compared(order.device_id, said.device_id)],
+              [common.names.state, common.states[order.state]],
               [t.confirmedAt, when(order.created_at)],
               [t.latest, when(order.window_end_at)],
-              [
-                t.limit,
-                order.limits.cost_minor
-                  ? moneyOf(order.limits.cost_minor, order.rate)
-                  : common.none,
-              ],
-              [t.rate, h("span", { class: "mono" }, order.rate.rate_id)],
+              [t.limit, order.limits.cost_minor ? moneyOf(order.limits.cost_minor, order.rate) : common.none],
+              [common.names.rate, h("span.mono", order.rate.rate_id)],
               [
                 t.digest,
-                h(
-                  "span",
-                  { class: "mono break" + (order.rate_digest === said.rate_digest ? "" : " differs") },
-                  order.rate_digest,
-                ),
+                h("span", { class: "mono break" + (order.rate_digest === said.rate_digest ? "" : " differs") }, order.rate_digest),
               ],
               [t.received, when(said.received_at)],
             ])
-          : h("p", { class: "empty" }, t.noOrder),
+          : h("p.empty", t.noOrder),
       ),
     ),
   ];
@@ -127,9 +105,7 @@ function bothSides(said) {
 
 /** A value beside the one it should be: told where they are not the same. */
 function compared(value, other) {
-  return other === null || other === undefined || value === other
-    ? value
-    : h("span", { class: "differs" }, t.not(value, other));
+  return other === null || other === undefined || value === other ? value : h("span.differs", t.not(value, other));
 }
 
 function comparison(said) {
@@ -142,45 +118,21 @@ function comparison(said) {
       ours === undefined || theirs === undefined
         ? ""
         : same
-          ? h("span", { class: "same" }, t.same)
-          : h("strong", { class: "differs" }, (theirs > ours ? "+" : "−") + format(Math.abs(theirs - ours)));
-    rows.push([
-      name,
-      theirs === undefined ? "–" : format(theirs),
-      ours === undefined ? "–" : format(ours),
-      difference,
-    ]);
+          ? h("span.same", t.same)
+          : h("strong.differs", (theirs > ours ? "+" : "−") + format(Math.abs(theirs - ours)));
+    rows.push([name, theirs === undefined ? "–" : format(theirs), ours === undefined ? "–" : format(ours), difference]);
   };
   const mine = new Map((computed?.periods ?? []).map((row) => [row[0], row]));
   for (const row of said.periods) {
     const known = mine.get(row[0]) ?? [];
-    const name = (text) => [
-      t.from(PERIOD_NAMES[row[3]], here.dateTime(row[0])),
-      h("div", { class: "muted small" }, text),
-    ];
-    add(name(t.electricity), known[5], row[5], money);
-    add(name(t.service), known[6], row[6], money);
+    const name = (text) => [t.from(PERIOD_NAMES[row[3]], here.dateTime(row[0])), h("div.muted.small", text)];
+    add(name(common.names.electricity), known[5], row[5], money);
+    add(name(common.names.service), known[6], row[6], money);
   }
   const ours = new Map(computed ? extraLines(computed).map((line) => [line.key, line.minor]) : []);
   for (const { key, name, minor } of extraLines(said)) add(name, ours.get(key), minor, money);
-  add(t.fee, computed?.session_fee_minor, said.session_fee_minor, money);
-  add(h("strong", {}, t.total), computed?.total_minor, said.total_minor, money);
-  const columns = [
-    { title: t.line },
-    { title: t.theirs, number: true },
-    { title: t.ours, number: true },
-    { title: t.difference, number: true },
-  ];
-  return [
-    table(t.both, columns, rows),
-    computed
-      ? null
-      : h(
-          "p",
-          { class: "hint warn" },
-          said.order
-            ? t.noPeriods
-            : t.unknown,
-        ),
-  ];
+  add(common.names.fee, computed?.session_fee_minor, said.session_fee_minor, money);
+  add(h("strong", common.names.total), computed?.total_minor, said.total_minor, money);
+  const columns = [t.line, figures(t.theirs), figures(t.ours), figures(t.difference)];
+  return [table(t.both, columns, rows), computed ? null : h("p.hint.warn", said.order ? t.noPeriods : t.unknown)];
 }

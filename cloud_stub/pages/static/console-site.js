@@ -9,7 +9,7 @@ import { ask, download, may } from "./console-session.js";
 import { fieldsOf, zones } from "./console-sites.js";
 import { words } from "./say.js";
 
-const { tabs } = await words("console-words");
+const { names, tabs } = await words("console-words");
 const t = await words("console-words-sites");
 const PILES = 500;
 
@@ -43,25 +43,28 @@ export function open(root, _params, id) {
         site.piles > 0 && h("button.button.small", { onclick: (event) => busy(event.target, labels) }, t.labels),
         may("register") && h("button.button.small", { onclick: () => change(site) }, t.change),
         may("register") && h("button.button.small", { onclick: move }, t.move),
-        may("register") && h("button.button.small.danger", { onclick: (event) => remove(event.target, site) }, t.remove),
+        may("register") && h("button.button.small.danger", { onclick: (event) => remove(event.target, site) }, names.remove),
       ),
       section(
         t.about,
         facts([
-          [t.id, h("span.mono", site.site_id)],
+          [names.id, h("span.mono", site.site_id)],
           [t.address, site.address || null],
           [t.contact, site.contact || null],
           [t.zone, site.time_zone],
-          [t.tariff, site.tariff_id && named("tariffs", site.tariff_id)],
+          [names.tariff, site.tariff_id && named("tariffs", site.tariff_id)],
         ]),
       ),
       section(
         t.there(site.piles),
         table(
           t.piles,
-          [{ title: t.pile }, { title: t.state }, { title: t.tags }],
+          [names.pile, names.state, t.tags],
           items.map((each) => [
-            [h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name), each.name !== each.device_id && h("div.mono.muted.small", each.device_id)],
+            [
+              h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name),
+              each.name !== each.device_id && h("div.mono.muted.small", each.device_id),
+            ],
             each.online ? pill(t.states.online, "ok") : pill(t.states.offline, "off"),
             each.tags.join(" ") || "–",
           ]),
@@ -81,7 +84,7 @@ export function open(root, _params, id) {
       body: t.changeText,
       fields: fieldsOf(site),
       after: zones(),
-      action: t.save,
+      action: names.save,
       submit: (body) => ask(path, { method: "PATCH", body }),
     });
     if (done) load();
@@ -114,7 +117,7 @@ export function open(root, _params, id) {
   }
 
   async function remove(button, site) {
-    if (!(await confirm(t.removeTitle(site.name), t.removeText, t.remove, true))) return;
+    if (!(await confirm(t.removeTitle(site.name), t.removeText, names.remove, true))) return;
     if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/sites";
   }
 

@@ -2,11 +2,11 @@
 
 import { formDialog } from "./console-form.js";
 import { named } from "./console-names.js";
-import { failure, h, heading, show, table } from "./console-parts.js";
+import { failure, h, heading, show, table, wideOnly } from "./console-parts.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
-const { tabs } = await words("console-words");
+const { names, tabs } = await words("console-words");
 const t = await words("console-words-sites");
 const ID = /^[A-Za-z0-9_-]{1,32}$/;
 
@@ -22,13 +22,7 @@ export function open(root) {
 }
 
 function draw(root, items) {
-  const columns = [
-    { title: t.name },
-    { title: t.piles },
-    { title: t.address, minor: true },
-    { title: t.zone, minor: true },
-    { title: t.tariff },
-  ];
+  const columns = [t.name, t.piles, wideOnly(t.address), wideOnly(t.zone), names.tariff];
   show(
     root,
     heading(tabs.sites, may("register") && h("button.button", { onclick: addSite }, t.add)),
@@ -56,7 +50,7 @@ export const fieldsOf = (site = {}) => [
     name: "name",
     label: t.name,
     control: h("input", { maxlength: "100", value: site.name ?? "" }),
-    check: (value) => (value ? null : t.nameWrong),
+    check: (value) => (value ? null : names.nameWrong),
   },
   { name: "address", label: t.address, control: h("input", { maxlength: "300", value: site.address ?? "" }) },
   {
@@ -76,7 +70,11 @@ export const fieldsOf = (site = {}) => [
 
 /** The time zones to choose from, for the form. */
 export const zones = () =>
-  h("datalist", { id: "zones" }, (Intl.supportedValuesOf?.("timeZone") ?? []).map((value) => h("option", { value })));
+  h(
+    "datalist",
+    { id: "zones" },
+    (Intl.supportedValuesOf?.("timeZone") ?? []).map((value) => h("option", { value })),
+  );
 
 async function addSite() {
   const [name, ...rest] = fieldsOf();
@@ -87,10 +85,10 @@ async function addSite() {
       name,
       {
         name: "site_id",
-        label: t.id,
-        hint: t.idHint,
+        label: names.id,
+        hint: names.idHint,
         control: h("input", { maxlength: "32", spellcheck: "false" }),
-        check: (value) => (ID.test(value) ? null : t.idWrong),
+        check: (value) => (ID.test(value) ? null : names.idWrong),
       },
       ...rest,
     ],

@@ -11,7 +11,7 @@ import { ask, may } from "./console-session.js";
 import { priceRange } from "./console-tariffs.js";
 import { words } from "./say.js";
 
-const { tabs } = await words("console-words");
+const { names, tabs } = await words("console-words");
 const all = await words("console-words-tariffs");
 const t = all.tariff;
 const REACHED = 100;
@@ -67,7 +67,7 @@ export function open(root, _params, id) {
         h("a.button.small", { href: prices }, tariff.rate ? t.prices : t.firstPrices),
         may("price") && h("button.button.small", { onclick: () => rename(tariff) }, t.rename),
         may("price") && !isOfPile && h("button.button.small", { onclick: () => assignTo(sites.items, tags) }, t.assign),
-        may("price") && h("button.button.small.danger", { onclick: (event) => remove(event.target, tariff) }, t.remove),
+        may("price") && h("button.button.small.danger", { onclick: (event) => remove(event.target, tariff) }, names.remove),
       ),
       h(
         "div.columns.even",
@@ -82,19 +82,19 @@ export function open(root, _params, id) {
     miniBar(rate),
     facts([
       [t.price, priceRange(rate)],
-      [t.fee, rate.session_fee_minor ? moneyOf(rate.session_fee_minor, rate) : null],
-      [t.zone, rate.time_zone ?? t.zoneOfSite],
+      [names.fee, rate.session_fee_minor ? moneyOf(rate.session_fee_minor, rate) : null],
+      [t.zone, rate.time_zone ?? names.zoneOfSite],
       [t.days, rate.days?.map((day) => day.name).join(", ")],
       [t.since, when(rate.from_at)],
       [t.by, rate.published_by && whoWords(rate.published_by)],
-      [t.id, h("span.mono", id)],
+      [names.id, h("span.mono", id)],
     ]),
   ];
 
   const places = (found) =>
     table(
       t.places,
-      [{ title: t.place }, { title: "" }],
+      [t.place, ""],
       found.map((place) => [
         placeOf(place),
         may("price") &&
@@ -110,9 +110,12 @@ export function open(root, _params, id) {
   const reach = ({ items, next }) => [
     table(
       t.reach,
-      [{ title: t.columns.pile }, { title: t.columns.site }, { title: t.columns.connectors }],
+      [names.pile, names.site, t.columns.connectors],
       items.map((each) => [
-        [h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name), each.name !== each.device_id && h("div.mono.muted.small", each.device_id)],
+        [
+          h("a", { href: "#/piles/" + encodeURIComponent(each.device_id) }, each.name),
+          each.name !== each.device_id && h("div.mono.muted.small", each.device_id),
+        ],
         each.site_id ? named("sites", each.site_id) : "–",
         each.connectors.join(", ") || t.noConnector,
       ]),
@@ -148,10 +151,18 @@ export function open(root, _params, id) {
   }
 
   async function assignTo(sites, tags) {
-    const kind = h("select", {}, ["site", "tag", "pile", "connector"].map((each) => h("option", { value: each }, t.kinds[each])));
+    const kind = h(
+      "select",
+      ["site", "tag", "pile", "connector"].map((each) => h("option", { value: each }, t.kinds[each])),
+    );
     const names = h("datalist", { id: "place-names" });
     const offer = () =>
-      show(names, (kind.value === "site" ? sites.map((each) => each.site_id) : kind.value === "tag" ? tags.map((each) => each.tag) : []).map((value) => h("option", { value })));
+      show(
+        names,
+        (kind.value === "site" ? sites.map((each) => each.site_id) : kind.value === "tag" ? tags.map((each) => each.tag) : []).map(
+          (value) => h("option", { value }),
+        ),
+      );
     kind.addEventListener("change", offer);
     offer();
     const seen = {};
@@ -187,7 +198,7 @@ export function open(root, _params, id) {
       was: tariff,
       id: "tariff",
       title: t.rename,
-      fields: [{ name: "name", label: all.name, control, check: (value) => (value ? null : all.nameWrong) }],
+      fields: [{ name: "name", label: names.name, control, check: (value) => (value ? null : names.nameWrong) }],
       action: t.rename,
       submit: (body) => ask(path, { method: "PATCH", body }),
     });
@@ -195,7 +206,7 @@ export function open(root, _params, id) {
   }
 
   async function remove(button, tariff) {
-    if (!(await confirm(t.removeTitle(tariff.name), t.removeText, t.remove, true))) return;
+    if (!(await confirm(t.removeTitle(tariff.name), t.removeText, names.remove, true))) return;
     if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/tariffs";
   }
 

@@ -3,11 +3,11 @@
 import { loadCurrencies } from "./console-currency.js";
 import { miniBar } from "./console-daybar.js";
 import { formDialog } from "./console-form.js";
-import { failure, h, heading, here, show, table, when } from "./console-parts.js";
+import { failure, h, heading, here, show, table, when, wideOnly } from "./console-parts.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
-const { tabs } = await words("console-words");
+const { names, tabs } = await words("console-words");
 const t = await words("console-words-tariffs");
 export const ID = /^[A-Za-z0-9_-]{1,32}$/;
 const LISTED = 500;
@@ -32,18 +32,9 @@ export function priceRange(rate) {
 }
 
 function draw(root, items, all) {
-  const columns = [
-    { title: t.columns.name },
-    { title: t.columns.price },
-    { title: t.columns.day, minor: true },
-    { title: t.columns.since, minor: true },
-    { title: t.columns.places },
-  ];
+  const columns = [names.tariff, t.columns.price, wideOnly(t.columns.day), wideOnly(t.columns.since), t.columns.places];
   const rows = items.map(({ tariff_id: id, name, rate, sites, piles, connectors }) => [
-    [
-      h("a.row-link", { href: "#/tariffs/" + encodeURIComponent(id) }, name),
-      name !== id && h("div.mono.muted.small", id),
-    ],
+    [h("a.row-link", { href: "#/tariffs/" + encodeURIComponent(id) }, name), name !== id && h("div.mono.muted.small", id)],
     rate ? priceRange(rate) : h("span.muted", t.noVersion),
     rate ? miniBar(rate) : "–",
     when(rate?.published_at),
@@ -67,13 +58,13 @@ async function addTariff() {
     title: t.add.open,
     body: t.add.text,
     fields: [
-      { name: "name", label: t.name, control: h("input", { maxlength: "100" }), check: (value) => (value ? null : t.nameWrong) },
+      { name: "name", label: names.name, control: h("input", { maxlength: "100" }), check: (value) => (value ? null : names.nameWrong) },
       {
         name: "tariff_id",
-        label: t.id,
-        hint: t.idHint,
+        label: names.id,
+        hint: names.idHint,
         control: h("input", { maxlength: "32", spellcheck: "false" }),
-        check: (value) => (ID.test(value) ? null : t.idWrong),
+        check: (value) => (ID.test(value) ? null : names.idWrong),
       },
     ],
     action: t.add.action,

@@ -30,7 +30,7 @@ export function today(root, path, fail) {
       least: 1_000_000,
       now: Date.now() / 1000,
       format: (mw) => kw(Math.round(mw), mw < 1_000_000 && mw > 0 ? 1 : 0),
-      label: curves.length ? t.spoken(kw(peak, 1), curves.length) : t.nothingSpoken,
+      label: t.spoken(kw(peak, 1), curves.length),
       curves: curves.map((each) => ({
         name: common.connector(each.connector),
         kind: each.connector,
@@ -38,14 +38,16 @@ export function today(root, path, fail) {
       })),
     });
   });
-  const note = h("p", { class: "muted small" });
-  const zone = h("p", { class: "muted small" }, t.zone(ZONE));
+  const note = h("p.muted.small");
+  const zone = h("p.muted.small", t.zone(ZONE));
+  chart.element.hidden = zone.hidden = true; // an empty chart tells nothing
   root.append(chart.element, note, zone);
 
   function take(found) {
     curves = found.curves;
     const connectors = [...new Set(curves.map((each) => each.connector))].sort();
     renew(note, connectors.length ? connectors.map(key) : t.nothing);
+    chart.element.hidden = zone.hidden = !connectors.length;
     chart.again();
   }
 

@@ -2,7 +2,7 @@
 
 import { confirm, notice } from "./console-dialog.js";
 import { renew } from "./console-keep.js";
-import { busy, explain, h, heading, here, kb, section, show, table, when } from "./console-parts.js";
+import { busy, explain, figures, h, heading, here, kb, section, show, table, when, wideOnly } from "./console-parts.js";
 import { failed, reasonText, rolloutPill, runs, selectionText, whatOf } from "./console-rollout-parts.js";
 import { addRelease, configure, startRollout } from "./console-rollout-start.js";
 import { ask, may, poll } from "./console-session.js";
@@ -53,14 +53,7 @@ export function open(root) {
 
 function rolloutTable(items) {
   const c = t.columns;
-  const columns = [
-    { title: c.what },
-    { title: c.to },
-    { title: c.state },
-    { title: c.done, number: true },
-    { title: c.lost, number: true },
-    { title: c.began, minor: true },
-  ];
+  const columns = [c.what, c.to, common.names.state, figures(c.done), figures(c.lost), wideOnly(c.began)];
   const rows = items.map((each) => [
     h("a", { href: "#/updates/" + each.rollout_id }, whatOf(each)),
     selectionText(each.selection),
@@ -75,13 +68,13 @@ function rolloutTable(items) {
 function releaseTable(items, load) {
   const c = t.columns;
   const columns = [
-    { title: c.release },
-    { title: c.version },
-    { title: c.boards },
-    { title: c.size, number: true, minor: true },
-    { title: c.piles, number: true },
-    { title: c.added, minor: true },
-    ...(may("release") ? [{ title: "" }] : []),
+    c.release,
+    c.version,
+    c.boards,
+    { ...figures(c.size), minor: true },
+    figures(c.piles),
+    wideOnly(c.added),
+    ...(may("release") ? [""] : []),
   ];
   const rows = items.map((each) => [
     String(each.release),
@@ -97,36 +90,27 @@ function releaseTable(items, load) {
 
 function removal(number, load) {
   const remove = async () => {
-    if (!(await confirm(t.removeTitle(number), t.removeText, t.remove, true))) return;
+    if (!(await confirm(t.removeTitle(number), t.removeText, common.names.erase, true))) return;
     const done = await busy(button, () => ask(`/api/releases/${number}`, { method: "DELETE" }));
     if (!done) return;
     notice(t.removed(number));
     load();
   };
-  const button = h(
-    "button",
-    { class: "button small", type: "button", onclick: remove, "aria-label": t.removeTitle(number) },
-    t.remove,
-  );
+  const button = h("button.button.small", { type: "button", onclick: remove, "aria-label": t.removeTitle(number) }, common.names.erase);
   return button;
 }
 
 function firmwareTable(items) {
   const c = t.columns;
   const rows = items.map((each) => [runs(each.release), each.board ?? "–", here.count(each.piles)]);
-  return table(t.firmware, [{ title: c.runs }, { title: c.board }, { title: c.piles, number: true }], rows, t.noFirmware);
+  return table(t.firmware, [c.runs, c.board, figures(c.piles)], rows, t.noFirmware);
 }
 
 /** Every pile and what it runs, page by page, once somebody wants to see it. */
 function eachPile() {
   const body = h("div");
   let before = [null];
-  const box = h(
-    "details",
-    { ontoggle: () => box.open && load([null]) },
-    h("summary", t.each),
-    body,
-  );
+  const box = h("details", { ontoggle: () => box.open && load([null]) }, h("summary", t.each), body);
 
   async function load(to) {
     const query = new URLSearchParams({ limit: PAGE, ...(to.at(-1) && { after: to.at(-1) }) });
@@ -138,8 +122,8 @@ function eachPile() {
         pileTable(page.items),
         h(
           "div.pager",
-          h("button.button.small", { disabled: to.length === 1, onclick: () => load(before.slice(0, -1)) }, t.fewer),
-          h("button.button.small", { disabled: !page.next, onclick: () => load([...before, page.next]) }, t.more),
+          h("button.button.small", { disabled: to.length === 1, onclick: () => load(before.slice(0, -1)) }, common.names.previous),
+          h("button.button.small", { disabled: !page.next, onclick: () => load([...before, page.next]) }, common.names.next),
         ),
       );
     } catch (problem) {
@@ -157,11 +141,9 @@ function pileTable(items) {
     [
       runs(each.release),
       each.on_trial ? ` (${t.onTrial})` : null,
-      each.fell_back_release
-        ? h("p.muted.small", t.wentBack(each.fell_back_release, reasonText(each.fell_back_reason)))
-        : null,
+      each.fell_back_release ? h("p.muted.small", t.wentBack(each.fell_back_release, reasonText(each.fell_back_reason))) : null,
     ],
     each.board ?? "–",
   ]);
-  return table(t.each, [{ title: c.pile }, { title: c.runs }, { title: c.board }], rows, t.noFirmware);
+  return table(t.each, [c.pile, c.runs, c.board], rows, t.noFirmware);
 }

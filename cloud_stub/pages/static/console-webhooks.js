@@ -7,7 +7,7 @@ import { showSecret } from "./console-secret.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
 
-const { tabs } = await words("console-words");
+const { names, tabs } = await words("console-words");
 const t = await words("console-words-webhooks");
 const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 
@@ -24,7 +24,7 @@ export function open(root) {
   }
 
   function draw(items) {
-    const columns = [t.name, t.kinds, t.state, t.waiting, t.delivered, t.madeBy, t.actions].map((title) => ({ title }));
+    const columns = [names.name, t.kinds, names.state, t.waiting, t.delivered, t.madeBy, ""];
     show(
       root,
       crumbs([tabs.people, "#/people"], [t.title]),
@@ -45,7 +45,11 @@ export function open(root) {
       "div.group",
       h("button.button.small", { "aria-label": t.of(t.test, each.name), onclick: (event) => test(event.target, each) }, t.test),
       h("button.button.small", { "aria-label": t.of(t.resend, each.name), onclick: (event) => resend(event.target, each) }, t.resend),
-      h("button.button.small.danger", { "aria-label": t.of(t.remove, each.name), onclick: (event) => remove(event.target, each) }, t.remove),
+      h(
+        "button.button.small.danger",
+        { "aria-label": t.of(t.remove, each.name), onclick: (event) => remove(event.target, each) },
+        t.remove,
+      ),
     ),
   ];
 
@@ -87,7 +91,7 @@ async function add(changed) {
     fields: [
       {
         name: "name",
-        label: t.name,
+        label: names.name,
         hint: t.nameHint,
         control: h("input", { maxlength: "32", autocapitalize: "none", spellcheck: "false" }),
         check: (value) => (NAME.test(value) ? null : t.nameWrong),

@@ -2,7 +2,6 @@
 
 export default {
   title: "审计记录",
-  when: "时间",
   who: "操作者",
   what: "操作",
   about: "对象",

@@ -41,10 +41,8 @@ export default {
 
   rename: "修改…",
   renameTitle: (id) => `修改 ${id}`,
-  name: "名称",
   connectors: "充电枪数量",
   connectorsHint: "有订单占用时不能修改。",
-  renameAction: "保存",
   renameDone: "已修改。",
 
   power: "最大功率…",

@@ -1,14 +1,14 @@
 // What bills count as, credit notes, and revenue told apart, in English.
 
 export default {
-  kinds: { Billed: "Billed", Flagged: "Flagged", Waived: "Waived", Nobody: "Bills nobody" },
+  kinds: { Billed: "Billed", Flagged: "Flagged", Waived: "Waived", Nobody: "Nobody is billed" },
   credited: (amount) => `${amount} credited`,
   refund: (amount) => `${amount} of it after payment`,
   unpaid: (amount) => `${amount} to be paid`,
 
   credits: {
     title: "Credit notes",
-    none: "Nothing of this bill was credited.",
+    none: "There are no credit notes.",
     add: "Credit…",
     pay: "Enter a payment…",
     payTitle: (amount) => `Enter that ${amount} was paid?`,
@@ -20,39 +20,33 @@ export default {
       `Up to ${left}. ` +
       ({
         captured: "The payment provider has captured the bill; it refunds the amount at once.",
-        Paid: "The bill is paid, so the amount is to be paid back; that is done elsewhere.",
+        Paid: "The bill is paid, so you must pay the amount back outside this console.",
       }[state] ?? "The driver pays less by it. The settlement stays as it is."),
     amount: (currency) => `Amount in ${currency}`,
     amountWrong: (left) => `An amount above zero, ${left} at most.`,
-    why: "Why, for those who look later",
-    whyMissing: "Write down why.",
+    why: "Reason",
+    whyMissing: "Enter a reason.",
     action: "Credit it",
     done: (amount) => `${amount} was credited.`,
-    at: "When",
     by: "By",
-    number: "Amount",
-    reason: "Why",
   },
 
   apart: {
-    title: "Revenue told apart",
+    title: "Revenue by state",
     what: "What",
-    amount: "Amount",
     names: {
       billed_minor: "Billed",
       paid_minor: "Paid",
       unpaid_minor: "Unpaid",
       credited_minor: "Credited",
       refund_minor: "Credited after it was paid",
-      waived_minor: "Waived, as the piles sealed it",
-      flagged_minor: "Flagged, as the piles sealed it: in no other sum",
+      waived_minor: "Waived (totals of the piles)",
+      flagged_minor: "Flagged (totals of the piles), in no other sum",
       flagged_paid_minor: "Paid before it was flagged",
       flagged_credited_minor: "Credited before it was flagged",
     },
     net: "Billed less credited",
-    rule: "Billed = paid + unpaid + credited − credited after it was paid. A payment provider refunds the last by itself; otherwise it is to be paid back.",
+    rule: "Billed = paid + unpaid + credited − credited after it was paid. What was credited after payment is refunded by the payment provider; without one, you pay it back.",
     csv: "Settlements as CSV",
-    site: "Site",
-    tag: "Tag",
   },
 };

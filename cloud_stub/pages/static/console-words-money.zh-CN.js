@@ -28,16 +28,12 @@ export default {
     whyMissing: "请填写原因。",
     action: "减免",
     done: (amount) => `已减免 ${amount}。`,
-    at: "时间",
     by: "操作人",
-    number: "金额",
-    reason: "原因",
   },
 
   apart: {
     title: "收入明细",
     what: "项目",
-    amount: "金额",
     names: {
       billed_minor: "已计费",
       paid_minor: "已支付",
@@ -52,7 +48,5 @@ export default {
     net: "计费减去减免",
     rule: "已计费 = 已支付 + 未支付 + 已减免 − 支付后减免。支付后减免由支付渠道自动退款；没有支付渠道时须另行退还。",
     csv: "结算单 CSV",
-    site: "站点",
-    tag: "标签",
   },
 };

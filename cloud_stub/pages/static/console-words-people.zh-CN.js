@@ -6,8 +6,7 @@ export default {
   accounts: "账号",
   sessions: "当前登录",
   tokens: "API 令牌",
-  of: (action, name) => `${action}：${name}`,
-  save: "保存",
+  of: (action, name) => `${action.replace("…", "")}：${name}`,
 
   roles: { viewer: "查看者", operator: "运营员", owner: "所有者" },
   permissions: {
@@ -20,12 +19,10 @@ export default {
     release: "更新充电桩固件",
   },
 
-  name: "名称",
   nameHint: "1 至 32 个小写字母、数字或 . _ - 。名称不能更改，移除后也不能再次使用。",
   nameWrong: "名称须为 1 至 32 个小写字母、数字或 . _ -",
   role: "角色",
   roleHint: "查看者可查看全部内容；运营员还可管理充电桩、价格和账单；所有者还可管理账号。",
-  state: "状态",
   signedIn: "上次登录",
   active: "有效",
   disabled: "已停用",

@@ -28,8 +28,6 @@ export default {
   search: "搜索充电桩",
   placeholder: "编号或名称",
   importMany: "批量导入…",
-  previous: "上一页",
-  next: "下一页",
   range: (first, last, all) => `第 ${first}–${last} 个，共 ${all} 个`,
   noneMatches: "没有符合条件的充电桩。",
   noneYet: "还没有充电桩，请添加第一个。",
@@ -47,7 +45,6 @@ export default {
     id: "充电桩编号",
     idHint: "3 到 32 个字母、数字、- 或 _。编号会印在标签上，之后不能更改。",
     idWrong: "编号须为 3 到 32 个字母、数字、- 或 _。",
-    name: "名称",
     connectors: "充电枪数量",
     connectorsWrong: (most) => `充电枪数量须为 1 到 ${most}。`,
     action: "添加",
@@ -57,7 +54,6 @@ export default {
 
   pile: {
     removedOn: (when) => ["已于 ", when, " 拆除。它不能再连接；在此充电的记录和账单仍然保留。"],
-    rate: "费率",
     setRate: "设置费率",
     phone: "手机页面",
     label: "标签…",
@@ -76,7 +72,6 @@ export default {
   today: {
     title: "今日功率",
     spoken: (power, orders) => `今日功率：${orders} 个订单，最高 ${power}`,
-    nothingSpoken: "今日功率：没有充电",
     nothing: "今天还没有充电。",
     zone: (zone) => `按 ${zone} 的当日时间。`,
   },
@@ -84,7 +79,6 @@ export default {
   events: { title: "事件", none: "还没有事件。", order: (id) => `订单 …${id}` },
   reported: {
     title: "桩上报的数据",
-    id: "编号",
     seen: "最近在线",
     firmware: "固件",
     clock: "时钟",
@@ -102,7 +96,6 @@ export default {
     ram: "芯片空闲内存",
     ramLeast: "芯片最低空闲内存",
     late: "最近一次周期延迟",
-    rate: "费率",
     registered: "登记时间",
     nothing: "尚未上报。",
     resets: {
@@ -143,8 +136,7 @@ export default {
     remove: "拆除充电桩",
     removeDone: (id) => `${id} 已拆除。`,
     giveUpTitle: "放弃结算单？",
-    giveUpText: (name, count) =>
-      `${name} 还有 ${count} 份结算单没有上传。现在拆除，它们将永远无法上传，对应的充电也无法计费。`,
+    giveUpText: (name, count) => `${name} 还有 ${count} 份结算单没有上传。现在拆除，它们将永远无法上传，对应的充电也无法计费。`,
     giveUpBetter: "如有可能，请先让它恢复联网；它会自动上传。",
     giveUp: "仍然拆除",
   },

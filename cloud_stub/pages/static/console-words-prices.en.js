@@ -2,21 +2,21 @@
 
 export default {
   title: "More than energy",
-  hint: "What is left empty is not part of the rate. A pile that cannot bill a part is named before it is published.",
+  hint: "A part that is left empty is not in the rate. Piles that cannot bill a part are listed before you publish.",
   minimum: "Minimum of an order",
   maximum: "Maximum of an order",
   tax: "Tax in the prices, %",
   idle: {
-    title: "Staying on after the end",
-    price: "Price an hour",
+    title: "Staying plugged in after charging",
+    price: "Price per hour",
     after: "Free minutes",
     max: "At most",
   },
   tiers: {
     title: "Power tiers",
-    hint: "The price of an hour in which at most so much power is drawn.",
+    hint: "The price per hour while at most this power is drawn.",
     up_to: (number) => `Tier ${number}: up to W`,
-    price: (number) => `Tier ${number}: price an hour`,
+    price: (number) => `Tier ${number}: price per hour`,
     add: "Add a tier",
     remove: (number) => `Remove tier ${number}`,
   },
@@ -29,7 +29,6 @@ export default {
     add: "Add an offer",
     remove: (number) => `Remove offer ${number}`,
   },
-  remove: "Remove",
 
   wrong: {
     amount: (what, digits) => `${what}: must be an amount above 0 with at most ${digits} decimals.`,
@@ -46,18 +45,17 @@ export default {
     minimum: (money) => `Minimum of an order: ${money}`,
     maximum: (money) => `Maximum of an order: ${money}`,
     tax: (percent) => `Tax in the prices: ${percent} %`,
-    idle: (price, minutes, most) => `Staying on: ${price} an hour after ${minutes} free minutes, at most ${most}`,
-    tier: (watts, price) => `Up to ${watts} W: ${price} an hour`,
+    idle: (price, minutes, most) => `Staying on: ${price} per hour after ${minutes} free minutes, at most ${most}`,
+    tier: (watts, price) => `Up to ${watts} W: ${price} per hour`,
     offer: (number, kind, value) => `Offer ${number}: ${kind}${value ? " " + value : ""}`,
-    time: (price) => ` + ${price} an hour`,
+    time: (price) => ` + ${price} per hour`,
   },
 
   lines: {
     title: "Beyond energy",
     line: "Line",
     lasted: "Time",
-    price: "Price an hour",
-    amount: "Amount",
+    price: "Price per hour",
     time: "Time while charging",
     tier: (watts) => `Power up to ${watts} W`,
     idle: "Staying on",

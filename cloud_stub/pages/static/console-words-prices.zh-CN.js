@@ -29,7 +29,6 @@ export default {
     add: "添加套餐",
     remove: (number) => `删除套餐 ${number}`,
   },
-  remove: "删除",
 
   wrong: {
     amount: (what, digits) => `${what}：须为大于 0 的金额，最多 ${digits} 位小数。`,
@@ -57,7 +56,6 @@ export default {
     line: "项目",
     lasted: "时长",
     price: "每小时价格",
-    amount: "金额",
     time: "充电时长",
     tier: (watts) => `功率不超过 ${watts} W`,
     idle: "充满后占用",

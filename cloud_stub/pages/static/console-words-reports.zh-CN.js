@@ -11,7 +11,6 @@ export default {
   zone: (zone) => `结算单计入充电结束的那一天（${zone}）。`,
   of: (title, currency) => `${title}（${currency}）`,
   revenue: "收入",
-  energy: "电量",
   orders: "订单",
   average: "平均每单",
   revenueByDay: "每日收入",
@@ -33,10 +32,6 @@ export default {
   table: "按日列表",
   periodCaption: "各时段的电量与收入",
   dayCaption: "每日电量与收入",
-  period: "时段",
   share: "占比",
-  electricity: "电费",
-  service: "服务费",
-  together: "合计",
   day: "日期",
 };

@@ -3,13 +3,10 @@
 export default {
   title: "Webhook",
   about: "充电桩和订单的事件会以签名请求发送到这些地址。",
-  name: "名称",
   kinds: "事件",
-  state: "状态",
   waiting: "等待",
   delivered: "已接收",
   madeBy: "创建人",
-  actions: "操作",
   none: "没有 Webhook。",
   groups: {
     order: "订单进程",
@@ -23,7 +20,7 @@ export default {
   failing: "失败，自",
   disabled: "已停用",
   dropped: (count) => `已放弃 ${count} 条`,
-  of: (action, name) => `${action}：${name}`,
+  of: (action, name) => `${action.replace("…", "")}：${name}`,
   test: "测试",
   answered: (answer) => `对方回复：${answer}`,
   resend: "补发",

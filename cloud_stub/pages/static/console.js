@@ -1,6 +1,7 @@
 // The console's frame: login, navigation, and which view is open. The address after # says which:
 // #/piles?q=gate&state=faulted, #/piles/PILE-1, #/piles/PILE-1/rate, #/orders/ID, #/flagged/7, #/reports
 
+import { Problem } from "./api.js";
 import { confirm, leaveDialog, noticeRegion, typedInDialog } from "./console-dialog.js";
 import { loginAgain, loginPage } from "./console-login.js";
 import { failure, h, heading, pill, show, ZONE } from "./console-parts.js";
@@ -80,7 +81,11 @@ function showFrame() {
         ),
         h(
           "div.bar-end",
-          h("a.me", { href: "#/account", "data-tab": "account", title: t.tabs.account }, who().kind === "script" ? t.login.token : who().name),
+          h(
+            "a.me",
+            { href: "#/account", "data-tab": "account", title: t.tabs.account },
+            who().kind === "script" ? t.login.token : who().name,
+          ),
           language(),
           h("button.button.small", { onclick: async () => (await mayLeave()) && logOut() }, t.frame.logOut),
         ),
@@ -114,7 +119,7 @@ async function route() {
   leave = () => {};
   const [path, query] = (location.hash.slice(1) || "/piles").split("?");
   const parts = path.split("/");
-  const view = VIEWS.find((each) => may(each.need) && fits(each.path.split("/"), parts));
+  const view = VIEWS.find((each) => fits(each.path.split("/"), parts));
   for (const each of document.querySelectorAll("[data-tab]")) {
     if (each.dataset.tab === view?.tab) each.setAttribute("aria-current", "page");
     else each.removeAttribute("aria-current");
@@ -122,8 +127,8 @@ async function route() {
   document.title = t.title(view ? t.tabs[view.tab] : t.frame.nowhere);
   show(main);
   scrollTo(0, 0);
-  if (!view)
-    return show(main, h("div.card.panel.failure", heading(t.frame.nowhere), h("p", h("a", { href: "#/piles" }, t.frame.start))));
+  if (!view) return show(main, h("div.card.panel.failure", heading(t.frame.nowhere), h("p", h("a", { href: "#/piles" }, t.frame.start))));
+  if (!may(view.need)) return show(main, failure(new Problem("Forbidden", 403, {}), "#/piles"));
   const names = view.path.split("/");
   const values = parts.filter((_, i) => names[i].startsWith(":")).map(plain);
   let module;

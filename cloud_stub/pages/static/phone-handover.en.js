@@ -2,7 +2,7 @@
 
 export default {
   title: "This charge on another phone",
-  text: "Scan the code with the other phone, or send or keep the link: it also opens the receipt, later. Whoever has it can watch this charge, stop it, pay it and see its receipt. This phone keeps it, too.",
+  text: "Scan the code with the other phone, or send it the link. Whoever has the link can watch this charge, stop it, pay for it and open its receipt. This phone can still do the same.",
   loading: "Making the code…",
   code: "Code that opens this charge on another phone",
   noCode: "The code could not be made; send the link instead.",

@@ -31,7 +31,7 @@ export const pending = ({ state }, w) => (state === "CaptureRefused" ? w.notTake
 /** A card of the receipt: held, taken, released, refunded. */
 export function onReceipt({ payment, ...order }, w) {
   const { held_minor: held, captured_minor: captured, refunded_minor: refunded, state } = payment;
-  const isOver = ["Captured", "Released", "Refunding", "Refunded"].includes(state);
+  const isOver = captured > 0 || state === "Released";
   const row = (name, minor) => h("div", h("dt", name), h("dd.number", money(minor, order)));
   return h(
     "section.card",

@@ -30,10 +30,9 @@ export const inWords = (moment, of) => pieces(moment, of).map(each => each.join(
 export const largePrice = (moment, of, ...rest) =>
   h(
     "p.now-price",
-    pieces(moment, of).map(([text, unit], i) => [
-      h("strong.number", { style: inOneLine(text, i ? 1.5 : 2.3) }, i ? "+ " + text : text),
-      h("span.per", unit)
-    ]),
+    pieces(moment, of).map(([text, unit], i) =>
+      h("span", h("strong.number", { style: inOneLine(text, i ? 1.5 : 2.3) }, i ? "+ " + text : text), " ", h("span.per", unit))
+    ),
     rest
   );
 

@@ -5,15 +5,15 @@ const elsewhere = "Please take another connector or pile.";
 const onThePhone = "Please open it on the phone that started the charge.";
 const again = "Please start again.";
 const withoutCode = "Nothing has started. You can charge without it: clear its field.";
-const restarted = ["The pile has just restarted", "It still waits for the time. Please try again in a minute."];
+const restarted = ["The pile has just restarted", "Its clock is not set yet. Please try again in a minute."];
 
 export default {
   /** What a bill says of itself that few bills have. */
   bills: {
-    flagged: "Something in it does not fit your order. You need not pay until that has been looked into.",
-    missing: "The meter gave no reading after the end; the last one before it is billed.",
+    flagged: "Something in it does not fit your order. You need not pay until it has been checked.",
+    missing: "The meter gave no reading after the end. The last reading before it is billed.",
     recovered: "There was a power cut during this charge; only what is certain is billed.",
-    Released: "This bill was checked: it is what your locked price gives.",
+    Released: "This bill was checked: it is computed with your locked price.",
     Waived: "This bill was checked: you need not pay it."
   },
 
@@ -54,7 +54,7 @@ export default {
     PileRemoved: ["This pile was removed", "Take another one: scan its code, or type its id. Receipts of charges here stay."],
     NoRate: ["This pile has no price yet", another],
     InvalidRequest: ["A limit cannot be used", "Please look at the limits again."],
-    LimitTooLow: ["This cost limit is too low", "What this charge costs at least, its fee or its minimum, reaches it before anything flows."],
+    LimitTooLow: ["This cost limit is too low", "The fee or the minimum of a charge is already that much. Please set a higher limit."],
     RateNotBillable: ["This pile cannot bill this price", "Its software is too old for it. " + another],
     PaymentRefused: ["The hold was refused", "Nothing has started, nothing is taken. Please try a lower limit or another card."],
     PaymentNeeded: ["The payment step could not be shown", "Nothing has started. Check your connection and try again."],

@@ -1,4 +1,4 @@
-// What the page knows: where it stands, whom it asks, and what went wrong.
+// What the page knows: where it stands, whom it asks, the events of its order, and what went wrong.
 
 import { Problem, request } from "./api.js";
 
@@ -47,7 +47,7 @@ export const my = {
 };
 
 /** The cloud has answered. */
-export function heard() {
+function heard() {
   my.heardAt = Math.floor(Date.now() / 1000);
   my.lost = false;
 }
@@ -83,4 +83,38 @@ export function forgetFailure() {
   const stopped = failure.stage === "stop" && order?.stop_requested_at != null;
   const passed = !LASTING.includes(failure.code) && !lost && heardAt * 1000 > failure.at + READ_MS;
   if (failure.stage !== stage() || stopped || passed) my.failure = null;
+}
+
+const REOPEN_MS = 2_000;
+let source = null;
+
+/**
+ * Follow the events at `address` instead of those before. on.order and on.meter get each event's content, on.draw is
+ * called after it, on.broken when the connection breaks.
+ */
+export function follow(address, on) {
+  unfollow();
+  const opened = new EventSource(address);
+  source = opened;
+  for (const name of ["order", "meter"]) {
+    opened.addEventListener(name, event => {
+      heard();
+      on[name](JSON.parse(event.data));
+      on.draw();
+    });
+  }
+  opened.onopen = () => {
+    heard();
+    on.draw();
+  };
+  opened.onerror = () => {
+    // A browser opens a broken stream again by itself, but not one that was refused.
+    if (opened.readyState === EventSource.CLOSED) setTimeout(() => source === opened && follow(address, on), REOPEN_MS);
+    on.broken();
+  };
+}
+
+export function unfollow() {
+  source?.close();
+  source = null;
 }

@@ -134,7 +134,7 @@ export default {
   banner: {
     lost: "Connection lost. Trying again…",
     lostAt: t => `Connection lost; the values are from ${t}. Trying again…`,
-    lostCharging: "The pile goes on by itself and keeps to your limits.",
+    lostCharging: "The pile goes on charging and keeps to your limits.",
     pileOffline: "The pile has no network at the moment.",
     pileOfflineAt: t => `The pile has no network; the values are from ${t}.`,
     pileOfflineCharging: "It keeps to your limits; the receipt comes when it is back.",
@@ -159,7 +159,7 @@ export default {
     total: "Total",
     credit: "Credit of",
     net: "Total less credits",
-    claimed: "The pile's sum",
+    claimed: "The pile's total",
     sum: "Sum",
     from: "from",
     nothing: "Nothing was charged, so nothing is to be paid.",
@@ -193,11 +193,11 @@ export default {
   failures: {
     UnknownPile: ["We know no pile with this id", scan],
     NotFound: ["There is no such page", scan],
-    PileOffline: ["The pile is offline", "This page notices when it is back."],
+    PileOffline: ["The pile is offline", "This page updates when it is back. You can also take another pile."],
     PileFaulted: [outOfOrder, elsewhere],
-    ConnectorBusy: ["This connector is in use", "Please take another one, or wait until it is free; this page notices."],
+    ConnectorBusy: ["This connector is in use", "Please take another one, or wait: this page updates when it is free."],
     ConnectorUnavailable: ["This connector is switched off", "Its emergency stop or stop button may be pressed. " + elsewhere],
-    OutOfService: ["This connector is out of service", "The operator has taken it out of service for the moment. " + elsewhere],
+    OutOfService: ["This connector is out of service", "The operator has taken it out of service. " + elsewhere],
     RateChanged: ["The price has changed", "Nothing has started. Please look at the new price and decide again."],
     DatabaseUnavailable: ["The service is busy", "Please try again in a moment."],
     Network: ["No answer from the network", "Check your connection and try again. It cannot start or pay twice."],
@@ -212,7 +212,7 @@ export default {
       NotPlugged: ["The pile sees no vehicle", "Plug the cable in firmly and start again."],
       Other: ["The pile refused to start", "Please try again or take another pile."]
     },
-    Expired: ["The pile did not answer in time", "Nothing has started, as far as known; if it does, this page shows it."],
+    Expired: ["The pile did not answer in time", "As far as is known, nothing has started. If it does, this page shows it."],
     Cancelled: ["You cancelled before the start", ""]
   }
 };

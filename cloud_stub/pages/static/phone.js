@@ -10,14 +10,13 @@ import { h, show } from "./dom.js";
 import { askAgain } from "./phone-changed.js";
 import { addPoint, chargeView } from "./phone-charge.js";
 import { bestConnector, chooseView } from "./phone-choose.js";
-import { follow, unfollow } from "./phone-events.js";
 import { holdsOf, later, partsOf, readyFor, whenSomethingComes } from "./phone-later.js";
 import { bannerText, loadingView } from "./phone-messages.js";
 import { asOf, differs, priceNow } from "./phone-rate.js";
 import { receiptView } from "./phone-receipt.js";
 import { languageButton, words } from "./say.js";
 import { format, speakIn, t, tellTimeOf, whenReasonsCome } from "./phone-say.js";
-import { api, ask, connectorOfAddress, device, forgetFailure, heard, LASTING, orderPath, pilePath, RUNNING, say, stage, my } from "./phone-state.js";
+import { api, ask, connectorOfAddress, device, follow, forgetFailure, LASTING, my, orderPath, pilePath, RUNNING, say, stage, unfollow } from "./phone-state.js";
 import * as store from "./phone-store.js";
 
 const POLL_MS = 4_000;
@@ -30,7 +29,7 @@ const bar = h("header");
 const banner = h("div.banner", { role: "alert" });
 const outlet = h("div", { id: "outlet" });
 const others = h("nav.others");
-const earlier = h("nav.others");
+const earlier = h("aside.others");
 const spoken = h("p.visually-hidden", { "aria-live": "polite" });
 
 // -- language
@@ -437,9 +436,11 @@ whenReasonsCome(() => {
   draw();
 });
 whenSomethingComes(draw);
-document.body.prepend(bar, banner, others, outlet, earlier, spoken);
 banner.hidden = true;
-speak(document.documentElement.lang).then(() => device && !my.message && begin());
+speak(document.documentElement.lang).then(() => {
+  document.body.replaceChildren(bar, banner, others, outlet, earlier, spoken);
+  if (device && !my.message) begin();
+});
 setInterval(() => document.hidden || poll(), POLL_MS);
 setInterval(() => {
   if (document.hidden) return;
