@@ -178,19 +178,25 @@ def start(equipment, lamp):
     try:
         # After the import, which has left holes below: small objects fill those, and the room stays whole.
         room = bytearray(ROOM_BYTES)
+        import settings
+
+        found = settings.read()
+        del settings
+        forget(("settings", "config"))
+        if not found[0].trial:
+            forget(("update.slots", "update.overrides"))
         import assembly
 
         # The watchdog begins after the configuration has been read, because it must not reset a pile while
         # somebody writes it; and after the settlements have been read, because hundreds of them take longer
         # than it waits. If reading them fails, the watchdog restarts the pile.
-        parts = assembly.read_settings()
         try:
-            pile = assembly.assemble(parts, equipment, lamp, FIRMWARE)
+            pile = assembly.assemble(*found, equipment, lamp, FIRMWARE)
         finally:
             watchdog = board.watchdog()
         pile.shell.watchdog = watchdog  # pyright: ignore[reportAttributeAccessIssue] - it begins without one
-        del assembly, parts
-        forget(("assembly", "config", "pile.recovery"))
+        del assembly, found
+        forget(("assembly",))
         if not pile.updates.trials:
             forget(("update.trial", "update.slots", "update.overrides"))
         del room

@@ -1,81 +1,29 @@
-"""Puts the parts together, once, at the start; then its code leaves the heap (app.start)."""
+"""Puts the parts together, once, at the start, of what settings.py has read; then its code leaves the heap
+(app.start).
+"""
 
 import sys
 import time
 
 import board
 
-import config
-from app import CannotStart, Pile, forget
-from drivers import patterns
+from app import Pile, forget
 from net.link import Link, will
 from net.mqtt import Client, Options
-from net.transport import tls_context
 from net.uplink import Uplink
-from pile import recovery
 from pile.clock import CALENDAR, Clock
 from pile.controller import Controller
 from pile.readings import Readings
 from pile.safety import Limits
 from pile_protocol import seal
 from shell import Shell, describe, read
-from update import slots
 from update.host import Host
-from update.overrides import Overrides
 
 NTP_SERVER = "pool.ntp.org"  # for TLS on Wi-Fi where the configuration names none
 
 
-def read_settings():
-    """(configuration, TLS context or None, store, what of the configuration came over the air). Raises
-    CannotStart.
-    """
-    try:
-        overrides = Overrides()
-        overrides.start()
-        try:
-            settings, context = settings_and_context(overrides)
-        except config.ConfigError:
-            if not overrides.on_trial:
-                raise
-            overrides.fall_back("BadValue")
-            settings, context = settings_and_context(overrides)
-        return settings, context, board.store(), overrides
-    except config.ConfigError as error:
-        raise CannotStart(str(error), patterns.NO_CONFIG)
-    except OSError as error:
-        raise CannotStart(
-            "the flash cannot be used (%r): remove the file that is in its way" % error, patterns.NO_FLASH
-        )
-
-
-def settings_and_context(overrides):
-    """(configuration, TLS context or None). Raises ConfigError."""
-    settings = config.load(applied=overrides.applied)
-    return settings, broker_context(settings.broker)
-
-
-def broker_context(broker):
-    """The TLS context of the configured CA; None without one. Raises ConfigError."""
-    if "ca_text" in broker:
-        try:
-            return tls_context(broker["ca_text"].encode())
-        except ValueError:
-            raise config.ConfigError("the CA that came over the air is not a certificate")
-    if "ca" not in broker:
-        return None
-    try:
-        with open(broker["ca"], "rb") as file:
-            return tls_context(file.read())
-    except OSError:
-        raise config.ConfigError("there is no %s: provision this pile again" % broker["ca"])
-    except ValueError:
-        raise config.ConfigError("%s is not a certificate: provision this pile again" % broker["ca"])
-
-
-def assemble(parts, equipment, lamp, firmware):
-    """The Pile of what read_settings() gave; its shell has no watchdog yet."""
-    settings, context, store, overrides = parts
+def assemble(settings, context, store, equipment, lamp, firmware):
+    """The Pile of what settings.read() gave; its shell has no watchdog yet."""
     broker = settings.broker
     controller = build_controller(settings, equipment, store, firmware)
     pile = Pile(controller, Shell(controller, equipment, None, board.REST_MS), lamp, broker, context)
@@ -85,9 +33,7 @@ def assemble(parts, equipment, lamp, firmware):
 
         from net.wifi import Station
 
-        # On trial the second network stands alone: an answer over the first one would prove nothing.
-        used = settings.networks[:1] if overrides.is_new("wifi2") else settings.networks
-        networks = [(each["ssid"], each["password"]) for each in used]
+        networks = [(each["ssid"], each["password"]) for each in settings.networks]
         station = Station(network.WLAN(network.STA_IF), networks, pile.on_wifi)
     ntp_server = settings.ntp or (NTP_SERVER if context and station else None)
     uplink = Uplink(station, ntp_server, board.set_calendar, context is not None, board.log)
@@ -101,7 +47,7 @@ def assemble(parts, equipment, lamp, firmware):
     )
     client = Client(options, pile.connect, pile.receive, pile.on_broker, uplink.ready)
     link = Link(client, controller, pile.shell.wake, pile.vitals)
-    pile.connect_parts(client, link, uplink, station, updates_of(controller, equipment, overrides))
+    pile.connect_parts(client, link, uplink, station, updates_of(controller, equipment, settings))
     board.log("pile %s, firmware %s, board %s" % (settings.device_id, firmware, board.NAME))
     if context is None and broker["host"] != "127.0.0.1":
         board.log("MQTT is not encrypted: provision this pile with the broker's CA")
@@ -121,11 +67,15 @@ def build_controller(settings, equipment, store, firmware):
     controller = Controller(settings.device_id, settings.key, store, clock, parts, firmware, feed)
     controller.on_time = board.set_utc  # pyright: ignore[reportAttributeAccessIssue] - it begins with none
     controller.traits = {"chip": board.chip()}
+    from pile import recovery
+
     recovery.take_up(controller, store, settings.key)
     for connector, one in zip(controller.connectors, equipment):
         describe(connector.readings, one.meter)
         one.meter.restore(recovery.register_mwh(store, connector.number))
         read(connector.readings, one, clock.now_ms)
+    del recovery
+    forget(("pile.recovery",))
     return controller
 
 
@@ -139,8 +89,10 @@ def lowered(limits, values):
     return limits
 
 
-def updates_of(controller, equipment, overrides):
+def updates_of(controller, equipment, settings):
     """The Host of updates over the air; it tells, and begins, what is on trial."""
+    from update import slots
+
     mpy = getattr(sys.implementation, "_mpy", 0)
     mpy = (mpy & 0xFF, mpy >> 8 & 3)
     limits = [Limits(**one.limits) for one in equipment]
@@ -158,7 +110,7 @@ def updates_of(controller, equipment, overrides):
             "mpy": list(mpy),
             "on_trial": state.on_trial,
             "fetches_manifest": True,
-            "config_version": overrides.version,
+            "config_version": settings.version,
         }
     )
     if state.on_trial:
@@ -170,13 +122,13 @@ def updates_of(controller, equipment, overrides):
     elif state.fell_back:
         controller.traits["fell_back"] = list(state.fell_back)
         host.tell({"release": state.fell_back[0]}, "FellBack", state.fell_back[1])
-    what = {"config_version": overrides.version}
-    if overrides.on_trial:
+    what = {"config_version": settings.version}
+    if settings.trial:
         from update import trial
 
         _, most_ms = board.TRIAL_MS or (0, trial.CONFIGURATION_MAX_MS)
-        host.begin_trial(trial.Trial(overrides, what, 0, most_ms, board.REST_MS), False)
-    elif overrides.fell_back:
-        host.tell({"config_version": overrides.fell_back[0]}, "FellBack", overrides.fell_back[1])
+        host.begin_trial(trial.Trial(settings.trial, what, 0, most_ms, board.REST_MS), False)
+    elif settings.fell_back:
+        host.tell({"config_version": settings.fell_back[0]}, "FellBack", settings.fell_back[1])
     host.offer_waits = slots.is_offer_kept()
     return host

@@ -20,7 +20,11 @@ class ConfigError(Exception):
 
 
 class Config:
-    """The checked values; `key` is bytes."""
+    """The checked values; `key` is bytes.
+
+    version, fell_back: of the values over the air, as in update.overrides. trial: the Overrides while they
+    are on trial, else None.
+    """
 
     def __init__(self, values):
         self.device_id = values["device_id"]
@@ -29,6 +33,17 @@ class Config:
         self.networks = [values[name] for name in ("wifi2", "wifi") if name in values]
         self.limits = values.get("limits", {})
         self.ntp = values.get("ntp")
+        self.version = 0
+        self.fell_back = self.trial = None
+
+    def tell(self, overrides):
+        """Notes what of the values came over the air."""
+        self.version = overrides.version
+        self.fell_back = overrides.fell_back
+        if overrides.on_trial:
+            self.trial = overrides
+            if overrides.is_new("wifi2"):  # alone: an answer over the first network would prove nothing
+                self.networks = self.networks[:1]
 
 
 _TABLE = (

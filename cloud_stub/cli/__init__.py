@@ -72,6 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
         return fail(str(error))
     except (SQLAlchemyError, CommandError) as error:
         return fail(f"the database cannot be used: {error}")
+    except UnicodeEncodeError as error:  # an argument that is not in UTF-8, or a terminal that is not
+        return fail(f"{ascii(error.object)[:100]} cannot be written in {error.encoding}")
     except OSError as error:
         return fail(in_words(error))
 

@@ -2,18 +2,16 @@
 
 import argparse
 import asyncio
-import errno
-import fcntl
 import signal
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..bridges.ocpp import progress, queue
 from ..messaging import receivers
 from ..settings import Settings
-from .tools import Commands, fail, how_many, idle_cloud, print_json, reading, subject, writing
+from .tools import Commands, alone, fail, how_many, idle_cloud, print_json, reading, subject, writing
 
 
 def add(commands: Commands) -> None:
@@ -52,7 +50,7 @@ def _gateway(settings: Settings, options: argparse.Namespace) -> int:
 
     passwords = target.read_passwords(options.password_file) if options.password_file else {}
     central_system = target.make(options.csms, options.ca, passwords)
-    with alone(settings.data / "ocpp.lock"), idle_cloud(settings) as cloud:
+    with alone(settings.data / "ocpp.lock", "a gateway"), idle_cloud(settings) as cloud:
         running = gateway.Gateway(cloud.store, cloud.context, central_system)
         print_json({"central_system": options.csms})
         try:
@@ -69,17 +67,6 @@ async def _until_ended(running: Coroutine[Any, Any, None]) -> None:
         asyncio.get_running_loop().add_signal_handler(each, task.cancel)
     with suppress(asyncio.CancelledError):
         await task
-
-
-@contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Only one process at a time gets in: two gateways would end each other's connections. Raises OSError."""
-    with open(lock, "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OSError(errno.EWOULDBLOCK, "a gateway runs on this data folder already") from None
-        yield
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> int:

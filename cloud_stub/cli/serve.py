@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+from contextlib import nullcontext
 from types import FrameType
 
 import structlog
@@ -16,7 +17,7 @@ from ..base.log_lines import lines
 from ..cloud import Cloud
 from ..http import request_deadline
 from ..settings import Settings
-from .tools import Commands
+from .tools import Commands, alone
 
 log = structlog.get_logger()
 
@@ -30,6 +31,14 @@ def add(commands: Commands) -> None:
 
 
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
+    settings.prepare()
+    # Two that do not share the messages have one name at the broker, and each ends the other's connection.
+    shared = settings.mqtt_share is not None
+    with nullcontext() if shared else alone(settings.data / "cloud.lock", "a cloud"):
+        return _serve_alone(settings)
+
+
+def _serve_alone(settings: Settings) -> int:
     with listening(settings.http_host, settings.http_port) as listener:
         host, port = listener.getsockname()[:2]
         cloud = Cloud(settings)

@@ -1,6 +1,8 @@
 """What the commands share: the database, who acts, how they print."""
 
 import argparse
+import errno
+import fcntl
 import getpass
 import json
 import re
@@ -94,6 +96,17 @@ def read_json(file: Path) -> Any:
         return json.loads(file.read_bytes())
     except (ValueError, RecursionError):  # the latter of thousands of brackets
         raise invalid((str(file), "is not JSON")) from None
+
+
+@contextmanager
+def alone(lock: Path, what: str) -> Iterator[None]:
+    """Only one process at a time gets in; `what` names it. Raises OSError."""
+    with open(lock, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(errno.EWOULDBLOCK, f"{what} runs on this data folder already") from None
+        yield
 
 
 @contextmanager

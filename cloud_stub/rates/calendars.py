@@ -41,7 +41,7 @@ class FillBody(Body):
     """The public holidays of a country or a part of it, by its ISO 3166 codes."""
 
     country: str = Field(pattern="^[A-Z]{2}$", examples=["DE"])
-    part: str | None = Field(default=None, pattern="^[A-Za-z0-9 -]{1,40}$", examples=["BY"])
+    part: str | None = Field(default=None, min_length=1, max_length=40, pattern=LINE_PATTERN, examples=["BY"])
     first_year: int = Field(ge=1970, le=2100, examples=[2026])
     years: int = Field(default=3, ge=1, le=YEARS_MAX)
 

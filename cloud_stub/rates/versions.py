@@ -106,6 +106,9 @@ def publish_for_pile(
     billing.require_at_places(tx.conn, [rate], [("", device_id, holding.PILE)])
     tariff_id = tariffs.own_of(device_id)
     if pile.tariff_id != tariff_id:
+        if pile.tariff_id is not None:
+            left = pile.tariff_id
+            audit.record(tx.conn, actor, now, "TariffUnassigned", device_id=device_id, tariff_id=left)
         tariffs.ensure_own(tx, device_id, pile.name, now)
         tx.conn.execute(_SET_TARIFF, {"of": device_id, "tariff": tariff_id})
     record_event(tx.conn, now, "RatePublished", device_id, detail=rate["rate_id"])

@@ -9,6 +9,8 @@ from ..base.clock import iso_utc
 
 BOM = "\ufeff"  # a byte order mark, without which spreadsheets do not read UTF-8
 MEDIA_TYPE = "text/csv; charset=utf-8"
+# Spreadsheets for Chinese and Japanese take the full-width forms (the last four), too.
+_BEGINS_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def line(values: Iterable[str]) -> str:
@@ -19,7 +21,7 @@ def line(values: Iterable[str]) -> str:
 
 def harmless(value: str) -> str:
     """The value, escaped so that no spreadsheet takes it for a formula, because others choose names."""
-    return "'" + value if value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else value
+    return "'" + value if value.startswith(_BEGINS_FORMULA) else value
 
 
 def time_utc(at: int | None) -> str:

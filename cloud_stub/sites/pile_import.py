@@ -81,7 +81,7 @@ def import_piles(
 def _read(text: str, errors: Errors) -> list[NewPile]:
     """Raises Problem (InvalidRequest) where there is no table at all."""
     text = text.removeprefix("\ufeff")  # as spreadsheets write it
-    head, _, _ = text.partition("\n")
+    head = next(iter(text.splitlines()), "")
     delimiter = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:

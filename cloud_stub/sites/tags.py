@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 
 from ..base.body import Body
 from ..base.problems import invalid
+from ..base.text import is_line
 from ..db import audit, json_lists
 from ..db.audit import Actor
 from ..db.engine import insert_or_ignore, to_json
@@ -87,7 +88,10 @@ def _check(tags: list[str], field: str) -> None:
 def reasons_against(tags: list[str]) -> list[str]:
     """Why these cannot be the tags of one pile."""
     found = []
-    if any(not (1 <= len(tag) <= 32 and tag.isprintable() and not set(tag) & set(" ,;")) for tag in tags):
+    if any(
+        not (1 <= len(tag) <= 32 and tag.isprintable() and is_line(tag) and not set(tag) & set(" ,;"))
+        for tag in tags
+    ):
         found.append("a tag has 1 to 32 printable characters, no blank, comma or semicolon")
     if len(tags) > OF_PILE_MAX:
         found.append(f"a pile has at most {OF_PILE_MAX} tags")

@@ -3,56 +3,94 @@
 {"release": 12, "version": "0.2.0", "board": "esp32-devkitc", "mpy": [6, 3],
  "files": [["app.mpy", 1234, "<sha256>"], ...]}      name in the slot, bytes, hex digits
 
-release: grows with each release. mpy: version and sub-version of the compiled files, which the pile's
-MicroPython must have. A signature is 128 hex digits (firmware/update/p256.py).
+In this order, without blanks. release: grows with each release. mpy: version and sub-version of the compiled
+files, which the pile's MicroPython must have. A signature is 128 hex digits (firmware/update/p256.py).
 """
+
+import io
+import json
 
 from . import messages
 from .errors import MessageError
 
 TEXT_MAX_BYTES = 3_000
+FILES_MAX = 64
 FILES_MAX_BYTES = 400_000  # together: two slots, the journal and a tenth of a chip's 2 MB stay free
 RELEASE_MAX = 2_147_483_647
 
-# M: 64 hex digits.
-TABLE = (
-    "{ release n1..2147483647 version t1..16p board t1..32w mpy ( version n1..99 sub n0..99 )"
-    " files [1..64 ( name t1..48p bytes n0..400000 sha256 M ) }"
-)
+HEAD = "{ release n1..2147483647 version t1..16p board t1..32w mpy ( version n1..99 sub n0..99 ) }"
+ROW = "( name t1..48p bytes n0..400000 sha256 M )"  # M: 64 hex digits
+_FILES = ',"files":['
+_PART_CHARS = 256  # the head is shorter
 _NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 
 class Manifest:
     """files: lists [name, bytes, sha256 in hex]."""
 
-    def __init__(self, values):
-        self.release = values["release"]
-        self.version = values["version"]
-        self.board = values["board"]
-        self.mpy = tuple(values["mpy"])
-        self.files = values["files"]
+    def __init__(self, text):
+        rows = read(io.StringIO(text))
+        head = next(rows)
+        self.release = head["release"]
+        self.version = head["version"]
+        self.board = head["board"]
+        self.mpy = tuple(head["mpy"])
+        self.files = list(rows)
         self.total_bytes = sum([file[1] for file in self.files])
 
 
 def parse(text):
     """The Manifest of a text (str). Raises MessageError. The signature is not checked here."""
-    return checked(messages.parse_json(text, TEXT_MAX_BYTES))
-
-
-def checked(values):
-    """The Manifest of what was read from JSON. Raises MessageError."""
-    messages.validate(TABLE, values)
-    manifest = Manifest(values)
-    names = set()
-    for name, _, _ in manifest.files:
-        if not is_name(name):
-            raise MessageError("files", "%s is no name of a module's file" % name)
-        if name in names:
-            raise MessageError("files", "%s is there twice" % name)
-        names.add(name)
-    if manifest.total_bytes > FILES_MAX_BYTES:
-        raise MessageError("files", "have more than %d bytes together" % FILES_MAX_BYTES)
+    if len(text) > TEXT_MAX_BYTES:
+        raise MessageError("message", "is larger than %d bytes" % TEXT_MAX_BYTES)
+    manifest = Manifest(text)
+    if len({file[0] for file in manifest.files}) < len(manifest.files):
+        raise MessageError("files", "name one file twice")
     return manifest
+
+
+def read(file):
+    """A generator over the manifest in a text file: yields its members but `files`, then each row of that.
+    A pile's heap has no room for all rows at once. Raises MessageError, also at the end.
+    """
+    head, _, text = file.read(_PART_CHARS).partition(_FILES)
+    yield _checked(HEAD, head + "}")
+    rows = total_bytes = 0
+    while True:
+        row, end, rest = text.partition("]")
+        if not end:
+            more = file.read(_PART_CHARS)
+            if not more:
+                raise MessageError("files", "are not complete")
+            text += more
+            continue
+        text = rest
+        if not row:
+            break
+        if not row.startswith(",[" if rows else "["):
+            raise MessageError("files", "must be rows with a comma in between")
+        row = _checked(ROW, row.lstrip(",") + "]")
+        rows += 1
+        total_bytes += row[1]
+        if not is_name(row[0]):
+            raise MessageError("files", "%s is no name of a module's file" % row[0])
+        if total_bytes > FILES_MAX_BYTES or rows > FILES_MAX:
+            raise MessageError(
+                "files", "are more than %d, or have more than %d bytes" % (FILES_MAX, FILES_MAX_BYTES)
+            )
+        yield row
+    if text + file.read(_PART_CHARS) != "}" or not rows:
+        raise MessageError("files", "must be the last member, and have one row at least")
+
+
+def _checked(table, text):
+    """The JSON value in `text`. Raises MessageError."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        raise MessageError("manifest", "is not JSON as a release has it")
+    messages.validate(table, value)
+    return value
 
 
 def is_name(name):

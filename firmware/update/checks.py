@@ -5,8 +5,8 @@ import json
 
 from pile_protocol.errors import ProtocolError
 
-from .errors import Refused
 from .slots import FETCHED, ROWS
+from .updater import Refused
 
 
 def verify(key, digest, signature):
@@ -37,18 +37,21 @@ def read_manifest(release, board, mpy):
 
     from .files import blocks_bytes
 
+    total_bytes = need_bytes = 0
     try:
-        with open(FETCHED) as file:
-            found = manifest.checked(json.load(file))
-    except (ValueError, ProtocolError):
+        with open(FETCHED) as file, open(ROWS, "w") as written:
+            rows = manifest.read(file)
+            head = next(rows)
+            if head["release"] != release:
+                raise Refused("BadManifest")
+            if head["board"] != board:
+                raise Refused("WrongBoard")
+            if tuple(head["mpy"]) != mpy:
+                raise Refused("WrongMpy")
+            for row in rows:
+                written.write(json.dumps(row) + "\n")
+                total_bytes += row[1]
+                need_bytes += blocks_bytes(row[1])
+    except (ValueError, ProtocolError):  # not UTF-8, or not a manifest
         raise Refused("BadManifest")
-    if found.release != release:
-        raise Refused("BadManifest")
-    if found.board != board:
-        raise Refused("WrongBoard")
-    if found.mpy != mpy:
-        raise Refused("WrongMpy")
-    with open(ROWS, "w") as rows:
-        for file in found.files:
-            rows.write(json.dumps(file) + "\n")
-    return found.total_bytes, sum([blocks_bytes(file[1]) for file in found.files])
+    return total_bytes, need_bytes

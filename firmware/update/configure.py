@@ -6,8 +6,8 @@ import config
 from pile_protocol.errors import ProtocolError
 
 from . import slots
-from .errors import Refused
 from .overrides import CONFIG, Overrides
+from .updater import Refused
 
 
 def take(message, controller, bounds):

@@ -9,7 +9,7 @@ import binascii
 import gc
 import hashlib
 
-from .errors import Refused
+from .updater import Refused
 
 PART_BYTES = 512  # the heap holds a part several times: as the message's bytes, as text, decoded
 SMALL_PART_BYTES = 256  # with less than ROOM_BYTES free
@@ -37,7 +37,7 @@ class Download:
         self._ask = ask
         self._question = None
         self._data = None  # the answer
-        self._asked_ms = clock.now_ms - ASK_EVERY_MS
+        self._asked_ms = clock.now_ms
         self._part_bytes = PART_BYTES
         if hasattr(gc, "mem_free") and gc.mem_free() < ROOM_BYTES:
             self._part_bytes = SMALL_PART_BYTES

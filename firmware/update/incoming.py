@@ -1,14 +1,13 @@
 """Handles a message of topics.UPDATE or topics.CONFIG. Imported only while one is handled."""
 
-from pile_protocol import topics, updates
+from pile_protocol import topics
 from pile_protocol.errors import ProtocolError
 
 
-def take(updater, controller, bounds, name, data):
-    """Handles a message whose seal is valid. bounds: the board's limits, by name. Raises ProtocolError,
-    OSError.
+def take(updater, controller, bounds, name, message):
+    """Handles a message whose seal and table are good. bounds: the board's limits, by name. Raises
+    ProtocolError, OSError.
     """
-    message = updates.decode(name, data)
     if message["device_id"] != controller.device_id:
         raise ProtocolError("a message for " + message["device_id"])
     if name == topics.CONFIG:
@@ -22,7 +21,7 @@ def take(updater, controller, bounds, name, data):
             _refuse(controller, {"config_version": version}, reason)
         return
     from . import offer
-    from .errors import Refused
+    from .updater import Refused
 
     at = controller.clock.cloud_at()
     if message["kind"] == "cancel":

@@ -9,8 +9,7 @@ import json
 from pile.admission import FREE_BYTES_MIN
 
 from . import slots
-from .errors import Refused
-from .files import SlotFiles
+from .updater import Refused
 
 SPARE_BYTES = 32_768  # flash for folders, the manifest, and files that are replaced
 
@@ -74,6 +73,8 @@ def prepare(signature, need_bytes):
     """Empties the other slot, unless a download with this signature has begun there, and checks the free
     flash. need_bytes: what the release's files take. Returns the slot's files. Raises Refused, OSError.
     """
+    from .files import SlotFiles
+
     other = slots.load().other
     slot = SlotFiles(other)
     try:

@@ -14,10 +14,17 @@ import json
 
 from pile_protocol import topics
 
-from .errors import Refused
 from .slots import FETCHED, ROWS
 
 PROGRESS_MS = 3_000  # between two messages about the progress
+
+
+class Refused(Exception):
+    """The pile refuses an offered release or a configuration. `reason` is one of wire.UPDATE_REASONS."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Updater:
@@ -55,12 +62,17 @@ class Updater:
             if self._download is not None:
                 self._download.take(message)
             return
+        from pile_protocol import updates
+
+        message = updates.decode(name, data)
+        del updates
+        self._forget(("pile_protocol.updates",))
         from . import incoming
 
         try:
-            incoming.take(self, self._controller, self._facts[2], name, data)
+            incoming.take(self, self._controller, self._facts[2], name, message)
         finally:
-            self._forget(("update.incoming", "update.configure", "pile_protocol.updates"))
+            self._forget(("update.incoming", "update.configure"))
             self._forget_offer()
 
     def resume(self):
@@ -145,35 +157,38 @@ class Updater:
         yield from verify(key, digest, signature)
         del key, verify
         self._forget(("update.checks", "update.p256"))
-        from .download import Download
         from .files import SlotFiles
 
-        download = Download(self.release, self._controller.clock, self._ask)
-        self._download = download
-        yield from download.fetch(SlotFiles("."), FETCHED, message["manifest_bytes"], digest)
-        del message, digest
+        yield from self._fetch(SlotFiles("."), ((FETCHED, message["manifest_bytes"], digest),))
+        del message, digest, SlotFiles
         from .checks import read_manifest
 
         total_bytes, need_bytes = read_manifest(self.release, self._facts[0], self._facts[1])
         del read_manifest
-        self._forget(("update.checks", "pile_protocol.manifest"))
+        self._forget(("update.checks", "update.files", "pile_protocol.manifest"))
         yield True
         slot = self._offer().prepare(signature, need_bytes)
         self._forget_offer()
         del signature
         self._total_bytes = total_bytes
-        download.done_bytes = 0
         with open(ROWS) as rows:
-            for row in rows:
-                name, size, sha256 = json.loads(row)
-                yield from download.fetch(slot, name, size, sha256)
-        self._download = download = None
-        self._forget(("update.download", "update.files", "pile_protocol.chunk"))
+            yield from self._fetch(slot, map(json.loads, rows))
         self._tell("Verifying")
         while not self._controller.inbox.is_empty:
             yield False
         self._offer().switch(self.release)
         self.restart = "release %d goes on trial" % self.release
+
+    def _fetch(self, slot, files):
+        """A generator: fetches files, given as (name, bytes, SHA-256 in hex)."""
+        from .download import Download
+
+        download = Download(self.release, self._controller.clock, self._ask)
+        self._download = download
+        for name, size, sha256 in files:
+            yield from download.fetch(slot, name, size, sha256)
+        self._download = None
+        self._forget(("update.download", "update.files", "pile_protocol.chunk"))
 
     def _ask(self, question):
         self._controller.mailbox.newest(topics.UPDATE_ASK, topics.UPDATE_ASK, question)

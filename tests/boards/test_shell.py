@@ -13,12 +13,12 @@ from tools import ROOT
 PATH = [ROOT / "boards" / "sim", ROOT / "firmware"]
 
 PILE = """
-import app, assembly, board
+import app, assembly, board, settings
 class Lamp:
     def step(self, connectors):
         pass
 equipment = board.equipment()
-pile = assembly.assemble(assembly.read_settings(), equipment, Lamp(), "test")
+pile = assembly.assemble(*settings.read(), equipment, Lamp(), "test")
 class Watchdog:
     def feed(self):
         pass

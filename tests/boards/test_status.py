@@ -12,12 +12,12 @@ from tools import ROOT
 from tools.board.pins import FAKES
 
 STATUS = """
-import lab, app, assembly, board, config
+import lab, app, assembly, board, config, settings
 from net.wifi import Station
 from pile_protocol import messages, wire
 equipment = board.equipment()
-parts = assembly.read_settings()
-pile = assembly.assemble(parts, equipment, None, "test")
+found = settings.read()
+pile = assembly.assemble(*found, equipment, None, "test")
 
 class Wlan:
     def status(self, what):

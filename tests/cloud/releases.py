@@ -20,7 +20,7 @@ def sha256_of(data: bytes) -> str:
 def manifest(number: int = 12, board: str = "sim", files: dict[str, bytes] = FILES, **other: Any) -> str:
     listed = [[name, len(data), sha256_of(data)] for name, data in files.items()]
     values = {"release": number, "version": "0.2.0", "board": board, "mpy": [6, 3], "files": listed}
-    return json.dumps(values | other)
+    return json.dumps(values | other, separators=(",", ":"))
 
 
 def entries(

@@ -53,6 +53,12 @@ def test_holidays_that_nobody_knows_are_not_filled_in(operator: Any):
         assert [each["field"] for each in errors] == list(wrong)
 
 
+def test_a_part_of_a_country_is_named_in_its_own_letters(operator: Any):
+    wanted = {"country": "BR", "part": "São Paulo Capital", "first_year": 2026}
+    answer = operator("POST", "/api/holidays", wanted)
+    assert answer.status_code == 200, answer.text
+
+
 def test_a_published_version_keeps_the_dates_it_has(operator: Any):
     put(operator, {"2030-01-04": ""})
     holiday = {"name": "holiday", "calendar": "c", "periods": WEEKEND["periods"]}

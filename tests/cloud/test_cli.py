@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 
 from cloud_stub.cli import main
 from cloud_stub.cli.serve import listening
+from cloud_stub.cli.tools import alone
 from cloud_stub.db import audit
 from cloud_stub.db.engine import Store
 from cloud_stub.settings import Settings
@@ -250,6 +251,17 @@ def test_a_taken_port_is_one_sentence(environment: dict[str, str]):
     assert done.returncode == 1
     assert port in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_second_cloud_on_one_data_folder_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Each took the other's connection to the broker, in turn, and half of all orders were refused."""
+    monkeypatch.setattr("cloud_stub.logs.configure", lambda: None)
+    monkeypatch.setenv("RATELOCK_DATA", str(settings.data))
+    with alone(settings.data / "cloud.lock", "a cloud"):
+        assert main(["serve"]) == 1
+    assert capsys.readouterr().err == "cloud_stub: a cloud runs on this data folder already\n"
 
 
 def test_serve_says_where_it_listens_answers_and_ends_when_told(

@@ -76,4 +76,8 @@ def test_every_page_of_an_export_comes(operator: Any, phone: Phone, pile: FakePi
 
 
 def test_only_what_a_spreadsheet_would_run_is_changed():
-    assert [harmless(text) for text in ("=1", "\tx", "1-1", "", "a=b")] == ["'=1", "'\tx", "1-1", "", "a=b"]
+    wide = [chr(ord(each) + 0xFEE0) + "1" for each in "=+-@"]
+    for value in ("=1", "\tx", '=HYPERLINK("http://x")', *wide):
+        assert harmless(value) == "'" + value
+    for value in ("1-1", "", "a=b"):
+        assert harmless(value) == value

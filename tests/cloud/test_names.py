@@ -27,8 +27,24 @@ HIDDEN = [
     "\u200b",
     " ",
     "\u3000",
+    "a\u3164b",  # fillers: letters that look like a blank
+    "\u2800",
+    "\uffa0",
+    "\u200d",  # seen only between others
+    "\ufe0f",
+    "\U000e0041",
 ]
-VISIBLE = ["Hafen", "港口 2", "مرفأ", "می‌خواهم", "👩‍🔧", "a b", "Ł&<b>'\"--"]
+VISIBLE = [
+    "Hafen",
+    "港口 2",
+    "مرفأ",
+    "می‌خواهم",
+    "👩‍🔧",
+    "a b",
+    "Ł&<b>'\"--",
+    "❤️",
+    "\U0001f3f4\U000e0067\U000e007f",
+]
 only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
 

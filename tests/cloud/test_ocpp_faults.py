@@ -65,8 +65,9 @@ def redirect_to(address: str) -> Http:
         (refuse_with(http.HTTPStatus.NOT_FOUND), "HandshakeRefused"),
         (refuse_with(http.HTTPStatus.OK), "HandshakeRefused"),
         (redirect_to("https://login.example.org/"), "HandshakeRefused"),
+        (lambda connection, _request: connection.transport.abort(), "HandshakeRefused"),
     ],
-    ids=["401", "404", "not a websocket", "to a login page"],
+    ids=["401", "404", "not a websocket", "to a login page", "closes in the handshake"],
 )
 def test_a_central_system_that_refuses_the_connection_is_asked_again(
     gateway: Running,  # noqa: F811
@@ -240,6 +241,7 @@ def test_the_certificate_of_the_central_system_is_verified(
 ):
     mine, other = Ca(tmp_path / "mine"), Ca(tmp_path / "other")
     mine.issue("server", names=("127.0.0.1",))
+    mine.issue("elsewhere", names=("csms.example.org",))
     other.issue("server", names=("127.0.0.1",))
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     served.load_cert_chain(tmp_path / "other" / "server.pem", tmp_path / "other" / "server.key")
@@ -248,6 +250,8 @@ def test_the_certificate_of_the_central_system_is_verified(
     url = central.url.replace("ws://", "wss://")
     gateway.start(target.make(url, tmp_path / "mine" / "ca.pem", {}))
     wait_for_error(gateway, "TlsFailed")
+    served.load_cert_chain(tmp_path / "mine" / "elsewhere.pem", tmp_path / "mine" / "elsewhere.key")
+    wait_for_error(gateway, "mismatch")
     assert central.frames == []
     served.load_cert_chain(tmp_path / "mine" / "server.pem", tmp_path / "mine" / "server.key")
     goes_on()

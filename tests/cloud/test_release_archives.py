@@ -54,7 +54,7 @@ OTHER_FILE = "files/" + made.sha256_of(b"other")
         ("WrongHash", GOOD | {A_FILE: b"other"}),
         ("WrongHash", GOOD | {OTHER_FILE: b"not these"}),
         ("WrongSize", with_manifest(files=made.FILES, board="sim") | {
-            "sim/manifest.json": made.manifest().replace('11, "', '12, "').encode()
+            "sim/manifest.json": made.manifest().replace('11,"', '12,"').encode()
         }),
         ("BadEntry", GOOD | {"../boot.py": b"x"}),
         ("BadEntry", GOOD | {"/etc/passwd": b"x"}),

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from cloud_stub.base.clock import now_s
 from cloud_stub.base.problems import Problem
 from cloud_stub.cloud import Cloud
-from cloud_stub.payments import calls, port
+from cloud_stub.payments import calls, port, stripe_adapter
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import WAIT_S, FakePile, new_key
@@ -280,3 +280,19 @@ def test_from_the_card_to_the_refund_with_stripe_s_own_webhooks_and_nothing_secr
         assert phone.order_id in kept_text, name
         for secret in (VISA, SECRET, WEBHOOK_SECRET, intent.client_secret):
             assert secret not in kept_text, name
+
+
+@pytest.mark.parametrize(
+    "status, state",
+    [
+        ("succeeded", port.DONE),
+        ("failed", port.REFUSED),
+        ("canceled", port.REFUSED),
+        ("pending", port.PENDING),
+    ],
+)
+def test_an_event_of_a_refund_has_its_outcome(status: str, state: str):
+    refund = {"id": "re_1", "status": status, "failure_reason": "expired", "metadata": {"refund": "k-1"}}
+    event = {"type": "refund.updated", "data": {"object": refund}}
+    expected = (port.REFUND, "k-1", port.Outcome(state, "re_1", "expired"))
+    assert stripe_adapter._outcome_of_event(event) == expected

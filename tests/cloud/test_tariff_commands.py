@@ -113,3 +113,8 @@ def test_a_time_needs_its_offset(run: Any, capsys: pytest.CaptureFixture[str], t
     with pytest.raises(SystemExit):
         run("tariff", "publish", "city", "file", "--from", text)
     assert "2026-12-01T00:00+08:00" in capsys.readouterr().err
+
+
+def test_an_argument_that_is_not_in_utf_8_is_one_sentence(run: Any):
+    for arguments in (("pile", "show"), ("pile", "list", "--tag"), ("audit", "--account"), ("order", "stop")):
+        assert "'\\udcff' cannot be written in utf-8" in run(*arguments, "\udcff")

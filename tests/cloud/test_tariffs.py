@@ -217,6 +217,8 @@ def test_the_rate_of_one_pile_is_a_tariff_of_its_own(
     assign(operator, "city", "site:HARBOUR", "pile:PILE-1")
     own = operator("PUT", "/api/piles/PILE-1/rate", DEAR).json()
     assert shown(client)["rate_id"] == own["rate_id"]
+    left = operator("GET", "/api/audit?tariff_id=city").json()["items"][0]
+    assert (left["action"], left["device_id"]) == ("TariffUnassigned", "PILE-1")
     view = operator("GET", "/api/tariffs/pile:PILE-1").json()
     assert (view["rate"]["rate_id"], view["places"]) == (own["rate_id"], ["pile:PILE-1"])
     listed = operator("GET", "/api/tariffs").json()["items"]

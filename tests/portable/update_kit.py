@@ -25,6 +25,7 @@ LAZY = (
 SECRET = 0x1F3A_5C77_0123_4567_89AB_CDEF_FEDC_BA98_7654_3210_0F1E_2D3C_4B5A_6978_8796_A5B4
 BOUNDS = {"max_current_ma": 35_000, "max_temperature_c": 80, "feed_ma": 0}
 RELEASE = 12
+MEMBERS = ("release", "version", "board", "mpy", "files")  # of a manifest, in their order
 FILES = {"start.mpy": b"start" * 100, "drivers/esp32/board.mpy": b"board" * 700, "empty.mpy": b""}
 
 
@@ -65,7 +66,9 @@ def digest(data):
 def manifest_of(files=FILES, **changes):
     rows = [[name, len(files[name]), digest(files[name])] for name in sorted(files)]
     values = {"release": RELEASE, "version": "0.2.0", "board": "board", "mpy": [6, 3], "files": rows}
-    return json.dumps(with_changes(values, changes))
+    values = with_changes(values, changes)
+    members = ['"%s":%s' % (name, json.dumps(values[name], separators=(",", ":"))) for name in MEMBERS]
+    return "{" + ",".join(members) + "}"  # MicroPython's dict has no order
 
 
 def offer_of(text=None, key=KEY, **changes):

@@ -21,7 +21,7 @@ def test_the_second_editor_is_told_at_the_field_and_loses_nothing(
     send = fleet.operator.request
     assert send("POST", "/api/sites", SITE).status == 201
     page = console("/sites/S-1")
-    page.get_by_role("button", name="Change").click()
+    page.get_by_role("button", name="Change", exact=True).click()
     box = page.get_by_role("dialog")
     box.get_by_label("Name").fill("Port")
     assert send("PATCH", "/api/sites/S-1", {"name": "Marina", "contact": "+49"}).status == 200

@@ -64,10 +64,10 @@ def test_ten_thousand_orders_come_a_page_at_a_time(fleet: Fleet, console: Callab
     newest = lines.first.inner_text()
     page.get_by_role("button", name="Older").click()
     expect(page.get_by_text("101 to 200, newest first")).to_be_visible()
-    assert lines.first.inner_text() != newest
+    expect(lines.first).not_to_have_text(newest, use_inner_text=True)
     page.get_by_role("button", name="Newer").click()
     expect(page.get_by_text("1 to 100, newest first")).to_be_visible()
-    assert lines.first.inner_text() == newest
+    expect(lines.first).to_have_text(newest, use_inner_text=True)
 
 
 # -- flagged settlements

@@ -159,6 +159,11 @@ def test_a_hold_is_told_refused_taken_in_part_and_given_back(
     placed: Any = open_sealed("order", fleet.link.sent(pile.device_id, "order")[-1], pile.key)
     fleet.give_up(SimpleNamespace(placed=placed))  # type: ignore[arg-type]
     expect(page.locator("main")).to_contain_text("is still held, because the pile may be charging")
+    fleet.cloud.cashier.run_once(now_s() + 3 * 86_400)
+    late: Any = SimpleNamespace(order_id=placed["order_id"])
+    fleet.settle(pile, late, placed, 1_000_000)
+    ask_now(page)
+    expect(page.locator(".pill").first).to_have_text("Not paid")
 
 
 REASONS = {

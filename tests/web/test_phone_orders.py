@@ -70,7 +70,8 @@ def test_one_phone_runs_orders_at_two_connectors_and_at_another_pile(fleet: Flee
     assert second != first
     page.goto(f"{fleet.url}/p/PILE-2")
     start(page, fleet, two, 1)
-    assert page.locator(".others a").all_inner_texts()[:2] == ["PILE-1 · connector 2", "PILE-1 · connector 1"]
+    expect(page.locator(".others a").nth(0)).to_have_text("PILE-1 · connector 2")
+    expect(page.locator(".others a").nth(1)).to_have_text("PILE-1 · connector 1")
     page.get_by_role("link", name="PILE-1 · connector 1").click()
     expect(page.locator("main")).to_contain_text("PILE-1 · connector 1")
     expect(page.locator(".others a").first).to_have_text("PILE-2 · connector 1")

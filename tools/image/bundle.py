@@ -1,4 +1,4 @@
-"""Joins the modules of a pile into one, ratelock.py, for a chip whose heap holds the code.
+"""Joins the modules of a pile into a few (JOINED), for a chip whose heap holds the code.
 
 Each module costs heap for a table of globals, a table of names and a slot for each import. `make heap` shows
 the heap of the joined firmware. Each distinct name costs heap too, unless MicroPython has it in its flash.
@@ -28,16 +28,16 @@ from pathlib import Path
 
 from tools.image import BuildError
 from tools.image.micropython_names import IN_FLASH, ON_CHIP
-from tools.image.renamer import NAME, Module, Renamer, Target, assigned_name, is_private
+from tools.image.renamer import Module, Renamer, Target, assigned_name, is_private
 from tools.image.scopes import assigned
 
+# The joined modules, in the order of their imports: all but the package `pile`, then that. In the heap an
+# import leaves a hole beside each function, and what the next import keeps fills it: two leave fewer.
+JOINED = ("ratelock", "ratelock_pile")
+ENTRY = "start"  # the module of a release that the launcher imports; it imports all others
 PARAMETERS_MAX = 24  # of a function and the functions around it
 FREQUENT = 120  # names; with the first names of every .mpy, those whose number takes one byte
-SHOWN = (
-    "board",
-    "main",
-    "start",
-)  # modules whose names are read from outside the firmware, or with `import *`
+SHOWN = ("board", "main", ENTRY)  # modules whose names are read from outside the firmware, or with `import *`
 CONSOLE = "relay is_closed"  # names that tests/device uses on a deployed pile
 CONSTANT_TEXT_MAX = 24  # characters; a longer text would be in the heap once for each use
 
@@ -70,9 +70,19 @@ class Bundle:
     def sources(self) -> dict[str, str]:
         """{module of the pile: its source}: the bundle, and the modules outside."""
         texts = {name: Renamer(self, module).text() for name, module in self._modules.items()}
-        joined = "".join(texts[name] for name in texts if not self.is_outside(name))
-        outside = {name: texts[name] for name in texts if self.is_outside(name)}
-        return {NAME: first_names(joined) + joined} | outside
+        found = {name: texts[name] for name in texts if self.is_outside(name)}
+        first = "import gc\n"
+        for name in JOINED:
+            joined = "".join(texts[each] for each in texts if self.home(each) == name)
+            found[name] = first_names(joined) + joined
+            first += f"import {name}\ngc.collect()\n"
+        return found | {ENTRY: first + found[ENTRY]}
+
+    def home(self, name: str) -> str:
+        """The module of the pile that has the content of a module of the firmware."""
+        if self.is_outside(name):
+            return name
+        return JOINED[name.split(".")[0] == "pile"]
 
     def is_outside(self, name: str) -> bool:
         return name in self._outside
@@ -92,7 +102,7 @@ class Bundle:
             return module, name
         if (module, name) not in self._symbols:
             raise BuildError(f"{module} has no {name}")
-        return NAME, self._symbols[module, name]
+        return self.home(module), self._symbols[module, name]
 
     def attribute(self, module: str, name: str) -> str | None:
         """The new name of an attribute or method; None: it keeps its own."""

@@ -23,14 +23,14 @@ BOARDS = ROOT / "boards"
 # Outside the slots. MicroPython starts the first two by name and only as source. The others stay sources too,
 # so that a person at the console can read which pins they open.
 ROOT_FILES = ("boot.py", "main.py", "launcher.py", "relays.py")
-ENTRY = "start"  # the module of a release that the launcher imports; it imports all others
+ENTRY = bundle.ENTRY
 # Modules outside the bundle: those imported before it, and those that are in the heap only for a time.
 OUTSIDE = (
-    *("start", "board", "drivers.esp32.board", "config", "assembly", "pile.recovery", "pile.usage"),
-    *("net.ntp", "pile.feed"),
+    *("start", "board", "drivers.esp32.board", "config", "settings", "assembly"),
+    *("pile.recovery", "pile.usage", "pile.feed", "net.ntp"),
     *("pile_protocol.chunk", "pile_protocol.components", "pile_protocol.manifest", "pile_protocol.updates"),
     *("update.checks", "update.configure", "update.download", "update.incoming", "update.offer"),
-    *("update.errors", "update.files", "update.overrides", "update.p256", "update.slots", "update.trial"),
+    *("update.files", "update.overrides", "update.p256", "update.slots", "update.trial"),
     "update.updater",
 )
 OPTIMISE_MORE = "-O3"  # without line numbers too, 4 KB of heap; tracebacks still have names of functions

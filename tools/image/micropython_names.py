@@ -4,7 +4,8 @@
 # without those that only the unix port has. Every port has the names of its modules in flash (py/qstr.c, the
 # constant pool). The list has not been compared with an ESP32's image. A name that is missing there is stored
 # in the heap when the bundle is loaded, at 7 bytes plus its characters; the firmware works all the same. An
-# attribute with a name of the list may be MicroPython's own, so bundle.py never renames it.
+# attribute with a name of the list may be MicroPython's own, so bundle.py never renames it. `const` is
+# left out, because mpy-cross takes a call of it for a constant.
 IN_FLASH = """
 AF_INET ARRAY AUTO ArithmeticError AssertionError AttributeError BFINT16 BFINT32 BFINT8 BFUINT16 BFUINT32
 BFUINT8 BF_LEN BF_POS BIG_ENDIAN BaseException BytesIO CERT_NONE CERT_OPTIONAL CERT_REQUIRED
@@ -24,7 +25,7 @@ _stop_task _stopper _task_queue a2b_base64 abs accept aclose acos acosh acquire 
 append appendleft argv array asin asinh asyncio atan atan2 atanh awrite awritestr b2a_base64 bin binascii
 bind bool buffer bytearray bytearray_at byteorder bytes bytes_at calcsize call_exception_handler callable
 ceil center chdir choice chr classmethod clear clock close cmath collect collections compile complex
-connect const copy copysign core cos cosh count crc32 create_task cryptolib cur_task current_task decode
+connect copy copysign core cos cosh count crc32 create_task cryptolib cur_task current_task decode
 decrypt default_exception_handler deflate degrees delattr deque dict difference difference_update digest
 dir disable discard divmod drain dump dumps e enable encode encrypt endswith enumerate erf erfc errno
 errorcode eval event exec exit exp expm1 extend fabs factorial fileno filter find float floor flush fmod

@@ -11,8 +11,6 @@ from typing import Protocol
 from tools.image import BuildError
 from tools.image.scopes import assigned, names_without_nodes, own_nodes, scope_names
 
-NAME = "ratelock"  # of the module that the others are joined into
-
 Target = tuple[str, str | None]  # a module of the firmware, and a name in it, or None for the module itself
 
 
@@ -33,6 +31,8 @@ class Names(Protocol):
     """The methods of bundle.Bundle that the renamer uses."""
 
     def is_outside(self, name: str) -> bool: ...
+
+    def home(self, name: str) -> str: ...
 
     def symbol(self, module: str, name: str) -> tuple[str, str]: ...
 
@@ -155,14 +155,14 @@ class Renamer(ast.NodeVisitor):
         for local, (module, name) in found.items():
             if name is None and self._bundle.is_outside(module):
                 needed.append(f"import {module}" + (f" as {local}" if local != module else ""))
-            elif name is None and self._is_outside:
+            elif name is None and self._bundle.home(module) != self._bundle.home(self._module.name):
                 needed += self._used_of_module(local, module)
             elif name is not None:
                 source, symbol = self._bundle.symbol(module, name)
-                if source and source != NAME:
+                if source and self._bundle.is_outside(module):
                     needed.append(f"from {source} import {symbol}" + (f" as {local}" * (local != symbol)))
-                elif source and self._is_outside:
-                    needed.append(f"from {NAME} import {symbol}")
+                elif source and source != self._bundle.home(self._module.name):
+                    needed.append(f"from {source} import {symbol}")
         self._replace(node, "; ".join(dict.fromkeys(needed)) or "pass")
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:

@@ -25,8 +25,8 @@ export function whileRunning({ payment, ...order }, w) {
 export const afterNoStart = ({ payment, ...order }, w) =>
   payment.state === "Held" && h("p.small.locked", w.stillHeld(money(payment.held_minor, order)), " ", testMark(payment));
 
-/** What stands at the head of a receipt that is not paid. */
-export const pending = ({ state }, w) => (state === "CaptureRefused" ? w.notTaken : w.taking);
+/** What stands at the head of a receipt that is not paid. A bill may come after its hold was released. */
+export const pending = ({ state }, w) => (["CaptureRefused", "Released"].includes(state) ? w.notTaken : w.taking);
 
 /** A card of the receipt: held, taken, released, refunded. */
 export function onReceipt({ payment, ...order }, w) {

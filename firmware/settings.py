@@ -1,0 +1,57 @@
+"""Reads what a start needs from the pile's own files, before assembly.py; then its code leaves the heap
+(app.start): the heap has no room for this and for the making of the parts at the same time.
+"""
+
+import board
+
+import config
+from app import CannotStart
+from drivers import patterns
+from net.transport import tls_context
+from update.overrides import Overrides
+
+
+def read():
+    """(config.Config, TLS context or None, store). Raises CannotStart."""
+    try:
+        overrides = Overrides()
+        overrides.start()
+        try:
+            settings, context = _load(overrides)
+        except config.ConfigError:
+            if not overrides.on_trial:
+                raise
+            overrides.fall_back("BadValue")
+            settings, context = _load(overrides)
+        settings.tell(overrides)
+        return settings, context, board.store()
+    except config.ConfigError as error:
+        raise CannotStart(str(error), patterns.NO_CONFIG)
+    except OSError as error:
+        raise CannotStart(
+            "the flash cannot be used (%r): remove the file that is in its way" % error, patterns.NO_FLASH
+        )
+
+
+def _load(overrides):
+    """(config.Config, TLS context or None). Raises ConfigError."""
+    settings = config.load(applied=overrides.applied)
+    return settings, _context(settings.broker)
+
+
+def _context(broker):
+    """The TLS context of the configured CA; None without one. Raises ConfigError."""
+    if "ca_text" in broker:
+        try:
+            return tls_context(broker["ca_text"].encode())
+        except ValueError:
+            raise config.ConfigError("the CA that came over the air is not a certificate")
+    if "ca" not in broker:
+        return None
+    try:
+        with open(broker["ca"], "rb") as file:
+            return tls_context(file.read())
+    except OSError:
+        raise config.ConfigError("there is no %s: provision this pile again" % broker["ca"])
+    except ValueError:
+        raise config.ConfigError("%s is not a certificate: provision this pile again" % broker["ca"])
