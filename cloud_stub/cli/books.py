@@ -5,26 +5,22 @@ import sys
 
 from ..base.clock import now_s
 from ..db.writer import Transaction
-from ..reports import days, settlements_csv
+from ..reports import daily_report, days, settlements_csv
 from ..reports.bill_rows import PileScope
 from ..settings import Settings
 from ..settlements import reviews
 from ..settlements import views as settlement_views
-from .tools import Commands, actor, database, how_many, idle_cloud, print_all, print_json, subject
+from .tools import Commands, actor, database, how_many, idle_cloud, print_all, print_json, reading, subject
 
 
 def add(commands: Commands) -> None:
     books = subject(commands, "books", "what is billed, paid, credited, waived and flagged")
     export = books.add_parser("export", help="print the settlements as CSV")
-    export.add_argument("--pile", metavar="ID")
-    export.add_argument("--site", metavar="ID")
-    export.add_argument("--tag")
-    export.add_argument(
-        "--from", dest="first", metavar="DAY", default="2000-01-01", help="such as 2026-11-23"
-    )
-    export.add_argument("--to", dest="last", metavar="DAY", default="2100-12-31", help="the last day")
-    export.add_argument("--time-zone", default="UTC", help="of the days")
+    _add_scope(export, "2000-01-01", "2100-12-31")
     export.set_defaults(command=_export)
+    daily = books.add_parser("daily", help="energy and revenue by day, told apart, as one JSON object")
+    _add_scope(daily, None, None)
+    daily.set_defaults(command=_daily)
     flagged = books.add_parser("flagged", help="the newest flagged settlements, one JSON object a line")
     flagged.add_argument("--limit", type=how_many, default=50)
     flagged.set_defaults(command=_flagged)
@@ -35,9 +31,35 @@ def add(commands: Commands) -> None:
     review.set_defaults(command=_review)
 
 
+def _add_scope(parser: argparse.ArgumentParser, first: str | None, last: str | None) -> None:
+    """first, last: the days without an option; None: the option is needed."""
+    parser.add_argument("--pile", metavar="ID")
+    parser.add_argument("--site", metavar="ID", help="what was charged there")
+    parser.add_argument("--tag")
+    from_help = "such as 2026-11-23"
+    parser.add_argument(
+        "--from", dest="first", metavar="DAY", default=first, required=first is None, help=from_help
+    )
+    parser.add_argument(
+        "--to", dest="last", metavar="DAY", default=last, required=last is None, help="the last day"
+    )
+    parser.add_argument("--time-zone", default="UTC", help="of the days")
+
+
+def _scope(options: argparse.Namespace) -> PileScope:
+    return PileScope(options.pile, options.site, options.tag)
+
+
+def _daily(settings: Settings, options: argparse.Namespace) -> int:
+    asked = days.read_some(options.first, options.last, options.time_zone)
+    with reading(settings) as conn:
+        print_json(daily_report.daily(conn, asked, _scope(options)))
+    return 0
+
+
 def _export(settings: Settings, options: argparse.Namespace) -> int:
     asked = days.read(options.first, options.last, options.time_zone)
-    scope = PileScope(options.pile, options.site, options.tag)
+    scope = _scope(options)
     with database(settings) as store:
         with store.reading.connect() as conn:
             scope.check(conn)

@@ -1,7 +1,8 @@
-"""Orders whose pile does not answer: unanswered ones expire, unsettled ones are lost."""
+"""Piles that do not answer: they are offline, their unanswered orders expire, unsettled ones are lost."""
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, or_, select, update
 
+from ..db.events import record_event
 from ..db.rows import OrderRow, Query
 from ..db.tables import orders, piles
 from ..db.writer import Transaction
@@ -37,6 +38,20 @@ _OF_SILENT_PILES = Query(
 _OF_REPORTING_PILES = Query(
     _UNSETTLED.where(piles.c.online, piles.c.last_seen_at > orders.c.window_end_at + SETTLING_S), OrderRow
 )
+
+
+_SET_SILENT_OFFLINE = (
+    update(piles)
+    .where(piles.c.online, or_(piles.c.last_seen_at.is_(None), piles.c.last_seen_at < bindparam("since")))
+    .values(online=False)
+    .returning(piles.c.device_id)
+)
+
+
+def set_silent_piles_offline(tx: Transaction, since: int, now: int) -> None:
+    """Set the piles offline from which no message came after `since`, although no last will came."""
+    for device_id in tx.conn.execute(_SET_SILENT_OFFLINE, {"since": since}).scalars().all():
+        record_event(tx.conn, now, "PileLost", device_id)
 
 
 def expire_orders(tx: Transaction, context: Context, now: int) -> int:

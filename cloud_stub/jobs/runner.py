@@ -25,7 +25,6 @@ from ..people import sessions
 from ..rates import displays
 from ..releases import stepping
 from . import expiry, retention, stops
-from .silence import set_silent_piles_offline
 
 log = structlog.get_logger()
 
@@ -116,7 +115,7 @@ class PeriodicJobs:
             sessions.trim(tx.conn, now, self._context.settings.session_idle_s)
             silent_since = now - self._context.settings.pile_silent_s
             if self._listening_since is not None and self._listening_since <= silent_since:
-                set_silent_piles_offline(tx, silent_since, now)
+                expiry.set_silent_piles_offline(tx, silent_since, now)
                 expiry.lose_unsettled_orders(tx, self._context, now)
 
     def _run(self) -> None:

@@ -300,11 +300,11 @@ def test_every_page_of_the_books_comes(
 def test_the_command_line_exports_the_same_books(
     operator: Any, books: dict[str, str], cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ):
-    def command(*options: str) -> str:
+    def command(*options: str, name: str = "export") -> str:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cli, "Settings", lambda: cloud.settings)
             capsys.readouterr()
-            assert cli.main(["books", "export", *options]) == 0
+            assert cli.main(["books", name, *options]) == 0
         return capsys.readouterr().out
 
     def http(query: str) -> str:
@@ -314,3 +314,6 @@ def test_the_command_line_exports_the_same_books(
     assert command("--site", "north").splitlines() == http("?site_id=north").splitlines()
     days = ("--from", "2026-01-01", "--to", "2026-01-02", "--time-zone", "Asia/Shanghai")
     assert len(command(*days).splitlines()) == 1
+    whole = ("--from", "2026-01-01", "--to", "2026-12-31", "--site", "north")
+    by_day = operator("GET", f"/api/reports/daily?{WHOLE}&site_id=north").json()
+    assert json.loads(command(*whole, name="daily")) == by_day

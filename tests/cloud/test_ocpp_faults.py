@@ -16,7 +16,7 @@ import pytest
 from cloud_stub.base.problems import Problem
 from cloud_stub.bridges.ocpp import target
 from cloud_stub.bridges.ocpp.rpc import FRAMES
-from cloud_stub.cli.ocpp import alone
+from cloud_stub.cli.tools import alone
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FakeLink, FakePile
@@ -272,7 +272,7 @@ def test_an_address_that_is_none_is_refused(url: str, says: str):
 
 
 def test_a_second_gateway_on_the_same_data_is_refused(run: Any, settings: Settings):
-    with alone(settings.data / "ocpp.lock"):
+    with alone(settings.data / "ocpp.lock", "a gateway"):
         assert "a gateway runs" in run("ocpp-gateway", "--csms", "ws://127.0.0.1:9/ocpp")
     assert "ws://HOST/PATH" in run("ocpp-gateway", "--csms", "nonsense")
 

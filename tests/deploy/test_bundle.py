@@ -14,7 +14,7 @@ from tools import ROOT
 from tools.board import calibrate
 from tools.harness.sim_pile import interpreter
 from tools.image import BuildError, cache, files
-from tools.image.bundle import NAME, Bundle
+from tools.image.bundle import ENTRY, JOINED, Bundle
 
 
 def joined(folder: Path, **modules: str) -> Bundle:
@@ -88,7 +88,7 @@ print(a.One(5).told(), repr(One(1)))
 def test_what_is_joined_does_what_it_did(tmp_path: Path) -> None:
     bundle = joined(tmp_path, pile__a=A, app=B, main=MAIN)
     assert printed(bundle, tmp_path) == ["21", "3", "3", "mWh", "One", "10", "One(1,)"]
-    text = bundle.sources()[NAME]
+    text = bundle.sources()[JOINED[0]]
     assert not any(word in text for word in ("LIMIT =", "_much", "_told", "_all", "mWh"))
 
 
@@ -96,7 +96,7 @@ def test_an_object_of_micropython_keeps_its_attributes(tmp_path: Path) -> None:
     bundle = joined(
         tmp_path, app="def trust(context):\n    context.verify_mode = 2\n", main="from app import trust\n"
     )
-    assert ".verify_mode = 2" in bundle.sources()[NAME]
+    assert ".verify_mode = 2" in bundle.sources()[JOINED[0]]
 
 
 PARTS = """
@@ -134,7 +134,7 @@ print(part.amount, part.word, part.feed, part.shown, part.doubled(6, 7), part.ke
 def test_attributes_and_parameters_have_names_in_flash_unless_somebody_means_them(tmp_path: Path) -> None:
     bundle = joined(tmp_path, pile__parts=PARTS, main=PARTS_MAIN)
     assert printed(bundle, tmp_path) == ["4", "5", "3", "1", "[13,", "14]", "4", "5"]
-    names = set(re.findall(r"\w+", bundle.sources()[NAME]))
+    names = set(re.findall(r"\w+", bundle.sources()[JOINED[1]]))
     # A text, a keyword, an attribute of the chip's own objects, one that a person may ask for at the console.
     assert {"word", "given", "feed", "relay"} <= names
     assert not {"shown", "doubled", "kept", "other", "far"} & names
@@ -184,7 +184,7 @@ def strings(path: Path) -> list[str]:
 def test_a_pile_on_a_pc_runs_the_files_that_a_chip_gets(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setattr(cache, "FOLDER", tmp_path)
     folder = cache.folder("sim", interpreter())
-    assert (folder / f"{NAME}.mpy").is_file() and not (folder / "shell.mpy").exists()
+    assert all((folder / f"{name}.mpy").is_file() for name in JOINED) and not (folder / "shell.mpy").exists()
     assert cache.folder("sim", interpreter()) == folder
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
@@ -195,9 +195,22 @@ def test_a_micropython_with_other_compiled_files_gets_the_sources(
     monkeypatch.setattr(cache, "FOLDER", tmp_path)
     monkeypatch.setattr(cache, "runs_mpy", lambda interpreter: False)
     folder = cache.folder("sim", interpreter())
-    assert (folder / f"{NAME}.py").is_file() and not list(folder.glob("*.mpy"))
+    assert all((folder / f"{name}.py").is_file() for name in JOINED) and not list(folder.glob("*.mpy"))
     done = subprocess.run(
         [*interpreter(), "-c", "import start; start.main()"], cwd=tmp_path, timeout=60,
         env={**os.environ, "MICROPYPATH": f"{folder}:.frozen"}, capture_output=True, text=True,
     )  # fmt: skip
     assert "there is no config.json: provision this pile" in done.stdout
+
+
+def test_the_package_pile_is_joined_apart_and_imported_after_the_rest(tmp_path) -> None:
+    base = "def double(x):\n    return 2 * x\n\n\nclass Base:\n    def _hidden(self):\n        return 3\n"
+    pile = (
+        "import base\nfrom base import Base\n\n\n"
+        "class Mine(Base):\n    def shown(self):\n        return base.double(self._hidden())\n"
+    )
+    made = joined(tmp_path, base=base, pile=pile, main="import pile\nprint(pile.Mine().shown())\n")
+    assert printed(made, tmp_path) == ["6"]
+    sources = made.sources()
+    assert "2 *" in sources[JOINED[0]] and "2 *" not in sources[JOINED[1]]
+    assert sources[ENTRY].index(JOINED[0]) < sources[ENTRY].index(f"import {JOINED[1]}")

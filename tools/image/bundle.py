@@ -76,7 +76,7 @@ class Bundle:
             joined = "".join(texts[each] for each in texts if self.home(each) == name)
             found[name] = first_names(joined) + joined
             first += f"import {name}\ngc.collect()\n"
-        return found | {ENTRY: first + found[ENTRY]}
+        return found | {ENTRY: first + found.get(ENTRY, "")}
 
     def home(self, name: str) -> str:
         """The module of the pile that has the content of a module of the firmware."""

@@ -165,7 +165,7 @@ async function setPower(pile, path) {
         check: (text) => (/^\d{0,10}$/.test(text) ? null : t.powerWrong),
       },
     ],
-    action: t.renameAction,
+    action: common.names.save,
     submit: ({ power_w, replaces }) =>
       send(path + "/connector-power", "PUT", {
         power_w: watts(power_w),
