@@ -25,7 +25,7 @@ def test_out_of_service_and_back_restart_name_and_key(fleet: Fleet, console: Con
     pile.hello(commands=KNOWN, chip="aa", connectors=2)
     page = console("/piles/PILE-1")
     page.get_by_role("button", name="Out of service…").click()
-    page.get_by_label("What", exact=True).select_option(label="Connector 2")
+    page.get_by_label("Part", exact=True).select_option(label="Connector 2")
     page.get_by_label("Reason").select_option(label="Damaged")
     page.get_by_label("Note").fill("cable cut")
     page.get_by_label("Note").press("Enter")
@@ -47,7 +47,7 @@ def test_out_of_service_and_back_restart_name_and_key(fleet: Fleet, console: Con
     expect(page.get_by_role("heading", level=1)).to_contain_text("Gate 2")
 
     page.get_by_role("button", name="New key…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Make the key").click()
+    page.get_by_role("dialog").get_by_role("button", name="Make a new key").click()
     key = page.locator("code.key").inner_text()
     assert len(key) == 64 and bytes.fromhex(key) != pile.key
     choose(page, "I have it")

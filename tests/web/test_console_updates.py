@@ -36,7 +36,7 @@ def test_a_release_is_added_and_rolled_out_to_all(
     piles = updating(fleet, 3)
     fleet.pile("PILE-OLD", rate=None)
     page = console("/updates")
-    expect(page.get_by_text("No release yet.")).to_be_visible()
+    expect(page.get_by_text("There are no releases yet.")).to_be_visible()
     page.get_by_role("button", name="Add a release").click()
     dialog = page.get_by_role("dialog")
     broken, good = tmp_path / "broken.release", tmp_path / "ratelock-12.release"
@@ -47,7 +47,7 @@ def test_a_release_is_added_and_rolled_out_to_all(
     expect(dialog.get_by_text("no release archive, or it is damaged")).to_be_visible()
     dialog.get_by_label("Release archive").set_input_files(good)
     choose(page, "Add")
-    expect(page.get_by_text("Release 12 is there.")).to_be_visible()
+    expect(page.get_by_text("Release 12 was added.")).to_be_visible()
 
     page.get_by_role("button", name="Update piles").click()
     dialog.get_by_label("Waves").fill("1, 50%")
