@@ -46,6 +46,7 @@ def test_the_second_editor_is_told_at_the_field_and_loses_nothing(
     )
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Unassign from Pile PILE-1")).to_be_visible()
+    expect(page.get_by_role("button", name="Assign…")).to_be_focused()
 
     page.evaluate("location.hash = '/piles/PILE-1'")
     page.get_by_role("button", name="Most power…").click()
@@ -110,7 +111,7 @@ def test_a_pile_is_found_moved_and_taken_out_of_service_by_keys_alone(
     tab_to(page, "South gate")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("South gate")
-    expect(page.get_by_role("link", name="Harbour")).to_be_visible()
+    expect(page.get_by_role("link", name="Harbour").first).to_be_visible()
 
     tab_to(page, "Out of service…")
     page.keyboard.press("Enter")

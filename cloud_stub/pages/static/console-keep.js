@@ -11,7 +11,7 @@ function nameOf(element) {
 
 /**
  * Run `work`, which draws parts of `root` anew. What had the focus has it again; if it is gone, the link nearest to
- * its place has it: a keyboard is never sent back to the top of the page, and never to a button nobody chose.
+ * its place has it, else the page's heading: never the top of the document, and never a button nobody chose.
  */
 export function keepingFocus(root, work) {
   const held = document.activeElement;
@@ -28,7 +28,7 @@ export function keepingFocus(root, work) {
   const same = after.filter((each) => nameOf(each) === name);
   const links = after.filter((each) => each.tagName !== "BUTTON");
   const near = links.find((each) => after.indexOf(each) >= place) ?? links.at(-1);
-  (same[nth] ?? same[0] ?? near)?.focus({ preventScroll: true });
+  (same[nth] ?? same[0] ?? near ?? document.querySelector("main h1"))?.focus({ preventScroll: true });
 }
 
 /** As dom.show, of what is drawn again and again: nothing is touched where nothing looks different. */

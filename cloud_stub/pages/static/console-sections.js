@@ -1,5 +1,6 @@
 // The sections of a detail page, each a module of its own, loaded when the page opens.
 
+import { keepingFocus } from "./console-keep.js";
 import { explain, failure, h, show } from "./console-parts.js";
 import { may, poll, unreachable } from "./console-session.js";
 import { SECTIONS } from "./console-views.js";
@@ -47,7 +48,7 @@ export function openLoaded(root, read, draw, list) {
   let ended = false;
   const load = () =>
     read().then(
-      (found) => ended || draw(found),
+      (found) => ended || keepingFocus(root, () => draw(found)),
       (problem) => ended || show(root, failure(problem, list)),
     );
   load();

@@ -2,6 +2,7 @@
 
 import { confirm, notice } from "./console-dialog.js";
 import { changeDialog, formDialog } from "./console-form.js";
+import { keepingFocus } from "./console-keep.js";
 import { named } from "./console-names.js";
 import { busy, crumbs, facts, failure, h, heading, pill, section, show, table } from "./console-parts.js";
 import { openSections } from "./console-sections.js";
@@ -28,7 +29,7 @@ export function open(root, _params, id) {
   async function load() {
     try {
       const found = await Promise.all([ask(path), ask(`/api/piles?limit=${PILES}&site_id=${encodeURIComponent(id)}`)]);
-      if (!ended) draw(...found);
+      if (!ended) keepingFocus(body, () => draw(...found));
     } catch (problem) {
       if (!ended) fail(problem);
     }

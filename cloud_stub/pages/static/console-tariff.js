@@ -4,6 +4,7 @@ import { loadCurrencies } from "./console-currency.js";
 import { miniBar } from "./console-daybar.js";
 import { confirm } from "./console-dialog.js";
 import { changeDialog, formDialog } from "./console-form.js";
+import { keepingFocus } from "./console-keep.js";
 import { named } from "./console-names.js";
 import { busy, crumbs, facts, failure, h, heading, moneyOf, section, show, table, when, whoWords } from "./console-parts.js";
 import { openSections } from "./console-sections.js";
@@ -49,7 +50,7 @@ export function open(root, _params, id) {
         ask("/api/tags"),
         loadCurrencies(),
       ]);
-      if (!ended) draw(...found);
+      if (!ended) keepingFocus(body, () => draw(...found));
     } catch (problem) {
       if (!ended) fail(problem);
     }
