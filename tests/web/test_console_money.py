@@ -47,11 +47,12 @@ def test_a_payment_is_entered_by_hand_with_its_audit_line(fleet: Fleet, console:
     order = fleet.charged(fleet.pile("PILE-1"), 2_500_000, pay=False)
     page = console("/orders/" + order.order_id)
     page.get_by_role("button", name="Enter a payment…").click()
-    expect(page.get_by_role("dialog")).to_contain_text("Enter that ¥3.50 was paid?")
-    choose(page, "It was paid")
+    expect(page.get_by_role("dialog")).to_contain_text("Enter ¥3.50 as paid?")
+    choose(page, "Enter the payment")
     expect(page.get_by_text("¥3.50 is entered as paid.")).to_be_visible()
     expect(page.get_by_role("heading", name="Order", level=1)).to_contain_text("Paid")
     expect(page.get_by_role("button", name="Enter a payment…")).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_be_focused()  # what had the focus is gone
     lines = fleet.operator.get(f"/api/audit?order_id={order.order_id}").json()["items"]
     assert [each["action"] for each in lines] == ["PaymentEntered"]
 

@@ -32,7 +32,7 @@ def test_the_remote_start_is_allowed_at_a_rate_and_each_charge_point_is_listed(
     form = page.get_by_role("dialog")
     form.get_by_label("Rate").fill(rate_id)
     form.get_by_role("button", name="Save").click()
-    expect(form).to_contain_text("Say who agreed")
+    expect(form).to_contain_text("Enter who agreed")
     form.get_by_label("Agreement").fill("Contract 17")
     form.get_by_role("button", name="Save").click()
     expect(found).to_contain_text(rate_id)

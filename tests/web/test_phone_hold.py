@@ -158,7 +158,7 @@ def test_a_hold_is_told_refused_taken_in_part_and_given_back(
     expect(page.locator("#stop")).to_be_visible()
     placed: Any = open_sealed("order", fleet.link.sent(pile.device_id, "order")[-1], pile.key)
     fleet.give_up(SimpleNamespace(placed=placed))  # type: ignore[arg-type]
-    expect(page.locator("main")).to_contain_text("is still held, because the pile may be charging")
+    expect(page.locator("main")).to_contain_text("is still held, because a bill of the pile may still come")
     fleet.cloud.cashier.run_once(now_s() + 3 * 86_400)
     late: Any = SimpleNamespace(order_id=placed["order_id"])
     fleet.settle(pile, late, placed, 1_000_000)

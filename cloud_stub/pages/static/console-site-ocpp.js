@@ -6,6 +6,7 @@ import { facts, h, pill, section, table, when } from "./console-parts.js";
 import { ask, may, poll } from "./console-session.js";
 import { words } from "./say.js";
 
+const { names } = await words("console-words");
 const t = await words("console-words-ocpp");
 const EVERY_MS = 5000;
 const SHOWN = 500;
@@ -49,7 +50,7 @@ const change = (path, rate) =>
     fields: [
       {
         name: "rate_id",
-        label: t.rate,
+        label: names.rate,
         hint: t.rateHint,
         control: h("input", { value: rate ?? "", maxlength: "40", spellcheck: "false" }),
         check: (value) => (!value || RATE_ID.test(value) ? null : t.rateWrong),
@@ -62,6 +63,6 @@ const change = (path, rate) =>
         check: (value) => (value ? null : t.agreementWrong),
       },
     ],
-    action: t.save,
+    action: names.save,
     submit: ({ rate_id, agreement }) => ask(path + "/remote-start", { method: "PUT", body: { rate_id: rate_id || null, agreement } }),
   });

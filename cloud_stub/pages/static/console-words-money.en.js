@@ -11,9 +11,9 @@ export default {
     none: "There are no credit notes.",
     add: "Credit…",
     pay: "Enter a payment…",
-    payTitle: (amount) => `Enter that ${amount} was paid?`,
-    payText: "For money that the driver has paid outside of this cloud. It closes the bill, and cannot be taken back; it can be credited.",
-    payAction: "It was paid",
+    payTitle: (amount) => `Enter ${amount} as paid?`,
+    payText: "Only for money that the driver has paid elsewhere. The bill is then paid. This cannot be undone, but the bill can be credited.",
+    payAction: "Enter the payment",
     payDone: (amount) => `${amount} is entered as paid.`,
     dialog: "Credit this bill?",
     text: (left, state) =>

@@ -13,7 +13,7 @@ export default {
     pay: "登记付款…",
     payTitle: (amount) => `登记已收到 ${amount}？`,
     payText: "用于用户在本系统之外已付的款项。登记后账单即结清，不能撤销，但可以减免。",
-    payAction: "已收到付款",
+    payAction: "登记付款",
     payDone: (amount) => `已登记付款 ${amount}。`,
     dialog: "减免这份账单？",
     text: (left, state) =>

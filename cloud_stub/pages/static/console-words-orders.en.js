@@ -39,7 +39,7 @@ export default {
     locked: "Locked rate",
     lines: "Lines of the settlement",
     prices: "Prices of the locked rate",
-    price: "Price a kWh",
+    price: "Price per kWh",
     claimed: "The pile's total, not billed yet",
   },
 

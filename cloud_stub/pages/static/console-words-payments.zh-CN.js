@@ -103,7 +103,7 @@ export default {
     forever: "长期",
     by: "创建",
     states: { valid: "有效", usedUp: "已用完", expired: "已过期", revoked: "已停用" },
-    none: "没有免费充电。",
+    none: "没有充电码，也没有免费站点。",
     copy: (code) => `复制充电码 ${code}`,
     revoke: "停用",
     revokeOf: (name) => `停用 ${name}？`,

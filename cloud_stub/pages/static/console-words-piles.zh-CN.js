@@ -95,7 +95,7 @@ export default {
     signal: "无线信号",
     ram: "芯片空闲内存",
     ramLeast: "芯片最低空闲内存",
-    late: "最近一次周期延迟",
+    late: "控制周期最大延迟",
     registered: "登记时间",
     nothing: "尚未上报。",
     resets: {

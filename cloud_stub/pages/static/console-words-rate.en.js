@@ -123,7 +123,7 @@ export default {
     days: (names) => `Days that differ: ${names}`,
     withdraw: "Withdraw",
     withdrawTitle: "Withdraw this version?",
-    withdrawText: (from) => `It was to apply from ${from} on. The version before it stays valid.`,
+    withdrawText: (from) => `It would apply from ${from} on. The prices before it then stay valid.`,
     price: (price) => `${price} per kWh`,
     prices: (low, high) => `${low} to ${high} per kWh`,
     fee: (fee) => `, ${fee} session fee`,

@@ -5,8 +5,8 @@ export default {
   configuration: (number) => `配置 ${number}`,
   unreleased: "无（线缆写入）",
   unknown: "未上报",
-  selections: { all: "全部充电桩", site: "一个场站", tag: "一个标签", pile: "一个充电桩" },
-  selected: { all: () => "全部充电桩", site: (id) => `场站 ${id}`, tag: (tag) => `标签 ${tag}`, pile: (id) => `充电桩 ${id}` },
+  selections: { all: "全部充电桩", site: "一个站点", tag: "一个标签", pile: "一个充电桩" },
+  selected: { all: () => "全部充电桩", site: (id) => `站点 ${id}`, tag: (tag) => `标签 ${tag}`, pile: (id) => `充电桩 ${id}` },
   rolloutStates: {
     Running: "进行中",
     Paused: "已暂停",

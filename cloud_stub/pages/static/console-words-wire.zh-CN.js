@@ -136,7 +136,7 @@ export default {
     PeriodOutsideTime: ["时段越界", "在充电时间之外的时段记有电量。"],
     EndInFuture: ["结束于未来", "收到时，其结束时间尚未到来。"],
     EnergyLimitExceeded: ["超出电量上限", "电量超过用户确认的上限。"],
-    CostLimitExceeded: ["超出金额上限", "电量的金额超过用户确认的上限。"],
+    CostLimitExceeded: ["超出金额上限", "费用超过用户确认的上限。"],
     DurationLimitExceeded: ["超出时间上限", "时间超过用户确认的上限。"],
     PowerTooHigh: ["功率过高", "在该时间内，枪不可能输出这么多电量。"],
     ReportsMismatch: ["上报不符", "与电表数据或结束消息不一致。"],

@@ -4,7 +4,7 @@ export default {
   hold: m => `${m} is held first. Only the bill is taken; the rest is released.`,
   holdAtMost: m => `At most ${m} is held first. Only the bill is taken; the rest is released.`,
   held: m => `${m} is held. Only the bill is taken at the end.`,
-  stillHeld: m => `${m} is still held, because the pile may be charging without network. It is released when the pile answers, or else after some days.`,
+  stillHeld: m => `${m} is still held, because a bill of the pile may still come. If none comes, all of it is released, at the latest after some days.`,
   stepTitle: "Before the start",
   holdIt: m => `Hold ${m}`,
   giveUp: "Do not start",
