@@ -27,6 +27,7 @@ UNITS = {
     "_ms": "milliseconds",
     "_mwh": "milliwatt-hours",
     "_mw": "milliwatts",
+    "_ma": "milliamperes",
     "_at": "Unix seconds, UTC",
     "_s": "seconds",
     "_minor": "minor units of the currency",
@@ -63,7 +64,7 @@ TOPICS = {
         "State of the pile and its connectors; the last will is online: false.", retained=True
     ),
     topics.METER: Topic(
-        "While charging: register, power, cost so far, and what remains of each limit.", qos=0
+        "While charging: register, power, current, cost so far, and what remains of each limit.", qos=0
     ),
     topics.SETTLEMENT: Topic(
         "The end of an order, standing alone; sent again until acknowledged.", sealed=True

@@ -18,7 +18,7 @@ def add(commands: Commands) -> None:
     export = books.add_parser("export", help="print the settlements as CSV")
     _add_scope(export, "2000-01-01", "2100-12-31")
     export.set_defaults(command=_export)
-    daily = books.add_parser("daily", help="energy and revenue by day, told apart, as one JSON object")
+    daily = books.add_parser("daily", help="energy and revenue by day, as one JSON object")
     _add_scope(daily, None, None)
     daily.set_defaults(command=_daily)
     flagged = books.add_parser("flagged", help="the newest flagged settlements, one JSON object a line")

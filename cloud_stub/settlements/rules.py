@@ -315,9 +315,9 @@ RULES = (
     Rule(
         "PeriodOutsideTime",
         "itself",
-        f"a period more than {TIME_SLACK_S} s before `started_at` or after `ended_at`, except one of a"
-        f" `recovered` order that a power cut ended: at most {_CUT_MWH // 1000} Wh, cheaper than at"
-        " `ended_at`",
+        f"a period more than {TIME_SLACK_S} s before `started_at` or after `ended_at`. A `recovered` order"
+        f" that a power cut ended may have one after `ended_at`, of at most {_CUT_MWH // 1000} Wh and cheaper"
+        " than the price at `ended_at`",
         _has_energy_outside,
     ),
     Rule(

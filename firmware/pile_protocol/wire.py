@@ -217,7 +217,7 @@ STATUS = Table(
     ("outbox_full?", Bool()),
     ("dropped?", COUNT),  # inbound messages that could not be used
     ("damaged?", COUNT),  # records in flash that failed their checksum
-    ("late_max_ms?", COUNT),  # by how much the control loop's latest cycle was late
+    ("late_max_ms?", COUNT),  # the most that a cycle of the control loop began late, since the start
     ("at?", Nullable(AT)),
     ("uptime_s?", COUNT),
     ("reset_cause?", Text(1, 20)),
