@@ -2,7 +2,7 @@
 
 import { h, show } from "./dom.js";
 
-const FOCUSABLE = 'a[href], button, input, select, textarea, summary, [tabindex="0"]';
+const FOCUSABLE = 'a[href], button, input, select, textarea, summary, h1[tabindex], [tabindex="0"]';
 
 /** What tells one element from its neighbours after both have been made anew. */
 function nameOf(element) {
