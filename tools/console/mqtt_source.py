@@ -67,6 +67,7 @@ class Live:
         client.on_socket_open = _send_at_once
         client.on_connect = self._connected
         client.on_connect_fail = self._failed
+        client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
         client.on_message = self._received
         self._client = client
@@ -103,7 +104,13 @@ class Live:
             return
         self.refused.clear()
         client.subscribe([(topic, 0) for topic in self._filters])
-        self._say(True, "connected")
+
+    def _subscribed(self, _c: Any, _u: Any, _mid: int, reasons: list[Any], _p: Any) -> None:
+        # Only from here on does every message arrive.
+        if any(reason.is_failure for reason in reasons):
+            self._say(True, "connected, but the broker does not let this user read all topics")
+        else:
+            self._say(True, "connected")
 
     def _failed(self, _client: paho.Client, _userdata: Any) -> None:
         # paho calls this while it handles the error, and does not pass it on.

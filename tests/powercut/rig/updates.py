@@ -22,7 +22,7 @@ from world import DEVICE_ID, MOUNT, PULSES, Pile, World
 
 import launcher
 from pile_protocol import chunk, manifest, messages, topics
-from update import checks, configure, download, incoming, offer, overrides, p256, slots, trial, updater
+from update import checks, configure, download, files, incoming, offer, overrides, p256, slots, trial, updater
 from update.host import Host
 
 LAZY = (
@@ -30,6 +30,7 @@ LAZY = (
     chunk,
     configure,
     download,
+    files,
     incoming,
     manifest,
     offer,
@@ -70,14 +71,11 @@ def sign(text):
     return "%064x%064x" % (r, min(s, p256.N - s))
 
 
-MANIFEST = json.dumps(
-    {
-        "release": NEW,
-        "version": "0.2.0",
-        "board": "rig",
-        "mpy": [6, 3],
-        "files": [[name, len(FILES[name]), hash_of(FILES[name])] for name in FILES],
-    }
+ROWS = [[name, len(FILES[name]), hash_of(FILES[name])] for name in FILES]
+# MicroPython's objects have no order, and a manifest has.
+MANIFEST = '{"release":%d,"version":"0.2.0","board":"rig","mpy":[6,3],"files":%s}' % (
+    NEW,
+    json.dumps(ROWS).replace(", ", ","),
 )
 SIGNATURE = sign(MANIFEST)
 PUBLIC = "%064x%064x" % multiply(SECRET, p256.G)
