@@ -26,6 +26,7 @@ from tools.image import files, packages
 
 BOOT_LOOP = b"rst:0x10 (RTCWDT_RTC_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\ninvalid header: 0xffffffff\r\n"
 STEP = {"port": "Connect", "image": "MicroPython", "firmware": "Firmware", "pile": "Pile", "ready": "Ready"}
+WRITING_MS = 80_000  # every file of the firmware goes over the line and is read back
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +145,8 @@ def choose_port(page: Page) -> None:
 
 def write_firmware(page: Page) -> None:
     page.get_by_role("button", name="Write firmware").click()
-    expect(step(page, "firmware").get_by_text("all compared on the board")).to_be_visible()
+    done = step(page, "firmware").get_by_text("all compared on the board")
+    expect(done).to_be_visible(timeout=WRITING_MS)
 
 
 @pytest.mark.system
@@ -174,7 +176,7 @@ def test_a_board_from_the_box_becomes_a_pile_that_is_online(
     write_firmware(page)
     fill_in(page, "BOXED-1", broker=f"127.0.0.1:{system.broker.port}")
     page.get_by_role("button", name="Register and write").click()
-    expect(page.get_by_text("BOXED-1 is online.")).to_be_visible()
+    expect(page.get_by_text("BOXED-1 is online.")).to_be_visible(timeout=WRITING_MS)
     expect(page.get_by_text("no rate yet")).to_be_visible()
     expect(page.get_by_role("link", name="Set the rate")).to_have_attribute(
         "href", "/console#/piles/BOXED-1/rate"
