@@ -110,6 +110,7 @@ orders = Table(
     # Whether it keeps others from its connector.
     Column("holds", Boolean, nullable=False),
     # Where its pile was when it was confirmed: there its bill counts. The site may have been removed since.
+    # Empty: at no site. Null, as processes of one release back store it: where the pile is.
     Column("site_id", String(32)),
     UniqueConstraint("idempotency_key", name="orders_idempotency_key"),
     Index("orders_by_device", "device_id", "order_id"),

@@ -179,7 +179,7 @@ def make(
             "expires_at": terms.expires_at,
             "window_end_at": terms.charging_end_at + component_body.longest_stay_s(terms.rate),
             "holds": True,
-            "site_id": terms.pile.site_id,
+            "site_id": terms.pile.site_id or "",
         },
     )
     key = seal.parse_key(terms.pile.key_hex)

@@ -81,7 +81,7 @@ def list_item(row: OrderRow) -> dict[str, Any]:
     return _brief(row) | {
         "currency": rate["currency"],
         "minor_digits": rate["minor_digits"],
-        "site_id": row.site_id,
+        "site_id": row.site_id or None,
     }
 
 

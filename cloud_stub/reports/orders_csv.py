@@ -47,7 +47,7 @@ def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:
             page = list_orders(conn, wanted, PAGE, before)
             order_ids = [each["order_id"] for each in page]
             found, held = bills.of_orders(conn, order_ids), holds.of_orders(conn, order_ids)
-            places.read(conn, map(_charged, page))
+            places.read(conn, (_charged(each, found) for each in page))
         if page:
             yield "".join(line(_values(each, found, held, places)) for each in page)
         if len(page) < PAGE:
@@ -55,8 +55,10 @@ def csv_pages(store: Store, wanted: OrderFilter) -> Iterator[str]:
         before = page[-1]["order_id"]
 
 
-def _charged(order: dict[str, Any]) -> bill_cells.Charged:
-    return bill_cells.Charged(order["device_id"], order["site_id"], order["rate_id"])
+def _charged(order: dict[str, Any], found: dict[str, bills.BillRow]) -> bill_cells.Charged:
+    bill = found.get(order["order_id"])
+    site_id = bill.site_id if bill else order["site_id"]
+    return bill_cells.Charged(order["device_id"], site_id, order["rate_id"])
 
 
 def _values(
@@ -66,7 +68,7 @@ def _values(
     places: bill_cells.Places,
 ) -> list[str]:
     bill, hold = found.get(order["order_id"]), held.get(order["order_id"])
-    place = places.of(_charged(order))
+    place = places.of(_charged(order, found))
     said = bills.content(bill) if bill else {}
     values = bill_cells.cells(bill, said, place["zone"], hold) | {
         "order_id": order["order_id"],

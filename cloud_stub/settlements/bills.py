@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import BigInteger, Connection, bindparam, case, cast, func, select
+from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select
 
 from ..base.decimals import decimal
 from ..db.payment_tables import credits
@@ -70,8 +70,9 @@ class BillRow(NamedTuple):
 _SUM = select(cast(func.coalesce(func.sum(credits.c.amount_minor), 0), BigInteger))
 _CREDITED_OF = _SUM.where(credits.c.order_id == bindparam("order_id"))
 _CREDITED = _SUM.where(credits.c.order_id == settlements.c.settles_order_id).scalar_subquery()
-# Where its order was confirmed; of one that settles no order, where its pile is.
-site_id_of_bill = case((settlements.c.settles_order_id.is_(None), piles.c.site_id), else_=orders.c.site_id)
+# Where its order was confirmed, empty for no site; where its pile is if it settles no order, or one for which
+# a process of one release back stored no site.
+site_id_of_bill = func.coalesce(orders.c.site_id, piles.c.site_id)
 ROWS = select(
     *(settlements.c[name] for name in BillRow._fields[: BillRow._fields.index("sealed_minor")]),
     settlements.c.total_minor.label("sealed_minor"),

@@ -205,6 +205,25 @@ def test_a_bill_stays_at_the_site_where_it_was_charged(operator: Any, books: dic
     assert reported(operator, "&site_id=north") == left == sums_of(of_site("/api/settlements.csv", "north"))
 
 
+def test_a_bill_of_an_order_without_a_site_counts_where_its_pile_is(
+    operator: Any, books: dict[str, str], cloud: Cloud
+):
+    """A process of one release back, which runs on for a time beside this one, stores no site."""
+    sums, lines = reported(operator, "&site_id=north"), exported(operator, "/api/orders.csv")
+    with cloud.store.writing.begin() as conn:
+        conn.execute(text("UPDATE orders SET site_id = NULL"))
+    assert reported(operator, "&site_id=north") == sums
+    assert exported(operator, "/api/orders.csv") == lines
+
+
+def test_what_was_charged_at_no_site_stays_there(operator: Any, books: dict[str, str]):
+    before = reported(operator, "&site_id=north")
+    move(operator, "PILE-1", "north")
+    assert reported(operator, "&site_id=north") == before
+    at_pile = operator("GET", "/api/orders?device_id=PILE-1").json()["items"]
+    assert {each["site_id"] for each in at_pile} == {None}
+
+
 def test_an_export_agrees_with_the_ledger_line_by_line(operator: Any, books: dict[str, str], cloud: Cloud):
     with cloud.store.reading.connect() as conn:
         sealed = [

@@ -70,4 +70,4 @@ def test_orders_of_before_are_at_the_site_where_their_pile_is(settings: Settings
     with store.reading.connect() as conn:
         found = conn.execute(text("SELECT DISTINCT device_id, site_id FROM orders")).all()
     store.close()
-    assert dict(found) == {"PILE-1": "S", "PILE-2": None, "PILE-3": None}
+    assert dict(found) == {"PILE-1": "S", "PILE-2": "", "PILE-3": ""}

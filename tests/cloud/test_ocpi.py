@@ -17,7 +17,7 @@ from cloud_stub.base.clock import iso_utc, now_s
 from cloud_stub.bridges.ocpi import pages, party, rule, tariffs
 from cloud_stub.bridges.ocpi.numbers import text_of
 from cloud_stub.cloud import Cloud
-from cloud_stub.db.tables import piles, rates, settlements
+from cloud_stub.db.tables import orders, piles, rates, settlements
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import OPERATOR, Phone, settled
 from tests.cloud.fakes import BILLS_ALL, EVERY_COMPONENT, TWO_PRICES, FakePile, new_key
@@ -344,6 +344,23 @@ def test_a_site_that_the_file_does_not_name_is_not_exported(
 ) -> None:
     settled(phone, pile, 1_000_000)
     assert ask("cdrs") == ask("locations") == ask("tariffs") == []
+
+
+def test_a_bill_is_exported_after_its_site_was_removed_or_when_only_its_pile_has_one(
+    site: FakePile, phone: Phone, operator: Callable[..., Any], ask: Callable[..., Any], cloud: Cloud
+) -> None:
+    settled(phone, site, 1_000_000)
+    [before] = ask("cdrs")
+    with cloud.store.writing.begin() as conn:  # as a process of one release back stores it
+        conn.execute(update(orders).values(site_id=None))
+    assert ask("cdrs") == [before]
+    with cloud.store.writing.begin() as conn:
+        conn.execute(update(orders).values(site_id="H"))
+    assert operator("POST", "/api/pile-moves", {"selection": "pile:PILE-1", "site_id": None}).is_success
+    assert operator("DELETE", "/api/sites/H").is_success
+    [cdr] = ask("cdrs")
+    del before["cdr_location"]["name"]  # which nobody knows any more
+    assert cdr == before
 
 
 @pytest.mark.parametrize(

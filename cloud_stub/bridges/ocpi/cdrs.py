@@ -25,7 +25,7 @@ Cdr = dict[str, Any]
 
 class Bill(NamedTuple):
     """said: the settlement as billed (bills.content); rate: as locked by the order; at: when it was last
-    changed. total_minor: after review. site: its id and name.
+    changed. total_minor: after review. site: its id, and its name unless it was removed.
     """
 
     order_id: str
@@ -35,7 +35,7 @@ class Bill(NamedTuple):
     rate: Mapping[str, Any]
     total_minor: int
     tariff: Mapping[str, Any]
-    site: tuple[str, str]
+    site: tuple[str, str | None]
 
 
 class _Volumes(NamedTuple):
@@ -191,7 +191,7 @@ def _location(party: Party, bill: Bill) -> dict[str, Any]:
     number_of = bill.said["connector"]
     return {
         "id": site_id,
-        "name": site_name,
+        **({"name": site_name} if site_name is not None else {}),
         **party.sites[site_id].members(),
         "evse_uid": party.evse_uid(bill.device_id, number_of),
         "evse_id": party.evse_id(bill.device_id, number_of),

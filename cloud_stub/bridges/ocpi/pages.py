@@ -94,10 +94,11 @@ _IS_BILLED = (
     & ~settlements.c.flagged
     & (func.coalesce(settlements.c.review, "") != bills.WAIVED)
 )
-_CHARGED_AT_SITES = orders.c.site_id.in_(json_lists.texts("site_ids"))
+_CHARGED_AT_SITES = bills.site_id_of_bill.in_(json_lists.texts("site_ids"))
 _BILLED = (
     select(settlements.c.received_at.label("at"), orders.c.order_id)
     .join(orders, orders.c.order_id == settlements.c.settles_order_id)
+    .join(piles, piles.c.device_id == settlements.c.device_id)
     .where(_IS_BILLED, _CHARGED_AT_SITES)
     .limit(CDRS_MAX + 1)
 )
@@ -131,6 +132,7 @@ _CREDITED_KEYS = Query(
     )
     .join(orders, orders.c.order_id == credits.c.order_id)
     .join(settlements, settlements.c.settles_order_id == credits.c.order_id)
+    .join(piles, piles.c.device_id == settlements.c.device_id)
     .where(
         credits.c.credit_id >= bindparam("first"),
         credits.c.created_at >= bindparam("since"),
@@ -231,9 +233,8 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
     names = {site.site_id: site.name for site in exported(conn, party)}
     for key in keys:
         row, order = found.get(key.order_id), made[key.order_id]
-        site_id = order.site_id or ""
-        if row is None or bills.kind(row) != bills.BILLED or site_id not in names:
-            continue  # it was flagged, or its site removed, a moment ago
+        if row is None or bills.kind(row) != bills.BILLED or row.site_id not in party.sites:
+            continue  # it was flagged a moment ago, or its pile, whose site counts for it, was moved
         version = versions[order.rate_id]
         bill = cdr.Bill(
             order_id=order.order_id,
@@ -243,7 +244,7 @@ def _cdrs_of(conn: Connection, party: Party, known: Versions, keys: Sequence[Key
             rate=orjson.loads(order.rate_json),
             total_minor=row.total_minor or 0,
             tariff=tariff(party, known.get(conn, order.rate_id), version.from_at, None, version.published_at),
-            site=(site_id, names[site_id]),
+            site=(row.site_id, names.get(row.site_id)),
         )
         notes = [
             cdr.Note(each.amount_minor, each.created_at, each.reason)

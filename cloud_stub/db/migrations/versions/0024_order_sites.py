@@ -1,4 +1,6 @@
-"""The site at which an order was confirmed, which stays when the pile moves. Of older orders: the pile's."""
+"""The site at which an order was confirmed, which stays when the pile moves; empty for no site. Older orders
+get that of their pile.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +14,8 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("orders", sa.Column("site_id", sa.String(32)))
     op.execute(
-        "UPDATE orders SET site_id = (SELECT site_id FROM piles WHERE piles.device_id = orders.device_id)"
+        "UPDATE orders SET site_id ="
+        " coalesce((SELECT site_id FROM piles WHERE piles.device_id = orders.device_id), '')"
     )
 
 
