@@ -4,7 +4,7 @@ from ..db.audit import Actor
 from ..db.writer import Transaction
 from ..orders import pile_commands
 from ..orders.context import Context
-from ..piles import service
+from ..piles import registry, service
 
 REASON = "Other"
 
@@ -22,6 +22,7 @@ def switch(
     """Take a connector (0: the whole pile) out of service, or put it back. False: it stays out, because
     another actor has taken it out. Raises Problem: UnknownPile, PileRemoved, UnknownConnector.
     """
+    registry.get(tx.conn, device_id, lock=True)  # from here on nobody else takes anything of it out
     out = service.find(tx.conn, device_id)
     row = service.row_of(out, connector)
     rows = list(out.values()) if connector == service.WHOLE_PILE and not goes_out else [row] if row else []

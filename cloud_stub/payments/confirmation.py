@@ -1,4 +1,4 @@
-"""A confirmation with a hold: the order is made only after the provider has held the money limit.
+"""A confirmation with a hold: the order is made only after the provider has held the money.
 
     1. in one transaction: the confirmation is checked, the hold and its call are stored
     2. the provider is called

@@ -9,11 +9,14 @@ import pytest
 from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import OperationalError
 
+from cloud_stub.bridges import availability
 from cloud_stub.cloud import Cloud, write
+from cloud_stub.db import audit
+from cloud_stub.db.audit import Actor
 from cloud_stub.db.tables import meter_samples
 from cloud_stub.db.writer import Transaction, Writer
-from cloud_stub.orders import commands, lookup
-from cloud_stub.piles import registry
+from cloud_stub.orders import commands, lookup, pile_commands
+from cloud_stub.piles import registry, service
 from cloud_stub.settlements import reviews
 from cloud_stub.settlements import store as settlement_store
 from tests.cloud.conftest import Phone
@@ -123,3 +126,27 @@ def test_what_is_decided_while_a_gap_closes_stands(
         "Released",
     )
     assert phone.pay(350).status_code == 200
+
+
+def test_another_system_does_not_replace_what_an_operator_takes_out_meanwhile(pile: FakePile, cloud: Cloud):
+    """It would put it back into service later."""
+    other = Actor(audit.CLOUD, "home-assistant")
+
+    def switched() -> bool:
+        with cloud.store.writing.begin() as conn:
+            return availability.switch(Transaction(conn), other, cloud.context, "PILE-1", 1, True, "", 1)
+
+    with ThreadPoolExecutor() as pool:
+        with cloud.store.writing.begin() as conn:
+            tx = Transaction(conn)
+            pile_commands.take_out_of_service(
+                tx, ACTOR, cloud.context, pile.device_id, 1, "Damaged", "", False, 1
+            )
+            asked = pool.submit(switched)
+            with cloud.store.reading.connect() as reading:
+                waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                while not reading.execute(waits).scalar_one():
+                    assert not asked.done()
+        assert asked.result(WAIT_S)
+    with cloud.store.reading.connect() as conn:
+        assert service.find(conn, pile.device_id)[1].reason == "Damaged"
