@@ -20,6 +20,7 @@ RELEASE_MAX = 2_147_483_647
 
 HEAD = "{ release n1..2147483647 version t1..16p board t1..32w mpy ( version n1..99 sub n0..99 ) }"
 ROW = "( name t1..48p bytes n0..400000 sha256 M )"  # M: 64 hex digits
+_FIRST = '{"release":'  # update/slots.py reads no further
 _FILES = ',"files":['
 _PART_CHARS = 256  # the head is shorter
 _NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789_"
@@ -54,6 +55,8 @@ def read(file):
     A pile's heap has no room for all rows at once. Raises MessageError, also at the end.
     """
     head, _, text = file.read(_PART_CHARS).partition(_FILES)
+    if not head.startswith(_FIRST):
+        raise MessageError("release", "must be the first member")
     yield _checked(HEAD, head + "}")
     rows = total_bytes = 0
     while True:
@@ -87,7 +90,7 @@ def _checked(table, text):
     """The JSON value in `text`. Raises MessageError."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RuntimeError):  # the second one for deep nesting
         raise MessageError("manifest", "is not JSON as a release has it")
     messages.validate(table, value)
     return value

@@ -64,9 +64,11 @@ class Updater:
             return
         from pile_protocol import updates
 
-        message = updates.decode(name, data)
-        del updates
-        self._forget(("pile_protocol.updates",))
+        try:
+            message = updates.decode(name, data)
+        finally:
+            del updates
+            self._forget(("pile_protocol.updates",))
         from . import incoming
 
         try:

@@ -41,6 +41,7 @@ def with_manifest(**other: object) -> dict[str, bytes]:
 
 
 OTHER_FILE = "files/" + made.sha256_of(b"other")
+DEEP = made.manifest().replace('"files":[', '"files":[' + "[" * 2_000)  # deeper than Python's parser goes
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,7 @@ OTHER_FILE = "files/" + made.sha256_of(b"other")
         ("BadManifest", GOOD | {"sim/manifest.json": b"[]"}),
         ("BadManifest", GOOD | {"sim/manifest.json": "{\"é\":1}".encode()}),
         ("BadManifest", GOOD | {"sim/manifest.json": b" " * (manifests.TEXT_MAX_BYTES + 1)}),
+        ("BadManifest", GOOD | {"sim/manifest.json": DEEP.encode()}),
         ("BadManifest", with_manifest(board="esp32-devkitc")),
         ("BadManifest", with_manifest(number=0)),
         ("BadManifest", with_manifest(number=2**31)),

@@ -50,6 +50,9 @@ def test_what_is_no_manifest_is_refused():
     assert is_refused(text_of([[row[0], 200_000, row[2]] for row in rows(3)]))
     assert is_refused(manifest_of(release=0)) and is_refused(manifest_of(mpy=[6]))
     assert is_refused(json.dumps(json.loads(manifest_of())))  # with blanks
+    head, _, files = manifest_of().partition(',"files":')
+    later = head.replace('"release":12,', "") + ',"release":12'  # a pile reads the first member of a slot's
+    assert is_refused(later + ',"files":' + files)
     for replaced in ("],,[", "][", "], ["):
         assert is_refused(manifest_of().replace("],[", replaced, 1)), replaced
 

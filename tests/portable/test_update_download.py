@@ -6,9 +6,11 @@ from pile.admission import FREE_BYTES_MIN
 from pile_protocol import messages, topics
 from tests.portable.kit import AT, OTHER_KEY, order, sealed
 from tests.portable.update_kit import (
+    BOUNDS,
     FILES,
     RELEASE,
     SECRET,
+    Ticks,
     configure,
     digest,
     in_flash,
@@ -263,6 +265,18 @@ def test_an_offer_that_is_refused_does_not_end_the_download_under_way(rig):
     rig.answers = rig.chunks
     rig.until_restart()
     assert state() == ["a", 11, RELEASE, 0, None]
+
+
+@in_flash
+def test_a_message_that_cannot_be_used_leaves_no_module_in_the_heap_of_a_download(rig):
+    forgotten = []
+    rig.host = host.Host(rig.pile.controller, ("board", (6, 3), BOUNDS), forgotten.extend, Ticks)
+    rig.answers = lambda question: []
+    rig.offer()
+    rig.cycles(20)
+    forgotten.clear()
+    rig.offer(release=0)
+    assert "pile_protocol.updates" in forgotten and rig.questions
 
 
 @in_flash

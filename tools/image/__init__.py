@@ -1,4 +1,4 @@
-"""Builds the files of a pile: which files (files.py), and how they are joined into one module (bundle.py)."""
+"""Builds the files of a pile: which files (files.py), joined into two modules (bundle.py)."""
 
 
 class BuildError(Exception):

@@ -125,7 +125,7 @@ def _imports(name: str, path: Path) -> Iterator[str]:
 
 
 def joined(board: Path) -> bundle.Bundle:
-    """A board's pile as one module and the few beside it. Raises BuildError."""
+    """A board's pile as two joined modules and those beside them. Raises BuildError."""
     return bundle.Bundle(modules(board), OUTSIDE)
 
 

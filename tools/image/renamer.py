@@ -169,7 +169,7 @@ class Renamer(ast.NodeVisitor):
         self.visit_Import(node)
 
     def _used_of_module(self, local: str, module: str) -> list[str]:
-        """The names that an outside module uses from an imported module, as imports from the bundle."""
+        """The names that this module uses from an imported module, as imports from the joined one."""
         used = [
             self._bundle.symbol(module, node.attr)
             for node in ast.walk(self._module.tree)
