@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -314,6 +315,10 @@ def _silent(one: socket.socket) -> None:
         pass
 
 
+def _reset_at_close(one: socket.socket) -> None:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 def _dripping(one: socket.socket) -> None:
     one.sendall(b"HTTP/1.1 200 OK\r\n")
     one.settimeout(0.05)
@@ -324,7 +329,7 @@ def _dripping(one: socket.socket) -> None:
                 return
 
 
-_ACTS = "silent dripping 100s closes garbage status line headers body holds text chunks"
+_ACTS = "silent dripping 100s closes resets garbage status line headers body holds text chunks"
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
@@ -335,6 +340,7 @@ OK = b"HTTP/1.1 200 OK\r\n\r\n"
         (_dripping, None, "no answer in time"),
         (_for_ever(b"HTTP/1.1 100 Continue\r\n\r\n"), None, "no answer in time"),
         (lambda one: None, None, "closed the connection without an answer"),
+        (_reset_at_close, None, "closed the connection without an answer"),
         (lambda one: one.sendall(b"\x00\xff garbage\r\n\r\n"), None, "no HTTP: BadStatusLine"),
         (lambda one: one.sendall(b"HTTP/1.1 banana\r\n\r\n"), None, "no HTTP: BadStatusLine"),
         (_for_ever(b"x" * 100_000, b"HTTP/1.1 200 OK\r\nX: "), None, "no HTTP: LineTooLong"),

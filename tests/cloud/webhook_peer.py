@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import queue
 import socket
 import ssl
@@ -88,7 +89,10 @@ class Hostile:
                 return
             with one:
                 try:
-                    one.recv(65_536)
+                    with one.makefile("rb") as request:  # the whole: a close would reset a part not read
+                        request.readline()
+                        headers = http.client.parse_headers(request)
+                        request.read(int(headers["Content-Length"]))
                     self._act(one)
                 except OSError:
                     pass

@@ -126,7 +126,7 @@ def _in_words(error: Exception) -> str:
         return f"TLS: {error.reason or 'failed'}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, http.client.RemoteDisconnected):
+    if isinstance(error, (ConnectionResetError, BrokenPipeError)):  # http's RemoteDisconnected is one too
         return "closed the connection without an answer"
     if isinstance(error, http.client.HTTPException):
         return f"no HTTP: {type(error).__name__}"
