@@ -170,8 +170,9 @@ def list_grants(conn: Connection, limit: int, before: str | None) -> list[dict[s
 
 
 def find(conn: Connection, code: str | None, site_id: str | None, now: int) -> GrantRow | None:
-    """The grant that makes an order free: that of the code, else that of the pile's site, else None. The code
-    may be typed in small letters, and with blanks or hyphens. Raises Problem (FreeCodeInvalid).
+    """The grant that makes an order free: that of the code, else that of the pile's site, else None. In the
+    code, small letters are capital ones, and characters that no code has are left out, such as blanks and
+    hyphens. Raises Problem (FreeCodeInvalid).
     """
     if code is not None:
         typed = "".join(each for each in code.upper() if each in _ALPHABET)

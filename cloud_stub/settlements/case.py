@@ -11,6 +11,9 @@ from pile_protocol.errors import PricingError
 
 from ..db.rows import OrderRow
 
+# How long an order may go on after its limit: a reading may be 5 s old, the relay takes up to 1.5 s to open,
+# and the last reading up to 10 s.
+FINISH_S = 20
 TIME_SLACK_S = 10  # between a reading and the message about it, on clocks that count whole seconds
 
 Bill = dict[str, Any]  # of components.bill

@@ -9,25 +9,20 @@ from typing import Any, NamedTuple
 
 from pile_protocol import components, messages, pricing
 
-from .case import TIME_SLACK_S, Case, lines
+from . import use_checks as use
+from .case import FINISH_S, TIME_SLACK_S, Case, lines
 
 MALFORMED = "Malformed"
 UNKNOWN_ORDER = "UnknownOrder"
 ALREADY_SETTLED = "AlreadySettled"
 
-# How long an order may go on after its limit: a reading may be 5 s old, the relay takes up to 1.5 s to open,
-# and the last reading up to 10 s.
-FINISH_S = 20
 # A pile without an energy limit stops here, 1 kWh below the most that a settlement can state.
 _ENERGY_MAX_MWH = messages.MAX_ENERGY_MWH - 1_000_000
 
-STAY_MAX_S = 86_400  # a pile ends an order then
 # What a meter may have counted between the last durable reading and a power cut: 10 s at 43 kW. A pile that
 # is shown more bills nothing of it.
 _CUT_MWH = 120_000
 _REASONS_OF_A_CUT = ("PowerLoss", "PowerQuality", "Remote")  # Remote: asked for while the pile recovers
-# A tier's time is told by samples of the power, energy by the register.
-_TIER_PERCENT = 10
 
 
 class Rule(NamedTuple):
@@ -222,65 +217,6 @@ def _has_other_lines(case: Case) -> bool:
     return any(case.fields.get(name) != value for name, value in wanted.items() if name != "total_minor")
 
 
-def _counts_too_much_time(case: Case) -> bool:
-    """More time than passed, as a whole or in one step; or tiers and steps that do not share their time."""
-    fields = case.fields
-    times, tiers = fields.get("times"), fields.get("tiers")
-    sums_ms = [sum(row[2] for row in rows) for rows in (times, tiers) if rows is not None]
-    if any(sum_ms > case.span_ms for sum_ms in sums_ms):
-        return True
-    if len(sums_ms) == 2 and abs(sums_ms[0] - sums_ms[1]) > TIME_SLACK_S * 1000:
-        return True
-    steps = case.rate["steps"]
-    ends = [*(step[0] for step in steps[1:]), case.rate["until_at"] + FINISH_S]
-    for from_at, _, time_ms, _ in times or ():
-        end_at = next((end for step, end in zip(steps, ends, strict=True) if step[0] == from_at), from_at)
-        shared_s = min(end_at, fields["ended_at"]) - max(from_at, fields["started_at"])
-        if time_ms > (max(0, shared_s) + TIME_SLACK_S) * 1000:
-            return True
-    return False
-
-
-def _counts_too_little_time(case: Case) -> bool:
-    """More energy than the connector carries in the time that is stated."""
-    fields = case.fields
-    sums_ms = [sum(row[2] for row in fields[name]) for name in ("times", "tiers") if name in fields]
-    return any(fields["energy_mwh"] > case.carried_mwh(-(-sum_ms // 1000) + FINISH_S) for sum_ms in sums_ms)
-
-
-def _has_dearer_tiers(case: Case) -> bool:
-    """Less energy than the time in the tiers above the first takes at least, less a tenth and seconds."""
-    least_uj = below_mw = 0
-    for up_to_mw, _, time_ms, _ in case.fields.get("tiers", ()):
-        least_uj += below_mw * max(0, time_ms - TIME_SLACK_S * 1000)
-        below_mw = up_to_mw
-    return case.fields["energy_mwh"] * 3_600_000 * 100 < least_uj * (100 - _TIER_PERCENT)
-
-
-def _has_cheaper_tiers(case: Case) -> bool:
-    """More energy than twice what the tiers' times carry: such a mean is not of samples in these tiers."""
-    tiers = case.fields.get("tiers")
-    if not tiers:
-        return False
-    most_uj = sum(up_to_mw * time_ms for up_to_mw, _, time_ms, _ in tiers[:-1])
-    most_uj += max(tiers[-1][0], case.power_w * 1000) * tiers[-1][2]
-    energy_mwh = case.fields["energy_mwh"] - case.carried_mwh(FINISH_S)
-    return energy_mwh * 3_600_000 > 2 * most_uj
-
-
-def _stays_impossibly(case: Case) -> bool:
-    idle, ended_at = case.fields.get("idle"), case.fields["ended_at"]
-    if idle is None:
-        return False
-    stay_s = idle["until_at"] - idle["since_at"]
-    free_s = case.rate.get("idle", {}).get("after_s", 0)
-    return (
-        abs(idle["since_at"] - ended_at) > FINISH_S
-        or not 0 <= stay_s <= STAY_MAX_S + TIME_SLACK_S
-        or idle["time_ms"] > max(0, stay_s - free_s + TIME_SLACK_S) * 1000
-    )
-
-
 RULES = (
     Rule(
         "WrongDevice", "order, topic", "another pile than the order's, or than the sender", _is_wrong_device
@@ -366,34 +302,34 @@ RULES = (
         "itself",
         f"`times` or `tiers` sum up to more than {TIME_SLACK_S} s above `ended_at` less `started_at`, differ"
         " by more than that, or have more than that above what a step shares with this time",
-        _counts_too_much_time,
+        use.counts_too_much_time,
     ),
     Rule(
         "TimeTooShort",
         "the connector's power",
         f"more energy than the connector carries in the time of `times` or `tiers` plus {FINISH_S} s",
-        _counts_too_little_time,
+        use.counts_too_little_time,
     ),
     Rule(
         "TiersTooHigh",
         "itself",
-        f"less energy than {100 - _TIER_PERCENT} % of the lower bounds of the tiers times their time, less"
+        f"less energy than {100 - use.TIER_PERCENT} % of the lower bounds of the tiers times their time, less"
         f" {TIME_SLACK_S} s each",
-        _has_dearer_tiers,
+        use.has_dearer_tiers,
     ),
     Rule(
         "TiersTooLow",
         "itself, the connector's power",
         "more energy than twice the upper bounds of the tiers times their time, plus what the connector"
         f" carries in {FINISH_S} s",
-        _has_cheaper_tiers,
+        use.has_cheaper_tiers,
     ),
     Rule(
         "IdleMismatch",
         "itself, locked rate",
-        f"`idle` begins more than {FINISH_S} s from `ended_at`, is longer than {STAY_MAX_S // 3600} h, or"
+        f"`idle` begins more than {FINISH_S} s from `ended_at`, is longer than {use.STAY_MAX_S // 3600} h, or"
         f" charges more than its time less the free time, by more than {TIME_SLACK_S} s",
-        _stays_impossibly,
+        use.stays_impossibly,
     ),
     Rule(
         "PeriodsMismatch",

@@ -26,7 +26,7 @@ from tools.image import BuildError
 
 STEP_BYTES = 16  # a block of a 32-bit heap
 SPARE_BYTES = 64  # a method or two of a small module
-# What is enough for two orders and, with "mpy", an update: what was measured and 2 or 3 KiB more, because the
+# What is enough for two orders and, with "mpy", an update: what was measured and 1 to 4 KiB more, because the
 # holes in a heap differ. 112 KiB are the first two areas of an ESP32's heap with its tables.
 ENOUGH_KIB = {"romfs": 66, "mpy": 111}
 TLS_KIB = 4  # more with TLS
