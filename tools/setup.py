@@ -1,8 +1,8 @@
 """Makes .venv from the pinned requirements, and again when they have changed.
 
-    python3 tools/setup.py run     what the programs need
-    python3 tools/setup.py flash   and what writes an image onto a board
-    python3 tools/setup.py dev     and what tests and checks need
+    python3 -m tools.setup run     what the programs need
+    python3 -m tools.setup flash   and what writes an image onto a board
+    python3 -m tools.setup dev     and what tests and checks need
 
 With npm it also installs the packages that the pages load; all else works without them. Runs on a bare
 Python, standard library only. One run at a time: others wait for the lock.
@@ -20,11 +20,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from tools import ROOT
 from tools.harness import debian
 
-ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LEVELS = {
@@ -69,10 +67,14 @@ def is_current(level: str) -> bool:
 
 
 def call(argv: list[str], why: str) -> None:
-    """Runs a command quietly; its output appears only where it fails."""
+    """Runs a command quietly; its output appears only where it fails.
+
+    The command inherits the lock: if this process is killed, the next set-up waits for the command's end.
+    """
     done = subprocess.run(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
-    )
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+        close_fds=False,
+    )  # fmt: skip
     if done.returncode:
         print(done.stdout, file=sys.stderr)
         raise SetupError(why)
@@ -173,6 +175,7 @@ def main(argv: list[str]) -> int:
             except BlockingIOError:
                 say("waiting for another set-up of this folder")
                 fcntl.flock(lock, fcntl.LOCK_EX)
+            os.set_inheritable(lock.fileno(), True)
             if not is_current(level):
                 install(level)
             for folder, without in npm.items():
