@@ -108,7 +108,7 @@ class Cashier:
         """
 
         def unit(tx: Transaction) -> tuple[list[port.Call], list[port.Call], str]:
-            free.give_back_unused(tx)
+            free.close_ended(tx)
             free.credit_settled(tx, self._context, now)
             if self.adapter is None:
                 return [], [], ""
