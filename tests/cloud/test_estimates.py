@@ -79,7 +79,9 @@ def test_the_hold_that_is_shown_is_that_of_the_order(now: int):
     assert len({hold_minor for _, hold_minor in shown}) > 3
 
 
-@pytest.mark.parametrize(("price", "shown"), [(0, [("full", None)]), (9_000, [("money", 50), ("full", None)])])
+@pytest.mark.parametrize(
+    ("price", "shown"), [(0, [("full", None)]), (9_000, [("money", 50), ("full", None)])]
+)
 def test_an_offer_by_money_that_no_order_reaches_is_left_out(price: int, shown: list[Any]):
     """At a rate without prices, a button of 1.00 said that this much is charged for."""
     rate = {
