@@ -52,7 +52,7 @@ def fingerprint() -> str:
     """A value that changes with the requirements, the Python, and the folder, because a .venv cannot be
     moved.
     """
-    digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
+    digest = hashlib.sha256(os.fsencode(f"{sys.version_info[:2]} {ROOT}"))
     for path in sorted(ROOT.glob("requirements*.txt")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -86,7 +86,10 @@ def is_usable() -> bool:
     if not PYTHON.exists() or any(each.read_text() != fingerprint() for each in stamps):
         return False
     probe = f"import sys, pip; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
-    return subprocess.run([str(PYTHON), "-c", probe], capture_output=True).returncode == 0
+    try:
+        return subprocess.run([str(PYTHON), "-c", probe], capture_output=True).returncode == 0
+    except OSError:  # of another kind of machine
+        return False
 
 
 def pip_wheel() -> str:
