@@ -101,20 +101,29 @@ function fieldOf(form, { name, label, control, hint, check }) {
 
 const textOf = (control) => (control.type === "password" ? control.value : control.value.trim());
 
-/** A form in a dialog, as form() takes it. Resolves to what submit() returned, null where the dialog was left. */
+/**
+ * A form in a dialog, as form() takes it. It cannot be left while the cloud's answer is waited for, so what is shown
+ * afterwards is what has been done. Resolves to what submit() returned, null where the dialog was left.
+ */
 export function formDialog({ title, submit, ...rest }) {
   let made;
+  let cancel;
   return modal(
     title,
     (close, leave) => {
-      made = form({
-        ...rest,
-        submit: async (values) => close(await submit(values)),
-        buttons: h("button.button", { type: "button", onclick: leave }, t.dialogs.cancel),
-      });
+      cancel = h("button.button", { type: "button", onclick: leave }, t.dialogs.cancel);
+      const send = async (values) => {
+        cancel.disabled = true;
+        try {
+          close(await submit(values));
+        } finally {
+          cancel.disabled = false;
+        }
+      };
+      made = form({ ...rest, submit: send, buttons: cancel });
       return made.element;
     },
-    { unsaved: () => made.unsaved() },
+    { unsaved: () => made.unsaved(), lasting: () => cancel.disabled },
   );
 }
 
