@@ -129,8 +129,8 @@ export function formDialog({ title, submit, ...rest }) {
 }
 
 /**
- * As formDialog(), for what a thing has: submit() gets the members that differ from `was`, and in `replaces` how they
- * were. Where somebody else has changed one meanwhile, that stands at its field, and submitting again writes over it.
+ * As formDialog(), for what a thing has: submit(body, seen) gets the members that differ from `was`, and in `replaces` how they
+ * were; `seen` has all members as they were. Where somebody else has changed one meanwhile, that stands at its field, and submitting again writes over it.
  * A field's shown(value) is the value in words.
  */
 export function changeDialog({ was, submit, fields, ...rest }) {
@@ -143,7 +143,7 @@ export function changeDialog({ was, submit, fields, ...rest }) {
       if (!changed.length) return true;
       const replaces = Object.fromEntries(changed.map(([name]) => [name, seen[name]]));
       try {
-        return await submit({ ...Object.fromEntries(changed), replaces });
+        return await submit({ ...Object.fromEntries(changed), replaces }, seen);
       } catch (problem) {
         if (problem.code !== "Replaced") throw problem;
         const { present } = problem.members;
