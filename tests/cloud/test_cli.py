@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakePile
 
 ROOT = Path(__file__).resolve().parents[2]
+ONE_DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -104,6 +106,12 @@ def test_an_order_is_stopped_a_fault_cleared_and_a_flagged_settlement_decided_by
     assert isinstance(run("books", "review", str(flagged["id"]), "release", "again"), str)
     head, order = run("orders", "--csv", text=True)
     assert head.startswith("\ufefforder_id") and order.startswith(phone.order_id) and "Waived" in order
+    today = datetime.now(timezone.utc).date()
+    narrow = ["--pile", "PILE-1", "--connector", "1", "--state", "Paid", "--from", str(today - ONE_DAY)]
+    assert json.loads(said("orders", *narrow))["order_id"] == phone.order_id
+    for other in (["--site", "NONE"], ["--rate", "r-0"], ["--to", str(today - 2 * ONE_DAY)]):
+        assert said("orders", *narrow, *other) == ""
+    assert main(["orders", "--from", "yesterday"]) == 1
     lines = operator("GET", f"/api/audit?order_id={phone.order_id}").json()["items"]
     found = [(each["action"], each["actor_kind"]) for each in lines]
     assert found == [("SettlementReviewed", audit.COMMAND_LINE), ("OrderStopped", audit.COMMAND_LINE)]

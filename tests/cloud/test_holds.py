@@ -249,9 +249,9 @@ def test_a_refund_that_fails_after_it_was_done_is_to_be_made_again(
     run(cloud)
     hold = operator("GET", "/api/payments").json()["items"][0]
     key = operator("GET", f"/api/payments/{hold['hold_id']}").json()["calls"][-1]["key"]
-    failed = port.Event("e-1", key, port.Outcome(port.REFUSED, reason="lost_or_stolen_card"))
+    failed = port.Outcome(port.REFUSED, reason="lost_or_stolen_card")
     for _ in range(2):
-        cloud.writer.submit(lambda tx: calls.resolve_event(tx, cloud.context, failed, now_s())).result()
+        cloud.writer.submit(lambda tx: calls.resolve(tx, cloud.context, key, failed, now_s())).result()
     paid = phone.get()["payment"]
     assert (paid["state"], paid["refunded_minor"], paid["reason"]) == (
         "RefundRefused",
