@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from cloud_stub.base.problems import Problem
 from cloud_stub.bridges.ocpp import target
@@ -90,8 +91,11 @@ def test_a_central_system_that_is_away_or_knows_no_ocpp_is_asked_again(
 ):
     port = central.port
     gateway.did(central.stop())
-    gateway.start()
-    wait_for_error(gateway, "Unreachable")
+    with structlog.testing.capture_logs() as logged:
+        gateway.start()
+        wait_for_error(gateway, "Unreachable")
+        central.wait(lambda: gateway.points()["PILE-1"]["errors"]["Unreachable"] > 2, "attempts")
+    assert [each["event"] for each in logged].count("ocpp_connection") == 1
     central.subprotocols = None
     gateway.did(central.start(port))
     wait_for_error(gateway, "NoSubprotocol")
