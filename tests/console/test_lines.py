@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ import pytest
 from pile_protocol import topics
 from tests.console import kit
 from tools import ROOT
+from tools.console.__main__ import parse, run
 from tools.console.capture import Message, Reader, Recorder
+from tools.console.errors import ConsoleError
 from tools.harness import mosquitto
 from tools.harness.broker import Broker
 from tools.harness.ports import free_port
@@ -228,8 +231,17 @@ def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path) -> None:
         (["--fast"], "goes with --replay"),
     ],
 )
-def test_what_cannot_be_used_is_one_sentence(arguments: list[str], words: str) -> None:
-    done = finished(*arguments)
-    assert done.returncode in (1, 2)
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+def test_what_cannot_be_used_is_one_sentence(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(None).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises((ConsoleError, SystemExit)) as refused:
+        run(parse(arguments))
+    assert words in capsys.readouterr().err + str(refused.value)
+
+
+def test_what_is_refused_is_said_on_stderr() -> None:
+    done = finished("--replay", "missing")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"console: missing cannot be read: .+\n", done.stderr)
