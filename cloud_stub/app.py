@@ -86,6 +86,8 @@ def create_app(cloud: Cloud) -> FastAPI:
             log.info("cloud_stopped")
 
     app = FastAPI(
+        # As they are, because include_router would build each route anew for each application.
+        routes=[driver.rate_route, *(route for each in ROUTERS for route in each.router.routes)],
         title="RateLock",
         summary="The price you confirm is the price you pay.",
         lifespan=lifespan,
@@ -98,9 +100,6 @@ def create_app(cloud: Cloud) -> FastAPI:
     app.state.quote_limit = Limit(cloud.settings.quotes_per_minute)
     app.state.sign_in_limit = Limit(cloud.settings.sign_ins_per_minute)
     problem_details.install(app)
-    for each in ROUTERS:  # as they are: include_router would build each route anew
-        app.router.routes.extend(each.router.routes)
-    app.router.routes.insert(0, driver.rate_route)
     pages.install(app)
     app.include_router(monitoring.router)
     ocpi.install(app, cloud)

@@ -1,8 +1,8 @@
 """Makes .venv from the pinned requirements, and again when they have changed.
 
-    python3 tools/setup.py run     what the programs need
-    python3 tools/setup.py flash   and what writes an image onto a board
-    python3 tools/setup.py dev     and what tests and checks need
+    python3 -m tools.setup run     what the programs need
+    python3 -m tools.setup flash   and what writes an image onto a board
+    python3 -m tools.setup dev     and what tests and checks need
 
 With npm it also installs the packages that the pages load; all else works without them. Runs on a bare
 Python, standard library only. One run at a time: others wait for the lock.
@@ -20,11 +20,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from tools import ROOT
 from tools.harness import debian
 
-ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LEVELS = {
@@ -54,7 +52,7 @@ def fingerprint() -> str:
     """A value that changes with the requirements, the Python, and the folder, because a .venv cannot be
     moved.
     """
-    digest = hashlib.sha256(f"{sys.version_info[:2]} {ROOT}".encode())
+    digest = hashlib.sha256(os.fsencode(f"{sys.version_info[:2]} {ROOT}"))
     for path in sorted(ROOT.glob("requirements*.txt")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -69,10 +67,14 @@ def is_current(level: str) -> bool:
 
 
 def call(argv: list[str], why: str) -> None:
-    """Runs a command quietly; its output appears only where it fails."""
+    """Runs a command quietly; its output appears only where it fails.
+
+    The command inherits the lock: if this process is killed, the next set-up waits for the command's end.
+    """
     done = subprocess.run(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
-    )
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+        close_fds=False,
+    )  # fmt: skip
     if done.returncode:
         print(done.stdout, file=sys.stderr)
         raise SetupError(why)
@@ -84,7 +86,10 @@ def is_usable() -> bool:
     if not PYTHON.exists() or any(each.read_text() != fingerprint() for each in stamps):
         return False
     probe = f"import sys, pip; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
-    return subprocess.run([str(PYTHON), "-c", probe], capture_output=True).returncode == 0
+    try:
+        return subprocess.run([str(PYTHON), "-c", probe], capture_output=True).returncode == 0
+    except OSError:  # of another kind of machine
+        return False
 
 
 def pip_wheel() -> str:
@@ -173,6 +178,7 @@ def main(argv: list[str]) -> int:
             except BlockingIOError:
                 say("waiting for another set-up of this folder")
                 fcntl.flock(lock, fcntl.LOCK_EX)
+            os.set_inheritable(lock.fileno(), True)
             if not is_current(level):
                 install(level)
             for folder, without in npm.items():

@@ -23,7 +23,8 @@ def in_words(error: BaseException) -> str:
     if error.errno not in errno.errorcode:  # of getaddrinfo
         return error.strerror or str(error)
     if error.filename is None:
-        return error.strerror or os.strerror(error.errno)
+        is_full = error.errno == errno.ENOSPC
+        return "no space is left on the disk" if is_full else error.strerror or os.strerror(error.errno)
     name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else str(error.filename)
     sentence = _SENTENCES.get(error.errno)
     return sentence.format(name) if sentence else f"{name}: {os.strerror(error.errno).lower()}"

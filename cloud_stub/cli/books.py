@@ -10,13 +10,25 @@ from ..reports.bill_rows import PileScope
 from ..settings import Settings
 from ..settlements import reviews
 from ..settlements import views as settlement_views
-from .tools import Commands, actor, database, how_many, idle_cloud, print_all, print_json, reading, subject
+from .tools import (
+    ALL_DAYS,
+    Commands,
+    actor,
+    add_days,
+    database,
+    how_many,
+    idle_cloud,
+    print_all,
+    print_json,
+    reading,
+    subject,
+)
 
 
 def add(commands: Commands) -> None:
     books = subject(commands, "books", "what is billed, paid, credited, waived and flagged")
     export = books.add_parser("export", help="print the settlements as CSV")
-    _add_scope(export, "2000-01-01", "2100-12-31")
+    _add_scope(export, *ALL_DAYS)
     export.set_defaults(command=_export)
     daily = books.add_parser("daily", help="energy and revenue by day, as one JSON object")
     _add_scope(daily, None, None)
@@ -32,18 +44,10 @@ def add(commands: Commands) -> None:
 
 
 def _add_scope(parser: argparse.ArgumentParser, first: str | None, last: str | None) -> None:
-    """first, last: the days without an option; None: the option is needed."""
     parser.add_argument("--pile", metavar="ID")
     parser.add_argument("--site", metavar="ID", help="what was charged there")
     parser.add_argument("--tag")
-    from_help = "such as 2026-11-23"
-    parser.add_argument(
-        "--from", dest="first", metavar="DAY", default=first, required=first is None, help=from_help
-    )
-    parser.add_argument(
-        "--to", dest="last", metavar="DAY", default=last, required=last is None, help="the last day"
-    )
-    parser.add_argument("--time-zone", default="UTC", help="of the days")
+    add_days(parser, first, last)
 
 
 def _scope(options: argparse.Namespace) -> PileScope:

@@ -7,12 +7,23 @@ import uuid
 from ..base.clock import now_s
 from ..db.writer import Transaction
 from ..orders import commands as order_commands
-from ..orders import create
+from ..orders import create, states
 from ..orders import views as order_views
-from ..reports import orders_csv
+from ..reports import days, orders_csv
 from ..settings import Settings
 from ..settlements import bills, credits, payments
-from .tools import Commands, actor, database, how_many, idle_cloud, print_all, print_json, subject
+from .tools import (
+    ALL_DAYS,
+    Commands,
+    actor,
+    add_days,
+    database,
+    how_many,
+    idle_cloud,
+    print_all,
+    print_json,
+    subject,
+)
 
 
 def add(commands: Commands) -> None:
@@ -46,12 +57,27 @@ def add(commands: Commands) -> None:
 
     orders = commands.add_parser("orders", help="list the newest orders, one JSON object a line")
     orders.add_argument("--limit", type=how_many, default=50)
-    orders.add_argument("--csv", action="store_true", help="all orders, as CSV")
+    orders.add_argument("--csv", action="store_true", help="all of them, as CSV")
+    orders.add_argument("--pile", metavar="ID")
+    orders.add_argument("--site", metavar="ID", help="where they were confirmed")
+    orders.add_argument("--connector", type=how_many)
+    orders.add_argument("--state", choices=states.STATES)
+    orders.add_argument("--rate", metavar="ID", help="the version of a tariff that they have locked")
+    add_days(orders, *ALL_DAYS)
     orders.set_defaults(command=_orders)
 
 
 def _orders(settings: Settings, options: argparse.Namespace) -> int:
-    wanted = order_views.OrderFilter()
+    asked = days.read(options.first, options.last, options.time_zone)
+    wanted = order_views.OrderFilter(
+        device_id=options.pile,
+        site_id=options.site,
+        connector=options.connector,
+        state=options.state,
+        rate_id=options.rate,
+        from_at=asked.from_at,
+        until_at=asked.until_at,
+    )
     with database(settings) as store:
         if options.csv:
             for part in orders_csv.csv_pages(store, wanted):

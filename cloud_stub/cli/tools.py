@@ -22,6 +22,7 @@ from ..db.engine import Store
 from ..db.writer import Transaction
 from ..settings import Settings
 
+ALL_DAYS = ("2000-01-01", "2100-12-31")  # for add_days()
 Commands = Any  # what argparse's add_subparsers() returns has no public type
 
 
@@ -54,6 +55,18 @@ def how_many(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise argparse.ArgumentTypeError("must be a number from 1 to 999999999")
     return int(text)
+
+
+def add_days(parser: argparse.ArgumentParser, first: str | None, last: str | None) -> None:
+    """The options of reports.days. first, last: the days without an option; None: the option is needed."""
+    from_help = "such as 2026-11-23"
+    parser.add_argument(
+        "--from", dest="first", metavar="DAY", default=first, required=first is None, help=from_help
+    )
+    parser.add_argument(
+        "--to", dest="last", metavar="DAY", default=last, required=last is None, help="the last day"
+    )
+    parser.add_argument("--time-zone", default="UTC", help="of the days")
 
 
 @contextmanager

@@ -24,6 +24,8 @@ _JOBS_LOCK = _MIGRATION_LOCK + 1
 _TRY_LOCK_JOBS = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _DEADLOCK = "40P01"  # PostgreSQL, appendix A
 _LOCK_NOT_AVAILABLE = "55P03"
+_DISK_FAILURES = ("53100", "58030")  # disk_full, io_error
+_DISK_FAILURES_OF_SQLITE = ("database or disk is full", "disk I/O error")
 _BUSY_TIMEOUT_MS = 10_000
 # How long the writer's thread waits for a lock of another process. Then it skips the units that are late, and
 # tries again.
@@ -209,6 +211,13 @@ def is_database_locked(error: Exception) -> bool:
 def is_row_locked(error: Exception) -> bool:
     """Whether another PostgreSQL session has held for long what this transaction needs."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE
+
+
+def is_disk_failure(error: Exception) -> bool:
+    """Whether the database could not write because its disk is full or broken."""
+    return isinstance(error, DBAPIError) and (
+        str(error.orig) in _DISK_FAILURES_OF_SQLITE or getattr(error.orig, "sqlstate", None) in _DISK_FAILURES
+    )
 
 
 def insert_or_ignore(engine_or_conn: Engine | Connection, table: Table) -> Any:

@@ -110,12 +110,13 @@ orders = Table(
     # Whether it keeps others from its connector.
     Column("holds", Boolean, nullable=False),
     # Where its pile was when it was confirmed: there its bill counts. The site may have been removed since.
-    # Empty: at no site. Null, as processes of one release back store it: where the pile is.
+    # Empty: at no site. Null, as processes of one release back store it: where the pile is (orders.places).
     Column("site_id", String(32)),
     UniqueConstraint("idempotency_key", name="orders_idempotency_key"),
     Index("orders_by_device", "device_id", "order_id"),
     Index("orders_by_rate", "rate_id", "order_id"),
     Index("orders_by_state", "state", "order_id"),
+    Index("orders_by_site", "site_id", "order_id"),
     partial_index("orders_holding", "device_id", "connector", where="holds", sqlite_where="holds = 1"),
     partial_index("orders_holding_until", "window_end_at", where="holds", sqlite_where="holds = 1"),
     partial_index(
@@ -245,7 +246,7 @@ events = Table(
 progress = Table(
     "progress",
     metadata,
-    Column("name", String(32), primary_key=True),  # of the retention job
+    Column("name", String(32), primary_key=True),  # of a job of jobs.retention
     Column("place", String(40), nullable=False),  # the last order it has done
 )
 

@@ -29,12 +29,14 @@ from sqlalchemy.exc import DBAPIError
 
 from ..base.problems import Problem, database_unavailable, write_unknown
 from ..base.threads import Threads
-from .engine import is_database_locked, is_row_locked
+from .engine import is_database_locked, is_disk_failure, is_row_locked
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 GROUP_MAX = 1000
+# A pile sends a status every 30 s, so on a disk that stays full the next write fails within this time.
+DISK_FAILED_S = 60
 WAITING_MAX = 5000  # units and items; beyond that, units with a deadline are refused
 
 
@@ -107,6 +109,7 @@ class Writer:
         self._stopping = False
         self._ended = False
         self._began_at: float | None = None
+        self._disk_failed_at: float | None = None
         self._gate = threading.Lock()  # of deadlines and of what is being committed
         self.commits = 0
         self.units = 0
@@ -123,6 +126,12 @@ class Writer:
         """How long the group that is being written has taken so far; 0 between two groups."""
         began_at = self._began_at
         return 0 if began_at is None else time.monotonic() - began_at
+
+    @property
+    def can_write(self) -> bool:
+        """False for DISK_FAILED_S after each write that failed because the disk is full or broken."""
+        failed_at = self._disk_failed_at
+        return failed_at is None or time.monotonic() - failed_at > DISK_FAILED_S
 
     def start(self) -> None:
         self._thread = self._threads.start("writer", self._run)
@@ -212,6 +221,8 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the unit
                 if is_database_locked(error) and not self._stopping:
                     continue  # by another process, before anything was done; those that are late are left out
+                if is_disk_failure(error):
+                    self._disk_failed_at = time.monotonic()
                 if _may_be_committed(error, group):
                     group = _without_units(group)
                 if len(group) != 1:

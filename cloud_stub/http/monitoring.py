@@ -27,9 +27,10 @@ async def healthz(cloud: TheCloud) -> dict[str, Any]:
 @router.get("/readyz", responses={503: {"description": "Not ready", "model": dict[str, Any]}})
 async def readyz(cloud: TheCloud, response: Response) -> dict[str, Any]:
     """Whether to send requests to this process: 200 while it reaches database and broker and all its threads
-    work, else 503.
+    work, else 503; also for a minute after a write that the database refused for a full or broken disk.
     """
-    database, mqtt, threads = await _database_answers(cloud), cloud.link.connected, cloud.working()
+    database = cloud.writer.can_write and await _database_answers(cloud)
+    mqtt, threads = cloud.link.connected, cloud.working()
     ready = database and mqtt and all(threads.values())
     if not ready:
         response.status_code = 503

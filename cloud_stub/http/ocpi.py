@@ -24,7 +24,6 @@ from .access import TheCloud, by_token
 from .reads import read
 
 LIMIT_MAX = 100
-OFFSET_MAX = 10**9
 VERSION = "2.2.1"
 MODULES = ("locations", "tariffs", "cdrs")
 # Status codes of OCPI.

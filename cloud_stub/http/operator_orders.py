@@ -22,13 +22,14 @@ router = APIRouter(prefix="/api", tags=["operator"])
 
 async def _wanted_orders(
     device_id: str | None = None,
+    site_id: Annotated[str | None, Query(description="Where it was confirmed")] = None,
     connector: Annotated[int | None, Query(ge=1, le=messages.MAX_CONNECTORS)] = None,
     state: Annotated[str | None, Query(pattern="^(" + "|".join(states.STATES) + ")$")] = None,
     rate_id: str | None = None,
     from_at: Annotated[int | None, Query(ge=0, le=2**40, description="Made then or later")] = None,
     until_at: Annotated[int | None, Query(ge=0, le=2**40, description="Made before")] = None,
 ) -> order_views.OrderFilter:
-    return order_views.OrderFilter(device_id, connector, state, rate_id, from_at, until_at)
+    return order_views.OrderFilter(device_id, site_id, connector, state, rate_id, from_at, until_at)
 
 
 WantedOrders = Annotated[order_views.OrderFilter, Depends(_wanted_orders)]

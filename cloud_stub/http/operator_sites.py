@@ -57,7 +57,7 @@ async def remove_site(cloud: TheCloud, actor: CanRegister, site_id: str) -> dict
     return {"site_id": site_id}
 
 
-@router.put("/sites/{site_id}/remote-start", openapi_extra=raises("UnknownSite", "UnknownRate"))
+@router.put("/sites/{site_id}/remote-start", openapi_extra=raises("UnknownSite", "UnknownRate", "Replaced"))
 async def agree_to_remote_start(
     cloud: TheCloud, actor: CanPrice, site_id: str, body: remote_starts.RemoteStartBody
 ) -> dict[str, Any]:

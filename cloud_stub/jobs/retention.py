@@ -5,7 +5,8 @@
     after that                none; the settlement says what was delivered and what it cost
 
 Order ids begin with the time of their making, so old ones are a stretch of the primary key. How far each job
-has come is kept in `progress`; a unit takes BATCH orders on from there, so that no transaction is a long one.
+has come is kept in `progress`; a unit takes some orders on from there, so that no transaction is a long one.
+In the same way, orders that were stored without a site get theirs.
 """
 
 from sqlalchemy import BigInteger, bindparam, delete, func, insert, literal, select, tuple_, update
@@ -13,15 +14,17 @@ from sqlalchemy import BigInteger, bindparam, delete, func, insert, literal, sel
 from ..base.ids import first_id_of
 from ..db.tables import meter_samples, orders, progress
 from ..db.writer import Transaction
+from ..orders import places
 
-BATCH = 50  # orders
+BATCH = 50  # orders, with up to thousands of meter values each
+PLACES_BATCH = 500
 THIN_S = 300
 
 _NEXT = (
     select(orders.c.order_id)
     .where(orders.c.order_id > bindparam("after"), orders.c.order_id < bindparam("before"))
     .order_by(orders.c.order_id)
-    .limit(BATCH)
+    .limit(bindparam("batch"))
 )
 _PLACE = select(progress.c.place).where(progress.c.name == bindparam("of"))
 _BEGIN = insert(progress)
@@ -43,19 +46,19 @@ _crowded = select(_neighbours.c.order_id, _neighbours.c.at).where(
 _THIN = delete(meter_samples).where(
     _OF_ORDERS, tuple_(meter_samples.c.order_id, meter_samples.c.at).in_(_crowded)
 )
-_STATEMENTS = {"thin": _THIN, "drop": _DROP}
+_JOBS = {"thin": (_THIN, BATCH), "drop": (_DROP, BATCH), places.JOB: (places.KEEP_ORDERS, PLACES_BATCH)}
 
 
 def advance(tx: Transaction, job: str, before_at: int) -> bool:
-    """Do `job` ("thin", "drop") for the next orders made before `before_at`; whether there may be more."""
+    """Do a job of _JOBS for the next orders made before `before_at`; whether there may be more."""
+    statement, batch = _JOBS[job]
     place = tx.conn.execute(_PLACE, {"of": job}).scalar_one_or_none()
     if place is None:
         tx.conn.execute(_BEGIN, {"name": job, "place": ""})
-    order_ids = (
-        tx.conn.execute(_NEXT, {"after": place or "", "before": first_id_of(before_at)}).scalars().all()
-    )
+    wanted = {"after": place or "", "before": first_id_of(before_at), "batch": batch}
+    order_ids = tx.conn.execute(_NEXT, wanted).scalars().all()
     if not order_ids:
         return False
-    tx.conn.execute(_STATEMENTS[job], {"order_ids": order_ids})
+    tx.conn.execute(statement, {"order_ids": order_ids})
     tx.conn.execute(_ADVANCE, {"of": job, "to": order_ids[-1]})
-    return len(order_ids) == BATCH
+    return len(order_ids) == batch

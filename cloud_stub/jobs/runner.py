@@ -19,6 +19,7 @@ from ..intake.dead_letters import trim_dead_letters
 from ..intake.receiver import Receiver
 from ..messaging import receivers
 from ..messaging.outbox import Dispatch, drop_expired
+from ..orders import places
 from ..orders.context import Context
 from ..payments.cashier import Cashier
 from ..people import sessions
@@ -29,8 +30,9 @@ from . import expiry, retention, stops
 log = structlog.get_logger()
 
 SWEEP_EVERY = 10  # rounds
-RETENTION_UNITS = 5  # of each of the two retention jobs, in one round
+RETENTION_UNITS = 5  # of each of the retention jobs, in one round
 RETENTION_MS = 500  # no further unit after that, because the other jobs wait for them
+STORED_WITHIN_S = 120  # from the time in an order's id: later, none with an earlier id is stored
 _DAY_S = 86_400
 
 
@@ -79,6 +81,7 @@ class PeriodicJobs:
         left = [
             ("drop", now - settings.meter_drop_after_days * _DAY_S),
             ("thin", now - settings.meter_thin_after_days * _DAY_S),
+            (places.JOB, now - STORED_WITHIN_S),
         ]
         until_ns = time.monotonic_ns() + RETENTION_MS * 1_000_000
         for _ in range(RETENTION_UNITS):

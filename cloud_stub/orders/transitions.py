@@ -1,4 +1,4 @@
-"""The one module that updates orders. Each update raises the order's version number.
+"""The one module that updates orders, but for `places`. Each update raises the order's version number.
 
 `Transitions` collects the new states of many orders and writes them with one statement for each state.
 """
@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection, bindparam, func, update
 
 from ..db.events import record_events, tell_receivers
+from ..db.payment_tables import free_orders
 from ..db.rows import OrderRow
 from ..db.tables import orders
 from ..db.writer import Transaction
@@ -45,6 +46,8 @@ _ENTER[states.SETTLED] = _ENTER[states.SETTLED].values(
     total_minor=bindparam("total"), energy_mwh=bindparam("energy")
 )
 _LEAVABLE = (states.REJECTED, states.EXPIRED, states.CANCELLED, states.LOST)
+# A free order whose end is overruled gets a bill after all, which is credited.
+_REOPEN_FREE = update(free_orders).where(free_orders.c.order_id == bindparam("this")).values(open=True)
 _REQUEST_STOP = _CHANGE_ONE.values(stop_requested_at=bindparam("at"))
 _SET_TOTAL = _CHANGE_ONE.values(total_minor=bindparam("total"))
 
@@ -129,6 +132,9 @@ class Transitions:
         for state in _WRITTEN_IN_ORDER:
             if state in self._updates:
                 self._tx.conn.execute(_ENTER[state], self._updates[state])
+        overruled = [{"this": each.order_id} for each in self._entered if each.before in _LEAVABLE]
+        if overruled:
+            self._tx.conn.execute(_REOPEN_FREE, overruled)
         settled = {each["this"] for each in self._updates[states.SETTLED]}
         answered, over = [], []
         for order_id, state in self._state_of.items():

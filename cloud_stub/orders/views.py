@@ -110,6 +110,7 @@ class OrderFilter:
     """Which orders to list; None does not narrow. from_at, until_at: when they were made, Unix seconds."""
 
     device_id: str | None = None
+    site_id: str | None = None
     connector: int | None = None
     state: str | None = None
     rate_id: str | None = None
@@ -121,6 +122,7 @@ class OrderFilter:
         query = _ALL.order_by(orders.c.order_id.desc()).limit(limit)
         for column, value in (
             (orders.c.device_id, self.device_id),
+            (orders.c.site_id, self.site_id),
             (orders.c.connector, self.connector),
             (orders.c.state, self.state),
             (orders.c.rate_id, self.rate_id),

@@ -121,6 +121,15 @@ def adopt_all(conn: Connection) -> None:
     conn.execute(_ADOPT.values(next_at=0))
 
 
+def find(conn: Connection, context: Context, key: str) -> tuple[port.Call, bool] | None:
+    """The call with this key of the provider that is set, and whether its outcome may still change."""
+    row = holds.call(conn, key)
+    hold = holds.find(conn, row.hold_id) if row is not None else None
+    if row is None or hold is None or hold.adapter != context.settings.payment:
+        return None
+    return as_call(hold, row), row.state == OPEN or (row.kind, row.state) == (port.REFUND, DONE)
+
+
 def claim_due(conn: Connection, context: Context, now: int) -> list[port.Call]:
     """The open calls whose lease has ended. They get a new lease, so no other process claims them."""
     found = []
@@ -165,11 +174,6 @@ def resolve(tx: Transaction, context: Context, key: str, outcome: port.Outcome, 
     return hold
 
 
-def resolve_event(tx: Transaction, context: Context, event: port.Event, now: int) -> bool:
-    """Store the outcome that a webhook reports; returns whether the call is known here."""
-    return resolve(tx, context, event.key, event.outcome, now) is not None
-
-
 def _wait(
     conn: Connection, context: Context, hold: HoldRow, row: CallRow, outcome: port.Outcome, now: int
 ) -> HoldRow:
@@ -192,6 +196,8 @@ def _values(
     conn: Connection, hold: HoldRow, row: CallRow, outcome: port.Outcome, is_done: bool
 ) -> dict[str, Any]:
     """The new values of the hold's row. `open` stays true if further calls may be due."""
+    if not is_done and row.kind == port.AUTHORIZE and outcome.reason == port.AMOUNT_DIFFERS:
+        return {"state": holds.HELD, "ref": outcome.ref}  # released, because it has a reason
     if not is_done:
         # After a refused capture the money may be held still, and is released once the bill is closed.
         found = {"state": _REFUSED[row.kind], "open": row.kind == port.CAPTURE}
@@ -240,7 +246,7 @@ def _record(tx: Transaction, hold: HoldRow, row: CallRow, is_done: bool, now: in
         detail += f": {row.kind} was refused" + (f", {hold.reason}" if hold.reason else "")
     actor = Actor(audit.CLOUD, hold.adapter)
     audit.record(tx.conn, actor, now, action, device_id=hold.device_id, order_id=hold.order_id, detail=detail)
-    if not is_done and row.kind != port.AUTHORIZE:
+    if not is_done and (row.kind != port.AUTHORIZE or hold.reason == port.AMOUNT_DIFFERS):
         record_event(tx.conn, now, action, hold.device_id, hold.order_id, detail)
     else:
         event = {"at": now, "kind": action, "device_id": hold.device_id, "order_id": hold.order_id}

@@ -86,13 +86,29 @@ class Cashier:
                 raise
             return found
 
+    def hear(self, key: str) -> Future[bool]:
+        """The provider has sent an event about the call with this key: look the call up and store its
+        outcome. The result: whether it is a call of this cloud. Raises ProviderSilent.
+        """
+        return self._pool.submit(self._hear, key)
+
+    def _hear(self, key: str) -> bool:
+        found = self._writer.submit(lambda tx: calls.find(tx.conn, self._context, key)).result()
+        if found is None or self.adapter is None:
+            return False
+        call, may_change = found
+        outcome = self.adapter.look_up(call) if may_change else None
+        if outcome is not None:
+            self._writer.submit(lambda tx: calls.resolve(tx, self._context, key, outcome, now_s())).result()
+        return True
+
     def sweep(self, now: int) -> None:
         """Begin what is due as of `now`, without waiting for the provider: of due.AT_ONCE holds, and in the
         next sweep of those after them.
         """
 
         def unit(tx: Transaction) -> tuple[list[port.Call], list[port.Call], str]:
-            free.give_back_unused(tx)
+            free.close_ended(tx)
             free.credit_settled(tx, self._context, now)
             if self.adapter is None:
                 return [], [], ""

@@ -139,8 +139,8 @@ def retry(tx: Transaction, actor: Actor, hold_id: str, now: int) -> HoldRow:
     if holds.find(tx.conn, hold_id) is None:
         raise holds.unknown_hold()
     hold = holds.lock(tx.conn, hold_id)
-    if hold.state not in holds.RETRIED:
-        title = "Nothing of this hold was refused, so there is nothing to try again"
+    if hold.state not in holds.RETRIED or hold.reason == port.AMOUNT_DIFFERS:
+        title = "Nothing of this hold was refused without moving money, so there is nothing to try again"
         raise Problem(409, "NothingToRetry", title, state=hold.state)
     about = {"device_id": hold.device_id, "order_id": hold.order_id}
     audit.record(tx.conn, actor, now, "PaymentRetried", **about, detail=f"{hold_id}: was {hold.state}")

@@ -7,7 +7,7 @@ import secrets
 from typing import Any, NamedTuple
 
 from pydantic import Field
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from pile_protocol import messages
 
@@ -70,7 +70,7 @@ class FreeRow(NamedTuple):
     open: bool
 
 
-class _Unused(NamedTuple):
+class _Ended(NamedTuple):
     order_id: str
     grant_id: str | None
     state: str
@@ -99,25 +99,21 @@ _SETTLED = Query(
     .limit(bindparam("at_most")),
     FreeRow,
 )
-_UNUSED = Query(
+_ENDED = Query(
     select(free_orders.c.order_id, free_orders.c.grant_id, orders.c.state)
     .join(orders, orders.c.order_id == free_orders.c.order_id)
     .where(
         free_orders.c.open,
-        or_(
-            orders.c.state == states.REJECTED,
-            free_orders.c.grant_id.is_not(None) & orders.c.state.in_((states.EXPIRED, states.CANCELLED)),
-        ),
+        orders.c.state.in_((states.REJECTED, states.EXPIRED, states.CANCELLED, states.LOST)),
     )
     .order_by(free_orders.c.order_id)
-    .limit(AT_ONCE),
-    _Unused,
+    .limit(AT_ONCE)
+    .with_for_update(of=orders, key_share=True, skip_locked=True),
+    _Ended,
 )
-_FORGET_GRANT = update(free_orders).where(
-    free_orders.c.order_id == bindparam("this"), free_orders.c.grant_id.is_not(None)
-)
-_GIVE_BACK = _REVOKE.values(uses=free_grants.c.uses - 1)
 _CLOSE = update(free_orders).where(free_orders.c.order_id == bindparam("this")).values(open=False)
+_FORGET_GRANT = _CLOSE.where(free_orders.c.grant_id.is_not(None)).values(grant_id=None)
+_GIVE_BACK = _REVOKE.values(uses=free_grants.c.uses - 1)
 _SITE = select(func.count()).select_from(sites).where(sites.c.site_id == bindparam("site_id"))
 
 
@@ -217,17 +213,15 @@ def mark(conn: Connection, order_id: str, used: GrantRow | None, actor: Actor, r
         conn.execute(_USE, {"this": used.grant_id})
 
 
-def give_back_unused(tx: Transaction) -> None:
-    """Give back the use of a grant where nothing was charged. An expired or cancelled order that its pile had
-    all the same is still credited; a rejected one is closed.
+def close_ended(tx: Transaction) -> None:
+    """Close the free orders that ended without a bill; where nothing was charged, the use of the grant is
+    given back. orders.transitions opens one again if its pile had it all the same.
     """
-    for row in _UNUSED.all(tx.conn, {}):
-        if row.grant_id is None:
-            tx.conn.execute(_CLOSE, {"this": row.order_id})
-            continue
-        values = {"grant_id": None, "open": row.state != states.REJECTED}
-        if tx.conn.execute(_FORGET_GRANT.values(values), {"this": row.order_id}).rowcount:
+    for row in _ENDED.all(tx.conn, {}):
+        one = {"this": row.order_id}
+        if row.state != states.LOST and tx.conn.execute(_FORGET_GRANT, one).rowcount:
             tx.conn.execute(_GIVE_BACK, {"this": row.grant_id})
+        tx.conn.execute(_CLOSE, one)
 
 
 def credit_settled(tx: Transaction, context: Context, now: int) -> None:

@@ -22,6 +22,7 @@ DONE = "Done"  # states of outcomes
 REFUSED = "Refused"  # no money was moved
 ACTION_NEEDED = "ActionNeeded"  # the driver has to act, as `client` says
 PENDING = "Pending"  # the provider has accepted the call; its webhook or look_up gives the outcome
+AMOUNT_DIFFERS = "amount_differs"  # a reason: the provider moved, or holds, another amount than was asked for
 TEST = "TEST - no money moves"  # what people see of a provider that is_test
 
 
@@ -61,11 +62,12 @@ class Outcome(NamedTuple):
 
 
 class Event(NamedTuple):
-    """An event that the provider sends. An event with the same event_id may come more than once."""
+    """A message of the provider that something happened to a call. It may come late, more than once and in
+    any order. It has no outcome: the call is looked up.
+    """
 
     event_id: str
     key: str  # of the call that it is about
-    outcome: Outcome
 
 
 class ReportRow(NamedTuple):
@@ -97,7 +99,9 @@ class Adapter(Protocol):
     def refund(self, call: Call) -> Outcome: ...
 
     def look_up(self, call: Call) -> Outcome | None:
-        """The outcome of the call with this key; None if the provider has no such call."""
+        """The outcome of the call with this key; None if the provider has no such call. Refused, with the
+        reason AMOUNT_DIFFERS, if the amount, the currency or the hold is another one than the call's.
+        """
         ...
 
     def webhook(self, headers: Mapping[str, str], body: bytes) -> list[Event]:

@@ -93,7 +93,7 @@ class StripeAdapter:
             "metadata": {"refund": call.key},
         }
         done = self._ask(lambda: self._stripe.v1.refunds.create(params, _with_key(call)))
-        return done if isinstance(done, Outcome) else _of_refund(done)
+        return done if isinstance(done, Outcome) else _of_refund(call, done)
 
     def look_up(self, call: Call) -> Outcome | None:
         """None for a hold whose reference is not known here: authorize() with the same key finds it."""
@@ -111,8 +111,8 @@ class StripeAdapter:
                 body.decode(), signature, self._webhook_secret, SIGNATURE_AGE_S
             )
             found = json.loads(body)
-            told = _outcome_of_event(found)
-            return [] if told is None else [Event(found["id"], told[1], told[2])]
+            key = _key_of(found["type"], found["data"]["object"])
+            return [] if key is None else [Event(str(found["id"]), str(key))]
         except (stripe.StripeError, ValueError, KeyError, TypeError, AttributeError):
             raise Problem(400, "EventRefused", "The event's signature, age or content is wrong") from None
 
@@ -136,23 +136,22 @@ class StripeAdapter:
     def _state(self, call: Call, intent: dict[str, Any]) -> Outcome | None:
         """The outcome of the call, from the intent's state; None: the call was not executed."""
         status, ref = intent["status"], intent["id"]
+        is_of_hold = (intent.get("metadata") or {}).get("hold_id") == call.hold_id
         if call.kind == port.CAPTURE:
             if status == "succeeded":
-                is_right = intent["amount_received"] == _amount(call)
-                return (
-                    Outcome(port.DONE, ref) if is_right else Outcome(port.REFUSED, ref, "captured_otherwise")
-                )
+                return _compared(call, intent, intent["amount_received"], is_of_hold)
             return Outcome(port.REFUSED, ref, "canceled") if status == "canceled" else None
         if call.kind == port.RELEASE:
             if status == "succeeded":
                 return Outcome(port.REFUSED, ref, "captured")
             return Outcome(port.DONE, ref) if status == "canceled" else None
-        if intent["amount"] != _amount(call) or intent["currency"].upper() != call.currency:
-            return Outcome(port.REFUSED, ref, "amount_differs")
-        if status in ("requires_capture", "succeeded"):
-            return Outcome(port.DONE, ref)
         if status == "canceled":
             return Outcome(port.REFUSED, ref, intent.get("cancellation_reason") or "canceled")
+        held = _compared(call, intent, intent["amount"], is_of_hold)
+        if held.state == port.DONE and status == "requires_capture":
+            return _compared(call, intent, intent["amount_capturable"], is_of_hold)
+        if held.state == port.REFUSED or status == "succeeded":
+            return held
         if status == "processing":
             return Outcome(port.PENDING, ref)
         client = {"publishable_key": self._publishable_key, "client_secret": intent["client_secret"]}
@@ -172,7 +171,7 @@ class StripeAdapter:
         if isinstance(listed, Outcome):
             return listed
         mine = [row for row in listed if (row.get("metadata") or {}).get("refund") == call.key]
-        return _of_refund(mine[0]) if mine else None
+        return _of_refund(call, mine[0]) if mine else None
 
     def _all(self, ask: Callable[[], Any], read: Callable[[dict[str, Any]], Any]) -> list[Any] | Outcome:
         """What `read` makes of each object of a list, all pages."""
@@ -229,36 +228,40 @@ def _with_key(call: Call) -> Any:
     return {"idempotency_key": call.key}
 
 
-def _of_refund(refund: dict[str, Any]) -> Outcome:
-    return Outcome(
-        _REFUND_STATES.get(refund.get("status") or "", port.PENDING),
-        refund["id"],
-        refund.get("failure_reason"),
-    )
+def _compared(call: Call, made: dict[str, Any], amount: int, is_of_hold: bool) -> Outcome:
+    """Done, if what Stripe made is what was asked for: amount, currency and hold."""
+    if is_of_hold and (amount, made["currency"].upper()) == (_amount(call), call.currency):
+        return Outcome(port.DONE, made["id"])
+    return Outcome(port.REFUSED, made["id"], port.AMOUNT_DIFFERS)
 
 
-def _outcome_of_event(event: dict[str, Any]) -> tuple[str, str, Outcome] | None:
-    """(kind, key, outcome) of the call that the event is about; None if the cloud made no such call."""
-    about = event["data"]["object"]
-    metadata = about.get("metadata") or {}
-    if event["type"] in _REFUNDS:
-        key = metadata.get("refund")
-        return (port.REFUND, key, _of_refund(about)) if key else None
-    names = {_HELD: "authorize", _CAPTURED: "capture"}
-    key = metadata.get(names.get(event["type"], ""))
-    return (_KINDS[event["type"]], key, Outcome(port.DONE, about["id"])) if key else None
+def _refund_state(refund: dict[str, Any]) -> str:
+    return _REFUND_STATES.get(refund.get("status") or "", port.PENDING)
+
+
+def _of_refund(call: Call, refund: dict[str, Any]) -> Outcome:
+    state = _refund_state(refund)
+    if state == port.DONE:
+        return _compared(call, refund, refund["amount"], refund["payment_intent"] == call.hold_ref)
+    return Outcome(state, refund["id"], refund.get("failure_reason"))
+
+
+def _key_of(event_type: str, about: dict[str, Any]) -> str | None:
+    """The key of the call that an event is about; None if the cloud made no such call."""
+    return (about.get("metadata") or {}).get(_KINDS.get(event_type, ""))
 
 
 def _report_row(event: dict[str, Any]) -> ReportRow | None:
     """The event as a row of the report; None for a refund that is still pending."""
-    about, told = event["data"]["object"], _outcome_of_event(event)
+    about = event["data"]["object"]
     kind = _KINDS[event["type"]]
-    state = _of_refund(about).state if kind == port.REFUND else port.DONE
+    state = _refund_state(about) if kind == port.REFUND else port.DONE
     if state == port.PENDING:
         return None
     amount = about["amount_received"] if kind == port.CAPTURE else about["amount"]
     currency = about["currency"].upper()
     hold_ref = about.get("payment_intent") or "" if kind == port.REFUND else about["id"]
     minor = amount // _PER_MINOR.get(currency, 1)
-    key = told[1] if told else None
-    return ReportRow(kind, key, about["id"], hold_ref, minor, currency, event["created"], state)
+    return ReportRow(
+        kind, _key_of(event["type"], about), about["id"], hold_ref, minor, currency, event["created"], state
+    )

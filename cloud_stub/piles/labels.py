@@ -3,7 +3,8 @@
 The name of a label is `PILE-1/2` for connector 2 of PILE-1, or `PILE-1` for the whole pile.
 
 Drawn once as SVG. The PDF takes that drawing and sets the letters in the fonts that every PDF reader has;
-the Chinese line is an outline (see tools/label_art.py), so a label prints the same everywhere.
+the Chinese line is an outline, so a label prints the same everywhere: label_instruction.svg, one path, 1000
+units high, made with Noto Sans CJK SC Bold (SIL Open Font License) of Debian's package fonts-noto-cjk.
 
 The libraries for PDF and PNG are imported when a label is made: they take 47 MB and a second, which no other
 command and no request needs.
@@ -86,7 +87,7 @@ def _chinese() -> tuple[str, int]:
     path = re.search(r' d="([^"]+)"', drawing)
     width = re.search(r'viewBox="0 0 (\d+) 1000"', drawing)
     if path is None or width is None:
-        raise ValueError("label_instruction.svg is not as tools/label_art.py writes it")
+        raise ValueError("label_instruction.svg is not one path in a box 1000 units high")
     return path[1], int(width[1])
 
 

@@ -15,6 +15,7 @@ _LEAST_MWH = 1  # an order that delivers nothing costs nothing
 def offered(rate: dict[str, Any], now: int, duration_s: int, life_s: int, power_w: int) -> dict[str, Any]:
     """The rate as a driver is shown it: schedule.rate_view with estimates, offers and `hold_minor`, the most
     that an order without limits costs; each estimate and offer has its own, for an order with its limits.
+    An offer by money that no order reaches is left out: it would limit nothing.
     `longest_hold_minor`: the most that an order costs whose driver sets a time limit above `duration_s`.
 
     rate: one of holding. duration_s: the time limit of an order whose driver sets none. life_s: how long a
@@ -73,7 +74,7 @@ class _View:
 @lru_cache(maxsize=1024)
 def _sums(of: _View) -> dict[str, Any]:
     """Cached, because prices change a few times a day and many phones ask."""
-    view = of.body
+    view, hold_minor = of.body, of.highest_minor({})
     offers = [
         offer
         | {
@@ -82,6 +83,7 @@ def _sums(of: _View) -> dict[str, Any]:
             "hold_minor": of.highest_minor(limits),
         }
         for offer in view.get("offers", ())
+        if offer.get("cost_minor", 0) <= hold_minor
     ]
     found = at_present_price(view)
     for each in found:
@@ -89,7 +91,7 @@ def _sums(of: _View) -> dict[str, Any]:
     return {
         "estimates": found,
         "offers": offers,
-        "hold_minor": of.highest_minor({}),
+        "hold_minor": hold_minor,
         "longest_hold_minor": of.highest_minor({"duration_s": wire.MAX_DURATION_S}),
     }
 

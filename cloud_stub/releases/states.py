@@ -12,7 +12,6 @@ PAUSED = "Paused"
 HALTED = "Halted"  # a wave has lost too many piles
 FINISHED = "Finished"
 CANCELLED = "Cancelled"  # also of a pile
-ROLLOUT_STATES = (RUNNING, PAUSED, HALTED, FINISHED, CANCELLED)
 
 QUEUED = "Queued"
 OFFERED = "Offered"

@@ -18,6 +18,7 @@ from ..db.rows import Query
 from ..db.site_tables import sites
 from ..db.tables import piles
 from ..db.writer import Transaction
+from ..orders import places
 from ..piles import registry as pile_registry
 from ..rates import billing, displays, zones
 from ..rates.model import ID_PATTERN, is_time_zone
@@ -91,6 +92,7 @@ _END_FREE = (
     .where(free_grants.c.site_id == bindparam("of"), free_grants.c.revoked_at.is_(None))
     .values(revoked_at=bindparam("now"))
 )
+_REMOVED_THERE = select(piles.c.device_id).where(piles.c.site_id == bindparam("of"))
 _LEAVE_REMOVED = update(piles).where(piles.c.site_id == bindparam("of")).values(site_id=None)
 _MOVE = (
     update(piles).where(piles.c.device_id.in_(json_lists.texts("device_ids"))).values(site_id=bindparam("to"))
@@ -156,6 +158,7 @@ def remove(tx: Transaction, actor: Actor, site_id: str, now: int) -> None:
     there = one_view(tx.conn, site_id)["piles"]
     if there:
         raise Problem(409, "SiteInUse", "Piles are at the site; move them to another one first", piles=there)
+    places.keep(tx.conn, tx.conn.execute(_REMOVED_THERE, {"of": site_id}).scalars())
     tx.conn.execute(_LEAVE_REMOVED, {"of": site_id})
     tx.conn.execute(_END_FREE, {"of": site_id, "now": now})
     tx.conn.execute(_REMOVE, {"of": site_id})
@@ -176,11 +179,15 @@ def move(tx: Transaction, actor: Actor, device_ids: Sequence[str], site_id: str 
         zones.require_own(tx.conn, device_ids, "site_id", now)
     rows = sorted(pile_registry.lock_many(tx.conn, device_ids).items())
     before = {device_id: row.site_id for device_id, row in rows if row.site_id != site_id}
+    places.keep(tx.conn, before)
     tx.conn.execute(_MOVE, {"device_ids": to_json(list(before)), "to": site_id})
-    for device_id, left in before.items():
-        for action, of in (("PileMovedAway", left), ("PileMoved", site_id)):
-            if of is not None:
-                audit.record(tx.conn, actor, now, action, device_id=device_id, site_id=of)
+    lines = [
+        audit.Line(action, device_id, site_id=of)
+        for device_id, left in before.items()
+        for action, of in (("PileMovedAway", left), ("PileMoved", site_id))
+        if of is not None
+    ]
+    audit.record_all(tx.conn, actor, now, lines)
     displays.mark_piles(tx, before, now)
 
 

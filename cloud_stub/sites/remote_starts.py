@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy import Connection, bindparam, select, update
 
 from ..base.body import Body
-from ..base.problems import Problem
+from ..base.problems import Problem, require_unchanged
 from ..base.text import LINE_PATTERN
 from ..db import audit
 from ..db.audit import Actor
@@ -19,6 +19,10 @@ from ..db.tables import rates
 from ..db.writer import Transaction
 from ..rates.model import ID_PATTERN
 from . import registry
+
+
+class RateFields(Body):
+    rate_id: str | None = Field(max_length=64)
 
 
 class RemoteStartBody(Body):
@@ -32,6 +36,7 @@ class RemoteStartBody(Body):
         description="Who agreed to it, and where that is written; kept in the audit trail.",
         examples=["Roaming contract 2026-17 with Example Mobility, annex B"],
     )
+    replaces: RateFields | None = Field(default=None, description="What the caller knows of the site")
 
 
 _RATE = select(rates.c.rate_id).where(rates.c.rate_id == bindparam("rate_id"))
@@ -40,8 +45,12 @@ _SET = update(sites).where(sites.c.site_id == bindparam("of"))
 
 
 def agree(tx: Transaction, actor: Actor, site_id: str, body: RemoteStartBody, now: int) -> dict[str, Any]:
-    """Let central systems start orders at that rate, or none. Raises Problem: UnknownSite, UnknownRate."""
-    registry.get(tx.conn, site_id, lock=True)
+    """Let central systems start orders at that rate, or none.
+
+    Raises Problem: UnknownSite, UnknownRate; Replaced where the site is not as `body.replaces` says.
+    """
+    before = registry.get(tx.conn, site_id, lock=True).remote_start_rate_id
+    require_unchanged(body.replaces and body.replaces.model_dump(), {"rate_id": before})
     if body.rate_id is not None and not tx.conn.execute(_RATE, {"rate_id": body.rate_id}).scalar():
         raise Problem(404, "UnknownRate", "There is no rate with that id")
     tx.conn.execute(_SET.values(remote_start_rate_id=body.rate_id), {"of": site_id})

@@ -6,6 +6,7 @@ Every test here that has `settings` runs twice, on SQLite and on PostgreSQL; `-k
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,19 @@ def emptied(store: Store) -> str:
                 if column.name == "id":
                     conn.execute(text(f"ALTER SEQUENCE {table.name}_id_seq RESTART"))
     return store.writing.url.render_as_string(hide_password=False)
+
+
+def until_it_waits(cloud: Cloud, asked: Future[Any]) -> None:
+    """Returns once a connection to the cloud's PostgreSQL waits for another's lock, as `asked` is to do."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND backend_type = 'client backend' AND wait_event_type = 'Lock'"
+    )
+    found = 0
+    while not found:
+        assert not asked.done()
+        with cloud.store.reading.connect() as conn:  # within one transaction it would stay as it is
+            found = conn.execute(waiting).scalar_one()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ Its own are HTTP, forms and keys, payment intents with manual capture, test card
 of events, and webhooks with their signature. What the cloud uses and localstripe does not have is added here:
 
 - idempotency keys
-- metadata at a capture, and `amount_received`; a capture of what is not held is refused as Stripe does
+- metadata at a capture, `amount_received` and `amount_capturable`; a capture of what is not held is refused
+  as Stripe does
 - no refund of more than was captured
 - events besides payment_intent.succeeded and payment_failed; their list by several types, newest first
 - answers that get lost (HOSTILE)
@@ -38,6 +39,8 @@ Event, PaymentIntent, Refund = resources.Event, resources.PaymentIntent, resourc
 class Stripe:
     """hostile: what the next call of the cloud's gets instead of its answer; it is done all the same.
 
+    short: by how much a refund is less than was asked for.
+
     events: what Stripe tells, oldest first. Their webhooks are sent where `subscribe` was called.
     """
 
@@ -49,9 +52,15 @@ class Stripe:
         self.has_told = threading.Condition()
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.is_subscribed = False
+        self.short = 0
 
     def intents(self) -> list[Any]:
         return [each for each in resources.store.values() if isinstance(each, PaymentIntent)]
+
+    def refunds(self) -> list[Any]:
+        """Those of the cloud's calls."""
+        found = [each for each in resources.store.values() if isinstance(each, Refund)]
+        return [each for each in found if "refund" in each.metadata]
 
     def pay(self, client_secret: str, number: str = VISA) -> str:
         """As the driver's browser does with the client secret: the status of the intent then."""
@@ -129,6 +138,7 @@ def _give_back(**data: Any) -> Any:
     if given + int(data["amount"]) > intent.amount_received:
         raise UserError(400, "no", {"code": "charge_already_refunded"})
     made = _refund(**data)
+    made.amount -= _mock.short if _mock else 0
     _tell(Event("refund.created", made))
     return made
 
@@ -168,6 +178,9 @@ def _application() -> web.Application:
     webhooks.asyncio = sends_at_once  # instead of a second later
     resources.schedule_webhook = _tell
     PaymentIntent.amount_received = property(lambda self: getattr(self, "_received", 0))
+    PaymentIntent.amount_capturable = property(
+        lambda self: getattr(self, "_capturable", self.amount) if self.status == "requires_capture" else 0
+    )
     PaymentIntent._create_charge = _hold
     Refund._api_create = _give_back
     Event._api_list_all = _list_events

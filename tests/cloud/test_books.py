@@ -13,8 +13,10 @@ import pytest
 from sqlalchemy import text, update
 
 from cloud_stub import cli
+from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
 from cloud_stub.db.tables import piles, settlements
+from cloud_stub.jobs import runner
 from cloud_stub.reports import bill_rows
 from cloud_stub.settlements import ledger
 from tests.cloud.conftest import Phone, settled
@@ -214,6 +216,14 @@ def test_a_bill_of_an_order_without_a_site_counts_where_its_pile_is(
         conn.execute(text("UPDATE orders SET site_id = NULL"))
     assert reported(operator, "&site_id=north") == sums
     assert exported(operator, "/api/orders.csv") == lines
+    move(operator, "PILE-1", "north")
+    assert reported(operator, "&site_id=north") == sums, "the orders moved with their pile"
+    while cloud.jobs.retain(now_s() + runner.STORED_WITHIN_S + 60):
+        pass
+    of_north = exported(operator, "/api/orders.csv?site_id=north")
+    assert of_north == [line for line in lines if line["site_id"] == "north"] != []
+    with cloud.store.reading.connect() as conn:
+        assert conn.execute(text("SELECT count(*) FROM orders WHERE site_id IS NULL")).scalar() == 0
 
 
 def test_what_was_charged_at_no_site_stays_there(operator: Any, books: dict[str, str]):

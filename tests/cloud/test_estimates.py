@@ -79,6 +79,25 @@ def test_the_hold_that_is_shown_is_that_of_the_order(now: int):
     assert len({hold_minor for _, hold_minor in shown}) > 3
 
 
+@pytest.mark.parametrize(
+    ("price", "shown"), [(0, [("full", None)]), (9_000, [("money", 50), ("full", None)])]
+)
+def test_an_offer_by_money_that_no_order_reaches_is_left_out(price: int, shown: list[Any]):
+    """At a rate without prices, a button of 1.00 said that this much is charged for."""
+    rate = {
+        "rate_id": f"r-at-{price}",
+        "currency": "CNY",
+        "minor_digits": 2,
+        "session_fee_minor": 0,
+        "time_zone": "UTC",
+        "changes_at": None,
+        "periods": [[0, price, 0, "flat"]],
+        "offers": [{"kind": "money", "cost_minor": each} for each in (50, 100)] + [{"kind": "full"}],
+    }
+    view = estimates.offered(rate, 1_795_860_000, 12 * 3600, 60, 7_000)
+    assert [(each["kind"], each.get("cost_minor")) for each in view["offers"]] == shown
+
+
 def test_the_rates_address_is_described_and_is_only_read_and_put(client):
     described = client.get("/openapi.json").json()["paths"]["/api/piles/{device_id}/rate"]
     assert set(described) == {"get", "put"}

@@ -34,6 +34,12 @@ def test_a_code_makes_an_order_free(cloud: Cloud, phone: Phone, pile: FakePile, 
     assert operator("GET", "/api/free-vend").json()["items"][0]["revoked_at"] is not None
 
 
+def is_open(cloud: Cloud, order_id: str) -> bool:
+    with cloud.store.reading.connect() as conn:
+        found = free._OF_ORDER.first(conn, {"order_id": order_id})
+    return found is not None and found.open
+
+
 @pytest.mark.parametrize("end", ["rejected", "expired"])
 def test_an_order_that_never_charged_gives_the_use_of_its_code_back(
     cloud: Cloud, phone: Phone, pile: FakePile, operator: Any, end: str
@@ -49,6 +55,7 @@ def test_an_order_that_never_charged_gives_the_use_of_its_code_back(
     run(cloud)
     run(cloud)
     assert operator("GET", "/api/free-vend").json()["items"][0]["uses"] == 0
+    assert not is_open(cloud, phone.order_id)
     again = phone.client.post("/api/orders", json=body, headers=new_key())
     assert (again.status_code, again.json()["free"]) == (201, True)
     if end == "expired":  # the pile had it all the same
@@ -115,10 +122,23 @@ def test_a_credit_with_the_key_of_a_free_order_does_not_end_all_payments(
     problem(phone.client.post(path, json=body, headers=headers), 422, "InvalidRequest")
 
 
-def test_an_order_given_away_that_its_pile_rejects_is_closed(cloud: Cloud, phone: Phone, pile: FakePile):
+@pytest.mark.parametrize("end", ["rejected", "expired", "lost"])
+def test_an_order_given_away_is_closed_at_its_end_and_credited_if_its_pile_had_it(
+    cloud: Cloud, phone: Phone, pile: FakePile, operator: Any, end: str
+):
     given_away(phone, 1)
-    pile.order_status(phone.order_id, "Rejected", reason="NotPlugged")
+    message = phone.message(pile)
+    if end == "rejected":
+        pile.order_status(phone.order_id, "Rejected", reason="NotPlugged")
+    elif end == "expired":
+        cloud.jobs.run_once(now_s() + 1000)
+    else:
+        pile.order_status(phone.order_id, "Accepted")
+        pile.offline()
+        assert operator("POST", f"/api/orders/{phone.order_id}/close", {"reason": "gone"}).status_code == 200
     run(cloud)
-    with cloud.store.reading.connect() as conn:
-        found = free._OF_ORDER.first(conn, {"order_id": phone.order_id})
-    assert found is not None and not found.open
+    assert not is_open(cloud, phone.order_id)
+    pile.settle(message, 2_500_000)
+    run(cloud)
+    assert phone.get()["credits"][0]["amount_minor"] == 350
+    assert not is_open(cloud, phone.order_id)

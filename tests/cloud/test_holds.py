@@ -13,7 +13,7 @@ from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
 from cloud_stub.payments import calls, due, port
 from cloud_stub.settings import Settings
-from tests.cloud.conftest import AS_OPERATOR, Phone, settled
+from tests.cloud.conftest import AS_OPERATOR, Phone, settled, until_it_waits
 from tests.cloud.fakes import FLAT_RATE, FakePile, new_key
 from tests.cloud.test_operator import problem
 
@@ -147,10 +147,7 @@ def test_no_order_is_made_with_a_hold_whose_release_another_worker_begins(
         with cloud.store.writing.begin() as other:
             other.execute(text("UPDATE payment_holds SET state = 'Releasing'"))
             asked = pool.submit(confirm, phone, key, cost_minor=1000)
-            with cloud.store.reading.connect() as conn:
-                waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-                while not conn.execute(waits).scalar_one():
-                    assert not asked.done()
+            until_it_waits(cloud, asked)
         problem(asked.result(), 402, "PaymentRefused")
 
 
@@ -249,9 +246,9 @@ def test_a_refund_that_fails_after_it_was_done_is_to_be_made_again(
     run(cloud)
     hold = operator("GET", "/api/payments").json()["items"][0]
     key = operator("GET", f"/api/payments/{hold['hold_id']}").json()["calls"][-1]["key"]
-    failed = port.Event("e-1", key, port.Outcome(port.REFUSED, reason="lost_or_stolen_card"))
+    failed = port.Outcome(port.REFUSED, reason="lost_or_stolen_card")
     for _ in range(2):
-        cloud.writer.submit(lambda tx: calls.resolve_event(tx, cloud.context, failed, now_s())).result()
+        cloud.writer.submit(lambda tx: calls.resolve(tx, cloud.context, key, failed, now_s())).result()
     paid = phone.get()["payment"]
     assert (paid["state"], paid["refunded_minor"], paid["reason"]) == (
         "RefundRefused",

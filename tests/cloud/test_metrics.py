@@ -1,6 +1,7 @@
 """What shows within a minute to whoever watches the cloud, and who may look."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,10 @@ def test_ready_is_who_reaches_broker_and_database(client: TestClient, cloud: Clo
     link.connected = False
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["mqtt"], answer.json()["database"]) == (503, False, True)
+    link.connected = True
+    cloud.writer._disk_failed_at = time.monotonic()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["mqtt"], answer.json()["database"]) == (503, True, False)
     assert client.get("/healthz").status_code == 200
 
 

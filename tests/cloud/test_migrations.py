@@ -52,22 +52,3 @@ def test_orders_that_were_lost_or_had_nothing_to_pay_before_there_were_states_fo
     free = found[order_ids["free"]]
     assert free.paid_at == free.settled_at
     assert [name for name, order_id in order_ids.items() if found[order_id].holds] == ["charging", "pending"]
-
-
-def test_orders_of_before_are_at_the_site_where_their_pile_is(settings: Settings):
-    store = Store(settings.database)
-    load(store, "0005")
-    migrate(store, "0023")
-    with store.writing.begin() as conn:
-        conn.execute(
-            text(
-                "INSERT INTO sites (site_id, name, address, time_zone, contact, created_at)"
-                " VALUES ('S', '', '', 'UTC', '', 0)"
-            )
-        )
-        conn.execute(text("UPDATE piles SET site_id = 'S' WHERE device_id = 'PILE-1'"))
-    store.migrate()
-    with store.reading.connect() as conn:
-        found = conn.execute(text("SELECT DISTINCT device_id, site_id FROM orders")).all()
-    store.close()
-    assert dict(found) == {"PILE-1": "S", "PILE-2": "", "PILE-3": ""}

@@ -14,19 +14,6 @@ from pile_protocol.messages import validate
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import FLAT_RATE, FakeLink, FakePile
 
-CALLS = [
-    ("GET", "/api/piles"),
-    ("POST", "/api/piles"),
-    ("DELETE", "/api/piles/PILE-1"),
-    ("PUT", "/api/piles/PILE-1/rate"),
-    ("GET", "/api/piles/PILE-1/rates"),
-    ("POST", "/api/piles/PILE-1/reset"),
-    ("GET", "/api/orders"),
-    ("GET", "/api/settlements"),
-    ("GET", "/api/events"),
-    ("GET", "/api/rejects"),
-]
-
 
 def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
@@ -34,13 +21,13 @@ def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     return answer.json()
 
 
-@pytest.mark.parametrize("method, path", CALLS)
 @pytest.mark.parametrize(
     "token", [None, "Bearer wrong", "Bearer ", "Basic operator-token-of-the-tests", "Bearer \xe9"]
 )
-def test_every_operator_call_needs_the_token(client: TestClient, method: str, path: str, token: str | None):
+def test_what_is_no_token_opens_nothing(client: TestClient, token: str | None):
+    """tests/security asks every route."""
     headers = {} if token is None else {b"Authorization": token.encode("latin-1")}
-    answer = client.request(method, path, headers=headers)
+    answer = client.get("/api/piles", headers=headers)
     problem(answer, 401, "Unauthorized")
     assert answer.headers["www-authenticate"] == "Bearer"
 

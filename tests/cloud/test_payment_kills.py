@@ -15,7 +15,7 @@ import pytest
 
 from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
-from cloud_stub.payments import calls, holds, port
+from cloud_stub.payments import holds
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone, settled
 from tests.cloud.fakes import FakePile, new_key
@@ -134,16 +134,12 @@ def test_a_kill_at_a_later_call_neither_loses_nor_doubles_it(
     balanced(cloud, books)
 
 
-def event_of(cloud: Cloud, phone: Phone, kind: str) -> port.Event:
-    """What a provider's webhook tells of the newest call of that kind for the phone's order."""
+def tell(cloud: Cloud, phone: Phone, kind: str) -> None:
+    """The provider's webhook tells that something happened to the newest call of that kind for the order."""
     hold_id = phone.get()["payment"]["hold_id"]
     with cloud.store.reading.connect() as conn:
         keys = [call.key for call in holds.calls_of(conn, hold_id) if call.kind == kind]
-    return port.Event("e-1", keys[-1], port.Outcome(port.DONE, "test-ref"))
-
-
-def tell(cloud: Cloud, event: port.Event) -> None:
-    assert cloud.writer.submit(lambda tx: calls.resolve_event(tx, cloud.context, event, now_s())).result()
+    assert cloud.cashier.hear(keys[-1]).result()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -164,7 +160,7 @@ def test_answer_and_webhook_may_come_in_either_order(
     assert made.status_code == 201
     phone.order_id, phone.token = made.json()["order_id"], made.json()["token"]
     if kind == "authorize":
-        tell(cloud, event_of(cloud, phone, kind))
+        tell(cloud, phone, kind)
         assert confirm(phone, key, cost_minor=1000).status_code == 200
         assert phone.get()["payment"]["state"] == "Held"
         return
@@ -174,9 +170,9 @@ def test_answer_and_webhook_may_come_in_either_order(
     if kind == "refund":
         credit(phone, 100)
         run(cloud)
-    tell(cloud, event_of(cloud, phone, kind))
+    tell(cloud, phone, kind)
     before = phone.get()
-    tell(cloud, event_of(cloud, phone, kind))
+    tell(cloud, phone, kind)
     run(cloud, after_s=10)
     assert phone.get()["payment"] == before["payment"]
     balanced(cloud, books)

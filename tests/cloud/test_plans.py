@@ -152,6 +152,7 @@ def test_what_the_phone_and_the_console_ask_for_scans_nothing(
         "/api/piles/PILE-1",
         "/api/orders",
         f"/api/orders?device_id={pile.device_id}",
+        "/api/orders?site_id=S&state=Settled",
         "/api/settlements?flagged=true",
         f"/api/events?device_id={pile.device_id}",
         "/api/audit",

@@ -99,7 +99,7 @@ def test_it_goes_on_from_where_it_was_and_changes_nothing_twice(settled: Any, cl
     assert [samples_of(cloud, each) for each in first] == thinned
     with cloud.store.reading.connect() as conn:
         places = dict(conn.exec_driver_sql("SELECT name, place FROM progress").all())
-    assert places == {"drop": "", "thin": first[-1]}
+    assert places == {"drop": "", "thin": first[-1], "site": first[-1]}
     cloud.jobs.retain(now_s() + 400 * DAY_S)
     assert counted(cloud, "meter_samples") == 0
 
@@ -121,8 +121,7 @@ def test_one_round_does_a_few_units_and_says_that_there_is_more(
 ):
     """Nothing expires, and nothing is sent again, while a round lasts."""
     monkeypatch.setattr(runner, "RETENTION_MS", 60_000)
-    monkeypatch.setattr(retention, "BATCH", 1)
-    monkeypatch.setattr(retention, "_NEXT", retention._NEXT.limit(1))
+    monkeypatch.setattr(retention, "_JOBS", {job: (each[0], 1) for job, each in retention._JOBS.items()})
     old = [aged_id(40, n) for n in range(runner.RETENTION_UNITS + 3)]
     fill(cloud, settled, old, 40)
     assert cloud.jobs.retain(now_s())

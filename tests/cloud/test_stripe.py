@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import stripe as library
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
 from cloud_stub.base.clock import now_s
 from cloud_stub.base.problems import Problem
 from cloud_stub.cloud import Cloud
-from cloud_stub.payments import calls, port, stripe_adapter
+from cloud_stub.payments import port, stripe_adapter
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
 from tests.cloud.fakes import WAIT_S, FakePile, new_key
@@ -243,14 +244,14 @@ def test_from_the_card_to_the_refund_with_stripe_s_own_webhooks_and_nothing_secr
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, "stripe")
     arrived: queue.SimpleQueue[str] = queue.SimpleQueue()
-    resolve = calls.resolve_event
+    hear = cloud.cashier.hear
 
-    def noted(tx: Any, context: Any, event: port.Event, now: int) -> bool:
-        is_known = resolve(tx, context, event, now)
-        tx.after_commit(lambda: arrived.put(event.key))
-        return is_known
+    def noted(key: str) -> Any:
+        heard = hear(key)
+        heard.add_done_callback(lambda _: arrived.put(key))
+        return heard
 
-    monkeypatch.setattr(calls, "resolve_event", noted)
+    monkeypatch.setattr(cloud.cashier, "hear", noted)
     with serving(cloud, lifespan="off") as address:
         stripe.subscribe(address + EVENTS)
         driver.enters()
@@ -282,17 +283,113 @@ def test_from_the_card_to_the_refund_with_stripe_s_own_webhooks_and_nothing_secr
             assert secret not in kept_text, name
 
 
+@pytest.fixture
+def paid(cloud: Cloud, driver: Driver, phone: Phone, pile: FakePile, by_hand: None) -> None:
+    """An order of which 3.50 was captured, and 1.00 refunded."""
+    driver.enters()
+    driver.ask()
+    charged(phone, pile)
+    run(cloud)
+    credit(phone, 100)
+    run(cloud)
+
+
+def test_an_event_is_not_believed_but_looked_up(
+    cloud: Cloud, driver: Driver, phone: Phone, stripe: Stripe, paid: None
+):
+    """Signed events that are not true, that come late, and that are about calls of nobody here."""
+    before = phone.get()["payment"]
+    refund, held = stripe.told("refund.created"), stripe.told(HELD)
+    refund["data"]["object"]["status"] = "failed"
+    assert tell(phone.client, refund | {"type": "refund.failed"}) == 1
+    assert tell(phone.client, held) == 1  # of before
+    assert phone.get()["payment"] == before
+    another = Driver(phone, stripe)
+    problem(another.ask(), 402, "PaymentNeeded")
+    (_, intent) = stripe.intents()
+    held["data"]["object"]["metadata"] = intent.metadata
+    assert tell(phone.client, held) == 1  # the driver has entered no card
+    problem(another.ask(), 402, "PaymentNeeded")
+    with cloud.store.writing.begin() as conn:
+        conn.execute(text("UPDATE payment_holds SET adapter = 'test'"))
+    assert cloud.cashier.hear(intent.metadata["authorize"]).result() is False
+
+
+def test_an_event_while_stripe_does_not_answer_has_to_come_again(
+    driver: Driver, phone: Phone, stripe: Stripe
+):
+    driver.enters()
+    body = json.dumps(stripe.told(HELD)).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stripe_adapter.StripeAdapter, "_ask", silent)
+        problem(
+            phone.client.post(EVENTS, content=body, headers=signed(body, now_s())), 503, "PaymentUnavailable"
+        )
+    assert phone.client.post(EVENTS, content=body, headers=signed(body, now_s())).status_code == 200
+
+
+def silent(*_: Any) -> None:
+    raise port.ProviderSilent("no answer")
+
+
 @pytest.mark.parametrize(
-    "status, state",
-    [
-        ("succeeded", port.DONE),
-        ("failed", port.REFUSED),
-        ("canceled", port.REFUSED),
-        ("pending", port.PENDING),
-    ],
+    "what, by", [("amount", "event"), ("part", "answer"), ("currency", "answer"), ("hold", "event")]
 )
-def test_an_event_of_a_refund_has_its_outcome(status: str, state: str):
-    refund = {"id": "re_1", "status": status, "failure_reason": "expired", "metadata": {"refund": "k-1"}}
-    event = {"type": "refund.updated", "data": {"object": refund}}
-    expected = (port.REFUND, "k-1", port.Outcome(state, "re_1", "expired"))
-    assert stripe_adapter._outcome_of_event(event) == expected
+def test_no_order_is_made_on_less_than_what_was_to_be_held(
+    cloud: Cloud,
+    driver: Driver,
+    phone: Phone,
+    stripe: Stripe,
+    operator: Any,
+    by_hand: None,
+    what: str,
+    by: str,
+):
+    driver.enters()
+    (intent,) = stripe.intents()
+    if what == "part":
+        intent._capturable = 999
+    elif what == "hold":
+        intent.metadata["hold_id"] = "h-other"
+    else:
+        setattr(intent, what, {"amount": 999, "currency": "jpy"}[what])
+    if by == "event":
+        tell(phone.client, stripe.told(HELD))
+    assert problem(driver.ask(), 402, "PaymentRefused")["reason"] == "amount_differs"
+    assert operator("GET", "/api/orders").json()["items"] == []
+    assert [each["kind"] for each in operator("GET", "/api/events").json()["items"]][:1] == ["HoldRefused"]
+    run(cloud)
+    assert intent.status == "canceled"
+
+
+def test_a_capture_and_a_refund_of_another_amount_are_told_and_not_made_again(
+    cloud: Cloud, driver: Driver, phone: Phone, pile: FakePile, stripe: Stripe, operator: Any, by_hand: None
+):
+    def found() -> tuple[str, str, int]:
+        payment = phone.get()["payment"]
+        tried = operator("POST", f"/api/payments/{payment['hold_id']}/retry")
+        return payment["state"], payment["reason"], tried.status_code
+
+    driver.enters()
+    driver.ask()
+    charged(phone, pile)
+    stripe.by_hand(f"payment_intents/{stripe.intents()[0].id}/capture", amount_to_capture="200")
+    run(cloud)
+    assert found() == ("CaptureRefused", "amount_differs", 409)
+    driver = Driver(phone, stripe)
+    driver.enters()
+    driver.ask()
+    charged(phone, pile)
+    run(cloud)
+    credit(phone, 100)
+    stripe.short = 10
+    run(cloud)
+    assert found() == ("RefundRefused", "amount_differs", 409)
+
+
+def test_a_refund_that_fails_after_it_was_done_is_looked_up(phone: Phone, stripe: Stripe, paid: None):
+    (refund,) = stripe.refunds()
+    for status, state in (("pending", "Captured"), ("canceled", "RefundRefused")):
+        refund.status = status
+        tell(phone.client, stripe.told("refund.created") | {"type": "refund.updated"})
+        assert phone.get()["payment"]["state"] == state

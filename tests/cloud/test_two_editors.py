@@ -82,6 +82,20 @@ def test_the_most_power_that_the_second_editor_has_not_seen_is_not_replaced(oper
     assert power(None, 7400).json()["connector_power_w"] is None
 
 
+def test_a_rate_for_remote_starts_that_the_second_editor_has_not_seen_is_not_replaced(
+    operator: Any, things: FakePile
+):
+    rate_id = operator("GET", "/api/piles/PILE-1/rate").json()["rate_id"]
+
+    def agree(wanted: str | None, seen: str | None) -> Any:
+        body = {"rate_id": wanted, "agreement": "Contract 17", "replaces": {"rate_id": seen}}
+        return operator("PUT", "/api/sites/HARBOUR/remote-start", body)
+
+    assert agree(rate_id, None).status_code == 200
+    assert problem(agree(None, None), 409, "Replaced")["present"] == {"rate_id": rate_id}
+    assert agree(None, rate_id).json()["remote_start_rate_id"] is None
+
+
 def test_of_many_editors_at_the_same_moment_one_comes_through(operator: Any, things: FakePile):
     def rename(number: int) -> int:
         body = {"name": f"Name {number}", "replaces": {"name": HARBOUR["name"]}}

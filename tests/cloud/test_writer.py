@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from cloud_stub.base.problems import Problem
 from cloud_stub.db.engine import Store
@@ -197,3 +197,26 @@ def test_one_item_that_raises_spoils_none_of_its_batch(writer: Writer, store: St
     assert numbers.refused == [(1, IntegrityError)]
     assert stored(store) == [1, 2, 3]
     assert numbers.sizes == [4, 1, 1, 1, 1]
+
+
+def test_a_full_disk_shows_for_a_minute(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit's own error is no failure of the disk."""
+
+    def onto_a_full_disk(tx: Transaction) -> None:
+        if store.is_sqlite:
+            tx.conn.execute(text("PRAGMA max_page_count=1"))  # as many as the database has
+            tx.conn.execute(text("CREATE TABLE more (n INTEGER)"))
+        else:
+            tx.conn.execute(text("DO $$ BEGIN RAISE 'full' USING ERRCODE = 'disk_full'; END $$"))
+
+    writer.submit(add(1)).result(WAIT_S)
+    with pytest.raises(IntegrityError):
+        writer.submit(add(1)).result(WAIT_S)
+    assert writer.can_write
+    with pytest.raises(OperationalError):
+        writer.submit(onto_a_full_disk).result(WAIT_S)
+    assert not writer.can_write
+    monkeypatch.setattr("cloud_stub.db.writer.DISK_FAILED_S", 0)
+    assert writer.can_write

@@ -80,14 +80,6 @@ def test_hours_of_clock_change_in_a_running_order_change_neither_its_price_nor_i
         assert [row[1] for row in settlement["periods"]] == [1_000_000], jump_s
 
 
-def test_a_tick_wrap_within_a_running_order():
-    pile = Pile(ticks_ms=(1 << 30) - 30_000)
-    pile.charge(cycles=610, limits={"duration_s": 60})
-    (settlement,) = pile.settlements()
-    assert settlement["ended_at"] == AT + 60 and settlement["energy_mwh"] == 600 * 200
-    totals_agree(settlement)
-
-
 def test_a_clock_that_is_set_back_makes_no_settled_order_valid_again():
     """Its id was forgotten as soon as it had expired: a late copy ran, and was billed, a second time."""
     pile = Pile()

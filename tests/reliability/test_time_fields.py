@@ -82,23 +82,6 @@ def test_an_order_of_a_leap_second_expires_at_most_a_second_later():
     assert pile.said()[-1] == ("too-late", "Rejected", "Expired")
 
 
-def test_the_clock_stepped_by_hours_in_an_order_changes_neither_price_nor_end():
-    for step_s in (-86_400, -5 * 3_600, -1, 1, 5 * 3_600, 86_400):
-        pile = Pile()
-        steps = [[AT - 10, 1_000_000, 0, "flat"], [AT + 3_600, 9_000_000, 0, "peak"]]
-        locked = rate(steps=steps, until_at=AT + 10_000)
-        pile.receive_bytes(topics.ORDER, sealed(order(rate=locked, limits={"duration_s": 20})))
-        pile.cycle(100)
-        tell(pile, AT + 10 + step_s)
-        pile.cycle(99)
-        assert pile.relays[1], step_s
-        pile.cycle(20)
-        (settlement,) = pile.settlements()
-        assert settlement["stop_reason"] == "TimeLimitReached"
-        assert settlement["ended_at"] - settlement["started_at"] == 20
-        assert [row[3] for row in settlement["periods"]] == ["flat"], "the peak was hours away"
-
-
 def test_without_a_clock_at_boot_nothing_starts_until_the_cloud_tells_it():
     pile = Pile(told_at=None)
     pile.order("early")

@@ -81,38 +81,3 @@ def test_an_order_that_the_pile_never_gets_expires_and_does_not_start_later(sim_
         phone_view = order.view()
         assert phone_view["state"] == "Expired"
         assert p.count(lambda line: line["event"] == "relay closed") == 0
-
-
-def test_every_message_of_an_order_twice_changes_nothing(pile, phone, tap):
-    p = pile(speed=600)
-    order = phone.order(p.device_id)
-    order.wait_for_state("Charging")
-    tap.wait_for(p.device_id, "order")  # the cloud may know of its start before the tap does
-    again = tap.of(p.device_id, "order")
-    for message in again * 2:
-        tap.publish(p.device_id, "order", message.payload)
-    order.wait_for_event(lambda e: e.name == "meter" and e.data["energy_mwh"] > 500_000)
-    order.stop()
-    view = order.wait_for_state("Settled")
-    for name in (
-        "hello",
-        "order/status",
-        "meter",
-        "settlement",
-        "settlement/ack",
-        "command",
-        "order",
-        "time",
-    ):
-        tap.wait_for(p.device_id, name)
-        for message in tap.of(p.device_id, name):
-            tap.publish(p.device_id, name, message.payload)
-    # The duplicates are through when an order made after them is.
-    p.wait_until(lambda view: not view["connectors"][0]["busy"])
-    later = phone.order(p.device_id, limits={"energy_mwh": 500_000})
-    later_view = later.wait_for_state("Settled")
-    assert later_view["settlement"]["seq"] == view["settlement"]["seq"] + 1
-    after = order.view()
-    assert (after["state"], after["total_minor"]) == ("Settled", view["total_minor"])
-    assert after["settlement"] == view["settlement"]
-    assert p.count(lambda line: line["event"] == "relay closed") == 2

@@ -107,14 +107,6 @@ def test_the_pile_stops_by_itself_at_each_limit(pile, phone, limits, reason):
         assert 2 <= settlement["ended_at"] - settlement["started_at"] <= 4
 
 
-def test_a_full_vehicle_ends_the_order(pile, phone):
-    p = pile(speed=FAST, extra=("--full-after-s", "1"))
-    order = phone.order(p.device_id)
-    order.wait_for_state("Charging")
-    p.send(power_w=0)
-    assert order.wait_for_state("Settled")["reason"] == "StoppedByEV"
-
-
 def test_unplugging_ends_the_order(pile, phone):
     p = pile(speed=FAST)
     order = phone.order(p.device_id)
@@ -134,14 +126,6 @@ def test_two_connectors_charge_two_orders_at_once(pile, phone):
     assert {v["settlement"]["seq"] for v in views} == {1, 2}
     assert views[1]["settlement"]["prev_mac"] == views[0]["settlement"]["mac"]
     assert not any(v["settlement"]["flagged"] for v in views)
-
-
-def test_a_second_order_on_a_busy_connector_is_refused(pile, phone):
-    p = pile(speed=FAST)
-    order = phone.order(p.device_id)
-    order.wait_for_state("Charging")
-    answer = phone.confirm(p.device_id, phone.rate(p.device_id)["rate_id"])
-    assert (answer.status, answer.code) == (409, "ConnectorBusy")
 
 
 def test_the_next_order_begins_at_the_register_where_the_last_one_ended(pile, phone):

@@ -54,3 +54,31 @@ def test_ctrl_c_while_another_set_up_is_waited_for(checkout: Path) -> None:
     assert "waiting for another" in first
     assert "Traceback" not in rest
     assert process.returncode == 130
+
+
+def test_a_set_up_waits_for_what_a_killed_one_left_running(checkout: Path) -> None:
+    """Two pips at work in one .venv damage it."""
+    python = checkout / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    for name in ("begun", "end"):
+        os.mkfifo(checkout / name)
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] && exit\necho > begun\nread line < end\n')  # instead of pip
+    python.chmod(0o755)
+    first = begin(checkout)
+    (checkout / "begun").read_text()
+    first.kill()
+    second = begin(checkout)
+    assert first.stderr is not None and second.stderr is not None
+    assert "waiting for another" in second.stderr.readline()
+    second.kill()
+    second.communicate()
+    (checkout / "end").write_text("\n")
+    assert first.stderr.read()  # to its end: nothing of the first holds the pipe any longer
+    first.communicate()
+
+
+def test_ctrl_c_during_the_imports_is_no_traceback(checkout: Path) -> None:
+    (checkout / "tools" / "harness" / "__init__.py").write_text("raise KeyboardInterrupt")
+    process = begin(checkout)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (-signal.SIGINT, "")

@@ -34,7 +34,7 @@ def test_the_second_editor_is_told_at_the_field_and_loses_nothing(
     expect(page.get_by_role("heading", level=1)).to_have_text("Port")
     assert send("GET", "/api/sites/S-1").json()["contact"] == "+49", "a field that nobody touched was sent"
 
-    pile = fleet.pile("PILE-1")
+    pile = fleet.pile("PILE-1", "North gate")
     assert send("POST", "/api/tariffs", {"tariff_id": "city", "name": "City"}).status == 201
     page.evaluate("location.hash = '/tariffs/city'")
     page.get_by_role("button", name="Assign…").click()
@@ -42,7 +42,8 @@ def test_the_second_editor_is_told_at_the_field_and_loses_nothing(
     box.get_by_label("Id or tag").fill(pile.device_id)
     box.get_by_label("Id or tag").press("Enter")
     expect(box.get_by_role("alert").filter(has_text="PILE-1")).to_have_text(
-        "Assigned there so far: Pile PILE-1: pile:PILE-1. Assigning again replaces it."
+        "Assigned there so far: Pile North gate (PILE-1): North gate (pile:PILE-1)."
+        " Assigning again replaces it."
     )
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Unassign from Pile PILE-1")).to_be_visible()

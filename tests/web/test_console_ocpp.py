@@ -8,14 +8,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from cloud_stub.bridges.ocpp import progress
+from tests.web.conftest import Watch
 from tests.web.fleet import Fleet
 
 pytestmark = pytest.mark.long
 
 
 def test_the_remote_start_is_allowed_at_a_rate_and_each_charge_point_is_listed(
-    console: Callable[..., Page], fleet: Fleet
+    console: Callable[..., Page], fleet: Fleet, watch: Watch
 ):
+    watch.allow("409")
     fleet.pile("PILE-1")
     site = {"site_id": "SITE-1", "name": "Harbour", "address": "1", "time_zone": "UTC", "contact": ""}
     assert fleet.operator.post("/api/sites", site).status == 201
@@ -41,5 +43,9 @@ def test_the_remote_start_is_allowed_at_a_rate_and_each_charge_point_is_listed(
     found.get_by_role("button", name="Change").click()
     form.get_by_label("Rate").fill("")
     form.get_by_label("Agreement").fill("Contract ended")
+    meanwhile = {"rate_id": None, "agreement": "Somebody else"}
+    assert fleet.operator.put("/api/sites/SITE-1/remote-start", meanwhile).status == 200
+    form.get_by_role("button", name="Save").click()
+    expect(form).to_contain_text("Somebody else has changed this in the meantime: Not allowed")
     form.get_by_role("button", name="Save").click()
     expect(found).to_contain_text("Not allowed")

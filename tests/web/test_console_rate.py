@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.web.conftest import Watch
 from tests.web.fleet import DAY_RATE, Fleet
@@ -246,8 +246,34 @@ def test_what_the_cloud_refuses_is_told_too(fleet: Fleet, editor: Callable[..., 
     refusal = '{"code":"InvalidRequest","errors":[{"field":"periods[0].label","reason":"is out of fashion"}]}'
     page.route("**/api/piles/PILE-1/rate?*", lambda route: route.fulfill(status=422, body=refusal))
     page.get_by_label("Session fee").fill("0.60")
-    publish(page)
-    expect(page.locator(".wrongs li")).to_have_text(["periods[0].label: is out of fashion."])
+    page.get_by_role("button", name="Publish…").click()
+    box = page.get_by_role("dialog")
+    box.get_by_role("button", name="Publish").click()
+    expect(box.get_by_text("periods[0].label: is out of fashion")).to_be_visible()
+    box.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_label("Session fee")).to_have_value("0.60")
+
+
+def test_the_dialog_cannot_be_left_before_the_cloud_has_answered(fleet: Fleet, editor: Callable[..., Page]):
+    """It closed at once, and who went on was asked whether the prices were to be dropped."""
+    fleet.pile("PILE-1", rate=DAY_RATE)
+    page = editor()
+    held: list[Route] = []
+    page.route("**/api/piles/PILE-1/rate?*", lambda route: held.append(route))
+    page.get_by_label("Session fee").fill("0.60")
+    page.get_by_role("button", name="Publish…").click()
+    box = page.get_by_role("dialog")
+    with page.expect_request("**/api/piles/PILE-1/rate?*"):
+        box.get_by_role("button", name="Publish").click()
+    expect(box.get_by_role("button", name="Cancel")).to_be_disabled()
+    page.keyboard.press("Escape")
+    page.evaluate("location.hash = '/orders'")
+    expect(box).to_be_visible()
+    held[0].continue_()
+    expect(box).to_have_count(0)
+    page.get_by_role("link", name="Orders").click()
+    expect(page.get_by_role("heading", name="Orders", level=1)).to_be_visible()
+    assert rate(fleet)["session_fee_minor"] == 60
 
 
 def test_somebody_elses_version_is_not_overwritten_unseen(

@@ -84,7 +84,8 @@ def test_days_that_differ_are_written_and_a_slip_is_asked_about(
     page.get_by_role("button", name="Publish…").click()
     expect(page.get_by_role("dialog")).to_contain_text("PILE-1 (1, 2)")
     page.get_by_role("dialog").get_by_role("button", name="Publish").click()
-    expect(page.get_by_role("dialog")).to_contain_text("Period 2, Electricity per kWh: 65.00, after 0.65")
+    question = page.get_by_role("dialog", name="Is this price right?")
+    expect(question).to_contain_text("Period 2, Electricity per kWh: 65.00, after 0.65")
     choose(page, "Publish these prices")
     expect(page.get_by_text("Days that differ: weekend")).to_be_visible()
     (day,) = fleet.operator.get("/api/tariffs/city").json()["rate"]["days"]

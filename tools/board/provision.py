@@ -142,14 +142,11 @@ class CloudPile:
         if answer.code == "PileExists" and answer.json().get("removed_at") is None:
             again = {"new_board": not self._is_its_board, "force": self._force}
             answer = self._ask(lambda: self._cloud.post(self._path + "/key", again))
-        if answer.status == 201:
-            return str(answer.json()["key"])
         if answer.code in ("SettlementsWaiting", "PileInUse"):
             raise DeployError(
                 f"{self._device_id} at the cloud: {answer.json()['title']}; if its board is gone, --force"
             )
-        title = f"HTTP {answer.status} {answer.code}"
-        raise DeployError(f"the cloud does not take {self._device_id}: {title}")
+        return str(self._ask(answer.checked).json()["key"])
 
     def _ask(self, request: Callable[[], Response]) -> Response:
         try:

@@ -115,7 +115,7 @@ class Live:
     def _failed(self, _client: paho.Client, _userdata: Any) -> None:
         # paho calls this while it handles the error, and does not pass it on.
         error = sys.exc_info()[1]
-        self._say(False, f"no connection: {error or 'unreachable'}")
+        self._say(False, f"no connection: {in_words(error) if error else 'unreachable'}")
 
     def _disconnected(self, _c: Any, _u: Any, _flags: Any, reason: Any, _p: Any) -> None:
         if not self.refused.is_set():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +74,17 @@ def _port_notice() -> str | None:
 
 
 def _own(held: ExitStack, screen: Screen, hint: bool = False) -> DemoSystem:
-    data = held.enter_context(tempfile.TemporaryDirectory(prefix="ratelock-demo-"))
-    system = held.enter_context(System(data, env={"RATELOCK_PAYMENT": "test"}))
-    screen.say("system", f"mosquitto on {system.broker.url}, the cloud on {system.base_url}")
-    tap = Tap(system.broker)
-    held.callback(tap.close)
+    system, tap = held.enter_context(own(screen, {"RATELOCK_PAYMENT": "test"}))
     return DemoSystem(system, tap, system.add_pile("PILE-1", name="Demo pile"), hint)
+
+
+@contextmanager
+def own(screen: Screen, env: dict[str, str] | None = None) -> Iterator[tuple[System, Tap]]:
+    """A system with free ports over a temporary folder, and every message on its broker."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ratelock-demo-") as data,
+        System(data, env=env) as system,
+        closing(Tap(system.broker)) as tap,
+    ):
+        screen.say("system", f"mosquitto on {system.broker.url}, the cloud on {system.base_url}")
+        yield system, tap

@@ -5,14 +5,12 @@ Every statement is checked before it is printed; a false one ends it.
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import ExitStack
 from fractions import Fraction
 from math import floor
-from pathlib import Path
 from typing import Any
 
 from pile_protocol import topics
+from tools.demo.demo_system import own
 from tools.demo.screen import Screen, money
 from tools.demo.story import claim
 from tools.harness.phone import Phone, PhoneOrder
@@ -43,12 +41,7 @@ RATE: dict[str, Any] = {
 
 def run(screen: Screen) -> str:
     """The whole story, on a system of its own; returns its last line. Raises what the parts below raise."""
-    with ExitStack() as held:
-        data = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="ratelock-demo-")))
-        system = held.enter_context(System(data))
-        screen.say("system", f"mosquitto on {system.broker.url}, the cloud on {system.base_url}")
-        tap = Tap(system.broker)
-        held.callback(tap.close)
+    with own(screen) as (system, tap):
         return Socket(system, screen, tap).run()
 
 

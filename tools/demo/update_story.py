@@ -5,14 +5,12 @@ Every statement is checked before it is printed; a false one ends it.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from pile_protocol import topics
+from tools.demo.demo_system import own
 from tools.demo.screen import Screen
 from tools.demo.story import claim
 from tools.harness.releases import ReleaseKey, broken, post, slot_options
@@ -31,27 +29,23 @@ OUTCOMES = ("Confirmed", "Refused", "FellBack", "Lost")
 
 def run(screen: Screen) -> str:
     """The whole story, on a system of its own; returns its last line. Raises what the parts below raise."""
-    with ExitStack() as held:
-        data = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="ratelock-demo-")))
-        system = held.enter_context(System(data))
-        screen.say("system", f"mosquitto on {system.broker.url}, the cloud on {system.base_url}")
-        tap = Tap(system.broker)
-        held.callback(tap.close)
-        return Updates(system, screen, tap, data).run()
+    with own(screen) as (system, tap):
+        return Updates(system, screen, tap).run()
 
 
 class Updates:
     """One pile in slots, one operator, and who has the release key; in the order of the methods."""
 
-    def __init__(self, system: System, screen: Screen, tap: Tap, folder: Path):
+    def __init__(self, system: System, screen: Screen, tap: Tap):
         self.system = system
         self.screen = screen
         self.tap = tap
-        self.key = ReleaseKey(folder)
+        self.key = ReleaseKey(system.data)
         self.identity = system.add_pile("PILE-1", name="Demo pile")
         self.device_id = self.identity.device_id
-        (folder / "thief").mkdir()
-        self.stolen = ReleaseKey(folder / "thief")
+        thief = system.data / "thief"
+        thief.mkdir()
+        self.stolen = ReleaseKey(thief)
 
     def run(self) -> str:
         extra = slot_options(self.key, FIRST, TRIAL_MS)

@@ -38,6 +38,17 @@ class Response:
         """The problem's stable code; None if there is no problem."""
         return None if self.status < 400 else self.json().get("code")
 
+    def checked(self) -> Response:
+        """This answer. Raises ApiError, with the problem in words, if it is a refusal."""
+        if self.status < 400:
+            return self
+        try:
+            problem = json.loads(self.body)
+            said = f"{problem.get('detail') or problem['title']} ({problem['code']})"
+        except (ValueError, TypeError, AttributeError, KeyError):  # not of our cloud
+            said = f"HTTP {self.status} {self.body[:200]!r}"
+        raise ApiError(said)
+
 
 @dataclass(frozen=True)
 class Event:

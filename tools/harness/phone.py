@@ -23,7 +23,7 @@ class PhoneOrder:
 
     def view(self) -> dict[str, Any]:
         """The order as it is now. Raises ApiError."""
-        return _checked(self.client.get(self._path)).json()
+        return self.client.get(self._path).checked().json()
 
     def events(self, timeout_s: float = 20, lasts_s: float | None = None) -> Iterator[Event]:
         """`order` and `meter` events; the first is the present state. Raises ApiError, after lasts_s too."""
@@ -84,10 +84,10 @@ class Phone:
         self.client = Client(base_url)
 
     def pile(self, device_id: str) -> dict[str, Any]:
-        return _checked(self.client.get(f"/api/piles/{device_id}")).json()
+        return self.client.get(f"/api/piles/{device_id}").checked().json()
 
     def rate(self, device_id: str) -> dict[str, Any]:
-        return _checked(self.client.get(f"/api/piles/{device_id}/rate")).json()
+        return self.client.get(f"/api/piles/{device_id}/rate").checked().json()
 
     def confirm(
         self,
@@ -109,14 +109,8 @@ class Phone:
         """Confirms the latest rate. Raises ApiError where the cloud refuses."""
         rate_id = self.rate(device_id)["rate_id"]
         answer = self.confirm(device_id, rate_id, connector=connector, limits=limits)
-        return self.placed(_checked(answer))
+        return self.placed(answer.checked())
 
     def placed(self, answer: Response) -> PhoneOrder:
         """The order of a successful confirmation."""
         return PhoneOrder(self.client, answer.json())
-
-
-def _checked(answer: Response) -> Response:
-    if answer.status >= 400:
-        raise ApiError(f"HTTP {answer.status}: {answer.body[:400].decode(errors='replace')}")
-    return answer

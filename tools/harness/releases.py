@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tools.harness.api_client import ApiError, Client
+from tools.harness.api_client import Client
 from tools.harness.sim_pile import BOARD, slot_content
 from tools.image import files, release
 
@@ -48,7 +48,4 @@ def broken(source: str) -> dict[str, bytes]:
 
 def post(operator: Client, path: str, body: object = None) -> Any:
     """The JSON of the answer. Raises ApiError where the cloud refuses."""
-    answer = operator.post(path, body)
-    if answer.status not in (200, 201):
-        raise ApiError(f"POST {path}: HTTP {answer.status} {answer.body[:300]!r}")
-    return answer.json()
+    return operator.post(path, body).checked().json()

@@ -224,16 +224,12 @@ class System(Started):
         body: dict[str, Any] = {"device_id": device_id, "connectors": connectors}
         if name:
             body["name"] = name
-        answer = self.operator.post("/api/piles", body)
-        if answer.status != 201:
-            raise ApiError(f"POST /api/piles: HTTP {answer.status} {answer.body[:300]!r}")
+        answer = self.operator.post("/api/piles", body).checked()
         return PileIdentity(device_id, answer.json()["key"], connectors)
 
     def set_rate(self, device_id: str, rate: dict[str, Any]) -> str:
         """Publishes a rate, whatever its prices; returns its rate_id. Raises ApiError."""
-        answer = self.operator.put(f"/api/piles/{device_id}/rate?allow_unusual=true", rate)
-        if answer.status not in (200, 201):
-            raise ApiError(f"PUT rate: HTTP {answer.status} {answer.body[:300]!r}")
+        answer = self.operator.put(f"/api/piles/{device_id}/rate?allow_unusual=true", rate).checked()
         return str(answer.json()["rate_id"])
 
     def flash_folder(self, device_id: str) -> Path:

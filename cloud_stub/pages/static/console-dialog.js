@@ -15,9 +15,10 @@ export const leaveDialog = () => open().at(-1)?.leave();
 
 /**
  * A modal dialog. make(close, leave) returns what stands below its title: close(value) ends it, leave() does what Escape
- * does. unsaved(): whether typed text would be lost. Resolves to the value, null where it was left.
+ * does. unsaved(): whether typed text would be lost; lasting(): whether it cannot be left. Resolves to the value, null
+ * where it was left.
  */
-export function modal(title, make, { unsaved = () => false, className = "", lasting = false } = {}) {
+export function modal(title, make, { unsaved = () => false, className = "", lasting = () => false } = {}) {
   return new Promise((resolve) => {
     let result = null;
     let decided = false;
@@ -40,7 +41,7 @@ export function modal(title, make, { unsaved = () => false, className = "", last
       ),
     );
     const leave = () => {
-      if (lasting) return;
+      if (lasting()) return;
       if (!question.hidden) return keep();
       if (!unsaved()) return close(null);
       question.hidden = false;
@@ -59,6 +60,8 @@ export function modal(title, make, { unsaved = () => false, className = "", last
         return leave();
       }
       box.remove();
+      // What opened it may have been drawn anew, and then cannot have the focus back.
+      if (document.activeElement === document.body) document.querySelector("main h1")?.focus();
       resolve(result);
     });
     made.set(box, { unsaved, leave });

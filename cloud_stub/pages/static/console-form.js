@@ -18,7 +18,8 @@ const WHY_MAX = 500; // as the API takes it
 export function form({ id, body = [], fields = [], after = [], action, danger, submit, buttons = [] }) {
   const rows = fields.map((each) => fieldOf(id, each));
   const wrong = h("p.error", { role: "alert" });
-  const button = h("button", { class: "button " + (danger ? "danger" : "primary"), type: "submit" }, action);
+  const autofocus = !fields.length && !danger;
+  const button = h("button", { class: "button " + (danger ? "danger" : "primary"), type: "submit", autofocus }, action);
   const values = () => Object.fromEntries(rows.map((row) => [row.name, row.value()]));
   const asText = () => JSON.stringify(rows.map((row) => String(row.value()?.name ?? row.value())));
   let done = asText();
@@ -101,26 +102,35 @@ function fieldOf(form, { name, label, control, hint, check }) {
 
 const textOf = (control) => (control.type === "password" ? control.value : control.value.trim());
 
-/** A form in a dialog, as form() takes it. Resolves to what submit() returned, null where the dialog was left. */
+/**
+ * A form in a dialog, as form() takes it. It cannot be left while the cloud's answer is waited for, so what is shown
+ * afterwards is what has been done. Resolves to what submit() returned, null where the dialog was left.
+ */
 export function formDialog({ title, submit, ...rest }) {
   let made;
+  let cancel;
   return modal(
     title,
     (close, leave) => {
-      made = form({
-        ...rest,
-        submit: async (values) => close(await submit(values)),
-        buttons: h("button.button", { type: "button", onclick: leave }, t.dialogs.cancel),
-      });
+      cancel = h("button.button", { type: "button", onclick: leave }, t.dialogs.cancel);
+      const send = async (values) => {
+        cancel.disabled = true;
+        try {
+          close(await submit(values));
+        } finally {
+          cancel.disabled = false;
+        }
+      };
+      made = form({ ...rest, submit: send, buttons: cancel });
       return made.element;
     },
-    { unsaved: () => made.unsaved() },
+    { unsaved: () => made.unsaved(), lasting: () => cancel.disabled },
   );
 }
 
 /**
- * As formDialog(), for what a thing has: submit() gets the members that differ from `was`, and in `replaces` how they
- * were. Where somebody else has changed one meanwhile, that stands at its field, and submitting again writes over it.
+ * As formDialog(), for what a thing has: submit(body, seen) gets the members that differ from `was`, and in `replaces` how they
+ * were; `seen` has all members as they were. Where somebody else has changed one meanwhile, that stands at its field, and submitting again writes over it.
  * A field's shown(value) is the value in words.
  */
 export function changeDialog({ was, submit, fields, ...rest }) {
@@ -133,7 +143,7 @@ export function changeDialog({ was, submit, fields, ...rest }) {
       if (!changed.length) return true;
       const replaces = Object.fromEntries(changed.map(([name]) => [name, seen[name]]));
       try {
-        return await submit({ ...Object.fromEntries(changed), replaces });
+        return await submit({ ...Object.fromEntries(changed), replaces }, seen);
       } catch (problem) {
         if (problem.code !== "Replaced") throw problem;
         const { present } = problem.members;
@@ -168,3 +178,6 @@ export function askWhy({ title, text, action, danger, submit }) {
     submit: ({ why }) => submit(why),
   });
 }
+
+/** Asks before a thing is ended, and ends it: submit(). Resolves to what that returned, null if left. */
+export const askFirst = (title, body, action, submit) => formDialog({ title, body, action, danger: true, submit });

@@ -48,7 +48,8 @@ export const kindOf = (kind) => all.kinds[kind] ?? kind;
 /** Elements for a section. hold: as /api/payments/{hold_id} has it; changed(): after a retry; more: facts besides. */
 export function holdParts(hold, changed, more = []) {
   const money = (minor) => moneyOf(minor, hold);
-  const canRetry = hold.state.endsWith("Refused") && hold.state !== "Refused" && may("money");
+  const wasRefused = hold.state.endsWith("Refused") && hold.state !== "Refused";
+  const canRetry = wasRefused && hold.reason !== "amount_differs" && may("money");
   return [
     h("p", statePills(hold)),
     facts([

@@ -74,5 +74,5 @@ export function loginPage(brand, language, done) {
 export const loginAgain = () =>
   modal(t.ended, (close) => loginForm(t.again, h("button.button", { type: "button", onclick: logOut }, t.logOut), () => close(true)), {
     className: "covering",
-    lasting: true,
+    lasting: () => true,
   });

@@ -1,5 +1,6 @@
 // Orders: the list with its filters and its export.
 
+import { choice, siteOption } from "./console-choice.js";
 import { orderTable } from "./console-ordertable.js";
 import { busy, explain, h, heading, here, later, show } from "./console-parts.js";
 import { ask, download } from "./console-session.js";
@@ -8,7 +9,8 @@ import { words } from "./say.js";
 const common = await words("console-words");
 const t = await words("console-words-orders");
 const PAGE = 100;
-const FILTERS = ["device_id", "state", "rate_id", "from", "until"];
+const OF_API = ["device_id", "site_id", "state", "rate_id"];
+const FILTERS = [...OF_API, "from", "until"];
 
 export function open(root, params) {
   const wanted = Object.fromEntries(FILTERS.map((name) => [name, params.get(name) ?? ""]));
@@ -51,6 +53,14 @@ export function open(root, params) {
           placeholder: common.all,
         }),
       ),
+      choice({
+        id: "filter-site_id",
+        label: common.names.site,
+        path: "/api/sites?limit=500",
+        of: siteOption,
+        chosen: wanted.site_id,
+        choose: (site_id) => choose({ site_id }),
+      }),
       field(
         "state",
         h(
@@ -79,7 +89,7 @@ export function open(root, params) {
 
   function query(more = {}) {
     const found = new URLSearchParams(more);
-    for (const name of ["device_id", "state", "rate_id"]) if (wanted[name]) found.set(name, wanted[name]);
+    for (const name of OF_API) if (wanted[name]) found.set(name, wanted[name]);
     if (wanted.from) found.set("from_at", midnight(wanted.from, 0));
     if (wanted.until) found.set("until_at", midnight(wanted.until, 1));
     return found;

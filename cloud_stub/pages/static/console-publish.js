@@ -1,7 +1,6 @@
 // Publishing a rate: what it changes and whom it reaches is shown first, and never over a version that nobody here has
 // seen. A price that looks like a slip is asked about.
 
-import { Problem } from "./api.js";
 import { confirm } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
 import { h, when } from "./console-parts.js";
@@ -27,56 +26,56 @@ const changes = (before, after) => {
 
 /**
  * Ask, and publish `rate` after `latest` (null: the first one). of: as openEditor() takes it. Where somebody has
- * published another version meanwhile, `newer(version)` takes it and it is asked again. Resolves to the new version,
- * null where the answer was no. Throws Problem.
+ * published another version meanwhile, `newer(version)` takes it and it is asked again. The dialog stays until the cloud
+ * has answered. Resolves to the new version, null where the answer was no.
  */
 export async function publishRate({ of, rate, latest, newer }) {
-  let before = latest;
-  const query = new URLSearchParams({ replaces: before?.rate_id ?? NO_RATE });
   const reached = of.reach ? reach(await of.reach()) : null;
-  const wanted = await asked(of, [before ? changes(before, rate) : t.first, reached, t.forever].filter(Boolean));
-  if (!wanted) return null;
-  if (wanted.from) query.set("from_at", Math.floor(Date.parse(wanted.from) / 1000));
-  for (;;) {
-    try {
-      return await of.publish(rate, query);
-    } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      const { rate: newest, unusual } = problem.members;
-      if (problem.code === "PriceUnusual") {
-        if (!(await confirm(t.unusual.title, [t.unusual.text, list(unusual.map(slip))], t.unusual.action, true))) return null;
-        query.set("allow_unusual", "true");
-      } else if (problem.code === "RateReplaced" && newest) {
-        newer(newest);
-        if (!(await confirm(t.otherTitle, meanwhile(before, newest, rate), t.over, true))) return null;
-        query.set("replaces", newest.rate_id);
-        before = newest;
-      } else throw problem;
-    }
-  }
-}
-
-/** {from}: when it is to begin, as typed; null where the answer was no. */
-function asked(of, body) {
   const control = h("input", { type: "datetime-local" });
+  const from = {
+    name: "from_at",
+    label: t.from,
+    hint: t.fromHint,
+    control,
+    check: (value) => (!value ? null : isSkipped(value) ? t.fromSkipped : Date.parse(value) > Date.now() ? null : t.fromWrong),
+  };
   return formDialog({
     id: "publish",
     title: t.title,
-    body,
-    fields: of.canWait
-      ? [
-          {
-            name: "from",
-            label: t.from,
-            hint: t.fromHint,
-            control,
-            check: (value) => (!value || Date.parse(value) > Date.now() ? null : t.fromWrong),
-          },
-        ]
-      : [],
+    body: [latest ? changes(latest, rate) : t.first, reached, t.forever].filter(Boolean),
+    fields: of.canWait ? [from] : [],
     action: t.action,
-    submit: async (values) => values,
+    submit({ from_at: typed }) {
+      const query = new URLSearchParams({ replaces: latest?.rate_id ?? NO_RATE });
+      if (typed) query.set("from_at", Math.floor(Date.parse(typed) / 1000));
+      return published(of, rate, query, latest, newer);
+    },
   });
+}
+
+/** Whether the clocks go forward over that local time, such as 2027-03-28T02:30: it would be taken for a later one. */
+function isSkipped(local) {
+  const at = new Date(local);
+  return [at.getHours(), at.getMinutes()].join(":") !== local.slice(11, 16).split(":").map(Number).join(":");
+}
+
+/** The new version, null where a question was answered with no. Throws Problem. */
+async function published(of, rate, query, before, newer) {
+  try {
+    return await of.publish(rate, query);
+  } catch (problem) {
+    const { rate: newest, unusual } = problem.members ?? {};
+    if (problem.code === "PriceUnusual") {
+      if (!(await confirm(t.unusual.title, [t.unusual.text, list(unusual.map(slip))], t.unusual.action, true))) return null;
+      query.set("allow_unusual", "true");
+    } else if (problem.code === "RateReplaced" && newest) {
+      newer(newest);
+      if (!(await confirm(t.otherTitle, meanwhile(before, newest, rate), t.over, true))) return null;
+      query.set("replaces", newest.rate_id);
+      before = newest;
+    } else throw problem;
+    return published(of, rate, query, before, newer);
+  }
 }
 
 const reach = ({ items, next }) => {

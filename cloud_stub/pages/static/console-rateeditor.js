@@ -1,13 +1,12 @@
 // The editor of a rate, of a tariff or of one pile: its days, checked as they are written, a sample session, publishing,
 // history.
 
-import { Problem } from "./api.js";
 import { componentsPanel } from "./console-componentspanel.js";
 import { digitsOf, loadCurrencies } from "./console-currency.js";
 import { dayBar } from "./console-daybar.js";
 import { daysOf, daysPanel, plansOf, wrongDays } from "./console-days.js";
 import { notice } from "./console-dialog.js";
-import { busy, crumbs, failure, h, heading, here, section, show, wrongField } from "./console-parts.js";
+import { busy, crumbs, failure, h, heading, here, section, show } from "./console-parts.js";
 import { history as rateHistory } from "./console-ratehistory.js";
 import { check, clock, complaints, isWhole, minutes, periods, text, units } from "./console-ratemodel.js";
 import { publishRate } from "./console-publish.js";
@@ -300,12 +299,7 @@ function edit(root, of) {
     const rate = written();
     let made = null;
     await busy(publish, async () => {
-      try {
-        made = await publishRate({ of, rate, latest, newer });
-      } catch (problem) {
-        if (!(problem instanceof Problem) || problem.code !== "InvalidRequest") throw problem;
-        complain(problem.members.errors.map((each) => `${each.field}: ${wrongField(each)}.`));
-      }
+      made = await publishRate({ of, rate, latest, newer });
     });
     if (!made) return;
     latest = made;

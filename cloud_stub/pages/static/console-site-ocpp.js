@@ -1,6 +1,6 @@
 // A site in a central system (OCPP): at which rate it may start orders, and the connections of the site's piles.
 
-import { formDialog } from "./console-form.js";
+import { changeDialog } from "./console-form.js";
 import { renew } from "./console-keep.js";
 import { facts, h, pill, section, table, when } from "./console-parts.js";
 import { ask, may, poll } from "./console-session.js";
@@ -43,7 +43,8 @@ function draw(root, items) {
 }
 
 const change = (path, rate) =>
-  formDialog({
+  changeDialog({
+    was: { rate_id: rate ?? "", agreement: "" },
     id: "remote-start",
     title: t.remoteStart,
     body: t.changeText,
@@ -54,6 +55,7 @@ const change = (path, rate) =>
         hint: t.rateHint,
         control: h("input", { value: rate ?? "", maxlength: "40", spellcheck: "false" }),
         check: (value) => (!value || RATE_ID.test(value) ? null : t.rateWrong),
+        shown: (value) => value ?? t.rejected,
       },
       {
         name: "agreement",
@@ -64,5 +66,8 @@ const change = (path, rate) =>
       },
     ],
     action: names.save,
-    submit: ({ rate_id, agreement }) => ask(path + "/remote-start", { method: "PUT", body: { rate_id: rate_id || null, agreement } }),
+    submit({ rate_id = rate, agreement }, seen) {
+      const body = { rate_id: rate_id || null, agreement, replaces: { rate_id: seen.rate_id || null } };
+      return ask(path + "/remote-start", { method: "PUT", body });
+    },
   });

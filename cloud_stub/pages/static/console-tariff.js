@@ -2,11 +2,10 @@
 
 import { loadCurrencies } from "./console-currency.js";
 import { miniBar } from "./console-daybar.js";
-import { confirm } from "./console-dialog.js";
-import { changeDialog, formDialog } from "./console-form.js";
+import { askFirst, changeDialog, formDialog } from "./console-form.js";
 import { keepingFocus } from "./console-keep.js";
-import { named } from "./console-names.js";
-import { busy, crumbs, facts, failure, h, heading, moneyOf, section, show, table, when, whoWords } from "./console-parts.js";
+import { named, nameText } from "./console-names.js";
+import { crumbs, facts, failure, h, heading, moneyOf, section, show, table, when, whoWords } from "./console-parts.js";
 import { openSections } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { priceRange } from "./console-tariffs.js";
@@ -16,17 +15,23 @@ const { names, tabs } = await words("console-words");
 const all = await words("console-words-tariffs");
 const t = all.tariff;
 const REACHED = 100;
+const TOLD = 10; // of the places where another tariff is
 
-/** "connector:PILE-1/2": {text: in words, kind: of thing, id: its own, number: of the connector, or null}. */
+/** "connector:PILE-1/2": {text: in words, kind: of thing, id: its own, of: which names, end: the connector's number}. */
 function parsed(place) {
   const [, kind, id, number] = /^(\w+):([^/]+)(?:\/(\d+))?$/.exec(place);
-  return { text: `${t.kinds[kind]} ${place.slice(kind.length + 1)}`, kind, id, number };
+  const text = `${t.kinds[kind]} ${place.slice(kind.length + 1)}`;
+  return { text, kind: t.kinds[kind], id, of: kind === "site" ? "sites" : "piles", end: number ? " · " + number : "" };
 }
 
-/** A place with its name. */
+/** A place with its name: to draw, and as a text. */
 function placeOf(place) {
-  const { kind, id, number } = parsed(place);
-  return [t.kinds[kind] + " ", named(kind === "site" ? "sites" : "piles", id), number ? " · " + number : ""];
+  const { kind, id, of, end } = parsed(place);
+  return [kind + " ", named(of, id), end];
+}
+async function placeText(place) {
+  const { kind, id, of, end } = parsed(place);
+  return `${kind} ${await nameText(of, id)}${end}`;
 }
 
 export function open(root, _params, id) {
@@ -68,7 +73,7 @@ export function open(root, _params, id) {
         h("a.button.small", { href: prices }, tariff.rate ? t.prices : t.firstPrices),
         may("price") && h("button.button.small", { onclick: () => rename(tariff) }, t.rename),
         may("price") && !isOfPile && h("button.button.small", { onclick: () => assignTo(sites.items, tags) }, t.assign),
-        may("price") && h("button.button.small.danger", { onclick: (event) => remove(event.target, tariff) }, names.remove),
+        may("price") && h("button.button.small.danger", { onclick: () => remove(tariff) }, names.remove),
       ),
       h(
         "div.columns.even",
@@ -101,7 +106,7 @@ export function open(root, _params, id) {
         may("price") &&
           h(
             "button.button.small",
-            { "aria-label": t.unassignOne(parsed(place).text), onclick: (event) => unassign(event.target, place) },
+            { "aria-label": t.unassignOne(parsed(place).text), onclick: () => unassign(place) },
             t.unassign,
           ),
       ]),
@@ -142,10 +147,10 @@ export function open(root, _params, id) {
       if (problem.code !== "Replaced") throw problem;
       const { present } = problem.members;
       Object.assign(seen, present);
-      const text = Object.entries(present)
-        .map(([place, tariff]) => `${parsed(place).text}: ${tariff ?? t.nothing}`)
-        .join(", ");
-      problem.members.errors = [{ field: "places", text: t.otherThere(text) }];
+      const text = async ([place, tariff]) => `${await placeText(place)}: ${tariff ? await nameText("tariffs", tariff) : t.nothing}`;
+      const found = Object.entries(present);
+      const told = (await Promise.all(found.slice(0, TOLD).map(text))).join(", ");
+      problem.members.errors = [{ field: "places", text: t.otherThere(told, found.length - TOLD) }];
       throw problem;
     }
   }
@@ -186,10 +191,9 @@ export function open(root, _params, id) {
     if (done) load();
   }
 
-  async function unassign(button, place) {
-    if (!(await confirm(t.unassignOne(parsed(place).text), t.unassignText, t.unassign, true))) return;
-    await busy(button, () => put([place], null, { [place]: id }));
-    load();
+  async function unassign(place) {
+    const submit = () => put([place], null, { [place]: id }).finally(load);
+    await askFirst(t.unassignOne(await placeText(place)), t.unassignText, t.unassign, submit);
   }
 
   async function rename(tariff) {
@@ -205,9 +209,9 @@ export function open(root, _params, id) {
     if (done) load();
   }
 
-  async function remove(button, tariff) {
-    if (!(await confirm(t.removeTitle(tariff.name), t.removeText, names.remove, true))) return;
-    if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/tariffs";
+  async function remove({ name }) {
+    const submit = () => ask(path, { method: "DELETE" });
+    if (await askFirst(t.removeTitle(name), t.removeText, names.remove, submit)) location.hash = "#/tariffs";
   }
 
   function end() {

@@ -23,6 +23,7 @@ export default {
   reasons: {
     Abandoned: "The driver did not finish the provider's step",
     OrderLost: "Its order has no bill",
+    amount_differs: "The provider moved another amount than asked for",
     card_declined: "The card was declined",
     currency_not_supported: "The provider does not take this currency in parts",
     expired_card: "The card has expired",

@@ -22,6 +22,7 @@ export default {
   reasons: {
     Abandoned: "用户没有完成支付渠道的验证",
     OrderLost: "订单没有账单",
+    amount_differs: "支付渠道处理的金额与请求不符",
     card_declined: "银行卡被拒绝",
     currency_not_supported: "支付渠道不支持该币种的部分扣款",
     expired_card: "银行卡已过期",

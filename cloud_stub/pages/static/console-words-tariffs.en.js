@@ -48,7 +48,7 @@ export default {
     placeWrong: "Enter an id or a tag.",
     assignAction: "Assign",
     nothing: "nothing",
-    otherThere: (found) => `Assigned there so far: ${found}. Assigning again replaces it.`,
+    otherThere: (found, more) => `Assigned there so far: ${found}${more > 0 ? ` and ${more} more` : ""}. Assigning again replaces it.`,
     removeTitle: (name) => `Remove ${name}?`,
     removeText: "It disappears from the lists. Orders keep their locked prices.",
   },

@@ -42,7 +42,7 @@ export default {
     placeWrong: "请填写编号或标签。",
     assignAction: "分配",
     nothing: "无",
-    otherThere: (found) => `此处目前已分配：${found}。再次分配将替换它。`,
+    otherThere: (found, more) => `此处目前已分配：${found}${more > 0 ? `，另有 ${more} 处` : ""}。再次分配将替换它。`,
     removeTitle: (name) => `移除 ${name}？`,
     removeText: "它将从列表中消失。订单保留已锁定的价格。",
   },

@@ -46,6 +46,7 @@ export function lasts({ cost_minor: minor }, rate, w) {
   const { now, tiers, session_fee_minor: fee, minor_digits: digits } = rate;
   if (now.electricity_price || now.service_price || fee || (rate.time_prices && new Set(rate.time_prices).size > 1)) return null;
   const hourly = (now.time_price ?? 0) + (tiers ? tiers[0][1] : 0);
+  if (!hourly) return null;
   const minutes = Math.floor((60 * minor * 10 ** (6 - digits)) / hourly);
   // Rounded down, to half hours where it is long.
   const time = minutes < 60 ? lasting(minutes * 60) : t.hours(format.tenths(5 * Math.floor(minutes / 30)));

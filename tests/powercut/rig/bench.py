@@ -2,29 +2,28 @@
 
 import json
 
-import vfs
 from cloud import NONCE, Order, seal_message
-from flash import Device
 from story import used_flash
 from world import DEVICE_ID, KEY, MOUNT, PULSES, Pile, World
 
 from pile_protocol import seal, topics
 
+DARK_MS = 20_000
 CAR_S = 10  # how long the checks let an order run
 
 
 class Bench:
-    """flash survives cut(); `pile` is the life that runs now. One bench at a time: a new one unmounts the
+    """flash survives reboot(); `pile` is the life that runs now. One bench at a time: a new one unmounts the
     last.
     """
 
     _last = None
 
-    def __init__(self, connectors=1, kind=PULSES):
+    def __init__(self):
         if Bench._last is not None:
             Bench._last.pile.end()
         Bench._last = self
-        self.world = World(connectors, kind)
+        self.world = World(1, PULSES)
         self.world.durable_order = lambda number: None
         self.world.violated = lambda text: None  # story.py is for promises; a check asks for what it is about
         self.flash = used_flash(1)
@@ -33,31 +32,17 @@ class Bench:
 
     # -- power ----------------------------------------------------------------------------------------------
 
-    def boot(self, clock=True, rtc=False):
-        self.pile = Pile(self.world, self.flash, rtc=rtc)
+    def boot(self):
+        self.pile = Pile(self.world, self.flash)
         self.pile.boot()
         self.controller = self.pile.controller
         self.cycle(3)
-        if clock:
-            self.tell_time()
+        self.tell_time()
 
-    def cut(self, dark_ms=20_000, unplug=False):
+    def reboot(self):
         self.pile.end()
-        self.world.cut(dark_ms, unplug)
-
-    def reboot(self, **options):
-        self.cut()
-        self.boot(**options)
-
-    def files(self):
-        """A mount of what is in flash; only while the pile is off."""
-        return vfs.VfsLfs2(Device(self.flash))
-
-    def damage(self, name, content):
-        """Replaces a file's content while the pile is off."""
-        files = self.files()
-        with files.open("/flash/" + name, "wb") as file:
-            file.write(content)
+        self.world.cut(DARK_MS, unplug=False)
+        self.boot()
 
     # -- messages -------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Disk use of an order: bytes in the cloud's database, wear of the pile's flash."""
+"""Disk use of an order in the cloud's database. `make powercut` measures the wear of the pile's flash."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cloud_stub.intake import meter_sampling
 from cloud_stub.messaging.mqtt import Incoming
 from cloud_stub.settings import Settings
 from pile_protocol import topics
-from tools.bench import device_run, machine, testbed
+from tools.bench import testbed
 from tools.bench.figures import Figure
 from tools.bench.rows.meters import meter
 from tools.harness.processes import ProcessError
 from tools.harness.system import SIMULATED_POWER_W
 
-TITLE = "Disk and flash"
+TITLE = "Disk"
 PILES = 20
 SAMPLES_AN_HOUR = 360
 TIMEOUT_S = 60
@@ -64,14 +64,9 @@ def measure(data: Path, rounds: int, scale: float) -> list[Figure]:
             raise ProcessError("no meter value was stored")
         cloud.writer.stop()
         cloud.store.close()
-    wear = device_run.run(machine.interpreters()[0], "wear", max(0.05, 0.5 * min(1, scale)))
     return [
         Figure("the cloud's database, per settled order", "bytes", [(settled - empty) / count]),
         Figure("and per hour of it that is metered", "bytes", [(sampled - settled) / len(metered)]),
-        Figure("flash programmed per order", "bytes", [wear["order_bytes"]]),
-        Figure("flash programmed per charging hour", "bytes", [wear["hour_bytes"]]),
-        Figure("flash blocks erased per order", "erases", [wear["order_erases"]]),
-        Figure("flash blocks erased per charging hour", "erases", [wear["hour_erases"]]),
     ]
 
 

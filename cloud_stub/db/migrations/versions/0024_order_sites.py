@@ -1,5 +1,5 @@
-"""The site at which an order was confirmed, which stays when the pile moves; empty for no site. Older orders
-get that of their pile.
+"""The site at which an order was confirmed, which stays when the pile moves; empty for no site. A periodic
+job gives older orders that of their pile: all of them at once would lock a large table for minutes.
 """
 
 import sqlalchemy as sa
@@ -13,10 +13,6 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("orders", sa.Column("site_id", sa.String(32)))
-    op.execute(
-        "UPDATE orders SET site_id ="
-        " coalesce((SELECT site_id FROM piles WHERE piles.device_id = orders.device_id), '')"
-    )
 
 
 def downgrade() -> None:
