@@ -32,12 +32,12 @@ FAST_POWER_W = 2_000_000  # a pile of these tests delivers in half a minute what
 DATABASES = ("sqlite", "postgresql")
 # What these hold hardly depends on the database: on PostgreSQL they belong to `make test-long`.
 _LONG = (
-    "adapters books bounds broker_asks calendars cli component_rules components credits deadlines docs"
+    "adapters audit books bounds broker_asks calendars cli component_rules components credits deadlines docs"
     " estimates export free_orders free_vend holds home_assistant import labels lost_orders mail metrics"
     " ocpi ocpp ocpp_faults ocpp_queue openapi operator order_words pages payment_kills payments_report"
     " people pile_care reconciliation rejects removal reports reviews rollout_requests rollout_silence"
-    " rollouts service settlement_places settlement_rules sites stripe tariff_commands tariffs two_editors"
-    " webhooks"
+    " rollouts service settlement_places settlement_rules sites stripe tariff_bodies tariff_commands tariffs"
+    " two_editors webhooks"
 )
 LONG_ON_POSTGRESQL = {f"test_{name}" for name in _LONG.split(" ")}
 
