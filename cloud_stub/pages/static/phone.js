@@ -173,6 +173,7 @@ async function begin() {
 
 /** A confirmation whose answer was lost: send it again, which makes no second order of it. */
 async function resume(confirmation) {
+  if (my.sending) return; // confirmed while the cloud was being asked for the pile
   const { connectors } = my.pile;
   const isBusy = connectors.some(each => each.connector === confirmation.body.connector && each.busy);
   // Later than this, nobody waits for a start any more; but what keeps the connector may be this very order.
