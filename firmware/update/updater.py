@@ -32,7 +32,7 @@ class Updater:
     its MicroPython loads, the board's limits by name). forget: called with the names of modules to remove
     from the heap.
 
-    release: the release under way; 0 for none. restart: the reason of a restart, or None. is_waiting: whether
+    release: the release under way; 0 for none. manifest_bytes: of its offer. restart: the reason of a restart, or None. is_waiting: whether
     to continue with the offer later.
     """
 
@@ -43,6 +43,7 @@ class Updater:
         self._facts = facts
         self._forget = forget
         self.release = 0
+        self.manifest_bytes = 0
         self._job = None
         self._download = None
         self._total_bytes = 0
@@ -152,6 +153,7 @@ class Updater:
         key = offer.release_key()
         del offer
         self._forget_offer()
+        self.manifest_bytes = message["manifest_bytes"]
         digest = message["manifest_sha256"]
         signature = message["signature"]
         from .p256 import verify
