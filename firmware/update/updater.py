@@ -33,8 +33,8 @@ class Updater:
     its MicroPython loads, the board's limits by name). forget: called with the names of modules to remove
     from the heap.
 
-    release: the release under way; 0 for none. manifest_bytes: of its offer. restart: the reason of a restart,
-    or None. is_waiting: whether to continue with the offer later.
+    release: the release under way; 0 for none. manifest_bytes: of its offer. restart: the reason of a
+    restart, or None. is_waiting: whether to continue with the offer later.
     """
 
     def __init__(self, controller, facts, forget):
