@@ -28,7 +28,7 @@ FEW = settings(max_examples=40, deadline=None)
 def verify(key: str, message: bytes, signature: str) -> bool:
     *slices, is_valid = p256.verification(p256.public_key(key), hashlib.sha256(message).digest(), signature)
     assert not any(slices)
-    return is_valid
+    return bool(is_valid)
 
 
 def openssl_verifies(key: ec.EllipticCurvePrivateKey, message: bytes, r: int, s: int) -> bool:
