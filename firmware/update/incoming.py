@@ -31,7 +31,10 @@ def take(updater, controller, bounds, name, message):
         if message["release"] == (kept["release"] if kept else updater.release):
             updater.release = message["release"]
             updater.end("Cancelled")
-    elif message["release"] == updater.release:
+    # The size is not signed: if it was wrong, the right one replaces it.
+    elif message["release"] == updater.release and (
+        message.get("manifest_bytes", updater.manifest_bytes) == updater.manifest_bytes
+    ):
         updater.hurry()
     else:
         release = message["release"]

@@ -8,8 +8,6 @@ A signature has one form only: s must be at most half the order n of the curve. 
 is valid too, so without this rule anybody could make a second signature from the first.
 """
 
-import binascii
-
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
@@ -40,84 +38,45 @@ def public_key(text):
     return x, y
 
 
-class Verification:
-    """key: of public_key(). digest: the 32 bytes of a SHA-256. signature: r and s, 128 hex digits.
-
-    step() does one slice of the work. It returns None until the result is known, then True or False.
+def verification(key, digest, signature):
+    """A generator: each step does one slice of the work and yields None, the last one whether the signature
+    is valid. key: of public_key(). digest: the 32 bytes of a SHA-256. signature: r and s, 128 hex digits.
     """
-
-    def __init__(self, key, digest, signature):
-        self._key = key + (1,)
-        self._both = INFINITY  # the sum of BASE and key, when it is needed
-        self._z = int.from_bytes(digest, "big")
-        self._left = BITS
-        self._power = 1  # of s: after BITS steps its inverse
-        self._sum = INFINITY
-        self._scalars = (0, 0)  # of BASE and of the key, when the inverse is known
-        self._is_inverted = False
-        self._result = None
-        try:
-            self._r = number(signature[:_HEX_DIGITS])
-            self._s = number(signature[_HEX_DIGITS:])
-        except (ValueError, TypeError):
-            self._result = False
-            return
-        if not (0 < self._r < N and 0 < self._s <= N // 2):
-            self._result = False
-
-    def step(self):
-        if self._result is not None:
-            return self._result
-        if not self._is_inverted:
-            self._invert()
-        else:
-            self._left -= 1
-            self._multiply()
-        return self._result
-
-    def _invert(self):
-        """Some bits of s to the power of N - 2, which is its inverse modulo N (Fermat)."""
-        for _ in range(INVERT_BITS):
-            self._left -= 1
-            self._power = self._power * self._power % N
-            if N - 2 >> self._left & 1:
-                self._power = self._power * self._s % N
-        if not self._left:
-            self._both = add(BASE, self._key)
-            self._scalars = (self._z * self._power % N, self._r * self._power % N)
-            self._is_inverted = True
-            self._left = BITS
-
-    def _multiply(self):
-        """One bit of both scalars (Shamir's trick): sum = 2 * sum + the points whose scalars have the bit."""
-        self._sum = double(self._sum)
-        which = (self._scalars[0] >> self._left & 1) + 2 * (self._scalars[1] >> self._left & 1)
+    try:
+        r = number(signature[:_HEX_DIGITS])
+        s = number(signature[_HEX_DIGITS:])
+    except (ValueError, TypeError):
+        r = s = 0
+    if not (0 < r < N and 0 < s <= N // 2):
+        yield False
+        return
+    inverse = 1  # of s modulo N, when all bits of the exponent N - 2 are used (Fermat)
+    for bit in range(BITS - 1, -1, -1):
+        inverse = inverse * inverse % N
+        if N - 2 >> bit & 1:
+            inverse = inverse * s % N
+        if not bit % INVERT_BITS:
+            yield None
+    of_base = int.from_bytes(digest, "big") * inverse % N
+    of_key = r * inverse % N
+    key += (1,)
+    points = (None, BASE, key, add(BASE, key))
+    total = INFINITY  # of_base x BASE + of_key x key, bit by bit of both scalars (Shamir's trick)
+    for bit in range(BITS - 1, -1, -1):
+        total = double(total)
+        which = (of_base >> bit & 1) + 2 * (of_key >> bit & 1)
         if which:
-            self._sum = add(self._sum, (BASE, self._key, self._both)[which - 1])
-        if not self._left:
-            self._result = self._is_r()
-
-    def _is_r(self):
-        """Whether the sum's x equals r modulo N. x is X / Z^2 modulo P, so X is compared with r x Z^2."""
-        x, _, z = self._sum
-        if not z:
-            return False
-        zz = z * z % P
-        return self._r * zz % P == x or (self._r + N < P and (self._r + N) * zz % P == x)
+            total = add(total, points[which])
+        if bit:
+            yield None
+    yield _is_x(total, r)
 
 
-def verify(key, digest, signature):
-    """A generator: each step does one slice of the work. Raises ValueError unless `signature` is valid for
-    the SHA-256 `digest` (hex). key: as in public_key().
-    """
-    verification = Verification(public_key(key), binascii.unhexlify(digest), signature)
-    while True:
-        is_valid = verification.step()
-        if is_valid is not None:
-            break
-        yield True
-    if not is_valid:
-        raise ValueError("the signature is not valid")
+def _is_x(point, r):
+    """Whether the point's x equals r modulo N. x is X / Z^2 modulo P, so X is compared with r x Z^2."""
+    x, _, z = point
+    zz = z * z % P
+    return z != 0 and (r * zz % P == x or (r + N < P and (r + N) * zz % P == x))
 
 
 # Points are (X, Y, Z) for x = X / Z^2, y = Y / Z^3; Z is 0 at infinity.

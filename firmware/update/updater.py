@@ -10,6 +10,7 @@ Each step has its own modules, which are removed from the heap before the next s
 for the firmware and one step only.
 """
 
+import binascii
 import json
 
 from pile_protocol import topics
@@ -32,8 +33,8 @@ class Updater:
     its MicroPython loads, the board's limits by name). forget: called with the names of modules to remove
     from the heap.
 
-    release: the release under way; 0 for none. restart: the reason of a restart, or None. is_waiting: whether
-    to continue with the offer later.
+    release: the release under way; 0 for none. manifest_bytes: of its offer. restart: the reason of a
+    restart, or None. is_waiting: whether to continue with the offer later.
     """
 
     def __init__(self, controller, facts, forget):
@@ -43,6 +44,7 @@ class Updater:
         self._facts = facts
         self._forget = forget
         self.release = 0
+        self.manifest_bytes = 0
         self._job = None
         self._download = None
         self._total_bytes = 0
@@ -152,15 +154,20 @@ class Updater:
         key = offer.release_key()
         del offer
         self._forget_offer()
+        self.manifest_bytes = message["manifest_bytes"]
         digest = message["manifest_sha256"]
         signature = message["signature"]
-        from .p256 import verify
+        from . import p256
 
+        is_valid = False
         try:
-            yield from verify(key, digest, signature)
-        except ValueError:
+            for is_valid in p256.verification(p256.public_key(key), binascii.unhexlify(digest), signature):
+                yield is_valid is None
+        except ValueError:  # the key of this pile is damaged
+            pass
+        if not is_valid:
             raise Refused("BadSignature")
-        del key, verify
+        del key, p256
         self._forget(("update.p256",))
         from .files import SlotFiles
 

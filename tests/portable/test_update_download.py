@@ -254,6 +254,16 @@ def test_another_release_replaces_the_one_that_is_fetched(rig):
 
 
 @in_flash
+def test_an_offer_with_the_right_size_of_the_manifest_replaces_one_with_a_wrong_size(rig):
+    rig.answers = lambda question: rig.chunks(question) if question["offset"] != len(rig.manifest) else []
+    rig.offer(manifest_bytes=len(rig.manifest) + 1)
+    rig.cycles(1_000)
+    assert rig.states()[-1] == ("Waiting", "Unanswered")
+    rig.offer()
+    rig.until_restart()
+
+
+@in_flash
 def test_an_offer_that_is_refused_does_not_end_the_download_under_way(rig):
     rig.answers = lambda question: []
     rig.offer()
