@@ -16,7 +16,7 @@ import structlog
 
 from cloud_stub.base.problems import Problem
 from cloud_stub.bridges.ocpp import target
-from cloud_stub.bridges.ocpp.rpc import FRAMES
+from cloud_stub.bridges.ocpp.rpc import FRAGMENTS_MAX, FRAMES
 from cloud_stub.cli.tools import alone
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
@@ -131,6 +131,7 @@ NAUGHTY = {
         "BadFrame",
     ),
     "binary": ([b"\x00\xff", b'[3,"1",{}]'], "BadFrame"),
+    "empty fragments": ([[""] * FRAGMENTS_MAX], "fragments"),  # and a last one
     "deep": ([DEEP], "BadFrame"),
     "a number without end": (["[" + "9" * 60_000 + "]"], "BadFrame"),
     "an answer to nothing": (['[3,"nobody",{}]', '[4,"nobody","InternalError","",{}]'], "UnknownAnswer"),

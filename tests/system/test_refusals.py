@@ -3,6 +3,7 @@
 tests/portable has all reasons; here a few go over the broker to the real clock and flash.
 """
 
+import random
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from tools.harness import broker_config
 pytestmark = pytest.mark.system
 
 NOW = int(time.time())
+ALTERED = 20
 
 
 def is_closing(line):
@@ -42,6 +44,26 @@ def test_an_order_that_may_not_start_is_rejected_with_its_reason(forger, changes
     order = forger.order(**changes)
     forger.send(topics.ORDER, order)
     assert forger.reason(order["order_id"]) == reason
+    the_pile_still_takes_an_order(forger, before)
+
+
+def test_forged_orders_leave_the_relay_alone(forger):
+    """Altered, cut, sealed with another key: a sample of what tests/security does to every byte."""
+    seed = random.randrange(10**6)
+    chosen = random.Random(seed)
+    before = forger.pile.line_count
+    order = forger.order()
+    good = seal.seal(messages.encode(order), forger.pile.key)
+    for _ in range(ALTERED):
+        at = chosen.randrange(len(good))
+        forger.send_bytes(
+            topics.ORDER, good[:at] + bytes([good[at] ^ 1 << chosen.randrange(8)]) + good[at + 1 :]
+        )
+        forger.send_bytes(topics.ORDER, good[: chosen.randrange(1, len(good))])
+    dropped = forger.status(lambda m: m["dropped"] >= 2 * ALTERED)["dropped"]
+    assert dropped == 2 * ALTERED, f"seed {seed}"
+    forger.send(topics.ORDER, order, key=bytes(32))
+    assert forger.reason(order["order_id"]) == "BadSeal"
     the_pile_still_takes_an_order(forger, before)
 
 
