@@ -182,8 +182,6 @@ def test_an_order_that_cannot_be_made_after_the_hold_releases_it(
         ("silent", "capture"),
         ("late", "refund"),
         ("silent", "release"),
-        pytest.param("silent", "refund", marks=pytest.mark.long),
-        pytest.param("late", "release", marks=pytest.mark.long),
     ],
 )
 def test_a_call_without_an_answer_is_looked_up_and_done_once(

@@ -15,13 +15,11 @@ import pytest
 
 from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
-from cloud_stub.payments import holds
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone, settled
 from tests.cloud.fakes import FakePile, new_key
 from tests.cloud.test_holds import balanced, behave, books, confirm, credit, run, settings  # noqa: F401
 
-KINDS = ("authorize", "capture", "release", "refund")
 # What the process of the cloud does before it is killed: it confirms, or does what is due.
 _CONFIRM = """
 import asyncio
@@ -131,48 +129,4 @@ def test_a_kill_at_a_later_call_neither_loses_nor_doubles_it(
     assert payment["state"] == ("Released" if kind == "release" else "Captured")
     assert payment["captured_minor"] == (0 if kind == "release" else 350)
     assert payment["refunded_minor"] == (100 if kind == "refund" else 0)
-    balanced(cloud, books)
-
-
-def tell(cloud: Cloud, phone: Phone, kind: str) -> None:
-    """The provider's webhook tells that something happened to the newest call of that kind for the order."""
-    hold_id = phone.get()["payment"]["hold_id"]
-    with cloud.store.reading.connect() as conn:
-        keys = [call.key for call in holds.calls_of(conn, hold_id) if call.kind == kind]
-    assert cloud.cashier.hear(keys[-1]).result()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("first", ["answer", "webhook"])
-def test_answer_and_webhook_may_come_in_either_order(
-    cloud: Cloud,
-    phone: Phone,
-    pile: FakePile,
-    behave: Any,  # noqa: F811
-    books: Any,  # noqa: F811
-    kind: str,
-    first: str,
-):
-    key = new_key()
-    if first == "webhook":
-        behave(late=[kind], silent=[])
-    made = confirm(phone, key, cost_minor=1000)
-    assert made.status_code == 201
-    phone.order_id, phone.token = made.json()["order_id"], made.json()["token"]
-    if kind == "authorize":
-        tell(cloud, phone, kind)
-        assert confirm(phone, key, cost_minor=1000).status_code == 200
-        assert phone.get()["payment"]["state"] == "Held"
-        return
-    pile.order_status(phone.order_id, "Accepted")
-    pile.settle(phone.message(pile), 0 if kind == "release" else 2_500_000)
-    run(cloud)
-    if kind == "refund":
-        credit(phone, 100)
-        run(cloud)
-    tell(cloud, phone, kind)
-    before = phone.get()
-    tell(cloud, phone, kind)
-    run(cloud, after_s=10)
-    assert phone.get()["payment"] == before["payment"]
     balanced(cloud, books)

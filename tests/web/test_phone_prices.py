@@ -157,6 +157,21 @@ def test_the_prices_of_a_kwh_and_an_hour_stand_together_and_what_staying_costs(
     check(page)
 
 
+def test_a_sum_in_thousands_without_decimals_and_a_grace_time_in_seconds_are_exact(
+    fleet: Fleet, bay, narrow, open_page
+):
+    """A maximum of ¥5,000 was shown as ¥5, and a grace time of 90 s as 2 min."""
+    idle = {"price": 300_000_000, "after_s": 90, "max_minor": 2_000}
+    bay(FLAT_RATE | {"currency": "JPY", "maximum_minor": 5_000, "minimum_minor": 100, "idle": idle})
+    page = open_page(f"{fleet.url}/p/BIKE-1", narrow())
+    expect(page.locator("#confirm")).to_contain_text("Start at")
+    assert texts(page, ".terms li") == [
+        "Staying plugged in: ¥300.00/h from 90 s after the charge, at most ¥2,000",
+        "At least ¥100 per charge",
+        "At most ¥5,000 per charge",
+    ]
+
+
 def test_while_charging_the_cost_stands_by_component_and_what_is_held(fleet: Fleet, bay, narrow, open_page):
     pile = bay(EVERYTHING)
     order, _ = fleet.order(pile)

@@ -6,6 +6,7 @@ export default {
   upTo: w => `up to ${w}`,
   over: w => `over ${w}`,
   stay: (p, after, most) => "Staying plugged in: " + p + (after ? ` from ${after} after the charge` : " from the end of the charge") + (most ? `, at most ${most}` : ""),
+  seconds: s => `${s} s`,
   least: m => `At least ${m} per charge`,
   most: m => `At most ${m} per charge`,
   tax: p => `${p} tax included`,

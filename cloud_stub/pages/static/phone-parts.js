@@ -17,7 +17,8 @@ function tierName(tiers, i, w) {
 const percent = perMille => `${decimal(perMille, 1).replace(".0", "")}%`;
 
 function stay({ price, after_s, max_minor }, of, w) {
-  return w.stay(perHour(price, of), after_s ? lasting(after_s) : null, max_minor == null ? null : inShort(max_minor, of));
+  const after = after_s % 60 ? w.seconds(format.count(after_s)) : after_s && lasting(after_s);
+  return w.stay(perHour(price, of), after, max_minor == null ? null : inShort(max_minor, of));
 }
 
 /** All that holds in `rate` besides its price of the moment. */

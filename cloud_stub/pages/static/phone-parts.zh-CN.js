@@ -6,6 +6,7 @@ export default {
   upTo: w => `${w} 及以下`,
   over: w => `${w} 以上`,
   stay: (p, after, most) => "占位费：充电结束" + (after ? ` ${after}后 ` : "起 ") + p + (most ? `，最多 ${most}` : ""),
+  seconds: s => `${s} 秒`,
   least: m => `每次充电最低收 ${m}`,
   most: m => `每次充电最高收 ${m}`,
   tax: p => `含税 ${p}`,

@@ -69,7 +69,7 @@ export const lasting = seconds =>
 export const amountOf = ({ energy_mwh, duration_s }) => (duration_s ? lasting(duration_s) : kwh(energy_mwh, 3, 0));
 
 /** A sum as people name it: "¥2" for ¥2.00 */
-export const inShort = (minor, of) => money(minor, of).replace(/[.,]0+$/, "");
+export const inShort = (minor, of) => money(minor, of).replace(of.minor_digits ? /[.,]0+$/ : "", "");
 
 export const inBrief = ([what, todo]) => [h("strong", what), h("span", todo)];
 
