@@ -166,7 +166,7 @@ def dates(conn: Connection, body: RateBody) -> dict[str, list[str]]:
 def fill(body: FillBody) -> dict[str, str]:
     """The public holidays by date, named in the country's language.
 
-    Raises Problem (InvalidRequest), also where those of a year are not known: part of them would look like all.
+    Raises Problem (InvalidRequest), also for a year whose days are not all known.
     """
     supported = holidays.list_supported_countries()
     if body.country not in supported:

@@ -12,10 +12,7 @@ import hashlib
 from .updater import Refused
 
 PART_BYTES = 512  # the heap holds a part several times: as the message's bytes, as text, decoded
-ROOM_BYTES = (
-    24_000,
-    9_000,
-)  # with less of the heap free than the first, half a part; than the second, a quarter
+ROOM_BYTES = (24_000, 8_000)  # of the heap: with less free than the first, half a part; than both, a quarter
 ASK_EVERY_MS = 100  # at most 5 KB a second
 RETRY_MS = 2_000  # until a request is repeated; doubles each time, up to RETRY_MAX_MS
 RETRY_MAX_MS = 60_000

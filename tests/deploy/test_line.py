@@ -308,7 +308,7 @@ def test_ctrl_c_while_it_counts_opens_the_relay(metering_board: PtyBoard, number
     try:
         wait_for(lambda: relay.exists() and relay.read_text() == "1")
         process.send_signal(number)
-        said, _ = process.communicate(timeout=20)
+        said, _ = process.communicate(timeout=60)
         wait_for(lambda: relay.read_text() == "0")
     finally:
         process.kill()

@@ -27,7 +27,7 @@ from tests.web.fleet import TOKEN, Fleet, serving
 from tools.harness import browser as chromium
 
 HERE = Path(__file__).parent
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 60_000
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 NARROW: ViewportSize = {"width": 360, "height": 740}
