@@ -1,6 +1,8 @@
-"""OCPI's own rule of computing a bill, and how a rate and a number are written in OCPI."""
+"""OCPI's own rule of computing a bill, how rates and numbers are written in OCPI, and the operator's file."""
 
+import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from cloud_stub.base.clock import now_s
 from cloud_stub.bridges.ocpi import rule, tariffs
 from cloud_stub.bridges.ocpi.numbers import text_of
-from tests.cloud.test_ocpi import PARTY
+from tests.cloud.test_ocpi import FILE, PARTY, PLACE
 
 
 def rate(**more: Any) -> dict[str, Any]:
@@ -74,3 +76,22 @@ def test_numbers_are_written_as_they_are() -> None:
     assert text_of({"a": [Decimal("1.10"), Decimal("1E+1"), None, True, 'x"']}) == (
         '{"a":[1.10,10,null,true,"x\\""]}'
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "member"),
+    [
+        ({"country_code": "DEU"}, "country_code"),
+        ({"party_id": "rl"}, "party_id"),
+        ({"connector": {"standard": "SCHUKO"}}, "connector.standard"),
+        ({"sites": {"H": PLACE | {"latitude": "53"}}}, "sites.H.latitude"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_a_file_with_a_mistake_is_refused_with_the_member(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, member: str
+) -> None:
+    file = tmp_path / "wrong.json"
+    file.write_text(json.dumps(FILE | change))
+    monkeypatch.setenv("RATELOCK_OCPI_FILE", str(file))
+    assert member in run("ocpi", "cdrs")

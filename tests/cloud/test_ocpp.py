@@ -75,10 +75,8 @@ def test_an_order_is_told_as_a_transaction_from_its_start_to_its_receipt(
     assert contexts == ["Transaction.Begin", "Transaction.End"]
     central.wait(lambda: central.transfers("Receipt"), "receipt")
     assert central.transfers("Receipt")[0]["total_minor"] == phone.get()["settlement"]["total_minor"]
-    assert [each for _, each, _ in central.calls if each in ("StartTransaction", "StopTransaction")] == [
-        "StartTransaction",
-        "StopTransaction",
-    ]
+    told = [each for _, each, _ in central.calls if each in ("StartTransaction", "StopTransaction")]
+    assert told == ["StartTransaction", "StopTransaction"]
     central.wait(lambda: gateway.points()["PILE-1"]["unsent"] == 0, "end of the queue")
 
 
@@ -109,14 +107,9 @@ def test_nothing_but_boot_notifications_is_sent_before_the_pile_is_accepted(
     gateway: Running, central: Central, pile: FakePile
 ):
     statuses = iter(("Pending", "Rejected"))
-
-    def boot(message_id: str, _: Any) -> dict[str, Any]:
-        return central.usual(message_id, "BootNotification") | {
-            "status": next(statuses, "Accepted"),
-            "interval": 0,
-        }
-
-    central.answers["BootNotification"] = boot
+    central.answers["BootNotification"] = lambda message_id, _: (
+        central.usual(message_id, "BootNotification") | {"status": next(statuses, "Accepted"), "interval": 0}
+    )
     pile.hello(board="esp32-s3", firmware="0.2.0")
     gateway.start()
     central.wait_for("StatusNotification", 3)
@@ -139,9 +132,8 @@ def test_while_pending_the_central_system_gets_what_it_asks_for_and_while_reject
     )
     gateway.start()
     central.wait_for("BootNotification")
-    assert (
-        gateway.status("TriggerMessage", requestedMessage="StatusNotification", connectorId=1) == "Accepted"
-    )
+    asked = {"requestedMessage": "StatusNotification", "connectorId": 1}
+    assert gateway.status("TriggerMessage", **asked) == "Accepted"
     assert central.wait_for("StatusNotification")[0]["connectorId"] == 1
     state |= {"status": "Rejected"}
     assert gateway.status("TriggerMessage", requestedMessage="BootNotification") == "Accepted"
@@ -162,7 +154,9 @@ def test_changes_of_the_pile_are_told_and_a_restarted_pile_boots_again(
     pile.offline()
     newest_status(central, 1, "Unavailable")
     assert newest_status(central, 0, "Unavailable")["info"] == "The pile is offline"
-    pile._say("status", {"online": True, "boots": 7, "connectors": [], "at": None} | _one_connector())
+    connector = {"connector": 1, "status": "Available", "fault": None, "plugged": False, "order_id": None}
+    connectors = [connector, connector | {"connector": 2}]
+    pile._say("status", {"online": True, "boots": 7, "at": None, "connectors": connectors})
     assert len(central.wait_for("BootNotification", 2)) == 2
 
 
@@ -174,11 +168,6 @@ def newest_status(central: Central, connector: int, status: str) -> dict[str, An
 
     central.wait(lambda: newest()["status"] == status, status)
     return newest()
-
-
-def _one_connector() -> dict[str, Any]:
-    connector = {"connector": 1, "status": "Available", "fault": None, "plugged": False, "order_id": None}
-    return {"connectors": [connector, connector | {"connector": 2}]}
 
 
 def test_each_pile_has_a_connection_of_its_own_and_a_removed_one_none(
@@ -257,13 +246,8 @@ def test_configuration_keys_are_read_and_two_of_them_are_written(
 
     assert change("MeterValueSampleInterval", "15") == "Accepted"
     assert change("HeartbeatInterval", "30") == "Accepted"
-    for key, value in (
-        ("HeartbeatInterval", "0"),
-        ("HeartbeatInterval", "-1"),
-        ("MeterValueSampleInterval", "1e3"),
-    ):
-        assert change(key, value) == "Rejected"
-    assert change("NumberOfConnectors", "7") == "Rejected"
+    assert {change("HeartbeatInterval", "0"), change("HeartbeatInterval", "-1")} == {"Rejected"}
+    assert {change("MeterValueSampleInterval", "1e3"), change("NumberOfConnectors", "7")} == {"Rejected"}
     assert change("Tea", "7") == "NotSupported"
     _, (found,) = gateway.call(
         "GetConfiguration", {"key": ["MeterValueSampleInterval", "HeartbeatInterval", "Tea"]}
@@ -316,12 +300,8 @@ def test_a_remote_stop_asks_the_pile_to_end_the_order(
 @pytest.fixture
 def agreed(operator: Any, pile: FakePile) -> Callable[..., Any]:
     """`agreed(rate_id)`: lets central systems start at the pile's site at that rate."""
-    assert (
-        operator("POST", "/api/sites", {"site_id": "S", "name": "S", "time_zone": "UTC"}).status_code == 201
-    )
-    assert (
-        operator("POST", "/api/pile-moves", {"selection": "pile:PILE-1", "site_id": "S"}).status_code == 200
-    )
+    assert operator("POST", "/api/sites", {"site_id": "S", "name": "S", "time_zone": "UTC"}).is_success
+    assert operator("POST", "/api/pile-moves", {"selection": "pile:PILE-1", "site_id": "S"}).is_success
 
     def agree(rate_id: str | None) -> Any:
         body = {"rate_id": rate_id, "agreement": "Contract 17"}

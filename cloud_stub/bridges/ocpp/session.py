@@ -41,9 +41,7 @@ class Session:
         self._authorized = ""  # message id of the newest StartTransaction for which Authorize was sent
         self._not_before = 0.0
         self._heartbeat_at = 0.0
-        self._transfers = (
-            True  # False once the central system has answered that it does not know DataTransfer
-        )
+        self._transfers = True  # False once the central system has answered that it knows no DataTransfer
 
     async def run(self) -> None:
         tasks = [asyncio.create_task(self._rpc.run()), asyncio.create_task(self._work())]
