@@ -1,7 +1,19 @@
 # What every pile freezes besides its own board.py (MicroPython's manifest language; paths are relative to
 # this file). The simulated drivers stay out, and so does drivers/contracts.py, which nothing on a pile
 # imports.
-for name in ("boot", "main", "launcher", "start", "app", "assembly", "settings", "shell", "lamp", "config"):
+for name in (
+    "boot",
+    "main",
+    "launcher",
+    "start",
+    "app",
+    "assembly",
+    "settings",
+    "shell",
+    "lamp",
+    "config",
+    "trouble",
+):
     module(name + ".py", base_path="../firmware")
 for name in ("pile", "net", "update"):
     package(name, base_path="../firmware")

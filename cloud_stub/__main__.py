@@ -2,6 +2,9 @@
 
 import sys
 
-from .cli import main
+try:
+    from .cli import main
+except ModuleNotFoundError as error:
+    sys.exit(f"cloud_stub: this Python has no {error.name}: use .venv/bin/python, which `make setup` makes")
 
 sys.exit(main())

@@ -14,7 +14,8 @@ import board
 from drivers import patterns
 from lamp import Lamp
 from net.errors import LinkDown, LinkNoMemory, LinkRefused, LinkUntrusted
-from net.transport import open_stream
+from net.transport import is_ipv4, open_stream
+from net.unload import forget
 from shell import open_all
 
 FIRMWARE = "0.1.0"
@@ -83,8 +84,17 @@ class Pile:
 
     async def connect(self):
         """A stream to the broker. Raises OSError."""
-        broker = self._broker
-        return await open_stream(broker["host"], broker["port"], self._context, self.uplink.name_server)
+        host = self._broker["host"]
+        address = host
+        if self.uplink.name_server and not is_ipv4(host):  # else the system resolves
+            from net import dns
+
+            try:
+                address = await dns.resolve(host, self.uplink.name_server)
+            finally:
+                del dns
+                forget(("net.dns",))
+        return await open_stream(address, self._broker["port"], self._context, host)
 
     def on_broker(self, error):
         """The connection is up (None), or was lost or refused."""
@@ -101,16 +111,28 @@ class Pile:
             board.log("connected to the broker")
         elif self.uplink.ready.is_set():  # without a network, that is what to show
             self.lamp.trouble = patterns.UNTRUSTED if isinstance(error, LinkUntrusted) else patterns.NO_BROKER
-            board.log("%s (%s:%d): %s" % (error, self._broker["host"], self._broker["port"], advice(error)))
+            self.log("broker", error, self._broker["host"], self._broker["port"])
 
-    def on_wifi(self, problem):
+    def on_wifi(self, problem, ssid):
         """The station is connected (None), or says why not."""
         if problem:
             self.lamp.trouble = patterns.NO_WIFI
+            self.log("wifi", problem, ssid)
         else:  # a short loss of Wi-Fi does not end a TCP connection
             self.lamp.trouble = None if self.client.up.is_set() else patterns.NO_BROKER
-        board.log(problem or "Wi-Fi: connected")
+            board.log("Wi-Fi: connected")
         self.uplink.wifi_changed()
+
+    def log(self, what, *values):
+        """Logs a line of trouble.py about `what`: the name of its function."""
+        try:
+            import trouble
+
+            text = getattr(trouble, what)(*values)
+        except MemoryError:
+            text = "%s: %r" % (what, values)
+        forget(("trouble",))
+        board.log(text)
 
     def vitals(self):
         """The members of the status message that the shell measures; one that cannot be measured is left out.
@@ -157,17 +179,6 @@ class Pile:
                 wait_ms = AGAIN_MS
             await asyncio.sleep_ms(wait_ms)
             wait_ms = min(2 * wait_ms, AGAIN_MAX_MS)
-
-
-def advice(error):
-    """What a person can do about a LinkError."""
-    if isinstance(error, LinkUntrusted):
-        return "check the CA and the broker's name in the configuration, and the pile's clock"
-    if isinstance(error, LinkRefused):
-        return "provision this pile again, or register it at the cloud"
-    if isinstance(error, LinkNoMemory):
-        return "tried again by itself; the pile restarts when it goes on and no order runs"
-    return "tried again by itself; check the address, and that the broker runs"
 
 
 def start(equipment, lamp):
@@ -217,15 +228,6 @@ def start(equipment, lamp):
     finally:
         open_all(equipment)
     return patterns.CRASHED
-
-
-def forget(names):
-    """Gives the heap of modules back that only a start needs."""
-    for name in names:
-        sys.modules.pop(name, None)
-        package, _, inner = name.rpartition(".")
-        if package in sys.modules and hasattr(sys.modules[package], inner):
-            delattr(sys.modules[package], inner)
 
 
 def overwrite_stack(calls):

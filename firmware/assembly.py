@@ -7,9 +7,10 @@ import time
 
 import board
 
-from app import Pile, forget
+from app import Pile
 from net.link import Link, will
 from net.mqtt import Client, Options
+from net.unload import forget
 from net.uplink import Uplink
 from pile.clock import CALENDAR, Clock
 from pile.controller import Controller
@@ -36,7 +37,7 @@ def assemble(settings, context, store, equipment, lamp, firmware):
         networks = [(each["ssid"], each["password"]) for each in settings.networks]
         station = Station(network.WLAN(network.STA_IF), networks, pile.on_wifi)
     ntp_server = settings.ntp or (NTP_SERVER if context and station else None)
-    uplink = Uplink(station, ntp_server, board.set_calendar, context is not None, board.log)
+    uplink = Uplink(station, ntp_server, board.set_calendar, context is not None, pile.log)
     options = Options(
         seal.mqtt_client_id(settings.device_id, settings.key),
         settings.device_id,

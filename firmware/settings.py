@@ -2,12 +2,13 @@
 (app.start): the heap has no room for this and for the making of the parts at the same time.
 """
 
+import binascii
+
 import board
 
 import config
 from app import CannotStart
 from drivers import patterns
-from net.transport import tls_context
 from update.overrides import Overrides
 
 
@@ -43,15 +44,38 @@ def _context(broker):
     """The TLS context of the configured CA; None without one. Raises ConfigError."""
     if "ca_text" in broker:
         try:
-            return tls_context(broker["ca_text"].encode())
+            return _tls_context(broker["ca_text"].encode())
         except ValueError:
             raise config.ConfigError("the CA that came over the air is not a certificate")
     if "ca" not in broker:
         return None
     try:
         with open(broker["ca"], "rb") as file:
-            return tls_context(file.read())
+            return _tls_context(file.read())
     except OSError:
         raise config.ConfigError("there is no %s: provision this pile again" % broker["ca"])
     except ValueError:
         raise config.ConfigError("%s is not a certificate: provision this pile again" % broker["ca"])
+
+
+def _tls_context(ca):
+    """A context that verifies the broker's certificate against `ca` (PEM or DER bytes) and its host name.
+
+    The clock must be set before the handshake: a certificate is valid for a time.
+    Raises ValueError where `ca` is no certificate.
+    """
+    import tls
+
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = tls.CERT_REQUIRED  # pyright: ignore[reportAttributeAccessIssue] - the stubs lack it
+    context.load_verify_locations(_der(ca))
+    return context
+
+
+def _der(ca):
+    """The first certificate of a PEM file as DER: not every build of MicroPython reads PEM itself."""
+    begin = ca.find(b"-----BEGIN CERTIFICATE-----")
+    if begin < 0:
+        return ca
+    end = ca.find(b"-----END", begin)
+    return binascii.a2b_base64(ca[begin + 27 : end])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import psutil
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 def is_running(pid: int) -> bool:

@@ -67,7 +67,8 @@ def _pile_add(settings: Settings, options: argparse.Namespace) -> int:
     body = PileBody(device_id=options.device_id, name=options.name, connectors=options.connectors)
     name = body.name or body.device_id
     with writing(settings) as tx:
-        key = registry.add(tx, actor(), body.device_id, name, body.connectors, now_s())
+        new = registry.NewPile(body.device_id, name, body.connectors)
+        key = registry.add(tx, actor(), [new], now_s())[body.device_id]
         admit(settings, body.device_id, key)  # if this fails, the id is still free
     print_json({"device_id": body.device_id, "key": key.hex(), "connectors": body.connectors})
     return 0

@@ -4,7 +4,7 @@ Every action of a person writes one line, in the same transaction as the action 
 pile or an order by itself is an event (events), and those are trimmed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -78,6 +78,18 @@ COLUMNS = ("actor", "action", "device_id", "order_id", "site_id", "tariff_id", "
 CLOCKS_S = 60  # by how much the clocks of two workers may differ
 
 
+class Line(NamedTuple):
+    """What a line tells. action: a word in the past tense, like RatePublished; detail: cut at DETAIL_MAX."""
+
+    action: str
+    device_id: str | None = None
+    order_id: str | None = None
+    site_id: str | None = None
+    tariff_id: str | None = None
+    account: str | None = None
+    detail: str = ""
+
+
 def record(
     conn: Connection,
     actor: Actor,
@@ -91,22 +103,16 @@ def record(
     account: str | None = None,
     detail: str = "",
 ) -> None:
-    """Add a line. action: a word in the past tense, such as RatePublished; detail: cut at DETAIL_MAX."""
-    conn.execute(
-        _LINE,
-        {
-            "at": at,
-            "actor_kind": actor.kind,
-            "actor": actor.name,
-            "action": action,
-            "device_id": device_id,
-            "order_id": order_id,
-            "site_id": site_id,
-            "tariff_id": tariff_id,
-            "account": account,
-            "detail": detail[:DETAIL_MAX],
-        },
-    )
+    """Add a line."""
+    record_all(conn, actor, at, [Line(action, device_id, order_id, site_id, tariff_id, account, detail)])
+
+
+def record_all(conn: Connection, actor: Actor, at: int, lines: Iterable[Line]) -> None:
+    """Add the lines, with one statement."""
+    who = {"at": at, "actor_kind": actor.kind, "actor": actor.name}
+    rows = [who | line._asdict() | {"detail": line.detail[:DETAIL_MAX]} for line in lines]
+    if rows:
+        conn.execute(_LINE, rows)
 
 
 class Wanted(NamedTuple):

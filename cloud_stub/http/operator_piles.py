@@ -105,7 +105,8 @@ async def add_pile(cloud: TheCloud, actor: CanRegister, body: PileBody) -> dict[
     name = body.name or body.device_id
 
     def register(tx: Transaction) -> bytes:
-        key = registry.add(tx, actor, body.device_id, name, body.connectors, now_s())
+        new = registry.NewPile(body.device_id, name, body.connectors)
+        key = registry.add(tx, actor, [new], now_s())[body.device_id]
         admit(cloud.settings, body.device_id, key)  # before the commit: if it fails, the id is still free
         return key
 

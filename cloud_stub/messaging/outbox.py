@@ -41,7 +41,7 @@ class _Lease(NamedTuple):
     leased_until: int | None
 
 
-_INSERT = insert(outbox).returning(outbox.c.id)
+_INSERT = Query(insert(outbox).returning(outbox), OutboxRow)
 _TO_PILE = outbox.c.receiver.is_(None)  # the others are read by receivers.py
 _NOT_EXPIRED = or_(outbox.c.expires_at.is_(None), outbox.c.expires_at > bindparam("now"))
 _UNSENT = Query(
@@ -130,7 +130,11 @@ class Outbox:
         order_id: str | None = None,
     ) -> None:
         """Add a message to the transaction; it is published after the commit."""
-        _insert(tx, device_id, name, payload, now, expires_at, order_id)
+        values = {"device_id": device_id, "name": name, "order_id": order_id, "payload": payload}
+        self._insert(tx, values | {"created_at": now, "expires_at": expires_at})
+
+    def _insert(self, tx: Transaction, values: dict[str, Any]) -> None:
+        _INSERT.one(tx.conn, values)
 
     def put_sealed(
         self,
@@ -181,18 +185,9 @@ class Dispatch(Outbox):
     def connected(self) -> bool:
         return self._link.connected
 
-    def put(
-        self,
-        tx: Transaction,
-        device_id: str,
-        name: str,
-        payload: str,
-        now: int,
-        expires_at: int | None = None,
-        order_id: str | None = None,
-    ) -> None:
-        row_id = _insert(tx, device_id, name, payload, now, expires_at, order_id, now + LEASE_S)
-        tx.after_commit(lambda: self._send_first(row_id, device_id, name, payload, expires_at))
+    def _insert(self, tx: Transaction, values: dict[str, Any]) -> None:
+        row = _INSERT.one(tx.conn, values | {"leased_until": values["created_at"] + LEASE_S})
+        tx.after_commit(lambda: self._send_first(row))
 
     def never_sent(self, tx: Transaction, order_id: str) -> bool:
         row = _UNSENT_ORDER.first(tx.conn, {"of": order_id, "order": topics.ORDER})
@@ -263,24 +258,20 @@ class Dispatch(Outbox):
 
     def _send_rows(self, tx: Transaction, rows: Iterable[OutboxRow]) -> None:
         for row in rows:
-            tx.after_commit(
-                lambda row=row: self._send(row.id, row.device_id, row.name, row.payload, row.expires_at)
-            )
+            tx.after_commit(lambda row=row: self._send(row))
 
-    def _send_first(
-        self, row_id: int, device_id: str, name: str, payload: str, expires_at: int | None
-    ) -> None:
-        if not self._send(row_id, device_id, name, payload, expires_at):
-            self._held_back.add(row_id)
+    def _send_first(self, row: OutboxRow) -> None:
+        if not self._send(row):
+            self._held_back.add(row.id)
 
-    def _send(self, row_id: int, device_id: str, name: str, payload: str, expires_at: int | None) -> bool:
+    def _send(self, row: OutboxRow) -> bool:
         """Pass the message to MQTT, if connected and before its expiry; returns whether it was passed."""
-        if not self._link.connected or (expires_at is not None and expires_at <= now_s()):
+        if not self._link.connected or (row.expires_at is not None and row.expires_at <= now_s()):
             return False
-        mid = self._link.publish(device_id, name, payload, retain=name in RETAINED)
+        mid = self._link.publish(row.device_id, row.name, row.payload, retain=row.name in RETAINED)
         if mid is None:
             return False
-        self._in_flight[mid] = (row_id, name)
+        self._in_flight[mid] = (row.id, row.name)
         return True
 
     def _on_puback(self, mid: int) -> None:
@@ -314,29 +305,6 @@ class Dispatch(Outbox):
         for mid in mids:
             self._acknowledged.discard(mid)
             self._in_flight.pop(mid, None)
-
-
-def _insert(
-    tx: Transaction,
-    device_id: str,
-    name: str,
-    payload: str,
-    now: int,
-    expires_at: int | None = None,
-    order_id: str | None = None,
-    leased_until: int | None = None,
-) -> int:
-    """Returns the row's id."""
-    values = {
-        "device_id": device_id,
-        "name": name,
-        "order_id": order_id,
-        "payload": payload,
-        "created_at": now,
-        "expires_at": expires_at,
-        "leased_until": leased_until,
-    }
-    return tx.conn.execute(_INSERT, values).scalar_one()
 
 
 def _commands_of(tx: Transaction, order_ids: list[str], now: int) -> list[OutboxRow]:

@@ -6,8 +6,8 @@
     StateDiffers        done there and open or refused here, or the other way round
 
 Rows are matched by the call's key. A row without a key (the provider cancelled a hold, somebody refunded in
-its dashboard) is matched by the hold. These are no differences: clocks that differ by at most CLOCK_S, and a
-call that is done there before midnight and resolved here after it.
+its dashboard) is matched by the hold. These are no differences: clocks that differ by at most CLOCK_S, a call
+that is done there before midnight and resolved here after it, and a refund of these days that failed later.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def reconcile(store: Store, adapter: Adapter | None, from_at: int, until_at: int
         raise Problem(503, "PaymentUnavailable", "The payment provider gives no report; try again") from None
     with store.reading.connect() as conn:
         pairs = list(_pairs(conn, ours, theirs, from_at, until_at))
-    found = [(what, pair) for pair in pairs if (what := _difference(pair)) is not None]
+    found = [(what, pair) for pair in pairs if (what := _difference(pair, until_at)) is not None]
     return {
         "adapter": adapter.name,
         "is_test": adapter.is_test,
@@ -115,13 +115,16 @@ def _find(conn: Connection, row: ReportRow) -> tuple[CallRow | None, HoldRow | N
     return (of_kind[-1] if of_kind else None), hold
 
 
-def _difference(pair: _Pair) -> str | None:
+def _difference(pair: _Pair, until_at: int) -> str | None:
     call, hold, theirs = pair
     if theirs is None:
         return MISSING_THERE
     is_done_there = theirs.state == port.DONE
     if call is None or hold is None:
         return MISSING_HERE if is_done_there else None
+    fails_later = call.kind == port.REFUND and call.state == calls.REFUSED
+    if is_done_there and fails_later and (call.resolved_at or 0) >= until_at:
+        return None
     if is_done_there != (call.state == calls.DONE):
         return STATE_DIFFERS
     if (theirs.amount_minor, theirs.currency) != (call.amount_minor, hold.currency) and is_done_there:
@@ -145,5 +148,6 @@ def _view(what: str, pair: _Pair) -> dict[str, Any]:
         "key": said and said.key,
         "ref": said and said.ref,
         "at": theirs.at if theirs else call and call.resolved_at,
-        "currency": theirs.currency if theirs else hold and hold.currency,
+        "currency": hold.currency if hold else theirs and theirs.currency,
+        "theirs_currency": theirs and theirs.currency,
     }

@@ -1,16 +1,17 @@
 """The table of piles: registering one, reading and locking rows."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from pile_protocol import seal
 
 from ..base.problems import Problem, invalid, pile_removed, unknown_pile
 from ..db import audit, json_lists
 from ..db.audit import Actor
-from ..db.engine import insert_or_ignore, to_json
+from ..db.engine import to_json
 from ..db.rows import PileRow, Query
 from ..db.tables import piles
 from ..db.writer import Transaction
@@ -31,24 +32,30 @@ _SET_POWER = (
 _SEEN_EMPTY = _SEEN.values(empty_hello_at=bindparam("at"))
 
 
-def add(tx: Transaction, actor: Actor, device_id: str, name: str, connectors: int, now: int) -> bytes:
-    """Register a pile; returns its new key. Raises Problem (PileExists, InvalidRequest)."""
-    if device_id == CLOUD_USER:
+class NewPile(NamedTuple):
+    """A pile to be registered. connectors: 1 to messages.MAX_CONNECTORS."""
+
+    device_id: str
+    name: str
+    connectors: int
+
+
+def add(tx: Transaction, actor: Actor, new: Sequence[NewPile], now: int) -> dict[str, bytes]:
+    """Register piles; returns their new keys by id. Raises Problem (PileExists, InvalidRequest)."""
+    if any(each.device_id == CLOUD_USER for each in new):
         raise invalid(("device_id", "is the cloud's own name at the broker"))
-    key = secrets.token_bytes(seal.KEY_BYTES)
-    values = {
-        "device_id": device_id,
-        "name": name,
-        "key_hex": key.hex(),
-        "connectors": connectors,
-        "created_at": now,
-        "online": False,
-    }
-    statement = insert_or_ignore(tx.conn, piles).returning(piles.c.device_id)
-    if tx.conn.execute(statement, values).scalar_one_or_none() is None:
-        raise _exists(get(tx.conn, device_id, removed=True))
-    audit.record(tx.conn, actor, now, "PileAdded", device_id=device_id)
-    return key
+    for row in find_many(tx.conn, [each.device_id for each in new]).values():
+        raise _exists(row)
+    keys = {each.device_id: secrets.token_bytes(seal.KEY_BYTES) for each in new}
+    rows = [
+        each._asdict() | {"key_hex": keys[each.device_id].hex(), "created_at": now, "online": False}
+        for each in new
+    ]
+    tx.conn.execute(
+        insert(piles), rows
+    )  # IntegrityError where another worker was first: done again by Cloud.write
+    audit.record_all(tx.conn, actor, now, [audit.Line("PileAdded", each.device_id) for each in new])
+    return keys
 
 
 def _exists(pile: PileRow) -> Problem:

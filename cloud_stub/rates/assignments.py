@@ -80,13 +80,12 @@ _CONNECTORS = Query(
     select(connector_tariffs).where(connector_tariffs.c.device_id.in_(json_lists.texts("device_ids"))),
     _Connector,
 )
-_IS_SITE = sites.c.site_id == bindparam("of")
-_IS_PILE = piles.c.device_id == bindparam("of")
 _IS_CONNECTOR = (connector_tariffs.c.device_id == bindparam("of")) & (
     connector_tariffs.c.connector == bindparam("at")
 )
-_SET_SITE = update(sites).where(_IS_SITE).values(tariff_id=bindparam("tariff"))
-_SET_PILE = update(piles).where(_IS_PILE).values(tariff_id=bindparam("tariff"))
+_THESE = json_lists.texts("these")
+_SET_SITES = update(sites).where(sites.c.site_id.in_(_THESE)).values(tariff_id=bindparam("tariff"))
+_SET_PILES = update(piles).where(piles.c.device_id.in_(_THESE)).values(tariff_id=bindparam("tariff"))
 _CLEAR_CONNECTOR = delete(connector_tariffs).where(_IS_CONNECTOR)
 _INSERT_CONNECTOR = connector_tariffs.insert()
 _OF_TARIFF = bindparam("tariff_id")
@@ -133,15 +132,21 @@ def assign(
     else:
         left = [(place.device_id, place.connector) for place in wanted if place.device_id]
         billing.require_after_leaving(tx.conn, left, now)
-    for place, before in present.items():
-        if before == tariff_id:
-            continue
-        _set(tx, place, tariff_id)
-        for action, of in (("TariffUnassigned", before), ("TariffAssigned", tariff_id)):
-            if of is not None:
-                about = {"device_id": place.device_id or None, "site_id": place.site_id or None}
-                detail = f"{place.device_id}/{place.connector}" if place.connector else ""
-                audit.record(tx.conn, actor, now, action, **about, tariff_id=of, detail=detail)
+    changed = {place: before for place, before in present.items() if before != tariff_id}
+    _set(tx, changed, tariff_id)
+    lines = [
+        audit.Line(
+            action,
+            device_id=place.device_id or None,
+            site_id=place.site_id or None,
+            tariff_id=of,
+            detail=f"{place.device_id}/{place.connector}" if place.connector else "",
+        )
+        for place, before in changed.items()
+        for action, of in (("TariffUnassigned", before), ("TariffAssigned", tariff_id))
+        if of is not None
+    ]
+    audit.record_all(tx.conn, actor, now, lines)
     displays.mark_piles(tx, (place.device_id for place in wanted if place.device_id), now)
     for place in wanted:
         if place.site_id:
@@ -181,15 +186,25 @@ def _require_assignable(conn: Connection, tariff_id: str, places: list[Place], n
     billing.require_at_places(conn, billing.held_or_to_come(conn, tariff_id, now), places)
 
 
-def _set(tx: Transaction, place: Place, tariff_id: str | None) -> None:
-    of = {"of": place.site_id or place.device_id, "at": place.connector}
-    if not place.connector:
-        tx.conn.execute(_SET_SITE if place.site_id else _SET_PILE, of | {"tariff": tariff_id})
-        return
-    tx.conn.execute(_CLEAR_CONNECTOR, of)
-    if tariff_id is not None:
-        values = {"device_id": place.device_id, "connector": place.connector, "tariff_id": tariff_id}
-        tx.conn.execute(_INSERT_CONNECTOR, values)
+def _set(tx: Transaction, places: Iterable[Place], tariff_id: str | None) -> None:
+    every = list(places)
+    for statement, ids in (
+        (_SET_SITES, [place.site_id for place in every if place.site_id]),
+        (_SET_PILES, [place.device_id for place in every if place.device_id and not place.connector]),
+    ):
+        if ids:
+            tx.conn.execute(statement, {"these": to_json(ids), "tariff": tariff_id})
+    connectors = [place for place in every if place.connector]
+    if connectors:
+        tx.conn.execute(
+            _CLEAR_CONNECTOR, [{"of": each.device_id, "at": each.connector} for each in connectors]
+        )
+    if connectors and tariff_id is not None:
+        rows = [
+            {"device_id": each.device_id, "connector": each.connector, "tariff_id": tariff_id}
+            for each in connectors
+        ]
+        tx.conn.execute(_INSERT_CONNECTOR, rows)
 
 
 def places_of(conn: Connection, tariff_id: str) -> list[str]:

@@ -2,6 +2,7 @@
 never sent to it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -83,10 +84,13 @@ def require_after_move(conn: Connection, device_ids: Iterable[str], tariff_id: s
 
 def require_after_leaving(conn: Connection, places: Iterable[tuple[str, int]], now: int) -> None:
     """As require_in_reach, for places (device id, connector) that are to lose their own tariff."""
+    left = defaultdict(list)
     for tariff_id, device_id, connectors in reach.after_leaving(conn, places):
+        left[tariff_id].append((device_id, connectors))
+    for tariff_id, reached in left.items():
         needed = _needed(held_or_to_come(conn, tariff_id, now))
         if needed:
-            _require_all(conn, needed, [(device_id, connectors)])
+            _require_all(conn, needed, reached)
 
 
 def _needed(rates: Iterable[dict[str, Any]]) -> list[str]:

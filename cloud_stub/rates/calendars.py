@@ -6,6 +6,7 @@ takes effect where a version is published after it.
 
 import json
 import re
+import warnings
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -163,7 +164,10 @@ def dates(conn: Connection, body: RateBody) -> dict[str, list[str]]:
 
 
 def fill(body: FillBody) -> dict[str, str]:
-    """The public holidays by date, named in the country's language. Raises Problem (InvalidRequest)."""
+    """The public holidays by date, named in the country's language.
+
+    Raises Problem (InvalidRequest), also for a year whose days are not all known.
+    """
     supported = holidays.list_supported_countries()
     if body.country not in supported:
         raise invalid(("country", "has no public holidays here; enter the days by hand"))
@@ -172,5 +176,11 @@ def fill(body: FillBody) -> dict[str, str]:
         raise invalid(("part", f"is not one that can be filled in; there are: {parts}"))
     years = range(body.first_year, body.first_year + body.years)
     language = holidays.country_holidays(body.country).default_language  # else the machine's
-    found = holidays.country_holidays(body.country, subdiv=body.part, years=years, language=language)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        found = holidays.country_holidays(body.country, subdiv=body.part, years=years, language=language)
+    unknown = sorted(set(years) - {day.year for day in found})
+    if told or unknown:
+        reason = str(told[0].message) if told else f"no public holidays are known in {unknown[0]}"
+        raise invalid(("first_year", f"{reason}; enter the days by hand"))
     return {day.isoformat(): name[:NAME_MAX] for day, name in sorted(found.items())}

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ class ImportBody(Body):
     )
 
 
-class NewPile(NamedTuple):
+class _Row(NamedTuple):
     """One row, checked as far as it can be without the database. line: in the text, from 1."""
 
     line: int
@@ -67,18 +68,25 @@ def import_piles(
     if errors:
         errors.sort(key=lambda each: int(each[0].removeprefix("line ")))
         raise invalid(*errors[:ERRORS_MAX])
-    keys: dict[str, bytes] = {}
+    keys = pile_registry.add(
+        tx, actor, [pile_registry.NewPile(each.device_id, each.name, each.connectors) for each in found], now
+    )
+    at_sites: defaultdict[str, list[str]] = defaultdict(list)
+    with_tags: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
     for each in found:
-        keys[each.device_id] = pile_registry.add(tx, actor, each.device_id, each.name, each.connectors, now)
         if each.site_id is not None:
-            registry.move(tx, actor, [each.device_id], each.site_id, now)
+            at_sites[each.site_id].append(each.device_id)
         if each.tags:
-            tags.change(tx, actor, [each.device_id], each.tags, [], now)
+            with_tags[tuple(each.tags)].append(each.device_id)
+    for site_id, device_ids in sorted(at_sites.items()):  # in one order, so that two imports do not deadlock
+        registry.move(tx, actor, device_ids, site_id, now)
+    for own, device_ids in with_tags.items():
+        tags.change(tx, actor, device_ids, list(own), [], now)
     admit(keys)
     return keys
 
 
-def _read(text: str, errors: Errors) -> list[NewPile]:
+def _read(text: str, errors: Errors) -> list[_Row]:
     """Raises Problem (InvalidRequest) where there is no table at all."""
     text = text.removeprefix("\ufeff")  # as spreadsheets write it
     head = next(iter(text.splitlines()), "")
@@ -114,7 +122,7 @@ def _check_head(names: list[str]) -> None:
         raise invalid(("line 1", f"must name device_id and any of {', '.join(COLUMNS[1:])}, not {given}"))
 
 
-def _read_row(line: int, names: list[str], row: list[str], wrong: list[str]) -> NewPile | None:
+def _read_row(line: int, names: list[str], row: list[str], wrong: list[str]) -> _Row | None:
     """None, and the reason in `wrong`, where the row has no usable id; else what is wrong is in `wrong`."""
     if len(row) != len(names):
         wrong.append(f"has {len(row)} columns, the head {len(names)}")
@@ -142,10 +150,10 @@ def _read_row(line: int, names: list[str], row: list[str], wrong: list[str]) -> 
         connectors = "1"
     own_tags = list(dict.fromkeys(given.get("tags", "").split()))
     wrong += [f"tags: {reason}" for reason in tags.reasons_against(own_tags)]
-    return NewPile(line, device_id, name or device_id, int(connectors), given.get("site") or None, own_tags)
+    return _Row(line, device_id, name or device_id, int(connectors), given.get("site") or None, own_tags)
 
 
-def _check_against_database(tx: Transaction, found: list[NewPile], errors: Errors) -> None:
+def _check_against_database(tx: Transaction, found: list[_Row], errors: Errors) -> None:
     taken = pile_registry.find_many(tx.conn, [each.device_id for each in found])
     unknown = set()
     for site_id in {each.site_id for each in found if each.site_id is not None}:

@@ -181,10 +181,13 @@ def move(tx: Transaction, actor: Actor, device_ids: Sequence[str], site_id: str 
     before = {device_id: row.site_id for device_id, row in rows if row.site_id != site_id}
     places.keep(tx.conn, before)
     tx.conn.execute(_MOVE, {"device_ids": to_json(list(before)), "to": site_id})
-    for device_id, left in before.items():
-        for action, of in (("PileMovedAway", left), ("PileMoved", site_id)):
-            if of is not None:
-                audit.record(tx.conn, actor, now, action, device_id=device_id, site_id=of)
+    lines = [
+        audit.Line(action, device_id, site_id=of)
+        for device_id, left in before.items()
+        for action, of in (("PileMovedAway", left), ("PileMoved", site_id))
+        if of is not None
+    ]
+    audit.record_all(tx.conn, actor, now, lines)
     displays.mark_piles(tx, before, now)
 
 

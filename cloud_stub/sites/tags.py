@@ -74,9 +74,10 @@ def change(
     if rows:
         tx.conn.execute(insert_or_ignore(tx.conn, pile_tags), rows)
     detail = " ".join([*(f"+{tag}" for tag in add), *(f"-{tag}" for tag in remove)])
-    for device_id in device_ids:
-        if after[device_id] != set(before[device_id]):
-            audit.record(tx.conn, actor, now, "PileTagged", device_id=device_id, detail=detail)
+    changed = [each for each in device_ids if after[each] != set(before[each])]
+    audit.record_all(
+        tx.conn, actor, now, [audit.Line("PileTagged", device_id=each, detail=detail) for each in changed]
+    )
 
 
 def _check(tags: list[str], field: str) -> None:

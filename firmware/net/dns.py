@@ -5,15 +5,12 @@ import errno
 import os
 import socket
 
+from .transport import is_ipv4
+
 TRIES = 3
 TRY_MS = 2_000
 _POLL_MS = 20
 _PORT = 53
-
-
-def is_ipv4(host):
-    parts = host.split(".")
-    return len(parts) == 4 and all([part.isdigit() and int(part) < 256 for part in parts])
 
 
 async def resolve(host, server=None):

@@ -135,7 +135,7 @@ class Decoder:
             if not buffer[at - 1] & 0x80:
                 break
         else:
-            raise MqttError("a remaining length of more than four bytes")
+            raise _malformed(buffer[offset] >> 4, len(buffer))
         first = buffer[offset]
         if length > self._max:
             return self._oversize_packet(first, at, length, packets)
@@ -146,7 +146,7 @@ class Decoder:
 
     def _oversize_packet(self, first, at, length, packets):
         if first >> 4 != PUBLISH:
-            raise MqttError("a packet of type %d with %d bytes" % (first >> 4, length))
+            raise _malformed(first >> 4, length)
         have = len(self._buffer) - at
         if have < _HEAD_BYTES:
             return None
@@ -166,7 +166,7 @@ def _parse(first, buffer, at, end, length):
     if kind == PUBLISH:
         return PUBLISH, _parse_publish(first, buffer, at, end, length, True)
     if first & 0x0F:
-        raise MqttError("reserved flags set in a packet of type %d" % kind)
+        raise _malformed(kind, length)
     body = buffer[at:end]
     if kind == CONNACK and length == 2:
         return CONNACK, body[1]
@@ -176,26 +176,28 @@ def _parse(first, buffer, at, end, length):
         return SUBACK, (body[0] << 8 | body[1], body[2:])
     if kind == PINGRESP and length == 0:
         return PINGRESP, None
-    raise MqttError("a packet of type %d with %d bytes" % (kind, length))
+    raise _malformed(kind, length)
+
+
+def _malformed(kind, length):
+    return MqttError("a packet of type %d with %d bytes breaks MQTT's rules" % (kind, length))
 
 
 def _parse_publish(first, buffer, at, end, length, whole):
     """Of a packet that is not `whole`, buffer[at:end] is the head alone."""
     qos = first >> 1 & 3
-    if qos > 1:
-        raise MqttError("a PUBLISH with QoS %d" % qos)
-    if end - at < 2:
-        raise MqttError("a PUBLISH without a topic")
+    if qos > 1 or end - at < 2:
+        raise _malformed(PUBLISH, length)
     topic_end = at + 2 + (buffer[at] << 8 | buffer[at + 1])
     begin = topic_end + 2 if qos else topic_end
     if begin > end:
-        raise MqttError("a PUBLISH shorter than its topic")
+        raise _malformed(PUBLISH, length)
     packet_id = buffer[topic_end] << 8 | buffer[topic_end + 1] if qos else 0
-    if qos and not packet_id:
-        raise MqttError("a PUBLISH with packet id 0")
     try:
         topic = str(buffer[at + 2 : topic_end], "utf-8")
     except UnicodeError:
-        raise MqttError("a topic that is not UTF-8")
+        topic = ""
+    if not topic or qos and not packet_id:
+        raise _malformed(PUBLISH, length)
     # Cut out once: of an order of 8 KB there is no room for many copies.
     return Publish(topic, buffer[begin:end] if whole else None, qos, packet_id, at + length - begin)

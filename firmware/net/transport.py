@@ -1,44 +1,24 @@
 """A TCP or TLS stream to the broker. Nothing here blocks the loop but the arithmetic of a TLS handshake."""
 
 import asyncio
-import binascii
 import errno
 import select
 import socket
-
-from .dns import resolve
 
 _IPPROTO_TCP = 6
 _TCP_NODELAY = 1
 _POLL_MS = 5
 
 
-def tls_context(ca):
-    """A context that verifies the broker's certificate against `ca` (PEM or DER bytes) and its host name.
+def is_ipv4(host):
+    parts = host.split(".")
+    return len(parts) == 4 and all([part.isdigit() and int(part) < 256 for part in parts])
 
-    The clock must be set before the handshake: a certificate is valid for a time.
-    Raises ValueError where `ca` is no certificate.
+
+async def open_stream(address, port, context=None, host=None):
+    """An asyncio Stream to address:port; over TLS where a context is given, with a certificate for `host`.
+    Raises OSError.
     """
-    import tls
-
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_REQUIRED  # pyright: ignore[reportAttributeAccessIssue] - the stubs lack it
-    context.load_verify_locations(_der(ca))
-    return context
-
-
-def _der(ca):
-    """The first certificate of a PEM file as DER: not every build of MicroPython reads PEM itself."""
-    begin = ca.find(b"-----BEGIN CERTIFICATE-----")
-    if begin < 0:
-        return ca
-    end = ca.find(b"-----END", begin)
-    return binascii.a2b_base64(ca[begin + 27 : end])
-
-
-async def open_stream(host, port, context=None, name_server=None):
-    """An asyncio Stream to host:port, over TLS where a context is given. Raises OSError."""
-    address = await resolve(host, name_server)
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)

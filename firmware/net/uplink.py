@@ -2,13 +2,15 @@
 
 import asyncio
 
+from .unload import forget
+
 NTP_RETRY_S = 60
 
 
 class Uplink:
     """ready: set while the broker can be tried. station: wifi.Station, or None on a PC. ntp_server: "host" or
     "host:port", or None. set_calendar: called with Unix seconds UTC. needs_clock: True if TLS certificates
-    will be checked.
+    will be checked. log: called with ("time_server", error, ntp_server).
 
     The calendar is set once; later the cloud's time keeps it. Without an answer from the time server the
     broker is tried all the same: the chip may still have the time from before a reset, and a certificate that
@@ -38,22 +40,21 @@ class Uplink:
     async def run(self):
         """Asks the time server until it has answered; returns at once where there is none."""
         told = False
-        if self._ntp_server:
-            from . import ntp  # in the heap only of a pile that asks
         while self._ntp_server:
             if self._station is not None:
                 await self._station.up.wait()
             try:
+                from . import ntp
+
                 self._set_calendar(await ntp.query(self._ntp_server, self.name_server))
                 self._ntp_server = None
             # No network, no answer, no such name or port; or no room to ask, which must not end a charge.
             except (OSError, ValueError, MemoryError) as error:
                 if not told:
-                    self._log(
-                        "no time from %s (%r): check the name, and that UDP port 123 is open"
-                        % (self._ntp_server, error)
-                    )
+                    self._log("time_server", error, self._ntp_server)
                 told = True
+            ntp = None
+            forget(("net.ntp", "net.dns"))
             self._clock_tried = True
             self.wifi_changed()
             if self._ntp_server:

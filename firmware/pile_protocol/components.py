@@ -162,7 +162,7 @@ def usage_of(rate, fields):
     index_of = {step[0]: i for i, step in enumerate(steps)}
     energies = []
     for row in fields["periods"]:
-        energies.append((_index(index_of, steps, row[:4], 4), row[4]))
+        energies.append((_index(index_of, steps, row[:4]), row[4]))
     times = []
     for from_at, price, ms, _ in fields.get("times", ()):
         index = index_of.get(from_at)
@@ -182,8 +182,8 @@ def usage_of(rate, fields):
     return Usage(energies, times, [row[2] for row in tiers], idle["time_ms"] if idle else 0)
 
 
-def _index(index_of, steps, values, count):
+def _index(index_of, steps, values):
     index = index_of.get(values[0])
-    if index is None or list(steps[index][:count]) != list(values):
+    if index is None or list(steps[index]) != list(values):
         raise PricingError("a period that is not of the rate")
     return index

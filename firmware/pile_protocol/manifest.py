@@ -13,7 +13,7 @@ import json
 from . import messages
 from .errors import MessageError
 
-TEXT_MAX_BYTES = 3_000
+TEXT_MAX_BYTES = 8_000  # 64 rows of usual names; a pile reads row by row
 FILES_MAX = 64
 FILES_MAX_BYTES = 400_000  # together: two slots, the journal and a tenth of a chip's 2 MB stay free
 RELEASE_MAX = 2_147_483_647

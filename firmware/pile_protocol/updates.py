@@ -4,7 +4,8 @@ module of their own, because a pile imports it only for such a message. chunk.py
 
 from . import messages, topics
 
-MANIFEST_MAX_BYTES = 3_000
+MANIFEST_MAX_BYTES = 8_000
+OFFERED_MANIFEST_MAX_BYTES = 3_000  # in the offer itself
 OFFER_MAX_BYTES = 4_096
 CONFIG_MAX_BYTES = 4_096
 
@@ -16,7 +17,7 @@ CONFIG_MAX_BYTES = 4_096
 UPDATE = (
     "{ kind =update|cancel device_id D issued_at A expires_at A release RELEASE"
     " manifest_sha256? M manifest_bytes? n2..%d manifest? t2..%dp signature? t128..128h again? b mac M }"
-    % (MANIFEST_MAX_BYTES, MANIFEST_MAX_BYTES)
+    % (MANIFEST_MAX_BYTES, OFFERED_MANIFEST_MAX_BYTES)
 )
 # values: a member that is absent stays as it is; null takes it back to what was written by cable.
 CONFIG = (

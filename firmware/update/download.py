@@ -12,8 +12,7 @@ import hashlib
 from .updater import Refused
 
 PART_BYTES = 512  # the heap holds a part several times: as the message's bytes, as text, decoded
-SMALL_PART_BYTES = 256  # with less than ROOM_BYTES free
-ROOM_BYTES = 24_000
+ROOM_BYTES = (24_000, 8_000)  # of the heap: with less free than the first, half a part; than both, a quarter
 ASK_EVERY_MS = 100  # at most 5 KB a second
 RETRY_MS = 2_000  # until a request is repeated; doubles each time, up to RETRY_MAX_MS
 RETRY_MAX_MS = 60_000
@@ -39,8 +38,9 @@ class Download:
         self._data = None  # the answer
         self._asked_ms = clock.now_ms
         self._part_bytes = PART_BYTES
-        if hasattr(gc, "mem_free") and gc.mem_free() < ROOM_BYTES:
-            self._part_bytes = SMALL_PART_BYTES
+        for bytes_ in ROOM_BYTES:
+            if hasattr(gc, "mem_free") and gc.mem_free() < bytes_:
+                self._part_bytes //= 2
 
     def fetch(self, slot, name, size, digest):
         """A generator: each step does one slice of the work, and yields whether the next can follow at once.

@@ -8,9 +8,9 @@ from pile_protocol.errors import ProtocolError
 SLICE_MS = 20  # of a control cycle, for work that can be cut into slices
 FRESH_MS = 600_000  # uptime; if the heap has no room before this, a restart would not help
 _MODULES = (  # one text takes less heap than many
-    "update.updater update.incoming update.offer update.checks update.download update.files update.p256"
-    " update.slots update.configure update.overrides config pile_protocol.updates"
-    " pile_protocol.chunk pile_protocol.manifest"
+    "update.updater update.incoming update.offer update.checks update.install update.download update.files"
+    " update.p256 update.slots update.configure update.overrides config"
+    " pile_protocol.updates pile_protocol.chunk pile_protocol.manifest"
 )
 
 

@@ -1,17 +1,11 @@
-"""An offered release and the two slots: whether the release may run here, the room for it, and the switch to
-it. Imported for each of these steps, and not in the heap while the files are fetched.
-"""
+"""An offered release: whether it may run here, and its file in flash."""
 
 import binascii
 import hashlib
 import json
 
-from pile.admission import FREE_BYTES_MIN
-
 from . import slots
 from .updater import Refused
-
-SPARE_BYTES = 32_768  # flash for folders, the manifest, and files that are replaced
 
 
 def keep(message, at):
@@ -66,35 +60,8 @@ def remove():
 
 def release_key():
     """The text of the public key; empty if this pile has none."""
-    return slots.release_key() or ""
-
-
-def prepare(signature, need_bytes):
-    """Empties the other slot, unless a download with this signature has begun there, and checks the free
-    flash. need_bytes: what the release's files take. Returns the slot's files. Raises Refused, OSError.
-    """
-    from .files import SlotFiles
-
-    other = slots.load().other
-    slot = SlotFiles(other)
     try:
-        with slot.open(slots.SIGNATURE) as file:
-            is_begun = file.read() == signature.encode()
+        with open(slots.KEY) as file:
+            return file.read()
     except OSError:
-        is_begun = False
-    if is_begun:
-        slot.remove(slots.MANIFEST)
-        return slot
-    if slot.room_bytes() < SPARE_BYTES + need_bytes + FREE_BYTES_MIN:
-        raise Refused("FlashFull")
-    slots.empty(other)
-    slot.append(slots.SIGNATURE, signature.encode())
-    return slot
-
-
-def switch(release):
-    """Marks the slot as complete; the next start is its trial. Raises OSError."""
-    state = slots.load()
-    slots.finish(state.other)
-    remove()
-    state.begin_trial(release)
+        return ""

@@ -8,6 +8,8 @@ A signature has one form only: s must be at most half the order n of the curve. 
 is valid too, so without this rule anybody could make a second signature from the first.
 """
 
+import binascii
+
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
@@ -102,6 +104,20 @@ class Verification:
             return False
         zz = z * z % P
         return self._r * zz % P == x or (self._r + N < P and (self._r + N) * zz % P == x)
+
+
+def verify(key, digest, signature):
+    """A generator: each step does one slice of the work. Raises ValueError unless `signature` is valid for
+    the SHA-256 `digest` (hex). key: as in public_key().
+    """
+    verification = Verification(public_key(key), binascii.unhexlify(digest), signature)
+    while True:
+        is_valid = verification.step()
+        if is_valid is not None:
+            break
+        yield True
+    if not is_valid:
+        raise ValueError("the signature is not valid")
 
 
 # Points are (X, Y, Z) for x = X / Z^2, y = Y / Z^3; Z is 0 at infinity.

@@ -29,6 +29,7 @@ FETCHED = "update.manifest"  # the manifest of that release, until the slot is c
 ROWS = "update.files"  # a line of JSON for each file of the release: the whole list takes too much heap
 KEY = "release.pub"  # 128 hex digits: the public key that verifies the releases of this pile
 REASON_MAX = 24  # characters
+BLOCK_BYTES = 4_096  # a file on littlefs takes whole blocks
 
 
 class State:
@@ -88,45 +89,20 @@ def write(values):
     replace(FILE, checksum.framed(json.dumps(values, separators=(",", ":")).encode()))
 
 
-def release_key():
-    """The text of the public key of this pile's releases; None if it has none."""
-    try:
-        with open(KEY) as file:
-            return file.read()
-    except OSError:
-        return None
-
-
 def is_offer_kept():
     """Whether the flash holds an offer of a release to fetch."""
-    return is_file(OFFER)
-
-
-def remove_offer():
-    """Removes the offer, its manifest and its list of files."""
-    _remove(OFFER)
-    _remove(FETCHED)
-    _remove(ROWS)
-
-
-def is_file(path):
     try:
-        os.stat(path)
+        os.stat(OFFER)
         return True
     except OSError:
         return False
 
 
-def empty(slot):
-    """Removes all files of a slot, the manifest first, which marks it as incomplete. Raises OSError."""
-    _remove(slot + "/" + MANIFEST)
-    _remove_tree(slot)
-    os.mkdir(slot)
-
-
-def finish(slot):
-    """Marks a slot as complete, after all its files were written and compared. Raises OSError."""
-    os.rename(FETCHED, slot + "/" + MANIFEST)
+def remove_offer():
+    """Removes the offer, its manifest and its list of files."""
+    remove(OFFER)
+    remove(FETCHED)
+    remove(ROWS)
 
 
 def _release_of(slot):
@@ -147,22 +123,8 @@ def replace(path, data):
     os.rename(path + ".new", path)
 
 
-def _remove(path):
+def remove(path):
     try:
         os.remove(path)
     except OSError:
         pass  # the file does not exist
-
-
-def _remove_tree(folder):
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return  # the folder does not exist
-    for name in names:
-        path = folder + "/" + name
-        if os.stat(path)[0] & 0x4000:
-            _remove_tree(path)
-        else:
-            os.remove(path)
-    os.rmdir(folder)

@@ -154,31 +154,39 @@ class Updater:
         self._forget_offer()
         digest = message["manifest_sha256"]
         signature = message["signature"]
-        from .checks import verify
+        from .p256 import verify
 
-        yield from verify(key, digest, signature)
+        try:
+            yield from verify(key, digest, signature)
+        except ValueError:
+            raise Refused("BadSignature")
         del key, verify
-        self._forget(("update.checks", "update.p256"))
+        self._forget(("update.p256",))
         from .files import SlotFiles
 
         yield from self._fetch(SlotFiles("."), ((FETCHED, message["manifest_bytes"], digest),))
         del message, digest, SlotFiles
+        self._forget(("update.files",))
         from .checks import read_manifest
 
         total_bytes, need_bytes = read_manifest(self.release, self._facts[0], self._facts[1])
         del read_manifest
-        self._forget(("update.checks", "update.files", "pile_protocol.manifest"))
+        self._forget(("update.checks", "pile_protocol.manifest"))
         yield True
-        slot = self._offer().prepare(signature, need_bytes)
-        self._forget_offer()
-        del signature
+        from .install import prepare
+
+        slot = prepare(signature, need_bytes)
+        del prepare, signature
+        self._forget(("update.install", "update.slots"))
         self._total_bytes = total_bytes
         with open(ROWS) as rows:
             yield from self._fetch(slot, map(json.loads, rows))
         self._tell("Verifying")
         while not self._controller.inbox.is_empty:
             yield False
-        self._offer().switch(self.release)
+        from .install import switch
+
+        switch(self.release)
         self.restart = "release %d goes on trial" % self.release
 
     def _fetch(self, slot, files):

@@ -6,6 +6,7 @@ Every test here that has `settings` runs twice, on SQLite and on PostgreSQL; `-k
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from cloud_stub.cloud import Cloud
 from cloud_stub.db.engine import Store
 from cloud_stub.db.tables import metadata
 from cloud_stub.settings import Settings
-from tests.cloud import plans
+from tests.cloud import plans, releases
 from tests.cloud.described import described
 from tests.cloud.fakes import FLAT_RATE, WAIT_S, FakeLink, FakePile, new_key, open_sealed
 from tests.servers import postgres_or_skip, serving
@@ -31,11 +32,12 @@ FAST_POWER_W = 2_000_000  # a pile of these tests delivers in half a minute what
 DATABASES = ("sqlite", "postgresql")
 # What these hold hardly depends on the database: on PostgreSQL they belong to `make test-long`.
 _LONG = (
-    "adapters books bounds broker_asks calendars cli component_rules components credits deadlines docs"
+    "adapters audit books bounds broker_asks calendars cli component_rules components credits deadlines docs"
     " estimates export free_orders free_vend holds home_assistant import labels lost_orders mail metrics"
     " ocpi ocpp ocpp_faults ocpp_queue openapi operator order_words pages payment_kills payments_report"
-    " people pile_care reconciliation rejects removal reports reviews rollouts service settlement_places"
-    " settlement_rules sites stripe tariff_commands tariffs two_editors webhooks"
+    " people pile_care reconciliation rejects removal reports reviews rollout_requests rollout_silence"
+    " rollouts service settlement_places settlement_rules sites stripe tariff_bodies tariff_commands tariffs"
+    " two_editors webhooks"
 )
 LONG_ON_POSTGRESQL = {f"test_{name}" for name in _LONG.split(" ")}
 
@@ -90,6 +92,19 @@ def emptied(store: Store) -> str:
                 if column.name == "id":
                     conn.execute(text(f"ALTER SEQUENCE {table.name}_id_seq RESTART"))
     return store.writing.url.render_as_string(hide_password=False)
+
+
+def until_it_waits(cloud: Cloud, asked: Future[Any]) -> None:
+    """Returns once a connection to the cloud's PostgreSQL waits for another's lock, as `asked` is to do."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND backend_type = 'client backend' AND wait_event_type = 'Lock'"
+    )
+    found = 0
+    while not found:
+        assert not asked.done()
+        with cloud.store.reading.connect() as conn:  # within one transaction it would stay as it is
+            found = conn.execute(waiting).scalar_one()
 
 
 @pytest.fixture(scope="session")
@@ -259,3 +274,18 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return lines if text else [json.loads(line) for line in lines]
 
     return call
+
+
+@pytest.fixture
+def rollouts(
+    client: TestClient,
+    operator: Callable[..., Any],
+    cloud: Cloud,
+    add_pile: Callable[..., FakePile],
+    link: FakeLink,
+) -> releases.Rollouts:
+    """With release 12 for the board sim; as many piles at once as like."""
+    cloud.settings.updates_at_once = 100
+    made_it = client.post("/api/releases", content=releases.archive(12), headers=AS_OPERATOR)
+    assert made_it.status_code == 201, made_it.text
+    return releases.Rollouts(operator, cloud, add_pile, link)

@@ -14,7 +14,7 @@ from pile_protocol import messages, seal, topics, wire
 from tools.harness.chain import Chain
 
 ACTOR = Actor("cli", "tester")
-WAIT_S = 20  # far beyond what anything here takes; only a hang gets there
+WAIT_S = 60  # far beyond what anything here takes; only a hang gets there
 
 FLAT_RATE = {
     "currency": "CNY",

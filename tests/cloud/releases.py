@@ -3,9 +3,12 @@
 import hashlib
 import io
 import json
+import time
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
+from cloud_stub.cloud import Cloud
 from pile_protocol import topics, wire
 from tests.cloud.fakes import FakeLink, FakePile, open_sealed
 
@@ -100,3 +103,55 @@ class UpdatingPile(FakePile):
         self.come(release=release, on_trial=True)
         self.say_update("Confirmed", release)
         self.firmware["on_trial"] = False  # which no hello tells until it connects again
+
+
+class Rollouts:
+    """The operator's side, and the clock of the periodic jobs."""
+
+    def __init__(
+        self, operator: Callable[..., Any], cloud: Cloud, add_pile: Callable[..., FakePile], link: FakeLink
+    ):
+        self.operator = operator
+        self.cloud = cloud
+        self._add_pile = add_pile
+        self._link = link
+
+    def pile(self, device_id: str, online: bool = True, **firmware: Any) -> UpdatingPile:
+        pile = UpdatingPile(self._add_pile(device_id, rate=None, online=False), self._link, **firmware)
+        pile.come()
+        if not online:
+            pile.offline()
+        return pile
+
+    def piles(self, count: int, **firmware: Any) -> list[UpdatingPile]:
+        return [self.pile(f"PILE-{number}", **firmware) for number in range(1, count + 1)]
+
+    def start(self, release: int | None = 12, selection: str = "all", **other: Any) -> dict[str, Any]:
+        body = {"selection": selection, **other} | ({"release": release} if release else {})
+        answer = self.operator("POST", "/api/rollouts", body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def refused(self, **body: Any) -> dict[str, Any]:
+        answer = self.operator("POST", "/api/rollouts", body)
+        assert answer.status_code >= 400
+        return answer.json()
+
+    def do(self, what: str, rollout_id: int = 1) -> Any:
+        return self.operator("POST", f"/api/rollouts/{rollout_id}/{what}")
+
+    def step(self, after_s: int = 0, times: int = 1) -> None:
+        for _ in range(times):
+            self.cloud.jobs.run_once(int(time.time()) + after_s)
+
+    def view(self, rollout_id: int = 1) -> dict[str, Any]:
+        return self.operator("GET", f"/api/rollouts/{rollout_id}").json()
+
+    def states(self, rollout_id: int = 1) -> dict[str, str]:
+        items = self.operator("GET", f"/api/rollouts/{rollout_id}/piles?limit=500").json()["items"]
+        return {each["device_id"]: each["state"] for each in items}
+
+    def audit(self) -> list[str]:
+        with self.cloud.store.reading.connect() as conn:
+            actions = conn.exec_driver_sql("SELECT action FROM audit ORDER BY id").scalars().all()
+        return [action for action in actions if action.startswith("Rollout")]

@@ -37,7 +37,14 @@ def test_a_change_that_somebody_has_not_seen_is_not_overwritten(operator: Any):
 
 
 WRONG_DAYS = {"2026-02-29": "", "1.5.2026": "", "2026-1-1": "", "2026-01-01": "a\nb", "2026-01-02": "a" * 101}
-UNKNOWN = ({"country": "XX"}, {"part": "ZZ"}, {"first_year": 1}, {"years": 11})
+UNKNOWN = (
+    {"country": "XX"},
+    {"part": "ZZ"},
+    {"first_year": 1},
+    {"years": 11},
+    {"country": "IN", "first_year": 2034},  # its festivals are known until 2035
+    {"country": "LK", "first_year": 2036},
+)
 
 
 def test_a_wrong_day_is_named(operator: Any):
@@ -50,7 +57,7 @@ def test_holidays_that_nobody_knows_are_not_filled_in(operator: Any):
     for wrong in UNKNOWN:
         wanted = {"country": "DE", "first_year": 2026} | wrong
         errors = problem(operator("POST", "/api/holidays", wanted), 422, "InvalidRequest")["errors"]
-        assert [each["field"] for each in errors] == list(wrong)
+        assert [each["field"] for each in errors] == list(wrong)[-1:]
 
 
 def test_a_part_of_a_country_is_named_in_its_own_letters(operator: Any):

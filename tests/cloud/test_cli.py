@@ -41,6 +41,13 @@ def process(environment: dict[str, str], *arguments: str) -> "subprocess.Complet
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
+def test_a_python_without_the_packages_names_the_one_that_has_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "cloud_stub"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "use .venv/bin/python" in done.stderr
+
+
 def test_a_pile_a_rate_and_the_orders(environment: dict[str, str], tmp_path: Path):
     added = process(environment, "pile", "add", "PILE-1", "--connectors", "2", "--name", "Gate")
     pile = json.loads(added.stdout)

@@ -64,7 +64,7 @@ def test_a_confirmation_that_waits_too_long_is_refused_and_never_done(
         refused = phone.client.post("/api/orders", json=body, headers=key)
         took_s = time.monotonic() - began
     assert (refused.status_code, refused.json()["code"]) == (503, "DatabaseUnavailable")
-    assert 1 <= took_s < 3
+    assert 1 <= took_s < WAIT_S  # that of all other calls
     cloud.writer.submit(lambda tx: None).result(WAIT_S)
     cloud.jobs.run_once(now_s())
     assert phone.client.get("/api/orders", headers=AS_OPERATOR).json()["items"] == []

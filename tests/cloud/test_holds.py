@@ -13,7 +13,7 @@ from cloud_stub.base.clock import now_s
 from cloud_stub.cloud import Cloud
 from cloud_stub.payments import calls, due, port
 from cloud_stub.settings import Settings
-from tests.cloud.conftest import AS_OPERATOR, Phone, settled
+from tests.cloud.conftest import AS_OPERATOR, Phone, settled, until_it_waits
 from tests.cloud.fakes import FLAT_RATE, FakePile, new_key
 from tests.cloud.test_operator import problem
 
@@ -147,10 +147,7 @@ def test_no_order_is_made_with_a_hold_whose_release_another_worker_begins(
         with cloud.store.writing.begin() as other:
             other.execute(text("UPDATE payment_holds SET state = 'Releasing'"))
             asked = pool.submit(confirm, phone, key, cost_minor=1000)
-            with cloud.store.reading.connect() as conn:
-                waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-                while not conn.execute(waits).scalar_one():
-                    assert not asked.done()
+            until_it_waits(cloud, asked)
         problem(asked.result(), 402, "PaymentRefused")
 
 

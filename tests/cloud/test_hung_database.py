@@ -15,7 +15,7 @@ from tools.harness.postgres import Postgres
 BOUND_S = 60  # only where something is wrong
 MANY = 30  # more than there are threads
 
-pytestmark = [pytest.mark.parametrize("settings", ["postgresql"], indirect=True), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 
 
 @pytest.fixture

@@ -8,9 +8,12 @@ from typing import Any
 import pypdfium2
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 
 from cloud_stub.cli import main
+from cloud_stub.cloud import Cloud
 from cloud_stub.settings import Settings
+from cloud_stub.sites import pile_import
 from tests.cloud.fakes import FakePile
 from tests.cloud.test_operator import problem
 from tests.cloud.test_removal import users
@@ -158,3 +161,20 @@ def test_the_command_imports_a_file_with_its_labels(
     table.write_bytes(b"device_id,name\nP-102,K\xf6ln\n")
     assert main(["pile", "import", str(table)]) == 1
     assert "UTF-8" in capsys.readouterr().err
+
+
+def test_a_thousand_piles_are_registered_moved_and_tagged_with_few_statements(
+    operator: Any, site: None, cloud: Cloud
+):
+    """Eight statements a pile took longer than a request may: such an import was never done."""
+    rows = [f"P-{n},Gate {n},2,HARBOUR,fast t{n % 3}" for n in range(pile_import.ROWS_MAX)]
+    asked: list[str] = []
+    event.listen(cloud.store.grouping, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    table = "\n".join(["device_id,name,connectors,site,tags", *rows])
+    answer = operator("POST", "/api/pile-imports", {"csv": table})
+    assert (answer.status_code, answer.text.count("P-")) == (201, pile_import.ROWS_MAX)
+    assert len(asked) < 100
+    assert operator("GET", "/api/sites/HARBOUR").json()["piles"] == pile_import.ROWS_MAX
+    assert operator("POST", "/api/piles", {"device_id": "P-OVER", "connectors": 1}).status_code == 201
+    refused = problem(operator("GET", "/api/labels.pdf"), 422, "InvalidRequest")
+    assert refused["errors"][0]["reason"].startswith("has 2001 labels, more than 2000")

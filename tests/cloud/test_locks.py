@@ -19,7 +19,7 @@ from cloud_stub.orders import commands, lookup, pile_commands
 from cloud_stub.piles import registry, service
 from cloud_stub.settlements import reviews
 from cloud_stub.settlements import store as settlement_store
-from tests.cloud.conftest import Phone
+from tests.cloud.conftest import Phone, until_it_waits
 from tests.cloud.fakes import ACTOR, WAIT_S, FakePile
 
 pytestmark = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
@@ -143,10 +143,7 @@ def test_another_system_does_not_replace_what_an_operator_takes_out_meanwhile(pi
                 tx, ACTOR, cloud.context, pile.device_id, 1, "Damaged", "", False, 1
             )
             asked = pool.submit(switched)
-            with cloud.store.reading.connect() as reading:
-                waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-                while not reading.execute(waits).scalar_one():
-                    assert not asked.done()
+            until_it_waits(cloud, asked)
         assert asked.result(WAIT_S)
     with cloud.store.reading.connect() as conn:
         assert service.find(conn, pile.device_id)[1].reason == "Damaged"

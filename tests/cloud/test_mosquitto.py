@@ -101,9 +101,9 @@ class RemotePile(FakePile):
 
 
 def registered(cloud: Cloud, device_id: str) -> bytes:
-    key = cloud.writer.submit(lambda tx: registry.add(tx, ACTOR, device_id, device_id, 2, now_s())).result(
-        WAIT_S
-    )
+    key = cloud.writer.submit(
+        lambda tx: registry.add(tx, ACTOR, [registry.NewPile(device_id, device_id, 2)], now_s())[device_id]
+    ).result(WAIT_S)
     body = model.parse(FLAT_RATE)
     publish = cloud.writer.submit(
         lambda tx: versions.publish_for_pile(tx, ACTOR, cloud.dispatch, device_id, body, now_s())

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from cloud_stub.base.problems import Problem
 from cloud_stub.bridges.ocpp import target
-from cloud_stub.bridges.ocpp.rpc import FRAMES
+from cloud_stub.bridges.ocpp.rpc import FRAGMENTS_MAX, FRAMES
 from cloud_stub.cli.tools import alone
 from cloud_stub.settings import Settings
 from tests.cloud.conftest import Phone
@@ -90,8 +91,11 @@ def test_a_central_system_that_is_away_or_knows_no_ocpp_is_asked_again(
 ):
     port = central.port
     gateway.did(central.stop())
-    gateway.start()
-    wait_for_error(gateway, "Unreachable")
+    with structlog.testing.capture_logs() as logged:
+        gateway.start()
+        wait_for_error(gateway, "Unreachable")
+        central.wait(lambda: gateway.points()["PILE-1"]["errors"]["Unreachable"] > 2, "attempts")
+    assert [each["event"] for each in logged].count("ocpp_connection") == 1
     central.subprotocols = None
     gateway.did(central.start(port))
     wait_for_error(gateway, "NoSubprotocol")
@@ -127,6 +131,7 @@ NAUGHTY = {
         "BadFrame",
     ),
     "binary": ([b"\x00\xff", b'[3,"1",{}]'], "BadFrame"),
+    "empty fragments": ([[""] * FRAGMENTS_MAX], "fragments"),  # and a last one
     "deep": ([DEEP], "BadFrame"),
     "a number without end": (["[" + "9" * 60_000 + "]"], "BadFrame"),
     "an answer to nothing": (['[3,"nobody",{}]', '[4,"nobody","InternalError","",{}]'], "UnknownAnswer"),

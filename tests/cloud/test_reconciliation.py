@@ -78,6 +78,8 @@ def test_each_difference_is_named(cloud: Cloud, history: None, operator: Any, ru
     refund = by_kind["refund"]
     assert with_theirs(instead("capture", amount_minor=349)) == [("AmountDiffers", "capture", 350, 349)]
     assert with_theirs(instead("refund", currency="EUR")) == [("AmountDiffers", "refund", 100, 100)]
+    (euros,) = compared(operator)["differences"]
+    assert (euros["currency"], euros["theirs_currency"], euros["minor_digits"]) == ("CNY", "EUR", 2)
     assert with_theirs(instead("refund", state=port.REFUSED)) == [("StateDiffers", "refund", 100, 100)]
     assert with_theirs(without("release")) == [("MissingAtProvider", "release", held_minor, None)]
     assert with_theirs(instead("release", key=None)) == []  # it lapsed, or was cancelled, as we asked
@@ -102,6 +104,41 @@ def test_each_difference_is_named(cloud: Cloud, history: None, operator: Any, ru
         patch.setenv("RATELOCK_PAYMENT", "test")
         failed = run("payment", "reconcile", "--from", "2026-01-01", "--to", "2026-12-31")
     assert "2 differences from the report of test" in failed
+
+
+def test_a_refund_of_another_day_that_fails_later_is_no_difference(
+    cloud: Cloud, history: None, operator: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """In days of Shanghai: the refund was done just after midnight of the 3rd, and failed on the 6th."""
+    adapter = cloud.cashier.adapter
+    assert adapter is not None
+    captured_at, refunded_at, failed_at = (
+        at(each) for each in ("2026-03-01 15:59:00", "2026-03-02 16:01:00", "2026-03-05 20:00:00")
+    )
+    rows = [row._replace(at=captured_at) for row in adapter.report(0, 2**40)]
+    (refund,) = [row for row in rows if row.kind == port.REFUND]
+    rows = [row for row in rows if row != refund]
+    told = [refund._replace(at=refunded_at), refund._replace(at=failed_at, state=port.REFUSED)]
+
+    def report(from_at: int, until_at: int) -> list[port.ReportRow]:
+        """As Stripe's: of a refund, the newest that it told in that time."""
+        of_refund = [row for row in told if from_at <= row.at < until_at][-1:]
+        return [row for row in rows if from_at <= row.at < until_at] + of_refund
+
+    monkeypatch.setattr(adapter, "report", report)
+    with cloud.store.writing.begin() as conn:
+        days = {"created_at": captured_at - 1, "resolved_at": captured_at}
+        conn.execute(update(payment_calls).values(days))
+        days = {"created_at": refunded_at - 1, "resolved_at": failed_at, "state": "Refused"}
+        conn.execute(update(payment_calls).where(payment_calls.c.kind == "refund").values(days))
+    for first, last, rows_there in (("03-01", "03-01", 4), ("03-03", "03-03", 1), ("03-06", "03-06", 1)):
+        asked = f"from=2026-{first}&to=2026-{last}&time_zone=Asia/Shanghai"
+        found = compared(operator, asked)
+        assert (found["rows_theirs"], found["differences"]) == (rows_there, []), first
+    assert compared(operator, "from=2026-03-01&to=2026-03-06&time_zone=Asia/Shanghai")["differences"] == []
+    told.pop()  # as if it had not failed there
+    found = compared(operator, "from=2026-03-01&to=2026-03-06&time_zone=Asia/Shanghai")["differences"]
+    assert [each["what"] for each in found] == ["StateDiffers"]
 
 
 def test_a_call_that_ends_here_after_midnight_is_no_difference(

@@ -98,11 +98,11 @@ def test_the_list_is_sent_again_until_the_status_agrees(
     def reconcile(tx: Any) -> None:
         pile_commands.reconcile_service(tx, cloud.context, [registry.get(tx.conn, "PILE-1")], later)
 
-    cloud.writer.submit(reconcile).result(20)
+    cloud.writer.submit(reconcile).result(60)
     assert len(commands(link, modern)) == before + 1
     modern.online(status="Unavailable", out_of_service="Damaged")
     before = len(commands(link, modern))
-    cloud.writer.submit(reconcile).result(20)
+    cloud.writer.submit(reconcile).result(60)
     modern.hello(commands=KNOWN)
     assert {each for each, _ in commands(link, modern)[before:]} <= {"service"}  # what expired by hello only
 

@@ -124,7 +124,7 @@ def test_a_second_number_1_without_that_greeting_is_flagged(
 ):
     pile.hello()
     earlier = update(piles).values(empty_hello_at=1)  # a group of messages is handled as of one second
-    cloud.writer.submit(lambda tx: tx.conn.execute(earlier) and None).result(20)
+    cloud.writer.submit(lambda tx: tx.conn.execute(earlier) and None).result(60)
     pile.settle(ordered(phone, pile))
     pile.seq, pile.last_mac = 0, None
     pile.settle(ordered(phone, pile))
@@ -173,8 +173,8 @@ def test_all_that_waited_at_the_broker_in_one_group(
     acknowledged = []
     cloud.writer.submit(
         lambda tx: acknowledged.extend(link.send(f"pile/v1/PILE-1/{name}", data) for name, data in sent)
-    ).result(20)
-    assert all(each.wait(20) for each in acknowledged)
+    ).result(60)
+    assert all(each.wait(60) for each in acknowledged)
     pile.say = say
     assert flags_of(operator) == [[], []]
     assert len(events(operator, "ChainRestarted")) == 1

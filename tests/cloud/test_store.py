@@ -117,12 +117,13 @@ def test_the_partial_indices_serve_the_queries_they_are_for(cloud: Cloud):
 def test_a_failing_statement_tells_no_secret(cloud: Cloud, monkeypatch: pytest.MonkeyPatch):
     key = bytes(range(32))
     monkeypatch.setattr("cloud_stub.piles.registry.secrets.token_bytes", lambda _: key)
+    monkeypatch.setattr("cloud_stub.piles.registry.find_many", lambda *_: {})
     cloud.start()
     try:
 
         def unit(tx: Transaction) -> None:
             tx.conn.execute(text("ALTER TABLE piles RENAME TO piles_elsewhere"))
-            registry.add(tx, ACTOR, "PILE-1", "", 1, 1_700_000_000)
+            registry.add(tx, ACTOR, [registry.NewPile("PILE-1", "", 1)], 1_700_000_000)
 
         with pytest.raises(DBAPIError) as caught:
             cloud.writer.submit(unit).result(WAIT_S)

@@ -17,7 +17,7 @@ from tools.console.keys import Keys
 from tools.console.logview import LogView
 from tools.console.piletable import PileTable
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 KEYS = Keys(lambda: {kit.DEVICE: kit.KEY}, "test")
 
 

@@ -21,6 +21,8 @@ import serial
 from mpremote.transport import TransportError
 
 from tests.deploy.board import PtyBoard
+from tests.device import conftest as device_tests
+from tests.device import test_board as board_tests
 from tools import ROOT
 from tools.board import calibrate
 from tools.board.deploy import DeployError, line
@@ -306,7 +308,7 @@ def test_ctrl_c_while_it_counts_opens_the_relay(metering_board: PtyBoard, number
     try:
         wait_for(lambda: relay.exists() and relay.read_text() == "1")
         process.send_signal(number)
-        said, _ = process.communicate(timeout=20)
+        said, _ = process.communicate(timeout=60)
         wait_for(lambda: relay.read_text() == "0")
     finally:
         process.kill()
@@ -339,3 +341,15 @@ def test_a_calibration_is_stored_beside_the_others(pty_board) -> None:
 def test_a_board_that_is_not_named_or_not_there_gets_its_own_sentence(name: str, what: str) -> None:
     with pytest.raises(BuildError, match=f"^{what}there are .*esp32-devkitc, "):
         board_folder(name)
+
+
+@pytest.mark.parametrize(
+    ("port", "says"), [("", "no PORT is given"), ("/dev/no-such-port", "there is no port /dev/no-such-port")]
+)
+def test_the_tests_on_a_board_without_one_end_in_one_sentence(
+    monkeypatch, request, port: str, says: str
+) -> None:
+    monkeypatch.setenv("RATELOCK_DEVICE_PORT", port)
+    with pytest.raises(pytest.UsageError, match=f"^test-device: {says}"):
+        device_tests.pytest_sessionstart(request.session)
+    assert board_tests.REWRITES  # it can be imported: without a board, nothing else does

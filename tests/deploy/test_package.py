@@ -31,7 +31,7 @@ def test_a_romfs_image_is_mounted_and_the_pile_runs_from_it(tmp_path, sim) -> No
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert "provision this pile" in done.stdout, done.stdout + done.stderr
     assert "/rom/ratelock.mpy" in done.stdout

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tools.board.deploy.line import Line
-from tools.image.bundle import NAME
+from tools.image.bundle import JOINED
 
 REWRITES = 200
 REWRITES_AT_ONCE = 10  # a call that says nothing for longer than the line waits counts as a dead board
@@ -73,7 +73,7 @@ def test_flash_keeps_the_last_of_many_rewrites(line: Line) -> None:
 
 def test_there_is_heap_for_the_firmware_and_ram_for_a_tls_handshake(line: Line) -> None:
     """gc.mem_free() of an ESP32 counts the chip's own RAM too; board.memory() tells the two apart."""
-    line.exec(f"import gc, {NAME}\ngc.collect()\nheap, ram, lowest = board.memory()")
+    line.exec(f"import gc, {', '.join(JOINED)}\ngc.collect()\nheap, ram, lowest = board.memory()")
     assert line.eval("heap") > 8_000
     ram = line.eval("ram")
     assert ram is None or ram > 30_000

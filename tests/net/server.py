@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 HOST = "127.0.0.1"
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 CONNACK = b"\x20\x02\x00\x00"
 PINGRESP = b"\xd0\x00"

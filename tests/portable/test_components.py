@@ -89,6 +89,11 @@ def test_a_third_of_a_minor_unit_is_exact():
     assert components.cost_parts(made, Usage([(0, 1)], [(0, 18)])) == 18 * 800_000 + 90
 
 
+def test_without_a_word_of_it_nothing_was_used():
+    usage = Usage()
+    assert (usage.energies, usage.times, usage.tiers_ms, usage.idle_ms) == ((), (), (), 0)
+
+
 def test_what_a_settlement_used_is_read_back():
     made = rate(time_prices=[1, 2], tiers=[[200_000, 3]], idle={"price": 4, "after_s": 5, "max_minor": 6})
     fields = {
@@ -103,6 +108,7 @@ def test_what_a_settlement_used_is_read_back():
     for name, wrong in (
         ("periods", [STEPS[1][:3] + ["flat", 7, 0, 0]]),
         ("periods", [STEPS[1] + [7, 0, 0], STEPS[0] + [7, 0, 0]]),
+        ("periods", [STEPS[1] + [7, 0, 0], STEPS[1] + [7, 0, 0]]),
         ("times", [[STEPS[0][0], 2, 8, 0]]),
         ("times", [[5, 1, 8, 0]]),
         ("tiers", []),

@@ -318,7 +318,11 @@ def test_an_update_of_at_most_4_kb():
         raises(MessageError, messages.validate, updates.UPDATE, with_changes(message, bad))
     message = with_changes(message, {"manifest": None, "manifest_sha256": "0" * 64, "manifest_bytes": 2_000})
     assert updates.decode(topics.UPDATE, messages.encode(message).encode()) == message
-    for bad in ({"manifest_sha256": "0" * 63}, {"manifest_bytes": 3_001}):
+    for bad in (
+        {"manifest_sha256": "0" * 63},
+        {"manifest_bytes": updates.MANIFEST_MAX_BYTES + 1},
+        {"manifest": "x" * 3_001},
+    ):
         raises(MessageError, messages.validate, updates.UPDATE, with_changes(message, bad))
 
 

@@ -1,7 +1,5 @@
 """Orders whose rate has time, power tiers, staying on, a minimum, a maximum or tax."""
 
-from pile.readings import Sample
-from pile.usage import UsageMetering
 from pile_protocol import components, messages, topics, wire
 from tests.portable.kit import AT, Pile, rate, rejected
 
@@ -257,40 +255,6 @@ def test_a_cut_between_the_cap_and_the_settlement_leaves_the_times_of_the_stay()
     assert idle["idle_minor"] == 30 and idle["until_at"] - idle["since_at"] >= 40, idle
 
 
-def metering(start_ms=0):
-    order = {"rate": locked(tiers=TIERS), "limits": {"duration_s": 3_600}}
-    return UsageMetering(order, AT, 0, start_ms)
-
-
-def sampled(value, at_ms):
-    sample = Sample()
-    sample.take(value, at_ms)
-    return sample
-
-
-def test_time_after_a_suspension_is_of_the_lowest_tier_until_the_next_sample():
-    """A meter that is read seldom: the sample before the suspension said nothing of the time after it."""
-    usage = metering()
-    usage.count(100, 100, sampled(350_000, 100))
-    usage.count(4_100, 4_000, sampled(350_000, 4_100))
-    usage.count(34_100, 4_000, sampled(350_000, 34_100))  # suspended from 4,100 to 30,100
-    assert usage.tiers_ms == [4_100, 4_000, 0]
-    usage.count(38_100, 4_000, sampled(350_000, 38_100))
-    assert usage.tiers_ms == [4_100, 8_000, 0]
-
-
-def test_time_that_has_no_tier_yet_is_durable_as_of_the_lowest():
-    """A meter that is read every 10 s: a cut lost all time since the newest sample."""
-    usage = metering()
-    sample = sampled(350_000, 100)
-    usage.count(100, 100, sample)
-    usage.count(8_100, 8_000, sample)
-    assert usage.counted() == [0, [8_100, 0, 0], []]
-    sample.take(350_000, 10_100)
-    usage.count(10_100, 2_000, sample)
-    assert usage.counted() == [0, [100, 10_000, 0], []]
-
-
 def test_the_money_limit_holds_whatever_makes_the_cost():
     for members, power_mw in (
         ({"time_prices": [360_000_000, 360_000_000]}, 1_000),
@@ -372,17 +336,6 @@ def test_tax_is_told_and_changes_no_total():
         totals.append(checked(pile, made)["total_minor"])
     assert totals == [500, 500]
     assert pile.settlements()[0]["tax_minor"] == 58
-
-
-def test_what_was_kept_of_another_rate_is_not_used():
-    pile = Pile()
-    pile.charge(rate=locked(tiers=TIERS), cycles=100)
-    pile.controller.journal.keep_usage(1, [0, [5], [[7, 9]]])
-    pile.boot()
-    pile.plugged[1] = False
-    pile.settle()
-    settlement = checked(pile, locked(tiers=TIERS))
-    assert [row[2] for row in settlement["tiers"]] == [0, 0, 0]
 
 
 def test_what_is_rewritten_every_second_stays_small():

@@ -20,10 +20,9 @@ from tests.portable.update_kit import (
     sign,
     write,
 )
-from update import host, slots, updater
+from update import host, install, slots, updater
 from update.download import PART_BYTES
-from update.files import SlotFiles
-from update.offer import SPARE_BYTES
+from update.install import SPARE_BYTES
 
 
 def state():
@@ -107,16 +106,16 @@ def test_what_must_not_run_here_is_refused(rig):
 
 @in_flash
 def test_a_release_needs_room_that_leaves_an_order_its_own(rig):
-    room_bytes = SlotFiles.room_bytes
+    room_bytes = install.room_bytes
     need_bytes = 2 * 4_096 + SPARE_BYTES + FREE_BYTES_MIN
     for room, refused in ((need_bytes - 1, True), (need_bytes, False)):
-        SlotFiles.room_bytes = lambda self, room=room: room
+        install.room_bytes = lambda slot, room=room: room
         try:
             rig.told.clear()
             rig.offer()
             rig.cycles(300)
         finally:
-            SlotFiles.room_bytes = room_bytes
+            install.room_bytes = room_bytes
         assert (rig.states()[-1] == ("Refused", "FlashFull")) == refused, rig.states()
 
 

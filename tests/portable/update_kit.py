@@ -8,15 +8,16 @@ import sys
 
 from pile_protocol import chunk, manifest, messages, topics
 from tests.portable.kit import AT, DEVICE_ID, KEY, Pile, sealed, with_changes
-from update import checks, configure, download, incoming, offer, p256, slots, updater
+from update import checks, configure, download, incoming, install, offer, p256, slots, updater
 from update.host import Host
 
 LAZY = (
-    checks,
     chunk,
+    checks,
     configure,
     download,
     incoming,
+    install,
     manifest,
     offer,
     updater,

@@ -20,7 +20,7 @@ from tools.harness.phone import Phone
 from tools.harness.processes import HOST
 from tools.harness.system import PileIdentity, System
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.system
 
 FLOOD = 3_000
 LARGE_BYTES = 100_000  # more than the broker takes

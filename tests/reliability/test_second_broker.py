@@ -13,7 +13,7 @@ from tools.harness.ports import free_port
 from tools.harness.processes import HOST, Children
 from tools.harness.system import System
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.system
 
 SCRIPT = Path(__file__).with_name("amqtt_broker.py")
 

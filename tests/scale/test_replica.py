@@ -10,7 +10,7 @@ import pytest
 from tests.scale.images import BOUND_S, Cluster
 from tests.servers import postgres_or_skip
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tools.harness.processes import HOST
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
-WAIT_S = 20
+WAIT_S = 60
 VICTIM, ATTACKER = "VICTIM-1", "ATTACKER-1"
 PASSWORDS = {VICTIM: "11" * 32, ATTACKER: "22" * 32}
 _numbers = itertools.count()

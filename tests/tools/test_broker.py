@@ -21,7 +21,7 @@ from tools.harness.broker import Broker
 from tools.harness.ports import free_port
 from tools.harness.processes import ProcessError
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 
 
 class Peer:

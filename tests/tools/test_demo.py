@@ -315,7 +315,6 @@ def test_amounts_are_written_as_people_write_them() -> None:
     )
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.long
 def test_the_demo_of_updates_holds_what_it_tells(tmp_path: Path):
     argv = [sys.executable, "-m", "tools.demo", "update"]
@@ -330,7 +329,6 @@ def test_the_demo_of_updates_holds_what_it_tells(tmp_path: Path):
     assert done.stdout.splitlines()[-1].startswith("DEMO OK release 2 confirmed")
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.long
 def test_the_demo_of_an_e_bike_holds_what_it_tells(tmp_path: Path):
     argv = [sys.executable, "-m", "tools.demo", "ebike"]

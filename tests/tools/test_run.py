@@ -80,7 +80,7 @@ def test_a_pile_that_was_removed_for_ever_is_not_run_again(tmp_path: Path) -> No
         operator = Client(f"http://127.0.0.1:{env['RATELOCK_HTTP_PORT']}", token)
         assert operator.request("DELETE", "/api/piles/PILE-1?force=true").status < 300
     with running(env) as (run, lines):
-        assert run.wait(timeout=30) == 1
+        assert run.wait(timeout=60) == 1
     assert "PILE-1 was removed" in lines[-1], "".join(lines)
 
 
@@ -93,9 +93,9 @@ def test_the_network_reaches_http_and_mqtts_and_never_plain_mqtt(tmp_path: Path)
         base_url = f"http://127.0.0.2:{env['RATELOCK_HTTP_PORT']}"
         assert f"mqtts://127.0.0.2:{tls_port}" in "".join(lines), "".join(lines)
         assert Client(base_url).get("/healthz").status == 200
-        socket.create_connection(("127.0.0.2", tls_port), timeout=10).close()
+        socket.create_connection(("127.0.0.2", tls_port), timeout=60).close()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.2", int(env["RATELOCK_MQTT_PORT"])), timeout=10)
+            socket.create_connection(("127.0.0.2", int(env["RATELOCK_MQTT_PORT"])), timeout=60)
 
 
 @pytest.mark.parametrize("name", ["RATELOCK_HTTP_PORT", "RATELOCK_MQTT_PORT"])

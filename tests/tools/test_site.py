@@ -64,7 +64,7 @@ def test_a_site_speaks_tls_only_to_the_network_unless_asked(tmp_path: Path, aske
         with pytest.raises(ApiError):
             Client(f"http://127.0.0.2:{https}").get("/healthz")
         trusting = ssl.create_default_context(cafile=str(ca))
-        with socket.create_connection(("127.0.0.2", mqtts), timeout=10) as raw:
+        with socket.create_connection(("127.0.0.2", mqtts), timeout=60) as raw:
             trusting.wrap_socket(raw, server_hostname="pile.example.org").close()
         children = psutil.Process(site.pid).children(recursive=True)
         listening = {

@@ -18,7 +18,7 @@ from tools.harness.processes import HOST
 from tools.harness.releases import ReleaseKey, post, slot_options
 from tools.harness.system import System
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 FIRST = 11
 OUTCOME_S = 60
@@ -62,7 +62,6 @@ def test_a_release_and_a_configuration_reach_a_pile_by_rollouts(
     assert not updated.count(lambda line: line.get("event") == "relay closed")
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.long
 def test_a_pile_moves_to_another_broker_and_authority_and_comes_back_from_one_without_the_cloud(
     tmp_path: Path, open_tap: Callable[[Broker], Tap]

@@ -107,7 +107,6 @@ def test_an_order_is_taken_during_a_download_and_settled_before_it_goes_on(
     assert server.questions[asked][1]["offset"] or server.questions[asked][1] != server.questions[0][1]
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.long
 def test_releases_that_do_not_work_go_back_by_themselves(
     slot_pile, server: ReleaseServer, content: dict[str, bytes], tap: Tap, phone: Phone

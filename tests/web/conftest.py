@@ -12,13 +12,22 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, ViewportSize, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+)
 
 from tests.web.fleet import TOKEN, Fleet, serving
 from tools.harness import browser as chromium
 
 HERE = Path(__file__).parent
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 60_000
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 NARROW: ViewportSize = {"width": 360, "height": 740}
@@ -171,8 +180,8 @@ def choose(page: Page, action: str) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def row(page: Page, text: str) -> Any:
-    return page.get_by_role("row").filter(has_text=text)
+def row(within: Page | Locator, text: str) -> Locator:
+    return within.get_by_role("row").filter(has_text=text)
 
 
 def axe_problems(page: Page) -> list[str]:

@@ -26,7 +26,7 @@ from tools.image import files, packages
 
 BOOT_LOOP = b"rst:0x10 (RTCWDT_RTC_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\ninvalid header: 0xffffffff\r\n"
 STEP = {"port": "Connect", "image": "MicroPython", "firmware": "Firmware", "pile": "Pile", "ready": "Ready"}
-WRITING_MS = 80_000  # every file of the firmware goes over the line and is read back
+WRITING_MS = 240_000  # every file of the firmware goes over the line and is read back
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,8 @@ def test_a_bill_is_credited_in_the_console_and_the_driver_pays_the_rest(
     box.get_by_label("Reason").fill("<b>The cable</b> did not lock")
     page.keyboard.press("Enter")
     expect(page.get_by_text("¥1.25 was credited.")).to_be_visible()
-    expect(row(page, "<b>The cable</b> did not lock")).to_contain_text("¥1.25")
+    notes = page.get_by_role("table", name="Credit notes")
+    expect(row(notes, "<b>The cable</b> did not lock")).to_contain_text("¥1.25")
     expect(phone.locator("#pay")).to_contain_text("¥2.25")  # told at once, without a reload
     expect(row(phone, "Credit of")).to_contain_text("-¥1.25")
     phone.locator("#pay").click()

@@ -74,7 +74,8 @@ def test_days_are_reported_exported_and_compared_with_the_provider(
     calls = (("capture", 170, "Done"), ("refund", 20, "Done"))
     sums = {"captured_minor": 170, "released_minor": 1_830, "refunded_minor": 20}
     hold = fleet.hold("PILE-1", order.order_id, "Captured", *calls, **sums)
-    difference = {"hold_id": None, "order_id": None, "key": None, "ref": "re_1", "currency": "CNY", "at": 1}
+    difference = {"hold_id": None, "order_id": None, "key": None, "ref": "re_1", "at": 1}
+    difference |= {"currency": "CNY", "theirs_currency": "CNY", "minor_digits": 2}
     found: dict[str, Any] = {"adapter": "test", "is_test": True, "rows_ours": 3, "rows_theirs": 3}
     found["differences"] = []
     page = console("/payment-days")
@@ -114,12 +115,14 @@ def test_days_are_reported_exported_and_compared_with_the_provider(
             "hold_id": hold,
             "ours_minor": 170,
             "theirs_minor": 17,
+            "theirs_currency": "JPY",
         },
         difference | {"what": "OfAnotherRelease", "kind": "hold", "ours_minor": 1, "theirs_minor": 1},
     ]
     compare.click()
     expect(page.get_by_text("3 differences")).to_be_visible()
     expect(row(page, "Not here")).to_contain_text(re.compile("¥0.50\\s*Done"))
+    expect(row(page, "Another amount")).to_contain_text("¥1.70¥17 JPY")
     expect(row(page, "OfAnotherRelease")).to_be_visible()
     row(page, "Another amount").get_by_role("link").click()
     expect(page.get_by_role("heading", name="A hold")).to_be_visible()

@@ -48,8 +48,8 @@ def register(store: Store, names: Iterable[str], rate: dict[str, Any] = DEMO_RAT
     made = []
     with store.writing.begin() as conn:
         tx = Transaction(conn)
-        for name in names:
-            key = registry.add(tx, ACTOR, name, name, 1, now_s())
+        keys = registry.add(tx, ACTOR, [registry.NewPile(name, name, 1) for name in names], now_s())
+        for name, key in keys.items():
             versions.publish_for_pile(tx, ACTOR, Outbox(), name, body, now_s())
             made.append(PileIdentity(name, key.hex(), 1))
     return made

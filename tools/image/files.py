@@ -26,12 +26,12 @@ ROOT_FILES = ("boot.py", "main.py", "launcher.py", "relays.py")
 ENTRY = bundle.ENTRY
 # Modules outside the bundle: those imported before it, and those that are in the heap only for a time.
 OUTSIDE = (
-    *("start", "board", "drivers.esp32.board", "config", "settings", "assembly"),
-    *("pile.recovery", "pile.usage", "pile.feed", "net.ntp"),
+    *("start", "board", "drivers.esp32.board", "config", "settings", "assembly", "trouble"),
+    *("pile.recovery", "pile.usage", "pile.feed", "net.dns", "net.ntp"),
     *("pile_protocol.chunk", "pile_protocol.components", "pile_protocol.manifest", "pile_protocol.updates"),
-    *("update.checks", "update.configure", "update.download", "update.incoming", "update.offer"),
-    *("update.files", "update.overrides", "update.p256", "update.slots", "update.trial"),
-    "update.updater",
+    *("update.checks", "update.configure", "update.download", "update.files", "update.incoming"),
+    *("update.install", "update.offer", "update.overrides", "update.p256", "update.slots"),
+    *("update.trial", "update.updater"),
 )
 OPTIMISE_MORE = "-O3"  # without line numbers too, 4 KB of heap; tracebacks still have names of functions
 OPTIMISE = "-O2"  # without asserts (there are none), with line numbers for tracebacks

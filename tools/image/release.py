@@ -192,7 +192,7 @@ def _make_release(options: argparse.Namespace) -> None:
     output.write_bytes(data)
     print(f"{output}: release {release}, firmware {files.version()}, {len(data)} bytes")
     print(f"sha256 {hashlib.sha256(data).hexdigest()}")
-    print(f"next: python -m cloud_stub release add {output}")
+    print(f"next: .venv/bin/python -m cloud_stub release add {output}")
 
 
 def main() -> int:

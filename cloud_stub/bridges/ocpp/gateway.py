@@ -133,8 +133,10 @@ class Gateway:
             try:
                 await self._connected(station, answers)
             except GatewayError as error:
+                # While the central system is away, each pile has one line and not one for each attempt.
+                if station.state == ACCEPTED or str(error) != station.last_error:
+                    log.warning("ocpp_connection", device_id=station.device_id, reason=str(error))
                 station.count(error)
-                log.warning("ocpp_connection", device_id=station.device_id, reason=str(error))
             except Exception as error:
                 station.count(GatewayError("InternalError", repr(error)))
                 log.exception("ocpp_connection_failed", device_id=station.device_id)

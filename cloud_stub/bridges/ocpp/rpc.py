@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 VERSION = "1.6"
 FRAME_MAX_BYTES = 65_536
+FRAGMENTS_MAX = 1000  # of a frame; those without a byte do not count for FRAME_MAX_BYTES
 ID_MAX = 36
 UNANSWERED_MAX = 8
 FRAMES = 60  # a burst of frames that answer no open call; then one in each `frame_s`
@@ -62,9 +63,18 @@ class Rpc:
         """Read until the connection ends, which raises GatewayError."""
         try:
             while True:
-                await self._handle_frame(await self._socket.recv())
+                await self._handle_frame(await self._receive())
         except ConnectionClosed as error:
             raise GatewayError("Unreachable", str(error)) from None
+
+    async def _receive(self) -> str | bytes:
+        """The next frame. Raises GatewayError (BadFrame) if it has too many fragments."""
+        fragments: list[Any] = []
+        async for each in self._socket.recv_streaming():
+            fragments.append(each)
+            if len(fragments) > FRAGMENTS_MAX:
+                raise GatewayError("BadFrame", f"more than {FRAGMENTS_MAX} fragments")
+        return b"".join(fragments) if isinstance(fragments[0], bytes) else "".join(fragments)
 
     async def call(self, message_id: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Send a call; returns the payload of its answer. Raises GatewayError.

@@ -1,8 +1,7 @@
 // The calendars of holidays: filled in for a country, then edited by hand.
 
-import { confirm } from "./console-dialog.js";
-import { formDialog } from "./console-form.js";
-import { busy, crumbs, figures, h, heading, show, table } from "./console-parts.js";
+import { askFirst, formDialog } from "./console-form.js";
+import { crumbs, figures, h, heading, show, table } from "./console-parts.js";
 import { openLoaded } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
@@ -50,7 +49,7 @@ export function open(root) {
             h(
               "div.group",
               h("button.button.small", { onclick: () => edit(each) }, may("price") ? t.edit : t.look),
-              may("price") && h("button.button.small.danger", { onclick: (event) => remove(event.target, each) }, common.names.remove),
+              may("price") && h("button.button.small.danger", { onclick: () => remove(each) }, common.names.remove),
             ),
           ]),
           t.none,
@@ -142,10 +141,9 @@ export function open(root) {
       .map((line) => line.trim())
       .filter(Boolean);
 
-  async function remove(button, calendar) {
-    if (!(await confirm(t.removeTitle(calendar.name), t.removeText, common.names.remove, true))) return;
-    await busy(button, () => ask("/api/calendars/" + encodeURIComponent(calendar.calendar_id), { method: "DELETE" }));
-    load();
+  function remove({ calendar_id: id, name }) {
+    const submit = () => ask("/api/calendars/" + encodeURIComponent(id), { method: "DELETE" }).finally(load);
+    askFirst(t.removeTitle(name), t.removeText, common.names.remove, submit);
   }
 
   return end;

@@ -60,6 +60,8 @@ export function modal(title, make, { unsaved = () => false, className = "", last
         return leave();
       }
       box.remove();
+      // What opened it may have been drawn anew, and then cannot have the focus back.
+      if (document.activeElement === document.body) document.querySelector("main h1")?.focus();
       resolve(result);
     });
     made.set(box, { unsaved, leave });

@@ -18,7 +18,8 @@ const WHY_MAX = 500; // as the API takes it
 export function form({ id, body = [], fields = [], after = [], action, danger, submit, buttons = [] }) {
   const rows = fields.map((each) => fieldOf(id, each));
   const wrong = h("p.error", { role: "alert" });
-  const button = h("button", { class: "button " + (danger ? "danger" : "primary"), type: "submit" }, action);
+  const autofocus = !fields.length && !danger;
+  const button = h("button", { class: "button " + (danger ? "danger" : "primary"), type: "submit", autofocus }, action);
   const values = () => Object.fromEntries(rows.map((row) => [row.name, row.value()]));
   const asText = () => JSON.stringify(rows.map((row) => String(row.value()?.name ?? row.value())));
   let done = asText();
@@ -177,3 +178,6 @@ export function askWhy({ title, text, action, danger, submit }) {
     submit: ({ why }) => submit(why),
   });
 }
+
+/** Asks before a thing is ended, and ends it: submit(). Resolves to what that returned, null if left. */
+export const askFirst = (title, body, action, submit) => formDialog({ title, body, action, danger: true, submit });

@@ -1,8 +1,8 @@
 // Free charging: codes and sites that make orders free.
 
-import { confirm, notice } from "./console-dialog.js";
-import { formDialog } from "./console-form.js";
-import { busy, crumbs, explain, h, heading, here, pill, show, table, when, whoWords } from "./console-parts.js";
+import { notice } from "./console-dialog.js";
+import { askFirst, formDialog } from "./console-form.js";
+import { crumbs, explain, h, heading, here, pill, show, table, when, whoWords } from "./console-parts.js";
 import { copyButton, showSecret } from "./console-secret.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
@@ -74,7 +74,7 @@ function grantTable(items, sites, changed) {
           "button.button.small.danger",
           {
             "aria-label": t.revokeOf(name),
-            onclick: async (event) => (await revoke(event.target, each, name)) && changed(),
+            onclick: async () => (await revoke(each, name)) && changed(),
           },
           t.revoke,
         ),
@@ -83,10 +83,8 @@ function grantTable(items, sites, changed) {
   return table(t.title, columns, rows, t.none);
 }
 
-async function revoke(button, { grant_id: id }, name) {
-  if (!(await confirm(t.revokeOf(name), t.revokeText, t.revoke, true))) return false;
-  return busy(button, () => ask("/api/free-vend/" + encodeURIComponent(id), { method: "DELETE" }));
-}
+const revoke = ({ grant_id: id }, name) =>
+  askFirst(t.revokeOf(name), t.revokeText, t.revoke, () => ask("/api/free-vend/" + encodeURIComponent(id), { method: "DELETE" }));
 
 /** The end of a day as this browser has it, in Unix seconds; null for no day. */
 function endOf(day) {

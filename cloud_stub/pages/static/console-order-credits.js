@@ -1,10 +1,10 @@
 // The credit notes of an order, below its page, the form that makes one, and the entry of a payment by hand.
 
 import { digitsOf, loadCurrencies } from "./console-currency.js";
-import { confirm, notice } from "./console-dialog.js";
+import { notice } from "./console-dialog.js";
 import { formDialog } from "./console-form.js";
 import { renew } from "./console-keep.js";
-import { busy, explain, figures, h, moneyOf, section, table, when, whoWords } from "./console-parts.js";
+import { explain, figures, h, moneyOf, section, table, when, whoWords } from "./console-parts.js";
 import { units } from "./console-ratemodel.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
@@ -43,17 +43,20 @@ export function open(place, { id, path }) {
     !latest.settlement.flagged &&
     [undefined, "CaptureRefused"].includes(latest.payment?.state) &&
     may("money") &&
-    h("button.button.small", { onclick: (event) => enterPayment(event.currentTarget) }, t.pay);
+    h("button.button.small", { onclick: enterPayment }, t.pay);
 
-  async function enterPayment(button) {
+  async function enterPayment() {
     const { due_minor } = latest;
     const amount = moneyOf(due_minor, latest);
-    if (!(await confirm(t.payTitle(amount), t.payText, t.payAction))) return;
-    const body = { amount_minor: due_minor, method: "test" };
-    await busy(button, async () => {
-      update(await ask(path + "/payment", { method: "POST", body }));
-      notice(t.payDone(amount));
+    const paid = await formDialog({
+      title: t.payTitle(amount),
+      body: t.payText,
+      action: t.payAction,
+      submit: () => ask(path + "/payment", { method: "POST", body: { amount_minor: due_minor, method: "test" } }),
     });
+    if (!paid) return;
+    update(paid);
+    notice(t.payDone(amount));
   }
 
   async function credit() {

@@ -138,20 +138,23 @@ function sumsOf(rows) {
 function comparison(found) {
   const { compare: w } = all;
   const { differences: items } = found;
-  const said = (minor, state, { currency, minor_digits: digits }) =>
+  const said = (minor, state, currency, digits, isOther) =>
     minor === null
       ? "–"
       : [
           moneyOf(minor, { currency, minor_digits: digits ?? digitsOf(currency) ?? 0 }),
+          isOther && ` ${currency}`, // several currencies share a sign
           state && h("div.muted.small", all.calls[state] ?? state),
         ];
+  const theirs = ({ theirs_minor: minor, theirs_state: state, theirs_currency: currency, ...ours }) =>
+    currency === ours.currency ? said(minor, state, currency, ours.minor_digits) : said(minor, state, currency, null, true);
   const columns = [w.what, w.kind, w.hold, figures(w.ours), figures(w.theirs), names.when, wideOnly(all.hold.ref)];
   const rows = items.map((each) => [
     h("strong", w.names[each.what] ?? each.what),
     kindOf(each.kind),
     each.hold_id ? h("a", { href: pageOf(each.hold_id) }, shortId(each.hold_id)) : "–",
-    said(each.ours_minor, each.ours_state, each),
-    said(each.theirs_minor, each.theirs_state, each),
+    said(each.ours_minor, each.ours_state, each.currency, each.minor_digits),
+    theirs(each),
     when(each.at),
     each.ref ? h("span.mono.break", each.ref) : "–",
   ]);

@@ -1,7 +1,7 @@
 // The accounts of operators: added, given a role or a password, disabled, removed.
 
-import { confirm, notice } from "./console-dialog.js";
-import { changeDialog, formDialog } from "./console-form.js";
+import { notice } from "./console-dialog.js";
+import { askFirst, changeDialog, formDialog } from "./console-form.js";
 import { busy, h, pill, table, when } from "./console-parts.js";
 import { ask, who } from "./console-session.js";
 import { words } from "./say.js";
@@ -40,7 +40,7 @@ function actions(user, roles, changed) {
     act(t.setRole, () => changeRole(user, roles)),
     user.name === who().name ? null : act(t.setPassword, () => resetPassword(user)),
     act(user.disabled_at === null ? t.disable : t.enable, (button) => setDisabled(button, user)),
-    act(t.remove, (button) => removeAccount(button, user), "button small danger"),
+    act(t.remove, () => removeAccount(user), "button small danger"),
   );
 }
 
@@ -98,13 +98,13 @@ const resetPassword = (user) =>
 
 async function setDisabled(button, user) {
   const disabled = user.disabled_at === null;
-  if (disabled && !(await confirm(t.of(t.disable, user.name), t.disableText, t.disable, true))) return false;
-  return busy(button, () => ask(pathOf(user.name) + "/disabled", { method: "PUT", body: { disabled } }));
+  const submit = () => ask(pathOf(user.name) + "/disabled", { method: "PUT", body: { disabled } });
+  if (!disabled) return busy(button, submit);
+  return askFirst(t.of(t.disable, user.name), t.disableText, t.disable, submit);
 }
 
-async function removeAccount(button, user) {
-  if (!(await confirm(t.of(t.remove, user.name), t.removeText, t.remove, true))) return false;
-  const done = await busy(button, () => ask(pathOf(user.name), { method: "DELETE" }));
+async function removeAccount(user) {
+  const done = await askFirst(t.of(t.remove, user.name), t.removeText, t.remove, () => ask(pathOf(user.name), { method: "DELETE" }));
   if (done) notice(t.removed(user.name));
   return done;
 }

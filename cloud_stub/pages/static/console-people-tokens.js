@@ -1,8 +1,7 @@
 // API tokens: for programs, with a scope and an end. The text of one is shown once.
 
-import { confirm } from "./console-dialog.js";
-import { formDialog } from "./console-form.js";
-import { busy, h, pill, table, when, whoWords } from "./console-parts.js";
+import { askFirst, formDialog } from "./console-form.js";
+import { h, pill, table, when, whoWords } from "./console-parts.js";
 import { showSecret } from "./console-secret.js";
 import { ask } from "./console-session.js";
 import { words } from "./say.js";
@@ -25,7 +24,7 @@ export function tokens(items, permissions, changed) {
       "button.button.small.danger",
       {
         "aria-label": t.of(t.revoke, each.name),
-        onclick: async (event) => (await revoke(event.target, each)) && changed(),
+        onclick: async () => (await revoke(each)) && changed(),
       },
       t.revoke,
     ),
@@ -34,10 +33,8 @@ export function tokens(items, permissions, changed) {
   return [button, table(t.tokens, columns, rows, t.noTokens)];
 }
 
-async function revoke(button, { token_id, name }) {
-  if (!(await confirm(t.of(t.revoke, name), t.revokeText, t.revoke, true))) return false;
-  return busy(button, () => ask("/api/tokens/" + encodeURIComponent(token_id), { method: "DELETE" }));
-}
+const revoke = ({ token_id, name }) =>
+  askFirst(t.of(t.revoke, name), t.revokeText, t.revoke, () => ask("/api/tokens/" + encodeURIComponent(token_id), { method: "DELETE" }));
 
 async function addToken(permissions, changed) {
   const scope = permissions.map((permission) => ({

@@ -1,7 +1,7 @@
 // What is wrong with a pile beyond its faults, and what an operator does about it: out of service, restart, a new key.
 
-import { confirm, notice } from "./console-dialog.js";
-import { changeDialog, formDialog } from "./console-form.js";
+import { notice } from "./console-dialog.js";
+import { askFirst, changeDialog, formDialog } from "./console-form.js";
 import { renew } from "./console-keep.js";
 import { busy, h, here, section, whoWords } from "./console-parts.js";
 import { showKey } from "./console-pileadd.js";
@@ -88,7 +88,7 @@ function buttons(pile, path) {
     may("operate") && [
       button(t.take, () => takeOut(connectors, path)),
       button(t.report, (at) => busy(at, async () => (await send(path + "/report", "POST"), notice(t.reportDone)))),
-      pile.board.commands.includes("restart") && button(t.restart, (at) => restart(at, pile, path)),
+      pile.board.commands.includes("restart") && button(t.restart, () => restart(pile, path)),
     ],
     may("register") && [
       button(t.rename, () => change(pile, path)),
@@ -121,9 +121,9 @@ async function takeOut(connectors, path) {
   if (done) notice(t.takeDone);
 }
 
-async function restart(button, pile, path) {
-  if (!(await confirm(t.restartTitle, t.restartText(pile.name), t.restartAction, true))) return;
-  const done = await busy(button, () => send(path + "/restart", "POST"));
+async function restart(pile, path) {
+  const submit = () => send(path + "/restart", "POST");
+  const done = await askFirst(t.restartTitle, t.restartText(pile.name), t.restartAction, submit);
   if (done) notice(t.restartDone);
 }
 

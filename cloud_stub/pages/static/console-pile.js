@@ -71,7 +71,7 @@ function drawHead(root, pile, own, path) {
       may("register") &&
         h(
           "button.button.small.danger",
-          { onclick: (event) => removePile(event.currentTarget, pile, path, () => (location.hash = "#/piles")) },
+          { onclick: () => removePile(pile, path, () => (location.hash = "#/piles")) },
           t.remove,
         ),
     ),
@@ -124,7 +124,7 @@ function connectorCard(pile, each, path) {
           h(
             "p.actions",
             h("a", { href: "#/orders/" + order.order_id }, t.order(common.states[order.state])),
-            may("operate") && h("button.button.small", { onclick: (event) => stopOrder(event.currentTarget, each, pile) }, t.stop),
+            may("operate") && h("button.button.small", { onclick: () => stopOrder(each, pile) }, t.stop),
           ),
         ]
       : h("p.muted", pile.online ? idle : t.unknown),
@@ -133,7 +133,7 @@ function connectorCard(pile, each, path) {
       ? h(
           "div.fault-box",
           h("p", h("strong", faultWords(each.fault)), pile.online ? null : t.whenSeen),
-          may("operate") && h("button.button.danger.small", { onclick: (event) => reset(event.currentTarget, pile, each, path) }, t.reset),
+          may("operate") && h("button.button.danger.small", { onclick: () => reset(pile, each, path) }, t.reset),
         )
       : null,
   );

@@ -1,8 +1,7 @@
 // What an operator does to a pile: clear a fault, stop or close an order, remove the pile. All ask first.
 
 import { confirm, notice } from "./console-dialog.js";
-import { askWhy } from "./console-form.js";
-import { busy } from "./console-parts.js";
+import { askFirst, askWhy } from "./console-form.js";
 import { ask } from "./console-session.js";
 import { faultWords } from "./console-words.js";
 import { words } from "./say.js";
@@ -10,18 +9,18 @@ import { words } from "./say.js";
 const t = (await words("console-words-piles")).actions;
 
 /** `each`: the connector; `path`: the pile's address at the API. */
-export async function reset(button, pile, each, path) {
+export async function reset(pile, each, path) {
   const body = [t.resetText(faultWords(each.fault), each.connector, pile.name)];
   if (!pile.online) body.push(t.resetLater);
-  if (!(await confirm(t.resetTitle, body, t.reset, true))) return;
-  const done = await busy(button, () => ask(path + "/reset", { method: "POST", body: { connector: each.connector } }));
+  const submit = () => ask(path + "/reset", { method: "POST", body: { connector: each.connector } });
+  const done = await askFirst(t.resetTitle, body, t.reset, submit);
   if (done) notice(t.resetDone);
 }
 
 /** `each`: the connector whose order is to end. */
-export async function stopOrder(button, each, pile) {
-  if (!(await confirm(t.stopTitle, t.stopText(each.connector, pile.name), t.stop, true))) return;
-  const done = await busy(button, () => ask(`/api/orders/${encodeURIComponent(each.order.order_id)}/stop`, { method: "POST" }));
+export async function stopOrder(each, pile) {
+  const submit = () => ask(`/api/orders/${encodeURIComponent(each.order.order_id)}/stop`, { method: "POST" });
+  const done = await askFirst(t.stopTitle, t.stopText(each.connector, pile.name), t.stop, submit);
   if (done) notice(t.stopDone);
 }
 
@@ -37,18 +36,18 @@ export async function closeOrder(order) {
 }
 
 /** Take a pile out of service for ever; `removed()` once it is. */
-export async function removePile(button, pile, path, removed) {
-  if (!(await confirm(t.removeTitle, t.removeText(pile.name, pile.device_id), t.remove, true))) return;
-  await busy(button, async () => {
+export async function removePile(pile, path, removed) {
+  const done = await askFirst(t.removeTitle, t.removeText(pile.name, pile.device_id), t.remove, async () => {
     try {
-      await ask(path, { method: "DELETE" });
+      return await ask(path, { method: "DELETE" });
     } catch (problem) {
       if (problem.code !== "SettlementsWaiting") throw problem;
       const text = [t.giveUpText(pile.name, problem.members.settlements), t.giveUpBetter];
-      if (!(await confirm(t.giveUpTitle, text, t.giveUp, true))) return;
-      await ask(path + "?force=true", { method: "DELETE" });
+      if (!(await confirm(t.giveUpTitle, text, t.giveUp, true))) return null;
+      return ask(path + "?force=true", { method: "DELETE" });
     }
-    notice(t.removeDone(pile.device_id));
-    removed();
   });
+  if (!done) return;
+  notice(t.removeDone(pile.device_id));
+  removed();
 }

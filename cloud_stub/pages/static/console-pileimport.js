@@ -8,7 +8,10 @@ import { keepFile } from "./dom.js";
 import { words } from "./say.js";
 
 const t = (await words("console-words-care")).import;
+const BYTES_MAX = 60_000; // as a request may have
 const EXAMPLE = "device_id,name,connectors,site,tags\nPILE-1,Gate 1,2,,fast kerbside";
+
+const check = (table) => (!table ? t.missing : new Blob([table]).size > BYTES_MAX ? t.tooLarge : null);
 
 export async function importPiles() {
   const table = h("textarea", { rows: "10", spellcheck: "false", placeholder: EXAMPLE, class: "mono" });
@@ -22,7 +25,7 @@ export async function importPiles() {
     id: "import",
     title: t.title,
     body: [t.text, h("p", file)],
-    fields: [{ name: "csv", label: t.table, control: table, check: (value) => (value ? null : t.missing) }],
+    fields: [{ name: "csv", label: t.table, control: table, check }],
     action: t.action,
     submit: (body) => ask("/api/pile-imports", { method: "POST", body }, (answer) => answer.text()),
   });

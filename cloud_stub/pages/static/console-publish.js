@@ -37,7 +37,7 @@ export async function publishRate({ of, rate, latest, newer }) {
     label: t.from,
     hint: t.fromHint,
     control,
-    check: (value) => (!value || Date.parse(value) > Date.now() ? null : t.fromWrong),
+    check: (value) => (!value ? null : isSkipped(value) ? t.fromSkipped : Date.parse(value) > Date.now() ? null : t.fromWrong),
   };
   return formDialog({
     id: "publish",
@@ -51,6 +51,12 @@ export async function publishRate({ of, rate, latest, newer }) {
       return published(of, rate, query, latest, newer);
     },
   });
+}
+
+/** Whether the clocks go forward over that local time, such as 2027-03-28T02:30: it would be taken for a later one. */
+function isSkipped(local) {
+  const at = new Date(local);
+  return [at.getHours(), at.getMinutes()].join(":") !== local.slice(11, 16).split(":").map(Number).join(":");
 }
 
 /** The new version, null where a question was answered with no. Throws Problem. */

@@ -1,8 +1,8 @@
 // The versions of a tariff, newest first: which holds and which will, and how many orders confirmed each.
 
 import { miniBar } from "./console-daybar.js";
-import { confirm } from "./console-dialog.js";
-import { busy, explain, h, here, moneyOf, pill, show, when, whoWords } from "./console-parts.js";
+import { askFirst } from "./console-form.js";
+import { explain, h, here, moneyOf, pill, show, when, whoWords } from "./console-parts.js";
 import { ask, may } from "./console-session.js";
 import { words } from "./say.js";
 
@@ -67,15 +67,14 @@ export function history(of, use) {
         may("price") &&
           of.withdraw &&
           rate.state === "Scheduled" &&
-          h("button.button.small.danger", { type: "button", onclick: (event) => withdraw(event.target, rate) }, t.withdraw),
+          h("button.button.small.danger", { type: "button", onclick: () => withdraw(rate) }, t.withdraw),
       ),
     );
   }
 
-  async function withdraw(button, rate) {
-    if (!(await confirm(t.withdrawTitle, t.withdrawText(here.dateTime(rate.from_at)), t.withdraw, true))) return;
-    await busy(button, () => of.withdraw(rate));
-    load(null);
+  function withdraw(rate) {
+    const submit = () => of.withdraw(rate).finally(() => load(null));
+    askFirst(t.withdrawTitle, t.withdrawText(here.dateTime(rate.from_at)), t.withdraw, submit);
   }
 
   return {

@@ -1,6 +1,6 @@
 // One rollout: how far each wave and each pile is, live, and what an operator can do about it.
 
-import { confirm } from "./console-dialog.js";
+import { askFirst } from "./console-form.js";
 import { keepingFocus, renew } from "./console-keep.js";
 import { busy, crumbs, facts, failure, figures, h, heading, here, section, show, table, when, wideOnly } from "./console-parts.js";
 import { failed, open as openCount, progressPill, rolloutPill, selectionText, whatOf } from "./console-rollout-parts.js";
@@ -64,10 +64,10 @@ export function open(root, _params, id) {
 }
 
 function drawHead(root, rollout, path) {
-  const change = (name) => async (event) => {
-    const button = event.target;
-    const asked = name !== "cancel" || (await confirm(t.cancelTitle(rollout.rollout_id), t.cancelText, t.cancel, true));
-    if (asked) await busy(button, async () => drawHead(root, await ask(`${path}/${name}`, { method: "POST" }), path));
+  const change = (name) => (event) => {
+    const submit = async () => drawHead(root, await ask(`${path}/${name}`, { method: "POST" }), path);
+    if (name !== "cancel") return busy(event.target, submit);
+    return askFirst(t.cancelTitle(rollout.rollout_id), t.cancelText, t.cancel, submit);
   };
   const button = (name, tone = "") => h("button", { class: "button " + tone, type: "button", onclick: change(name) }, t[name]);
   const going = rollout.state === "Running";

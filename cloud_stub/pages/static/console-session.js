@@ -14,9 +14,10 @@ const FILE_MS = 600_000; // a table of every order takes its time
  * `session.renew()` is called when the cloud knows the session no more: a promise of a new login, one for all that wait. Without
  * it, the Problem (Unauthorized) is thrown. A page
  * without one gets the problem.
+ * `session.changed()` is called where another person may be signed in, or with another role.
  * `session.ended()` is called on logout; `session.link(connected)` after each poll.
  */
-export const session = { renew: null, ended: () => {}, link: () => {} };
+export const session = { renew: null, ended: () => {}, link: () => {}, changed: () => {} };
 
 const FROM_CONSOLE = { "X-RateLock-Console": "1" }; // other sites' pages cannot set it: cloud_stub/http/cookies.py
 
@@ -79,9 +80,21 @@ export async function ask(path, options, read) {
     try {
       return await asMe(path, options, read);
     } catch (problem) {
+      if (problem.code === "Forbidden") await readRole();
       if (problem.status !== 401 || !session.renew) throw problem;
       await session.renew();
+      session.changed();
     }
+  }
+}
+
+/** The role is not what it was when it was read. */
+async function readRole() {
+  try {
+    me = (await asMe("/api/session")).caller;
+    session.changed();
+  } catch {
+    return; // the next request tells why
   }
 }
 

@@ -1,7 +1,7 @@
 // One site: its address and contact, its tariff, and the piles there.
 
-import { confirm, notice } from "./console-dialog.js";
-import { changeDialog, formDialog } from "./console-form.js";
+import { notice } from "./console-dialog.js";
+import { askFirst, changeDialog, formDialog } from "./console-form.js";
 import { keepingFocus } from "./console-keep.js";
 import { named } from "./console-names.js";
 import { busy, crumbs, facts, failure, h, heading, pill, section, show, table } from "./console-parts.js";
@@ -44,7 +44,7 @@ export function open(root, _params, id) {
         site.piles > 0 && h("button.button.small", { onclick: (event) => busy(event.target, labels) }, t.labels),
         may("register") && h("button.button.small", { onclick: () => change(site) }, t.change),
         may("register") && h("button.button.small", { onclick: move }, t.move),
-        may("register") && h("button.button.small.danger", { onclick: (event) => remove(event.target, site) }, names.remove),
+        may("register") && h("button.button.small.danger", { onclick: () => remove(site) }, names.remove),
       ),
       section(
         t.about,
@@ -117,9 +117,9 @@ export function open(root, _params, id) {
     load();
   }
 
-  async function remove(button, site) {
-    if (!(await confirm(t.removeTitle(site.name), t.removeText, names.remove, true))) return;
-    if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/sites";
+  async function remove({ name }) {
+    const submit = () => ask(path, { method: "DELETE" });
+    if (await askFirst(t.removeTitle(name), t.removeText, names.remove, submit)) location.hash = "#/sites";
   }
 
   function end() {

@@ -2,11 +2,10 @@
 
 import { loadCurrencies } from "./console-currency.js";
 import { miniBar } from "./console-daybar.js";
-import { confirm } from "./console-dialog.js";
-import { changeDialog, formDialog } from "./console-form.js";
+import { askFirst, changeDialog, formDialog } from "./console-form.js";
 import { keepingFocus } from "./console-keep.js";
 import { named, nameText } from "./console-names.js";
-import { busy, crumbs, facts, failure, h, heading, moneyOf, section, show, table, when, whoWords } from "./console-parts.js";
+import { crumbs, facts, failure, h, heading, moneyOf, section, show, table, when, whoWords } from "./console-parts.js";
 import { openSections } from "./console-sections.js";
 import { ask, may } from "./console-session.js";
 import { priceRange } from "./console-tariffs.js";
@@ -74,7 +73,7 @@ export function open(root, _params, id) {
         h("a.button.small", { href: prices }, tariff.rate ? t.prices : t.firstPrices),
         may("price") && h("button.button.small", { onclick: () => rename(tariff) }, t.rename),
         may("price") && !isOfPile && h("button.button.small", { onclick: () => assignTo(sites.items, tags) }, t.assign),
-        may("price") && h("button.button.small.danger", { onclick: (event) => remove(event.target, tariff) }, names.remove),
+        may("price") && h("button.button.small.danger", { onclick: () => remove(tariff) }, names.remove),
       ),
       h(
         "div.columns.even",
@@ -107,7 +106,7 @@ export function open(root, _params, id) {
         may("price") &&
           h(
             "button.button.small",
-            { "aria-label": t.unassignOne(parsed(place).text), onclick: (event) => unassign(event.target, place) },
+            { "aria-label": t.unassignOne(parsed(place).text), onclick: () => unassign(place) },
             t.unassign,
           ),
       ]),
@@ -192,10 +191,9 @@ export function open(root, _params, id) {
     if (done) load();
   }
 
-  async function unassign(button, place) {
-    if (!(await confirm(t.unassignOne(await placeText(place)), t.unassignText, t.unassign, true))) return;
-    await busy(button, () => put([place], null, { [place]: id }));
-    load();
+  async function unassign(place) {
+    const submit = () => put([place], null, { [place]: id }).finally(load);
+    await askFirst(t.unassignOne(await placeText(place)), t.unassignText, t.unassign, submit);
   }
 
   async function rename(tariff) {
@@ -211,9 +209,9 @@ export function open(root, _params, id) {
     if (done) load();
   }
 
-  async function remove(button, tariff) {
-    if (!(await confirm(t.removeTitle(tariff.name), t.removeText, names.remove, true))) return;
-    if (await busy(button, () => ask(path, { method: "DELETE" }))) location.hash = "#/tariffs";
+  async function remove({ name }) {
+    const submit = () => ask(path, { method: "DELETE" });
+    if (await askFirst(t.removeTitle(name), t.removeText, names.remove, submit)) location.hash = "#/tariffs";
   }
 
   function end() {

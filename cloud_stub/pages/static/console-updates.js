@@ -1,8 +1,9 @@
 // Updates over the air: releases, which pile runs which, and the rollouts.
 
-import { confirm, notice } from "./console-dialog.js";
+import { notice } from "./console-dialog.js";
+import { askFirst } from "./console-form.js";
 import { renew } from "./console-keep.js";
-import { busy, explain, figures, h, heading, here, kb, section, show, table, when, wideOnly } from "./console-parts.js";
+import { explain, figures, h, heading, here, kb, section, show, table, when, wideOnly } from "./console-parts.js";
 import { failed, reasonText, rolloutPill, runs, selectionText, whatOf } from "./console-rollout-parts.js";
 import { addRelease, configure, startRollout } from "./console-rollout-start.js";
 import { ask, may, poll } from "./console-session.js";
@@ -89,15 +90,13 @@ function releaseTable(items, load) {
 }
 
 function removal(number, load) {
+  const submit = () => ask(`/api/releases/${number}`, { method: "DELETE" });
   const remove = async () => {
-    if (!(await confirm(t.removeTitle(number), t.removeText, common.names.erase, true))) return;
-    const done = await busy(button, () => ask(`/api/releases/${number}`, { method: "DELETE" }));
-    if (!done) return;
+    if (!(await askFirst(t.removeTitle(number), t.removeText, common.names.erase, submit))) return;
     notice(t.removed(number));
     load();
   };
-  const button = h("button.button.small", { type: "button", onclick: remove, "aria-label": t.removeTitle(number) }, common.names.erase);
-  return button;
+  return h("button.button.small", { type: "button", onclick: remove, "aria-label": t.removeTitle(number) }, common.names.erase);
 }
 
 function firmwareTable(items) {

@@ -1,7 +1,7 @@
 // Webhooks: the addresses to which events are sent, how they take them, and a new one.
 
-import { confirm, notice } from "./console-dialog.js";
-import { formDialog } from "./console-form.js";
+import { notice } from "./console-dialog.js";
+import { askFirst, formDialog } from "./console-form.js";
 import { busy, crumbs, h, heading, pill, show, table, when, whoWords } from "./console-parts.js";
 import { showSecret } from "./console-secret.js";
 import { openLoaded } from "./console-sections.js";
@@ -39,7 +39,7 @@ export function open(root) {
       h("button.button.small", { "aria-label": t.of(t.resend, each.name), onclick: (event) => resend(event.target, each) }, t.resend),
       h(
         "button.button.small.danger",
-        { "aria-label": t.of(t.remove, each.name), onclick: (event) => remove(event.target, each) },
+        { "aria-label": t.of(t.remove, each.name), onclick: () => remove(each) },
         t.remove,
       ),
     ),
@@ -56,9 +56,9 @@ export function open(root) {
     if (await busy(button, () => ask(`/api/webhooks/${each.name}/resend`, { method: "POST" }))) load();
   }
 
-  async function remove(button, each) {
-    if (!(await confirm(t.of(t.remove, each.name), t.removeText(each.waiting), t.remove, true))) return;
-    if (await busy(button, () => ask(`/api/webhooks/${each.name}`, { method: "DELETE" }))) load();
+  function remove({ name, waiting }) {
+    const submit = () => ask(`/api/webhooks/${name}`, { method: "DELETE" }).finally(load);
+    askFirst(t.of(t.remove, name), t.removeText(waiting), t.remove, submit);
   }
 
   return end;

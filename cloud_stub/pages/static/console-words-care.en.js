@@ -69,6 +69,7 @@ export default {
     file: "A CSV file",
     table: "Table, as CSV",
     missing: "Paste the table, or choose its file.",
+    tooLarge: "At most 1,000 piles and 60 kB at once: divide the table.",
     action: "Import",
     done: (count) => (count === 1 ? "1 pile is registered" : `${count} piles are registered`),
     keys: "Save their keys now: they are not shown again. If a key gets lost, make a new one on the pile's page.",

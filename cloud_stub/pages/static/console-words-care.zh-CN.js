@@ -69,6 +69,7 @@ export default {
     file: "CSV 文件",
     table: "表格（CSV）",
     missing: "请粘贴表格，或选择文件。",
+    tooLarge: "一次最多 1,000 台充电桩、60 kB：请把表格分成几份。",
     action: "导入",
     done: (count) => `已登记 ${count} 个充电桩`,
     keys: "请立即保存密钥，之后不再显示。遗失的密钥可在充电桩页面重新生成。",

@@ -141,6 +141,7 @@ export default {
     from: "Valid from (in this browser's time zone)",
     fromHint: "Empty: from now on.",
     fromWrong: "Must be in the future.",
+    fromSkipped: "There is no such time: the clocks go forward.",
     reach: (names) => `It applies to these piles (connectors): ${names}`,
     reachesNone: "It applies to no pile: the tariff is not assigned.",
     day: (place, name, conditions) => `Days ${place}, ${name}: ${conditions}`,

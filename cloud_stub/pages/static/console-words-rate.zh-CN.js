@@ -141,6 +141,7 @@ export default {
     from: "生效时间（以本浏览器的时区为准）",
     fromHint: "留空则立即生效。",
     fromWrong: "必须是将来的时间。",
+    fromSkipped: "没有这个时间：此时时钟向前拨快。",
     reach: (names) => `适用于这些充电桩（枪）：${names}`,
     reachesNone: "不适用于任何充电桩：该电价方案尚未分配。",
     day: (place, name, conditions) => `日子 ${place}，${name}：${conditions}`,

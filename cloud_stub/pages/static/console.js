@@ -3,6 +3,7 @@
 
 import { Problem } from "./api.js";
 import { confirm, leaveDialog, noticeRegion, typedInDialog } from "./console-dialog.js";
+import { renew } from "./console-keep.js";
 import { loginAgain, loginPage } from "./console-login.js";
 import { failure, h, heading, pill, show, ZONE } from "./console-parts.js";
 import { logOut, may, poll, resume, session, unreachable, who } from "./console-session.js";
@@ -17,6 +18,7 @@ let quit = () => {}; // what ends the frame's own poll
 let link;
 let opened = 0; // counts the views, because their modules come late
 let renewal = null;
+let tab; // of the present view
 
 session.ended = showLogin;
 // Without a frame somebody has logged out: what still asks waits for ever.
@@ -56,6 +58,17 @@ function showFrame() {
     t.frame.menu,
   );
   const openMenu = (wanted) => (menu.ariaExpanded = String(wanted));
+  const nav = h("nav.tabs", { "aria-label": t.frame.main });
+  const me = h("a.me", { href: "#/account", "data-tab": "account", title: t.tabs.account });
+  session.changed = () => {
+    renew(
+      nav,
+      tabs().map((name) => h("a", { href: "#/" + name, "data-tab": name }, t.tabs[name])),
+    );
+    show(me, who().kind === "script" ? t.login.token : who().name);
+    markTab();
+  };
+  session.changed();
   show(
     document.body,
     h("a.skip", { href: "#view", onclick: (event) => (event.preventDefault(), main.focus()) }, t.frame.skip),
@@ -74,18 +87,10 @@ function showFrame() {
       h(
         "div.bar",
         { id: "menu", onclick: (event) => event.target.closest("a") && openMenu(false) },
-        h(
-          "nav.tabs",
-          { "aria-label": t.frame.main },
-          tabs().map((name) => h("a", { href: "#/" + name, "data-tab": name }, t.tabs[name])),
-        ),
+        nav,
         h(
           "div.bar-end",
-          h(
-            "a.me",
-            { href: "#/account", "data-tab": "account", title: t.tabs.account },
-            who().kind === "script" ? t.login.token : who().name,
-          ),
+          me,
           language(),
           h("button.button.small", { onclick: async () => (await mayLeave()) && logOut() }, t.frame.logOut),
         ),
@@ -111,6 +116,13 @@ function badge(count) {
   if (count) tab?.append(h("span.badge", { title: t.frame.flagged }, String(count)));
 }
 
+function markTab() {
+  for (const each of document.querySelectorAll("[data-tab]")) {
+    if (each.dataset.tab === tab) each.setAttribute("aria-current", "page");
+    else each.removeAttribute("aria-current");
+  }
+}
+
 async function route() {
   const main = document.getElementById("view");
   if (!who() || !main) return;
@@ -120,10 +132,8 @@ async function route() {
   const [path, query] = (location.hash.slice(1) || "/piles").split("?");
   const parts = path.split("/");
   const view = VIEWS.find((each) => fits(each.path.split("/"), parts));
-  for (const each of document.querySelectorAll("[data-tab]")) {
-    if (each.dataset.tab === view?.tab) each.setAttribute("aria-current", "page");
-    else each.removeAttribute("aria-current");
-  }
+  tab = view?.tab;
+  markTab();
   document.title = t.title(view ? t.tabs[view.tab] : t.frame.nowhere);
   show(main);
   scrollTo(0, 0);

@@ -16,7 +16,7 @@ from story import used_flash
 from world import MOUNT
 
 import launcher
-from update import slots
+from update import install, slots
 
 OLDER, OLD, NEW = 11, 12, 13
 FILES = {"assembly.mpy": 90, "pile/recovery.mpy": 2_600, "ratelock.mpy": 5_000}  # bytes
@@ -38,14 +38,14 @@ def hash_of(data):
 
 def write_slot(slot, release):
     """As a download does: emptied, written file by file, read back, made whole by one rename."""
-    slots.empty(slot)
+    install.empty(slot)
     os.mkdir(slot + "/pile")
     for name in FILES:
         with open(slot + "/" + name, "wb") as file:
             file.write(content(release, name))
     assert is_complete(slot, release)
     slots.replace(slots.FETCHED, manifest(release).encode())
-    slots.finish(slot)
+    install.finish(slot)
 
 
 def is_complete(slot, release):

@@ -22,16 +22,30 @@ from world import DEVICE_ID, MOUNT, PULSES, Pile, World
 
 import launcher
 from pile_protocol import chunk, manifest, messages, topics
-from update import checks, configure, download, files, incoming, offer, overrides, p256, slots, trial, updater
-from update.host import Host
-
-LAZY = (
+from update import (
     checks,
-    chunk,
     configure,
     download,
     files,
     incoming,
+    install,
+    offer,
+    overrides,
+    p256,
+    slots,
+    trial,
+    updater,
+)  # fmt: skip
+from update.host import Host
+
+LAZY = (
+    chunk,
+    checks,
+    configure,
+    download,
+    files,
+    incoming,
+    install,
     manifest,
     offer,
     updater,

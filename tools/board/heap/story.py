@@ -56,11 +56,13 @@ class _Pile:
 
 @dataclass(frozen=True)
 class Result:
-    """smallest_kib: None where not even the largest heap was enough. live_bytes: the most alive until each
-    stage was over. why: what became of the largest heap that was too small.
+    """smallest_kib: None where not even the largest heap was enough. orders_kib: the same without the update.
+    live_bytes: the most alive until each stage was over. why: what became of the largest heap that was too
+    small.
     """
 
     smallest_kib: int | None
+    orders_kib: int | None
     live_bytes: dict[str, int]
     why: str | None
 
@@ -95,14 +97,15 @@ class Story:
                     self._system.broker.stop()
                     self._system.broker.start()
                     self._stage(piles, "online again", self._online, ONLINE_S)
+            orders_kib = _smallest(piles)
             if self._form.is_dir():
                 with closing(ReleaseServer(self._system.broker)) as server:
                     self._stage(piles, "update offered", lambda pile: self._offer(server, pile))
                     self._stage(piles, "update fetched", self._fetched, UPDATE_S)
-            fit = [pile.kib for pile in piles if not pile.failed and not pile.watched]
             failed = [pile for pile in piles if pile.failed]
             why = max(failed, key=lambda pile: pile.kib) if failed else None
-            return Result(min(fit, default=None), watched.live_bytes, why and f"{why.kib} KiB: {why.failed}")
+            said = why and f"{why.kib} KiB: {why.failed}"
+            return Result(_smallest(piles), orders_kib, watched.live_bytes, said)
 
     def _start(self, children: Children, kib: int, rate: dict[str, object], watched: bool = False) -> _Pile:
         identity = self._system.add_pile()
@@ -197,3 +200,8 @@ class Story:
             self._check(pile)
         if order["reason"] != "TimeLimitReached":
             raise ApiError(f"settled by {order['reason']}")
+
+
+def _smallest(piles: list[_Pile]) -> int | None:
+    """The smallest heap that has not failed."""
+    return min((pile.kib for pile in piles if not pile.failed and not pile.watched), default=None)
