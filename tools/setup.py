@@ -20,6 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cloud_stub.base.os_errors import in_words
 from tools import ROOT
 from tools.harness import debian
 
@@ -188,7 +189,8 @@ def main(argv: list[str]) -> int:
         say(str(error))
         return 1
     except OSError as error:
-        say(f"{error}; what is needed is kept in {ROOT}, which must be yours to write, with room on its disk")
+        where = f"what is needed is kept in {ROOT}, which must be yours to write, with room on its disk"
+        say(f"{in_words(error)}; {where}")
         return 1
     except KeyboardInterrupt:
         say("interrupted; the next run begins again")

@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
 
 def _serve(settings: Settings, _: argparse.Namespace) -> int:
     settings.prepare()
-    # Two that do not share the messages have one name at the broker, and each ends the other's connection.
+    # Two clouds that do not share the messages have one client id: each would end the other's connection.
     shared = settings.mqtt_share is not None
     with nullcontext() if shared else alone(settings.data / "cloud.lock", "a cloud"):
         return _serve_alone(settings)

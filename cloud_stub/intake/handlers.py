@@ -1,8 +1,8 @@
 """What messages of piles change in the database: many of them in one transaction, kind by kind.
 
-Each kind is read, judged and written with a few statements, however many there are. The kinds come in the
-order in which an order's own messages do. Where they still overtake each other, nothing breaks: an order
-never goes back to an earlier state (`orders.states`).
+Each kind is read, judged and written with a few statements, however many messages there are. The kinds are
+handled in the sequence in which a pile sends them while it charges. Messages may still overtake each other:
+an order never goes back to an earlier state (`orders.states`).
 """
 
 import sys

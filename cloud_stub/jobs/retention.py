@@ -4,8 +4,9 @@
     up to drop_after_s        the first of each THIN_S
     after that                none; the settlement says what was delivered and what it cost
 
-Order ids begin with the time of their making, so old ones are a stretch of the primary key. How far each job
-has come is kept in `progress`; a unit takes some orders on from there, so that no transaction is a long one.
+Order ids begin with the time at which they were made, so old orders are one range of the primary key. The
+table `progress` has how far each job has come; a unit goes on from there with some orders, so that no
+transaction takes long.
 In the same way, orders that were stored without a site get theirs.
 """
 

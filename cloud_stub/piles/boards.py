@@ -113,7 +113,7 @@ def mark_service_sent(conn: Connection, device_id: str, now: int) -> None:
     conn.execute(_SENT, {"of": device_id, "sent_at": now})
 
 
-def views(pile: PileRow, row: BoardRow | None, now: int) -> dict[str, Any]:
+def view(pile: PileRow, row: BoardRow | None, now: int) -> dict[str, Any]:
     """What operators see: the board, whether there are two, and where the registered pile differs from it."""
     hello = orjson.loads(row.hello_json) if row is not None else {}
     told = hello.get("connectors", pile.connectors)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from . import broker_acl
 from .broker_acl import MONITOR_PREFIX
 
-# mosquitto_passwd's own number. The passwords here are random keys of 256 bits: there is nothing to stretch.
+# mosquitto_passwd's own number. More would not help: the passwords here are random keys of 256 bits.
 _ITERATIONS = 101
 _SALT_BYTES = 12
 _HASH_BYTES = 64

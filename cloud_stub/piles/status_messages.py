@@ -60,10 +60,10 @@ class StatusUpdates:
             self._note(kind, device_id, f"connector {connector}: {fault}")
         for connector, kind in _stop_changes(before, status):
             self._note(kind, device_id, f"connector {connector}")
-        said_at = status.get("at") or 0
-        if said_at > self._now + RETAINED_ONLINE_S:
-            said_at = 0  # its clock is wrong, so nothing tells when it said that
-        heard_at = min(said_at, self._now) if retained else self._now
+        stated_at = status.get("at") or 0
+        if stated_at > self._now + RETAINED_ONLINE_S:
+            stated_at = 0  # the pile's clock is wrong, so the time of this status is unknown
+        heard_at = min(stated_at, self._now) if retained else self._now
         online = status["online"]
         if online and retained and heard_at < self._now - RETAINED_ONLINE_S:
             online = known["on"]  # the pile may be gone; if it is not, its next status comes within that time

@@ -16,14 +16,14 @@ from sqlalchemy import BigInteger, bindparam, func, literal, select, update
 from ..db.engine import to_json
 from ..db.events import record_event
 from ..db.release_rows import BoardRow, RolloutPileRow, RolloutRow
-from ..db.release_tables import pile_firmware, release_boards, rollout_piles, rollouts
+from ..db.release_tables import pile_firmware, release_boards, rollout_piles
+from ..db.release_tables import rollouts as rollouts_table
 from ..db.rows import PileRow, Query
 from ..db.tables import orders, piles
 from ..db.writer import Transaction
 from ..orders.context import Context
 from ..piles import views as pile_views
-from . import configuration, offers, planning, states, store
-from . import rollouts as rollout_book
+from . import configuration, offers, planning, rollouts, states, store
 
 ANSWER_S = offers.OFFER_LIFE_S + 30  # after that, an offer without an answer is made again
 ATTEMPTS_MAX = 5
@@ -31,9 +31,9 @@ SLOT_S = 120  # a download that does not go on for so long lets another pile beg
 LOOKED_AT = 200  # piles that could be offered something, in one step
 
 _OPEN = Query(
-    select(rollouts)
-    .where(rollouts.c.ended_at.is_(None))
-    .order_by(rollouts.c.id)
+    select(rollouts_table)
+    .where(rollouts_table.c.ended_at.is_(None))
+    .order_by(rollouts_table.c.id)
     .with_for_update(skip_locked=True),
     RolloutRow,
 )
@@ -65,11 +65,13 @@ _REMOVED = Query(
     ),
     RolloutPileRow,
 )
-_PAST_IT = _OF_ROLLOUT.join(pile_firmware, pile_firmware.c.device_id == rollout_piles.c.device_id).where(
-    rollout_piles.c.state == states.QUEUED, ~pile_firmware.c.on_trial
+_QUEUED_WITH_FIRMWARE = _OF_ROLLOUT.join(
+    pile_firmware, pile_firmware.c.device_id == rollout_piles.c.device_id
+).where(rollout_piles.c.state == states.QUEUED, ~pile_firmware.c.on_trial)
+_RUN_IT = Query(_QUEUED_WITH_FIRMWARE.where(pile_firmware.c.release == bindparam("release")), RolloutPileRow)
+_RUN_NEWER = Query(
+    _QUEUED_WITH_FIRMWARE.where(pile_firmware.c.release > bindparam("release")), RolloutPileRow
 )
-_RUN_IT = Query(_PAST_IT.where(pile_firmware.c.release == bindparam("release")), RolloutPileRow)
-_RUN_NEWER = Query(_PAST_IT.where(pile_firmware.c.release > bindparam("release")), RolloutPileRow)
 _HOLDS = select(literal(1)).where(orders.c.device_id == piles.c.device_id, orders.c.holds).exists()
 _ABLE = (
     select(piles)
@@ -115,13 +117,13 @@ _CHANGE = (
     )
 )
 _BEGIN_WAVE = (
-    update(rollouts)
-    .where(rollouts.c.id == bindparam("of"))
+    update(rollouts_table)
+    .where(rollouts_table.c.id == bindparam("of"))
     .values(wave=bindparam("to"), forgiven=bindparam("lost"))
 )
 _END = (
-    update(rollouts)
-    .where(rollouts.c.id == bindparam("of"))
+    update(rollouts_table)
+    .where(rollouts_table.c.id == bindparam("of"))
     .values(state=bindparam("to"), ended_at=bindparam("now"), values_json=bindparam("kept"))
 )
 
@@ -156,16 +158,16 @@ class _Step:
             self._withdraw(states.CANCELLED)
         elif self._row.state != states.RUNNING:
             self._stop_downloads()
-        by_wave = rollout_book.counts(self._tx.conn, self._row.id)
+        by_wave = rollouts.counts(self._tx.conn, self._row.id)
         if not any(counted[state] for counted in by_wave.values() for state in states.OPEN):
             self._end()
             return 0
         if self._row.state != states.RUNNING:
             return 0
-        lost = rollout_book.lost_count(by_wave)
+        lost = rollouts.lost_count(by_wave)
         if lost - self._row.forgiven >= self._row.lost_max:
             why = f"lost piles in wave {self._row.wave}: {lost - self._row.forgiven}"
-            rollout_book.halt(self._tx, self._row, why, self._now)
+            rollouts.halt(self._tx, self._row, why, self._now)
             return 0
         if free <= 0:
             return 0
@@ -200,7 +202,7 @@ class _Step:
 
     def _lose(self, pile: RolloutPileRow, why: str) -> None:
         self._change(pile, states.LOST, why)
-        detail = f"{rollout_book.what(self._row)}: {why}"
+        detail = f"{rollouts.what(self._row)}: {why}"
         record_event(self._tx.conn, self._now, "UpdateLost", pile.device_id, detail=detail)
 
     def _withdraw(self, to: str) -> None:

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from ..db.release_rows import FirmwareRow, RolloutRow
-from ..db.release_tables import pile_firmware, rollout_piles, rollouts
+from ..db.release_tables import pile_firmware, rollout_piles
+from ..db.release_tables import rollouts as rollouts_table
 from ..db.rows import Query
 from ..db.tables import piles
-from . import configuration
-from . import rollouts as rollout_book
+from . import configuration, rollouts
 from .planning import Placed
 from .rollouts import Plan
 
@@ -59,7 +59,7 @@ class _Firmware(NamedTuple):
     piles: int
 
 
-_ROLLOUTS = select(rollouts)
+_ROLLOUTS = select(rollouts_table)
 _ROLLOUT_ROWS = Query(_ROLLOUTS, RolloutRow)
 _PILES = (
     select(
@@ -80,13 +80,13 @@ _PILE_ROWS = Query(_PILES, _PileInRollout)
 _HISTORY = (
     select(
         rollout_piles.c.rollout_id,
-        rollouts.c.release,
+        rollouts_table.c.release,
         rollout_piles.c.state,
         rollout_piles.c.reason,
         rollout_piles.c.attempts,
         rollout_piles.c.changed_at,
     )
-    .join(rollouts, rollouts.c.id == rollout_piles.c.rollout_id)
+    .join(rollouts_table, rollouts_table.c.id == rollout_piles.c.rollout_id)
     .order_by(rollout_piles.c.rollout_id.desc())
 )
 _HISTORY_ROWS = Query(_HISTORY, _PastUpdate)
@@ -140,16 +140,16 @@ def _placed_view(placed: Placed) -> dict[str, Any]:
 
 def list_rollouts(conn: Connection, limit: int, before: int | None) -> list[dict[str, Any]]:
     """Newest first, earlier than rollout `before`."""
-    query = _ROLLOUTS if before is None else _ROLLOUTS.where(rollouts.c.id < before)
+    query = _ROLLOUTS if before is None else _ROLLOUTS.where(rollouts_table.c.id < before)
     rows: Sequence[RolloutRow] = _ROLLOUT_ROWS.narrowed(
-        query.order_by(rollouts.c.id.desc()).limit(limit)
+        query.order_by(rollouts_table.c.id.desc()).limit(limit)
     ).all(conn)
     return [view(conn, row) for row in rows]
 
 
 def view(conn: Connection, row: RolloutRow) -> dict[str, Any]:
     """A rollout with how many piles are in each state, together and in each wave."""
-    by_wave = rollout_book.counts(conn, row.id)
+    by_wave = rollouts.counts(conn, row.id)
     total: Counter[str] = Counter()
     for counted in by_wave.values():
         total += counted
@@ -178,7 +178,7 @@ def piles_of(
     conn: Connection, rollout_id: int, state: str | None, limit: int, after: str | None
 ) -> list[dict[str, Any]]:
     """The piles of a rollout by id, later than `after`. Raises Problem (UnknownRollout)."""
-    rollout_book.get(conn, rollout_id)
+    rollouts.get(conn, rollout_id)
     query = _PILES.where(rollout_piles.c.rollout_id == rollout_id)
     if state is not None:
         query = query.where(rollout_piles.c.state == state)

@@ -106,7 +106,7 @@ def _views(conn: Connection, context: Context, rows: Sequence[PileRow], now: int
         )
         | {
             "tags": tags_of[row.device_id],
-            "board": boards.views(row, boards_of.get(row.device_id), now),
+            "board": boards.view(row, boards_of.get(row.device_id), now),
         }
         for row in rows
     ]

@@ -20,8 +20,13 @@ def checkout(tmp_path: Path) -> Path:
     """A folder with what set-up reads, and no .venv."""
     folder = tmp_path / "rate lock \u00e9"
     (folder / "tools" / "harness").mkdir(parents=True)
-    for name in ("__init__.py", "setup.py", "setup.sh", "harness/__init__.py", "harness/debian.py"):
-        shutil.copy(ROOT / "tools" / name, folder / "tools" / name)
+    (folder / "cloud_stub" / "base").mkdir(parents=True)
+    for name in (
+        *("tools/__init__.py", "tools/setup.py", "tools/setup.sh"),
+        *("tools/harness/__init__.py", "tools/harness/debian.py"),
+        *("cloud_stub/__init__.py", "cloud_stub/base/__init__.py", "cloud_stub/base/os_errors.py"),
+    ):
+        shutil.copy(ROOT / name, folder / name)
     for path in ROOT.glob("requirements*.txt"):
         shutil.copy(path, folder)
     return folder
@@ -39,6 +44,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(checkout: Path) -
     process = begin(checkout)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
+    assert said.startswith(f"setup: {checkout / '.setup.lock'} is a folder; ")
     assert "must be yours to write" in said
     assert "Traceback" not in said
 
