@@ -51,9 +51,8 @@ def add(tx: Transaction, actor: Actor, new: Sequence[NewPile], now: int) -> dict
         each._asdict() | {"key_hex": keys[each.device_id].hex(), "created_at": now, "online": False}
         for each in new
     ]
-    tx.conn.execute(
-        insert(piles), rows
-    )  # IntegrityError where another worker was first: done again by Cloud.write
+    # Where another worker was first: IntegrityError, and Cloud.write runs this again.
+    tx.conn.execute(insert(piles), rows)
     audit.record_all(tx.conn, actor, now, [audit.Line("PileAdded", each.device_id) for each in new])
     return keys
 
