@@ -1,4 +1,4 @@
-"""The one module that updates orders, but for `places`. Each update raises the order's version number.
+"""Updates orders, as nothing else does but `places`. Each update raises the order's version number.
 
 `Transitions` collects the new states of many orders and writes them with one statement for each state.
 """

@@ -197,7 +197,7 @@ def _values(
 ) -> dict[str, Any]:
     """The new values of the hold's row. `open` stays true if further calls may be due."""
     if not is_done and row.kind == port.AUTHORIZE and outcome.reason == port.AMOUNT_DIFFERS:
-        return {"state": holds.HELD, "ref": outcome.ref}  # released, because it has a reason
+        return {"state": holds.HELD, "ref": outcome.ref}  # a hold with a reason is released
     if not is_done:
         # After a refused capture the money may be held still, and is released once the bill is closed.
         found = {"state": _REFUSED[row.kind], "open": row.kind == port.CAPTURE}

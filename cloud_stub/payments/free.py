@@ -215,7 +215,7 @@ def mark(conn: Connection, order_id: str, used: GrantRow | None, actor: Actor, r
 
 def close_ended(tx: Transaction) -> None:
     """Close the free orders that ended without a bill; where nothing was charged, the use of the grant is
-    given back. orders.transitions opens one again if its pile had it all the same.
+    given back. If its pile had received the order, orders.transitions opens it again.
     """
     for row in _ENDED.all(tx.conn, {}):
         one = {"this": row.order_id}

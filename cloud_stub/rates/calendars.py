@@ -6,6 +6,7 @@ takes effect where a version is published after it.
 
 import json
 import re
+import threading
 import warnings
 from datetime import date
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from .model import ID_PATTERN, RateBody
 DAYS_MAX = 1000
 YEARS_MAX = 10
 NAME_MAX = 100
+_WARNINGS = threading.Lock()  # catch_warnings() is for the whole process
 
 
 class CalendarBody(Body):
@@ -176,9 +178,10 @@ def fill(body: FillBody) -> dict[str, str]:
         raise invalid(("part", f"is not one that can be filled in; there are: {parts}"))
     years = range(body.first_year, body.first_year + body.years)
     language = holidays.country_holidays(body.country).default_language  # else the machine's
-    with warnings.catch_warnings(record=True) as told:
+    with _WARNINGS, warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always", UserWarning)
         found = holidays.country_holidays(body.country, subdiv=body.part, years=years, language=language)
+    told = [each for each in heard if issubclass(each.category, UserWarning)]
     unknown = sorted(set(years) - {day.year for day in found})
     if told or unknown:
         reason = str(told[0].message) if told else f"no public holidays are known in {unknown[0]}"

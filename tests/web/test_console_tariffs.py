@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.web.conftest import NARROW, Watch, choose, overflow, row
 from tests.web.fleet import DAY_RATE, Fleet
@@ -64,6 +64,24 @@ def test_a_site_gets_a_pile_and_a_tariff_of_its_own(fleet: Fleet, console: Calla
     choose(page, "Unassign")
     expect(page.get_by_text("Not assigned.")).to_be_visible()
     assert rate(fleet)["code"] == "NoRate"
+
+
+def test_a_form_whose_answer_is_awaited_cannot_be_dropped(fleet: Fleet, console: Callable[..., Page]):
+    page = console("/tariffs")
+    held: list[Route] = []
+    page.route("**/api/tariffs", lambda route: held.append(route))
+    page.get_by_role("button", name="New tariff").click()
+    fill(page, Name="City", Id="city")
+    page.keyboard.press("Escape")
+    drop = page.get_by_role("button", name="Discard", exact=True)
+    expect(drop).to_be_visible()
+    with page.expect_request("**/api/tariffs"):
+        page.get_by_role("dialog").get_by_role("button", name="Add").click()
+    drop.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    held[0].continue_()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_label("Session fee")).to_be_visible()
 
 
 def test_days_that_differ_are_written_and_a_slip_is_asked_about(

@@ -37,7 +37,7 @@ export function modal(title, make, { unsaved = () => false, className = "", last
       h(
         "p.group",
         h("button.button.small", { type: "button", onclick: keep }, t.keep),
-        h("button.button.small.danger", { type: "button", onclick: () => close(null) }, t.drop),
+        h("button.button.small.danger", { type: "button", onclick: () => lasting() || close(null) }, t.drop),
       ),
     );
     const leave = () => {
