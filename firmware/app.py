@@ -124,8 +124,8 @@ class Pile:
         self.uplink.wifi_changed()
 
     def log(self, what, *values):
-        """Logs a line of trouble.py about `what`: the name of its function. If the module cannot be loaded, the
-        values alone are logged.
+        """Logs a line of trouble.py about `what`: the name of its function. If the module cannot be loaded,
+        the values alone are logged.
         """
         try:
             import trouble
