@@ -115,7 +115,7 @@ class Pile:
 
     def on_wifi(self, problem, ssid):
         """The station is connected (None), or says why not."""
-        if problem:
+        if problem is not None:
             self.lamp.trouble = patterns.NO_WIFI
             self.log("wifi", problem, ssid)
         else:  # a short loss of Wi-Fi does not end a TCP connection
@@ -124,12 +124,14 @@ class Pile:
         self.uplink.wifi_changed()
 
     def log(self, what, *values):
-        """Logs a line of trouble.py about `what`: the name of its function."""
+        """Logs a line of trouble.py about `what`: the name of its function. If the module cannot be loaded,
+        the values alone are logged.
+        """
         try:
             import trouble
 
             text = getattr(trouble, what)(*values)
-        except MemoryError:
+        except Exception:  # noqa: BLE001 - no room, or a damaged file: no line may stop the network's work
             text = "%s: %r" % (what, values)
         forget(("trouble",))
         board.log(text)

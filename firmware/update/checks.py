@@ -10,8 +10,8 @@ from .updater import Refused
 
 
 def read_manifest(release, board, mpy):
-    """Checks the fetched manifest and writes ROWS. Returns (bytes of all files, bytes of flash that they
-    take). Raises Refused, OSError.
+    """A generator: checks the fetched manifest and writes ROWS, one row in each step. Returns (bytes of all
+    files, bytes of flash that they take). Raises Refused, OSError.
     """
     total_bytes = need_bytes = 0
     try:
@@ -28,6 +28,7 @@ def read_manifest(release, board, mpy):
                 written.write(json.dumps(row) + "\n")
                 total_bytes += row[1]
                 need_bytes += (row[1] + BLOCK_BYTES - 1) // BLOCK_BYTES * BLOCK_BYTES
+                yield True
     except (ValueError, ProtocolError):  # not UTF-8, or not a manifest
         raise Refused("BadManifest")
     return total_bytes, need_bytes

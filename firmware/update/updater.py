@@ -176,7 +176,7 @@ class Updater:
         self._forget(("update.files",))
         from .checks import read_manifest
 
-        total_bytes, need_bytes = read_manifest(self.release, self._facts[0], self._facts[1])
+        total_bytes, need_bytes = yield from read_manifest(self.release, self._facts[0], self._facts[1])
         del read_manifest
         self._forget(("update.checks", "pile_protocol.manifest"))
         yield True

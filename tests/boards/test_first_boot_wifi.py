@@ -41,6 +41,17 @@ def test_no_wifi(boot, conditions: dict[str, Any], line: str) -> None:
     expect(pile, "no connection to the broker", "NO_BROKER")
 
 
+def test_a_damaged_module_of_the_log_does_not_stop_the_network(boot) -> None:
+    """A damaged trouble.mpy ended the task that logged. If that was the time server's, the broker was never
+    tried.
+    """
+    air(boot, ssid="Elsewhere")
+    damage = "import sys; sys.modules['trouble'] = None"
+    pile = boot(config(wifi=WIFI), f"{damage}; import net.wifi as w; w.CONNECT_MS = 600; w.RETRY_MS = 50")
+    expect(pile, "wifi: (201, 'Courtyard')", "NO_WIFI")
+    assert not any("it begins again" in said for said in pile.lines)
+
+
 @pytest.mark.parametrize("name", ["充电桩 2 号院", "Hof 🔌", "é" * 16])
 def test_a_wifi_has_a_name_of_any_script(boot, name: str) -> None:
     wifi = WIFI | {"ssid": name}

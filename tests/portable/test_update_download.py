@@ -4,6 +4,8 @@ import os
 
 from pile.admission import FREE_BYTES_MIN
 from pile_protocol import messages, topics
+from pile_protocol.manifest import FILES_MAX
+from pile_protocol.updates import OFFERED_MANIFEST_MAX_BYTES
 from tests.portable.kit import AT, OTHER_KEY, order, sealed
 from tests.portable.update_kit import (
     BOUNDS,
@@ -20,7 +22,7 @@ from tests.portable.update_kit import (
     sign,
     write,
 )
-from update import host, install, slots, updater
+from update import checks, host, install, slots, updater
 from update.download import PART_BYTES
 from update.install import SPARE_BYTES
 
@@ -45,6 +47,19 @@ def test_a_release_is_fetched_and_goes_on_trial(rig):
     parts = sum([-(-len(data) // PART_BYTES) for data in fetched])
     assert most == PART_BYTES and len(rig.questions) == parts
     assert rig.told[-1] == {"release": RELEASE, "state": "Verifying"}
+
+
+@in_flash
+def test_a_manifest_with_the_most_files_is_read_row_by_row(rig):
+    """All rows in one slice would hold up the control cycle of a chip for half a second."""
+    rig.files = {"module%02d.mpy" % i: b"" for i in range(FILES_MAX)}
+    text = manifest_of(files=rig.files)
+    assert len(text) > OFFERED_MANIFEST_MAX_BYTES
+    write(slots.FETCHED, text.encode())
+    assert list(checks.read_manifest(RELEASE, "board", (6, 3))) == [True] * FILES_MAX
+    rig.offer(text)
+    rig.until_restart()
+    assert read("b/manifest.json") == text.encode()
 
 
 @in_flash
