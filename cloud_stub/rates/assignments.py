@@ -187,6 +187,7 @@ def _require_assignable(conn: Connection, tariff_id: str, places: list[Place], n
 
 
 def _set(tx: Transaction, places: Iterable[Place], tariff_id: str | None) -> None:
+    """Assign the tariff to places, None: none."""
     every = list(places)
     for statement, ids in (
         (_SET_SITES, [place.site_id for place in every if place.site_id]),
@@ -195,11 +196,11 @@ def _set(tx: Transaction, places: Iterable[Place], tariff_id: str | None) -> Non
         if ids:
             tx.conn.execute(statement, {"these": to_json(ids), "tariff": tariff_id})
     connectors = [place for place in every if place.connector]
-    if connectors:
-        tx.conn.execute(
-            _CLEAR_CONNECTOR, [{"of": each.device_id, "at": each.connector} for each in connectors]
-        )
-    if connectors and tariff_id is not None:
+    if not connectors:
+        return
+    ids = [{"of": each.device_id, "at": each.connector} for each in connectors]
+    tx.conn.execute(_CLEAR_CONNECTOR, ids)
+    if tariff_id is not None:
         rows = [
             {"device_id": each.device_id, "connector": each.connector, "tariff_id": tariff_id}
             for each in connectors

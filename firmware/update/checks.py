@@ -5,7 +5,7 @@ import json
 from pile_protocol import manifest
 from pile_protocol.errors import ProtocolError
 
-from .slots import BLOCK_BYTES, FETCHED, ROWS
+from .slots import FETCHED, ROWS, blocks_bytes
 from .updater import Refused
 
 
@@ -27,7 +27,7 @@ def read_manifest(release, board, mpy):
             for row in rows:
                 written.write(json.dumps(row) + "\n")
                 total_bytes += row[1]
-                need_bytes += (row[1] + BLOCK_BYTES - 1) // BLOCK_BYTES * BLOCK_BYTES
+                need_bytes += blocks_bytes(row[1])
                 yield True
     except (ValueError, ProtocolError):  # not UTF-8, or not a manifest
         raise Refused("BadManifest")

@@ -72,10 +72,7 @@ def _used_bytes(folder):
     for name in names:
         path = folder + "/" + name
         stats = os.stat(path)
-        if stats[0] & FOLDER:
-            used += _used_bytes(path)
-        else:
-            used += (stats[6] + slots.BLOCK_BYTES - 1) // slots.BLOCK_BYTES * slots.BLOCK_BYTES
+        used += _used_bytes(path) if stats[0] & FOLDER else slots.blocks_bytes(stats[6])
     return used
 
 

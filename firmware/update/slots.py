@@ -123,6 +123,11 @@ def replace(path, data):
     os.rename(path + ".new", path)
 
 
+def blocks_bytes(size):
+    """The flash that a file of `size` bytes takes, in bytes."""
+    return (size + BLOCK_BYTES - 1) // BLOCK_BYTES * BLOCK_BYTES
+
+
 def remove(path):
     try:
         os.remove(path)

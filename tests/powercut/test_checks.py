@@ -20,7 +20,7 @@ CHECKS = [
 
 
 def test_there_are_checks() -> None:
-    assert {module for module, _ in CHECKS} == {"check_flash", "check_rig"}
+    assert {module for module, _ in CHECKS} == {"check_damage", "check_flash", "check_recovery", "check_rig"}
 
 
 @pytest.mark.parametrize(("module", "name"), CHECKS, ids=[name for _, name in CHECKS])

@@ -129,8 +129,9 @@ export function formDialog({ title, submit, ...rest }) {
 }
 
 /**
- * As formDialog(), for what a thing has: submit(body, seen) gets the members that differ from `was`, and in `replaces` how they
- * were; `seen` has all members as they were. Where somebody else has changed one meanwhile, that stands at its field, and submitting again writes over it.
+ * As formDialog(), for what a thing has: submit(body, seen) gets the members that differ from `was`, and in `replaces`
+ * how they were; `seen` has all members as they were. Where somebody else has changed one meanwhile, that stands at its
+ * field, and submitting again writes over it.
  * A field's shown(value) is the value in words.
  */
 export function changeDialog({ was, submit, fields, ...rest }) {

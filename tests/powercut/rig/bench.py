@@ -2,28 +2,29 @@
 
 import json
 
+import vfs
 from cloud import NONCE, Order, seal_message
+from flash import Device
 from story import used_flash
 from world import DEVICE_ID, KEY, MOUNT, PULSES, Pile, World
 
 from pile_protocol import seal, topics
 
-DARK_MS = 20_000
 CAR_S = 10  # how long the checks let an order run
 
 
 class Bench:
-    """flash survives reboot(); `pile` is the life that runs now. One bench at a time: a new one unmounts the
+    """flash survives cut(); `pile` is the life that runs now. One bench at a time: a new one unmounts the
     last.
     """
 
     _last = None
 
-    def __init__(self):
+    def __init__(self, connectors=1, kind=PULSES):
         if Bench._last is not None:
             Bench._last.pile.end()
         Bench._last = self
-        self.world = World(1, PULSES)
+        self.world = World(connectors, kind)
         self.world.durable_order = lambda number: None
         self.world.violated = lambda text: None  # story.py is for promises; a check asks for what it is about
         self.flash = used_flash(1)
@@ -32,17 +33,31 @@ class Bench:
 
     # -- power ----------------------------------------------------------------------------------------------
 
-    def boot(self):
-        self.pile = Pile(self.world, self.flash)
+    def boot(self, clock=True, rtc=False):
+        self.pile = Pile(self.world, self.flash, rtc=rtc)
         self.pile.boot()
         self.controller = self.pile.controller
         self.cycle(3)
-        self.tell_time()
+        if clock:
+            self.tell_time()
 
-    def reboot(self):
+    def cut(self, dark_ms=20_000, unplug=False):
         self.pile.end()
-        self.world.cut(DARK_MS, unplug=False)
-        self.boot()
+        self.world.cut(dark_ms, unplug)
+
+    def reboot(self, **options):
+        self.cut()
+        self.boot(**options)
+
+    def files(self):
+        """A mount of what is in flash; only while the pile is off."""
+        return vfs.VfsLfs2(Device(self.flash))
+
+    def damage(self, name, content):
+        """Replaces a file's content while the pile is off."""
+        files = self.files()
+        with files.open("/flash/" + name, "wb") as file:
+            file.write(content)
 
     # -- messages -------------------------------------------------------------------------------------------
 

@@ -288,6 +288,11 @@ class Pile:
         self.controller.receive(name, data)
         self._cycle_on()
 
+    def receive_only(self, name, data):
+        """A message arrives and acts, and the power fails before the next control cycle. Raises PowerCut."""
+        self.controller.receive(name, data)
+        self.controller.work(self.controller.clock.now_ms)
+
     def _cycle_on(self):
         while self._cycle():
             pass
